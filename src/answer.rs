@@ -1,0 +1,97 @@
+//! An answer that is ready now, or a future of it.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// What a store, an authenticator or a policy answers: ready now, or later.
+///
+/// The ready form costs nothing: no box, no clone of the inner service. The boxed form owns all that
+/// it needs (`'static`), so an implementor clones a pool or a client into it. It goes by three names:
+/// [`StoreFuture`](crate::StoreFuture), [`AuthFuture`](crate::AuthFuture) and [`Check`](crate::permission::Check).
+///
+/// ```
+/// use tower_auth::Answer;
+///
+/// # futures_executor(async {
+/// assert_eq!(Answer::ready(1).await, 1);
+/// assert_eq!(Answer::boxed(async { 2 }).await, 2);
+/// # });
+/// # fn futures_executor(f: impl Future<Output = ()>) {
+/// #     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f)
+/// # }
+/// ```
+#[must_use = "futures do nothing unless polled"]
+pub struct Answer<T>(State<T>);
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+enum State<T> {
+    Ready(Option<T>),
+    Boxed(BoxFuture<T>),
+}
+
+impl<T> Answer<T> {
+    /// An answer that is known already.
+    #[inline]
+    pub const fn ready(value: T) -> Self {
+        Self(State::Ready(Some(value)))
+    }
+
+    /// An answer that somebody else has to be asked for.
+    pub fn boxed(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(State::Boxed(Box::pin(future)))
+    }
+
+    /// The value where it is ready, else the future.
+    #[inline]
+    pub(crate) fn now(self) -> Result<T, BoxFuture<T>>
+    where
+        T: Send + 'static,
+    {
+        match self.0 {
+            State::Ready(Some(value)) => Ok(value),
+            State::Ready(None) => Err(Box::pin(std::future::pending())),
+            State::Boxed(future) => Err(future),
+        }
+    }
+
+    /// The same answer, changed when it comes.
+    #[inline]
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Answer<U>
+    where
+        T: Send + 'static,
+    {
+        match self.now() {
+            Ok(value) => Answer::ready(change(value)),
+            Err(future) => Answer::boxed(async move { change(future.await) }),
+        }
+    }
+}
+
+/// Nothing is ever pinned inside: the boxed form is a pointer, the ready one is moved out.
+impl<T> Unpin for Answer<T> {}
+
+impl<T> Future for Answer<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match &mut self.0 {
+            // A future polled after it was done stays pending for ever, rather than panicking.
+            State::Ready(value) => value.take().map_or(Poll::Pending, Poll::Ready),
+            State::Boxed(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Ready(_) => "Answer::Ready(..)",
+            State::Boxed(_) => "Answer::Boxed(..)",
+        })
+    }
+}

@@ -1,0 +1,143 @@
+use std::{sync::Arc, time::SystemTime};
+
+use http::HeaderName;
+
+use crate::{
+    AuthFuture, Authenticated, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection,
+    RejectionKind, RequestHead,
+    clock::rfc3339,
+    credential::{Credential, Malformed, Source},
+};
+
+/// What a holder who proved the secret may learn of a key that is not active.
+///
+/// ```
+/// use tower_auth::{ApiKeyLayer, Disclosure, KeyFormat, KeyScheme, MemoryKeyStore};
+///
+/// let layer = ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new()).disclose(Disclosure::State);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disclosure {
+    /// Nothing: every key that is not good looks like an unknown one.
+    #[default]
+    Nothing,
+    /// That it is expired, paused, deactivated or suspended. Revoked and not yet valid keys still look unknown.
+    State,
+}
+
+/// Reads a key, checks its form, asks the store, and tells what the record means.
+#[derive(Clone)]
+pub(super) struct KeyCheck {
+    pub(super) scheme: KeyScheme,
+    pub(super) store: Arc<dyn KeyStore>,
+    pub(super) sources: Vec<Source>,
+    pub(super) judge: Judge,
+}
+
+/// What is made of a record, apart from everything that asks for one: it moves into futures.
+#[derive(Clone)]
+pub(super) struct Judge {
+    pub(super) disclosure: Disclosure,
+    /// Refusals of strangers, made once: they are what an attacker asks for most.
+    malformed: Rejection,
+    unknown: Rejection,
+}
+
+impl KeyCheck {
+    #[inline]
+    pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let presented = match self.presented(request) {
+            Ok(Some(presented)) => presented,
+            Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
+            Err(rejection) => return AuthFuture::ready(Authenticated::Rejected(rejection)),
+        };
+        let Some(digests) = self.scheme.digests(presented) else {
+            return AuthFuture::ready(Authenticated::Rejected(self.judge.malformed.clone()));
+        };
+        self.look_up(&digests, request)
+    }
+
+    /// The first declared source that holds a credential; every declared source is read, so that a repeated header is found.
+    fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
+        let mut found = None;
+        for source in &self.sources {
+            let read = source.read(&request.headers).map_err(|malformed| refuse_header(source.header(), malformed))?;
+            found = found.or(read);
+        }
+        Ok(found.map(Credential::secret))
+    }
+
+    fn look_up(&self, digests: &KeyDigests, request: &RequestHead<'_>) -> AuthFuture {
+        match self.store.find(digests).now() {
+            Ok(found) => AuthFuture::ready(self.judge.conclude(found, || request.now())),
+            Err(future) => {
+                let (judge, clock) = (self.judge.clone(), request.clock());
+                AuthFuture::boxed(async move { judge.conclude(future.await, || clock.now()) })
+            }
+        }
+    }
+}
+
+impl Judge {
+    pub(super) fn new() -> Self {
+        Self {
+            disclosure: Disclosure::Nothing,
+            malformed: invalid("the key has not the format of a key"),
+            unknown: invalid("the key is unknown"),
+        }
+    }
+
+    #[inline]
+    fn conclude(&self, found: Result<Option<KeyRecord>, BoxError>, now: impl FnOnce() -> SystemTime) -> Authenticated {
+        match found {
+            Ok(Some(record)) => {
+                // Most keys have no times, and then no clock is read.
+                let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
+                match record.status(now) {
+                    KeyStatus::Active => Authenticated::As(record.into_principal()),
+                    status => Authenticated::Rejected(self.refuse(status, record)),
+                }
+            }
+            Ok(None) => Authenticated::Rejected(self.unknown.clone()),
+            Err(error) => Authenticated::Rejected(Rejection::unavailable(error).refused_by(LAYER)),
+        }
+    }
+
+    /// The refusal of a key whose secret matched a record: the client learns what the policy allows, the observer all.
+    fn refuse(&self, status: KeyStatus, record: KeyRecord) -> Rejection {
+        let (kind, cause) = match status {
+            KeyStatus::Expired(_) => (RejectionKind::ExpiredKey, "the key is expired"),
+            KeyStatus::Paused => (RejectionKind::PausedKey, "the key is paused"),
+            KeyStatus::Deactivated => (RejectionKind::DeactivatedKey, "the key is deactivated"),
+            KeyStatus::AccountSuspended => (RejectionKind::Suspended, "the key's account is suspended"),
+            KeyStatus::OrganizationSuspended => (RejectionKind::Suspended, "the key's organisation is suspended"),
+            KeyStatus::Revoked => (RejectionKind::InvalidKey, "the key is revoked"),
+            KeyStatus::NotYetValid(_) => (RejectionKind::InvalidKey, "the key is not yet valid"),
+            KeyStatus::Active => (RejectionKind::Internal, "an active key was refused"),
+        };
+        let told = kind != RejectionKind::InvalidKey && self.disclosure == Disclosure::State;
+        let rejection = match status {
+            KeyStatus::Expired(end) if told => Rejection::new(kind).detail("expired_at", rfc3339(end).to_string()),
+            _ if told => Rejection::new(kind),
+            _ => Rejection::new(RejectionKind::InvalidKey),
+        };
+        rejection.cause(cause).about(record.into_principal()).refused_by(LAYER)
+    }
+}
+
+const LAYER: &str = "api_key";
+
+fn invalid(cause: &'static str) -> Rejection {
+    Rejection::new(RejectionKind::InvalidKey).cause(cause).refused_by(LAYER)
+}
+
+/// 400, with the name of the header and never its value.
+fn refuse_header(header: &HeaderName, malformed: Malformed) -> Rejection {
+    let cause = match malformed {
+        Malformed::Repeated => "a credential header is repeated",
+        Malformed::Empty => "an authorization scheme has no credential behind it",
+    };
+    let rejection = Rejection::new(RejectionKind::MalformedCredential).cause(cause).refused_by(LAYER);
+    rejection.detail("header", header.as_str().to_owned())
+}

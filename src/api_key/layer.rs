@@ -1,0 +1,196 @@
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use http::HeaderName;
+use tower_layer::Layer;
+
+use super::guard::{Disclosure, Judge, KeyCheck};
+use crate::{
+    AuthFuture, AuthLayer, Authenticated, Authenticator, Challenge, ConfigError, KeyFormat, KeyRecord, KeyScheme,
+    KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret, challenge, credential::Source, gate::Gate,
+};
+
+/// Authenticates requests by an API key; alone a layer, or a method of an [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
+///
+/// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal as the
+/// [module page](crate::api_key) lists them.
+///
+/// Without a declared source the key is read from `x-api-key`.
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is mounted"]
+pub struct ApiKeyLayer {
+    check: KeyCheck,
+    realm: Cow<'static, str>,
+    /// The challenges of all sources, and the headers that they read.
+    challenge: String,
+    headers: Vec<HeaderName>,
+    declared: bool,
+    fault: Option<ConfigError>,
+}
+
+const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+const SHORTEST_STATIC_KEY: usize = 16;
+
+impl ApiKeyLayer {
+    /// Keys of this scheme, known to this store.
+    pub fn new(scheme: KeyScheme, store: impl KeyStore) -> Self {
+        let check = KeyCheck {
+            scheme,
+            store: Arc::new(store),
+            sources: vec![Source::Header(DEFAULT_HEADER)],
+            judge: Judge::new(),
+        };
+        let layer = Self {
+            check,
+            realm: Cow::Borrowed("api"),
+            challenge: String::new(),
+            headers: Vec::new(),
+            declared: false,
+            fault: None,
+        };
+        layer.described()
+    }
+
+    /// One static key and no store: whoever has it is the subject `name`.
+    ///
+    /// # Errors
+    /// When the secret is under 16 bytes, or has characters that cannot stand in a header.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, Secret};
+    ///
+    /// assert!(ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef")).is_ok());
+    /// assert!(ApiKeyLayer::static_key("ops", Secret::new("short")).is_err());
+    /// ```
+    pub fn static_key(name: &str, secret: Secret) -> Result<Self, ConfigError> {
+        let scheme = KeyScheme::ephemeral(KeyFormat::opaque(SHORTEST_STATIC_KEY));
+        let record = KeyRecord::new(name, name);
+        let store = MemoryKeyStore::new().with(&scheme, secret.expose(), record).map_err(|_| {
+            ConfigError::new(
+                format!(
+                    "the static key of {name:?} is too short, too long, or has other characters than visible ASCII"
+                ),
+                "take 16 to 512 visible ASCII characters (openssl rand -hex 32)",
+            )
+        })?;
+        drop(secret);
+        Ok(Self::new(scheme, store))
+    }
+
+    /// Reads the key from this header, its whole value. Sources are asked in the order in which they are declared.
+    ///
+    /// A name that no header can have refuses every request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    pub fn header(mut self, name: &str) -> Self {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            return self.source(Source::Header(name));
+        }
+        self.fault.get_or_insert_with(|| {
+            let mend = "take letters, digits and dashes, such as `x-api-key`";
+            ConfigError::new(format!("{name:?} is no header name"), mend)
+        });
+        self
+    }
+
+    /// Reads the key from `Authorization: Bearer <key>`, whatever the case of the scheme.
+    pub fn bearer(self) -> Self {
+        self.scheme("Bearer")
+    }
+
+    /// Reads the key from `Authorization: <scheme> <key>`, whatever the case of the scheme.
+    pub fn scheme(self, scheme: &'static str) -> Self {
+        self.source(Source::Scheme(Cow::Borrowed(scheme)))
+    }
+
+    /// What the challenge of a 401 calls the protected space; `api` by default.
+    pub fn realm(mut self, realm: impl Into<Cow<'static, str>>) -> Self {
+        self.realm = realm.into();
+        self.described()
+    }
+
+    /// What a holder may learn of a key that is not active; nothing by default.
+    pub const fn disclose(mut self, disclosure: Disclosure) -> Self {
+        self.check.judge.disclosure = disclosure;
+        self
+    }
+
+    /// Lets visitors in; see [`AuthLayer::optional`].
+    pub fn optional(self) -> AuthLayer {
+        AuthLayer::first(self).optional()
+    }
+
+    /// Takes the key's header out of the request once it is read; see [`AuthLayer::strip`].
+    pub fn strip(self) -> AuthLayer {
+        AuthLayer::first(self).strip()
+    }
+
+    fn source(mut self, source: Source) -> Self {
+        if !self.declared {
+            self.check.sources.clear();
+            self.declared = true;
+        }
+        if !self.check.sources.contains(&source) {
+            self.check.sources.push(source);
+        }
+        self.described()
+    }
+
+    /// Derives what the layer tells of itself from its sources and its realm.
+    fn described(mut self) -> Self {
+        let mut challenges: Vec<Challenge> = Vec::new();
+        self.headers.clear();
+        for source in &self.check.sources {
+            let scheme = match source {
+                Source::Header(_) => "ApiKey",
+                Source::Scheme(scheme) => scheme,
+            };
+            let challenge = Challenge::new(scheme).param("realm", &self.realm);
+            if !challenges.contains(&challenge) {
+                challenges.push(challenge);
+            }
+            if !self.headers.contains(source.header()) {
+                self.headers.push(source.header().clone());
+            }
+        }
+        self.challenge = challenge::list(challenges.iter().map(Challenge::as_str));
+        self
+    }
+}
+
+impl Authenticator for ApiKeyLayer {
+    #[inline]
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        match &self.fault {
+            None => self.check.authenticate(request),
+            Some(fault) => AuthFuture::ready(Authenticated::Rejected(Rejection::internal(fault.clone()))),
+        }
+    }
+
+    fn challenge(&self) -> &str {
+        &self.challenge
+    }
+
+    fn credential_headers(&self) -> &[HeaderName] {
+        &self.headers
+    }
+
+    fn check_config(&self) -> Result<(), ConfigError> {
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl<S> Layer<S> for ApiKeyLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        AuthLayer::first(self.clone()).layer(inner)
+    }
+}
+
+impl fmt::Debug for ApiKeyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeyLayer")
+            .field("sources", &self.check.sources)
+            .field("format", self.check.scheme.format())
+            .field("disclosure", &self.check.judge.disclosure)
+            .finish_non_exhaustive()
+    }
+}

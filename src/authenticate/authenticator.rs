@@ -1,0 +1,122 @@
+use std::{ops::Deref, sync::Arc, time::SystemTime};
+
+use http::{HeaderName, request::Parts};
+
+use crate::{Answer, Clock, ConfigError, Principal, Rejection};
+
+/// What an authenticator answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
+///
+/// ```
+/// use tower_auth::{AuthFuture, Authenticated};
+///
+/// let nobody = AuthFuture::ready(Authenticated::NoCredential);
+/// ```
+pub type AuthFuture = Answer<Authenticated>;
+
+/// What one method of authentication found.
+///
+/// ```
+/// use tower_auth::{Authenticated, Principal};
+///
+/// let found = Authenticated::As(Principal::builder("alice").build());
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Authenticated {
+    /// The request presents no credential of this method; the next method is asked.
+    NoCredential,
+    /// The credential is good, and this is who it stands for.
+    As(Principal),
+    /// The credential is bad, or nobody could tell; no other method is asked.
+    Rejected(Rejection),
+}
+
+/// The head of a request as an authenticator sees it: method, path, headers, extensions, and the stack's time.
+///
+/// ```
+/// use tower_auth::RequestHead;
+///
+/// fn session_cookie<'a>(request: &'a RequestHead<'_>) -> Option<&'a http::HeaderValue> {
+///     request.headers.get(http::header::COOKIE)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    parts: &'a Parts,
+    clock: &'a Clock,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) const fn new(parts: &'a Parts, clock: &'a Clock) -> Self {
+        Self { parts, clock }
+    }
+
+    /// The time of day by the clock of the stack; read when asked for.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// The clock of the stack, for a future that outlives the head.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+}
+
+impl Deref for RequestHead<'_> {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        self.parts
+    }
+}
+
+/// One method of telling who is calling.
+///
+/// The [module page](crate::authenticate) has a whole one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no method of authentication: it does not implement `Authenticator`",
+    note = "implement `authenticate` and `challenge` for it; the page of the module `authenticate` shows a whole one"
+)]
+pub trait Authenticator: Send + Sync + 'static {
+    /// Looks for a credential, and tells whose it is.
+    ///
+    /// The future must own what it needs. It may be dropped at any await.
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
+
+    /// What a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).
+    fn challenge(&self) -> &str;
+
+    /// The headers in which its credentials stand. The layer refuses them where they are repeated, marks them
+    /// sensitive, and keeps what they open out of shared caches. None by default.
+    fn credential_headers(&self) -> &[HeaderName] {
+        &[]
+    }
+
+    /// Whether the method was put together rightly; asked once, when a stack is built.
+    ///
+    /// # Errors
+    /// What is wrong and how to mend it. A layer that is mounted all the same answers 500.
+    fn check_config(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
+impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        (**self).authenticate(request)
+    }
+
+    fn challenge(&self) -> &str {
+        (**self).challenge()
+    }
+
+    fn credential_headers(&self) -> &[HeaderName] {
+        (**self).credential_headers()
+    }
+
+    fn check_config(&self) -> Result<(), ConfigError> {
+        (**self).check_config()
+    }
+}

@@ -1,0 +1,146 @@
+use std::{fmt, sync::Arc};
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+
+use super::authenticator::{Authenticated, Authenticator, RequestHead};
+use crate::{
+    Anonymous, Answer, Clock, ConfigError, Rejection, RejectionKind, challenge, credential,
+    gate::{Guard, IdentityPolicy, Outcome, Verdict},
+    identity::Identity,
+};
+
+/// What an [`AuthLayer`](crate::AuthLayer) was told.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) methods: Vec<Arc<dyn Authenticator>>,
+    pub(super) optional: bool,
+    pub(super) pass_preflight: bool,
+    pub(super) strip: bool,
+    pub(super) remove: Vec<HeaderName>,
+    pub(super) clock: Option<Clock>,
+}
+
+/// Asks the methods in their order, and decides what the outcome is.
+#[derive(Clone)]
+pub(super) struct AuthGuard(Arc<Facts>);
+
+struct Facts {
+    methods: Box<[Arc<dyn Authenticator>]>,
+    optional: bool,
+    pass_preflight: bool,
+    clock: Clock,
+    policy: Arc<IdentityPolicy>,
+    fault: Option<ConfigError>,
+}
+
+impl AuthGuard {
+    pub(super) fn new(settings: Settings) -> Self {
+        let Settings { methods, optional, pass_preflight, strip, remove, clock } = settings;
+        let mut credentials: Vec<HeaderName> = Vec::new();
+        for header in methods.iter().flat_map(Authenticator::credential_headers) {
+            if !credentials.contains(header) {
+                credentials.push(header.clone());
+            }
+        }
+        let policy = Arc::new(IdentityPolicy {
+            vary: vary(&credentials),
+            credentials: credentials.into(),
+            strip,
+            remove: remove.into(),
+            challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
+        });
+        let fault = methods.iter().find_map(|method| method.check_config().err());
+        let clock = clock.unwrap_or_default();
+        Self(Arc::new(Facts { methods: methods.into(), optional, pass_preflight, clock, policy, fault }))
+    }
+
+    fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
+        let head = RequestHead::new(request, &self.0.clock);
+        for (place, method) in self.0.methods.iter().enumerate().skip(from) {
+            match method.authenticate(&head).now() {
+                Ok(Authenticated::NoCredential) => {}
+                Ok(found) => return Answer::ready(self.0.conclude(found)),
+                Err(future) => {
+                    let (guard, last) = (self.clone(), place + 1 == self.0.methods.len());
+                    // A method that has to wait to find no credential leaves the rest to be asked about the same head.
+                    let request = (!last).then(|| request.clone());
+                    return Answer::boxed(async move {
+                        match (future.await, request) {
+                            (Authenticated::NoCredential, Some(request)) => guard.ask(&request, place + 1).await,
+                            (found, _) => guard.0.conclude(found),
+                        }
+                    });
+                }
+            }
+        }
+        Answer::ready(self.0.conclude(Authenticated::NoCredential))
+    }
+}
+
+impl Facts {
+    fn conclude(&self, found: Authenticated) -> Verdict {
+        match found {
+            Authenticated::As(principal) => Ok(self.outcome(Identity::Principal(principal))),
+            Authenticated::NoCredential if self.optional => {
+                Ok(self.outcome(Identity::Anonymous(Anonymous::new(self.policy.challenge.clone()))))
+            }
+            Authenticated::NoCredential => Err(Rejection::missing_credential(self.policy.challenge.clone())),
+            Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => {
+                Err(rejection.challenge(self.policy.challenge.clone()))
+            }
+            Authenticated::Rejected(rejection) => Err(rejection),
+        }
+    }
+
+    fn outcome(&self, identity: Identity) -> Outcome {
+        Outcome { identity: Some(identity), policy: Some(Arc::clone(&self.policy)) }
+    }
+}
+
+impl Guard for AuthGuard {
+    fn name(&self) -> &'static str {
+        "auth"
+    }
+
+    #[inline]
+    fn check(&self, request: &Parts) -> Answer<Verdict> {
+        if let Some(fault) = &self.0.fault {
+            return Answer::ready(Err(Rejection::internal(fault.clone())));
+        }
+        if self.0.pass_preflight && is_preflight(request) {
+            let nobody = Anonymous::preflight(self.0.policy.challenge.clone());
+            return Answer::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
+        }
+        // One method finds a repeated header itself; with several, the one that decides may not be the one that is repeated.
+        if self.0.methods.len() > 1
+            && let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials)
+        {
+            return Answer::ready(Err(repeated(header)));
+        }
+        self.ask(request, 0)
+    }
+}
+
+/// The refusal of a credential header that stands in the request more than once.
+fn repeated(header: &HeaderName) -> Rejection {
+    Rejection::new(RejectionKind::MalformedCredential).detail("header", header.as_str().to_owned())
+}
+
+/// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS
+        && request.headers.contains_key(header::ORIGIN)
+        && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn vary(credentials: &[HeaderName]) -> Option<HeaderValue> {
+    let unknown_to_caches = credentials.iter().filter(|name| **name != header::AUTHORIZATION);
+    let names: Vec<&str> = unknown_to_caches.map(HeaderName::as_str).collect();
+    if names.is_empty() { None } else { HeaderValue::try_from(names.join(", ")).ok() }
+}
+
+impl fmt::Debug for AuthGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthGuard").field("challenge", &self.0.policy.challenge).finish_non_exhaustive()
+    }
+}

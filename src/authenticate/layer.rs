@@ -1,0 +1,113 @@
+use std::{fmt, sync::Arc};
+
+use http::HeaderName;
+use tower_layer::Layer;
+
+use super::{
+    authenticator::Authenticator,
+    guard::{AuthGuard, Settings},
+};
+use crate::{
+    Clock, ConfigError,
+    gate::{Gate, Guard, Guards},
+};
+
+/// Methods of authentication, asked in declared order; alone a layer, or part of an [`AuthStack`](crate::AuthStack).
+///
+/// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or 401 with every
+/// challenge on offer, 400 for a repeated credential header, 503 where a store does not answer. The body of a
+/// refusal is empty; [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) outside gives it one.
+///
+/// See the [module page](crate::authenticate) for an example.
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is mounted"]
+pub struct AuthLayer(Settings);
+
+impl AuthLayer {
+    /// The first method to be asked.
+    pub fn first(method: impl Authenticator) -> Self {
+        Self(Settings {
+            methods: vec![Arc::new(method)],
+            optional: false,
+            pass_preflight: false,
+            strip: false,
+            remove: Vec::new(),
+            clock: None,
+        })
+    }
+
+    /// The method to be asked next, where those before it found no credential.
+    pub fn then(mut self, method: impl Authenticator) -> Self {
+        self.0.methods.push(Arc::new(method));
+        self
+    }
+
+    /// Lets visitors in: a request without a credential goes on as [`Anonymous`](crate::Anonymous). A bad credential is
+    /// refused all the same.
+    pub fn optional(mut self) -> Self {
+        self.0.optional = true;
+        self
+    }
+
+    /// Lets CORS preflights pass (OPTIONS with `Origin` and `Access-Control-Request-Method`), never with an identity: for
+    /// services whose CORS layer stands further in. Every other OPTIONS is a request like any.
+    pub fn pass_preflight(mut self) -> Self {
+        self.0.pass_preflight = true;
+        self
+    }
+
+    /// Takes the credential headers out of the request once they are read; otherwise they are only marked sensitive.
+    pub fn strip(mut self) -> Self {
+        self.0.strip = true;
+        self
+    }
+
+    /// Takes these headers out of every request, before the inner service: those in which a client could claim to be
+    /// somebody, because something further in believes them.
+    pub fn remove_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.0.remove.extend(headers);
+        self
+    }
+
+    /// The clock by which credentials expire; in a stack, the stack's.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.0.clock = Some(clock.into());
+        self
+    }
+
+    pub(crate) fn clock_or(self, clock: &Clock) -> Self {
+        if self.0.clock.is_some() { self } else { self.clock(clock.clone()) }
+    }
+
+    /// The first thing that is wrong with a method.
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        self.0.methods.iter().try_for_each(Authenticator::check_config)
+    }
+
+    pub(crate) fn guard(&self) -> Arc<dyn Guard> {
+        Arc::new(AuthGuard::new(self.0.clone()))
+    }
+}
+
+impl<A: Authenticator> From<A> for AuthLayer {
+    fn from(method: A) -> Self {
+        Self::first(method)
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate::new(inner, Arc::new(Guards::new([self.guard()])))
+    }
+}
+
+impl fmt::Debug for AuthLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthLayer")
+            .field("challenges", &self.0.methods.iter().map(Authenticator::challenge).collect::<Vec<_>>())
+            .field("optional", &self.0.optional)
+            .finish_non_exhaustive()
+    }
+}

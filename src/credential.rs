@@ -1,0 +1,113 @@
+//! The only place that reads credential headers.
+
+use std::{borrow::Cow, fmt};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Secret bytes that a request presents, and where they stood.
+///
+/// It borrows from the request's own header, which is marked sensitive afterwards: nothing is copied, so nothing has
+/// to be wiped. `Debug` shows the place and never the bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Credential<'a> {
+    secret: &'a [u8],
+    header: &'a HeaderName,
+}
+
+impl<'a> Credential<'a> {
+    pub(crate) const fn secret(self) -> &'a [u8] {
+        self.secret
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("header", self.header).field("secret", &"[REDACTED]").finish()
+    }
+}
+
+/// A place in the request where a credential may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The whole value of a header.
+    Header(HeaderName),
+    /// What follows the scheme in `Authorization`.
+    Scheme(Cow<'static, str>),
+}
+
+static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
+
+/// A credential header that cannot be read one way only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// The header stands there more than once (RFC 9110, section 5.3: it is no list).
+    Repeated,
+    /// The scheme has nothing behind it.
+    Empty,
+}
+
+impl Source {
+    /// The header that it reads.
+    pub(crate) fn header(&self) -> &HeaderName {
+        match self {
+            Self::Header(name) => name,
+            Self::Scheme(_) => &AUTHORIZATION,
+        }
+    }
+
+    /// The credential, if one stands here: an empty value and another scheme are none.
+    #[inline]
+    pub(crate) fn read<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Malformed> {
+        let Some(value) = single(headers, self.header())? else { return Ok(None) };
+        let value = value.as_bytes().trim_ascii();
+        let secret = match self {
+            Self::Header(_) => value,
+            Self::Scheme(scheme) => match after_scheme(value, scheme.as_bytes()) {
+                None => return Ok(None),
+                Some([]) => return Err(Malformed::Empty),
+                Some(secret) => secret,
+            },
+        };
+        Ok((!secret.is_empty()).then_some(Credential { secret, header: self.header() }))
+    }
+}
+
+/// The one value of a header that must not be repeated.
+#[inline]
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Malformed> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(Malformed::Repeated) } else { Ok(first) }
+}
+
+/// The first of these headers that stands in the request more than once.
+pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
+    names.iter().find(|name| single(headers, name).is_err())
+}
+
+/// What follows a scheme and a space (RFC 9110, section 11.4); the scheme's case does not matter.
+fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = match value.iter().position(|byte| *byte == b' ') {
+        Some(space) => value.split_at(space),
+        None => (value, &[][..]),
+    };
+    head.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
+}
+
+/// Hides the values of these headers from anything that prints them further in.
+#[inline]
+pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        // One value at the most: a repeated credential header was refused.
+        if let Some(value) = headers.get_mut(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+/// Takes these headers out of the request.
+pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        headers.remove(name);
+    }
+}

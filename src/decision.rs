@@ -1,0 +1,155 @@
+//! What an observer is told.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use http::Extensions;
+
+use crate::{Principal, Rejection, RejectionKind, TraceId, identity::Identity};
+
+/// One admit or refusal, as an observer sees it: enough to answer "why did this customer get a 401 at 03:12", and
+/// never a secret.
+///
+/// ```
+/// use tower_auth::{ApiKeyLayer, AuthStack, Decision, Secret};
+///
+/// fn audit(decision: &Decision<'_>) {
+///     println!("{:?} {} {:?}", decision.trace_id(), decision.layer(), decision.refusal());
+/// }
+///
+/// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+/// let stack = AuthStack::builder().auth(keys).on_decision(audit).build()?;
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decision<'a> {
+    refusal: Option<&'a Rejection>,
+    layer: &'static str,
+    principal: Option<&'a Principal>,
+    trace_id: Option<TraceId>,
+}
+
+impl<'a> Decision<'a> {
+    /// What the guards of one gate decided about a request.
+    pub(crate) fn new(extensions: &'a Extensions, layer: &'static str, refusal: Option<&'a Rejection>) -> Self {
+        let identified = match extensions.get() {
+            Some(Identity::Principal(principal)) => Some(principal),
+            _ => None,
+        };
+        let principal = refusal.and_then(Rejection::principal).or(identified);
+        Self { refusal, layer, principal, trace_id: extensions.get().copied() }
+    }
+
+    /// A refusal from further in, of which only the response tells.
+    pub(crate) fn from_further_in(
+        refusal: &'a Rejection,
+        principal: Option<&'a Principal>,
+        trace_id: Option<TraceId>,
+    ) -> Self {
+        let principal = refusal.principal().or(principal);
+        Self { refusal: Some(refusal), layer: refusal.layer().unwrap_or("handler"), principal, trace_id }
+    }
+
+    /// Whether the request may go on.
+    #[must_use]
+    pub const fn is_admitted(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// Why it may not, if so.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'a Rejection> {
+        self.refusal
+    }
+
+    /// The kind of the refusal, if it is one.
+    #[must_use]
+    pub fn kind(&self) -> Option<RejectionKind> {
+        self.refusal.map(Rejection::kind)
+    }
+
+    /// The layer that decided: `gate` where all guards admitted, `handler` where the service itself refused.
+    #[must_use]
+    pub const fn layer(&self) -> &'static str {
+        self.layer
+    }
+
+    /// Who is calling, if that was proved, even where the credential was then refused.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&'a Principal> {
+        self.principal
+    }
+
+    /// A few characters of the key, if its secret matched a record.
+    #[must_use]
+    pub fn key_hint(&self) -> Option<&'a str> {
+        self.principal.and_then(Principal::credential_hint)
+    }
+
+    /// The id of the request, if an envelope stands outside.
+    #[must_use]
+    pub const fn trace_id(&self) -> Option<TraceId> {
+        self.trace_id
+    }
+
+    /// What no client is told: the store's error, the state of the key.
+    #[must_use]
+    pub fn cause(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
+        self.refusal.and_then(Rejection::private_cause)
+    }
+
+    /// Writes the decision to the log: faults of ours as errors, refusals as information, admissions for debugging.
+    pub(crate) fn log(&self) {
+        let Some(refusal) = self.refusal else {
+            tracing::debug!(
+                target: "tower_auth",
+                layer = self.layer,
+                subject = self.principal.map(Principal::subject),
+                key_id = self.principal.and_then(Principal::credential_id),
+                trace_id = self.trace_id.map(tracing::field::display),
+                "request admitted"
+            );
+            return;
+        };
+        macro_rules! refused {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    target: "tower_auth",
+                    kind = ?refusal.kind(),
+                    status = refusal.status().as_u16(),
+                    layer = self.layer,
+                    subject = self.principal.map(Principal::subject),
+                    key_id = self.principal.and_then(Principal::credential_id),
+                    key_hint = self.key_hint(),
+                    trace_id = self.trace_id.map(tracing::field::display),
+                    cause = self.cause().map(tracing::field::display),
+                    $message
+                )
+            };
+        }
+        if refusal.status().is_server_error() {
+            refused!(error, "request refused by a fault of the service");
+        } else {
+            refused!(info, "request refused");
+        }
+    }
+}
+
+/// Whoever wants to be told of decisions.
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<dyn Fn(&Decision<'_>) + Send + Sync>);
+
+impl Observer {
+    pub(crate) fn new(observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    pub(crate) fn tell(&self, decision: &Decision<'_>) {
+        (self.0)(decision);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer(..)")
+    }
+}

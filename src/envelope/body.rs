@@ -1,0 +1,86 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a response that went through an envelope: the inner service's, or a rendered refusal.
+    ///
+    /// ```
+    /// use http_body::Body;
+    /// use http_body_util::Full;
+    /// use tower_auth::envelope::EnvelopeBody;
+    ///
+    /// let empty = EnvelopeBody::<Full<bytes::Bytes>>::default();
+    /// assert!(empty.is_end_stream());
+    /// ```
+    #[derive(Debug)]
+    pub struct EnvelopeBody<B> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<B> {
+        Inner { #[pin] body: B },
+        Rendered { bytes: Bytes },
+    }
+}
+
+impl<B> EnvelopeBody<B> {
+    pub(crate) const fn inner(body: B) -> Self {
+        Self { state: State::Inner { body } }
+    }
+
+    pub(crate) const fn rendered(bytes: Bytes) -> Self {
+        Self { state: State::Rendered { bytes } }
+    }
+}
+
+/// An empty body, whatever the inner one is: so a guard may stand outside an envelope.
+impl<B> Default for EnvelopeBody<B> {
+    fn default() -> Self {
+        Self::rendered(Bytes::new())
+    }
+}
+
+impl<B> Body for EnvelopeBody<B>
+where
+    B: Body,
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project().state.project() {
+            StateProj::Inner { body } => body.poll_frame(cx),
+            StateProj::Rendered { bytes } if bytes.has_remaining() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into()))))
+            }
+            StateProj::Rendered { .. } => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Inner { body } => body.is_end_stream(),
+            State::Rendered { bytes } => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Inner { body } => body.size_hint(),
+            State::Rendered { bytes } => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::RejectionKind;
+
+/// The words of every kind of refusal. Each text can be replaced; the default ones are those of the API that this
+/// crate's main example serves.
+///
+/// ```
+/// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, Words}};
+///
+/// let catalogue = Catalogue::default().with(
+///     RejectionKind::InvalidKey,
+///     Words::new("BAD_KEY").message("This key opens nothing.").kind("client_error"),
+/// );
+/// let layer = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalogue([Words; RejectionKind::ALL.len()]);
+
+/// What a client reads of one kind of refusal.
+///
+/// ```
+/// use tower_auth::envelope::Words;
+///
+/// let words = Words::new("NO_KEY").message("Bring a key.").system_message("No key was sent").kind("client_error");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub(super) code: Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
+    pub(super) system_message: Cow<'static, str>,
+    pub(super) kind: Cow<'static, str>,
+}
+
+impl Words {
+    /// Words with this code; the texts are empty and the type is `client_error` until they are set.
+    pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: code.into(),
+            message: Cow::Borrowed(""),
+            system_message: Cow::Borrowed(""),
+            kind: Cow::Borrowed("client_error"),
+        }
+    }
+
+    /// The sentence for the client's user.
+    #[must_use]
+    pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
+    /// The sentence for the client's developer. It is fixed and it is sent: never the text of an internal error.
+    #[must_use]
+    pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { system_message: message.into(), ..self }
+    }
+
+    /// The member `type`, such as `authentication_error`.
+    #[must_use]
+    pub fn kind(self, kind: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: kind.into(), ..self }
+    }
+
+    const fn fixed(
+        code: &'static str,
+        message: &'static str,
+        system_message: &'static str,
+        kind: &'static str,
+    ) -> Self {
+        Self {
+            code: Cow::Borrowed(code),
+            message: Cow::Borrowed(message),
+            system_message: Cow::Borrowed(system_message),
+            kind: Cow::Borrowed(kind),
+        }
+    }
+}
+
+impl Catalogue {
+    /// Replaces the words of one kind.
+    #[must_use]
+    pub fn with(mut self, kind: RejectionKind, words: Words) -> Self {
+        self.0[kind as usize] = words;
+        self
+    }
+
+    /// Changes the words of every kind, as for a `type` that is the same for all.
+    ///
+    /// ```
+    /// use tower_auth::envelope::Catalogue;
+    ///
+    /// let plain = Catalogue::default().map(|_, words| words.kind("client_error"));
+    /// ```
+    #[must_use]
+    pub fn map(mut self, mut change: impl FnMut(RejectionKind, Words) -> Words) -> Self {
+        for kind in RejectionKind::ALL {
+            let words = &mut self.0[kind as usize];
+            *words = change(kind, words.clone());
+        }
+        self
+    }
+
+    pub(super) const fn words(&self, kind: RejectionKind) -> &Words {
+        &self.0[kind as usize]
+    }
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self(RejectionKind::ALL.map(default_words))
+    }
+}
+
+/// The member `type` of a refusal in a handler's own words.
+pub(super) fn kind_of_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => AUTHENTICATION,
+        StatusCode::FORBIDDEN => AUTHORIZATION,
+        StatusCode::UNPROCESSABLE_ENTITY => VALIDATION,
+        StatusCode::TOO_MANY_REQUESTS => LIMIT,
+        status if status.is_server_error() => SERVER,
+        _ => CLIENT,
+    }
+}
+
+const AUTHENTICATION: &str = "authentication_error";
+const AUTHORIZATION: &str = "authorization_error";
+const VALIDATION: &str = "validation_error";
+const LIMIT: &str = "rate_limit_error";
+const CLIENT: &str = "client_error";
+const SERVER: &str = "server_error";
+
+#[rustfmt::skip]
+fn default_words(kind: RejectionKind) -> Words {
+    use RejectionKind as K;
+    let (code, message, system_message, kind) = match kind {
+        K::MissingCredential => ("AUTHENTICATION_REQUIRED", "Please sign in to continue.", "Missing authentication header", AUTHENTICATION),
+        K::MalformedCredential => ("INVALID_REQUEST", "The authentication of your request is malformed.", "Authentication header is repeated or incomplete", CLIENT),
+        K::InvalidKey => ("INVALID_API_KEY", "Your API key is invalid. Please check your credentials.", "API key validation failed", AUTHENTICATION),
+        K::ExpiredKey => ("API_KEY_EXPIRED", "Your API key has expired. Please create a new one.", "API key expired", AUTHENTICATION),
+        K::PausedKey => ("API_KEY_PAUSED", "Your API key is paused. Please resume it to continue.", "API key paused", AUTHENTICATION),
+        K::DeactivatedKey => ("API_KEY_DEACTIVATED", "Your API key is deactivated. Please activate it to continue.", "API key deactivated", AUTHENTICATION),
+        K::Suspended => ("ACCOUNT_SUSPENDED", "Your account is suspended. Please contact support.", "Account suspended or disabled", AUTHENTICATION),
+        K::InvalidToken => ("TOKEN_INVALID", "Your session is invalid. Please sign in again.", "JWT token validation failed", AUTHENTICATION),
+        K::ExpiredToken => ("TOKEN_EXPIRED", "Your session has expired. Please sign in again.", "JWT token expired", AUTHENTICATION),
+        K::InvalidCredentials => ("INVALID_CREDENTIALS", "Your email or password is incorrect.", "Credential validation failed", AUTHENTICATION),
+        K::InsufficientPermissions => ("INSUFFICIENT_PERMISSIONS", "You don't have permission to perform this action.", "User lacks required permissions", AUTHORIZATION),
+        K::OrganizationDenied => ("ORGANIZATION_ACCESS_DENIED", "You don't have access to this organization.", "User not member of organization", AUTHORIZATION),
+        K::InvalidJson => ("INVALID_JSON", "Your request body is not valid JSON.", "Request body could not be parsed", CLIENT),
+        K::InvalidFields => ("VALIDATION_ERROR", "Your request contains invalid fields.", "Request body does not match the documented schema", VALIDATION),
+        K::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "This content type is not supported.", "Unsupported content type or encoding", CLIENT),
+        K::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", "Your request body is too large.", "Request body exceeds the limit", CLIENT),
+        K::RequestTimeout => ("REQUEST_TIMEOUT", "Your request took too long. Please try again.", "Request was not received in time", CLIENT),
+        K::RateLimited => ("RATE_LIMIT_EXCEEDED", "You have sent too many requests. Please try again later.", "Rate limit exceeded", LIMIT),
+        K::TooCostly => ("REQUEST_TOO_COSTLY", "Your request is larger than your plan allows.", "Request cost exceeds the burst of the limit", CLIENT),
+        K::NotFound => ("NOT_FOUND", "The requested resource was not found.", "Resource not found", CLIENT),
+        K::MethodNotAllowed => ("METHOD_NOT_ALLOWED", "This method is not allowed here.", "Method not allowed for this resource", CLIENT),
+        K::Unavailable => ("SERVICE_UNAVAILABLE", "The service is temporarily unavailable. Please try again.", "A required service is unavailable", SERVER),
+        K::Internal => ("INTERNAL_ERROR", "Something went wrong on our side. Please try again later.", "Internal server error", SERVER),
+        K::Custom => ("REQUEST_REFUSED", "Your request was refused.", "Request refused", CLIENT),
+    };
+    Words::fixed(code, message, system_message, kind)
+}

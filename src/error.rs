@@ -1,0 +1,51 @@
+//! Errors of start-up, and the box that carries anybody's error.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+/// Any error, as stores, authenticators and policies return it, so that `?` works on every driver.
+///
+/// ```
+/// fn driver() -> Result<(), tower_auth::BoxError> {
+///     "not a number".parse::<u32>()?;
+///     Ok(())
+/// }
+/// assert!(driver().is_err());
+/// ```
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// A part was put together wrongly, found when the service starts.
+///
+/// It says what is wrong and how to mend it, and never holds a secret. It is a different type from
+/// [`Rejection`](crate::Rejection), which refuses one request, and neither turns into the other.
+///
+/// ```
+/// use tower_auth::KeyFormat;
+///
+/// let error = KeyFormat::prefixed("ak", 8).unwrap_err();
+/// assert!(error.to_string().contains("128 bits"), "{error}");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    what: Cow<'static, str>,
+    mend: Cow<'static, str>,
+}
+
+impl ConfigError {
+    /// What is wrong, and what to do about it, each a phrase without a full stop.
+    ///
+    /// ```
+    /// let error = tower_auth::ConfigError::new("REGION is not set", "export REGION=eu-1");
+    /// assert_eq!(error.to_string(), "REGION is not set; to mend it: export REGION=eu-1");
+    /// ```
+    pub fn new(what: impl Into<Cow<'static, str>>, mend: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into(), mend: mend.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; to mend it: {}", self.what, self.mend)
+    }
+}
+
+impl Error for ConfigError {}

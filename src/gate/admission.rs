@@ -1,0 +1,183 @@
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, request};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    effects::Effects,
+    guard::Verdict,
+    service::{Guards, Progress},
+};
+use crate::{Rejection, TraceId, answer::BoxFuture, decision::Decision};
+
+pin_project! {
+    /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody has
+    /// made a response of yet.
+    ///
+    /// It may be dropped at any await: guards have no state of their own here.
+    pub(crate) struct Admission<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+        effects: Effects,
+        watch: Option<Watch>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Admitted { #[pin] inner: S::Future },
+        Refused { rejection: Option<Rejection> },
+        Waiting { waiting: Option<Box<Waiting<S, B>>> },
+    }
+}
+
+/// A request whose guard has to be waited for, with the service that was polled ready for it.
+struct Waiting<S, B> {
+    answer: BoxFuture<Verdict>,
+    place: usize,
+    guards: Arc<Guards>,
+    request: request::Parts,
+    body: B,
+    service: S,
+}
+
+/// Somebody wants to hear of refusals from further in.
+struct Watch {
+    guards: Arc<Guards>,
+    trace_id: Option<TraceId>,
+}
+
+impl<S, B, R> Admission<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+{
+    #[inline]
+    pub(super) fn start(guards: &Arc<Guards>, service: &mut S, request: Request<B>) -> Self {
+        let (mut request, body) = request.into_parts();
+        let mut effects = Effects::default();
+        let progress = guards.run(0, &mut request, &mut effects);
+        let watch = guards
+            .observer
+            .is_some()
+            .then(|| Watch { guards: Arc::clone(guards), trace_id: request.extensions.get().copied() });
+        let state = match progress {
+            Progress::Admitted => State::Admitted { inner: service.call(Request::from_parts(request, body)) },
+            Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
+            Progress::Waiting(place, answer) => {
+                // The service that was polled ready is the one to call; its clone has not been polled.
+                let clone = service.clone();
+                let service = mem::replace(service, clone);
+                let guards = Arc::clone(guards);
+                State::Waiting { waiting: Some(Box::new(Waiting { answer, place, guards, request, body, service })) }
+            }
+        };
+        Self { state, effects, watch }
+    }
+}
+
+impl<S, B, R> Future for Admission<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Admitted<R>, S::Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProj::Admitted { inner } => {
+                    let mut response = ready!(inner.poll(cx))?;
+                    this.effects.apply(&mut response);
+                    if let Some(watch) = this.watch {
+                        watch.report(&response, this.effects);
+                    }
+                    return Poll::Ready(Ok(Admitted::Response(response)));
+                }
+                StateProj::Refused { rejection } => {
+                    // A future polled after it was done stays pending for ever, rather than panicking.
+                    let Some(rejection) = rejection.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(Admitted::Refused(rejection, mem::take(this.effects))));
+                }
+                StateProj::Waiting { waiting: slot } => {
+                    let Some(waiting) = slot else { return Poll::Pending };
+                    ready!(waiting.poll(cx, this.effects)).map_or_else(
+                        |rejection| State::Refused { rejection: Some(rejection) },
+                        |()| slot.take().map_or(State::Refused { rejection: None }, |waiting| waiting.call()),
+                    )
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// Asks on until every guard has admitted, or one has not.
+    fn poll(&mut self, cx: &mut Context<'_>, effects: &mut Effects) -> Poll<Result<(), Rejection>> {
+        loop {
+            let verdict = ready!(self.answer.as_mut().poll(cx));
+            match self.guards.resume(self.place, verdict, &mut self.request, effects) {
+                Progress::Admitted => return Poll::Ready(Ok(())),
+                Progress::Refused(rejection) => return Poll::Ready(Err(rejection)),
+                Progress::Waiting(place, answer) => (self.place, self.answer) = (place, answer),
+            }
+        }
+    }
+
+    fn call(mut self) -> State<S, B> {
+        State::Admitted { inner: self.service.call(Request::from_parts(self.request, self.body)) }
+    }
+}
+
+impl Watch {
+    fn report<B>(&self, response: &Response<B>, effects: &Effects) {
+        if let (Some(observer), Some(refusal)) = (&self.guards.observer, Rejection::of(response)) {
+            observer.tell(&Decision::from_further_in(refusal, effects.principal(), self.trace_id));
+        }
+    }
+}
+
+/// How an admission ended.
+pub(crate) enum Admitted<R> {
+    /// The inner service answered.
+    Response(Response<R>),
+    /// A guard refused; the effects are still to be applied to whatever is made of it.
+    Refused(Rejection, Effects),
+}
+
+impl<R> Admitted<R> {
+    /// The response, or what `answer` makes of the refusal.
+    #[inline]
+    pub(crate) fn or_answer<T>(
+        self,
+        pass: impl FnOnce(Response<R>) -> Response<T>,
+        answer: impl FnOnce(Rejection) -> Response<T>,
+    ) -> Response<T> {
+        match self {
+            Self::Response(response) => pass(response),
+            Self::Refused(rejection, effects) => {
+                let mut response = answer(rejection);
+                effects.apply(&mut response);
+                response
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::guard::{IdentityPolicy, Outcome};
+use crate::{Principal, challenge, credential, identity::Identity};
+
+/// What is left to be done with the response, whoever makes it.
+#[derive(Default)]
+pub(crate) struct Effects {
+    policy: Option<Arc<IdentityPolicy>>,
+    /// Whether somebody was identified by a credential.
+    identified: bool,
+    /// Who is calling, where an observer or outer layers are to read it.
+    principal: Option<Principal>,
+    expose: bool,
+}
+
+impl Effects {
+    /// Does to the request what a guard wants, and notes what is to be done with the response.
+    #[inline]
+    pub(super) fn absorb(&mut self, outcome: Outcome, request: &mut Parts, readers: Readers) {
+        if let Some(policy) = outcome.policy {
+            if policy.strip {
+                credential::strip(&mut request.headers, &policy.credentials);
+            } else {
+                credential::mark_sensitive(&mut request.headers, &policy.credentials);
+            }
+            credential::strip(&mut request.headers, &policy.remove);
+            self.policy = Some(policy);
+        }
+        if let Some(identity) = outcome.identity {
+            if let Identity::Principal(principal) = &identity {
+                self.identified = true;
+                self.expose = readers.outer_layers;
+                self.principal = (readers.outer_layers || readers.observer).then(|| principal.clone());
+            }
+            request.extensions.insert(identity);
+        }
+    }
+
+    /// Keeps what a key opened out of shared caches, completes a 401, and shows the principal to outer layers.
+    #[inline]
+    pub(super) fn apply<B>(&self, response: &mut Response<B>) {
+        if let Some(policy) = &self.policy {
+            if let Some(vary) = &policy.vary {
+                add_vary(response.headers_mut(), vary);
+                if self.identified {
+                    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(PRIVATE);
+                }
+            }
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let offer = policy.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
+                response.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(offer);
+            }
+        }
+        if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
+            response.extensions_mut().insert(principal.clone());
+        }
+    }
+
+    pub(super) const fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+}
+
+/// Who, besides the inner service, is to learn who is calling.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Readers {
+    pub(super) outer_layers: bool,
+    pub(super) observer: bool,
+}
+
+/// RFC 9111 protects what `Authorization` opened; of other headers a shared cache has to be told (section 3.5).
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+
+/// Adds to `Vary`, which may stand in several lines (RFC 9110, section 12.5.5), unless it is there already.
+fn add_vary(headers: &mut HeaderMap, vary: &HeaderValue) {
+    if !headers.get_all(header::VARY).iter().any(|line| line == vary || line == "*") {
+        headers.append(header::VARY, vary.clone());
+    }
+}

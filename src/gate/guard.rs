@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, request::Parts};
+
+use crate::{Answer, Rejection, identity::Identity};
+
+/// What a guard answers: what the gate is to do, or why the request goes no further.
+pub(crate) type Verdict = Result<Outcome, Rejection>;
+
+/// A question about the head of a request, asked before the inner service sees it.
+pub(crate) trait Guard: Send + Sync + 'static {
+    /// The name that decisions and logs show.
+    fn name(&self) -> &'static str;
+
+    /// Looks, and answers at once or with a future that owns what it needs.
+    fn check(&self, request: &Parts) -> Answer<Verdict>;
+}
+
+/// What the gate is to do before the next guard is asked. It is moved once a guard, so it is kept small.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Who is calling, or nobody: it takes the place of what an outer gate found.
+    pub(crate) identity: Option<Identity>,
+    /// What an identity guard wants done with headers.
+    pub(crate) policy: Option<Arc<IdentityPolicy>>,
+}
+
+/// What an identity guard wants done with headers, the same for all requests.
+#[derive(Debug)]
+pub(crate) struct IdentityPolicy {
+    /// The headers in which credentials stand: marked sensitive.
+    pub(crate) credentials: Box<[HeaderName]>,
+    /// Whether these headers are taken out before the inner service.
+    pub(crate) strip: bool,
+    /// Headers in which a client might claim to be somebody: always taken out.
+    pub(crate) remove: Box<[HeaderName]>,
+    /// The credential headers that shared caches do not know to be credentials, as a value of `Vary`.
+    pub(crate) vary: Option<HeaderValue>,
+    /// The challenges of all methods, for a 401 that offers none.
+    pub(crate) challenge: Option<Arc<HeaderValue>>,
+}

@@ -1,0 +1,20 @@
+//! The one service that stands in front of others: it asks a list of guards and then calls the inner service, or does not.
+//!
+//! A guard is a pure question about the head of a request. It reads, it answers an outcome or a rejection, and the *gate*
+//! applies the outcome: only the gate changes requests and responses. Guards that answer at once cost no
+//! allocation here; only an answer that has to be awaited boxes the request and swaps the inner service.
+//!
+//! The module is private until 1.0; layers are what is mounted.
+
+mod admission;
+mod effects;
+mod guard;
+mod response;
+mod service;
+
+pub(crate) use self::{
+    admission::Admission,
+    guard::{Guard, IdentityPolicy, Outcome, Verdict},
+    service::Guards,
+};
+pub use self::{response::ResponseFuture, service::Gate};

@@ -1,0 +1,144 @@
+//! What the authentication left in the request, and how to read it.
+
+use std::sync::Arc;
+
+use http::{Extensions, HeaderValue, Request, request};
+
+use crate::{Principal, Rejection, RejectionKind};
+
+/// The outcome of authentication where nothing was presented and the layer lets visitors in: nobody, and the
+/// challenges of the methods on offer.
+///
+/// ```
+/// use tower_auth::{ApiKeyLayer, RequestExt, Secret};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?.optional();
+/// let service = layer.layer(service_fn(|request: http::Request<()>| async move {
+///     assert!(request.anonymous().is_some());
+///     Ok::<_, std::convert::Infallible>(http::Response::new(()))
+/// }));
+/// service.oneshot(http::Request::new(())).await.unwrap();
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Anonymous {
+    challenge: Option<Arc<HeaderValue>>,
+    preflight: bool,
+}
+
+impl Anonymous {
+    pub(crate) const fn new(challenge: Option<Arc<HeaderValue>>) -> Self {
+        Self { challenge, preflight: false }
+    }
+
+    /// A CORS preflight that may pass every guard, since no credential can ever come with it.
+    pub(crate) const fn preflight(challenge: Option<Arc<HeaderValue>>) -> Self {
+        Self { challenge, preflight: true }
+    }
+
+    pub(crate) const fn is_preflight(&self) -> bool {
+        self.preflight
+    }
+
+    /// What a 401 would offer: the value of `WWW-Authenticate`.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&HeaderValue> {
+        self.challenge.as_deref()
+    }
+
+    pub(crate) fn refusal(&self) -> Rejection {
+        Rejection::missing_credential(self.challenge.clone())
+    }
+}
+
+/// The one slot for an outcome. The type is private, so only a gate can fill it: a [`Principal`] that reaches a
+/// handler this way was proved by an authenticator.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    Principal(Principal),
+    Anonymous(Anonymous),
+}
+
+impl Identity {
+    /// Who is calling; else why nobody is: nothing presented (401), or no authentication mounted (500).
+    pub(crate) fn principal_in(extensions: &Extensions) -> Result<&Principal, Rejection> {
+        match extensions.get() {
+            Some(Self::Principal(principal)) => Ok(principal),
+            Some(Self::Anonymous(nobody)) => Err(nobody.refusal()),
+            None => Err(unmounted()),
+        }
+    }
+}
+
+fn unmounted() -> Rejection {
+    Rejection::new(RejectionKind::Internal).cause(
+        "no authentication layer stands in front of this route, so nobody knows who is calling; mount an AuthStack, \
+         AuthLayer or ApiKeyLayer outside the layer or handler that asks for the principal",
+    )
+}
+
+/// Reads the outcome of authentication from a request, on any host.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower_auth::{Rejection, RequestExt};
+///
+/// async fn hello<B>(request: Request<B>) -> Result<Response<String>, Rejection> {
+///     Ok(Response::new(format!("hello {}", request.principal()?.subject())))
+/// }
+/// ```
+pub trait RequestExt: sealed::Sealed {
+    /// Who is calling.
+    ///
+    /// # Errors
+    /// 401 with the challenges on offer where nobody presented a credential; 500, with a log line that names the
+    /// missing layer, where no authentication layer stands in front.
+    fn principal(&self) -> Result<&Principal, Rejection>;
+
+    /// The outcome "nobody", where a layer lets visitors in.
+    fn anonymous(&self) -> Option<&Anonymous>;
+}
+
+impl RequestExt for Extensions {
+    fn principal(&self) -> Result<&Principal, Rejection> {
+        Identity::principal_in(self)
+    }
+
+    fn anonymous(&self) -> Option<&Anonymous> {
+        match self.get() {
+            Some(Identity::Anonymous(nobody)) => Some(nobody),
+            _ => None,
+        }
+    }
+}
+
+impl<B> RequestExt for Request<B> {
+    fn principal(&self) -> Result<&Principal, Rejection> {
+        self.extensions().principal()
+    }
+
+    fn anonymous(&self) -> Option<&Anonymous> {
+        self.extensions().anonymous()
+    }
+}
+
+impl RequestExt for request::Parts {
+    fn principal(&self) -> Result<&Principal, Rejection> {
+        self.extensions.principal()
+    }
+
+    fn anonymous(&self) -> Option<&Anonymous> {
+        self.extensions.anonymous()
+    }
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "so that nobody else can implement the trait")]
+    pub trait Sealed {}
+    impl Sealed for http::Extensions {}
+    impl<B> Sealed for http::Request<B> {}
+    impl Sealed for http::request::Parts {}
+}

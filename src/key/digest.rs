@@ -1,0 +1,232 @@
+//! The only place where secrets are hashed and compared.
+
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, Hash, Hasher},
+    sync::OnceLock,
+};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::pepper::Peppers;
+
+/// What a store holds of a key: 32 bytes, compared in constant time, never the key.
+///
+/// ```
+/// use tower_auth::{KeyFormat, KeyScheme};
+///
+/// let scheme = KeyScheme::sha256(KeyFormat::opaque(20));
+/// let digests = scheme.digests(b"a key of at least twenty bytes").unwrap();
+/// let digest = digests.iter().next().unwrap();
+/// assert_eq!(digest.to_hex().len(), 64);
+/// assert_eq!(format!("{digest:?}"), "KeyDigest([REDACTED])");
+/// ```
+#[derive(Clone, Copy)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// The bytes, as a `bytea` column holds them.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Lower-case hex, as a text column holds them.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|n| char::from(b"0123456789abcdef"[usize::from(n)]))
+            .collect()
+    }
+}
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
+    }
+}
+
+impl Eq for KeyDigest {}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyDigest([REDACTED])")
+    }
+}
+
+/// What a store is asked for: the digests of one presented key, under every live pepper, all in one question.
+///
+/// The first digest is the one under the current pepper, the one to write for a new key. They are computed when a
+/// store asks for them, and once.
+///
+/// ```
+/// use tower_auth::{KeyFormat, KeyScheme, Peppers};
+///
+/// let peppers = Peppers::new(2, [7; 32])?.accept(1, [9; 32])?;
+/// let scheme = KeyScheme::new(KeyFormat::opaque(20), peppers);
+/// let digests = scheme.digests(b"a key of at least twenty bytes").unwrap();
+/// assert_eq!(digests.as_slices().len(), 2);
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyDigests {
+    fingerprint: Fingerprint,
+    peppers: Option<Peppers>,
+    keyed: OnceLock<Box<[KeyDigest]>>,
+}
+
+impl KeyDigests {
+    /// Without peppers, the only digest is the plain SHA-256.
+    pub(super) fn of(key: &[u8], peppers: Option<&Peppers>) -> Self {
+        Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), keyed: OnceLock::new() }
+    }
+
+    /// The digests, the current pepper's first.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyDigest> {
+        self.keyed().iter()
+    }
+
+    /// The digests as a database driver takes a list of byte strings: `WHERE digest = ANY($1)`.
+    #[must_use]
+    pub fn as_slices(&self) -> Vec<&[u8]> {
+        self.keyed().iter().map(|digest| &digest.0[..]).collect()
+    }
+
+    /// The index of an in-memory store or cache, which never leaves the process: it costs no second hash.
+    #[inline]
+    pub(crate) const fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn keyed(&self) -> &[KeyDigest] {
+        self.keyed.get_or_init(|| match &self.peppers {
+            None => Box::new([KeyDigest(self.fingerprint.0)]),
+            Some(peppers) => peppers.macs().map(|mac| mac.digest(&self.fingerprint)).collect(),
+        })
+    }
+}
+
+impl fmt::Debug for KeyDigests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyDigests([REDACTED])")
+    }
+}
+
+/// SHA-256 of a key: under it a process finds the key in its own memory, and nowhere else.
+#[derive(Clone, Copy)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    #[inline]
+    fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+}
+
+impl PartialEq for Fingerprint {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
+    }
+}
+
+impl Eq for Fingerprint {}
+
+impl Hash for Fingerprint {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(words(&self.0)[0]);
+    }
+}
+
+/// Hands eight bytes of a digest on as they are: they are spread evenly already, and only whoever may insert keys
+/// could choose them.
+#[derive(Default)]
+pub(crate) struct Identity(u64);
+
+/// The hasher of a map that is keyed by fingerprints.
+pub(crate) type FingerprintHasher = BuildHasherDefault<Identity>;
+
+impl Hasher for Identity {
+    #[inline]
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |n, byte| n.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// HMAC-SHA-256 with one pepper, its key schedule done once.
+#[derive(Clone)]
+pub(super) struct PepperMac(Hmac<Sha256>);
+
+impl PepperMac {
+    pub(super) fn new(pepper: &[u8; 32]) -> Self {
+        // HMAC pads a short key with zeros up to its block (RFC 2104, section 2); a whole block cannot be of a wrong length.
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(pepper);
+        Self(Hmac::new((&*block).into()))
+    }
+
+    fn digest(&self, fingerprint: &Fingerprint) -> KeyDigest {
+        KeyDigest(self.0.clone().chain_update(fingerprint.0).finalize().into_bytes().into())
+    }
+}
+
+fn words(bytes: &[u8; 32]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    words
+}
+
+/// Takes the same time wherever the two differ.
+#[inline]
+fn equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    words(one).ct_eq(&words(other)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_equal_the_published_vectors() {
+        // FIPS 180-4's "abc".
+        let plain = KeyDigests::of(b"abc", None);
+        assert_eq!(
+            plain.iter().next().unwrap().to_hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        // HMAC-SHA-256 under a 32-byte key, over SHA-256("abc"), computed with another implementation.
+        let keyed = KeyDigests::of(b"abc", Some(&Peppers::new(1, [0x0b; 32]).unwrap()));
+        assert_eq!(
+            keyed.iter().next().unwrap().to_hex(),
+            "1e18c60af672a9a88fc69f853427d3283774b9f9672a5f83833ea5a463a47ccf"
+        );
+    }
+
+    #[test]
+    fn every_differing_bit_makes_digests_unequal() {
+        let one = [0x5a_u8; 32];
+        assert!(equal(&one, &one));
+        for bit in 0..256 {
+            let mut other = one;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!equal(&one, &other), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+use std::{borrow::Cow, ops::RangeInclusive};
+
+use crate::ConfigError;
+
+/// What keys look like: prefix, length, alphabet, and a checksum if wished.
+///
+/// It rejects garbage before any hash or look-up. It parses any bytes without a panic, and tells nothing about whether
+/// a key is *valid*: only a store knows that.
+///
+/// ```
+/// use tower_auth::KeyFormat;
+///
+/// let format = KeyFormat::prefixed("ak", 40)?;
+/// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef12345678"));
+/// assert!(!format.accepts(b"ak_tooshort"));
+/// assert!(!format.accepts("ak_ünïcode".as_bytes()));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFormat {
+    prefix: Cow<'static, str>,
+    lengths: RangeInclusive<usize>,
+    minted: usize,
+    alphabet: Alphabet,
+    checksum: bool,
+}
+
+/// The characters behind the prefix of a key.
+///
+/// ```
+/// use tower_auth::{Alphabet, KeyFormat};
+///
+/// let hex = KeyFormat::prefixed("sk", 64)?.alphabet(Alphabet::LowerHex)?;
+/// assert!(!hex.accepts(format!("sk_{}", "G".repeat(64)).as_bytes()));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Alphabet {
+    /// `0-9 A-Z a-z`.
+    Alphanumeric,
+    /// `0-9 a-f`.
+    LowerHex,
+    /// `0-9 A-Z a-z - _`.
+    UrlSafe,
+    /// Every visible ASCII character, `!` to `~`. New keys are minted from `0-9 A-Z a-z`.
+    Visible,
+}
+
+const CHARACTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+const HEX: &[u8] = b"0123456789abcdef";
+/// A longer value is refused before it is looked at.
+const LONGEST: usize = 512;
+/// Base-62 digits of a CRC-32.
+const CHECKSUM: usize = 6;
+
+impl Alphabet {
+    const fn has(self, byte: u8) -> bool {
+        match self {
+            Self::Alphanumeric => byte.is_ascii_alphanumeric(),
+            Self::LowerHex => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            Self::UrlSafe => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            Self::Visible => byte.is_ascii_graphic(),
+        }
+    }
+
+    fn minted(self) -> &'static [u8] {
+        match self {
+            Self::LowerHex => HEX,
+            Self::UrlSafe => CHARACTERS,
+            Self::Alphanumeric | Self::Visible => &CHARACTERS[..62],
+        }
+    }
+
+    /// How many characters hold 128 bits.
+    const fn safe_length(self) -> usize {
+        match self {
+            Self::LowerHex => 32,
+            Self::UrlSafe | Self::Alphanumeric | Self::Visible => 22,
+        }
+    }
+}
+
+impl KeyFormat {
+    /// `prefix_` and that many random letters and digits.
+    ///
+    /// # Errors
+    /// When the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, when the random part holds less than 128 bits, or
+    /// when the key would be longer than 512 bytes.
+    pub fn prefixed(prefix: &str, random: usize) -> Result<Self, ConfigError> {
+        if prefix.is_empty() || !prefix.bytes().all(|byte| Alphabet::UrlSafe.has(byte)) {
+            return Err(ConfigError::new(
+                format!("the key prefix {prefix:?} cannot be used"),
+                "take a few letters and digits, such as `ak` or `acme_live`",
+            ));
+        }
+        Self {
+            prefix: Cow::Owned(format!("{prefix}_")),
+            lengths: random..=random,
+            minted: random,
+            alphabet: Alphabet::Alphanumeric,
+            checksum: false,
+        }
+        .checked()
+    }
+
+    /// Keys of somebody else's making: any visible ASCII, at least that many bytes and at most 512.
+    ///
+    /// Such a format mints 43 letters and digits, or as many as the minimum asks for.
+    #[must_use]
+    pub const fn opaque(at_least: usize) -> Self {
+        let least = if at_least > LONGEST { LONGEST } else { at_least };
+        Self {
+            prefix: Cow::Borrowed(""),
+            lengths: if least == 0 { 1..=LONGEST } else { least..=LONGEST },
+            minted: if least > 43 { least } else { 43 },
+            alphabet: Alphabet::Visible,
+            checksum: false,
+        }
+    }
+
+    /// `ak_` and 39 or 40 letters and digits.
+    ///
+    /// The API that documents this format says 42 characters in all, and its own example has 43: both are accepted, 43 are minted.
+    #[must_use]
+    pub const fn ak() -> Self {
+        Self {
+            prefix: Cow::Borrowed("ak_"),
+            lengths: 39..=40,
+            minted: 40,
+            alphabet: Alphabet::Alphanumeric,
+            checksum: false,
+        }
+    }
+
+    /// `halfred_` and 28 letters and digits.
+    #[must_use]
+    pub const fn halfred() -> Self {
+        Self {
+            prefix: Cow::Borrowed("halfred_"),
+            lengths: 28..=28,
+            minted: 28,
+            alphabet: Alphabet::Alphanumeric,
+            checksum: false,
+        }
+    }
+
+    /// Appends six base-62 digits of the CRC-32 of all that stands before them, so that a mistyped key is refused
+    /// without a look-up, and a leaked one is recognised by scanners.
+    #[must_use]
+    pub const fn checksummed(mut self) -> Self {
+        self.checksum = true;
+        self
+    }
+
+    /// Also accepts random parts of other lengths, such as those of an older generation of keys.
+    ///
+    /// # Errors
+    /// When the range does not hold the length that is minted, or goes beyond 512 bytes in all.
+    pub fn accept_lengths(mut self, lengths: RangeInclusive<usize>) -> Result<Self, ConfigError> {
+        self.lengths = lengths;
+        self.checked()
+    }
+
+    /// Takes another alphabet for the random part.
+    ///
+    /// # Errors
+    /// When the random part then holds less than 128 bits.
+    pub fn alphabet(mut self, alphabet: Alphabet) -> Result<Self, ConfigError> {
+        self.alphabet = alphabet;
+        self.checked()
+    }
+
+    /// Whether these bytes look like a key. No hash, no look-up, no panic.
+    #[must_use]
+    #[inline]
+    pub fn accepts(&self, presented: &[u8]) -> bool {
+        let Some(behind) = presented.strip_prefix(self.prefix.as_bytes()) else { return false };
+        let length = behind.len().wrapping_sub(self.checksum_length());
+        self.lengths.contains(&length)
+            && behind[..length].iter().all(|byte| self.alphabet.has(*byte))
+            && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
+    }
+
+    /// A few characters by which an owner recognises a key: the prefix and the last four, such as `ak_…x9Yz`. Of a key
+    /// under 20 bytes nothing but the prefix.
+    #[must_use]
+    pub fn hint(&self, key: &str) -> String {
+        let last = key.len().checked_sub(4).filter(|_| key.len() >= 20).and_then(|at| key.get(at..));
+        format!("{}…{}", self.prefix, last.unwrap_or_default())
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn minted_from(&self) -> &'static [u8] {
+        self.alphabet.minted()
+    }
+
+    pub(super) const fn minted_length(&self) -> usize {
+        self.minted
+    }
+
+    pub(super) fn longest(&self) -> usize {
+        self.prefix.len() + self.lengths.end() + self.checksum_length()
+    }
+
+    /// Appends the checksum to a minted key, if the format has one.
+    pub(super) fn close(&self, key: &mut String) {
+        if self.checksum {
+            key.extend(checksum(key.as_bytes()).map(char::from));
+        }
+    }
+
+    const fn checksum_length(&self) -> usize {
+        if self.checksum { CHECKSUM } else { 0 }
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let safe = self.alphabet.safe_length();
+        if self.minted < safe {
+            return Err(ConfigError::new(
+                format!("{} random characters of this alphabet hold less than 128 bits", self.minted),
+                format!("take at least {safe}"),
+            ));
+        }
+        if !self.lengths.contains(&self.minted) || self.prefix.len() + self.lengths.end() + CHECKSUM > LONGEST {
+            return Err(ConfigError::new(
+                format!("random parts of {:?} characters cannot be accepted", self.lengths),
+                format!("take a range that holds {} and stays under {LONGEST} bytes in all", self.minted),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+fn checksum(text: &[u8]) -> [u8; CHECKSUM] {
+    let mut rest = crc32fast::hash(text) as usize;
+    let mut digits = [b'0'; CHECKSUM];
+    for digit in digits.iter_mut().rev() {
+        *digit = CHARACTERS[rest % 62];
+        rest /= 62;
+    }
+    digits
+}

@@ -1,0 +1,146 @@
+use std::{env, fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use super::digest::PepperMac;
+use crate::ConfigError;
+
+/// Versioned secrets under which keys are digested: a stolen table is worthless without them.
+///
+/// The first is current, used for new keys; older ones are still accepted, so that a pepper can be replaced without
+/// re-issuing a key. Keep them apart from the database, for instance in the environment.
+///
+/// ```
+/// use tower_auth::Peppers;
+///
+/// let peppers = Peppers::new(2, [7; 32])?.accept(1, [9; 32])?;
+/// assert_eq!(format!("{peppers:?}"), "Peppers { versions: [2, 1] }");
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Peppers(Arc<[(u32, PepperMac)]>);
+
+const FORM: &str = "give `version:hex` with 64 hex digits (openssl rand -hex 32), the current one first, older ones \
+                    behind commas";
+
+impl Peppers {
+    /// One pepper of 32 bytes from a random source, and its version.
+    ///
+    /// # Errors
+    /// When all of its bytes are zero: nobody's random source gave that.
+    pub fn new(version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
+        Self(Arc::new([])).accept(version, pepper)
+    }
+
+    /// Also accepts keys that were digested under an older pepper.
+    ///
+    /// # Errors
+    /// When the version stands there already, or all bytes are zero.
+    pub fn accept(self, version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
+        let pepper = Zeroizing::new(pepper);
+        if *pepper == [0; 32] {
+            return Err(ConfigError::new(
+                format!("pepper {version} is all zeros"),
+                "take 32 bytes from a random source",
+            ));
+        }
+        if self.0.iter().any(|(v, _)| *v == version) {
+            return Err(ConfigError::new(
+                format!("pepper version {version} is given twice"),
+                "give every pepper a version of its own",
+            ));
+        }
+        let newer = self.0.iter().cloned();
+        Ok(Self(newer.chain([(version, PepperMac::new(&pepper))]).collect()))
+    }
+
+    /// Reads an environment variable of the form `2:<64 hex digits>,1:<64 hex digits>`, the current pepper first.
+    ///
+    /// # Errors
+    /// When it is not set or has another form. The error never shows a value.
+    ///
+    /// ```
+    /// let error = tower_auth::Peppers::from_env("NOBODY_SET_THESE_PEPPERS").unwrap_err();
+    /// assert!(error.to_string().contains("NOBODY_SET_THESE_PEPPERS"));
+    /// ```
+    pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
+        let text = env::var(variable)
+            .map(Zeroizing::new)
+            .map_err(|_| ConfigError::new(format!("the environment variable {variable} is not set"), FORM))?;
+        Self::parse(&text).map_err(|what| {
+            ConfigError::new(format!("the peppers in the environment variable {variable} cannot be used: {what}"), FORM)
+        })
+    }
+
+    /// A pepper that only this process knows: for tests, demos, and keys that live no longer than it.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn ephemeral() -> Result<Self, ConfigError> {
+        let mut pepper = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *pepper).map_err(super::mint::no_random)?;
+        Self::new(1, *pepper)
+    }
+
+    pub(super) fn macs(&self) -> impl Iterator<Item = &PepperMac> {
+        self.0.iter().map(|(_, mac)| mac)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut all = Self(Arc::new([]));
+        for (index, entry) in text.split(',').enumerate() {
+            let wrong = |what: &str| format!("entry {} {what}", index + 1);
+            let (version, hex) = entry.trim().split_once(':').ok_or_else(|| wrong("has no version"))?;
+            let version = version.parse().map_err(|_| wrong("has a version that is no whole number"))?;
+            let pepper = from_hex(hex).ok_or_else(|| wrong("is not 64 hex digits"))?;
+            all = all.accept(version, *pepper).map_err(|error| error.to_string())?;
+        }
+        Ok(all)
+    }
+}
+
+fn from_hex(hex: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let digits = hex.as_bytes();
+    let mut bytes = Zeroizing::new([0; 32]);
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |d: u8| char::from(d).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+    }
+    Some(bytes)
+}
+
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let versions: Vec<u32> = self.0.iter().map(|(version, _)| *version).collect();
+        f.debug_struct("Peppers").field("versions", &versions).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peppers_of_the_environment_are_parsed_or_explained() {
+        let hex = "0b".repeat(32);
+        let two = Peppers::parse(&format!("2:{hex}, 1:{}", "0c".repeat(32))).unwrap();
+        assert_eq!(format!("{two:?}"), "Peppers { versions: [2, 1] }");
+        for (text, said) in [
+            ("", "no version"),
+            ("1", "no version"),
+            ("x:00", "no whole number"),
+            ("1:00", "64 hex"),
+            (&format!("1:{}", "zz".repeat(32)), "64 hex"),
+            (&format!("1:{}", "é".repeat(32)), "64 hex"),
+            (&format!("1:{}", "00".repeat(32)), "all zeros"),
+            (&format!("1:{hex},1:{hex}"), "twice"),
+        ] {
+            let error = Peppers::parse(text).unwrap_err();
+            assert!(error.contains(said), "{text:?}: {error}");
+            assert!(!error.contains(&hex), "{error}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod answer;
+mod challenge;
+mod clock;
+mod credential;
+mod decision;
+mod error;
+mod identity;
+mod principal;
+mod secret;
+mod trace_id;
+
+pub mod api_key;
+pub mod authenticate;
+pub mod envelope;
+pub mod gate;
+pub mod key;
+pub mod permission;
+pub mod rejection;
+pub mod stack;
+pub mod store;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use self::{
+    answer::Answer,
+    api_key::{ApiKeyLayer, Disclosure},
+    authenticate::{AuthFuture, AuthLayer, Authenticated, Authenticator, RequestHead},
+    challenge::Challenge,
+    clock::Clock,
+    decision::Decision,
+    envelope::ErrorEnvelopeLayer,
+    error::{BoxError, ConfigError},
+    identity::{Anonymous, RequestExt},
+    key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
+    permission::{Permission, RequireLayer},
+    principal::{AuthMethod, Principal, PrincipalBuilder},
+    rejection::{Detail, Rejection, RejectionKind},
+    secret::Secret,
+    stack::AuthStack,
+    store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
+    trace_id::TraceId,
+};

@@ -1,0 +1,70 @@
+use std::{fmt, sync::Arc};
+
+use http::request::Parts;
+
+use super::policy::{Denial, Permission, Verdict as Decided};
+use crate::{
+    Answer, Rejection, RejectionKind,
+    gate::{Guard, Outcome, Verdict},
+    identity::Identity,
+};
+
+/// Asks a policy about the principal that an outer guard left.
+#[derive(Clone)]
+pub(super) struct RequireGuard {
+    pub(super) policy: Arc<dyn Permission>,
+    pub(super) masked: bool,
+}
+
+impl Guard for RequireGuard {
+    fn name(&self) -> &'static str {
+        "permission"
+    }
+
+    #[inline]
+    fn check(&self, request: &Parts) -> Answer<Verdict> {
+        if let Some(Identity::Anonymous(nobody)) = request.extensions.get()
+            && nobody.is_preflight()
+        {
+            return Answer::ready(Ok(Outcome::default()));
+        }
+        match Identity::principal_in(&request.extensions) {
+            Ok(who) => {
+                let masked = self.masked;
+                self.policy.check(who, request).map(move |decided| conclude(decided, masked))
+            }
+            Err(rejection) => Answer::ready(Err(rejection)),
+        }
+    }
+}
+
+fn conclude(decided: Decided, masked: bool) -> Verdict {
+    match decided {
+        Decided::Granted => Ok(Outcome::default()),
+        Decided::Denied(_) if masked => Err(Rejection::not_found().cause("the path is hidden from this principal")),
+        Decided::Denied(denial) => Err(denied(denial)),
+        Decided::Undecided(cause) => Err(Rejection::unavailable(cause)),
+        Decided::Mismounted(fault) => Err(Rejection::internal(fault)),
+    }
+}
+
+fn denied(denial: Denial) -> Rejection {
+    if let Some(organization) = denial.organization {
+        let rejection = Rejection::new(RejectionKind::OrganizationDenied);
+        return if organization.is_empty() { rejection } else { rejection.detail("organization_id", organization) };
+    }
+    let mut rejection = Rejection::new(RejectionKind::InsufficientPermissions);
+    if let Some(role) = denial.role {
+        rejection = rejection.detail("required_role", role.into_owned());
+    }
+    if !denial.permissions.is_empty() {
+        rejection = rejection.detail("required_permissions", denial.permissions);
+    }
+    rejection
+}
+
+impl fmt::Debug for RequireGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireGuard").field("masked", &self.masked).finish_non_exhaustive()
+    }
+}

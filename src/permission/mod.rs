@@ -1,0 +1,73 @@
+//! What a caller may do: policies, and the layer that asks one.
+//!
+//! A [`Permission`] is a policy: may this principal do this, here? Policies are put together with
+//! [`and`](Permission::and) and [`or`](Permission::or), and mounted with [`RequireLayer`] behind a layer that
+//! authenticates.
+//!
+//! ```
+//! use tower_auth::{Principal, RequireLayer, permission::{Permission, any_scope, member_of, role, scope, OrgSource}};
+//!
+//! let readers = RequireLayer::scope("read");
+//! let writers = RequireLayer::new(any_scope(["write", "admin"]));
+//! let owners = RequireLayer::new(role("admin").and(member_of(OrgSource::path_after("organizations"))));
+//! ```
+//!
+//! A policy of one's own is a closure ([`from_fn`]) or, where somebody has to be asked, an implementation:
+//!
+//! ```
+//! use http::request::Parts;
+//! use tower_auth::{Principal, permission::{Check, Denial, Permission, Verdict}};
+//!
+//! /// Stands for the client of a policy service.
+//! #[derive(Clone)]
+//! struct PolicyService;
+//!
+//! impl PolicyService {
+//!     async fn allows(&self, subject: String, path: String) -> Result<bool, std::io::Error> {
+//!         Ok(path.starts_with(&format!("/users/{subject}")))
+//!     }
+//! }
+//!
+//! impl Permission for PolicyService {
+//!     fn check(&self, who: &Principal, request: &Parts) -> Check {
+//!         if who.has_scope("root") {
+//!             return Check::ready(Verdict::Granted); // nobody is asked, nothing is boxed
+//!         }
+//!         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
+//!         Check::boxed(async move {
+//!             match service.allows(subject, path).await {
+//!                 Ok(true) => Verdict::Granted,
+//!                 Ok(false) => Verdict::Denied(Denial::new().role("policy")),
+//!                 Err(error) => Verdict::Undecided(error.into()), // 503, never 403
+//!             }
+//!         })
+//!     }
+//! }
+//! ```
+//!
+//! # Scopes and roles
+//!
+//! A scope is what a credential was granted (RFC 6749, section 3.3), a role is what its holder is. No scope implies another:
+//! `admin` opens nothing but `admin`, unless a [`ScopeHierarchy`] says so.
+//!
+//! # When not to use it
+//!
+//! For questions about one object ("is this her invoice?"): a handler that has loaded the object asks
+//! [`Principal`](crate::Principal) itself.
+
+mod combine;
+mod guard;
+mod hierarchy;
+mod layer;
+mod organization;
+mod policy;
+mod scopes;
+
+pub use self::{
+    combine::{And, Or},
+    hierarchy::ScopeHierarchy,
+    layer::RequireLayer,
+    organization::{MemberOf, OrgSource, member_of},
+    policy::{Check, Denial, FromFn, Permission, Verdict, from_fn},
+    scopes::{AnyScope, Authenticated, HasRole, any_scope, authenticated, role, scope},
+};

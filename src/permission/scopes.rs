@@ -1,0 +1,107 @@
+use std::borrow::Cow;
+
+use http::request::Parts;
+
+use super::policy::{Check, Denial, Permission, Verdict};
+use crate::Principal;
+
+/// The policy of [`scope`] and [`any_scope`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyScope {
+    /// The scopes of which one opens.
+    accepted: Vec<String>,
+    /// What a denial names.
+    told: Vec<String>,
+}
+
+impl AnyScope {
+    pub(super) const fn new(accepted: Vec<String>, told: Vec<String>) -> Self {
+        Self { accepted, told }
+    }
+}
+
+/// The credential was granted this scope.
+///
+/// ```
+/// use tower_auth::{RequireLayer, permission::scope};
+///
+/// let layer = RequireLayer::new(scope("read"));
+/// ```
+#[must_use]
+pub fn scope(scope: &str) -> AnyScope {
+    any_scope([scope])
+}
+
+/// The credential was granted one of these scopes. Of an empty list, none.
+///
+/// ```
+/// use tower_auth::{RequireLayer, permission::any_scope};
+///
+/// let layer = RequireLayer::new(any_scope(["write", "admin"]));
+/// ```
+#[must_use]
+pub fn any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> AnyScope {
+    let accepted: Vec<String> = scopes.into_iter().map(Into::into).collect();
+    AnyScope::new(accepted.clone(), accepted)
+}
+
+impl Permission for AnyScope {
+    #[inline]
+    fn check(&self, who: &Principal, _: &Parts) -> Check {
+        Check::ready(if self.accepted.iter().any(|scope| who.has_scope(scope)) {
+            Verdict::Granted
+        } else {
+            Verdict::Denied(Denial::new().permissions(self.told.iter().cloned()))
+        })
+    }
+}
+
+/// The policy of [`role`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HasRole(Cow<'static, str>);
+
+/// The caller has this role.
+///
+/// ```
+/// use tower_auth::{RequireLayer, permission::role};
+///
+/// let layer = RequireLayer::new(role("admin"));
+/// ```
+#[must_use]
+pub fn role(role: impl Into<Cow<'static, str>>) -> HasRole {
+    HasRole(role.into())
+}
+
+impl Permission for HasRole {
+    #[inline]
+    fn check(&self, who: &Principal, _: &Parts) -> Check {
+        Check::ready(if who.has_role(&self.0) {
+            Verdict::Granted
+        } else {
+            Verdict::Denied(Denial::new().role(self.0.clone()))
+        })
+    }
+}
+
+/// The policy of [`authenticated`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authenticated(());
+
+/// Whoever is known may: refuses visitors that an optional layer let in.
+///
+/// ```
+/// use tower_auth::{RequireLayer, permission::authenticated};
+///
+/// let layer = RequireLayer::new(authenticated());
+/// ```
+#[must_use]
+pub const fn authenticated() -> Authenticated {
+    Authenticated(())
+}
+
+impl Permission for Authenticated {
+    #[inline]
+    fn check(&self, _: &Principal, _: &Parts) -> Check {
+        Check::ready(Verdict::Granted)
+    }
+}

@@ -1,0 +1,239 @@
+//! Who is calling.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+/// Who is calling, as an authentication method proved it. Never the credential itself.
+///
+/// A clone is one reference count. Handlers read it with [`RequestExt::principal`](crate::RequestExt::principal),
+/// or as an axum extractor (feature `axum`); tests and authenticators of one's own build it.
+///
+/// ```
+/// use tower_auth::Principal;
+///
+/// let alice = Principal::builder("alice").account("acme").scopes(["read"]).roles(["admin"]).build();
+/// assert_eq!(alice.subject(), "alice");
+/// assert!(alice.has_scope("read") && !alice.has_scope("write"));
+/// assert!(alice.has_role("admin"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Principal(Arc<Facts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    subject: String,
+    account: Option<String>,
+    organizations: Vec<String>,
+    scopes: Vec<String>,
+    roles: Vec<String>,
+    plan: Option<String>,
+    method: AuthMethod,
+    credential_id: Option<String>,
+    credential_hint: Option<String>,
+}
+
+/// The method that told who is calling.
+///
+/// ```
+/// use tower_auth::{AuthMethod, Principal};
+///
+/// assert_eq!(Principal::builder("alice").build().method(), &AuthMethod::Other("custom".into()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthMethod {
+    /// An API key.
+    ApiKey,
+    /// Another method, by its name: mutual TLS, a cookie, a test.
+    Other(Cow<'static, str>),
+}
+
+impl fmt::Display for AuthMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ApiKey => "api_key",
+            Self::Other(name) => name,
+        })
+    }
+}
+
+impl Principal {
+    /// Starts a principal with the given subject: the user, key owner or service that the credential names.
+    pub fn builder(subject: impl Into<String>) -> PrincipalBuilder {
+        PrincipalBuilder(Self(Arc::new(Facts {
+            subject: subject.into(),
+            account: None,
+            organizations: Vec::new(),
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            plan: None,
+            method: AuthMethod::Other(Cow::Borrowed("custom")),
+            credential_id: None,
+            credential_hint: None,
+        })))
+    }
+
+    /// The caller's name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The account that pays for what the caller does.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.0.account.as_deref()
+    }
+
+    /// The organisations that the caller is a member of.
+    #[must_use]
+    pub fn organizations(&self) -> &[String] {
+        &self.0.organizations
+    }
+
+    /// The scopes granted to the credential (RFC 6749, section 3.3).
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+
+    /// The roles of the caller.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.0.roles
+    }
+
+    /// The plan whose limits hold for the caller.
+    #[must_use]
+    pub fn plan(&self) -> Option<&str> {
+        self.0.plan.as_deref()
+    }
+
+    /// How the caller proved who they are.
+    #[must_use]
+    pub fn method(&self) -> &AuthMethod {
+        &self.0.method
+    }
+
+    /// The id of the key or token, never the secret.
+    #[must_use]
+    pub fn credential_id(&self) -> Option<&str> {
+        self.0.credential_id.as_deref()
+    }
+
+    /// A few characters of the key by which its owner recognises it, such as `ak_…x9Yz`.
+    #[must_use]
+    pub fn credential_hint(&self) -> Option<&str> {
+        self.0.credential_hint.as_deref()
+    }
+
+    /// Whether the credential was granted this very scope. No scope implies another here; see
+    /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.scopes.iter().any(|s| s == scope)
+    }
+
+    /// Whether the caller has this role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.0.roles.iter().any(|r| r == role)
+    }
+
+    /// Whether the caller is a member of this organisation.
+    #[must_use]
+    pub fn is_member_of(&self, organization: &str) -> bool {
+        self.0.organizations.iter().any(|o| o == organization)
+    }
+
+    pub(crate) fn edit(self) -> PrincipalBuilder {
+        PrincipalBuilder(self)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("subject", &self.0.subject)
+            .field("account", &self.0.account)
+            .field("organizations", &self.0.organizations)
+            .field("scopes", &self.0.scopes)
+            .field("roles", &self.0.roles)
+            .field("plan", &self.0.plan)
+            .field("method", &self.0.method)
+            .field("credential_id", &self.0.credential_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Principal`]; every setter replaces what was set before.
+///
+/// ```
+/// use tower_auth::{AuthMethod, Principal};
+///
+/// let mesh = Principal::builder("spiffe://prod/billing").method(AuthMethod::Other("mtls".into())).build();
+/// assert_eq!(mesh.method().to_string(), "mtls");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct PrincipalBuilder(Principal);
+
+impl PrincipalBuilder {
+    /// See [`Principal::account`].
+    pub fn account(self, account: impl Into<String>) -> Self {
+        self.set(|facts| facts.account = Some(account.into()))
+    }
+
+    /// See [`Principal::organizations`].
+    pub fn organizations<S: Into<String>>(self, organizations: impl IntoIterator<Item = S>) -> Self {
+        self.set(|facts| facts.organizations = strings(organizations))
+    }
+
+    /// See [`Principal::scopes`].
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.set(|facts| facts.scopes = strings(scopes))
+    }
+
+    /// See [`Principal::roles`].
+    pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.set(|facts| facts.roles = strings(roles))
+    }
+
+    /// See [`Principal::plan`].
+    pub fn plan(self, plan: impl Into<String>) -> Self {
+        self.set(|facts| facts.plan = Some(plan.into()))
+    }
+
+    /// See [`Principal::method`].
+    pub fn method(self, method: AuthMethod) -> Self {
+        self.set(|facts| facts.method = method)
+    }
+
+    /// See [`Principal::credential_id`].
+    pub fn credential_id(self, id: impl Into<String>) -> Self {
+        self.set(|facts| facts.credential_id = Some(id.into()))
+    }
+
+    /// See [`Principal::credential_hint`]. Give a few characters at most: it is shown in logs.
+    pub fn credential_hint(self, hint: impl Into<String>) -> Self {
+        self.set(|facts| facts.credential_hint = Some(hint.into()))
+    }
+
+    pub(crate) fn subject(self, subject: impl Into<String>) -> Self {
+        self.set(|facts| facts.subject = subject.into())
+    }
+
+    /// The finished principal.
+    #[must_use]
+    pub fn build(self) -> Principal {
+        self.0
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+        change(Arc::make_mut(&mut self.0.0));
+        self
+    }
+}
+
+fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
+    all.into_iter().map(Into::into).collect()
+}

@@ -1,0 +1,246 @@
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::{Detail, RejectionKind};
+use crate::{BoxError, Principal, challenge};
+
+/// Why a request was refused: a kind, public details, and a private cause that no client sees.
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_auth::{Rejection, RejectionKind};
+///
+/// let refusal = Rejection::custom(StatusCode::NOT_FOUND, "MODEL_NOT_FOUND").message("There is no such model.");
+/// assert_eq!(refusal.kind(), RejectionKind::Custom);
+///
+/// // Any response that carries a refusal gives it back, rendered or not.
+/// let response: http::Response<String> = refusal.into_response();
+/// assert_eq!(response.status(), StatusCode::NOT_FOUND);
+/// assert_eq!(Rejection::of(&response).unwrap().code(), Some("MODEL_NOT_FOUND"));
+/// ```
+#[derive(Clone)]
+#[must_use = "a rejection refuses nothing until it is returned"]
+pub struct Rejection {
+    facts: Arc<Facts>,
+    // Beside the facts, so that a refusal that is made once is given out again and again without a copy.
+    challenge: Option<Arc<HeaderValue>>,
+    layer: Option<&'static str>,
+}
+
+#[derive(Clone)]
+struct Facts {
+    kind: RejectionKind,
+    status: StatusCode,
+    words: Option<Words>,
+    details: Vec<(Cow<'static, str>, Detail)>,
+    retry_after: Option<Duration>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+    principal: Option<Principal>,
+}
+
+/// What a handler says in words of its own.
+#[derive(Clone, Default)]
+struct Words {
+    code: Option<Cow<'static, str>>,
+    message: Option<Cow<'static, str>>,
+    system_message: Option<Cow<'static, str>>,
+}
+
+impl Rejection {
+    /// A refusal of the given kind, with the status and the words of that kind.
+    pub fn new(kind: RejectionKind) -> Self {
+        let status = kind.status();
+        let facts =
+            Facts { kind, status, words: None, details: Vec::new(), retry_after: None, cause: None, principal: None };
+        Self { facts: Arc::new(facts), challenge: None, layer: None }
+    }
+
+    /// A refusal of the handler's own: any status, any code.
+    pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(RejectionKind::Custom).status_code(status).words(|words| words.code = Some(code.into()))
+    }
+
+    /// 401: name or password is wrong.
+    pub fn invalid_credentials() -> Self {
+        Self::new(RejectionKind::InvalidCredentials)
+    }
+
+    /// 404: there is nothing here.
+    pub fn not_found() -> Self {
+        Self::new(RejectionKind::NotFound)
+    }
+
+    /// 503: something that has to be asked does not answer. The cause is logged and never sent.
+    pub fn unavailable(cause: impl Into<BoxError>) -> Self {
+        Self::new(RejectionKind::Unavailable).retry_after(Duration::from_secs(1)).cause(cause)
+    }
+
+    /// 500: a fault of the service. The cause is logged and never sent.
+    pub fn internal(cause: impl Into<BoxError>) -> Self {
+        Self::new(RejectionKind::Internal).cause(cause)
+    }
+
+    pub(crate) fn missing_credential(challenge: Option<Arc<HeaderValue>>) -> Self {
+        Self::new(RejectionKind::MissingCredential).challenge(challenge)
+    }
+
+    /// Adds a public detail; a name that stands there already gets the new value.
+    pub fn detail(self, name: impl Into<Cow<'static, str>>, value: impl Into<Detail>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        self.set(|facts| match facts.details.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = value,
+            None => facts.details.push((name, value)),
+        })
+    }
+
+    /// The sentence for the client, instead of the catalogue's.
+    pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.words(|words| words.message = Some(message.into()))
+    }
+
+    /// The sentence for the client's developer, instead of the catalogue's. It is sent: never the text of an internal error.
+    pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.words(|words| words.system_message = Some(message.into()))
+    }
+
+    /// When it is worth asking again; sent in whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.set(|facts| facts.retry_after = Some(wait))
+    }
+
+    /// The private cause: for the log and the observer, never for the client.
+    pub fn cause(self, cause: impl Into<BoxError>) -> Self {
+        let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause.into());
+        self.set(|facts| facts.cause = Some(cause))
+    }
+
+    pub(crate) fn status_code(self, status: StatusCode) -> Self {
+        self.set(|facts| facts.status = status)
+    }
+
+    /// What a 401 offers, where nothing else has said so.
+    pub(crate) fn challenge(self, challenge: Option<Arc<HeaderValue>>) -> Self {
+        Self { challenge: self.challenge.or(challenge), ..self }
+    }
+
+    /// Whose credential it was, where the secret matched: for the observer alone.
+    pub(crate) fn about(self, principal: Principal) -> Self {
+        self.set(|facts| facts.principal = Some(principal))
+    }
+
+    pub(crate) fn refused_by(self, layer: &'static str) -> Self {
+        Self { layer: self.layer.or(Some(layer)), ..self }
+    }
+
+    fn words(self, change: impl FnOnce(&mut Words)) -> Self {
+        self.set(|facts| change(facts.words.get_or_insert_default()))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+        change(Arc::make_mut(&mut self.facts));
+        self
+    }
+}
+
+impl Rejection {
+    /// The refusal that a response carries, whether an envelope has rendered it or not.
+    #[must_use]
+    pub fn of<B>(response: &Response<B>) -> Option<&Self> {
+        response.extensions().get()
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.facts.kind
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.facts.status
+    }
+
+    /// The code of a refusal in a handler's own words; of all others the catalogue knows it.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.facts.words.as_ref()?.code.as_deref()
+    }
+
+    /// The public details, in the order in which they were added.
+    pub fn details(&self) -> impl Iterator<Item = (&str, &Detail)> {
+        self.facts.details.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// The private cause, for logs.
+    #[must_use]
+    pub fn private_cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.facts.cause.as_deref()
+    }
+
+    /// The layer that refused; none where a handler did.
+    #[must_use]
+    pub fn layer(&self) -> Option<&'static str> {
+        self.layer
+    }
+
+    pub(crate) fn own_message(&self) -> Option<&str> {
+        self.facts.words.as_ref()?.message.as_deref()
+    }
+
+    pub(crate) fn own_system_message(&self) -> Option<&str> {
+        self.facts.words.as_ref()?.system_message.as_deref()
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.facts.principal.as_ref()
+    }
+
+    /// The response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the refusal in
+    /// the extensions. An envelope further out gives it a body.
+    #[must_use]
+    pub fn into_response<B: Default>(self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.facts.status;
+        if self.facts.status == StatusCode::UNAUTHORIZED {
+            let challenge = self.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = self.facts.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Rounded up, and at least one: a client that waits as told is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.facts.kind)
+            .field("status", &self.facts.status)
+            .field("code", &self.code())
+            .field("layer", &self.layer)
+            .field("details", &self.facts.details)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with {}: {:?}", self.facts.status.as_u16(), self.facts.kind)?;
+        self.code().map_or(Ok(()), |code| write!(f, " {code}"))
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.facts.cause.as_deref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,64 @@
+//! A secret that is not printed by accident.
+
+use std::{env, fmt};
+
+use zeroize::Zeroizing;
+
+use crate::ConfigError;
+
+/// A secret in memory: a static key, or a key that was minted a moment ago.
+///
+/// It has no `Display`, no `Serialize` and no `Clone`; `Debug` shows nothing of it, and its memory is
+/// overwritten when it is dropped. The one way to the text is [`expose`](Self::expose), which is easy to search for.
+///
+/// ```
+/// use tower_auth::Secret;
+///
+/// let secret = Secret::new("correct horse battery staple");
+/// assert_eq!(format!("{secret:?}"), "Secret([REDACTED])");
+/// assert_eq!(secret.expose(), "correct horse battery staple");
+/// ```
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// Reads an environment variable.
+    ///
+    /// # Errors
+    /// When it is not set, empty, or not UTF-8. The error names the variable and never its value.
+    ///
+    /// ```
+    /// let missing = tower_auth::Secret::from_env("A_VARIABLE_THAT_NOBODY_SET").unwrap_err();
+    /// assert!(missing.to_string().contains("A_VARIABLE_THAT_NOBODY_SET"));
+    /// ```
+    pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
+        let wrong = |what| {
+            ConfigError::new(
+                format!("the environment variable {variable} {what}"),
+                format!("export {variable}=<the secret> before the service starts"),
+            )
+        };
+        match env::var(variable) {
+            Ok(text) if text.is_empty() => Err(wrong("is empty")),
+            Ok(text) => Ok(Self::new(text)),
+            Err(env::VarError::NotPresent) => Err(wrong("is not set")),
+            Err(env::VarError::NotUnicode(_)) => Err(wrong("is not UTF-8")),
+        }
+    }
+
+    /// The secret itself, to be handed on and not kept.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([REDACTED])")
+    }
+}

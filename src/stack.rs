@@ -1,0 +1,264 @@
+//! The paved road: guards in their right order and the envelope around them, as one layer without type parameters.
+//!
+//! ```text
+//! request
+//!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
+//!   │ identity     who is this? ────────────────────────▶ 401   (503: the key store does not answer)
+//!   │ permission   may they do this? ───────────────────▶ 403   (503: the policy could not tell)
+//!   ▼ your handler, with a Principal
+//! ```
+//!
+//! ```
+//! use tower_auth::*;
+//!
+//! /// One value that a company's own crate can return to forty services.
+//! fn company_auth(keys: impl KeyStore, peppers: Peppers) -> Result<AuthStack, ConfigError> {
+//!     let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?.checksummed(), peppers);
+//!     AuthStack::builder()
+//!         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
+//!         .auth(ApiKeyLayer::new(scheme, keys))
+//!         .on_decision(|decision| println!("{decision:?}"))
+//!         .build()
+//! }
+//! ```
+//!
+//! Mounted whole, the stack needs nothing of the response body: it answers refusals itself. Where some routes are public, its halves
+//! are mounted apart: [`guards`](AuthStack::guards) on the private routes, [`envelope`](AuthStack::envelope) around everything.
+//!
+//! # When not to use it
+//!
+//! Where one guard is enough, its layer alone is shorter.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RequireLayer,
+    decision::Observer,
+    envelope::{Edge, EnvelopeBody, Settings},
+    gate::{Admission, Gate, Guards},
+    permission::Permission,
+};
+
+/// Guards and envelope as one layer, which can be named, stored, cloned and returned.
+///
+/// See the [module page](crate::stack) for an example.
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is mounted"]
+pub struct AuthStack {
+    guards: Arc<Guards>,
+    envelope: ErrorEnvelopeLayer,
+}
+
+impl AuthStack {
+    /// Starts a stack. The order of calls is free: the stack knows the right one.
+    pub fn builder() -> AuthStackBuilder {
+        AuthStackBuilder::default()
+    }
+
+    /// The guards alone: for the private routes of a router whose whole stands in [`envelope`](Self::envelope).
+    pub fn guards(&self) -> AuthGuards {
+        AuthGuards(Arc::clone(&self.guards))
+    }
+
+    /// The envelope alone.
+    pub fn envelope(&self) -> ErrorEnvelopeLayer {
+        self.envelope.clone()
+    }
+}
+
+impl fmt::Debug for AuthStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthStack").field("guards", &self.guards).finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for AuthStack {
+    type Service = Stacked<S>;
+
+    fn layer(&self, inner: S) -> Stacked<S> {
+        Stacked { gate: Gate::new(inner, Arc::clone(&self.guards)), settings: self.envelope.settings() }
+    }
+}
+
+/// Builds an [`AuthStack`].
+///
+/// ```
+/// use tower_auth::{AuthStack, ApiKeyLayer, Secret, permission::scope};
+///
+/// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+/// let stack = AuthStack::builder().auth(keys).require(scope("read")).build()?;
+/// assert!(AuthStack::builder().build().is_err(), "a stack that lets everybody in is not built");
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct AuthStackBuilder {
+    envelope: Option<ErrorEnvelopeLayer>,
+    auth: Option<AuthLayer>,
+    require: Vec<RequireLayer>,
+    observer: Option<Observer>,
+    expose_principal: bool,
+    clock: Clock,
+}
+
+impl AuthStackBuilder {
+    /// How refusals look; [`ErrorEnvelopeLayer::detailed`] by default.
+    pub fn envelope(self, envelope: ErrorEnvelopeLayer) -> Self {
+        Self { envelope: Some(envelope), ..self }
+    }
+
+    /// How callers are told apart: one method, or an [`AuthLayer`] of several.
+    pub fn auth(self, auth: impl Into<AuthLayer>) -> Self {
+        Self { auth: Some(auth.into()), ..self }
+    }
+
+    /// What every request must be granted. Several calls must all grant.
+    pub fn require(mut self, policy: impl Permission) -> Self {
+        self.require.push(RequireLayer::new(policy));
+        self
+    }
+
+    /// Tells somebody of every admit and refusal, also of refusals from further in. It is called on the request's own path: be quick.
+    pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
+        Self { observer: Some(Observer::new(observe)), ..self }
+    }
+
+    /// Puts the [`Principal`](crate::Principal) into the response's extensions too: for an access log further out, which cannot
+    /// read what was put into the request.
+    pub fn expose_principal(self) -> Self {
+        Self { expose_principal: true, ..self }
+    }
+
+    /// The clock of all parts that were not given one of their own.
+    pub fn clock(self, clock: impl Into<Clock>) -> Self {
+        Self { clock: clock.into(), ..self }
+    }
+
+    /// The finished stack.
+    ///
+    /// # Errors
+    /// When no method of authentication was given, or one was put together wrongly.
+    pub fn build(self) -> Result<AuthStack, ConfigError> {
+        let auth = self.auth.ok_or_else(|| {
+            ConfigError::new(
+                "the AuthStack has no method of authentication and would admit everybody",
+                "call .auth(..) with an ApiKeyLayer or an AuthLayer; for the envelope alone, mount ErrorEnvelopeLayer",
+            )
+        })?;
+        auth.check_config()?;
+        let policies = self.require.iter().map(RequireLayer::guard);
+        let guards = Guards::new([auth.clock_or(&self.clock).guard()].into_iter().chain(policies))
+            .observed_by(self.observer)
+            .expose_principal(self.expose_principal);
+        let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
+        Ok(AuthStack { guards: Arc::new(guards), envelope })
+    }
+}
+
+/// The guards of a stack without its envelope; see [`AuthStack::guards`].
+///
+/// ```
+/// use tower_auth::{AuthStack, stack::AuthGuards};
+///
+/// fn private_routes(stack: &AuthStack) -> AuthGuards {
+///     stack.guards()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is mounted"]
+pub struct AuthGuards(Arc<Guards>);
+
+impl<S> Layer<S> for AuthGuards {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate::new(inner, Arc::clone(&self.0))
+    }
+}
+
+/// The service of an [`AuthStack`]; named only where a type has to be written out.
+///
+/// ```
+/// use tower::{Layer, service_fn};
+/// use tower_auth::{AuthStack, stack::Stacked};
+///
+/// fn mount<S>(stack: &AuthStack, inner: S) -> Stacked<S> {
+///     stack.layer(inner)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stacked<S> {
+    gate: Gate<S>,
+    settings: Arc<Settings>,
+}
+
+impl<S, B, R> Service<Request<B>> for Stacked<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: Body,
+{
+    type Response = Response<EnvelopeBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.gate.poll_inner(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let edge = Edge::enter(&self.settings, &mut request);
+        ResponseFuture { admission: self.gate.admit(request), edge }
+    }
+}
+
+pin_project! {
+    /// The future of an [`AuthStack`]; named only where a type has to be written out.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        admission: Admission<S, B>,
+        edge: Edge,
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+{
+    type Output = Result<Response<EnvelopeBody<R>>, S::Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let admitted = ready!(this.admission.poll(cx))?;
+        Poll::Ready(Ok(
+            admitted.or_answer(|response| this.edge.leave(response), |rejection| this.edge.refuse(&rejection))
+        ))
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture(..)")
+    }
+}

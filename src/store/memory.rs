@@ -1,0 +1,117 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::{KeyRecord, KeyState, KeyStore, StoreFuture};
+use crate::{
+    ConfigError, KeyDigests, KeyScheme, Secret,
+    key::{Fingerprint, FingerprintHasher},
+};
+
+/// Keys in the memory of the process: for one machine, for tests, for a handful of static keys.
+///
+/// A clone is a handle on the same keys. What is inserted, changed or removed holds for the very next request. Nothing is written to a
+/// disk: the process that ends forgets them.
+///
+/// ```
+/// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
+///
+/// let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+/// let store = MemoryKeyStore::new();
+/// let key = store.create(&scheme, KeyRecord::new("key_1", "acme").scopes(["read"]))?;
+/// assert_eq!(key.expose().len(), 43);
+/// assert!(store.set_state("key_1", KeyState::Paused));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryKeyStore(Arc<RwLock<Keys>>);
+
+type Keys = HashMap<Fingerprint, KeyRecord, FingerprintHasher>;
+
+impl MemoryKeyStore {
+    /// A store without keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a key that exists already.
+    ///
+    /// # Errors
+    /// When the key has not the format of the scheme. The error does not show it.
+    ///
+    /// ```
+    /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
+    ///
+    /// let scheme = KeyScheme::ephemeral(KeyFormat::opaque(4));
+    /// let store = MemoryKeyStore::new().with(&scheme, "test-key", KeyRecord::new("k1", "acme"))?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn with(self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<Self, ConfigError> {
+        self.insert(scheme, key, record)?;
+        Ok(self)
+    }
+
+    /// Adds a key that exists already; the same key again replaces its record.
+    ///
+    /// # Errors
+    /// When the key has not the format of the scheme. The error does not show it.
+    pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
+        let Some(digests) = scheme.digests(key.as_bytes()) else {
+            return Err(ConfigError::new(
+                format!("the key for the record {:?} has not the format of its scheme", record.id()),
+                "check the key's prefix and length, or give the scheme the format of your keys",
+            ));
+        };
+        let hint = scheme.format().hint(key);
+        let record = if record.principal().credential_hint().is_none() { record.hint(hint) } else { record };
+        self.write().insert(*digests.fingerprint(), record);
+        Ok(())
+    }
+
+    /// Mints a key, keeps its record, and hands the secret out: the only time that anybody sees it.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn create(&self, scheme: &KeyScheme, record: KeyRecord) -> Result<Secret, ConfigError> {
+        let key = scheme.mint()?;
+        self.insert(scheme, key.expose(), record)?;
+        Ok(key)
+    }
+
+    /// Changes the state of the key with this id, for the very next request; `false` where there is none. A revoked key
+    /// stays revoked: then, too, `false`.
+    #[must_use = "false says that nothing was changed"]
+    pub fn set_state(&self, id: &str, state: KeyState) -> bool {
+        match self.write().values_mut().find(|record| record.id() == id) {
+            Some(record) if !record.is_revoked() || state == KeyState::Revoked => {
+                *record = record.clone().state(state);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        // Nothing panics while it holds the lock, and a map is whole after every step.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Keys> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeyStore for MemoryKeyStore {
+    fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        StoreFuture::ready(Ok(self.read().get(key.fingerprint()).cloned()))
+    }
+}
+
+impl fmt::Debug for MemoryKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryKeyStore").field("keys", &self.read().len()).finish()
+    }
+}

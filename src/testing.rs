@@ -1,0 +1,58 @@
+//! For the tests of a service that uses this crate (feature `testing`). Not part of `full`: it has no
+//! place in a production build.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use crate::Clock;
+
+/// A clock that stands still until the test turns it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::{Clock, testing::ManualClock};
+///
+/// let hand = ManualClock::at("2026-01-01T00:00:00Z");
+/// let clock = Clock::from(&hand);
+/// let before = clock.now();
+/// hand.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), before + Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that shows the given RFC 3339 time.
+    ///
+    /// # Panics
+    /// When the text is no such time, or before 1970: a test that misspells its own clock should stop.
+    #[must_use]
+    pub fn at(time: &str) -> Self {
+        let at: jiff::Timestamp = time.parse().expect("the test gives an RFC 3339 time");
+        let millis = u64::try_from(at.as_millisecond()).expect("the test gives a time after 1970");
+        Self(Arc::new(AtomicU64::new(millis)))
+    }
+
+    /// Turns the clock forward; parts of a millisecond are dropped.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// The time that it shows.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl From<&ManualClock> for Clock {
+    fn from(hand: &ManualClock) -> Self {
+        let hand = hand.clone();
+        Self::from_fn(move || hand.now())
+    }
+}

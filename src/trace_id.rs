@@ -1,0 +1,147 @@
+//! The id under which a request is found again in logs.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use http::HeaderMap;
+
+/// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
+///
+/// The envelope puts it into the request's extensions, so that handlers can log it. It comes from a valid
+/// `traceparent` header (W3C Trace Context, section 3.2) where that is trusted, else from the operating system's random
+/// source, as a version 4 UUID. A client may have chosen it: never use it as a key of a cache or a limit.
+///
+/// ```
+/// use tower_auth::TraceId;
+///
+/// let id = TraceId::random();
+/// assert_eq!(id.to_string().len(), 36);
+/// assert_ne!(id, TraceId::random());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 16]);
+
+impl TraceId {
+    /// A new id that nobody else has.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut id = random_bytes();
+        id[6] = (id[6] & 0x0f) | 0x40;
+        id[8] = (id[8] & 0x3f) | 0x80;
+        Self(id)
+    }
+
+    /// The id that the caller's tracing gave: exactly one `traceparent` line, and a valid one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all("traceparent").iter();
+        let line = lines.next()?;
+        if lines.next().is_some() { None } else { Self::from_traceparent(line.as_bytes()) }
+    }
+
+    /// `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A higher version than ours may have more behind it.
+    fn from_traceparent(line: &[u8]) -> Option<Self> {
+        let version = *decode::<1>(line.get(..2)?)?.first()?;
+        let well_formed = line.get(2) == Some(&b'-') && line.get(35) == Some(&b'-') && line.get(52) == Some(&b'-');
+        let ends = match version {
+            0 => line.len() == 55,
+            0xff => false,
+            _ => line.len() == 55 || line.get(55) == Some(&b'-'),
+        };
+        let id = decode::<16>(line.get(3..35)?)?;
+        let parent = decode::<8>(line.get(36..52)?)?;
+        decode::<1>(line.get(53..55)?)?;
+        (well_formed && ends && id != [0; 16] && parent != [0; 8]).then_some(Self(id))
+    }
+
+    /// The 36 characters of the UUID.
+    #[must_use]
+    pub(crate) fn hyphenated(self) -> [u8; 36] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let mut at = 0;
+        for (index, byte) in self.0.into_iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                at += 1;
+            }
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 0x0f)];
+            at += 2;
+        }
+        text
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hyphenated().iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceId({self})")
+    }
+}
+
+/// Lower-case hex of exactly `N` bytes.
+fn decode<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    if hex.len() != N * 2 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+const BATCH: usize = 64 * 16;
+
+thread_local! {
+    /// Random bytes fetched ahead, so that one call of the operating system serves 64 requests.
+    static AHEAD: RefCell<([u8; BATCH], usize)> = const { RefCell::new(([0; BATCH], BATCH)) };
+}
+
+fn random_bytes() -> [u8; 16] {
+    AHEAD.with_borrow_mut(|(batch, used)| {
+        if *used == BATCH {
+            if getrandom::fill(batch).is_err() {
+                return fallback_bytes();
+            }
+            *used = 0;
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&batch[*used..*used + 16]);
+        *used += 16;
+        id
+    })
+}
+
+/// An id is no secret: where the operating system gives no random bytes, a request is still answered.
+fn fallback_bytes() -> [u8; 16] {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&RandomState::new().hash_one(count).to_be_bytes());
+    id[8..].copy_from_slice(&count.to_be_bytes());
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_random_source_ids_still_differ() {
+        assert_ne!(fallback_bytes(), fallback_bytes());
+    }
+}

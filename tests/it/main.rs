@@ -1,0 +1,17 @@
+//! One binary for all integration tests: shared servers, one link. A test that covers a numbered behaviour carries the number.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod support;
+
+mod allocations;
+mod architecture;
+mod auto_traits;
+mod documented_apis;
+mod no_leak;
+mod pitfalls;
+mod props;
+mod readiness;
+mod rules_authentication;
+mod rules_envelope;
+mod rules_keys;
+mod rules_permissions;

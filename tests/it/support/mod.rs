@@ -1,0 +1,92 @@
+//! What several test modules share.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use tower::Service;
+use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
+
+pub(crate) type Body = Full<Bytes>;
+
+/// A key that every format of this module accepts.
+pub(crate) const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
+
+/// A scheme, and a store that knows [`KEY`] as this record.
+pub(crate) fn store(record: KeyRecord) -> (KeyScheme, MemoryKeyStore) {
+    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let store = MemoryKeyStore::new().with(&scheme, KEY, record).unwrap();
+    (scheme, store)
+}
+
+/// A GET with these headers, one line each.
+pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value)).body(Body::default()).unwrap()
+}
+
+/// The whole body as text.
+pub(crate) async fn text<B>(response: Response<B>) -> String
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// The whole body as JSON, members in their order.
+pub(crate) async fn json<B>(response: Response<B>) -> serde_json::Value
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    serde_json::from_str(&text(response).await).unwrap()
+}
+
+/// An inner service that panics when it is called without having been polled ready itself: a clone has not.
+#[derive(Debug)]
+pub(crate) struct Strict<F> {
+    handler: F,
+    ready: bool,
+}
+
+/// Under every layer of the tests stands a [`Strict`] service.
+pub(crate) fn strict<F>(handler: F) -> Strict<F> {
+    Strict { handler, ready: false }
+}
+
+/// A strict service that answers 200 with an empty body.
+pub(crate) fn ok() -> Strict<impl Fn(Request<Body>) -> Response<Body> + Clone> {
+    strict(|_| Response::new(Body::default()))
+}
+
+impl<F: Clone> Clone for Strict<F> {
+    fn clone(&self) -> Self {
+        Self { handler: self.handler.clone(), ready: false }
+    }
+}
+
+impl<F> Service<Request<Body>> for Strict<F>
+where
+    F: Fn(Request<Body>) -> Response<Body>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without being polled ready");
+        let response = (self.handler)(request);
+        Box::pin(async move { Ok(response) })
+    }
+}
