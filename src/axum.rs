@@ -1,27 +1,9 @@
 //! For axum 0.8 (feature `axum`): extractors, refusals as responses, and organisations by path parameter.
-//!
-//! ```
-//! use axum::{Router, routing::get};
-//! use tower_auth::{ApiKeyLayer, AuthStack, Principal, Rejection, Secret};
-//!
-//! async fn me(who: Principal) -> String {
-//!     format!("hello {}", who.subject())
-//! }
-//!
-//! async fn model() -> Result<String, Rejection> {
-//!     Err(Rejection::custom(http::StatusCode::NOT_FOUND, "MODEL_NOT_FOUND").message("There is no such model."))
-//! }
-//!
-//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
-//! let stack = AuthStack::builder().auth(keys).build()?;
-//! let app: Router = Router::new().route("/me", get(me)).route("/models/{id}", get(model)).layer(stack);
-//! # Ok::<_, tower_auth::ConfigError>(())
-//! ```
-//!
-//! # Unknown paths
-//!
-//! `Router::layer` also wraps the router's fallback. A service whose private routes are merged into a public router answers an
-//! unknown path 404 to anyone only where the outer router sets a fallback of its own.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use ::axum::{
     body::Body,
@@ -80,8 +62,12 @@ impl OrgSource {
 fn path_param(request: &Parts, name: &str) -> Option<String> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.extensions = request.extensions.clone();
-    let mut extracting = std::pin::pin!(RawPathParams::from_request_parts(&mut head, &()));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(Ok(params)) = extracting.as_mut().poll(&mut context) else { return None };
-    params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned())
+    let mut extracting = pin!(RawPathParams::from_request_parts(&mut head, &()));
+    let mut context = Context::from_waker(Waker::noop());
+    match extracting.as_mut().poll(&mut context) {
+        Poll::Ready(Ok(params)) => params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned()),
+        // A parameter that is no UTF-8 is the caller's doing and names no organisation.
+        Poll::Ready(Err(_)) => Some(String::new()),
+        Poll::Pending => None,
+    }
 }

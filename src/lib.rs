@@ -2,6 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+// Not public: `use tower_auth::*` would hide the crate of the same name.
+#[cfg(feature = "axum")]
+mod axum;
 mod challenge;
 mod clock;
 mod credential;
@@ -22,8 +25,6 @@ pub mod rejection;
 pub mod stack;
 pub mod store;
 
-#[cfg(feature = "axum")]
-pub mod axum;
 #[cfg(feature = "testing")]
 pub mod testing;
 

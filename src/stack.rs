@@ -25,6 +25,36 @@
 //! Mounted whole, the stack needs nothing of the response body: it answers refusals itself. Where some routes are public, its halves
 //! are mounted apart: [`guards`](AuthStack::guards) on the private routes, [`envelope`](AuthStack::envelope) around everything.
 //!
+//! # Public and private routes in axum
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_auth::*;
+//!
+//! async fn me(who: Principal) -> String {
+//!     format!("hello {}", who.subject())
+//! }
+//!
+//! async fn model() -> Result<String, Rejection> {
+//!     Err(Rejection::custom(http::StatusCode::NOT_FOUND, "MODEL_NOT_FOUND").message("There is no such model."))
+//! }
+//!
+//! # fn app() -> Result<(), ConfigError> {
+//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+//! let stack = AuthStack::builder().auth(keys).build()?;
+//! let private = Router::new().route("/me", get(me)).route("/models/{id}", get(model)).layer(stack.guards());
+//! let app: Router = Router::new()
+//!     .route("/health", get(|| async { "ok" }))
+//!     .merge(private)
+//!     .fallback(|| async { Rejection::not_found() })
+//!     .layer(stack.envelope());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer router's own, an
+//! unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
+//!
 //! # When not to use it
 //!
 //! Where one guard is enough, its layer alone is shorter.

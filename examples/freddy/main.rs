@@ -1,1 +1,85 @@
-fn main() {}
+//! The Freddy API's authentication, as its document describes it, over a store in memory.
+//!
+//! ```sh
+//! cargo run --example freddy -- --listen 127.0.0.1:8080
+//! ```
+//!
+//! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try. Logs go to
+//! standard error. SIGTERM and SIGINT stop it.
+
+mod demo;
+mod options;
+mod routes;
+
+use std::{process::ExitCode, time::Duration};
+
+use options::Options;
+use tokio::net::TcpListener;
+use tower_auth::{BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
+
+/// How long requests that are under way may take when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(complaint) => {
+            eprintln!("freddy: {complaint}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("freddy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<(), BoxError> {
+    let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::ephemeral()?);
+    let store = MemoryKeyStore::new();
+    let demo = if options.demo { demo::create(&scheme, &store)? } else { serde_json::json!({}) };
+    let app = routes::app(scheme, store)?;
+
+    let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)
+    })?;
+    println!("{}", serde_json::json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo }));
+
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop_signal().await;
+        drop(stopping);
+    });
+    let too_late = async {
+        let _ = stopped.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = server => Ok(result?),
+        () = too_late => {
+            tracing::warn!("stopped with requests still under way");
+            Ok(())
+        }
+    }
+}
+
+/// SIGINT or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -83,7 +83,7 @@ impl Guards {
     fn refuse(&self, place: usize, rejection: Rejection, request: &Parts) -> Progress {
         let name = self.list.get(place).map_or("gate", |guard| guard.name());
         let rejection = rejection.refused_by(name);
-        self.tell(&Decision::new(&request.extensions, name, Some(&rejection)));
+        self.tell(&Decision::new(&request.extensions, rejection.layer().unwrap_or(name), Some(&rejection)));
         Progress::Refused(rejection)
     }
 

@@ -19,7 +19,7 @@ use super::pepper::Peppers;
 /// use tower_auth::{KeyFormat, KeyScheme};
 ///
 /// let scheme = KeyScheme::sha256(KeyFormat::opaque(20));
-/// let digests = scheme.digests(b"a key of at least twenty bytes").unwrap();
+/// let digests = scheme.digests(b"a-key-of-at-least-twenty-bytes").unwrap();
 /// let digest = digests.iter().next().unwrap();
 /// assert_eq!(digest.to_hex().len(), 64);
 /// assert_eq!(format!("{digest:?}"), "KeyDigest([REDACTED])");
@@ -69,7 +69,7 @@ impl fmt::Debug for KeyDigest {
 ///
 /// let peppers = Peppers::new(2, [7; 32])?.accept(1, [9; 32])?;
 /// let scheme = KeyScheme::new(KeyFormat::opaque(20), peppers);
-/// let digests = scheme.digests(b"a key of at least twenty bytes").unwrap();
+/// let digests = scheme.digests(b"a-key-of-at-least-twenty-bytes").unwrap();
 /// assert_eq!(digests.as_slices().len(), 2);
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```

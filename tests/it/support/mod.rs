@@ -1,5 +1,7 @@
 //! What several test modules share.
 
+pub(crate) mod server;
+
 use std::{
     convert::Infallible,
     future::Future,
@@ -27,7 +29,11 @@ pub(crate) fn store(record: KeyRecord) -> (KeyScheme, MemoryKeyStore) {
 
 /// A GET with these headers, one line each.
 pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
-    headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value)).body(Body::default()).unwrap()
+    headers
+        .iter()
+        .fold(Request::get(path), |request, (name, value)| request.header(*name, *value))
+        .body(Body::default())
+        .unwrap()
 }
 
 /// The whole body as text.

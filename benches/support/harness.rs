@@ -1,0 +1,226 @@
+//! Time and allocations of services, all candidates interleaved in one run.
+//!
+//! Machines are shared and drift, so only what stands in one run may be compared: in every round each candidate
+//! answers some thousand requests, the next round starts with another one, and the median over the rounds counts.
+
+use std::{
+    convert::Infallible,
+    fmt::Display,
+    future::Future as _,
+    hint::black_box,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use tower::Service;
+
+/// What every request of a row looks like: `GET /v1/models` with these headers.
+#[derive(Clone)]
+pub(crate) struct Template {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Template {
+    pub(crate) fn new(headers: &[(&'static str, &'static str)]) -> Self {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Self { uri: Uri::from_static("/v1/models"), headers: headers.collect() }
+    }
+
+    /// A fresh request: the copy of the header map costs two allocations, in every row the same.
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// How long the benchmark takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    rounds: usize,
+    calls: u32,
+}
+
+impl Effort {
+    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance; without `--bench`, as in `cargo test`,
+    /// the rows are only tried out.
+    pub(crate) fn from_args() -> Self {
+        let asked = |flag| std::env::args().any(|arg| arg == flag);
+        match (asked("--bench"), asked("--quick")) {
+            (false, _) => Self { rounds: 1, calls: 10 },
+            (true, true) => Self { rounds: 30, calls: 1_000 },
+            (true, false) => Self { rounds: 200, calls: 4_000 },
+        }
+    }
+}
+
+/// A row of the table, by which others refer to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Row(usize);
+
+struct Candidate {
+    name: String,
+    base: Option<Row>,
+    floor: Option<Row>,
+    run: Box<dyn FnMut(u32)>,
+    nanos: Vec<f64>,
+    allocations: f64,
+}
+
+/// The candidates, in the order of the table.
+#[derive(Default)]
+pub(crate) struct Bench {
+    candidates: Vec<Candidate>,
+    base: Option<Row>,
+    floor: Option<Row>,
+}
+
+impl Bench {
+    /// The rows that follow stand in front of the service of this one.
+    pub(crate) fn over(&mut self, base: Row) {
+        self.base = Some(base);
+    }
+
+    /// The rows that follow are not set against another.
+    pub(crate) fn without_floor(&mut self) -> &mut Self {
+        self.floor = None;
+        self
+    }
+
+    /// The rows that follow do the work of this one, and more.
+    pub(crate) fn against(&mut self, floor: Row) {
+        self.floor = Some(floor);
+    }
+
+    /// Adds a service that is to answer such requests with this status.
+    pub(crate) fn row<S, R>(&mut self, name: &str, request: &Template, status: StatusCode, mut service: S) -> Row
+    where
+        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + 'static,
+    {
+        let answered = answer(&mut service, request.request()).status();
+        assert_eq!(answered, status, "{name} does not what is measured");
+        let request = request.clone();
+        let run = Box::new(move |calls| {
+            for _ in 0..calls {
+                drop(black_box(answer(&mut service, black_box(request.request()))));
+            }
+        });
+        let (name, base, floor) = (name.to_owned(), self.base, self.floor);
+        self.candidates.push(Candidate { name, base, floor, run, nanos: Vec::new(), allocations: 0.0 });
+        Row(self.candidates.len() - 1)
+    }
+
+    /// Measures all rows.
+    pub(crate) fn run(mut self, effort: Effort) -> Report {
+        const COUNTED: u32 = 640;
+        for candidate in &mut self.candidates {
+            (candidate.run)(effort.calls);
+            let counted = allocation_counter::measure(|| (candidate.run)(COUNTED)).count_total;
+            // A batch of random ids that is fetched once in a while is nobody's allocation per request: whole numbers.
+            candidate.allocations = (counted as f64 / f64::from(COUNTED)).round();
+        }
+        // The allocator does not count meanwhile.
+        allocation_counter::opt_out(|| {
+            for round in 0..effort.rounds {
+                self.round(round, effort.calls);
+            }
+        });
+        Report(self.candidates.into_iter().map(Candidate::measured).collect())
+    }
+
+    fn round(&mut self, round: usize, calls: u32) {
+        let count = self.candidates.len();
+        for step in 0..count {
+            // Every other round goes backwards, so that no row has always the same neighbour.
+            let place = if round % 2 == 0 { round + step } else { round + count - step };
+            let candidate = &mut self.candidates[place % count];
+            let start = Instant::now();
+            (candidate.run)(calls);
+            candidate.nanos.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(calls));
+        }
+    }
+}
+
+impl Candidate {
+    fn measured(mut self) -> Measured {
+        self.nanos.sort_by(f64::total_cmp);
+        let nanos = self.nanos[self.nanos.len() / 2];
+        Measured { name: self.name, base: self.base, floor: self.floor, nanos, allocations: self.allocations }
+    }
+}
+
+#[inline]
+fn answer<S, R>(service: &mut S, request: Request<Body>) -> Response<R>
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+{
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut context) else { panic!("every inner service is always ready") };
+    let mut future = pin!(service.call(request));
+    loop {
+        // What has to be waited for here is ready when it is asked again.
+        if let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) {
+            return response;
+        }
+    }
+}
+
+/// Medians.
+pub(crate) struct Report(Vec<Measured>);
+
+struct Measured {
+    name: String,
+    base: Option<Row>,
+    floor: Option<Row>,
+    nanos: f64,
+    allocations: f64,
+}
+
+impl Report {
+    /// What a row takes longer than the service behind it, in ns.
+    pub(crate) fn added(&self, row: Row) -> f64 {
+        let row = &self.0[row.0];
+        row.nanos - row.base.map_or(0.0, |base| self.0[base.0].nanos)
+    }
+
+    /// The allocations that a row adds to those of the service behind it.
+    pub(crate) fn added_allocations(&self, row: Row) -> f64 {
+        let row = &self.0[row.0];
+        row.allocations - row.base.map_or(0.0, |base| self.0[base.0].allocations)
+    }
+
+    /// How often a row's added time holds that of another.
+    pub(crate) fn ratio(&self, row: Row, floor: Row) -> f64 {
+        self.added(row) / self.added(floor)
+    }
+
+    /// The table, in Markdown.
+    pub(crate) fn print(&self) {
+        println!("| row | ns | + ns | ratio to floor | allocations | + allocations |");
+        println!("|---|---:|---:|---:|---:|---:|");
+        for (place, Measured { name, base, floor, nanos, allocations }) in self.0.iter().enumerate() {
+            let row = Row(place);
+            let added = cell(base.map(|_| format!("{:+.0}", self.added(row))));
+            let ratio = cell(floor.map(|floor| format!("{:.2}", self.ratio(row, floor))));
+            let more = cell(base.map(|_| format!("{:+}", self.added_allocations(row))));
+            println!("| {name} | {nanos:.0} | {added} | {ratio} | {allocations} | {more} |");
+        }
+    }
+}
+
+fn cell(text: Option<String>) -> String {
+    text.unwrap_or_default()
+}
+
+/// Says whether a limit is kept, and by how much.
+pub(crate) fn target(what: &str, measured: f64, limit: f64, unit: impl Display) {
+    let share = (measured / limit - 1.0) * 100.0;
+    let said = if measured <= limit { "met" } else { "MISSED" };
+    println!("- {said}: {what}: {measured:.2} {unit}, the limit is {limit:.2} ({share:+.0} %)");
+}

@@ -1,0 +1,289 @@
+//! The services that ours is measured against: nothing at all, the least that has to be done, and what others offer.
+//!
+//! All of them look the key up by its SHA-256 in a map without a second hash, leave an `Arc` in the request's
+//! extensions, and refuse with 401 and a challenge (RFC 9110, section 15.5.2).
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hash::{BuildHasherDefault, Hasher},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready as ready_or_return},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    middleware::{Next, from_fn_with_state},
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use pin_project_lite::pin_project;
+use sha2::{Digest as _, Sha256};
+use tower::{Layer, Service};
+use tower_http::{
+    auth::{AsyncAuthorizeRequest, AsyncRequireAuthorizationLayer},
+    validate_request::{ValidateRequest, ValidateRequestHeaderLayer},
+};
+
+/// A service that does nothing: its answer is ready, and without headers or a body.
+#[derive(Clone, Copy)]
+pub(crate) struct Bare;
+
+impl Service<Request<Body>> for Bare {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    #[inline]
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(Body::empty())))
+    }
+}
+
+/// Who holds a key, as the peers know it and leave it in a request.
+#[derive(Clone)]
+struct Who(#[expect(dead_code, reason = "a handler would read it")] Arc<str>);
+
+/// The keys of the peers, by digest.
+#[derive(Clone, Default)]
+pub(crate) struct Known(Arc<HashMap<[u8; 32], Arc<str>, BuildHasherDefault<FirstBytes>>>);
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const PEPPER: [u8; 32] = [7; 32];
+
+impl Known {
+    /// Holders of these keys, found under their SHA-256.
+    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::under(keys, |key| Sha256::digest(key).into())
+    }
+
+    /// Holders of these keys, found under `HMAC-SHA-256(pepper, SHA-256(key))`.
+    fn keyed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::under(keys, |key| keyed(&prepared(), key.as_bytes()))
+    }
+
+    fn under<'a>(keys: impl IntoIterator<Item = &'a str>, digest: impl Fn(&str) -> [u8; 32]) -> Self {
+        let holder = |key| (digest(key), Arc::from("acme"));
+        Self(Arc::new(keys.into_iter().map(holder).collect()))
+    }
+
+    #[inline]
+    fn holder(&self, headers: &HeaderMap) -> Option<Who> {
+        let key = headers.get(API_KEY)?;
+        let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        self.0.get(&digest).cloned().map(Who)
+    }
+}
+
+fn prepared() -> Hmac<Sha256> {
+    Hmac::new_from_slice(&PEPPER).expect("HMAC takes keys of any length")
+}
+
+#[inline]
+fn keyed(mac: &Hmac<Sha256>, key: &[u8]) -> [u8; 32] {
+    mac.clone().chain_update(Sha256::digest(key)).finalize().into_bytes().into()
+}
+
+/// Takes the first bytes of a digest as its hash.
+#[derive(Default)]
+pub(crate) struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    #[inline]
+    fn write_usize(&mut self, _: usize) {}
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[inline]
+fn refusal() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"api\""));
+    response
+}
+
+/// The prototype that does only what must be done.
+#[derive(Clone)]
+pub(crate) struct Floor<S> {
+    inner: S,
+    known: Known,
+    mac: Option<Hmac<Sha256>>,
+    cache_headers: bool,
+    reason: Option<Who>,
+}
+
+impl<S> Floor<S> {
+    pub(crate) fn new(inner: S, known: Known) -> Self {
+        Self { inner, known, mac: None, cache_headers: false, reason: None }
+    }
+
+    /// With `Vary` and `Cache-Control` on the response (RFC 9111, section 3.5).
+    pub(crate) fn with_cache_headers(self) -> Self {
+        Self { cache_headers: true, ..self }
+    }
+
+    /// With the reason in the extensions of a refusal.
+    pub(crate) fn with_reason(self) -> Self {
+        Self { reason: Some(Who(Arc::from("unknown"))), ..self }
+    }
+
+    /// The digest under a pepper is what finds the key.
+    pub(crate) fn keyed<'a>(inner: S, keys: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { mac: Some(prepared()), ..Self::new(inner, Known::keyed(keys)) }
+    }
+
+    #[inline]
+    fn holder(&self, headers: &HeaderMap) -> Option<Who> {
+        let Some(mac) = &self.mac else { return self.known.holder(headers) };
+        let digest = keyed(mac, headers.get(API_KEY)?.as_bytes());
+        self.known.0.get(&digest).cloned().map(Who)
+    }
+}
+
+impl<S> Service<Request<Body>> for Floor<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = FloorFuture<S::Future>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let Some(who) = self.holder(request.headers()) else {
+            let mut response = refusal();
+            if let Some(reason) = &self.reason {
+                response.extensions_mut().insert(reason.clone());
+            }
+            return FloorFuture::Refused { response: Some(response) };
+        };
+        request.extensions_mut().insert(who);
+        FloorFuture::Admitted { inner: self.inner.call(request), cache_headers: self.cache_headers }
+    }
+}
+
+pin_project! {
+    #[project = FloorFutureProj]
+    pub(crate) enum FloorFuture<F> {
+        Admitted { #[pin] inner: F, cache_headers: bool },
+        Refused { response: Option<Response<Body>> },
+    }
+}
+
+impl<F, E> Future for FloorFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+{
+    type Output = Result<Response<Body>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            FloorFutureProj::Admitted { inner, cache_headers } => {
+                let mut response = ready_or_return!(inner.poll(cx))?;
+                if *cache_headers {
+                    let headers = response.headers_mut();
+                    headers.append(header::VARY, HeaderValue::from_static("x-api-key"));
+                    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+                }
+                Poll::Ready(Ok(response))
+            }
+            FloorFutureProj::Refused { response } => response.take().map_or(Poll::Pending, |r| Poll::Ready(Ok(r))),
+        }
+    }
+}
+
+/// tower-http's [`AsyncRequireAuthorizationLayer`] with a closure that need not wait.
+pub(crate) fn async_require_authorization<S>(
+    inner: S,
+    known: Known,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
+    fn same<F: AsyncAuthorizeRequest<Body>>(authorize: F) -> F {
+        authorize
+    }
+    AsyncRequireAuthorizationLayer::new(same(move |mut request: Request<Body>| {
+        ready(match known.holder(request.headers()) {
+            Some(who) => {
+                request.extensions_mut().insert(who);
+                Ok(request)
+            }
+            None => Err(refusal()),
+        })
+    }))
+    .layer(inner)
+}
+
+/// tower-http's [`ValidateRequestHeaderLayer`] with a closure.
+pub(crate) fn validate_request_header<S>(
+    inner: S,
+    known: Known,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    fn same<F: ValidateRequest<Body>>(validate: F) -> F {
+        validate
+    }
+    ValidateRequestHeaderLayer::custom(same(move |request: &mut Request<Body>| {
+        let who = known.holder(request.headers()).ok_or_else(refusal)?;
+        request.extensions_mut().insert(who);
+        Ok(())
+    }))
+    .layer(inner)
+}
+
+/// axum's `middleware::from_fn`, as one writes it by hand.
+pub(crate) fn from_fn<S>(
+    inner: S,
+    known: Known,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    from_fn_with_state(known, guard).layer(inner)
+}
+
+/// A router in front of the same service.
+pub(crate) fn router() -> Router {
+    Router::new().route_service("/v1/models", Bare)
+}
+
+/// A router that asks first, as axum's own pages mount it.
+pub(crate) fn router_from_fn(known: Known) -> Router {
+    router().layer(from_fn_with_state(known, guard))
+}
+
+async fn guard(State(known): State<Known>, mut request: Request<Body>, next: Next) -> Response<Body> {
+    let Some(who) = known.holder(request.headers()) else { return refusal() };
+    request.extensions_mut().insert(who);
+    next.run(request).await
+}

@@ -1,0 +1,122 @@
+//! The routes: what each requires stands beside it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tower_auth::{
+    ApiKeyLayer, AuthStack, ConfigError, Disclosure, ErrorEnvelopeLayer, KeyScheme, MemoryKeyStore, Principal,
+    Rejection, RejectionKind, RequireLayer,
+    permission::{OrgSource, member_of, role},
+};
+
+/// How many requests were admitted and refused since the start.
+#[derive(Clone, Default)]
+struct Stats(Arc<[AtomicU64; 2]>);
+
+pub(crate) fn app(scheme: KeyScheme, store: MemoryKeyStore) -> Result<Router, ConfigError> {
+    let stats = Stats::default();
+    let counted = stats.clone();
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
+        .auth(ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State))
+        .on_decision(move |decision| {
+            counted.0[usize::from(!decision.is_admitted())].fetch_add(1, Ordering::Relaxed);
+        })
+        .build()?;
+    let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
+    let private = Router::new()
+        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/me", get(me))
+        .route("/v1/echo", post(echo).route_layer(RequireLayer::scope("write")))
+        .route("/v1/admin/stats", get(admin_stats).route_layer(RequireLayer::new(role("admin"))))
+        .route("/v1/webhooks", post(webhook).route_layer(RequireLayer::scope("webhook")))
+        .route("/v1/organizations/{org_id}", get(organization).route_layer(members))
+        .with_state(stats)
+        .layer(stack.guards());
+    Ok(Router::new()
+        .route("/health", get(health))
+        .merge(private)
+        .fallback(nothing_here) // an unknown path is 404 to anyone, known paths are the guards' business
+        .layer(stack.envelope()))
+}
+
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn nothing_here() -> Rejection {
+    Rejection::not_found()
+}
+
+/// One body for two kinds of client: this API's own, and those that read `data`.
+async fn models() -> Json<Value> {
+    const MODELS: [(&str, &str); 2] = [("ftg-3.0", "Freddy 3.0"), ("ftg-3.0-speed", "Freddy 3.0 Speed")];
+    let own = MODELS.iter().map(|(key, name)| {
+        json!({
+            "id": format!("model_{key}"), "key": key, "name": name, "is_visible_in_ui": true, "is_deprecated": false,
+            "availability_status": "available",
+        })
+    });
+    let data =
+        MODELS.iter().map(|(key, _)| json!({ "id": key, "object": "model", "created": 0, "owned_by": "freddy" }));
+    Json(json!({
+        "models": own.collect::<Value>(), "total_count": MODELS.len(), "data": data.collect::<Value>(), "object": "list",
+    }))
+}
+
+async fn me(who: Principal) -> Json<Value> {
+    Json(json!({
+        "subject": who.subject(), "account": who.account(), "organizations": who.organizations(), "scopes": who.scopes(),
+        "roles": who.roles(), "plan": who.plan(), "method": who.method().to_string(), "key_id": who.credential_id(),
+    }))
+}
+
+/// The same JSON, byte for byte.
+async fn echo(headers: HeaderMap, body: Bytes) -> Result<Response, Rejection> {
+    json_only(&headers)?;
+    valid_json(&body)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+async fn admin_stats(State(Stats(counts)): State<Stats>) -> Json<Value> {
+    let [admitted, refused] = [0, 1].map(|index: usize| counts[index].load(Ordering::Relaxed));
+    Json(json!({ "admitted": admitted, "refused": refused }))
+}
+
+async fn webhook(who: Principal) -> Json<Value> {
+    Json(json!({ "success": true, "accepted_from": who.credential_id() }))
+}
+
+async fn organization(Path(id): Path<String>) -> Json<Value> {
+    Json(json!({ "id": id, "object": "organization", "name": "Demo Organization" }))
+}
+
+fn json_only(headers: &HeaderMap) -> Result<(), Rejection> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(RejectionKind::UnsupportedMediaType.into())
+    }
+}
+
+fn valid_json(body: &[u8]) -> Result<(), Rejection> {
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    serde_json::from_slice::<Value>(body).map(drop).map_err(|error| {
+        Rejection::new(RejectionKind::InvalidJson)
+            .detail("line", number(error.line()))
+            .detail("column", number(error.column()))
+    })
+}
