@@ -7,18 +7,18 @@ use std::{
 
 use ::axum::{
     body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts, RawPathParams},
+    extract::{FromRequestParts, OptionalFromRequestParts, RawPathParams, rejection::RawPathParamsRejection},
     response::{IntoResponse, Response},
 };
 use http::{Request, request::Parts};
 
-use crate::{Principal, Rejection, identity::Identity, permission::OrgSource};
+use crate::{Principal, Rejection, RequestExt as _, permission::OrgSource};
 
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Identity::principal_in(&parts.extensions).cloned()
+        parts.principal().cloned()
     }
 }
 
@@ -27,10 +27,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        match parts.extensions.get() {
-            Some(Identity::Anonymous(_)) => Ok(None),
-            _ => Identity::principal_in(&parts.extensions).cloned().map(Some),
-        }
+        if parts.anonymous().is_some() { Ok(None) } else { parts.principal().cloned().map(Some) }
     }
 }
 
@@ -67,7 +64,7 @@ fn path_param(request: &Parts, name: &str) -> Option<String> {
     match extracting.as_mut().poll(&mut context) {
         Poll::Ready(Ok(params)) => params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned()),
         // A parameter that is no UTF-8 is the caller's doing and names no organisation.
-        Poll::Ready(Err(_)) => Some(String::new()),
-        Poll::Pending => None,
+        Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => Some(String::new()),
+        Poll::Ready(Err(_)) | Poll::Pending => None,
     }
 }

@@ -23,17 +23,19 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge of a scheme, without parameters yet. Characters that no scheme may have are left out.
+    /// A challenge of a scheme, without parameters yet. Characters that no scheme may have are left out; a scheme of which
+    /// nothing is left is called `Unknown`.
     #[must_use]
     pub fn new(scheme: &str) -> Self {
-        Self { text: token(scheme), names: Vec::new() }
+        let scheme = token(scheme);
+        Self { text: if scheme.is_empty() { "Unknown".to_owned() } else { scheme }, names: Vec::new() }
     }
 
-    /// Adds a parameter. A name that stands there already (whatever its case) is not added a second time.
+    /// Adds a parameter. A name that stands there already (whatever its case), or that has no character left, is not added.
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         let name = token(name);
-        if self.names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
+        if name.is_empty() || self.names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
             return self;
         }
         let separator = if self.names.is_empty() { " " } else { ", " };
@@ -65,9 +67,18 @@ pub(crate) fn join<'a>(challenges: impl IntoIterator<Item = &'a str>) -> Option<
 /// What a 401 offers when nobody said what is on offer: the header method of RFC 6750, with one parameter.
 pub(crate) const FALLBACK: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
 
-/// The characters of a token (RFC 9110, section 5.6.2); all others are left out.
+/// Whether this is a token (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_token_char)
+}
+
+/// The characters of a token; all others are left out.
 fn token(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(*c)).collect()
+    text.chars().filter(|c| is_token_char(*c)).collect()
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
 fn quoted(text: &str) -> String {

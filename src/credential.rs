@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// Secret bytes that a request presents, and where they stood.
 ///
@@ -37,14 +37,9 @@ pub(crate) enum Source {
 
 static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
 
-/// A credential header that cannot be read one way only.
+/// A scheme that has nothing behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    /// The header stands there more than once (RFC 9110, section 5.3: it is no list).
-    Repeated,
-    /// The scheme has nothing behind it.
-    Empty,
-}
+pub(crate) struct Empty;
 
 impl Source {
     /// The header that it reads.
@@ -57,14 +52,15 @@ impl Source {
 
     /// The credential, if one stands here: an empty value and another scheme are none.
     #[inline]
-    pub(crate) fn read<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Malformed> {
-        let Some(value) = single(headers, self.header())? else { return Ok(None) };
+    pub(crate) fn read<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Empty> {
+        // The layer has refused a repeated header already.
+        let Some(value) = headers.get(self.header()) else { return Ok(None) };
         let value = value.as_bytes().trim_ascii();
         let secret = match self {
             Self::Header(_) => value,
             Self::Scheme(scheme) => match after_scheme(value, scheme.as_bytes()) {
                 None => return Ok(None),
-                Some([]) => return Err(Malformed::Empty),
+                Some([]) => return Err(Empty),
                 Some(secret) => secret,
             },
         };
@@ -72,17 +68,14 @@ impl Source {
     }
 }
 
-/// The one value of a header that must not be repeated.
-#[inline]
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Malformed> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() { Err(Malformed::Repeated) } else { Ok(first) }
-}
-
 /// The first of these headers that stands in the request more than once.
+#[inline]
 pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
-    names.iter().find(|name| single(headers, name).is_err())
+    // Most requests repeat no header at all, which the map knows without a look at any.
+    if headers.len() == headers.keys_len() {
+        return None;
+    }
+    names.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 /// What follows a scheme and a space (RFC 9110, section 11.4); the scheme's case does not matter.
@@ -98,9 +91,12 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
 #[inline]
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
-        // One value at the most: a repeated credential header was refused.
-        if let Some(value) = headers.get_mut(name) {
-            value.set_sensitive(true);
+        if headers.len() == headers.keys_len() {
+            if let Some(value) = headers.get_mut(name) {
+                value.set_sensitive(true);
+            }
+        } else if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+            lines.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }
 }

@@ -73,11 +73,21 @@ impl Identity {
     }
 }
 
+const UNMOUNTED: &str = "no authentication layer stands in front of this route, so nobody knows who is calling; mount an \
+                         AuthStack, AuthLayer or ApiKeyLayer outside the layer or handler that asks for the principal";
+
 fn unmounted() -> Rejection {
-    Rejection::new(RejectionKind::Internal).cause(
-        "no authentication layer stands in front of this route, so nobody knows who is calling; mount an AuthStack, \
-         AuthLayer or ApiKeyLayer outside the layer or handler that asks for the principal",
-    )
+    Rejection::new(RejectionKind::Internal).cause(UNMOUNTED)
+}
+
+/// There may be no gate and no envelope that would log a mounting error, so whoever asks does.
+fn logged(rejection: Rejection) -> Rejection {
+    const LAYER: &str = "principal";
+    if rejection.kind() != RejectionKind::Internal {
+        return rejection;
+    }
+    tracing::error!(target: "tower_auth", layer = LAYER, cause = UNMOUNTED, "request refused by a fault of the service");
+    rejection.refused_by(LAYER)
 }
 
 /// Reads the outcome of authentication from a request, on any host.
@@ -104,7 +114,7 @@ pub trait RequestExt: sealed::Sealed {
 
 impl RequestExt for Extensions {
     fn principal(&self) -> Result<&Principal, Rejection> {
-        Identity::principal_in(self)
+        Identity::principal_in(self).map_err(logged)
     }
 
     fn anonymous(&self) -> Option<&Anonymous> {

@@ -242,6 +242,7 @@ where
 }
 
 /// tower-http's [`ValidateRequestHeaderLayer`] with a closure.
+#[expect(clippy::result_large_err, reason = "the signature is tower-http's")]
 pub(crate) fn validate_request_header<S>(
     inner: S,
     known: Known,

@@ -6,7 +6,7 @@ use crate::{
     AuthFuture, Authenticated, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection,
     RejectionKind, RequestHead,
     clock::rfc3339,
-    credential::{Credential, Malformed, Source},
+    credential::{Credential, Empty, Source},
 };
 
 /// What a holder who proved the secret may learn of a key that is not active.
@@ -58,11 +58,11 @@ impl KeyCheck {
         self.look_up(&digests, request)
     }
 
-    /// The first declared source that holds a credential; every declared source is read, so that a repeated header is found.
+    /// The first declared source that holds a credential; every source is read, so that one that is cut short is found.
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
         let mut found = None;
         for source in &self.sources {
-            let read = source.read(&request.headers).map_err(|malformed| refuse_header(source.header(), malformed))?;
+            let read = source.read(&request.headers).map_err(|Empty| refuse_header(source.header()))?;
             found = found.or(read);
         }
         Ok(found.map(Credential::secret))
@@ -133,11 +133,7 @@ fn invalid(cause: &'static str) -> Rejection {
 }
 
 /// 400, with the name of the header and never its value.
-fn refuse_header(header: &HeaderName, malformed: Malformed) -> Rejection {
-    let cause = match malformed {
-        Malformed::Repeated => "a credential header is repeated",
-        Malformed::Empty => "an authorization scheme has no credential behind it",
-    };
-    let rejection = Rejection::new(RejectionKind::MalformedCredential).cause(cause).refused_by(LAYER);
-    rejection.detail("header", header.as_str().to_owned())
+fn refuse_header(header: &HeaderName) -> Rejection {
+    let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("header", header.as_str().to_owned());
+    rejection.cause("an authorization scheme has no credential behind it").refused_by(LAYER)
 }

@@ -79,15 +79,11 @@ impl ApiKeyLayer {
     /// Reads the key from this header, its whole value. Sources are asked in the order in which they are declared.
     ///
     /// A name that no header can have refuses every request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
-    pub fn header(mut self, name: &str) -> Self {
+    pub fn header(self, name: &str) -> Self {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
             return self.source(Source::Header(name));
         }
-        self.fault.get_or_insert_with(|| {
-            let mend = "take letters, digits and dashes, such as `x-api-key`";
-            ConfigError::new(format!("{name:?} is no header name"), mend)
-        });
-        self
+        self.faulty(format!("{name:?} is no header name"), "take letters, digits and dashes, such as `x-api-key`")
     }
 
     /// Reads the key from `Authorization: Bearer <key>`, whatever the case of the scheme.
@@ -96,7 +92,15 @@ impl ApiKeyLayer {
     }
 
     /// Reads the key from `Authorization: <scheme> <key>`, whatever the case of the scheme.
+    ///
+    /// A scheme that is no token (RFC 9110, section 5.6.2) is a fault like a wrong header name.
     pub fn scheme(self, scheme: &'static str) -> Self {
+        if !challenge::is_token(scheme) {
+            return self.faulty(
+                format!("{scheme:?} is no authentication scheme"),
+                "take one word, such as `Bearer` or `ApiKey`",
+            );
+        }
         self.source(Source::Scheme(Cow::Borrowed(scheme)))
     }
 
@@ -120,6 +124,11 @@ impl ApiKeyLayer {
     /// Takes the key's header out of the request once it is read; see [`AuthLayer::strip`].
     pub fn strip(self) -> AuthLayer {
         AuthLayer::first(self).strip()
+    }
+
+    fn faulty(mut self, what: String, mend: &'static str) -> Self {
+        self.fault.get_or_insert(ConfigError::new(what, mend));
+        self
     }
 
     fn source(mut self, source: Source) -> Self {

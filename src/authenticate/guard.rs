@@ -1,11 +1,11 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, Method, StatusCode, header, request::Parts};
 
 use super::authenticator::{Authenticated, Authenticator, RequestHead};
 use crate::{
     Anonymous, Answer, Clock, ConfigError, Rejection, RejectionKind, challenge, credential,
-    gate::{Guard, IdentityPolicy, Outcome, Verdict},
+    gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     identity::Identity,
 };
 
@@ -43,7 +43,7 @@ impl AuthGuard {
             }
         }
         let policy = Arc::new(IdentityPolicy {
-            vary: vary(&credentials),
+            vary: Vary::on(credentials.iter().filter(|name| **name != header::AUTHORIZATION)),
             credentials: credentials.into(),
             strip,
             remove: remove.into(),
@@ -111,10 +111,8 @@ impl Guard for AuthGuard {
             let nobody = Anonymous::preflight(self.0.policy.challenge.clone());
             return Answer::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
         }
-        // One method finds a repeated header itself; with several, the one that decides may not be the one that is repeated.
-        if self.0.methods.len() > 1
-            && let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials)
-        {
+        // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
+        if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
             return Answer::ready(Err(repeated(header)));
         }
         self.ask(request, 0)
@@ -123,7 +121,8 @@ impl Guard for AuthGuard {
 
 /// The refusal of a credential header that stands in the request more than once.
 fn repeated(header: &HeaderName) -> Rejection {
-    Rejection::new(RejectionKind::MalformedCredential).detail("header", header.as_str().to_owned())
+    let rejection = Rejection::new(RejectionKind::MalformedRequest).cause("a credential header is repeated");
+    rejection.detail("header", header.as_str().to_owned())
 }
 
 /// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.
@@ -131,12 +130,6 @@ fn is_preflight(request: &Parts) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ORIGIN)
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-fn vary(credentials: &[HeaderName]) -> Option<HeaderValue> {
-    let unknown_to_caches = credentials.iter().filter(|name| **name != header::AUTHORIZATION);
-    let names: Vec<&str> = unknown_to_caches.map(HeaderName::as_str).collect();
-    if names.is_empty() { None } else { HeaderValue::try_from(names.join(", ")).ok() }
 }
 
 impl fmt::Debug for AuthGuard {

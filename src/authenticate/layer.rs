@@ -56,14 +56,15 @@ impl AuthLayer {
         self
     }
 
-    /// Takes the credential headers out of the request once they are read; otherwise they are only marked sensitive.
+    /// Takes the credential headers out of the request once they are read, whole and whatever stands in them; otherwise they
+    /// are only marked sensitive.
     pub fn strip(mut self) -> Self {
         self.0.strip = true;
         self
     }
 
     /// Takes these headers out of every request, before the inner service: those in which a client could claim to be
-    /// somebody, because something further in believes them.
+    /// somebody, because something further in believes them. This layer's own methods have read the request by then.
     pub fn remove_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.0.remove.extend(headers);
         self

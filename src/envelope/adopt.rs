@@ -29,9 +29,12 @@ enum Plainness {
 }
 
 fn plainness<B: Body>(response: &Response<B>) -> Plainness {
+    // The body of a response to HEAD is gone already; its length still tells what GET would have.
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let empty = response.body().size_hint().exact() == Some(0) && length.is_none_or(|length| length == "0");
     match response.headers().get(header::CONTENT_TYPE) {
         Some(media) if !is_text(media) => Plainness::Meant,
-        None if response.body().size_hint().exact() == Some(0) => Plainness::Empty,
+        Some(_) | None if empty => Plainness::Empty,
         Some(_) | None => Plainness::Text,
     }
 }
@@ -45,7 +48,7 @@ fn is_text(media: &HeaderValue) -> bool {
 fn rejection(status: StatusCode) -> Rejection {
     use RejectionKind as K;
     let kind = match status.as_u16() {
-        400 => K::MalformedCredential,
+        400 => K::MalformedRequest,
         401 => K::MissingCredential,
         403 => K::InsufficientPermissions,
         404 => K::NotFound,
@@ -83,7 +86,14 @@ pub(super) fn remove_description(headers: &mut HeaderMap) {
         header::LAST_MODIFIED,
         header::TRANSFER_ENCODING,
     ];
-    for name in DESCRIPTION {
-        headers.remove(name);
+    if DESCRIPTION.iter().any(|name| headers.contains_key(name)) {
+        // `remove` would change the order of what stays, by which a response that was masked could be told from this one.
+        let mut current = None;
+        for (name, value) in std::mem::take(headers) {
+            current = name.or(current);
+            if let Some(name) = current.as_ref().filter(|name| !DESCRIPTION.contains(name)) {
+                headers.append(name, value);
+            }
+        }
     }
 }

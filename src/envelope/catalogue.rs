@@ -137,7 +137,7 @@ fn default_words(kind: RejectionKind) -> Words {
     use RejectionKind as K;
     let (code, message, system_message, kind) = match kind {
         K::MissingCredential => ("AUTHENTICATION_REQUIRED", "Please sign in to continue.", "Missing authentication header", AUTHENTICATION),
-        K::MalformedCredential => ("INVALID_REQUEST", "The authentication of your request is malformed.", "Authentication header is repeated or incomplete", CLIENT),
+        K::MalformedRequest => ("INVALID_REQUEST", "Your request is malformed. Please check its headers.", "Request is malformed or ambiguous", CLIENT),
         K::InvalidKey => ("INVALID_API_KEY", "Your API key is invalid. Please check your credentials.", "API key validation failed", AUTHENTICATION),
         K::ExpiredKey => ("API_KEY_EXPIRED", "Your API key has expired. Please create a new one.", "API key expired", AUTHENTICATION),
         K::PausedKey => ("API_KEY_PAUSED", "Your API key is paused. Please resume it to continue.", "API key paused", AUTHENTICATION),

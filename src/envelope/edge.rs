@@ -10,7 +10,7 @@ use super::{
     catalogue::Catalogue,
     format::Detailed,
 };
-use crate::{Clock, Rejection, TraceId};
+use crate::{Clock, Decision, Rejection, TraceId, challenge};
 
 /// How an envelope was set up; shared by all requests.
 #[derive(Clone, Debug)]
@@ -58,8 +58,14 @@ impl Edge {
             self.identify(response.headers_mut());
             return response.map(EnvelopeBody::inner);
         }
-        let refusal = match Rejection::of(&response) {
-            Some(rejection) => Some(rejection.clone()),
+        let refusal = match Rejection::of(&response).cloned() {
+            Some(refusal) => {
+                // A gate has logged its refusals; what a handler refused is known only here.
+                if refusal.layer().is_none() {
+                    Decision::from_further_in(&refusal, None, Some(self.trace_id)).log();
+                }
+                Some(refusal)
+            }
             None if self.settings.adopt_foreign => adopt(&response),
             None => None,
         };
@@ -67,7 +73,6 @@ impl Edge {
             self.identify(response.headers_mut());
             return response.map(EnvelopeBody::inner);
         };
-        self.log_cause(&refusal);
         let (mut parts, _) = response.into_parts();
         parts.extensions.insert(refusal.clone());
         self.render(&refusal, Response::from_parts(parts, ()))
@@ -83,6 +88,9 @@ impl Edge {
         remove_description(&mut parts.headers);
         parts.headers.insert(REQUEST_ID, self.request_id());
         parts.headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+        if parts.status == StatusCode::UNAUTHORIZED {
+            parts.headers.entry(header::WWW_AUTHENTICATE).or_insert(challenge::FALLBACK);
+        }
         parts.extensions.insert(Enveloped);
         if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || parts.status.is_informational()
         {
@@ -118,13 +126,5 @@ impl Edge {
     fn request_id(&self) -> HeaderValue {
         let text = Bytes::copy_from_slice(&self.trace_id.hyphenated());
         HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
-    }
-
-    /// A gate has logged its refusals; what a handler refused is known only here.
-    fn log_cause(&self, refusal: &Rejection) {
-        if let (None, Some(cause)) = (refusal.layer(), refusal.private_cause()) {
-            let kind = refusal.kind();
-            tracing::error!(target: "tower_auth", ?kind, trace_id = %self.trace_id, %cause, "a handler refused a request");
-        }
     }
 }

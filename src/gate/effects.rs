@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::guard::{IdentityPolicy, Outcome};
-use crate::{Principal, challenge, credential, identity::Identity};
+use super::guard::{IdentityPolicy, Outcome, Vary};
+use crate::{Principal, Rejection, challenge, credential, identity::Identity};
 
 /// What is left to be done with the response, whoever makes it.
 #[derive(Default)]
@@ -50,8 +50,7 @@ impl Effects {
                 }
             }
             if response.status() == StatusCode::UNAUTHORIZED {
-                let offer = policy.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
-                response.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(offer);
+                complete_challenge(response, policy);
             }
         }
         if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
@@ -74,9 +73,32 @@ pub(super) struct Readers {
 /// RFC 9111 protects what `Authorization` opened; of other headers a shared cache has to be told (section 3.5).
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 
-/// Adds to `Vary`, which may stand in several lines (RFC 9110, section 12.5.5), unless it is there already.
-fn add_vary(headers: &mut HeaderMap, vary: &HeaderValue) {
-    if !headers.get_all(header::VARY).iter().any(|line| line == vary || line == "*") {
-        headers.append(header::VARY, vary.clone());
+/// A 401 from further in that offers nothing of its own offers what this gate accepts.
+fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
+    let unaware = Rejection::of(response).is_some_and(|rejection| !rejection.has_challenge());
+    let nothing_own = match response.headers().get(header::WWW_AUTHENTICATE) {
+        // A refusal of a handler's, which could not know what is accepted out here.
+        Some(offer) => unaware && offer == challenge::FALLBACK,
+        None => true,
+    };
+    if nothing_own {
+        let offer = policy.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, offer);
+    }
+}
+
+/// Adds to `Vary`, which may stand in several lines (RFC 9110, section 12.5.5), what is not there already.
+fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
+    if !headers.contains_key(header::VARY) {
+        headers.insert(header::VARY, vary.value.clone());
+        return;
+    }
+    let said = |name: &HeaderName| {
+        let names = headers.get_all(header::VARY).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        names.map(<[u8]>::trim_ascii).any(|said| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes()))
+    };
+    let missing: Vec<HeaderName> = vary.names.iter().filter(|name| !said(name)).cloned().collect();
+    for name in missing {
+        headers.append(header::VARY, name.into());
     }
 }

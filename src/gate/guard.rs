@@ -34,8 +34,26 @@ pub(crate) struct IdentityPolicy {
     pub(crate) strip: bool,
     /// Headers in which a client might claim to be somebody: always taken out.
     pub(crate) remove: Box<[HeaderName]>,
-    /// The credential headers that shared caches do not know to be credentials, as a value of `Vary`.
-    pub(crate) vary: Option<HeaderValue>,
+    /// The credential headers that shared caches do not know to be credentials.
+    pub(crate) vary: Option<Vary>,
     /// The challenges of all methods, for a 401 that offers none.
     pub(crate) challenge: Option<Arc<HeaderValue>>,
+}
+
+/// Headers on which a response depends.
+#[derive(Debug)]
+pub(crate) struct Vary {
+    pub(super) names: Box<[HeaderName]>,
+    /// All of them, as a value of `Vary`.
+    pub(super) value: HeaderValue,
+}
+
+impl Vary {
+    /// Nothing where there are none.
+    pub(crate) fn on<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> Option<Self> {
+        let names: Box<[HeaderName]> = names.into_iter().cloned().collect();
+        let text: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+        let value = HeaderValue::try_from(text.join(", ")).ok()?;
+        (!names.is_empty()).then_some(Self { names, value })
+    }
 }

@@ -14,7 +14,7 @@ mod service;
 
 pub(crate) use self::{
     admission::Admission,
-    guard::{Guard, IdentityPolicy, Outcome, Verdict},
+    guard::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     service::Guards,
 };
 pub use self::{response::ResponseFuture, service::Gate};

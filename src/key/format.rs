@@ -156,7 +156,7 @@ impl KeyFormat {
     /// Also accepts random parts of other lengths, such as those of an older generation of keys.
     ///
     /// # Errors
-    /// When the range does not hold the length that is minted, or goes beyond 512 bytes in all.
+    /// When the range does not hold the length that is minted, or goes beyond 512 bytes with the prefix.
     pub fn accept_lengths(mut self, lengths: RangeInclusive<usize>) -> Result<Self, ConfigError> {
         self.lengths = lengths;
         self.checked()
@@ -225,7 +225,7 @@ impl KeyFormat {
                 format!("take at least {safe}"),
             ));
         }
-        if !self.lengths.contains(&self.minted) || self.prefix.len() + self.lengths.end() + CHECKSUM > LONGEST {
+        if !self.lengths.contains(&self.minted) || self.prefix.len() + self.lengths.end() > LONGEST {
             return Err(ConfigError::new(
                 format!("random parts of {:?} characters cannot be accepted", self.lengths),
                 format!("take a range that holds {} and stays under {LONGEST} bytes in all", self.minted),

@@ -33,7 +33,8 @@ impl OrgSource {
         })
     }
 
-    /// The path segment behind the first segment of this name, as it stands in the request.
+    /// The path segment behind the segment of this name, as it stands in the request. A path in which the name stands twice
+    /// names no one organisation and is denied: 403.
     ///
     /// It sees the path that is left where it is mounted: inside axum's `nest` the prefix is gone, so nothing is found, and every
     /// request is answered 500. There, take `OrgSource::axum_param` (feature `axum`). A percent-encoded id equals no id.
@@ -43,7 +44,10 @@ impl OrgSource {
         Self::named(format!("the path segment after {name:?}"), move |request| {
             let mut segments = request.uri.path().split('/');
             segments.find(|segment| *segment == name)?;
-            segments.next().map(str::to_owned)
+            let organization = segments.next()?;
+            // A handler may read the other one of two.
+            let ambiguous = organization == name || segments.any(|segment| segment == name);
+            Some(if ambiguous { String::new() } else { organization.to_owned() })
         })
     }
 

@@ -15,8 +15,8 @@ use http::StatusCode;
 pub enum RejectionKind {
     /// No credential where one is required.
     MissingCredential,
-    /// A credential header is repeated or cut short, or several credentials contradict each other.
-    MalformedCredential,
+    /// The request can be read in more than one way, or not at all: a credential header is repeated or cut short.
+    MalformedRequest,
     /// The key is unknown, malformed, revoked or not yet valid.
     InvalidKey,
     /// The key is past its time, told to a holder who proved the secret.
@@ -67,7 +67,7 @@ impl RejectionKind {
     /// Every kind, in the order of its declaration.
     pub const ALL: [Self; 24] = [
         Self::MissingCredential,
-        Self::MalformedCredential,
+        Self::MalformedRequest,
         Self::InvalidKey,
         Self::ExpiredKey,
         Self::PausedKey,
@@ -115,7 +115,7 @@ impl RejectionKind {
             | Self::InvalidToken
             | Self::ExpiredToken
             | Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, 16),
-            Self::MalformedCredential | Self::InvalidJson | Self::TooCostly => (StatusCode::BAD_REQUEST, 3),
+            Self::MalformedRequest | Self::InvalidJson | Self::TooCostly => (StatusCode::BAD_REQUEST, 3),
             Self::InsufficientPermissions | Self::OrganizationDenied => (StatusCode::FORBIDDEN, 7),
             Self::InvalidFields => (StatusCode::UNPROCESSABLE_ENTITY, 3),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3),

@@ -185,6 +185,10 @@ impl Rejection {
         self.layer
     }
 
+    pub(crate) const fn has_challenge(&self) -> bool {
+        self.challenge.is_some()
+    }
+
     pub(crate) fn own_message(&self) -> Option<&str> {
         self.facts.words.as_ref()?.message.as_deref()
     }

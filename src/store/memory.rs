@@ -13,7 +13,7 @@ use crate::{
 /// Keys in the memory of the process: for one machine, for tests, for a handful of static keys.
 ///
 /// A clone is a handle on the same keys. What is inserted, changed or removed holds for the very next request. Nothing is written to a
-/// disk: the process that ends forgets them.
+/// disk: the process that ends forgets them. Keys are found by a hash that never leaves the process, whatever the peppers of the scheme.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
@@ -57,7 +57,7 @@ impl MemoryKeyStore {
     /// Adds a key that exists already; the same key again replaces its record.
     ///
     /// # Errors
-    /// When the key has not the format of the scheme. The error does not show it.
+    /// When the key has not the format of the scheme, or was revoked: revoked is for good. The error does not show it.
     pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
         let Some(digests) = scheme.digests(key.as_bytes()) else {
             return Err(ConfigError::new(
@@ -67,7 +67,14 @@ impl MemoryKeyStore {
         };
         let hint = scheme.format().hint(key);
         let record = if record.principal().credential_hint().is_none() { record.hint(hint) } else { record };
-        self.write().insert(*digests.fingerprint(), record);
+        let mut keys = self.write();
+        if !record.is_revoked() && keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked) {
+            return Err(ConfigError::new(
+                format!("the key for the record {:?} was revoked, which is for good", record.id()),
+                "create another key",
+            ));
+        }
+        keys.insert(*digests.fingerprint(), record);
         Ok(())
     }
 

@@ -12,14 +12,47 @@ use serde_json::Value;
 
 /// A room and the rooms that it may import. `lib` is left out: it re-exports everything. An edge that is not here is a
 /// change of the design (`DESIGN.md`, section 3), and one that is here and no longer in the source is deleted.
+///
+/// A room imports only rooms further up.
 #[rustfmt::skip]
 const TABLE: &[(&str, &[&str])] = &[
+    ("answer", &[]),
+    ("challenge", &[]),
+    ("clock", &[]),
+    ("credential", &[]),
+    ("error", &[]),
+    ("principal", &[]),
+    ("trace_id", &[]),
+    ("secret", &["error"]),
+    ("rejection", &["challenge", "error", "principal"]),
+    ("identity", &["principal", "rejection"]),
+    ("decision", &["identity", "principal", "rejection", "trace_id"]),
+    ("key", &["error", "secret"]),
+    ("store", &["answer", "error", "key", "principal", "secret"]),
+    ("gate", &["answer", "challenge", "credential", "decision", "identity", "principal", "rejection", "trace_id"]),
+    ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
+    ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
+    ("permission", &["answer", "error", "gate", "identity", "principal", "rejection"]),
+    ("envelope", &["challenge", "clock", "decision", "rejection", "trace_id"]),
+    ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission"]),
+    ("axum", &["identity", "permission", "principal", "rejection"]),
+    ("testing", &["clock"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
 const LAYERS: [&str; 4] = ["api_key", "authenticate", "permission", "envelope"];
 /// Rooms that nobody imports: hosts, the paved road, and what only tests need.
 const OUTERMOST: [&str; 3] = ["axum", "stack", "testing"];
+
+/// Files of one folder that name each other; nothing else may.
+const KNOTS: [[&str; 2]; 3] = [
+    // Digests are computed when they are asked for, so they hold the peppers, which hold the keyed hashes.
+    ["key/digest", "key/pepper"],
+    // The gate starts admissions, and an admission that waited goes on asking the gate's guards.
+    ["gate/admission", "gate/service"],
+    // `Permission::and` gives an `And`, which is a permission.
+    ["permission/combine", "permission/policy"],
+];
 
 const MOST_LINES: usize = 400;
 
@@ -167,6 +200,10 @@ fn named(source: &Source) -> Vec<Vec<String>> {
             if before.is_alphanumeric() || matches!(before, '_' | '$' | ':') {
                 continue;
             }
+            // `pub(in crate::room)` says who may see, and imports nothing.
+            if source.code[..at].ends_with("(in ") {
+                continue;
+            }
             let depth = source.module.len();
             let base = back.map_or(&[][..], |back| &source.module[..depth.checked_sub(back).unwrap()]);
             for path in paths(&source.code[at + start.len()..]) {
@@ -262,15 +299,252 @@ fn a_cycle_is_found() {
 }
 
 #[test]
-fn print_edges() {
-    for (from, to) in room_edges() {
-        eprintln!("{from} -> {to}");
+fn rooms_import_what_the_table_says() {
+    let table: BTreeSet<(String, String)> =
+        TABLE.iter().flat_map(|(from, all)| all.iter().map(|to| ((*from).to_owned(), (*to).to_owned()))).collect();
+    let edges = room_edges();
+    let new: Vec<_> = edges.difference(&table).collect();
+    assert!(new.is_empty(), "new edges between rooms, which change the design: {new:?}");
+    let gone: Vec<_> = table.difference(&edges).collect();
+    assert!(gone.is_empty(), "edges that nothing needs any more, to be deleted from the table: {gone:?}");
+}
+
+#[test]
+fn every_room_is_in_the_table_below_what_it_imports() {
+    let rooms: BTreeSet<&str> = SOURCES.iter().filter_map(|source| source.module.first().map(String::as_str)).collect();
+    assert_eq!(rooms, TABLE.iter().map(|(room, _)| *room).collect());
+    for (place, (room, imports)) in TABLE.iter().enumerate() {
+        for import in *imports {
+            assert!(TABLE[..place].iter().any(|(above, _)| above == import), "{room} imports {import}");
+        }
     }
-    eprintln!("{:?}", cycle(&room_edges()));
-    eprintln!("{:?}", cycle(&file_edges()));
-    for (from, to) in file_edges() {
-        if from[0] == to[0] {
-            eprintln!("{from:?} -> {to:?}");
+}
+
+#[test]
+fn rooms_form_no_cycle() {
+    assert_eq!(cycle(&room_edges()), None);
+}
+
+#[test]
+fn layers_never_import_each_other() {
+    for (from, to) in room_edges() {
+        let allowed = (from.as_str(), to.as_str()) == ("api_key", "authenticate");
+        let layers = LAYERS.contains(&from.as_str()) && LAYERS.contains(&to.as_str());
+        assert!(allowed || !layers, "the layer {from} imports the layer {to}");
+    }
+}
+
+#[test]
+fn nobody_imports_hosts_stack_or_testing() {
+    for (from, to) in room_edges() {
+        assert!(!OUTERMOST.contains(&to.as_str()), "{from} imports {to}");
+    }
+}
+
+#[test]
+fn files_of_a_room_form_no_cycle() {
+    let name = |module: &[String]| module.join("/");
+    let edges: BTreeSet<(String, String)> = file_edges().iter().map(|(from, to)| (name(from), name(to))).collect();
+    for [one, other] in KNOTS {
+        let knot = [(one, other), (other, one)].map(|(from, to)| (from.to_owned(), to.to_owned()));
+        assert!(knot.iter().all(|edge| edges.contains(edge)), "no knot any more, to be deleted: {one}, {other}");
+    }
+    let known = |from: &str, to: &str| KNOTS.iter().any(|knot| knot.contains(&from) && knot.contains(&to));
+    let untied = edges.into_iter().filter(|(from, to)| !known(from, to)).collect();
+    assert_eq!(cycle(&untied), None);
+}
+
+#[test]
+fn a_guard_never_imports_its_layer() {
+    let edges = file_edges();
+    assert!(edges.iter().any(|(from, to)| from.ends_with(&["layer".into()]) && to.ends_with(&["guard".into()])));
+    for (from, to) in edges {
+        let upwards = from.ends_with(&["guard".into()]) && to.ends_with(&["layer".into()]);
+        assert!(!upwards, "{} imports {}", from.join("/"), to.join("/"));
+    }
+}
+
+#[test]
+fn mod_files_hold_the_manual_page_and_re_exports_only() {
+    for source in SOURCES.iter().filter(|source| is_index(source)) {
+        for statement in source.code.split(';').map(|statement| without_attributes(statement).trim()) {
+            let item =
+                statement.strip_prefix("pub").map_or(statement, |item| match item.trim_start().strip_prefix('(') {
+                    Some(scope) => scope.split_once(')').unwrap().1,
+                    None => item,
+                });
+            let item = item.trim_start();
+            let allowed =
+                item.is_empty() || item.starts_with("use ") || (item.starts_with("mod ") && !item.contains('{'));
+            assert!(allowed, "{}: {statement}", source.path);
+        }
+    }
+}
+
+/// What stands behind the attributes of an item.
+fn without_attributes(mut item: &str) -> &str {
+    while let Some(attribute) = item.trim_start().strip_prefix('#') {
+        item = attribute.split_once(']').unwrap().1;
+    }
+    item
+}
+
+/// The files whose code has a word of which these characters are a whole part.
+fn naming(word: &str) -> Vec<&'static str> {
+    let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let has = |code: &str| {
+        code.match_indices(word)
+            .any(|(at, _)| !inside(code[..at].chars().next_back()) && !inside(code[at + word.len()..].chars().next()))
+    };
+    SOURCES.iter().filter(|source| has(&source.code)).map(|source| source.path.as_str()).collect()
+}
+
+#[test]
+fn secrets_are_hashed_and_compared_in_one_file() {
+    for word in ["sha2", "hmac", "subtle", "Sha256", "Hmac", "ct_eq"] {
+        assert_eq!(naming(word), ["key/digest.rs"], "{word}");
+    }
+}
+
+#[test]
+fn random_bytes_are_drawn_in_three_files() {
+    assert_eq!(naming("getrandom"), ["key/mint.rs", "key/pepper.rs", "trace_id.rs"]);
+    assert!(naming("rand").is_empty() && naming("thread_rng").is_empty());
+}
+
+#[test]
+fn credential_headers_are_read_in_one_file() {
+    // The guard of `authenticate` compares the name, for `Vary`, and reads nothing; the catalogue's is a kind of error.
+    assert_eq!(naming("AUTHORIZATION"), ["authenticate/guard.rs", "credential.rs", "envelope/catalogue.rs"]);
+    assert!(!naming("header").contains(&"envelope/catalogue.rs"));
+    let guard = SOURCES.iter().find(|source| source.path == "authenticate/guard.rs").unwrap();
+    assert_eq!(guard.code.matches("AUTHORIZATION").count(), guard.code.matches("!= header::AUTHORIZATION").count());
+    // Only who declares the place of a key may take one out of a request.
+    assert_eq!(naming("Credential"), ["api_key/guard.rs", "credential.rs"]);
+    for source in SOURCES.iter() {
+        let literal = source.text.contains("\"authorization\"") || source.text.contains("PROXY_AUTHORIZATION");
+        assert!(!literal, "{} names a credential header", source.path);
+    }
+}
+
+/// Which files look at headers at all, so that a new one is thought about.
+#[test]
+fn headers_are_looked_at_in_few_files() {
+    const READS: [&str; 5] = ["headers.get", "headers().get", "headers.contains_key", "get_all(", "headers_mut().get"];
+    let reads = |source: &&Source| READS.iter().any(|read| source.code.contains(read));
+    let files: Vec<_> = SOURCES.iter().filter(reads).map(|source| source.path.as_str()).collect();
+    let allowed = [
+        "authenticate/guard.rs", // what makes an OPTIONS a preflight
+        "credential.rs",
+        "envelope/adopt.rs",          // the content type of a response
+        "gate/effects.rs",            // `Vary` of a response
+        "permission/organization.rs", // the header that a service declared
+        "trace_id.rs",                // `traceparent`
+    ];
+    assert_eq!(files, allowed);
+}
+
+#[test]
+fn keys_and_stores_know_no_http() {
+    for word in ["http", "http_body", "tower_service", "tower_layer"] {
+        let knowing = naming(word);
+        let not_there = ["key/", "store/", "principal.rs", "clock.rs", "error.rs", "secret.rs", "answer.rs"];
+        for path in knowing {
+            assert!(!not_there.iter().any(|room| path.starts_with(room)), "{path} names {word}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_long() {
+    for source in SOURCES.iter() {
+        let lines = source.text.lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", source.path);
+    }
+}
+
+#[test]
+fn nothing_in_the_source_panics_on_purpose() {
+    let words = [
+        ".unwrap()",
+        ".unwrap_err()",
+        ".expect(",
+        ".expect_err(",
+        "todo!",
+        "unimplemented!",
+        "unreachable!",
+        "panic!",
+        "dbg!",
+        "println!",
+        "process::exit",
+    ];
+    for source in SOURCES.iter().filter(|source| source.path != "testing.rs") {
+        for word in words {
+            assert!(!source.code.contains(word), "{} has {word}", source.path);
+        }
+    }
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `1.88` and `1.88.0` are the same.
+fn version(text: &str) -> Vec<u32> {
+    let mut numbers: Vec<u32> = text.split('.').map(|number| number.parse().unwrap()).collect();
+    numbers.resize(3, 0);
+    numbers
+}
+
+/// What a service that depends on this crate compiles: the packages behind normal and build dependencies.
+fn normal_packages(metadata: &Value) -> Vec<&Value> {
+    let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (node["id"].as_str().unwrap(), node))
+        .collect();
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![metadata["resolve"]["root"].as_str().unwrap()];
+    while let Some(id) = waiting.pop() {
+        if !found.insert(id) {
+            continue;
+        }
+        for dependency in nodes[id]["deps"].as_array().unwrap() {
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            if kinds.iter().any(|kind| kind["kind"] != "dev") {
+                waiting.push(dependency["pkg"].as_str().unwrap());
+            }
+        }
+    }
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|package| found.contains(package["id"].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_rust_version_is_at_least_that_of_every_dependency() {
+    let about = cargo(&["--version", "--verbose"]);
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    // Packages for other systems need not be on this machine.
+    let arguments =
+        ["metadata", "--format-version", "1", "--offline", "--locked", "--all-features", "--filter-platform", host];
+    let metadata: Value = serde_json::from_str(&cargo(&arguments)).unwrap();
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = normal_packages(&metadata);
+    for (name, present) in [("http", true), ("axum", true), ("sha2", true), ("proptest", false)] {
+        let there = packages.iter().any(|package| package["name"] == name);
+        assert_eq!(there, present, "{name}");
+    }
+    for package in packages {
+        if let Some(theirs) = package["rust_version"].as_str() {
+            assert!(version(theirs) <= ours, "{} {} needs Rust {theirs}", package["name"], package["version"]);
         }
     }
 }

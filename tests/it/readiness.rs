@@ -285,7 +285,7 @@ async fn a_request_may_be_dropped_at_every_await() {
             assert_eq!((next, calls.load(Ordering::SeqCst)), (Ok(StatusCode::OK), 1), "{what}, after {polls} polls");
         }
         let mut whole = service.ready().await.unwrap().call(request());
-        let polls = (1..).find(|_| poll(whole.as_mut()).is_ready());
+        let polls = (1..9).find(|_| poll(whole.as_mut()).is_ready());
         assert_eq!(polls, Some(waits + 1), "{what}: every await is in the list above");
     }
 }
@@ -341,7 +341,7 @@ async fn pending_guards_follow_each_other_in_order() {
     let builder = || AuthStack::builder().auth(slow_keys()).require(Slow(noted("one", true)));
     let admitting = builder().require(noted("two", true)).require(Slow(noted("three", true))).build().unwrap();
     let mut future = pin!(admitting.layer(ok()).oneshot(request()));
-    let polls = (1..).find(|_| poll(future.as_mut()).is_ready());
+    let polls = (1..9).find(|_| poll(future.as_mut()).is_ready());
     assert_eq!((polls, std::mem::take(&mut *asked.lock().unwrap())), (Some(4), vec!["one", "two", "three"]));
 
     let denying = builder().require(Slow(noted("two", false))).require(Slow(noted("three", true))).build().unwrap();

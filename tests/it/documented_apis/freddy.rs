@@ -314,8 +314,9 @@ fn the_ready_line_is_as_promised_and_the_only_one() {
     assert!(keys.len() == 9 && keys.iter().all(|key| key.len() == 43 && key.starts_with("ak_")));
     let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
 
-    keys.iter()
-        .for_each(|key| assert_ne!(server.request("GET /v1/me", &[&format!("x-api-key: {key}")], "").status, 500));
+    for key in &keys {
+        assert_ne!(server.request("GET /v1/me", &[&format!("x-api-key: {key}")], "").status, 500);
+    }
     let (status, rest, log) = server.stop();
     assert!(status.success(), "{status}");
     assert_eq!(rest, "");

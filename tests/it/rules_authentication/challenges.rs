@@ -13,6 +13,7 @@ use tower_auth::{
 use super::{Named, answer};
 use crate::support::{Body, KEY, get, ok, store, strict};
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
 type Challenges = Vec<(String, Vec<(String, String)>)>;
 
 /// The field as RFC 9110, section 11.6.1 reads it: schemes, each with names and unescaped values. Anything else panics.
@@ -82,7 +83,7 @@ async fn r001_every_401_of_a_key_carries_a_challenge() {
     let past = SystemTime::now() - Duration::from_secs(60);
     let record = || KeyRecord::new("k1", "acme");
     let unknown = KEY.replace('1', "2");
-    let requests: [(&str, KeyRecord, &[(&str, &str)]); 8] = [
+    let requests: [(&str, KeyRecord, Headers<'_>); 8] = [
         ("missing", record(), &[]),
         ("empty", record(), &[("x-api-key", "")]),
         ("malformed", record(), &[("x-api-key", "ak_short")]),

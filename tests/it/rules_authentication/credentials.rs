@@ -20,6 +20,8 @@ fn keys() -> ApiKeyLayer {
     ApiKeyLayer::new(scheme, store)
 }
 
+type Lines<'a> = &'a [(&'a str, &'a str)];
+
 /// A repeated header is told by its name, and never by its value.
 #[tokio::test]
 async fn r009_a_repeated_credential_header_is_400() {
@@ -27,7 +29,6 @@ async fn r009_a_repeated_credential_header_is_400() {
     let mesh = || Named::new("x-mesh-id", "Mutual");
     let header = || AuthLayer::first(keys());
     let both = || AuthLayer::first(keys().header("x-api-key").bearer());
-    type Lines<'a> = &'a [(&'a str, &'a str)];
     let cases: [(&str, AuthLayer, &str, Lines<'_>); 10] = [
         ("same twice", header(), "x-api-key", &[("x-api-key", KEY), ("x-api-key", KEY)]),
         ("good then bad", header(), "x-api-key", &[("x-api-key", KEY), ("x-api-key", "bad")]),
@@ -59,7 +60,7 @@ async fn r009_a_repeated_credential_header_is_400() {
         let response = answer(layer.layer(ok()), get("/", headers)).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{case}");
         let refusal = Rejection::of(&response).unwrap();
-        assert_eq!(refusal.kind(), RejectionKind::MalformedCredential, "{case}");
+        assert_eq!(refusal.kind(), RejectionKind::MalformedRequest, "{case}");
         assert_eq!(refusal.details().collect::<Vec<_>>(), [("header", &Detail::Text(name.into()))], "{case}");
     }
 }
@@ -190,6 +191,29 @@ async fn r013_a_handlers_own_challenge_is_kept() {
 async fn r013_the_challenge_of_an_inner_gate_is_kept_by_an_outer_one() {
     let inner = AuthLayer::first(Named::new("x-mesh-id", "Mutual"));
     let response = answer(keys().layer(inner.layer(ok())), get("/", &[("x-api-key", KEY)])).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["www-authenticate"], "Mutual");
+}
+
+/// A refusal in this crate's words, with a challenge that the handler put there itself.
+#[tokio::test]
+async fn r013_a_challenge_that_a_handler_adds_to_a_refusal_is_kept() {
+    let handler = strict(|_| {
+        let mut response: Response<Body> = Rejection::invalid_credentials().into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Negotiate"));
+        response
+    });
+    let response = answer(keys().layer(handler), get("/", &[("x-api-key", KEY)])).await;
+    assert_eq!(response.headers()["www-authenticate"], "Negotiate");
+}
+
+/// The handler's refusal offers nothing; the gate next to it has completed it, and the one further out leaves that alone.
+#[tokio::test]
+async fn r013_what_an_inner_gate_completed_is_kept_by_an_outer_one() {
+    let inner = AuthLayer::first(Named::new("x-mesh-id", "Mutual"));
+    let handler = strict(|_| Rejection::invalid_credentials().into_response());
+    let service = keys().layer(inner.layer(handler));
+    let response = answer(service, get("/", &[("x-api-key", KEY), ("x-mesh-id", "billing")])).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(response.headers()["www-authenticate"], "Mutual");
 }

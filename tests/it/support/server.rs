@@ -93,12 +93,12 @@ impl Server {
 
     /// A request with these header lines; a body gets its `Content-Length`.
     pub(crate) fn request(&self, line: &str, headers: &[&str], body: &str) -> Reply {
-        let mut text = format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+        let mut lines = vec![format!("{line} HTTP/1.1"), "host: localhost".to_owned(), "connection: close".to_owned()];
         if !body.is_empty() {
-            text.push_str(&format!("content-length: {}\r\n", body.len()));
+            lines.push(format!("content-length: {}", body.len()));
         }
-        headers.iter().for_each(|header| text.push_str(&format!("{header}\r\n")));
-        self.raw(format!("{text}\r\n{body}").as_bytes())
+        lines.extend(headers.iter().map(ToString::to_string));
+        self.raw(format!("{}\r\n\r\n{body}", lines.join("\r\n")).as_bytes())
     }
 
     /// A request with a demo key.
