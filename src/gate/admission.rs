@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::{
     effects::Effects,
     guard::Verdict,
-    service::{Guards, Progress},
+    guards::{Guards, Progress},
 };
 use crate::{Rejection, TraceId, answer::BoxFuture, decision::Decision};
 

@@ -9,12 +9,13 @@
 mod admission;
 mod effects;
 mod guard;
+mod guards;
 mod response;
 mod service;
 
 pub(crate) use self::{
     admission::Admission,
     guard::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
-    service::Guards,
+    guards::Guards,
 };
 pub use self::{response::ResponseFuture, service::Gate};

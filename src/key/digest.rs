@@ -3,15 +3,13 @@
 use std::{
     fmt,
     hash::{BuildHasherDefault, Hash, Hasher},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
-
-use super::pepper::Peppers;
 
 /// What a store holds of a key: 32 bytes, compared in constant time, never the key.
 ///
@@ -76,13 +74,13 @@ impl fmt::Debug for KeyDigest {
 #[derive(Clone)]
 pub struct KeyDigests {
     fingerprint: Fingerprint,
-    peppers: Option<Peppers>,
+    peppers: Option<Arc<[PepperMac]>>,
     keyed: OnceLock<Box<[KeyDigest]>>,
 }
 
 impl KeyDigests {
     /// Without peppers, the only digest is the plain SHA-256.
-    pub(super) fn of(key: &[u8], peppers: Option<&Peppers>) -> Self {
+    pub(super) fn of(key: &[u8], peppers: Option<&Arc<[PepperMac]>>) -> Self {
         Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), keyed: OnceLock::new() }
     }
 
@@ -106,7 +104,7 @@ impl KeyDigests {
     fn keyed(&self) -> &[KeyDigest] {
         self.keyed.get_or_init(|| match &self.peppers {
             None => Box::new([KeyDigest(self.fingerprint.0)]),
-            Some(peppers) => peppers.macs().map(|mac| mac.digest(&self.fingerprint)).collect(),
+            Some(peppers) => peppers.iter().map(|pepper| pepper.digest(&self.fingerprint)).collect(),
         })
     }
 }
@@ -170,18 +168,21 @@ impl Hasher for Identity {
 
 /// HMAC-SHA-256 with one pepper, its key schedule done once.
 #[derive(Clone)]
-pub(super) struct PepperMac(Hmac<Sha256>);
+pub(super) struct PepperMac {
+    pub(super) version: u32,
+    state: Hmac<Sha256>,
+}
 
 impl PepperMac {
-    pub(super) fn new(pepper: &[u8; 32]) -> Self {
+    pub(super) fn new(version: u32, pepper: &[u8; 32]) -> Self {
         // HMAC pads a short key with zeros up to its block (RFC 2104, section 2); a whole block cannot be of a wrong length.
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(pepper);
-        Self(Hmac::new((&*block).into()))
+        Self { version, state: Hmac::new((&*block).into()) }
     }
 
     fn digest(&self, fingerprint: &Fingerprint) -> KeyDigest {
-        KeyDigest(self.0.clone().chain_update(fingerprint.0).finalize().into_bytes().into())
+        KeyDigest(self.state.clone().chain_update(fingerprint.0).finalize().into_bytes().into())
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         // HMAC-SHA-256 under a 32-byte key, over SHA-256("abc"), computed with another implementation.
-        let keyed = KeyDigests::of(b"abc", Some(&Peppers::new(1, [0x0b; 32]).unwrap()));
+        let keyed = KeyDigests::of(b"abc", Some(&Arc::new([PepperMac::new(1, &[0x0b; 32])])));
         assert_eq!(
             keyed.iter().next().unwrap().to_hex(),
             "1e18c60af672a9a88fc69f853427d3283774b9f9672a5f83833ea5a463a47ccf"

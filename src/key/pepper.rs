@@ -18,7 +18,7 @@ use crate::ConfigError;
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone)]
-pub struct Peppers(Arc<[(u32, PepperMac)]>);
+pub struct Peppers(Arc<[PepperMac]>);
 
 const FORM: &str = "give `version:hex` with 64 hex digits (openssl rand -hex 32), the current one first, older ones \
                     behind commas";
@@ -44,14 +44,14 @@ impl Peppers {
                 "take 32 bytes from a random source",
             ));
         }
-        if self.0.iter().any(|(v, _)| *v == version) {
+        if self.0.iter().any(|other| other.version == version) {
             return Err(ConfigError::new(
                 format!("pepper version {version} is given twice"),
                 "give every pepper a version of its own",
             ));
         }
         let newer = self.0.iter().cloned();
-        Ok(Self(newer.chain([(version, PepperMac::new(&pepper))]).collect()))
+        Ok(Self(newer.chain([PepperMac::new(version, &pepper)]).collect()))
     }
 
     /// Reads an environment variable of the form `2:<64 hex digits>,1:<64 hex digits>`, the current pepper first.
@@ -82,8 +82,8 @@ impl Peppers {
         Self::new(1, *pepper)
     }
 
-    pub(super) fn macs(&self) -> impl Iterator<Item = &PepperMac> {
-        self.0.iter().map(|(_, mac)| mac)
+    pub(super) const fn macs(&self) -> &Arc<[PepperMac]> {
+        &self.0
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -114,7 +114,7 @@ fn from_hex(hex: &str) -> Option<Zeroizing<[u8; 32]>> {
 
 impl fmt::Debug for Peppers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let versions: Vec<u32> = self.0.iter().map(|(version, _)| *version).collect();
+        let versions: Vec<u32> = self.0.iter().map(|pepper| pepper.version).collect();
         f.debug_struct("Peppers").field("versions", &versions).finish()
     }
 }

@@ -48,7 +48,7 @@ impl KeyScheme {
     #[must_use]
     #[inline]
     pub fn digests(&self, presented: &[u8]) -> Option<KeyDigests> {
-        self.format.accepts(presented).then(|| KeyDigests::of(presented, self.peppers.as_ref()))
+        self.format.accepts(presented).then(|| KeyDigests::of(presented, self.peppers.as_ref().map(Peppers::macs)))
     }
 
     /// A new key from the operating system's random source.

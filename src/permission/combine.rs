@@ -1,43 +1,10 @@
-use http::request::Parts;
+//! Verdicts of two policies made one.
 
-use super::policy::{Check, Denial, Permission, Verdict};
-use crate::Principal;
-
-/// The policy of [`Permission::and`].
-#[derive(Clone, Debug)]
-pub struct And<A, B>(A, B);
-
-/// The policy of [`Permission::or`].
-#[derive(Clone, Debug)]
-pub struct Or<A, B>(A, B);
-
-impl<A, B> And<A, B> {
-    pub(super) const fn new(first: A, second: B) -> Self {
-        Self(first, second)
-    }
-}
-
-impl<A, B> Or<A, B> {
-    pub(super) const fn new(first: A, second: B) -> Self {
-        Self(first, second)
-    }
-}
-
-impl<A: Permission, B: Permission> Permission for And<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
-        combine(self.0.check(who, request), || self.1.check(who, request), decided_by_and, both)
-    }
-}
-
-impl<A: Permission, B: Permission> Permission for Or<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
-        combine(self.0.check(who, request), || self.1.check(who, request), decided_by_or, either)
-    }
-}
+use super::verdict::{Check, Denial, Verdict};
 
 /// Asks the second policy unless the first decides alone. Where the first has to be waited for, the second is prepared at
 /// once, because the request is gone by then; a future that is not polled asks nobody.
-fn combine(
+pub(super) fn combine(
     first: Check,
     second: impl FnOnce() -> Check,
     decides: fn(&Verdict) -> bool,
@@ -56,16 +23,16 @@ fn combine(
     }
 }
 
-const fn decided_by_and(first: &Verdict) -> bool {
+pub(super) const fn decided_by_and(first: &Verdict) -> bool {
     matches!(first, Verdict::Denied(_) | Verdict::Mismounted(_))
 }
 
-const fn decided_by_or(first: &Verdict) -> bool {
+pub(super) const fn decided_by_or(first: &Verdict) -> bool {
     matches!(first, Verdict::Granted | Verdict::Mismounted(_))
 }
 
 /// A fault shows; else what is certain counts more than what nobody could tell.
-fn both(first: Verdict, second: Verdict) -> Verdict {
+pub(super) fn both(first: Verdict, second: Verdict) -> Verdict {
     use Verdict::{Denied, Granted, Mismounted, Undecided};
     match (first, second) {
         (Mismounted(fault), _) | (_, Mismounted(fault)) => Mismounted(fault),
@@ -75,7 +42,7 @@ fn both(first: Verdict, second: Verdict) -> Verdict {
     }
 }
 
-fn either(first: Verdict, second: Verdict) -> Verdict {
+pub(super) fn either(first: Verdict, second: Verdict) -> Verdict {
     use Verdict::{Denied, Granted, Mismounted, Undecided};
     match (first, second) {
         (Mismounted(fault), _) | (_, Mismounted(fault)) => Mismounted(fault),

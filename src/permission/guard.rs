@@ -2,7 +2,10 @@ use std::{fmt, sync::Arc};
 
 use http::request::Parts;
 
-use super::policy::{Denial, Permission, Verdict as Decided};
+use super::{
+    policy::Permission,
+    verdict::{Denial, Verdict as Decided},
+};
 use crate::{
     Answer, Rejection, RejectionKind,
     gate::{Guard, Outcome, Verdict},

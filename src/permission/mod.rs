@@ -62,12 +62,13 @@ mod layer;
 mod organization;
 mod policy;
 mod scopes;
+mod verdict;
 
 pub use self::{
-    combine::{And, Or},
     hierarchy::ScopeHierarchy,
     layer::RequireLayer,
     organization::{MemberOf, OrgSource, member_of},
-    policy::{Check, Denial, FromFn, Permission, Verdict, from_fn},
+    policy::{And, FromFn, Or, Permission, from_fn},
     scopes::{AnyScope, Authenticated, HasRole, any_scope, authenticated, role, scope},
+    verdict::{Check, Denial, Verdict},
 };

@@ -2,7 +2,10 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, request::Parts};
 
-use super::policy::{Check, Denial, Permission, Verdict};
+use super::{
+    policy::Permission,
+    verdict::{Check, Denial, Verdict},
+};
 use crate::Principal;
 
 type Find = dyn Fn(&Parts) -> Option<String> + Send + Sync;

@@ -1,18 +1,12 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use http::request::Parts;
 
-use super::combine::{And, Or};
-use crate::{Answer, BoxError, Principal};
-
-/// What a policy answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
-///
-/// ```
-/// use tower_auth::permission::{Check, Verdict};
-///
-/// let yes = Check::ready(Verdict::Granted);
-/// ```
-pub type Check = Answer<Verdict>;
+use super::{
+    combine::{both, combine, decided_by_and, decided_by_or, either},
+    verdict::{Check, Verdict},
+};
+use crate::Principal;
 
 /// A policy: may this principal do this, here?
 ///
@@ -36,7 +30,7 @@ pub trait Permission: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        And::new(self, other)
+        And(self, other)
     }
 
     /// One must grant. The second is not asked where the first grants.
@@ -50,7 +44,7 @@ pub trait Permission: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Or::new(self, other)
+        Or(self, other)
     }
 }
 
@@ -60,67 +54,23 @@ impl<P: Permission + ?Sized> Permission for Arc<P> {
     }
 }
 
-/// What a policy decided.
-///
-/// ```
-/// use tower_auth::permission::Verdict;
-///
-/// assert!(matches!(Verdict::from(true), Verdict::Granted));
-/// assert!(matches!(Verdict::from(false), Verdict::Denied(_)));
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// The principal may.
-    Granted,
-    /// The principal may not: 403.
-    Denied(Denial),
-    /// Nobody could tell: 503, and the cause is logged.
-    Undecided(BoxError),
-    /// The policy cannot work where it is mounted: 500, and the text is logged. Never a grant.
-    Mismounted(Cow<'static, str>),
-}
+/// The policy of [`Permission::and`].
+#[derive(Clone, Debug)]
+pub struct And<A, B>(A, B);
 
-impl From<bool> for Verdict {
-    fn from(granted: bool) -> Self {
-        if granted { Self::Granted } else { Self::Denied(Denial::new()) }
+impl<A: Permission, B: Permission> Permission for And<A, B> {
+    fn check(&self, who: &Principal, request: &Parts) -> Check {
+        combine(self.0.check(who, request), || self.1.check(who, request), decided_by_and, both)
     }
 }
 
-/// Why a policy denied, as far as the client may know.
-///
-/// ```
-/// use tower_auth::permission::{Denial, Verdict};
-///
-/// let verdict = Verdict::Denied(Denial::new().role("admin"));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "a denial denies nothing until it is returned"]
-pub struct Denial {
-    pub(super) role: Option<Cow<'static, str>>,
-    pub(super) permissions: Vec<String>,
-    pub(super) organization: Option<String>,
-}
+/// The policy of [`Permission::or`].
+#[derive(Clone, Debug)]
+pub struct Or<A, B>(A, B);
 
-impl Denial {
-    /// A denial without details.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The role that was missing: `required_role` in the details.
-    pub fn role(self, role: impl Into<Cow<'static, str>>) -> Self {
-        Self { role: Some(role.into()), ..self }
-    }
-
-    /// The scopes of which one was missing: `required_permissions` in the details.
-    pub fn permissions<S: Into<String>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
-        Self { permissions: permissions.into_iter().map(Into::into).collect(), ..self }
-    }
-
-    /// The organisation that the principal does not belong to: another kind of refusal, and `organization_id` in the details.
-    pub fn organization(self, organization: impl Into<String>) -> Self {
-        Self { organization: Some(organization.into()), ..self }
+impl<A: Permission, B: Permission> Permission for Or<A, B> {
+    fn check(&self, who: &Principal, request: &Parts) -> Check {
+        combine(self.0.check(who, request), || self.1.check(who, request), decided_by_or, either)
     }
 }
 

@@ -2,7 +2,10 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 
-use super::policy::{Check, Denial, Permission, Verdict};
+use super::{
+    policy::Permission,
+    verdict::{Check, Denial, Verdict},
+};
 use crate::Principal;
 
 /// The policy of [`scope`] and [`any_scope`].

@@ -44,16 +44,6 @@ const LAYERS: [&str; 4] = ["api_key", "authenticate", "permission", "envelope"];
 /// Rooms that nobody imports: hosts, the paved road, and what only tests need.
 const OUTERMOST: [&str; 3] = ["axum", "stack", "testing"];
 
-/// Files of one folder that name each other; nothing else may.
-const KNOTS: [[&str; 2]; 3] = [
-    // Digests are computed when they are asked for, so they hold the peppers, which hold the keyed hashes.
-    ["key/digest", "key/pepper"],
-    // The gate starts admissions, and an admission that waited goes on asking the gate's guards.
-    ["gate/admission", "gate/service"],
-    // `Permission::and` gives an `And`, which is a permission.
-    ["permission/combine", "permission/policy"],
-];
-
 const MOST_LINES: usize = 400;
 
 /// One file of `src`.
@@ -345,13 +335,7 @@ fn nobody_imports_hosts_stack_or_testing() {
 fn files_of_a_room_form_no_cycle() {
     let name = |module: &[String]| module.join("/");
     let edges: BTreeSet<(String, String)> = file_edges().iter().map(|(from, to)| (name(from), name(to))).collect();
-    for [one, other] in KNOTS {
-        let knot = [(one, other), (other, one)].map(|(from, to)| (from.to_owned(), to.to_owned()));
-        assert!(knot.iter().all(|edge| edges.contains(edge)), "no knot any more, to be deleted: {one}, {other}");
-    }
-    let known = |from: &str, to: &str| KNOTS.iter().any(|knot| knot.contains(&from) && knot.contains(&to));
-    let untied = edges.into_iter().filter(|(from, to)| !known(from, to)).collect();
-    assert_eq!(cycle(&untied), None);
+    assert_eq!(cycle(&edges), None);
 }
 
 #[test]
