@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 /// A room and the rooms that it may import. `lib` is left out: it re-exports everything. An edge that is not here is a
-/// change of the design (`DESIGN.md`, section 3), and one that is here and no longer in the source is deleted.
+/// change of the design and one that is here and no longer in the source is deleted.
 ///
 /// A room imports only rooms further up.
 #[rustfmt::skip]
