@@ -36,7 +36,8 @@ fn main() {
     refused_unasked(&mut bench, &keys);
     in_router(bench.without_floor(), &keys);
 
-    let report = bench.run(Effort::from_args());
+    let Some(effort) = Effort::from_args() else { return };
+    let report = bench.run(effort);
     report.print();
     println!();
     targets(&report, &accepted, &unknown);

@@ -1,10 +1,10 @@
 //! What an observer is told.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, net::IpAddr, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Principal, Rejection, RejectionKind, TraceId, identity::Identity};
+use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Identity};
 
 /// One admit or refusal, as an observer sees it: enough to answer "why did this customer get a 401 at 03:12", and
 /// never a secret.
@@ -26,6 +26,8 @@ pub struct Decision<'a> {
     layer: &'static str,
     principal: Option<&'a Principal>,
     trace_id: Option<TraceId>,
+    peer: Option<IpAddr>,
+    enforced: bool,
 }
 
 impl<'a> Decision<'a> {
@@ -36,7 +38,8 @@ impl<'a> Decision<'a> {
             _ => None,
         };
         let principal = refusal.and_then(Rejection::principal).or(identified);
-        Self { refusal, layer, principal, trace_id: extensions.get().copied() }
+        let peer = PeerAddr::of(extensions).map(|peer| peer.0);
+        Self { refusal, layer, principal, trace_id: extensions.get().copied(), peer, enforced: true }
     }
 
     /// A refusal from further in, of which only the response tells.
@@ -46,13 +49,31 @@ impl<'a> Decision<'a> {
         trace_id: Option<TraceId>,
     ) -> Self {
         let principal = refusal.principal().or(principal);
-        Self { refusal: Some(refusal), layer: refusal.layer().unwrap_or("handler"), principal, trace_id }
+        let layer = refusal.layer().unwrap_or("handler");
+        Self { refusal: Some(refusal), layer, principal, trace_id, peer: None, enforced: true }
     }
 
-    /// Whether the request may go on.
+    /// The same, of a guard that only reports.
+    pub(crate) fn report_only(self) -> Self {
+        Self { enforced: false, ..self }
+    }
+
+    /// Whether the request goes on: also where a guard that only reports would have refused it.
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
-        self.refusal.is_none()
+        self.refusal.is_none() || !self.enforced
+    }
+
+    /// Whether a refusal refuses; not so where the guard only reports.
+    #[must_use]
+    pub const fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+
+    /// Whose connection the request came on, if the host or the service left it; see [`PeerAddr`].
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.peer
     }
 
     /// Why it may not, if so.
@@ -97,6 +118,12 @@ impl<'a> Decision<'a> {
         self.refusal.and_then(Rejection::private_cause)
     }
 
+    /// Whether somebody reads the admissions in the log.
+    #[inline]
+    pub(crate) fn admissions_are_logged() -> bool {
+        tracing::enabled!(target: "tower_auth", tracing::Level::DEBUG)
+    }
+
     /// Writes the decision to the log: faults of ours as errors, refusals as information, admissions for debugging.
     pub(crate) fn log(&self) {
         let Some(refusal) = self.refusal else {
@@ -105,6 +132,7 @@ impl<'a> Decision<'a> {
                 layer = self.layer,
                 subject = self.principal.map(Principal::subject),
                 key_id = self.principal.and_then(Principal::credential_id),
+                peer = self.peer.map(tracing::field::display),
                 trace_id = self.trace_id.map(tracing::field::display),
                 "request admitted"
             );
@@ -120,13 +148,16 @@ impl<'a> Decision<'a> {
                     subject = self.principal.map(Principal::subject),
                     key_id = self.principal.and_then(Principal::credential_id),
                     key_hint = self.key_hint(),
+                    peer = self.peer.map(tracing::field::display),
                     trace_id = self.trace_id.map(tracing::field::display),
                     cause = self.cause().map(tracing::field::display),
                     $message
                 )
             };
         }
-        if refusal.status().is_server_error() {
+        if !self.enforced {
+            refused!(warn, "request would have been refused");
+        } else if refusal.status().is_server_error() {
             refused!(error, "request refused by a fault of the service");
         } else {
             refused!(info, "request refused");

@@ -100,7 +100,7 @@ fn logged(rejection: Rejection) -> Rejection {
 ///     Ok(Response::new(format!("hello {}", request.principal()?.subject())))
 /// }
 /// ```
-pub trait RequestExt: sealed::Sealed {
+pub trait RequestExt: Sealed {
     /// Who is calling.
     ///
     /// # Errors
@@ -144,6 +144,8 @@ impl RequestExt for request::Parts {
         self.extensions.anonymous()
     }
 }
+
+pub(crate) use sealed::Sealed;
 
 mod sealed {
     #[expect(unnameable_types, reason = "so that nobody else can implement the trait")]

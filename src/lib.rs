@@ -11,7 +11,9 @@ mod credential;
 mod decision;
 mod error;
 mod identity;
+mod peer;
 mod principal;
+mod protocol;
 mod secret;
 mod trace_id;
 
@@ -27,6 +29,8 @@ pub mod store;
 
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 pub use self::{
     answer::Answer,
@@ -39,7 +43,8 @@ pub use self::{
     error::{BoxError, ConfigError},
     identity::{Anonymous, RequestExt},
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
-    permission::{Permission, RequireLayer},
+    peer::PeerAddr,
+    permission::{Permission, RequireLayer, Rules},
     principal::{AuthMethod, Principal, PrincipalBuilder},
     rejection::{Detail, Rejection, RejectionKind},
     secret::Secret,

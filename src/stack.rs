@@ -4,7 +4,7 @@
 //! request
 //!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
 //!   │ identity     who is this? ────────────────────────▶ 401   (503: the key store does not answer)
-//!   │ permission   may they do this? ───────────────────▶ 403   (503: the policy could not tell)
+//!   │ rules        may they do this here? ──────────────▶ 403   (503: the policy could not tell)
 //!   ▼ your handler, with a Principal
 //! ```
 //!
@@ -64,7 +64,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
@@ -74,10 +74,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RequireLayer,
+    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RequireLayer, Rules,
     decision::Observer,
     envelope::{Edge, EnvelopeBody, Settings},
-    gate::{Admission, Gate, Guards},
+    gate::{Admission, Gate, Guard, Guards},
     permission::Permission,
 };
 
@@ -137,6 +137,7 @@ impl<S> Layer<S> for AuthStack {
 pub struct AuthStackBuilder {
     envelope: Option<ErrorEnvelopeLayer>,
     auth: Option<AuthLayer>,
+    rules: Option<Rules>,
     require: Vec<RequireLayer>,
     observer: Option<Observer>,
     expose_principal: bool,
@@ -154,7 +155,12 @@ impl AuthStackBuilder {
         Self { auth: Some(auth.into()), ..self }
     }
 
-    /// What every request must be granted. Several calls must all grant.
+    /// What every method and path requires. A public route asks nobody who they are.
+    pub fn rules(self, rules: Rules) -> Self {
+        Self { rules: Some(rules), ..self }
+    }
+
+    /// What every request must be granted, public routes too. Several calls must all grant.
     pub fn require(mut self, policy: impl Permission) -> Self {
         self.require.push(RequireLayer::new(policy));
         self
@@ -179,7 +185,7 @@ impl AuthStackBuilder {
     /// The finished stack.
     ///
     /// # Errors
-    /// When no method of authentication was given, or one was put together wrongly.
+    /// When no method of authentication was given, or one was put together wrongly, or a rule cannot be read.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
@@ -188,8 +194,16 @@ impl AuthStackBuilder {
             )
         })?;
         auth.check_config()?;
-        let policies = self.require.iter().map(RequireLayer::guard);
-        let guards = Guards::new([auth.clock_or(&self.clock).guard()].into_iter().chain(policies))
+        let mut auth = auth.clock_or(&self.clock);
+        let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
+        if let Some(rules) = self.rules {
+            rules.check_config()?;
+            let open = rules.clone();
+            auth = auth.open(move |request| open.is_public(request));
+            behind.push(Arc::new(rules));
+        }
+        behind.extend(self.require.iter().map(RequireLayer::guard));
+        let guards = Guards::new([auth.guard()].into_iter().chain(behind))
             .observed_by(self.observer)
             .expose_principal(self.expose_principal);
         let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
@@ -277,10 +291,8 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let admitted = ready!(this.admission.poll(cx))?;
-        Poll::Ready(Ok(
-            admitted.or_answer(|response| this.edge.leave(response), |rejection| this.edge.refuse(&rejection))
-        ))
+        let edge = this.edge;
+        this.admission.poll_answer(cx, |response| edge.leave(response), |rejection| edge.refuse(&rejection))
     }
 }
 

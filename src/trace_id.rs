@@ -8,6 +8,7 @@ use std::{
 };
 
 use http::HeaderMap;
+use serde::{Serialize, Serializer};
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
@@ -77,7 +78,14 @@ impl TraceId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.hyphenated().iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+        f.write_str(str::from_utf8(&self.hyphenated()).unwrap_or_default())
+    }
+}
+
+/// The 36 characters, as a text.
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.hyphenated()).unwrap_or_default())
     }
 }
 

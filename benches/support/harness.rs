@@ -48,15 +48,13 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance; without `--bench`, as in `cargo test`,
-    /// the rows are only tried out.
-    pub(crate) fn from_args() -> Self {
+    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance, and `cargo test --benches` for nothing: the
+    /// rows were tried when they were added.
+    pub(crate) fn from_args() -> Option<Self> {
         let asked = |flag| std::env::args().any(|arg| arg == flag);
-        match (asked("--bench"), asked("--quick")) {
-            (false, _) => Self { rounds: 1, calls: 10 },
-            (true, true) => Self { rounds: 30, calls: 1_000 },
-            (true, false) => Self { rounds: 200, calls: 4_000 },
-        }
+        let effort =
+            if asked("--quick") { Self { rounds: 30, calls: 1_000 } } else { Self { rounds: 200, calls: 4_000 } };
+        asked("--bench").then_some(effort)
     }
 }
 

@@ -9,6 +9,9 @@ use crate::{
     identity::Identity,
 };
 
+/// Tells which requests nobody is asked about.
+pub(super) type Open = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
+
 /// What an [`AuthLayer`](crate::AuthLayer) was told.
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -16,6 +19,8 @@ pub(super) struct Settings {
     pub(super) optional: bool,
     pub(super) pass_preflight: bool,
     pub(super) strip: bool,
+    pub(super) report_only: bool,
+    pub(super) open: Option<Open>,
     pub(super) remove: Vec<HeaderName>,
     pub(super) clock: Option<Clock>,
 }
@@ -28,14 +33,18 @@ struct Facts {
     methods: Box<[Arc<dyn Authenticator>]>,
     optional: bool,
     pass_preflight: bool,
+    report_only: bool,
+    open: Option<Open>,
     clock: Clock,
     policy: Arc<IdentityPolicy>,
+    /// The refusal of those who bring nothing, made once.
+    missing: Rejection,
     fault: Option<ConfigError>,
 }
 
 impl AuthGuard {
     pub(super) fn new(settings: Settings) -> Self {
-        let Settings { methods, optional, pass_preflight, strip, remove, clock } = settings;
+        let Settings { methods, optional, pass_preflight, strip, report_only, open, remove, clock } = settings;
         let mut credentials: Vec<HeaderName> = Vec::new();
         for header in methods.iter().flat_map(Authenticator::credential_headers) {
             if !credentials.contains(header) {
@@ -51,7 +60,8 @@ impl AuthGuard {
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let clock = clock.unwrap_or_default();
-        Self(Arc::new(Facts { methods: methods.into(), optional, pass_preflight, clock, policy, fault }))
+        let (methods, missing) = (methods.into(), Rejection::missing_credential(policy.challenge.clone()));
+        Self(Arc::new(Facts { methods, optional, pass_preflight, report_only, open, clock, policy, missing, fault }))
     }
 
     fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
@@ -81,15 +91,17 @@ impl Facts {
     fn conclude(&self, found: Authenticated) -> Verdict {
         match found {
             Authenticated::As(principal) => Ok(self.outcome(Identity::Principal(principal))),
-            Authenticated::NoCredential if self.optional => {
-                Ok(self.outcome(Identity::Anonymous(Anonymous::new(self.policy.challenge.clone()))))
-            }
-            Authenticated::NoCredential => Err(Rejection::missing_credential(self.policy.challenge.clone())),
+            Authenticated::NoCredential if self.optional => Ok(self.nobody()),
+            Authenticated::NoCredential => Err(self.missing.clone()),
             Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => {
                 Err(rejection.challenge(self.policy.challenge.clone()))
             }
             Authenticated::Rejected(rejection) => Err(rejection),
         }
+    }
+
+    fn nobody(&self) -> Outcome {
+        self.outcome(Identity::Anonymous(Anonymous::new(self.policy.challenge.clone())))
     }
 
     fn outcome(&self, identity: Identity) -> Outcome {
@@ -102,6 +114,14 @@ impl Guard for AuthGuard {
         "auth"
     }
 
+    fn enforced(&self) -> bool {
+        !self.0.report_only
+    }
+
+    fn instead(&self) -> Outcome {
+        self.0.nobody()
+    }
+
     #[inline]
     fn check(&self, request: &Parts) -> Answer<Verdict> {
         if let Some(fault) = &self.0.fault {
@@ -110,6 +130,9 @@ impl Guard for AuthGuard {
         if self.0.pass_preflight && is_preflight(request) {
             let nobody = Anonymous::preflight(self.0.policy.challenge.clone());
             return Answer::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
+        }
+        if self.0.open.as_ref().is_some_and(|open| open(request)) {
+            return Answer::ready(Ok(self.0.nobody()));
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::HeaderName;
+use http::{HeaderName, request::Parts};
 use tower_layer::Layer;
 
 use super::{
@@ -31,6 +31,8 @@ impl AuthLayer {
             optional: false,
             pass_preflight: false,
             strip: false,
+            report_only: false,
+            open: None,
             remove: Vec::new(),
             clock: None,
         })
@@ -63,6 +65,13 @@ impl AuthLayer {
         self
     }
 
+    /// Decides, tells the log and the observer, and lets pass: a request that would have been refused goes on as
+    /// [`Anonymous`](crate::Anonymous). For the weeks before authentication is enforced.
+    pub fn report_only(mut self) -> Self {
+        self.0.report_only = true;
+        self
+    }
+
     /// Takes these headers out of every request, before the inner service: those in which a client could claim to be
     /// somebody, because something further in believes them. This layer's own methods have read the request by then.
     pub fn remove_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
@@ -73,6 +82,12 @@ impl AuthLayer {
     /// The clock by which credentials expire; in a stack, the stack's.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
+        self
+    }
+
+    /// Asks nobody about the requests that this tells.
+    pub(crate) fn open(mut self, open: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.0.open = Some(Arc::new(open));
         self
     }
 

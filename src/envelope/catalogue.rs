@@ -1,7 +1,5 @@
 use std::borrow::Cow;
 
-use http::StatusCode;
-
 use crate::RejectionKind;
 
 /// The words of every kind of refusal. Each text can be replaced; the default ones are those of the API that this
@@ -63,6 +61,10 @@ impl Words {
         Self { kind: kind.into(), ..self }
     }
 
+    pub(super) fn map_code(self, change: impl FnOnce(&str) -> String) -> Self {
+        Self { code: change(&self.code).into(), ..self }
+    }
+
     const fn fixed(
         code: &'static str,
         message: &'static str,
@@ -110,18 +112,6 @@ impl Catalogue {
 impl Default for Catalogue {
     fn default() -> Self {
         Self(RejectionKind::ALL.map(default_words))
-    }
-}
-
-/// The member `type` of a refusal in a handler's own words.
-pub(super) fn kind_of_status(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::UNAUTHORIZED => AUTHENTICATION,
-        StatusCode::FORBIDDEN => AUTHORIZATION,
-        StatusCode::UNPROCESSABLE_ENTITY => VALIDATION,
-        StatusCode::TOO_MANY_REQUESTS => LIMIT,
-        status if status.is_server_error() => SERVER,
-        _ => CLIENT,
     }
 }
 

@@ -1,8 +1,13 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use tower_layer::Layer;
 
-use super::{catalogue::Catalogue, edge::Settings, service::ErrorEnvelope};
+use super::{
+    catalogue::{Catalogue, Words},
+    format::{Compact, Detailed, ErrorFormat, OpenAi, Problem, grpc},
+    service::ErrorEnvelope,
+    settings::Settings,
+};
 use crate::Clock;
 
 /// Puts one shape around every refusal; mounted outside of everything else.
@@ -16,15 +21,60 @@ use crate::Clock;
 pub struct ErrorEnvelopeLayer(Settings);
 
 impl ErrorEnvelopeLayer {
-    /// The detailed format: code, message, system message, type, status, details, trace id and time.
-    pub fn detailed() -> Self {
+    /// A shape of one's own.
+    pub fn new(format: impl ErrorFormat) -> Self {
         Self(Settings {
+            format: Arc::new(format),
+            negotiated: None,
             catalogue: Catalogue::default(),
             with_system_message: true,
             adopt_foreign: false,
             trust_traceparent: true,
+            grpc_domain: Cow::Borrowed(grpc::DOMAIN),
             clock: None,
         })
+    }
+
+    /// The detailed format: `{"success":false,"error":{…}}` with code, message, system message, type, status, details, trace id and
+    /// time.
+    pub fn detailed() -> Self {
+        Self::new(Detailed)
+    }
+
+    /// The compact format: `{"success":false,"error":{…}}` with code, message and details.
+    pub fn compact() -> Self {
+        Self::new(Compact)
+    }
+
+    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Its codes are the
+    /// catalogue's in lower case.
+    pub fn openai() -> Self {
+        let lower = |words: Words| words.map_code(str::to_ascii_lowercase);
+        Self::new(OpenAi).catalogue(Catalogue::default().map(|_, words| lower(words)))
+    }
+
+    /// Problem details (RFC 9457), every one of the type `about:blank`.
+    pub fn problem_json() -> Self {
+        Self::new(Problem::default())
+    }
+
+    /// Problem details (RFC 9457) whose types are URIs: this text with the code in lower case behind it, such as
+    /// `https://api.example.com/problems/` and `invalid-api-key`. There, tell what it means.
+    pub fn problem_types(base: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Problem { types: Some(base.into()) })
+    }
+
+    /// Gives problem details to a client that asks for `application/problem+json` by name in `Accept`, and the format of the
+    /// service to all others.
+    pub fn or_problem_json(mut self) -> Self {
+        self.0.negotiated = Some(Problem::default());
+        self
+    }
+
+    /// The `domain` of gRPC error details: the name of the service that the reasons belong to.
+    pub fn grpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
+        self.0.grpc_domain = domain.into();
+        self
     }
 
     /// Takes other words.

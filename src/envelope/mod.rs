@@ -48,13 +48,18 @@ mod edge;
 mod format;
 mod future;
 mod layer;
+mod render;
 mod service;
+mod settings;
 
-pub(crate) use self::edge::{Edge, Settings};
+#[cfg(feature = "tonic")]
+pub(crate) use self::format::grpc;
 pub use self::{
     body::EnvelopeBody,
     catalogue::{Catalogue, Words},
+    format::{ErrorFormat, Refusal},
     future::ResponseFuture,
     layer::ErrorEnvelopeLayer,
     service::ErrorEnvelope,
 };
+pub(crate) use self::{edge::Edge, settings::Settings};

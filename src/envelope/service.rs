@@ -7,11 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{
-    body::EnvelopeBody,
-    edge::{Edge, Settings},
-    future::ResponseFuture,
-};
+use super::{body::EnvelopeBody, edge::Edge, future::ResponseFuture, settings::Settings};
 
 /// The service of an [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer).
 ///

@@ -89,14 +89,19 @@ where
     }
 }
 
-impl<S, B, R> Future for Admission<S, B>
+impl<S, B, R> Admission<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Output = Result<Admitted<R>, S::Error>;
-
+    /// What `pass` makes of the inner service's response, or `answer` of a refusal. A response is large: it is handed on at once and
+    /// not moved through a value that could hold either.
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    pub(crate) fn poll_answer<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pass: impl FnOnce(Response<R>) -> Response<T>,
+        answer: impl FnOnce(Rejection) -> Response<T>,
+    ) -> Poll<Result<Response<T>, S::Error>> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
@@ -106,12 +111,14 @@ where
                     if let Some(watch) = this.watch {
                         watch.report(&response, this.effects);
                     }
-                    return Poll::Ready(Ok(Admitted::Response(response)));
+                    return Poll::Ready(Ok(pass(response)));
                 }
                 StateProj::Refused { rejection } => {
                     // A future polled after it was done stays pending for ever, rather than panicking.
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(Admitted::Refused(rejection, mem::take(this.effects))));
+                    let mut response = answer(rejection);
+                    this.effects.apply(&mut response);
+                    return Poll::Ready(Ok(response));
                 }
                 StateProj::Waiting { waiting: slot } => {
                     let Some(waiting) = slot else { return Poll::Pending };
@@ -151,33 +158,6 @@ impl Watch {
     fn report<B>(&self, response: &Response<B>, effects: &Effects) {
         if let (Some(observer), Some(refusal)) = (&self.guards.observer, Rejection::of(response)) {
             observer.tell(&Decision::from_further_in(refusal, effects.principal(), self.trace_id));
-        }
-    }
-}
-
-/// How an admission ended.
-pub(crate) enum Admitted<R> {
-    /// The inner service answered.
-    Response(Response<R>),
-    /// A guard refused; the effects are still to be applied to whatever is made of it.
-    Refused(Rejection, Effects),
-}
-
-impl<R> Admitted<R> {
-    /// The response, or what `answer` makes of the refusal.
-    #[inline]
-    pub(crate) fn or_answer<T>(
-        self,
-        pass: impl FnOnce(Response<R>) -> Response<T>,
-        answer: impl FnOnce(Rejection) -> Response<T>,
-    ) -> Response<T> {
-        match self {
-            Self::Response(response) => pass(response),
-            Self::Refused(rejection, effects) => {
-                let mut response = answer(rejection);
-                effects.apply(&mut response);
-                response
-            }
         }
     }
 }

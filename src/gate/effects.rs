@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::guard::{IdentityPolicy, Outcome, Vary};
-use crate::{Principal, Rejection, challenge, credential, identity::Identity};
+use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol};
 
 /// What is left to be done with the response, whoever makes it.
 #[derive(Default)]
@@ -11,6 +11,8 @@ pub(crate) struct Effects {
     policy: Option<Arc<IdentityPolicy>>,
     /// Whether somebody was identified by a credential.
     identified: bool,
+    /// gRPC is cached by nobody, and its clients show every header as metadata.
+    grpc: bool,
     /// Who is calling, where an observer or outer layers are to read it.
     principal: Option<Principal>,
     expose: bool,
@@ -27,6 +29,7 @@ impl Effects {
                 credential::mark_sensitive(&mut request.headers, &policy.credentials);
             }
             credential::strip(&mut request.headers, &policy.remove);
+            self.grpc = policy.vary.is_some() && Protocol::of(&request.headers) != Protocol::Http;
             self.policy = Some(policy);
         }
         if let Some(identity) = outcome.identity {
@@ -43,7 +46,7 @@ impl Effects {
     #[inline]
     pub(super) fn apply<B>(&self, response: &mut Response<B>) {
         if let Some(policy) = &self.policy {
-            if let Some(vary) = &policy.vary {
+            if let Some(vary) = policy.vary.as_ref().filter(|_| !self.grpc) {
                 add_vary(response.headers_mut(), vary);
                 if self.identified {
                     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(PRIVATE);

@@ -12,6 +12,16 @@ pub(crate) trait Guard: Send + Sync + 'static {
     /// The name that decisions and logs show.
     fn name(&self) -> &'static str;
 
+    /// Whether a refusal refuses; where not, it is told and the request goes on.
+    fn enforced(&self) -> bool {
+        true
+    }
+
+    /// What the gate does where a refusal does not refuse.
+    fn instead(&self) -> Outcome {
+        Outcome::default()
+    }
+
     /// Looks, and answers at once or with a future that owns what it needs.
     fn check(&self, request: &Parts) -> Answer<Verdict>;
 }

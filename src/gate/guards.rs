@@ -46,13 +46,18 @@ impl Guards {
     #[inline]
     pub(super) fn run(&self, from: usize, request: &mut Parts, effects: &mut Effects) -> Progress {
         for (place, guard) in self.list.iter().enumerate().skip(from) {
-            match guard.check(request).now() {
-                Ok(Ok(outcome)) => effects.absorb(outcome, request, self.readers),
-                Ok(Err(rejection)) => return self.refuse(place, rejection, request),
+            let verdict = match guard.check(request).now() {
+                Ok(verdict) => verdict,
                 Err(answer) => return Progress::Waiting(place, answer),
+            };
+            if let Err(rejection) = self.heed(&**guard, verdict, request, effects) {
+                return Progress::Refused(rejection);
             }
         }
-        self.tell(&Decision::new(&request.extensions, "gate", None));
+        // Most admissions interest nobody: then not even the principal is looked up.
+        if self.observer.is_some() || Decision::admissions_are_logged() {
+            self.tell(&Decision::new(&request.extensions, "gate", None));
+        }
         Progress::Admitted
     }
 
@@ -64,20 +69,37 @@ impl Guards {
         request: &mut Parts,
         effects: &mut Effects,
     ) -> Progress {
-        match verdict {
-            Ok(outcome) => {
-                effects.absorb(outcome, request, self.readers);
-                self.run(place + 1, request, effects)
-            }
-            Err(rejection) => self.refuse(place, rejection, request),
+        match self.list.get(place).map(|guard| self.heed(&**guard, verdict, request, effects)) {
+            Some(Err(rejection)) => Progress::Refused(rejection),
+            Some(Ok(())) | None => self.run(place + 1, request, effects),
         }
     }
 
-    fn refuse(&self, place: usize, rejection: Rejection, request: &Parts) -> Progress {
-        let name = self.list.get(place).map_or("gate", |guard| guard.name());
-        let rejection = rejection.refused_by(name);
-        self.tell(&Decision::new(&request.extensions, rejection.layer().unwrap_or(name), Some(&rejection)));
-        Progress::Refused(rejection)
+    /// Does what a guard wants; its refusal ends the way of the request where the guard is enforced.
+    #[inline]
+    fn heed(
+        &self,
+        guard: &dyn Guard,
+        verdict: Verdict,
+        request: &mut Parts,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let outcome = match verdict {
+            Ok(outcome) => outcome,
+            Err(rejection) => {
+                let rejection = rejection.refused_by(guard.name());
+                let layer = rejection.layer().unwrap_or("gate");
+                let decision = Decision::new(&request.extensions, layer, Some(&rejection));
+                if guard.enforced() {
+                    self.tell(&decision);
+                    return Err(rejection);
+                }
+                self.tell(&decision.report_only());
+                guard.instead()
+            }
+        };
+        effects.absorb(outcome, request, self.readers);
+        Ok(())
     }
 
     #[inline]

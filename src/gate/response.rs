@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
@@ -56,8 +56,7 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let admitted = ready!(self.project().admission.poll(cx))?;
-        Poll::Ready(Ok(admitted.or_answer(|response| response, Rejection::into_response)))
+        self.project().admission.poll_answer(cx, |response| response, Rejection::into_response)
     }
 }
 

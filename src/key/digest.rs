@@ -186,10 +186,13 @@ impl PepperMac {
     }
 }
 
+#[inline]
 fn words(bytes: &[u8; 32]) -> [u64; 4] {
     let mut words = [0; 4];
     for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(chunk);
+        *word = u64::from_ne_bytes(bytes);
     }
     words
 }
@@ -213,7 +216,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         // HMAC-SHA-256 under a 32-byte key, over SHA-256("abc"), computed with another implementation.
-        let keyed = KeyDigests::of(b"abc", Some(&Arc::new([PepperMac::new(1, &[0x0b; 32])])));
+        let keyed = KeyDigests::of(b"abc", Some(&Arc::from([PepperMac::new(1, &[0x0b; 32])])));
         assert_eq!(
             keyed.iter().next().unwrap().to_hex(),
             "1e18c60af672a9a88fc69f853427d3283774b9f9672a5f83833ea5a463a47ccf"

@@ -64,6 +64,19 @@ impl Alphabet {
         }
     }
 
+    /// Looks at every byte and branches at none, so that the machine looks at many at once.
+    fn has_all(self, bytes: &[u8]) -> bool {
+        fn all(bytes: &[u8], has: impl Fn(u8) -> bool) -> bool {
+            bytes.iter().fold(0, |missed, byte| missed | u8::from(!has(*byte))) == 0
+        }
+        match self {
+            Self::Alphanumeric => all(bytes, |byte| Self::Alphanumeric.has(byte)),
+            Self::LowerHex => all(bytes, |byte| Self::LowerHex.has(byte)),
+            Self::UrlSafe => all(bytes, |byte| Self::UrlSafe.has(byte)),
+            Self::Visible => all(bytes, |byte| Self::Visible.has(byte)),
+        }
+    }
+
     fn minted(self) -> &'static [u8] {
         match self {
             Self::LowerHex => HEX,
@@ -178,7 +191,7 @@ impl KeyFormat {
         let Some(behind) = presented.strip_prefix(self.prefix.as_bytes()) else { return false };
         let length = behind.len().wrapping_sub(self.checksum_length());
         self.lengths.contains(&length)
-            && behind[..length].iter().all(|byte| self.alphabet.has(*byte))
+            && self.alphabet.has_all(&behind[..length])
             && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
     }
 

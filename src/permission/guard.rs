@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct RequireGuard {
     pub(super) policy: Arc<dyn Permission>,
     pub(super) masked: bool,
+    pub(super) report_only: bool,
 }
 
 impl Guard for RequireGuard {
@@ -24,20 +25,31 @@ impl Guard for RequireGuard {
         "permission"
     }
 
+    fn enforced(&self) -> bool {
+        !self.report_only
+    }
+
     #[inline]
     fn check(&self, request: &Parts) -> Answer<Verdict> {
-        if let Some(Identity::Anonymous(nobody)) = request.extensions.get()
-            && nobody.is_preflight()
-        {
-            return Answer::ready(Ok(Outcome::default()));
+        if passes_preflight(request) {
+            Answer::ready(Ok(Outcome::default()))
+        } else {
+            ask(&*self.policy, request, self.masked)
         }
-        match Identity::principal_in(&request.extensions) {
-            Ok(who) => {
-                let masked = self.masked;
-                self.policy.check(who, request).map(move |decided| conclude(decided, masked))
-            }
-            Err(rejection) => Answer::ready(Err(rejection)),
-        }
+    }
+}
+
+/// A CORS preflight that the authentication let pass is never anybody's.
+pub(super) fn passes_preflight(request: &Parts) -> bool {
+    matches!(request.extensions.get(), Some(Identity::Anonymous(nobody)) if nobody.is_preflight())
+}
+
+/// Asks a policy about the principal that an outer guard left.
+#[inline]
+pub(super) fn ask(policy: &dyn Permission, request: &Parts, masked: bool) -> Answer<Verdict> {
+    match Identity::principal_in(&request.extensions) {
+        Ok(who) => policy.check(who, request).map(move |decided| conclude(decided, masked)),
+        Err(rejection) => Answer::ready(Err(rejection)),
     }
 }
 

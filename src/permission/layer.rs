@@ -33,7 +33,7 @@ pub struct RequireLayer(RequireGuard);
 impl RequireLayer {
     /// Requires this policy.
     pub fn new(policy: impl Permission) -> Self {
-        Self(RequireGuard { policy: Arc::new(policy), masked: false })
+        Self(RequireGuard { policy: Arc::new(policy), masked: false, report_only: false })
     }
 
     /// Requires one scope: short for `RequireLayer::new(scope(..))`.
@@ -45,6 +45,12 @@ impl RequireLayer {
     /// (RFC 9110, section 15.5.4).
     pub const fn mask_as_not_found(mut self) -> Self {
         self.0.masked = true;
+        self
+    }
+
+    /// Decides, tells the log and the observer, and lets pass: for the weeks before a policy is enforced.
+    pub const fn report_only(mut self) -> Self {
+        self.0.report_only = true;
         self
     }
 

@@ -60,7 +60,11 @@ mod guard;
 mod hierarchy;
 mod layer;
 mod organization;
+mod path;
+mod pattern;
 mod policy;
+mod rules;
+mod rules_guard;
 mod scopes;
 mod verdict;
 
@@ -69,6 +73,7 @@ pub use self::{
     layer::RequireLayer,
     organization::{MemberOf, OrgSource, member_of},
     policy::{And, FromFn, Or, Permission, from_fn},
+    rules::Rules,
     scopes::{AnyScope, Authenticated, HasRole, any_scope, authenticated, role, scope},
     verdict::{Check, Denial, Verdict},
 };

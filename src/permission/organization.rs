@@ -110,4 +110,8 @@ impl Permission for MemberOf {
             ),
         })
     }
+
+    fn describe(&self) -> String {
+        format!("member of {}", self.0.place)
+    }
 }

@@ -19,6 +19,12 @@ pub trait Permission: Send + Sync + 'static {
     /// Decides. The future must own what it needs. It may be dropped at any await.
     fn check(&self, who: &Principal, request: &Parts) -> Check;
 
+    /// What the policy asks for, in a few words for a table of rules; the name of its type by default.
+    fn describe(&self) -> String {
+        let name = std::any::type_name::<Self>();
+        name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
+
     /// Both must grant. The second is not asked where the first denies.
     ///
     /// ```
@@ -52,6 +58,10 @@ impl<P: Permission + ?Sized> Permission for Arc<P> {
     fn check(&self, who: &Principal, request: &Parts) -> Check {
         (**self).check(who, request)
     }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
 }
 
 /// The policy of [`Permission::and`].
@@ -62,6 +72,10 @@ impl<A: Permission, B: Permission> Permission for And<A, B> {
     fn check(&self, who: &Principal, request: &Parts) -> Check {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_and, both)
     }
+
+    fn describe(&self) -> String {
+        format!("{} and {}", self.0.describe(), self.1.describe())
+    }
 }
 
 /// The policy of [`Permission::or`].
@@ -71,6 +85,10 @@ pub struct Or<A, B>(A, B);
 impl<A: Permission, B: Permission> Permission for Or<A, B> {
     fn check(&self, who: &Principal, request: &Parts) -> Check {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_or, either)
+    }
+
+    fn describe(&self) -> String {
+        format!("({} or {})", self.0.describe(), self.1.describe())
     }
 }
 
@@ -100,6 +118,10 @@ where
 {
     fn check(&self, who: &Principal, request: &Parts) -> Check {
         Check::ready((self.0)(who, request).into())
+    }
+
+    fn describe(&self) -> String {
+        "a closure".to_owned()
     }
 }
 

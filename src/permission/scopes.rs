@@ -57,6 +57,10 @@ impl Permission for AnyScope {
             Verdict::Denied(Denial::new().permissions(self.told.iter().cloned()))
         })
     }
+
+    fn describe(&self) -> String {
+        format!("scope {}", self.told.join(" or "))
+    }
 }
 
 /// The policy of [`role`].
@@ -84,6 +88,10 @@ impl Permission for HasRole {
             Verdict::Denied(Denial::new().role(self.0.clone()))
         })
     }
+
+    fn describe(&self) -> String {
+        format!("role {}", self.0)
+    }
 }
 
 /// The policy of [`authenticated`].
@@ -106,5 +114,9 @@ impl Permission for Authenticated {
     #[inline]
     fn check(&self, _: &Principal, _: &Parts) -> Check {
         Check::ready(Verdict::Granted)
+    }
+
+    fn describe(&self) -> String {
+        "authenticated".to_owned()
     }
 }

@@ -185,6 +185,10 @@ impl Rejection {
         self.layer
     }
 
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        self.facts.retry_after.map(whole_seconds)
+    }
+
     pub(crate) const fn has_challenge(&self) -> bool {
         self.challenge.is_some()
     }
@@ -211,8 +215,8 @@ impl Rejection {
             let challenge = self.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Some(wait) = self.facts.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(self);
         response

@@ -17,16 +17,16 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
     Authenticator, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure, ErrorEnvelopeLayer,
-    KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore, MemoryKeyStore, Peppers,
-    Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead, RequireLayer, Secret, StoreFuture,
-    TraceId,
-    envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Words},
+    KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore, MemoryKeyStore, PeerAddr,
+    Peppers, Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead, RequireLayer, Rules,
+    Secret, StoreFuture, TraceId,
+    envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
     permission::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
-    testing::ManualClock,
+    testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
 };
 use tower_http::trace::TraceLayer;
 
@@ -120,6 +120,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ConfigError>();
     shared::<Clock>();
     shared::<ManualClock>();
+    shared::<FakeAuth>();
+    shared::<FlakyKeyStore>();
+    shared::<ReadinessProbe<()>>();
+    shared::<PeerAddr>();
+    shared::<Rules>();
+    borrowed::<Refusal<'_>>();
     shared::<TraceId>();
     shared::<Catalogue>();
     shared::<Words>();

@@ -1,5 +1,12 @@
 //! How a refusal looks on the wire: a file a shape.
 
+mod compact;
 mod detailed;
+pub(crate) mod grpc;
+mod openai;
+mod problem;
+mod protobuf;
+mod view;
 
-pub(super) use self::detailed::Detailed;
+pub use self::view::{ErrorFormat, Refusal};
+pub(super) use self::{compact::Compact, detailed::Detailed, openai::OpenAi, problem::Problem};

@@ -1,6 +1,3 @@
-//! For the tests of a service that uses this crate (feature `testing`). Not part of `full`: it has no
-//! place in a production build.
-
 use std::{
     sync::{
         Arc,

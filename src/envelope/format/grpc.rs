@@ -1,0 +1,129 @@
+//! A refusal as a gRPC status: what tonic's and everybody's client decodes.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use http::StatusCode;
+
+use super::{protobuf::Message, view::Refusal};
+use crate::{Detail, RejectionKind};
+
+/// The domain of error details, where nobody named one.
+pub(crate) const DOMAIN: &str = "api";
+
+/// The gRPC status code of a refusal.
+pub(crate) fn code(refusal: &Refusal<'_>) -> u8 {
+    if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
+}
+
+/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`.
+pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
+    let status = Message::default().number(1, u64::from(code(refusal))).text(2, refusal.message());
+    let mut status = status.any(3, "ErrorInfo", &error_info(refusal, domain));
+    if let Some(seconds) = refusal.retry_after() {
+        // google.rpc.RetryInfo { retry_delay: Duration { seconds } }
+        let delay = Message::default().number(1, seconds);
+        status = status.any(3, "RetryInfo", &Message::default().message(1, &delay));
+    }
+    if matches!(refusal.kind(), RejectionKind::RateLimited | RejectionKind::TooCostly) {
+        // google.rpc.QuotaFailure { violations: [{ subject, description }] }
+        let violation = Message::default().text(1, refusal.code()).text(2, refusal.message());
+        status = status.any(3, "QuotaFailure", &Message::default().message(1, &violation));
+    }
+    if let Some(violations) = bad_request(refusal) {
+        status = status.any(3, "BadRequest", &violations);
+    }
+    if let Some(id) = refusal.trace_id() {
+        status = status.any(3, "RequestInfo", &Message::default().text(1, &id.to_string()));
+    }
+    status.into_bytes()
+}
+
+/// The fields of a trailers-only response, names and values.
+pub(crate) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("grpc-status", code(refusal).to_string()),
+        ("grpc-message", percent_encoded(refusal.message())),
+        ("grpc-status-details-bin", STANDARD_NO_PAD.encode(details(refusal, domain))),
+    ];
+    if let Some(seconds) = refusal.retry_after() {
+        fields.push(("grpc-retry-pushback-ms", seconds.saturating_mul(1000).to_string()));
+    }
+    fields
+}
+
+/// `google.rpc.ErrorInfo { reason, domain, metadata }`.
+fn error_info(refusal: &Refusal<'_>, domain: &str) -> Message {
+    let info = Message::default().text(1, &reason(refusal.code())).text(2, domain);
+    refusal.details().fold(info, |info, (name, value)| {
+        let value = match value {
+            Detail::Text(text) => text.as_ref().to_owned(),
+            Detail::Number(number) => number.to_string(),
+            Detail::List(list) => list.join(","),
+        };
+        info.message(3, &Message::default().text(1, &camel_case(name)).text(2, &value))
+    })
+}
+
+/// `google.rpc.BadRequest`, for what the request itself got wrong.
+fn bad_request(refusal: &Refusal<'_>) -> Option<Message> {
+    use RejectionKind::{InvalidFields, InvalidJson, MalformedRequest};
+    if !matches!(refusal.kind(), MalformedRequest | InvalidJson | InvalidFields) {
+        return None;
+    }
+    let named = refusal.details().find_map(|(name, value)| match (name, value) {
+        ("header" | "path", Detail::Text(text)) => Some(text.as_ref()),
+        _ => None,
+    });
+    let violation = Message::default().text(1, named.unwrap_or("body")).text(2, refusal.message());
+    Some(Message::default().message(1, &violation))
+}
+
+/// At most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`, whatever a handler calls its refusal.
+fn reason(code: &str) -> String {
+    let upper = code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    let upper: String = upper.skip_while(|c| !c.is_ascii_uppercase()).take(63).collect();
+    let trimmed = upper.trim_end_matches('_');
+    if trimmed.len() < 3 { "REQUEST_REFUSED".to_owned() } else { trimmed.to_owned() }
+}
+
+/// `required_role` is `requiredRole`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| {
+        let mut letters = word.chars();
+        let initial = letters.next().map(|c| c.to_ascii_uppercase());
+        text + &initial.into_iter().chain(letters).collect::<String>()
+    })
+}
+
+/// All but visible ASCII, space and `%` itself is percent-encoded (gRPC over HTTP/2, "Status-Message").
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// For refusals in a handler's own words, which have no kind: the canonical pairs of `google.rpc.Code`.
+fn code_of_status(status: StatusCode) -> u8 {
+    match status.as_u16() {
+        400 | 422 => 3,
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        408 | 504 => 4,
+        409 => 10,
+        413 | 429 => 8,
+        405 | 501 => 12,
+        503 => 14,
+        500..=599 => 13,
+        _ => 9,
+    }
+}

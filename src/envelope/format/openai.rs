@@ -1,0 +1,41 @@
+use http::HeaderValue;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use super::view::{ErrorFormat, Refusal, write};
+
+/// `{"error":{"message","type","param","code"}}`, which clients of the `OpenAI` API read.
+#[derive(Debug)]
+pub(in crate::envelope) struct OpenAi;
+
+impl ErrorFormat for OpenAi {
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static("application/json")
+    }
+
+    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+        write(&Envelope(refusal), out);
+    }
+}
+
+struct Envelope<'a>(&'a Refusal<'a>);
+
+impl Serialize for Envelope<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut outer = serializer.serialize_struct("Envelope", 1)?;
+        outer.serialize_field("error", &Inner(self.0))?;
+        outer.end()
+    }
+}
+
+struct Inner<'a>(&'a Refusal<'a>);
+
+impl Serialize for Inner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut error = serializer.serialize_struct("Error", 4)?;
+        error.serialize_field("message", self.0.message())?;
+        error.serialize_field("type", self.0.error_type())?;
+        error.serialize_field("param", &None::<&str>)?;
+        error.serialize_field("code", &self.0.code())?;
+        error.end()
+    }
+}

@@ -1,0 +1,53 @@
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
+
+use http::{HeaderMap, header};
+
+use super::{
+    catalogue::Catalogue,
+    format::{ErrorFormat, Problem},
+};
+use crate::Clock;
+
+/// How an envelope was set up; shared by all requests.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(super) format: Arc<dyn ErrorFormat>,
+    /// Problem details, for clients that ask for them.
+    pub(super) negotiated: Option<Problem>,
+    pub(super) catalogue: Catalogue,
+    pub(super) with_system_message: bool,
+    pub(super) adopt_foreign: bool,
+    pub(super) trust_traceparent: bool,
+    pub(super) grpc_domain: Cow<'static, str>,
+    pub(super) clock: Option<Clock>,
+}
+
+impl Settings {
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.as_ref().map_or_else(SystemTime::now, Clock::now)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("content_type", &self.format.content_type())
+            .field("adopt_foreign", &self.adopt_foreign)
+            .field("trust_traceparent", &self.trust_traceparent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a client asks for problem details by name. A wildcard is no wish: it takes the format of the service.
+pub(super) fn wants_problem(headers: &HeaderMap) -> bool {
+    let media = headers.get_all(header::ACCEPT).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    media.into_iter().any(|range| {
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(b"application/problem+json"));
+        // A weight of zero means "not acceptable" (RFC 9110, section 12.4.2).
+        named
+            && !parts.any(|param| {
+                matches!(param.to_ascii_lowercase().as_slice(), b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000")
+            })
+    })
+}

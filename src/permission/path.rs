@@ -1,0 +1,44 @@
+//! Paths that two readers could read in two ways.
+
+/// What is ambiguous about a path, if anything is.
+///
+/// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty segments,
+/// dot segments, and percent-encoding of what could be a separator, a dot, a control, a letter, a digit, or another
+/// percent-encoding.
+pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
+    if path.contains('\\') {
+        return Some("a backslash");
+    }
+    let Some(relative) = path.strip_prefix('/') else { return Some("no leading slash") };
+    let mut segments = relative.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_some() {
+            return Some("an empty segment");
+        }
+        if matches!(segment, "." | "..") {
+            return Some("a dot segment");
+        }
+    }
+    encoded_ambiguity(path.as_bytes())
+}
+
+fn encoded_ambiguity(path: &[u8]) -> Option<&'static str> {
+    for at in (0..path.len()).filter(|at| path[*at] == b'%') {
+        let Some(byte) = encoded(&path[at..]) else { return Some("a percent sign that encodes nothing") };
+        match byte {
+            b'/' | b'\\' => return Some("an encoded separator"),
+            b'.' => return Some("an encoded dot"),
+            0..=0x1f | 0x7f => return Some("an encoded control character"),
+            b'%' if encoded(&[&b"%"[..], &path[at + 3..]].concat()).is_some() => return Some("a double encoding"),
+            byte if byte.is_ascii_alphanumeric() => return Some("an encoded letter or digit"),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The byte that `%XY` stands for.
+fn encoded(text: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
+    u8::try_from(digit(1)? << 4 | digit(2)?).ok()
+}

@@ -1,0 +1,99 @@
+use std::fmt;
+
+use http::Method;
+
+use crate::ConfigError;
+
+/// A method and a path of whole segments: `GET /v1/models/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    /// Any method where there is none.
+    method: Option<Method>,
+    segments: Vec<Segment>,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    /// Exactly this.
+    Literal(String),
+    /// Any one segment that is not empty: `{name}` or `*`.
+    One,
+    /// All that is left, also nothing: `**`.
+    Rest,
+}
+
+impl Pattern {
+    /// `METHOD /path`, `* /path`, or a path alone for any method, as gRPC methods are written.
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let wrong = |what: &str| {
+            ConfigError::new(
+                format!("the rule {text:?} {what}"),
+                "write a method or * and a path, such as `GET /v1/models/{id}`, `* /v1/files/**`, `/package.Service/*`",
+            )
+        };
+        let (method, path) = text.split_once(' ').unwrap_or(("*", text));
+        let method = match method {
+            "*" => None,
+            method if method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') => {
+                Some(method.parse().map_err(|_| wrong("has no HTTP method in front"))?)
+            }
+            _ => return Err(wrong("has no HTTP method in capitals in front")),
+        };
+        let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
+        if let Some(what) = super::path::ambiguity(&path.replace(['{', '}', '*'], "")).filter(|_| !path.contains("/*"))
+        {
+            return Err(wrong(&format!("has a path with {what}, which no request can reach")));
+        }
+        let segments: Vec<Segment> =
+            relative.split('/').map(Segment::parse).collect::<Option<_>>().ok_or_else(|| {
+                wrong("has a segment that is partly a parameter; parameters are whole segments, {name} or *")
+            })?;
+        if segments.iter().rev().skip(1).any(|segment| *segment == Segment::Rest) {
+            return Err(wrong("has ** before its end"));
+        }
+        Ok(Self { method, segments, text: path.to_owned() })
+    }
+
+    /// Whether a request is meant; HEAD is meant by GET.
+    pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
+        let by_method = match &self.method {
+            None => true,
+            Some(Method::GET) => matches!(*method, Method::GET | Method::HEAD),
+            Some(only) => only == method,
+        };
+        by_method && path.strip_prefix('/').is_some_and(|relative| self.meets(relative))
+    }
+
+    fn meets(&self, relative: &str) -> bool {
+        let mut given = relative.split('/');
+        for segment in &self.segments {
+            match (segment, given.next()) {
+                (Segment::Rest, _) => return true,
+                (Segment::Literal(literal), Some(text)) if literal == text => {}
+                (Segment::One, Some(text)) if !text.is_empty() => {}
+                _ => return false,
+            }
+        }
+        given.next().is_none()
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Option<Self> {
+        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        match text {
+            "*" => Some(Self::One),
+            "**" => Some(Self::Rest),
+            _ if name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}', '*'])) => Some(Self::One),
+            _ if text.contains(['{', '}', '*']) => None,
+            _ => Some(Self::Literal(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<7} {}", self.method.as_ref().map_or("*", Method::as_str), self.text)
+    }
+}

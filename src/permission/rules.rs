@@ -1,0 +1,160 @@
+use std::{fmt, sync::Arc};
+
+use http::request::Parts;
+
+use super::{path::ambiguity, pattern::Pattern, policy::Permission};
+use crate::ConfigError;
+
+/// One table that says what every method and path requires; whatever is not in it is denied.
+///
+/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` stand for one segment that is not empty, `**` at the
+/// end for all that is left, also nothing. The first rule that matches decides. GET means HEAD too. gRPC methods are
+/// paths: `/package.Service/Method`.
+///
+/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like) is refused with 400, not normalised.
+/// A request that no rule means is 404 (gRPC: `UNIMPLEMENTED`) for a known caller and 401 for anybody else, so that a stranger learns
+/// nothing. A public route asks for no credential and looks none up.
+///
+/// ```
+/// use tower_auth::{ApiKeyLayer, AuthStack, Rules, Secret, permission::{any_scope, scope}};
+///
+/// let rules = Rules::new()
+///     .public("GET /health")
+///     .require("GET /v1/organizations/{org}/projects", scope("read"))
+///     .require("* /v1/organizations/{org}/projects/**", any_scope(["write", "admin"]))
+///     .otherwise_deny();
+/// assert_eq!(
+///     rules.table(),
+///     "GET     /health                              public\n\
+///      GET     /v1/organizations/{org}/projects     scope read\n\
+///      *       /v1/organizations/{org}/projects/**  scope write or admin\n\
+///      *       everything else                      denied\n"
+/// );
+/// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+/// let stack = AuthStack::builder().auth(keys).rules(rules).build()?;
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+///
+/// # When not to use it
+///
+/// Inside axum's `nest`, where the prefix of the path is gone: mount the stack around the whole router.
+#[derive(Clone, Default)]
+#[must_use = "rules do nothing until a stack has them"]
+pub struct Rules {
+    routes: Vec<(Pattern, Access)>,
+    otherwise: Option<Arc<dyn Permission>>,
+    fault: Option<ConfigError>,
+    pub(super) report_only: bool,
+}
+
+/// What a request needs.
+#[derive(Clone)]
+pub(super) enum Access {
+    Public,
+    Requires(Arc<dyn Permission>),
+}
+
+/// What the table says of a request.
+pub(super) enum Found<'a> {
+    Public,
+    Requires(&'a Arc<dyn Permission>),
+    Nothing,
+    Ambiguous(&'static str),
+}
+
+impl Rules {
+    /// A table that denies everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a route to anybody.
+    ///
+    /// A pattern that cannot be read fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    pub fn public(self, pattern: &str) -> Self {
+        self.rule(pattern, Access::Public)
+    }
+
+    /// What a route requires.
+    ///
+    /// A pattern that cannot be read fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    pub fn require(self, pattern: &str, policy: impl Permission) -> Self {
+        self.rule(pattern, Access::Requires(Arc::new(policy)))
+    }
+
+    /// What everything requires that no rule means, instead of being denied.
+    pub fn otherwise(mut self, policy: impl Permission) -> Self {
+        self.otherwise = Some(Arc::new(policy));
+        self
+    }
+
+    /// Denies everything that no rule means, which is the default: for the reader of the table.
+    pub fn otherwise_deny(mut self) -> Self {
+        self.otherwise = None;
+        self
+    }
+
+    /// Decides, tells the log and the observer, and lets pass: for the weeks before a table is enforced.
+    pub fn report_only(mut self) -> Self {
+        self.report_only = true;
+        self
+    }
+
+    /// The table as text, one rule a line in the order in which they are asked: for the log at start-up, and for a test.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut rows: Vec<(String, String)> =
+            self.routes.iter().map(|(pattern, access)| (pattern.to_string(), access.to_string())).collect();
+        let otherwise = match &self.otherwise {
+            Some(policy) => policy.describe(),
+            None => "denied".to_owned(),
+        };
+        rows.push((format!("{:<7} everything else", "*"), otherwise));
+        let width = rows.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
+        rows.iter().fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}\n"))
+    }
+
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether a request may go on without anybody being asked who it is from.
+    pub(crate) fn is_public(&self, request: &Parts) -> bool {
+        matches!(self.find(request), Found::Public)
+    }
+
+    pub(super) fn find(&self, request: &Parts) -> Found<'_> {
+        let path = request.uri.path();
+        if let Some(what) = ambiguity(path) {
+            return Found::Ambiguous(what);
+        }
+        match self.routes.iter().find(|(pattern, _)| pattern.matches(&request.method, path)) {
+            Some((_, Access::Public)) => Found::Public,
+            Some((_, Access::Requires(policy))) => Found::Requires(policy),
+            None => self.otherwise.as_ref().map_or(Found::Nothing, Found::Requires),
+        }
+    }
+
+    fn rule(mut self, pattern: &str, access: Access) -> Self {
+        match Pattern::parse(pattern) {
+            Ok(pattern) => self.routes.push((pattern, access)),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Requires(policy) => f.write_str(&policy.describe()),
+        }
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table())
+    }
+}

@@ -1,0 +1,55 @@
+use std::task::{Context, Poll, ready};
+
+use tower_service::Service;
+
+/// A service that panics when it is called without having been polled ready itself, which a clone has not.
+///
+/// Put it under a layer of your own: one that clones its inner service and calls the clone works over most services and fails over
+/// those that need their `poll_ready`, such as limits.
+///
+/// ```
+/// use tower::{ServiceExt, service_fn};
+/// use tower_auth::testing::ReadinessProbe;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let probe = ReadinessProbe::new(service_fn(|n: u32| async move { Ok::<_, std::convert::Infallible>(n + 1) }));
+/// assert_eq!(probe.oneshot(1).await, Ok(2));
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct ReadinessProbe<S> {
+    inner: S,
+    ready: bool,
+}
+
+impl<S> ReadinessProbe<S> {
+    /// Watches over this service.
+    pub const fn new(inner: S) -> Self {
+        Self { inner, ready: false }
+    }
+}
+
+impl<S: Clone> Clone for ReadinessProbe<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone())
+    }
+}
+
+impl<S: Service<R>, R> Service<R> for ReadinessProbe<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        ready!(self.inner.poll_ready(cx))?;
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// # Panics
+    /// When this very value was not polled ready before: that is what it is for.
+    fn call(&mut self, request: R) -> S::Future {
+        assert!(std::mem::take(&mut self.ready), "called without being polled ready: a layer above calls a clone");
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,67 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use crate::{KeyDigests, KeyRecord, KeyStore, StoreFuture};
+
+/// A store that fails when it is told to, and counts what it is asked. A clone is a handle on the same store.
+///
+/// ```
+/// use tower_auth::{MemoryKeyStore, testing::FlakyKeyStore};
+///
+/// let store = FlakyKeyStore::new(MemoryKeyStore::new());
+/// store.fail();
+/// store.recover();
+/// assert_eq!(store.asked(), 0);
+/// ```
+#[derive(Clone)]
+pub struct FlakyKeyStore(Arc<State>);
+
+struct State {
+    store: Box<dyn KeyStore>,
+    failing: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl FlakyKeyStore {
+    /// A store that works until it is told to fail.
+    pub fn new(store: impl KeyStore) -> Self {
+        Self(Arc::new(State { store: Box::new(store), failing: AtomicBool::new(false), asked: AtomicUsize::new(0) }))
+    }
+
+    /// Fails from now on.
+    pub fn fail(&self) {
+        self.0.failing.store(true, Ordering::SeqCst);
+    }
+
+    /// Works again.
+    pub fn recover(&self) {
+        self.0.failing.store(false, Ordering::SeqCst);
+    }
+
+    /// How often it was asked.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl KeyStore for FlakyKeyStore {
+    fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        if self.0.failing.load(Ordering::SeqCst) {
+            return StoreFuture::ready(Err("the store was told to fail".into()));
+        }
+        self.0.store.find(key)
+    }
+}
+
+impl fmt::Debug for FlakyKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlakyKeyStore").field("failing", &self.0.failing).field("asked", &self.asked()).finish()
+    }
+}
