@@ -6,8 +6,31 @@ use http::Extensions;
 
 use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Identity};
 
-/// One admit or refusal, as an observer sees it: enough to answer "why did this customer get a 401 at 03:12", and
-/// never a secret.
+/// One admit or refusal, as an observer sees it, and as the log shows it; never a secret.
+///
+/// # Why did this customer get a 401 at 03:12?
+///
+/// The customer has the `x-request-id` of the answer, which is its `trace_id`. Every decision is one `tracing` event of the target
+/// `tower_auth`; search the log for the id:
+///
+/// ```text
+/// 03:12:07 INFO tower_auth: request refused kind=ExpiredKey status=401 layer="api_key" subject="acme" key_id="key_7"
+///     key_hint="ak_…x9Yz" peer=192.0.2.7 trace_id=2fbbf3b6-51a1-4f1b-88e2-c00e8b52fbb8 cause=the key is expired
+/// ```
+///
+/// So it was the key `key_7` of `acme`, and it had expired, whatever the client was told. The events and their fields are stable:
+///
+/// | message | level | fields |
+/// |---|---|---|
+/// | `request admitted` | DEBUG | `layer`, `subject`, `key_id`, `peer`, `trace_id` |
+/// | `request refused` | INFO | `kind`, `status`, `layer`, `subject`, `key_id`, `key_hint`, `peer`, `trace_id`, `cause` |
+/// | `request refused by a fault of the service` | ERROR | the same: a store that is down, a layer that is missing |
+/// | `request would have been refused` | WARN | the same, from a guard that only reports |
+///
+/// `subject`, `key_id` and `key_hint` are there where the secret matched a record, `peer` where the host told the address. The layer is the
+/// one that decided: `gate` where all guards admitted, `handler` where the service refused in its own words.
+///
+/// # Example
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, AuthStack, Decision, Secret};
@@ -20,26 +43,25 @@ use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Id
 /// let stack = AuthStack::builder().auth(keys).on_decision(audit).build()?;
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
-#[derive(Debug)]
 pub struct Decision<'a> {
     refusal: Option<&'a Rejection>,
     layer: &'static str,
-    principal: Option<&'a Principal>,
-    trace_id: Option<TraceId>,
-    peer: Option<IpAddr>,
+    seen: Seen<'a>,
     enforced: bool,
+}
+
+/// Where the facts of a request are looked up, and only when somebody asks for them.
+enum Seen<'a> {
+    Request(&'a Extensions),
+    /// The request is gone; this was kept.
+    Kept(Option<&'a Principal>, Option<TraceId>),
 }
 
 impl<'a> Decision<'a> {
     /// What the guards of one gate decided about a request.
-    pub(crate) fn new(extensions: &'a Extensions, layer: &'static str, refusal: Option<&'a Rejection>) -> Self {
-        let identified = match extensions.get() {
-            Some(Identity::Principal(principal)) => Some(principal),
-            _ => None,
-        };
-        let principal = refusal.and_then(Rejection::principal).or(identified);
-        let peer = PeerAddr::of(extensions).map(|peer| peer.0);
-        Self { refusal, layer, principal, trace_id: extensions.get().copied(), peer, enforced: true }
+    #[inline]
+    pub(crate) const fn new(request: &'a Extensions, layer: &'static str, refusal: Option<&'a Rejection>) -> Self {
+        Self { refusal, layer, seen: Seen::Request(request), enforced: true }
     }
 
     /// A refusal from further in, of which only the response tells.
@@ -48,9 +70,8 @@ impl<'a> Decision<'a> {
         principal: Option<&'a Principal>,
         trace_id: Option<TraceId>,
     ) -> Self {
-        let principal = refusal.principal().or(principal);
         let layer = refusal.layer().unwrap_or("handler");
-        Self { refusal: Some(refusal), layer, principal, trace_id, peer: None, enforced: true }
+        Self { refusal: Some(refusal), layer, seen: Seen::Kept(principal, trace_id), enforced: true }
     }
 
     /// The same, of a guard that only reports.
@@ -72,8 +93,11 @@ impl<'a> Decision<'a> {
 
     /// Whose connection the request came on, if the host or the service left it; see [`PeerAddr`].
     #[must_use]
-    pub const fn peer(&self) -> Option<IpAddr> {
-        self.peer
+    pub fn peer(&self) -> Option<IpAddr> {
+        match self.seen {
+            Seen::Request(extensions) => PeerAddr::of(extensions).map(|peer| peer.0),
+            Seen::Kept(..) => None,
+        }
     }
 
     /// Why it may not, if so.
@@ -96,20 +120,29 @@ impl<'a> Decision<'a> {
 
     /// Who is calling, if that was proved, even where the credential was then refused.
     #[must_use]
-    pub const fn principal(&self) -> Option<&'a Principal> {
-        self.principal
+    pub fn principal(&self) -> Option<&'a Principal> {
+        self.refusal.and_then(Rejection::principal).or_else(|| match self.seen {
+            Seen::Kept(principal, _) => principal,
+            Seen::Request(extensions) => match extensions.get() {
+                Some(Identity::Principal(principal)) => Some(principal),
+                _ => None,
+            },
+        })
     }
 
     /// A few characters of the key, if its secret matched a record.
     #[must_use]
     pub fn key_hint(&self) -> Option<&'a str> {
-        self.principal.and_then(Principal::credential_hint)
+        self.principal().and_then(Principal::credential_hint)
     }
 
     /// The id of the request, if an envelope stands outside.
     #[must_use]
-    pub const fn trace_id(&self) -> Option<TraceId> {
-        self.trace_id
+    pub fn trace_id(&self) -> Option<TraceId> {
+        match self.seen {
+            Seen::Request(extensions) => extensions.get().copied(),
+            Seen::Kept(_, trace_id) => trace_id,
+        }
     }
 
     /// What no client is told: the store's error, the state of the key.
@@ -130,10 +163,10 @@ impl<'a> Decision<'a> {
             tracing::debug!(
                 target: "tower_auth",
                 layer = self.layer,
-                subject = self.principal.map(Principal::subject),
-                key_id = self.principal.and_then(Principal::credential_id),
-                peer = self.peer.map(tracing::field::display),
-                trace_id = self.trace_id.map(tracing::field::display),
+                subject = self.principal().map(Principal::subject),
+                key_id = self.principal().and_then(Principal::credential_id),
+                peer = self.peer().map(tracing::field::display),
+                trace_id = self.trace_id().map(tracing::field::display),
                 "request admitted"
             );
             return;
@@ -145,11 +178,11 @@ impl<'a> Decision<'a> {
                     kind = ?refusal.kind(),
                     status = refusal.status().as_u16(),
                     layer = self.layer,
-                    subject = self.principal.map(Principal::subject),
-                    key_id = self.principal.and_then(Principal::credential_id),
+                    subject = self.principal().map(Principal::subject),
+                    key_id = self.principal().and_then(Principal::credential_id),
                     key_hint = self.key_hint(),
-                    peer = self.peer.map(tracing::field::display),
-                    trace_id = self.trace_id.map(tracing::field::display),
+                    peer = self.peer().map(tracing::field::display),
+                    trace_id = self.trace_id().map(tracing::field::display),
                     cause = self.cause().map(tracing::field::display),
                     $message
                 )
@@ -162,6 +195,19 @@ impl<'a> Decision<'a> {
         } else {
             refused!(info, "request refused");
         }
+    }
+}
+
+impl fmt::Debug for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("refusal", &self.refusal)
+            .field("layer", &self.layer)
+            .field("principal", &self.principal())
+            .field("peer", &self.peer())
+            .field("trace_id", &self.trace_id())
+            .field("enforced", &self.enforced)
+            .finish()
     }
 }
 
