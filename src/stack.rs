@@ -55,6 +55,38 @@
 //! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer router's own, an
 //! unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
 //!
+//! # With CORS, tracing and other layers
+//!
+//! CORS stands outside, so that refusals get its headers too and a browser can read them; it answers preflights before
+//! anybody is asked who they are. Request tracing may stand on either side: outside it sees refusals, inside it sees the
+//! principal.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower::ServiceBuilder;
+//! use tower_auth::*;
+//! use tower_http::{cors::CorsLayer, trace::TraceLayer};
+//!
+//! # fn app() -> Result<(), ConfigError> {
+//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+//! let stack = AuthStack::builder().auth(keys).build()?;
+//! let app: Router = Router::new().route("/me", get(|who: Principal| async move { who.subject().to_owned() })).layer(
+//!     ServiceBuilder::new() // from the outside in
+//!         .layer(CorsLayer::permissive())
+//!         .layer(stack)
+//!         .layer(TraceLayer::new_for_http()),
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never with an identity.
+//!
+//! # Whose connection
+//!
+//! [`Decision::peer`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`, tonic over TCP, and any
+//! host that puts [`PeerAddr`](crate::PeerAddr) into the request's extensions.
+//!
 //! # When not to use it
 //!
 //! Where one guard is enough, its layer alone is shorter.

@@ -104,12 +104,9 @@ async fn organization(Path(id): Path<String>) -> Json<Value> {
 
 fn json_only(headers: &HeaderMap) -> Result<(), Rejection> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(RejectionKind::UnsupportedMediaType.into())
-    }
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let suffixed = essence.starts_with("application/") && essence.ends_with("+json");
+    if essence == "application/json" || suffixed { Ok(()) } else { Err(RejectionKind::UnsupportedMediaType.into()) }
 }
 
 fn valid_json(body: &[u8]) -> Result<(), Rejection> {
