@@ -75,7 +75,15 @@ pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Opti
     if headers.len() == headers.keys_len() {
         return None;
     }
-    names.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
+    // HTTP/2 clients may split `Cookie` into several lines (RFC 9113, section 8.2.3).
+    names.iter().filter(|name| **name != header::COOKIE).find(|name| headers.get_all(*name).iter().nth(1).is_some())
+}
+
+/// The second of these headers in which something stands.
+pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
+    let presented =
+        |name: &&HeaderName| headers.get(*name).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
+    names.iter().filter(presented).nth(1)
 }
 
 /// What follows a scheme and a space (RFC 9110, section 11.4); the scheme's case does not matter.
@@ -84,7 +92,9 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
         Some(space) => value.split_at(space),
         None => (value, &[][..]),
     };
-    head.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
+    // One space or more, and nothing but spaces (RFC 9110, section 11.4): a tab belongs to what cannot be a credential.
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    head.eq_ignore_ascii_case(scheme).then(|| &rest[spaces..])
 }
 
 /// Hides the values of these headers from anything that prints them further in.

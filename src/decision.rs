@@ -100,6 +100,13 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// Whether this takes back an admission that was told before: the guards admitted, and something further in refused. Such a
+    /// request is told twice.
+    #[must_use]
+    pub const fn overrules(&self) -> bool {
+        matches!(self.seen, Seen::Kept(..))
+    }
+
     /// Why it may not, if so.
     #[must_use]
     pub const fn refusal(&self) -> Option<&'a Rejection> {

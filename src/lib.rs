@@ -10,6 +10,7 @@ mod clock;
 mod credential;
 mod decision;
 mod error;
+mod hex;
 mod identity;
 mod peer;
 mod principal;
@@ -44,7 +45,7 @@ pub use self::{
     identity::{Anonymous, RequestExt},
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
     peer::PeerAddr,
-    permission::{Permission, RequireLayer, Rules},
+    permission::{Check, Denial, Permission, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
     rejection::{Detail, Rejection, RejectionKind},
     secret::Secret,

@@ -1,6 +1,6 @@
 //! Which protocol a request speaks, as far as answers differ.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 
 /// What the client can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,14 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// By the media type of the request: `application/grpc`, `application/grpc-web`, `application/grpc-web-text`, each with or
+    /// By the media type of a POST, which every gRPC call is: `application/grpc`, `application/grpc-web`, `application/grpc-web-text`, each with or
     /// without a `+proto`, `+json` or the like behind it.
     #[inline]
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         const PREFIX: &[u8] = b"application/grpc";
+        if *method != Method::POST {
+            return Self::Http;
+        }
         let Some(media) = headers.get(header::CONTENT_TYPE) else { return Self::Http };
         let media = media.as_bytes();
         if !media.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {

@@ -198,7 +198,8 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Tells somebody of every admit and refusal, also of refusals from further in. It is called on the request's own path: be quick.
+    /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that passes by
+    /// ([`Decision::overrules`]). It is called on the request's own path: be quick.
     pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         Self { observer: Some(Observer::new(observe)), ..self }
     }
@@ -227,6 +228,7 @@ impl AuthStackBuilder {
         })?;
         auth.check_config()?;
         let mut auth = auth.clock_or(&self.clock);
+        let challenge = auth.challenge();
         let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
         if let Some(rules) = self.rules {
             rules.check_config()?;
@@ -238,7 +240,10 @@ impl AuthStackBuilder {
         let guards = Guards::new([auth.guard()].into_iter().chain(behind))
             .observed_by(self.observer)
             .expose_principal(self.expose_principal);
-        let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
+        let mut envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
+        if let Some(challenge) = challenge {
+            envelope = envelope.challenge(challenge);
+        }
         Ok(AuthStack { guards: Arc::new(guards), envelope })
     }
 }
@@ -324,7 +329,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let edge = this.edge;
-        this.admission.poll_answer(cx, |response| edge.leave(response), |rejection| edge.refuse(&rejection))
+        this.admission.poll_answer(cx, |response| edge.leave(response), |refused| edge.refuse(refused))
     }
 }
 

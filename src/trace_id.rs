@@ -10,6 +10,8 @@ use std::{
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
+use crate::hex;
+
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
 /// The envelope puts it into the request's extensions, so that handlers can log it. It comes from a valid
@@ -45,31 +47,29 @@ impl TraceId {
 
     /// `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A higher version than ours may have more behind it.
     fn from_traceparent(line: &[u8]) -> Option<Self> {
-        let version = *decode::<1>(line.get(..2)?)?.first()?;
+        let version = *hex::decode::<1>(line.get(..2)?)?.first()?;
         let well_formed = line.get(2) == Some(&b'-') && line.get(35) == Some(&b'-') && line.get(52) == Some(&b'-');
         let ends = match version {
             0 => line.len() == 55,
             0xff => false,
             _ => line.len() == 55 || line.get(55) == Some(&b'-'),
         };
-        let id = decode::<16>(line.get(3..35)?)?;
-        let parent = decode::<8>(line.get(36..52)?)?;
-        decode::<1>(line.get(53..55)?)?;
+        let id = hex::decode::<16>(line.get(3..35)?)?;
+        let parent = hex::decode::<8>(line.get(36..52)?)?;
+        hex::decode::<1>(line.get(53..55)?)?;
         (well_formed && ends && id != [0; 16] && parent != [0; 8]).then_some(Self(id))
     }
 
     /// The 36 characters of the UUID.
     #[must_use]
     pub(crate) fn hyphenated(self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
         let mut at = 0;
         for (index, byte) in self.0.into_iter().enumerate() {
             if matches!(index, 4 | 6 | 8 | 10) {
                 at += 1;
             }
-            text[at] = HEX[usize::from(byte >> 4)];
-            text[at + 1] = HEX[usize::from(byte & 0x0f)];
+            text[at..at + 2].copy_from_slice(&hex::digits(byte));
             at += 2;
         }
         text
@@ -93,23 +93,6 @@ impl fmt::Debug for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TraceId({self})")
     }
-}
-
-/// Lower-case hex of exactly `N` bytes.
-fn decode<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    if hex.len() != N * 2 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 const BATCH: usize = 64 * 16;

@@ -5,13 +5,14 @@
 //! ```
 //!
 //! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try. Logs go to
-//! standard error. SIGTERM and SIGINT stop it.
+//! standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send: in front of the
+//! world, put a proxy before it.
 
 mod demo;
 mod options;
 mod routes;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use options::Options;
 use tokio::net::TcpListener;
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(complaint) => {
-            eprintln!("freddy: {complaint}");
+            eprintln!("freddy: {complaint}\n{}", options::USAGE);
             return ExitCode::from(2);
         }
     };
@@ -48,11 +49,14 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)
     })?;
-    println!("{}", serde_json::json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo }));
+    // Before anybody is told that it runs, it can be stopped.
+    let stop = stop_signal()?;
+    let ready = serde_json::json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo });
+    writeln!(std::io::stdout(), "{ready}")?;
 
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        stop_signal().await;
+        stop.await;
         drop(stopping);
     });
     let too_late = async {
@@ -68,18 +72,20 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     }
 }
 
-/// SIGINT or SIGTERM.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// SIGINT or SIGTERM, from now on.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

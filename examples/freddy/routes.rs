@@ -8,21 +8,40 @@ use std::sync::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, header},
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, ConfigError, Disclosure, ErrorEnvelopeLayer, KeyScheme, MemoryKeyStore, Principal,
-    Rejection, RejectionKind, RequireLayer,
+    ApiKeyLayer, AuthStack, ConfigError, Decision, Disclosure, ErrorEnvelopeLayer, KeyScheme, MemoryKeyStore,
+    Principal, Rejection, RejectionKind, RequireLayer,
     permission::{OrgSource, member_of, role},
 };
 
-/// How many requests were admitted and refused since the start.
+/// How many requests behind the guards were admitted and refused since the start.
 #[derive(Clone, Default)]
-struct Stats(Arc<[AtomicU64; 2]>);
+struct Stats(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    admitted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Stats {
+    fn count(&self, decision: &Decision<'_>) {
+        let Counts { admitted, refused } = &*self.0;
+        let counter = if decision.is_admitted() { admitted } else { refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        // A route's own policy takes back what the guards in front of all routes had admitted.
+        if decision.overrules() {
+            admitted.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 pub(crate) fn app(scheme: KeyScheme, store: MemoryKeyStore) -> Result<Router, ConfigError> {
     let stats = Stats::default();
@@ -30,9 +49,7 @@ pub(crate) fn app(scheme: KeyScheme, store: MemoryKeyStore) -> Result<Router, Co
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .auth(ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State))
-        .on_decision(move |decision| {
-            counted.0[usize::from(!decision.is_admitted())].fetch_add(1, Ordering::Relaxed);
-        })
+        .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
     let private = Router::new()
@@ -83,14 +100,15 @@ async fn me(who: Principal) -> Json<Value> {
 }
 
 /// The same JSON, byte for byte.
-async fn echo(headers: HeaderMap, body: Bytes) -> Result<Response, Rejection> {
+async fn echo(headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Response, Rejection> {
     json_only(&headers)?;
+    let body = body.map_err(unread)?;
     valid_json(&body)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 async fn admin_stats(State(Stats(counts)): State<Stats>) -> Json<Value> {
-    let [admitted, refused] = [0, 1].map(|index: usize| counts[index].load(Ordering::Relaxed));
+    let [admitted, refused] = [&counts.admitted, &counts.refused].map(|count| count.load(Ordering::Relaxed));
     Json(json!({ "admitted": admitted, "refused": refused }))
 }
 
@@ -106,12 +124,24 @@ fn json_only(headers: &HeaderMap) -> Result<(), Rejection> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let suffixed = essence.starts_with("application/") && essence.ends_with("+json");
-    if essence == "application/json" || suffixed { Ok(()) } else { Err(RejectionKind::UnsupportedMediaType.into()) }
+    let coded = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    if (essence == "application/json" || suffixed) && !coded {
+        return Ok(());
+    }
+    Err(RejectionKind::UnsupportedMediaType.into())
+}
+
+/// A body that is too large, or that broke off.
+fn unread(rejection: BytesRejection) -> Rejection {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return RejectionKind::PayloadTooLarge.into();
+    }
+    Rejection::new(RejectionKind::MalformedRequest).cause(rejection)
 }
 
 fn valid_json(body: &[u8]) -> Result<(), Rejection> {
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    serde_json::from_slice::<Value>(body).map(drop).map_err(|error| {
+    serde_json::from_slice::<IgnoredAny>(body).map(drop).map_err(|error| {
         Rejection::new(RejectionKind::InvalidJson)
             .detail("line", number(error.line()))
             .detail("column", number(error.column()))

@@ -1,7 +1,5 @@
 use std::{sync::Arc, time::SystemTime};
 
-use http::HeaderName;
-
 use crate::{
     AuthFuture, Authenticated, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection,
     RejectionKind, RequestHead,
@@ -62,7 +60,10 @@ impl KeyCheck {
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
         let mut found = None;
         for source in &self.sources {
-            let read = source.read(&request.headers).map_err(|Empty| refuse_header(source.header()))?;
+            let read = source.read(&request.headers).map_err(|Empty| {
+                let cause = "an authorization scheme has no credential behind it";
+                Rejection::malformed_header(source.header().as_str(), cause).refused_by(LAYER)
+            })?;
             found = found.or(read);
         }
         Ok(found.map(Credential::secret))
@@ -130,10 +131,4 @@ const LAYER: &str = "api_key";
 
 fn invalid(cause: &'static str) -> Rejection {
     Rejection::new(RejectionKind::InvalidKey).cause(cause).refused_by(LAYER)
-}
-
-/// 400, with the name of the header and never its value.
-fn refuse_header(header: &HeaderName) -> Rejection {
-    let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("header", header.as_str().to_owned());
-    rejection.cause("an authorization scheme has no credential behind it").refused_by(LAYER)
 }

@@ -4,7 +4,7 @@ use http::{HeaderName, Method, StatusCode, header, request::Parts};
 
 use super::authenticator::{Authenticated, Authenticator, RequestHead};
 use crate::{
-    Anonymous, Answer, Clock, ConfigError, Rejection, RejectionKind, challenge, credential,
+    Anonymous, Answer, Clock, ConfigError, Rejection, challenge, credential,
     gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     identity::Identity,
 };
@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) pass_preflight: bool,
     pub(super) strip: bool,
     pub(super) report_only: bool,
+    pub(super) reject_ambiguous: bool,
     pub(super) open: Option<Open>,
     pub(super) remove: Vec<HeaderName>,
     pub(super) clock: Option<Clock>,
@@ -34,6 +35,7 @@ struct Facts {
     optional: bool,
     pass_preflight: bool,
     report_only: bool,
+    reject_ambiguous: bool,
     open: Option<Open>,
     clock: Clock,
     policy: Arc<IdentityPolicy>,
@@ -44,7 +46,8 @@ struct Facts {
 
 impl AuthGuard {
     pub(super) fn new(settings: Settings) -> Self {
-        let Settings { methods, optional, pass_preflight, strip, report_only, open, remove, clock } = settings;
+        let Settings { methods, optional, pass_preflight, strip, report_only, reject_ambiguous, open, remove, clock } =
+            settings;
         let mut credentials: Vec<HeaderName> = Vec::new();
         for header in methods.iter().flat_map(Authenticator::credential_headers) {
             if !credentials.contains(header) {
@@ -61,7 +64,18 @@ impl AuthGuard {
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let clock = clock.unwrap_or_default();
         let (methods, missing) = (methods.into(), Rejection::missing_credential(policy.challenge.clone()));
-        Self(Arc::new(Facts { methods, optional, pass_preflight, report_only, open, clock, policy, missing, fault }))
+        Self(Arc::new(Facts {
+            methods,
+            optional,
+            pass_preflight,
+            report_only,
+            reject_ambiguous,
+            open,
+            clock,
+            policy,
+            missing,
+            fault,
+        }))
     }
 
     fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
@@ -136,16 +150,18 @@ impl Guard for AuthGuard {
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
-            return Answer::ready(Err(repeated(header)));
+            let rejection = Rejection::malformed_header(header.as_str(), "a credential header is repeated");
+            return Answer::ready(Err(rejection));
+        }
+        if self.0.reject_ambiguous
+            && let Some(header) = credential::second(&request.headers, &self.0.policy.credentials)
+        {
+            let rejection =
+                Rejection::malformed_header(header.as_str(), "the request carries more than one credential");
+            return Answer::ready(Err(rejection));
         }
         self.ask(request, 0)
     }
-}
-
-/// The refusal of a credential header that stands in the request more than once.
-fn repeated(header: &HeaderName) -> Rejection {
-    let rejection = Rejection::new(RejectionKind::MalformedRequest).cause("a credential header is repeated");
-    rejection.detail("header", header.as_str().to_owned())
 }
 
 /// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.

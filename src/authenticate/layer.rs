@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, HeaderValue, request::Parts};
 use tower_layer::Layer;
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     guard::{AuthGuard, Settings},
 };
 use crate::{
-    Clock, ConfigError,
+    Clock, ConfigError, challenge,
     gate::{Gate, Guard, Guards},
 };
 
@@ -32,6 +32,7 @@ impl AuthLayer {
             pass_preflight: false,
             strip: false,
             report_only: false,
+            reject_ambiguous: false,
             open: None,
             remove: Vec::new(),
             clock: None,
@@ -65,6 +66,13 @@ impl AuthLayer {
         self
     }
 
+    /// Refuses a request with credentials in more than one of the declared headers with 400, instead of letting the first method
+    /// that finds one decide. Off by default: clients exist that always send a key and a token.
+    pub fn reject_ambiguous(mut self) -> Self {
+        self.0.reject_ambiguous = true;
+        self
+    }
+
     /// Decides, tells the log and the observer, and lets pass: a request that would have been refused goes on as
     /// [`Anonymous`](crate::Anonymous). For the weeks before authentication is enforced.
     pub fn report_only(mut self) -> Self {
@@ -83,6 +91,11 @@ impl AuthLayer {
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
         self
+    }
+
+    /// What a 401 offers: the challenges of all methods.
+    pub(crate) fn challenge(&self) -> Option<HeaderValue> {
+        challenge::join(self.0.methods.iter().map(Authenticator::challenge))
     }
 
     /// Asks nobody about the requests that this tells.

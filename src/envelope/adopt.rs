@@ -1,6 +1,6 @@
 //! Errors that a router, another layer or a handler made without this crate's words.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 
 use crate::{Rejection, RejectionKind};
@@ -74,16 +74,22 @@ fn code(status: StatusCode) -> String {
 
 /// Takes away what described the body that is replaced.
 pub(super) fn remove_description(headers: &mut HeaderMap) {
-    const DESCRIPTION: [http::HeaderName; 10] = [
+    const DESCRIPTION: [HeaderName; 16] = [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
         header::CONTENT_ENCODING,
         header::CONTENT_LANGUAGE,
         header::CONTENT_RANGE,
         header::CONTENT_DISPOSITION,
+        header::CONTENT_LOCATION,
         header::ACCEPT_RANGES,
         header::ETAG,
         header::LAST_MODIFIED,
+        header::TRAILER,
+        HeaderName::from_static("content-digest"),
+        HeaderName::from_static("content-md5"),
+        HeaderName::from_static("digest"),
+        HeaderName::from_static("repr-digest"),
         header::TRANSFER_ENCODING,
     ];
     if DESCRIPTION.iter().any(|name| headers.contains_key(name)) {

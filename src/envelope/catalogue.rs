@@ -15,7 +15,9 @@ use crate::RejectionKind;
 /// let layer = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue([Words; RejectionKind::ALL.len()]);
+pub struct Catalogue([Words; KINDS]);
+
+const KINDS: usize = RejectionKind::ALL.len();
 
 /// What a client reads of one kind of refusal.
 ///
@@ -97,7 +99,7 @@ impl Catalogue {
     /// ```
     #[must_use]
     pub fn map(mut self, mut change: impl FnMut(RejectionKind, Words) -> Words) -> Self {
-        for kind in RejectionKind::ALL {
+        for &kind in RejectionKind::ALL {
             let words = &mut self.0[kind as usize];
             *words = change(kind, words.clone());
         }
@@ -111,7 +113,7 @@ impl Catalogue {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self(RejectionKind::ALL.map(default_words))
+        Self(std::array::from_fn(|kind| default_words(RejectionKind::ALL[kind])))
     }
 }
 

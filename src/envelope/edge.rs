@@ -28,7 +28,7 @@ impl Edge {
         Self(Render {
             settings: Arc::clone(settings),
             trace_id,
-            protocol: Protocol::of(request.headers()),
+            protocol: Protocol::of(request.method(), request.headers()),
             head: request.method() == Method::HEAD,
             wants_problem: settings.negotiated.is_some() && super::settings::wants_problem(request.headers()),
         })
@@ -38,11 +38,11 @@ impl Edge {
     #[inline]
     pub(crate) fn leave<B: Body>(&self, mut response: Response<B>) -> Response<EnvelopeBody<B>> {
         if response.status().is_success() || response.extensions().get::<Enveloped>().is_some() {
-            self.0.identify(response.headers_mut());
+            self.0.complete(response.status(), response.headers_mut());
             return response.map(EnvelopeBody::inner);
         }
         let Some(refusal) = self.refusal_in(&response) else {
-            self.0.identify(response.headers_mut());
+            self.0.complete(response.status(), response.headers_mut());
             return response.map(EnvelopeBody::inner);
         };
         let (mut parts, _) = response.into_parts();
@@ -51,20 +51,27 @@ impl Edge {
         self.0.render(&refusal, Response::from_parts(parts, ()))
     }
 
-    /// An envelope around a refusal that nobody made a response of yet.
-    pub(crate) fn refuse<B>(&self, refusal: &Rejection) -> Response<EnvelopeBody<B>> {
-        self.0.render(refusal, refusal.clone().into_response())
+    /// An envelope around a refusal to which nobody has given a body yet.
+    #[inline]
+    pub(crate) fn refuse<B>(&self, refused: Response<()>) -> Response<EnvelopeBody<B>> {
+        match Rejection::of(&refused).cloned() {
+            Some(refusal) => self.0.render(&refusal, refused),
+            None => refused.map(|()| EnvelopeBody::default()),
+        }
     }
 
     /// The refusal that a response carries, or that is made of a foreign error.
     fn refusal_in<B: Body>(&self, response: &Response<B>) -> Option<Rejection> {
-        let Some(refusal) = Rejection::of(response) else {
-            return if self.0.settings.adopt_foreign { adopt(response) } else { None };
+        let own = Rejection::of(response).is_some();
+        let refusal = match Rejection::of(response) {
+            Some(refusal) => refusal.clone(),
+            None if self.0.settings.adopt_foreign => adopt(response)?,
+            None => return None,
         };
-        // A gate has logged its refusals; what a handler refused is known only here.
-        if refusal.layer().is_none() {
-            Decision::from_further_in(refusal, None, Some(self.0.trace_id)).log();
+        // A gate has logged its refusals; what a handler refused, or broke, is known only here.
+        if refusal.layer().is_none() && (own || refusal.status().is_server_error()) {
+            Decision::from_further_in(&refusal, None, Some(self.0.trace_id)).log();
         }
-        Some(refusal.clone())
+        Some(refusal)
     }
 }

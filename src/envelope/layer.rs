@@ -1,5 +1,6 @@
 use std::{borrow::Cow, sync::Arc};
 
+use http::HeaderValue;
 use tower_layer::Layer;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     service::ErrorEnvelope,
     settings::Settings,
 };
-use crate::Clock;
+use crate::{Clock, challenge};
 
 /// Puts one shape around every refusal; mounted outside of everything else.
 ///
@@ -31,6 +32,7 @@ impl ErrorEnvelopeLayer {
             adopt_foreign: false,
             trust_traceparent: true,
             grpc_domain: Cow::Borrowed(grpc::DOMAIN),
+            challenge: challenge::FALLBACK,
             clock: None,
         })
     }
@@ -109,6 +111,11 @@ impl ErrorEnvelopeLayer {
     /// The clock of the `timestamp`; in a stack, the stack's.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
+        self
+    }
+
+    pub(crate) fn challenge(mut self, challenge: HeaderValue) -> Self {
+        self.0.challenge = challenge;
         self
     }
 

@@ -33,6 +33,9 @@ impl Render {
     pub(super) fn render<B>(&self, rejection: &Rejection, response: Response<()>) -> Response<EnvelopeBody<B>> {
         let (mut parts, ()) = response.into_parts();
         parts.headers.insert(REQUEST_ID, self.request_id());
+        if parts.status == StatusCode::UNAUTHORIZED {
+            self.challenge(rejection, &mut parts.headers);
+        }
         parts.extensions.insert(Enveloped);
         let settings = &*self.settings;
         let refusal = Refusal::new(rejection, &settings.catalogue, settings.now())
@@ -45,10 +48,21 @@ impl Render {
         Response::from_parts(parts, body)
     }
 
-    /// Every response has the id; a handler that set one of its own keeps it where no refusal is rendered.
+    /// Every response has the id, and every 401 a challenge; what a handler set of its own stays.
     #[inline]
-    pub(super) fn identify(&self, headers: &mut HeaderMap) {
+    pub(super) fn complete(&self, status: StatusCode, headers: &mut HeaderMap) {
         headers.entry(REQUEST_ID).or_insert_with(|| self.request_id());
+        if status == StatusCode::UNAUTHORIZED {
+            headers.entry(header::WWW_AUTHENTICATE).or_insert_with(|| self.settings.challenge.clone());
+        }
+    }
+
+    /// The fallback of a handler's refusal knows less than this envelope does.
+    fn challenge(&self, refusal: &Rejection, headers: &mut HeaderMap) {
+        let ours = headers.get(header::WWW_AUTHENTICATE).is_none_or(|offer| offer == challenge::FALLBACK);
+        if ours && !refusal.has_challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, self.settings.challenge.clone());
+        }
     }
 
     fn request_id(&self) -> HeaderValue {
@@ -57,9 +71,9 @@ impl Render {
     }
 
     fn http<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
-        parts.headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
-        if parts.status == StatusCode::UNAUTHORIZED {
-            parts.headers.entry(header::WWW_AUTHENTICATE).or_insert(challenge::FALLBACK);
+        // `private` is a gate's own word for what a key opened; a refusal is for nobody to keep.
+        if parts.headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "private") {
+            parts.headers.insert(header::CACHE_CONTROL, NO_STORE);
         }
         if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || parts.status.is_informational()
         {

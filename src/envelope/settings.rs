@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     catalogue::Catalogue,
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(super) adopt_foreign: bool,
     pub(super) trust_traceparent: bool,
     pub(super) grpc_domain: Cow<'static, str>,
+    /// What a 401 offers that offers nothing of its own.
+    pub(super) challenge: HeaderValue,
     pub(super) clock: Option<Clock>,
 }
 

@@ -93,14 +93,14 @@ impl<S, B, R> Admission<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    /// What `pass` makes of the inner service's response, or `answer` of a refusal. A response is large: it is handed on at once and
+    /// What `pass` makes of the inner service's response, or `answer` of a refusal's, which has no body yet. A response is large: it is handed on at once and
     /// not moved through a value that could hold either.
     #[inline]
     pub(crate) fn poll_answer<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pass: impl FnOnce(Response<R>) -> Response<T>,
-        answer: impl FnOnce(Rejection) -> Response<T>,
+        answer: impl FnOnce(Response<()>) -> Response<T>,
     ) -> Poll<Result<Response<T>, S::Error>> {
         let mut this = self.project();
         loop {
@@ -116,9 +116,9 @@ where
                 StateProj::Refused { rejection } => {
                     // A future polled after it was done stays pending for ever, rather than panicking.
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
-                    let mut response = answer(rejection);
+                    let mut response = rejection.into_response();
                     this.effects.apply(&mut response);
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(answer(response)));
                 }
                 StateProj::Waiting { waiting: slot } => {
                     let Some(waiting) = slot else { return Poll::Pending };

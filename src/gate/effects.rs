@@ -29,7 +29,7 @@ impl Effects {
                 credential::mark_sensitive(&mut request.headers, &policy.credentials);
             }
             credential::strip(&mut request.headers, &policy.remove);
-            self.grpc = policy.vary.is_some() && Protocol::of(&request.headers) != Protocol::Http;
+            self.grpc = policy.vary.is_some() && Protocol::of(&request.method, &request.headers) != Protocol::Http;
             self.policy = Some(policy);
         }
         if let Some(identity) = outcome.identity {

@@ -4,7 +4,7 @@
 //! applies the outcome: only the gate changes requests and responses. Guards that answer at once cost no
 //! allocation here; only an answer that has to be awaited boxes the request and swaps the inner service.
 //!
-//! The module is private until 1.0; layers are what is mounted.
+//! What is public here can be named and not made: layers make it. Guards themselves are private until 1.0.
 
 mod admission;
 mod effects;

@@ -10,7 +10,6 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::admission::Admission;
-use crate::Rejection;
 
 pin_project! {
     /// The future of every guarding layer: the inner service's response, or a refusal with an empty body.
@@ -56,7 +55,7 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().admission.poll_answer(cx, |response| response, Rejection::into_response)
+        self.project().admission.poll_answer(cx, |response| response, |refused| refused.map(|()| R::default()))
     }
 }
 

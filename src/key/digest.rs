@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 /// What a store holds of a key: 32 bytes, compared in constant time, never the key.
 ///
 /// ```
@@ -35,11 +37,7 @@ impl KeyDigest {
     /// Lower-case hex, as a text column holds them.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        self.0
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|n| char::from(b"0123456789abcdef"[usize::from(n)]))
-            .collect()
+        self.0.iter().flat_map(|byte| hex::digits(*byte)).map(char::from).collect()
     }
 }
 

@@ -189,7 +189,7 @@ impl KeyFormat {
     #[inline]
     pub fn accepts(&self, presented: &[u8]) -> bool {
         let Some(behind) = presented.strip_prefix(self.prefix.as_bytes()) else { return false };
-        let length = behind.len().wrapping_sub(self.checksum_length());
+        let Some(length) = behind.len().checked_sub(self.checksum_length()) else { return false };
         self.lengths.contains(&length)
             && self.alphabet.has_all(&behind[..length])
             && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
@@ -238,7 +238,7 @@ impl KeyFormat {
                 format!("take at least {safe}"),
             ));
         }
-        if !self.lengths.contains(&self.minted) || self.prefix.len() + self.lengths.end() > LONGEST {
+        if !self.lengths.contains(&self.minted) || self.lengths.end().saturating_add(self.prefix.len()) > LONGEST {
             return Err(ConfigError::new(
                 format!("random parts of {:?} characters cannot be accepted", self.lengths),
                 format!("take a range that holds {} and stays under {LONGEST} bytes in all", self.minted),

@@ -1,9 +1,9 @@
-use std::{env, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::digest::PepperMac;
-use crate::ConfigError;
+use crate::{ConfigError, Secret, hex};
 
 /// Versioned secrets under which keys are digested: a stolen table is worthless without them.
 ///
@@ -64,10 +64,8 @@ impl Peppers {
     /// assert!(error.to_string().contains("NOBODY_SET_THESE_PEPPERS"));
     /// ```
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
-        let text = env::var(variable)
-            .map(Zeroizing::new)
-            .map_err(|_| ConfigError::new(format!("the environment variable {variable} is not set"), FORM))?;
-        Self::parse(&text).map_err(|what| {
+        let text = Secret::from_env(variable)?;
+        Self::parse(text.expose()).map_err(|what| {
             ConfigError::new(format!("the peppers in the environment variable {variable} cannot be used: {what}"), FORM)
         })
     }
@@ -92,24 +90,12 @@ impl Peppers {
             let wrong = |what: &str| format!("entry {} {what}", index + 1);
             let (version, hex) = entry.trim().split_once(':').ok_or_else(|| wrong("has no version"))?;
             let version = version.parse().map_err(|_| wrong("has a version that is no whole number"))?;
-            let pepper = from_hex(hex).ok_or_else(|| wrong("is not 64 hex digits"))?;
-            all = all.accept(version, *pepper).map_err(|error| error.to_string())?;
+            let digits = Zeroizing::new(hex.to_ascii_lowercase());
+            let pepper = hex::decode(digits.as_bytes()).ok_or_else(|| wrong("is not 64 hex digits"))?;
+            all = all.accept(version, pepper).map_err(|error| error.to_string())?;
         }
         Ok(all)
     }
-}
-
-fn from_hex(hex: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let digits = hex.as_bytes();
-    let mut bytes = Zeroizing::new([0; 32]);
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |d: u8| char::from(d).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
-    }
-    Some(bytes)
 }
 
 impl fmt::Debug for Peppers {

@@ -74,6 +74,6 @@ pub use self::{
     organization::{MemberOf, OrgSource, member_of},
     policy::{And, FromFn, Or, Permission, from_fn},
     rules::Rules,
-    scopes::{AnyScope, Authenticated, HasRole, any_scope, authenticated, role, scope},
+    scopes::{AnyScope, HasRole, IsAuthenticated, any_scope, authenticated, role, scope},
     verdict::{Check, Denial, Verdict},
 };

@@ -96,7 +96,7 @@ impl Permission for HasRole {
 
 /// The policy of [`authenticated`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Authenticated(());
+pub struct IsAuthenticated(());
 
 /// Whoever is known may: refuses visitors that an optional layer let in.
 ///
@@ -106,11 +106,11 @@ pub struct Authenticated(());
 /// let layer = RequireLayer::new(authenticated());
 /// ```
 #[must_use]
-pub const fn authenticated() -> Authenticated {
-    Authenticated(())
+pub const fn authenticated() -> IsAuthenticated {
+    IsAuthenticated(())
 }
 
-impl Permission for Authenticated {
+impl Permission for IsAuthenticated {
     #[inline]
     fn check(&self, _: &Principal, _: &Parts) -> Check {
         Check::ready(Verdict::Granted)

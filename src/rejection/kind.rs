@@ -65,7 +65,7 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// Every kind, in the order of its declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: &'static [Self] = &[
         Self::MissingCredential,
         Self::MalformedRequest,
         Self::InvalidKey,

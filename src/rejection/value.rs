@@ -85,6 +85,11 @@ impl Rejection {
         Self::new(RejectionKind::MissingCredential).challenge(challenge)
     }
 
+    /// 400: a credential header that cannot be read one way only. Its name is told and never its value.
+    pub(crate) fn malformed_header(name: &str, cause: &'static str) -> Self {
+        Self::new(RejectionKind::MalformedRequest).detail("header", name.to_owned()).cause(cause)
+    }
+
     /// Adds a public detail; a name that stands there already gets the new value.
     pub fn detail(self, name: impl Into<Cow<'static, str>>, value: impl Into<Detail>) -> Self {
         let (name, value) = (name.into(), value.into());

@@ -88,17 +88,28 @@ impl MemoryKeyStore {
         Ok(key)
     }
 
-    /// Changes the state of the key with this id, for the very next request; `false` where there is none. A revoked key
+    /// Changes the state of every key with this id, for the very next request; `false` where there is none. A revoked key
     /// stays revoked: then, too, `false`.
     #[must_use = "false says that nothing was changed"]
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
-        match self.write().values_mut().find(|record| record.id() == id) {
-            Some(record) if !record.is_revoked() || state == KeyState::Revoked => {
+        let mut changed = false;
+        // Several keys may have one id, as two of one rotation do: what is done to the id is done to all of them.
+        for record in self.write().values_mut().filter(|record| record.id() == id) {
+            if !record.is_revoked() || state == KeyState::Revoked {
                 *record = record.clone().state(state);
-                true
+                changed = true;
             }
-            _ => false,
         }
+        changed
+    }
+
+    /// Forgets every key with this id; `false` where there is none. A key that must not come back is revoked instead.
+    #[must_use = "false says that there was none"]
+    pub fn remove(&self, id: &str) -> bool {
+        let mut keys = self.write();
+        let before = keys.len();
+        keys.retain(|_, record| record.id() != id);
+        keys.len() < before
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Keys> {

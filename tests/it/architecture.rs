@@ -21,15 +21,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("credential", &[]),
     ("error", &[]),
+    ("hex", &[]),
     ("peer", &[]),
     ("principal", &[]),
     ("protocol", &[]),
-    ("trace_id", &[]),
+    ("trace_id", &["hex"]),
     ("secret", &["error"]),
     ("rejection", &["challenge", "error", "principal"]),
     ("identity", &["principal", "rejection"]),
     ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
-    ("key", &["error", "secret"]),
+    ("key", &["error", "hex", "secret"]),
     ("store", &["answer", "error", "key", "principal", "secret"]),
     ("gate", &["answer", "challenge", "credential", "decision", "identity", "principal", "protocol", "rejection", "trace_id"]),
     ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
@@ -424,6 +425,7 @@ fn headers_are_looked_at_in_few_files() {
         "authenticate/guard.rs", // what makes an OPTIONS a preflight
         "credential.rs",
         "envelope/adopt.rs",          // the content type of a response
+        "envelope/render.rs",         // what of a response is a gate's own word
         "envelope/settings.rs",       // the media types that a client accepts
         "gate/effects.rs",            // `Vary` of a response
         "permission/organization.rs", // the header that a service declared

@@ -134,7 +134,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Denial>();
     shared::<AnyScope>();
     shared::<HasRole>();
-    shared::<permission::Authenticated>();
+    shared::<permission::IsAuthenticated>();
     shared::<MemberOf>();
     shared::<OrgSource>();
     shared::<ScopeHierarchy>();

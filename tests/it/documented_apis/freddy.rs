@@ -232,11 +232,37 @@ fn echo_gives_the_same_bytes_back_or_says_what_is_wrong() {
     assert_eq!((broken.status, &*broken.code()), (400, "INVALID_JSON"));
     assert_eq!(broken.json()["error"]["details"], json!({ "line": 2, "column": 1 }));
 
+    // Numbers and depths that a value tree could not hold are JSON all the same.
+    for odd in ["1e999".to_owned(), format!("{}{}", "[".repeat(200), "]".repeat(200))] {
+        assert_eq!(server.request("POST /v1/echo", &json, &odd).body, odd);
+    }
+
+    let zipped =
+        server.request("POST /v1/echo", &[&*key, "content-type: application/json", "content-encoding: gzip"], body);
+    assert_eq!((zipped.status, &*zipped.code()), (415, "UNSUPPORTED_MEDIA_TYPE"));
     let plain = server.request("POST /v1/echo", &["content-type: text/plain", &key], body);
     assert_eq!((plain.status, &*plain.code()), (415, "UNSUPPORTED_MEDIA_TYPE"));
 
     let huge = server.request("POST /v1/echo", &json, &" ".repeat(2 * 1024 * 1024 + 1));
     assert_eq!((huge.status, &*huge.code()), (413, "PAYLOAD_TOO_LARGE"));
+}
+
+#[test]
+fn stats_count_every_request_once() {
+    let server = freddy();
+    let stats = |server: &Server| {
+        let stats = server.with_key("GET /v1/admin/stats", "admin").json();
+        (stats["admitted"].as_u64().unwrap(), stats["refused"].as_u64().unwrap())
+    };
+    assert_eq!(stats(&server), (1, 0));
+    server.with_key("GET /v1/models", "read");
+    server.with_key("POST /v1/webhooks", "read"); // refused by the route
+    server.with_key("GET /v1/models", "revoked"); // refused by the guards
+    assert_eq!(stats(&server), (3, 2));
+    assert_eq!(
+        server.with_key("POST /v1/webhooks", "webhook").json(),
+        json!({"success": true, "accepted_from": "key_webhook"})
+    );
 }
 
 #[test]
@@ -348,6 +374,16 @@ fn a_wrong_command_line_or_a_taken_port_is_explained() {
     let taken = server.ready()["listening"].as_str().unwrap().strip_prefix("http://").unwrap();
     let (code, said, out) = run(&["--listen", taken]);
     assert!(code == Some(1) && said.contains("--listen") && out.is_empty(), "{said}");
+}
+
+#[test]
+fn it_can_be_stopped_as_soon_as_it_says_that_it_runs() {
+    for signal in ["TERM", "INT"] {
+        for _ in 0..5 {
+            let (status, _, _) = freddy().stop_by(signal);
+            assert!(status.success(), "{signal}: {status}");
+        }
+    }
 }
 
 #[test]

@@ -93,6 +93,29 @@ fn r011_a_stranger_is_refused_before_a_body_byte_is_asked_for() {
 }
 
 #[test]
+fn p64_a_body_that_breaks_off_is_refused_in_the_envelope() {
+    let server = freddy();
+    let head = format!(
+        "POST /v1/echo HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\nx-api-key: {}\r\n",
+        server.demo("write")
+    );
+    let reply = server.raw(format!("{head}transfer-encoding: chunked\r\n\r\nZZ\r\n{{}}\r\n0\r\n\r\n").as_bytes());
+    assert_eq!((reply.status, &*reply.code()), (400, "INVALID_REQUEST"));
+}
+
+#[test]
+fn r015_no_header_of_a_client_makes_a_refusal_a_success_that_caches_keep() {
+    let server = freddy();
+    let grpc = "content-type: application/grpc";
+    for path in ["GET /v1/models", "GET /nowhere", "HEAD /v1/models"] {
+        let reply = server.request(path, &[grpc], "");
+        assert!(reply.status >= 400 && reply.header("cache-control") == ["no-store"], "{path}: {}", reply.head);
+    }
+    let admitted = server.request("GET /v1/models", &[grpc, &format!("x-api-key: {}", server.demo("read"))], "");
+    assert_eq!((admitted.header("cache-control"), admitted.header("vary")), (vec!["private"], vec!["x-api-key"]));
+}
+
+#[test]
 fn odd_paths_open_nothing() {
     let server = freddy();
     let key = server.demo("read").to_owned();

@@ -109,7 +109,7 @@ async fn r001_every_401_of_a_key_carries_a_challenge() {
 
 #[tokio::test]
 async fn r001_every_kind_that_is_401_carries_a_challenge_whoever_refuses() {
-    for kind in RejectionKind::ALL {
+    for kind in RejectionKind::ALL.iter().copied() {
         let from_handler = Rejection::new(kind).into_response::<Body>();
         let offers = AuthLayer::first(Refuses(kind, "Mutual realm=\"mesh\"")).layer(ok());
         let silent = AuthLayer::first(Refuses(kind, "")).layer(ok());

@@ -23,7 +23,7 @@ const MEMBERS: [&str; 8] = ["code", "message", "system_message", "type", "status
 
 #[tokio::test]
 async fn r153_status_and_members_of_every_kind() {
-    for kind in RejectionKind::ALL {
+    for kind in RejectionKind::ALL.iter().copied() {
         let response = enveloped(detailed(), Rejection::new(kind)).await;
         let status = response.status();
         assert_eq!(status, kind.status());
@@ -74,7 +74,7 @@ async fn r153_a_status_of_ones_own_is_told_as_it_is() {
 
 #[tokio::test]
 async fn r155_the_message_of_a_kind_is_constant_whatever_the_cause() {
-    for kind in RejectionKind::ALL {
+    for kind in RejectionKind::ALL.iter().copied() {
         let plain = json(enveloped(detailed(), Rejection::new(kind)).await).await;
         let caused = Rejection::new(kind).cause("PLANTED cause").detail("field", "value");
         let caused = json(enveloped(detailed(), caused).await).await;
@@ -136,7 +136,7 @@ async fn r158_an_error_is_json_whatever_the_client_accepts() {
 
 #[tokio::test]
 async fn r159_the_private_cause_is_logged_under_the_trace_id_and_never_sent() {
-    for kind in RejectionKind::ALL {
+    for kind in RejectionKind::ALL.iter().copied() {
         let logs = Logs::capture();
         let refusal = Rejection::new(kind).cause("PLANTED: password=hunter2");
         let response = enveloped(detailed(), refusal).await;

@@ -19,7 +19,7 @@ use crate::support::{KEY, get, json, ok, store};
 async fn r154_no_two_kinds_share_a_code_or_a_text() {
     for member in ["code", "message", "system_message"] {
         let mut seen = HashSet::new();
-        for kind in RejectionKind::ALL {
+        for kind in RejectionKind::ALL.iter().copied() {
             let mut body = json(enveloped(ErrorEnvelopeLayer::detailed(), Rejection::new(kind)).await).await;
             assert!(seen.insert(body["error"][member].take().to_string()), "{kind:?}: {member}");
         }
@@ -42,10 +42,10 @@ async fn r154_every_text_of_every_kind_can_be_replaced() {
         let text = |member: &str| format!("{member} of {kind:?}");
         Words::new(text("code")).message(text("message")).system_message(text("system")).kind(text("type"))
     };
-    let one_by_one = RejectionKind::ALL.into_iter().fold(Catalogue::default(), |all, kind| all.with(kind, own(kind)));
+    let one_by_one = RejectionKind::ALL.iter().copied().fold(Catalogue::default(), |all, kind| all.with(kind, own(kind)));
     let at_once = Catalogue::default().map(|kind, _| own(kind));
     assert_eq!(one_by_one, at_once);
-    for kind in RejectionKind::ALL {
+    for kind in RejectionKind::ALL.iter().copied() {
         let body =
             json(enveloped(ErrorEnvelopeLayer::detailed().catalogue(at_once.clone()), Rejection::new(kind)).await)
                 .await;
@@ -55,7 +55,7 @@ async fn r154_every_text_of_every_kind_can_be_replaced() {
         }
         // Replacing one leaves all others.
         let changed = Catalogue::default().with(kind, own(kind));
-        for other in RejectionKind::ALL.into_iter().filter(|other| *other != kind) {
+        for other in RejectionKind::ALL.iter().copied().filter(|other| *other != kind) {
             let refusal = Rejection::new(other);
             let body = json(enveloped(ErrorEnvelopeLayer::detailed().catalogue(changed.clone()), refusal).await).await;
             assert!(!body.to_string().contains(&format!(" of {kind:?}")), "{other:?} changed with {kind:?}: {body}");

@@ -108,8 +108,13 @@ impl Server {
 
     /// Sends SIGTERM and waits for the end: how it ended, and what stood on standard output after the ready line and on standard
     /// error.
-    pub(crate) fn stop(mut self) -> (ExitStatus, String, String) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    pub(crate) fn stop(self) -> (ExitStatus, String, String) {
+        self.stop_by("TERM")
+    }
+
+    /// The same by another signal.
+    pub(crate) fn stop_by(mut self, signal: &str) -> (ExitStatus, String, String) {
+        let told = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -165,5 +170,23 @@ impl Reply {
 
     pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Sends these bytes on a connection of their own and reads until the server closes it; a server that does neither answer nor
+/// close within the patience of this module fails the test.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The server may refuse and close before it has read all.
+    let _ = stream.write_all(request);
+    let (mut reply, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut part) {
+            Ok(0) => return Reply::parse(&reply),
+            Ok(read) => reply.extend_from_slice(&part[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Reply::parse(&reply),
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&reply)),
+        }
     }
 }

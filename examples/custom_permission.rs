@@ -1,0 +1,76 @@
+//! A permission that asks a policy service, and what callers see when it grants, denies, fails or hangs.
+//!
+//! ```console
+//! $ cargo run --example custom_permission
+//! $ curl localhost:8080/documents/ann/diary -H 'x-api-key: ann-key'       # 200: the policy grants
+//! $ curl localhost:8080/documents/bob/diary -H 'x-api-key: ann-key'       # 403: the policy denies
+//! $ curl localhost:8080/documents/broken -H 'x-api-key: ann-key'          # 503, Retry-After: the policy fails
+//! $ curl localhost:8080/documents/slow -H 'x-api-key: ann-key'            # 503, Retry-After: it does not answer
+//! $ curl localhost:8080/documents/broken -H 'x-api-key: root-key'         # 200: nobody is asked about root
+//! $ curl localhost:8080/documents/ann/diary -H 'x-api-key: guest-key'     # 403: no scope, so nobody is asked
+//! ```
+
+use std::{io, time::Duration};
+
+use axum::{Router, routing::get};
+use http::request::Parts;
+use tower_auth::{
+    ApiKeyLayer, AuthStack, BoxError, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, Permission, Principal,
+    permission::{Check, Denial, Verdict, scope},
+};
+
+impl Permission for PolicyService {
+    fn check(&self, who: &Principal, request: &Parts) -> Check {
+        if who.has_scope("root") {
+            return Check::ready(Verdict::Granted); // no box when nobody is asked
+        }
+        // The answer owns what it needs; it may be dropped at any await.
+        let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
+        Check::boxed(async move {
+            match tokio::time::timeout(Duration::from_millis(250), service.allows(&subject, &path)).await {
+                Ok(Ok(true)) => Verdict::Granted,
+                Ok(Ok(false)) => Verdict::Denied(Denial::new().role("owner")),
+                Ok(Err(error)) => Verdict::Undecided(error.into()), // 503 with Retry-After, never 403
+                Err(too_late) => Verdict::Undecided(too_late.into()),
+            }
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let (scheme, keys) = (KeyScheme::ephemeral(KeyFormat::opaque(7)), MemoryKeyStore::new());
+    for (key, subject, scopes) in
+        [("ann-key", "ann", &["read"][..]), ("root-key", "root", &["read", "root"]), ("guest-key", "guest", &[])]
+    {
+        keys.insert(&scheme, key, KeyRecord::new(key, subject).scopes(scopes.iter().copied()))?;
+    }
+    let stack = AuthStack::builder()
+        .auth(ApiKeyLayer::new(scheme, keys))
+        .require(scope("read").and(PolicyService)) // the cheap one first: where it denies, the other is not asked
+        .build()?;
+    let app = Router::new().route("/documents/{*name}", get(|| async { "Dear diary" })).layer(stack);
+
+    let listener = tokio::net::TcpListener::bind(listen()).await?;
+    println!("{}", serde_json::json!({ "listening": format!("http://{}", listener.local_addr()?) }));
+    Ok(axum::serve(listener, app).await?)
+}
+
+/// Stands for the client of a policy service: a `reqwest::Client` and a URL, say.
+#[derive(Clone)]
+struct PolicyService;
+
+impl PolicyService {
+    async fn allows(&self, subject: &str, path: &str) -> io::Result<bool> {
+        match path {
+            "/documents/broken" => Err(io::Error::other("the policy service answered 500")),
+            "/documents/slow" => std::future::pending().await,
+            _ => Ok(path.starts_with(&format!("/documents/{subject}/"))),
+        }
+    }
+}
+
+/// What stands behind `--listen`.
+fn listen() -> String {
+    std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
+}
