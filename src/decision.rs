@@ -22,7 +22,7 @@ use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Id
 ///
 /// | message | level | fields |
 /// |---|---|---|
-/// | `request admitted` | DEBUG | `layer`, `subject`, `key_id`, `peer`, `trace_id` |
+/// | `request admitted` | DEBUG | `layer`, `subject`, `key_id`, `key_hint`, `peer`, `trace_id` |
 /// | `request refused` | INFO | `kind`, `status`, `layer`, `subject`, `key_id`, `key_hint`, `peer`, `trace_id`, `cause` |
 /// | `request refused by a fault of the service` | ERROR | the same: a store that is down, a layer that is missing |
 /// | `request would have been refused` | WARN | the same, from a guard that only reports |
@@ -172,6 +172,7 @@ impl<'a> Decision<'a> {
                 layer = self.layer,
                 subject = self.principal().map(Principal::subject),
                 key_id = self.principal().and_then(Principal::credential_id),
+                key_hint = self.key_hint(),
                 peer = self.peer().map(tracing::field::display),
                 trace_id = self.trace_id().map(tracing::field::display),
                 "request admitted"

@@ -55,6 +55,9 @@
 //! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer router's own, an
 //! unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
 //!
+//! axum puts `Allow` on the answer to a wrong method outside of every `Router::layer`, also on a stranger's 401. Where that tells too much,
+//! wrap the finished router as a service: `stack.layer(router)`.
+//!
 //! # With CORS, tracing and other layers
 //!
 //! CORS stands outside, so that refusals get its headers too and a browser can read them; it answers preflights before

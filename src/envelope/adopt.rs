@@ -1,5 +1,7 @@
 //! Errors that a router, another layer or a handler made without this crate's words.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 
@@ -19,7 +21,13 @@ pub(super) fn adopt<B: Body>(response: &Response<B>) -> Option<Rejection> {
         Plainness::Text => status.is_server_error() || matches!(status.as_u16(), 404 | 405 | 408 | 413 | 415),
         Plainness::Meant => false,
     };
-    replaceable.then(|| rejection(status))
+    // In seconds; a date is left to the header alone.
+    let wait = response.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+    let told = |rejection: Rejection| match wait {
+        Some(seconds) => rejection.retry_after(Duration::from_secs(seconds)),
+        None => rejection,
+    };
+    replaceable.then(|| told(rejection(status)))
 }
 
 enum Plainness {

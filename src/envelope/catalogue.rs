@@ -63,10 +63,6 @@ impl Words {
         Self { kind: kind.into(), ..self }
     }
 
-    pub(super) fn map_code(self, change: impl FnOnce(&str) -> String) -> Self {
-        Self { code: change(&self.code).into(), ..self }
-    }
-
     const fn fixed(
         code: &'static str,
         message: &'static str,
@@ -129,7 +125,7 @@ fn default_words(kind: RejectionKind) -> Words {
     use RejectionKind as K;
     let (code, message, system_message, kind) = match kind {
         K::MissingCredential => ("AUTHENTICATION_REQUIRED", "Please sign in to continue.", "Missing authentication header", AUTHENTICATION),
-        K::MalformedRequest => ("INVALID_REQUEST", "Your request is malformed. Please check its headers.", "Request is malformed or ambiguous", CLIENT),
+        K::MalformedRequest => ("INVALID_REQUEST", "Your request is malformed. Please check its path and headers.", "Request is malformed or ambiguous", CLIENT),
         K::InvalidKey => ("INVALID_API_KEY", "Your API key is invalid. Please check your credentials.", "API key validation failed", AUTHENTICATION),
         K::ExpiredKey => ("API_KEY_EXPIRED", "Your API key has expired. Please create a new one.", "API key expired", AUTHENTICATION),
         K::PausedKey => ("API_KEY_PAUSED", "Your API key is paused. Please resume it to continue.", "API key paused", AUTHENTICATION),

@@ -37,7 +37,10 @@ impl Edge {
     /// Lets a response out: as it is, or as an envelope around the refusal that it carries.
     #[inline]
     pub(crate) fn leave<B: Body>(&self, mut response: Response<B>) -> Response<EnvelopeBody<B>> {
-        if response.status().is_success() || response.extensions().get::<Enveloped>().is_some() {
+        // A gRPC handler refuses with status 200.
+        let passes =
+            response.status().is_success() && (self.0.protocol == Protocol::Http || Rejection::of(&response).is_none());
+        if passes || response.extensions().get::<Enveloped>().is_some() {
             self.0.complete(response.status(), response.headers_mut());
             return response.map(EnvelopeBody::inner);
         }

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use tower_layer::Layer;
 
 use super::{
-    catalogue::{Catalogue, Words},
+    catalogue::Catalogue,
     format::{Compact, Detailed, ErrorFormat, OpenAi, Problem, grpc},
     service::ErrorEnvelope,
     settings::Settings,
@@ -48,11 +48,10 @@ impl ErrorEnvelopeLayer {
         Self::new(Compact)
     }
 
-    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Its codes are the
-    /// catalogue's in lower case.
+    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Codes are shown in lower
+    /// case, as there.
     pub fn openai() -> Self {
-        let lower = |words: Words| words.map_code(str::to_ascii_lowercase);
-        Self::new(OpenAi).catalogue(Catalogue::default().map(|_, words| lower(words)))
+        Self::new(OpenAi)
     }
 
     /// Problem details (RFC 9457), every one of the type `about:blank`.

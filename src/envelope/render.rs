@@ -83,6 +83,9 @@ impl Render {
             Some(problem) if self.wants_problem => problem,
             _ => &*self.settings.format,
         };
+        if self.settings.negotiated.is_some() {
+            parts.headers.append(header::VARY, HeaderValue::from_static("accept"));
+        }
         let mut body = Vec::with_capacity(512);
         format.render(refusal, &mut body);
         parts.headers.insert(header::CONTENT_TYPE, format.content_type());

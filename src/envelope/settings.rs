@@ -46,10 +46,12 @@ pub(super) fn wants_problem(headers: &HeaderMap) -> bool {
     media.into_iter().any(|range| {
         let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(b"application/problem+json"));
-        // A weight of zero means "not acceptable" (RFC 9110, section 12.4.2).
-        named
-            && !parts.any(|param| {
-                matches!(param.to_ascii_lowercase().as_slice(), b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000")
-            })
+        named && !parts.any(|param| is_zero_weight(&param.to_ascii_lowercase()))
     })
+}
+
+/// `q=0`, `q=0.`, `q=0.000`: "not acceptable" (RFC 9110, section 12.4.2).
+fn is_zero_weight(param: &[u8]) -> bool {
+    let digits = param.strip_prefix(b"q=").map(|weight| weight.strip_prefix(b"0.").or(weight.strip_prefix(b"0")));
+    matches!(digits, Some(Some(rest)) if rest.iter().all(|digit| *digit == b'0'))
 }

@@ -37,6 +37,23 @@ fn encoded_ambiguity(path: &[u8]) -> Option<&'static str> {
     None
 }
 
+/// Whether a path has a second reading at all.
+pub(super) fn is_encoded(path: &str) -> bool {
+    path.contains('%') || !path.is_ascii()
+}
+
+/// What a handler reads that decodes its path.
+pub(super) fn decoded(segment: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let byte = encoded(rest).filter(|_| *first == b'%');
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &rest[3..] } else { behind };
+    }
+    bytes
+}
+
 /// The byte that `%XY` stands for.
 fn encoded(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);

@@ -2,6 +2,7 @@ use std::fmt;
 
 use http::Method;
 
+use super::path::{ambiguity, decoded};
 use crate::ConfigError;
 
 /// A method and a path of whole segments: `GET /v1/models/{id}`.
@@ -15,8 +16,8 @@ pub(super) struct Pattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// Exactly this.
-    Literal(String),
+    /// Exactly this: as it is written, and as it reads decoded.
+    Literal(String, Vec<u8>),
     /// Any one segment that is not empty: `{name}` or `*`.
     One,
     /// All that is left, also nothing: `**`.
@@ -41,36 +42,45 @@ impl Pattern {
             _ => return Err(wrong("has no HTTP method in capitals in front")),
         };
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
-        if let Some(what) = super::path::ambiguity(&path.replace(['{', '}', '*'], "")).filter(|_| !path.contains("/*"))
-        {
-            return Err(wrong(&format!("has a path with {what}, which no request can reach")));
+        if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
+            return Err(wrong("has a path with a space, a query or a fragment"));
         }
         let segments: Vec<Segment> =
             relative.split('/').map(Segment::parse).collect::<Option<_>>().ok_or_else(|| {
                 wrong("has a segment that is partly a parameter; parameters are whole segments, {name} or *")
             })?;
+        let plain: String = segments.iter().flat_map(|segment| ["/", segment.example()]).collect();
+        if let Some(what) = ambiguity(&plain) {
+            return Err(wrong(&format!("has a path with {what}, which no request can reach")));
+        }
         if segments.iter().rev().skip(1).any(|segment| *segment == Segment::Rest) {
             return Err(wrong("has ** before its end"));
         }
         Ok(Self { method, segments, text: path.to_owned() })
     }
 
-    /// Whether a request is meant; HEAD is meant by GET.
+    /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
     pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
+        self.meets(method, path, |segment, raw, _| segment == raw)
+    }
+
+    /// The same, the path read decoded.
+    pub(super) fn matches_decoded(&self, method: &Method, path: &str) -> bool {
+        self.meets(method, path, |segment, _, plain| decoded(segment) == plain)
+    }
+
+    fn meets(&self, method: &Method, path: &str, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
         let by_method = match &self.method {
             None => true,
             Some(Method::GET) => matches!(*method, Method::GET | Method::HEAD),
             Some(only) => only == method,
         };
-        by_method && path.strip_prefix('/').is_some_and(|relative| self.meets(relative))
-    }
-
-    fn meets(&self, relative: &str) -> bool {
+        let Some(relative) = path.strip_prefix('/').filter(|_| by_method) else { return false };
         let mut given = relative.split('/');
         for segment in &self.segments {
             match (segment, given.next()) {
                 (Segment::Rest, _) => return true,
-                (Segment::Literal(literal), Some(text)) if literal == text => {}
+                (Segment::Literal(raw, plain), Some(text)) if same(text, raw, plain) => {}
                 (Segment::One, Some(text)) if !text.is_empty() => {}
                 _ => return false,
             }
@@ -80,6 +90,14 @@ impl Pattern {
 }
 
 impl Segment {
+    /// A segment that it means.
+    fn example(&self) -> &str {
+        match self {
+            Self::Literal(raw, _) => raw,
+            Self::One | Self::Rest => "any",
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         match text {
@@ -87,7 +105,7 @@ impl Segment {
             "**" => Some(Self::Rest),
             _ if name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}', '*'])) => Some(Self::One),
             _ if text.contains(['{', '}', '*']) => None,
-            _ => Some(Self::Literal(text.to_owned())),
+            _ => Some(Self::Literal(text.to_owned(), decoded(text))),
         }
     }
 }

@@ -2,7 +2,11 @@ use std::{fmt, sync::Arc};
 
 use http::request::Parts;
 
-use super::{path::ambiguity, pattern::Pattern, policy::Permission};
+use super::{
+    path::{ambiguity, is_encoded},
+    pattern::Pattern,
+    policy::Permission,
+};
 use crate::ConfigError;
 
 /// One table that says what every method and path requires; whatever is not in it is denied.
@@ -11,7 +15,8 @@ use crate::ConfigError;
 /// end for all that is left, also nothing. The first rule that matches decides. GET means HEAD too. gRPC methods are
 /// paths: `/package.Service/Method`.
 ///
-/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like) is refused with 400, not normalised.
+/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like, or an encoding that means another
+/// rule when it is decoded) is refused with 400, not normalised.
 /// A request that no rule means is 404 (gRPC: `UNIMPLEMENTED`) for a known caller and 401 for anybody else, so that a stranger learns
 /// nothing. A public route asks for no credential and looks none up.
 ///
@@ -110,8 +115,10 @@ impl Rules {
             None => "denied".to_owned(),
         };
         rows.push((format!("{:<7} everything else", "*"), otherwise));
+        let report = if self.report_only { "  (reported, not enforced)" } else { "" };
         let width = rows.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
-        rows.iter().fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}\n"))
+        rows.iter()
+            .fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}{report}\n"))
     }
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
@@ -128,11 +135,21 @@ impl Rules {
         if let Some(what) = ambiguity(path) {
             return Found::Ambiguous(what);
         }
-        match self.routes.iter().find(|(pattern, _)| pattern.matches(&request.method, path)) {
+        let first = self.first(|pattern| pattern.matches(&request.method, path));
+        // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean different
+        // rules, a weaker one could open what a stronger one closes.
+        if is_encoded(path) && first != self.first(|pattern| pattern.matches_decoded(&request.method, path)) {
+            return Found::Ambiguous("an encoding that means another rule");
+        }
+        match first.and_then(|place| self.routes.get(place)) {
             Some((_, Access::Public)) => Found::Public,
             Some((_, Access::Requires(policy))) => Found::Requires(policy),
             None => self.otherwise.as_ref().map_or(Found::Nothing, Found::Requires),
         }
+    }
+
+    fn first(&self, meant: impl Fn(&Pattern) -> bool) -> Option<usize> {
+        self.routes.iter().position(|(pattern, _)| meant(pattern))
     }
 
     fn rule(mut self, pattern: &str, access: Access) -> Self {

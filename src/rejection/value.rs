@@ -1,6 +1,6 @@
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Extensions, HeaderValue, Response, StatusCode, header};
 
 use super::{Detail, RejectionKind};
 use crate::{BoxError, Principal, challenge};
@@ -149,10 +149,11 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// The refusal that a response carries, whether an envelope has rendered it or not.
+    /// The refusal that a response carries, whether an envelope has rendered it or not; also one that a tonic handler answered as a
+    /// `Status` (feature `tonic`).
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Option<&Self> {
-        response.extensions().get()
+        response.extensions().get().or_else(|| in_status(response.extensions()))
     }
 
     /// The kind.
@@ -226,6 +227,17 @@ impl Rejection {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// tonic leaves a handler's status in the extensions of the response that it makes of it.
+#[cfg(feature = "tonic")]
+fn in_status(extensions: &Extensions) -> Option<&Rejection> {
+    extensions.get::<tonic::Status>()?.source()?.downcast_ref()
+}
+
+#[cfg(not(feature = "tonic"))]
+const fn in_status(_: &Extensions) -> Option<&Rejection> {
+    None
 }
 
 /// Rounded up, and at least one: a client that waits as told is not too early.

@@ -131,7 +131,7 @@ impl Authenticator for Session {
         })
     }
 
-    fn challenge(&self) -> &str {
+    fn challenge(&self) -> &'static str {
         "Session realm=\"api\""
     }
 

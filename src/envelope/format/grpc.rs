@@ -71,12 +71,21 @@ fn bad_request(refusal: &Refusal<'_>) -> Option<Message> {
     if !matches!(refusal.kind(), MalformedRequest | InvalidJson | InvalidFields) {
         return None;
     }
-    let named = refusal.details().find_map(|(name, value)| match (name, value) {
-        ("header" | "path", Detail::Text(text)) => Some(text.as_ref()),
-        _ => None,
-    });
-    let violation = Message::default().text(1, named.unwrap_or("body")).text(2, refusal.message());
-    Some(Message::default().message(1, &violation))
+    let description = refusal.message();
+    let violation = |field: &str| Message::default().text(1, field).text(2, description);
+    let mut fields: Vec<&str> = Vec::new();
+    for (name, value) in refusal.details() {
+        match (name, value) {
+            ("header", Detail::Text(header)) => fields.push(header),
+            ("path", _) => fields.push("path"),
+            ("fields", Detail::List(list)) => fields.extend(list.iter().map(String::as_str)),
+            _ => {}
+        }
+    }
+    if fields.is_empty() {
+        fields.push("body");
+    }
+    Some(fields.into_iter().fold(Message::default(), |all, field| all.message(1, &violation(field))))
 }
 
 /// At most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`, whatever a handler calls its refusal.
@@ -87,15 +96,18 @@ fn reason(code: &str) -> String {
     if trimmed.len() < 3 { "REQUEST_REFUSED".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `required_role` is `requiredRole`.
+/// `required_role` is `requiredRole`: at most 64 characters of `[a-z][a-zA-Z0-9]+`, whatever a handler calls its detail.
 fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |text, word| {
-        let mut letters = word.chars();
-        let initial = letters.next().map(|c| c.to_ascii_uppercase());
-        text + &initial.into_iter().chain(letters).collect::<String>()
-    })
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let key = words.fold(String::new(), |key, word| {
+        let (first, rest) = word.split_at(1);
+        let first = if key.is_empty() { first.to_ascii_lowercase() } else { first.to_ascii_uppercase() };
+        let shouted = word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase());
+        key + &first + &if shouted { rest.to_ascii_lowercase() } else { rest.to_owned() }
+    });
+    let proper = key.len() > 1 && key.starts_with(|c: char| c.is_ascii_lowercase());
+    let key = if proper { key } else { format!("detail{key}") };
+    key.chars().take(64).collect()
 }
 
 /// All but visible ASCII, space and `%` itself is percent-encoded (gRPC over HTTP/2, "Status-Message").

@@ -35,7 +35,7 @@ impl Serialize for Inner<'_> {
         error.serialize_field("message", self.0.message())?;
         error.serialize_field("type", self.0.error_type())?;
         error.serialize_field("param", &None::<&str>)?;
-        error.serialize_field("code", &self.0.code())?;
+        error.serialize_field("code", &self.0.code().to_ascii_lowercase())?;
         error.end()
     }
 }

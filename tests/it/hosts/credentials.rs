@@ -131,6 +131,28 @@ async fn a_bad_credential_is_not_rescued_by_a_good_one() {
     .await;
 }
 
+#[tokio::test]
+async fn r020_two_credentials_are_refused_where_configured() {
+    let auth = Auth::with(AuthLayer::reject_ambiguous);
+    everywhere(&auth, &auth.mount(), async |case| {
+        let bearer = format!("Bearer {READER}");
+        let asked = case.auth.store.asked();
+        for key in [READER, WRITER, UNKNOWN] {
+            let answer = case.get("/v1/me", &[("x-api-key", key), ("authorization", &bearer)]).await;
+            assert_refused(case, &answer, 400, "INVALID_REQUEST", K::MalformedRequest);
+        }
+        assert_eq!(case.auth.store.asked(), asked, "{case}");
+        for one in [
+            &[("x-api-key", READER)][..],
+            &[("authorization", &bearer)],
+            &[("x-api-key", ""), ("authorization", &bearer)],
+        ] {
+            assert_eq!(case.get("/v1/me", one).await.told(), (200, "ann".to_owned()), "{case} {one:?}");
+        }
+    })
+    .await;
+}
+
 /// All but what differs each time.
 fn without_ids(headers: &HeaderMap) -> HeaderMap {
     let varying = ["x-request-id", "date"];

@@ -212,9 +212,9 @@ async fn r170_a_handlers_own_refusal_is_a_status() {
     .await;
 }
 
-/// Clients sort reasons by domain: those of one service have one.
+/// A handler refuses with the same words as a guard: clients sort reasons by domain, and support finds requests by their id.
 #[tokio::test]
-async fn r170_a_handlers_own_refusal_has_the_domain_of_the_service() {
+async fn r170_a_handlers_own_refusal_has_domain_and_id_of_the_envelope() {
     let auth = Auth::new();
     everywhere(&auth, &auth.mount(), async |case| {
         if case.version == Version::HTTP_11 {
@@ -222,12 +222,29 @@ async fn r170_a_handlers_own_refusal_has_the_domain_of_the_service() {
         }
         let mut stock = StockClient::new(connect(case).await);
         let refused = stock.reserve(message(&[WRITER], "globex")).await.unwrap_err();
-        assert_eq!(refused.get_details_error_info().unwrap().domain, "hosts.test", "{case}");
+        assert_refused(case, &refused, Code::PermissionDenied, "WRONG_ORG");
     })
     .await;
 }
 
-/// A refusal of a policy that names what cannot stand in a header as it is.
+#[tokio::test]
+async fn a_handlers_own_refusal_is_told_to_the_observer() {
+    let auth = Auth::new();
+    everywhere(&auth, &auth.mount(), async |case| {
+        if case.version == Version::HTTP_11 {
+            return;
+        }
+        let mut stock = StockClient::new(connect(case).await);
+        stock.reserve(message(&[WRITER], "globex")).await.unwrap_err();
+        let seen = case.auth.decisions();
+        let refusal = seen.last().unwrap();
+        assert_eq!((refusal.kind, refusal.layer), (Some(RejectionKind::Custom), "handler"), "{case} {seen:?}");
+        assert_eq!(refusal.subject.as_deref(), Some("bob"), "{case}");
+    })
+    .await;
+}
+
+/// A message may have what cannot stand in a header as it is.
 #[tokio::test]
 async fn r171_a_message_in_any_language_arrives() {
     let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());

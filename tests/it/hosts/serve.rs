@@ -22,7 +22,8 @@ use tower::{
     util::Either,
 };
 use tower_auth::{
-    AuthStack, BoxError, PeerAddr, Principal, Rejection, RequestExt as _, RequireLayer, permission::role,
+    AuthStack, BoxError, ErrorEnvelopeLayer, PeerAddr, Principal, Rejection, RequestExt as _, RequireLayer,
+    permission::role,
 };
 use tower_http::{
     classify::{ServerErrorsAsFailures, SharedClassifier},
@@ -48,7 +49,7 @@ pub(super) enum Host {
 /// What is mounted on a host, and what the host is told.
 #[derive(Clone)]
 pub(super) struct Mount {
-    pub(super) stack: AuthStack,
+    stack: Either<AuthStack, ErrorEnvelopeLayer>,
     pub(super) cors_outside: Option<CorsLayer>,
     pub(super) cors_inside: Option<CorsLayer>,
     /// Whether the host is set up to tell whose connection it is; tonic always is.
@@ -59,6 +60,15 @@ pub(super) struct Mount {
 
 impl Mount {
     pub(super) fn new(stack: AuthStack) -> Self {
+        Self::of(Either::Left(stack))
+    }
+
+    /// What somebody mounts who forgets the guards.
+    pub(super) fn without_authentication(envelope: ErrorEnvelopeLayer) -> Self {
+        Self::of(Either::Right(envelope))
+    }
+
+    fn of(stack: Either<AuthStack, ErrorEnvelopeLayer>) -> Self {
         Self { stack, cors_outside: None, cors_inside: None, peers: true, slow: mpsc::unbounded_channel().0 }
     }
 
@@ -74,7 +84,7 @@ impl Mount {
 
 type Cors<L> = Stack<Either<CorsLayer, Identity>, L>;
 type Trace = TraceLayer<SharedClassifier<ServerErrorsAsFailures>>;
-type Layers = Cors<Stack<Trace, Stack<AuthStack, Cors<Identity>>>>;
+type Layers = Cors<Stack<Trace, Stack<Either<AuthStack, ErrorEnvelopeLayer>, Cors<Identity>>>>;
 
 /// A server that stops when it is dropped.
 pub(super) struct Running {

@@ -1,0 +1,69 @@
+//! The readiness probe finds the layers that it is there to find (pitfall p01).
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use axum::{Router, routing};
+use http::{Request, Response, StatusCode};
+use tower::{Layer as _, Service, ServiceExt as _};
+use tower_auth::{AuthStack, Disclosure, ErrorEnvelopeLayer, RequireLayer, Rules, testing::ReadinessProbe};
+
+use super::{KEYED, keys, record};
+use crate::support::{Body, get};
+
+/// Calls a clone of its inner service, which was never polled ready: the mistake that the probe is there to find.
+#[derive(Clone)]
+struct Careless<S>(S);
+
+impl<S: Service<Request<Body>> + Clone> Service<Request<Body>> for Careless<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> S::Future {
+        self.0.clone().call(request)
+    }
+}
+
+fn probe() -> ReadinessProbe<
+    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send,
+> {
+    ReadinessProbe::new(tower::service_fn(async |_: Request<Body>| Ok(Response::new(Body::default()))))
+}
+
+#[tokio::test]
+#[should_panic(expected = "called without being polled ready")]
+async fn p01_the_probe_panics_under_a_careless_layer() {
+    let _ = Careless(probe()).oneshot(get("/", &[])).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "called without being polled ready")]
+async fn p01_the_probe_panics_the_second_time_too() {
+    let mut probe = probe();
+    probe.ready().await.unwrap().call(get("/", &[])).await.unwrap();
+    let _ = probe.call(get("/", &[])).await;
+}
+
+#[tokio::test]
+async fn p01_the_probe_is_content_with_every_layer_of_ours() {
+    let stack = AuthStack::builder()
+        .auth(keys(record()).disclose(Disclosure::State))
+        .rules(Rules::new().public("/"))
+        .build()
+        .unwrap();
+    let mut service =
+        ErrorEnvelopeLayer::detailed().layer(stack.layer(RequireLayer::scope("read").report_only().layer(probe())));
+    for _ in 0..3 {
+        let response = service.ready().await.unwrap().call(get("/", &KEYED)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+    let app: Router = Router::new().route("/", routing::get(|| async { "ok" })).layer(keys(record()));
+    assert_eq!(app.oneshot(get("/", &KEYED)).await.unwrap().status(), StatusCode::OK);
+}
