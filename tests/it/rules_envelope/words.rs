@@ -42,7 +42,8 @@ async fn r154_every_text_of_every_kind_can_be_replaced() {
         let text = |member: &str| format!("{member} of {kind:?}");
         Words::new(text("code")).message(text("message")).system_message(text("system")).kind(text("type"))
     };
-    let one_by_one = RejectionKind::ALL.iter().copied().fold(Catalogue::default(), |all, kind| all.with(kind, own(kind)));
+    let one_by_one =
+        RejectionKind::ALL.iter().copied().fold(Catalogue::default(), |all, kind| all.with(kind, own(kind)));
     let at_once = Catalogue::default().map(|kind, _| own(kind));
     assert_eq!(one_by_one, at_once);
     for kind in RejectionKind::ALL.iter().copied() {
