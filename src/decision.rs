@@ -1,6 +1,11 @@
 //! What an observer is told.
 
-use std::{error::Error, fmt, net::IpAddr, sync::Arc};
+use std::{
+    error::Error,
+    fmt::{self, Write as _},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use http::Extensions;
 
@@ -17,6 +22,9 @@ use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Id
 /// 03:12:07 INFO tower_auth: request refused kind=ExpiredKey status=401 layer="api_key" subject="acme" key_id="key_7"
 ///     key_hint="ak_…x9Yz" peer=192.0.2.7 trace_id=2fbbf3b6-51a1-4f1b-88e2-c00e8b52fbb8 cause=the key is expired
 /// ```
+///
+/// (A client may choose the id by a `traceparent` header, and so write lines under another's; where that matters, give requests new
+/// ones with [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
 ///
 /// So it was the key `key_7` of `acme`, and it had expired, whatever the client was told. The events and their fields are stable:
 ///
@@ -54,7 +62,15 @@ pub struct Decision<'a> {
 enum Seen<'a> {
     Request(&'a Extensions),
     /// The request is gone; this was kept.
-    Kept(Option<&'a Principal>, Option<TraceId>),
+    Kept(Kept<'a>),
+}
+
+/// What is left of a request when its response comes back.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kept<'a> {
+    pub(crate) principal: Option<&'a Principal>,
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) peer: Option<IpAddr>,
 }
 
 impl<'a> Decision<'a> {
@@ -65,13 +81,9 @@ impl<'a> Decision<'a> {
     }
 
     /// A refusal from further in, of which only the response tells.
-    pub(crate) fn from_further_in(
-        refusal: &'a Rejection,
-        principal: Option<&'a Principal>,
-        trace_id: Option<TraceId>,
-    ) -> Self {
+    pub(crate) fn from_further_in(refusal: &'a Rejection, kept: Kept<'a>) -> Self {
         let layer = refusal.layer().unwrap_or("handler");
-        Self { refusal: Some(refusal), layer, seen: Seen::Kept(principal, trace_id), enforced: true }
+        Self { refusal: Some(refusal), layer, seen: Seen::Kept(kept), enforced: true }
     }
 
     /// The same, of a guard that only reports.
@@ -96,7 +108,7 @@ impl<'a> Decision<'a> {
     pub fn peer(&self) -> Option<IpAddr> {
         match self.seen {
             Seen::Request(extensions) => PeerAddr::of(extensions).map(|peer| peer.0),
-            Seen::Kept(..) => None,
+            Seen::Kept(kept) => kept.peer,
         }
     }
 
@@ -129,7 +141,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn principal(&self) -> Option<&'a Principal> {
         self.refusal.and_then(Rejection::principal).or_else(|| match self.seen {
-            Seen::Kept(principal, _) => principal,
+            Seen::Kept(kept) => kept.principal,
             Seen::Request(extensions) => match extensions.get() {
                 Some(Identity::Principal(principal)) => Some(principal),
                 _ => None,
@@ -148,7 +160,7 @@ impl<'a> Decision<'a> {
     pub fn trace_id(&self) -> Option<TraceId> {
         match self.seen {
             Seen::Request(extensions) => extensions.get().copied(),
-            Seen::Kept(_, trace_id) => trace_id,
+            Seen::Kept(kept) => kept.trace_id,
         }
     }
 
@@ -191,7 +203,7 @@ impl<'a> Decision<'a> {
                     key_hint = self.key_hint(),
                     peer = self.peer().map(tracing::field::display),
                     trace_id = self.trace_id().map(tracing::field::display),
-                    cause = self.cause().map(tracing::field::display),
+                    cause = self.cause().map(|cause| tracing::field::display(OneLine(cause))),
                     $message
                 )
             };
@@ -216,6 +228,18 @@ impl fmt::Debug for Decision<'_> {
             .field("trace_id", &self.trace_id())
             .field("enforced", &self.enforced)
             .finish()
+    }
+}
+
+/// A cause may hold what a client sent: no control character of it reaches the log, so that nobody writes lines of their own.
+struct OneLine<'a>(&'a (dyn Error + Send + Sync + 'static));
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .to_string()
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
     }
 }
 

@@ -27,7 +27,7 @@ impl Protocol {
             return Self::Http;
         }
         let rest = &media[PREFIX.len()..];
-        let end = rest.iter().position(|byte| matches!(byte, b'+' | b';' | b' ')).unwrap_or(rest.len());
+        let end = rest.iter().position(|byte| matches!(byte, b'+' | b';' | b' ' | b'\t')).unwrap_or(rest.len());
         match rest[..end].to_ascii_lowercase().as_slice() {
             b"" => Self::Grpc,
             b"-web" => Self::GrpcWeb,

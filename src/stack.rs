@@ -83,7 +83,8 @@
 //! # }
 //! ```
 //!
-//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never with an identity.
+//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never with an identity; read
+//! there what may stand behind it.
 //!
 //! # Whose connection
 //!
@@ -172,7 +173,7 @@ impl<S> Layer<S> for AuthStack {
 pub struct AuthStackBuilder {
     envelope: Option<ErrorEnvelopeLayer>,
     auth: Option<AuthLayer>,
-    rules: Option<Rules>,
+    rules: Vec<Rules>,
     require: Vec<RequireLayer>,
     observer: Option<Observer>,
     expose_principal: bool,
@@ -191,8 +192,9 @@ impl AuthStackBuilder {
     }
 
     /// What every method and path requires. A public route asks nobody who they are.
-    pub fn rules(self, rules: Rules) -> Self {
-        Self { rules: Some(rules), ..self }
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules.push(rules);
+        self
     }
 
     /// What every request must be granted, public routes too. Several calls must all grant.
@@ -233,7 +235,13 @@ impl AuthStackBuilder {
         let mut auth = auth.clock_or(&self.clock);
         let challenge = auth.challenge();
         let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
-        if let Some(rules) = self.rules {
+        if self.rules.len() > 1 {
+            return Err(ConfigError::new(
+                "the AuthStack was given two tables of rules",
+                "write all rules in one table, the first that matches first",
+            ));
+        }
+        for rules in self.rules {
             rules.check_config()?;
             let open = rules.clone();
             auth = auth.open(move |request| open.is_public(request));
@@ -241,7 +249,7 @@ impl AuthStackBuilder {
         }
         behind.extend(self.require.iter().map(RequireLayer::guard));
         let guards = Guards::new([auth.guard()].into_iter().chain(behind))
-            .observed_by(self.observer)
+            .watched_by(self.observer)
             .expose_principal(self.expose_principal);
         let mut envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
         if let Some(challenge) = challenge {

@@ -33,7 +33,8 @@ impl From<Rejection> for Status {
         static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
         let refusal = Refusal::new(&rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
         let details = Bytes::from(grpc::details(&refusal, grpc::DOMAIN));
-        let mut status = Self::with_details(Code::from_i32(grpc::code(&refusal).into()), refusal.message(), details);
+        let mut status =
+            Self::with_details(Code::from_i32(grpc::code(&refusal).into()), grpc::message(&refusal), details);
         status.set_source(Arc::new(rejection));
         status
     }

@@ -54,6 +54,9 @@ impl AuthLayer {
 
     /// Lets CORS preflights pass (OPTIONS with `Origin` and `Access-Control-Request-Method`), never with an identity: for
     /// services whose CORS layer stands further in. Every other OPTIONS is a request like any.
+    ///
+    /// What stands behind has to answer OPTIONS itself, as a CORS layer does, or route by method: a handler for any method, as services that
+    /// tonic generates are, would run for a stranger. Where you can, put the CORS layer outside instead.
     pub fn pass_preflight(mut self) -> Self {
         self.0.pass_preflight = true;
         self

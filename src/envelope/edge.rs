@@ -9,7 +9,7 @@ use super::{
     render::{Enveloped, Render},
     settings::Settings,
 };
-use crate::{Decision, Rejection, TraceId, protocol::Protocol};
+use crate::{Decision, Rejection, TraceId, decision::Kept, protocol::Protocol};
 
 /// The outermost edge as one request passes it: in with a trace id, out with an envelope.
 #[derive(Debug)]
@@ -71,9 +71,10 @@ impl Edge {
             None if self.0.settings.adopt_foreign => adopt(response)?,
             None => return None,
         };
-        // A gate has logged its refusals; what a handler refused, or broke, is known only here.
-        if refusal.layer().is_none() && (own || refusal.status().is_server_error()) {
-            Decision::from_further_in(&refusal, None, Some(self.0.trace_id)).log();
+        // A gate has logged its refusals, and a stack's gate those of its handlers; others are known only here.
+        if !refusal.is_logged() && (own || refusal.status().is_server_error()) {
+            let kept = Kept { trace_id: Some(self.0.trace_id), ..Kept::default() };
+            Decision::from_further_in(&refusal, kept).log();
         }
         Some(refusal)
     }

@@ -65,8 +65,8 @@ impl ErrorEnvelopeLayer {
         Self::new(Problem { types: Some(base.into()) })
     }
 
-    /// Gives problem details to a client that asks for `application/problem+json` by name in `Accept`, and the format of the
-    /// service to all others.
+    /// Gives problem details to a client that names `application/problem+json` in `Accept`, whatever weight above zero it gives it, and
+    /// the format of the service to all others.
     pub fn or_problem_json(mut self) -> Self {
         self.0.negotiated = Some(Problem::default());
         self

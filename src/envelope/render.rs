@@ -83,7 +83,9 @@ impl Render {
             Some(problem) if self.wants_problem => problem,
             _ => &*self.settings.format,
         };
-        if self.settings.negotiated.is_some() {
+        let said =
+            parts.headers.get_all(header::VARY).iter().any(|line| line.as_bytes().eq_ignore_ascii_case(b"accept"));
+        if self.settings.negotiated.is_some() && !said {
             parts.headers.append(header::VARY, HeaderValue::from_static("accept"));
         }
         let mut body = Vec::with_capacity(512);

@@ -1,6 +1,7 @@
 use std::{
     future::Future,
     mem,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -15,7 +16,7 @@ use super::{
     guard::Verdict,
     guards::{Guards, Progress},
 };
-use crate::{Rejection, TraceId, answer::BoxFuture, decision::Decision};
+use crate::{Decision, PeerAddr, Rejection, TraceId, answer::BoxFuture, decision::Kept};
 
 pin_project! {
     /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody has
@@ -59,6 +60,7 @@ struct Waiting<S, B> {
 struct Watch {
     guards: Arc<Guards>,
     trace_id: Option<TraceId>,
+    peer: Option<IpAddr>,
 }
 
 impl<S, B, R> Admission<S, B>
@@ -70,10 +72,11 @@ where
         let (mut request, body) = request.into_parts();
         let mut effects = Effects::default();
         let progress = guards.run(0, &mut request, &mut effects);
-        let watch = guards
-            .observer
-            .is_some()
-            .then(|| Watch { guards: Arc::clone(guards), trace_id: request.extensions.get().copied() });
+        let watch = guards.watches().then(|| Watch {
+            guards: Arc::clone(guards),
+            trace_id: request.extensions.get().copied(),
+            peer: PeerAddr::of(&request.extensions).map(|peer| peer.0),
+        });
         let state = match progress {
             Progress::Admitted => State::Admitted { inner: service.call(Request::from_parts(request, body)) },
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
@@ -109,7 +112,7 @@ where
                     let mut response = ready!(inner.poll(cx))?;
                     this.effects.apply(&mut response);
                     if let Some(watch) = this.watch {
-                        watch.report(&response, this.effects);
+                        watch.report(&mut response, this.effects);
                     }
                     return Poll::Ready(Ok(pass(response)));
                 }
@@ -155,9 +158,18 @@ where
 }
 
 impl Watch {
-    fn report<B>(&self, response: &Response<B>, effects: &Effects) {
-        if let (Some(observer), Some(refusal)) = (&self.guards.observer, Rejection::of(response)) {
-            observer.tell(&Decision::from_further_in(refusal, effects.principal(), self.trace_id));
+    /// Tells of a refusal from further in, and logs one of the handler's, which no gate has done.
+    fn report<B>(&self, response: &mut Response<B>, effects: &Effects) {
+        let Some(refusal) = Rejection::of(response) else { return };
+        let kept = Kept { principal: effects.principal(), trace_id: self.trace_id, peer: self.peer };
+        let decision = Decision::from_further_in(refusal, kept);
+        if let Some(observer) = &self.guards.observer {
+            observer.tell(&decision);
+        }
+        if !refusal.is_logged() {
+            decision.log();
+            let logged = refusal.clone().logged();
+            response.extensions_mut().insert(logged);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Effects {
             if let Identity::Principal(principal) = &identity {
                 self.identified = true;
                 self.expose = readers.outer_layers;
-                self.principal = (readers.outer_layers || readers.observer).then(|| principal.clone());
+                self.principal = (readers.outer_layers || readers.watch).then(|| principal.clone());
             }
             request.extensions.insert(identity);
         }
@@ -70,7 +70,7 @@ impl Effects {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Readers {
     pub(super) outer_layers: bool,
-    pub(super) observer: bool,
+    pub(super) watch: bool,
 }
 
 /// RFC 9111 protects what `Authorization` opened; of other headers a shared cache has to be told (section 3.5).

@@ -33,9 +33,14 @@ impl Guards {
         Self { list: list.into_iter().collect(), observer: None, readers: Readers::default() }
     }
 
-    pub(crate) fn observed_by(self, observer: Option<Observer>) -> Self {
-        let readers = Readers { observer: observer.is_some(), ..self.readers };
+    /// Tells somebody of decisions, and in any case logs who was refused further in.
+    pub(crate) fn watched_by(self, observer: Option<Observer>) -> Self {
+        let readers = Readers { watch: true, ..self.readers };
         Self { observer, readers, ..self }
+    }
+
+    pub(super) const fn watches(&self) -> bool {
+        self.readers.watch
     }
 
     pub(crate) fn expose_principal(self, expose: bool) -> Self {

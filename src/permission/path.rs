@@ -1,5 +1,7 @@
 //! Paths that two readers could read in two ways.
 
+use http::request::Parts;
+
 /// What is ambiguous about a path, if anything is.
 ///
 /// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty segments,
@@ -29,7 +31,7 @@ fn encoded_ambiguity(path: &[u8]) -> Option<&'static str> {
             b'/' | b'\\' => return Some("an encoded separator"),
             b'.' => return Some("an encoded dot"),
             0..=0x1f | 0x7f => return Some("an encoded control character"),
-            b'%' if encoded(&[&b"%"[..], &path[at + 3..]].concat()).is_some() => return Some("a double encoding"),
+            b'%' if hex_pair(path, at + 3).is_some() => return Some("a double encoding"),
             byte if byte.is_ascii_alphanumeric() => return Some("an encoded letter or digit"),
             _ => {}
         }
@@ -42,20 +44,42 @@ pub(super) fn is_encoded(path: &str) -> bool {
     path.contains('%') || !path.is_ascii()
 }
 
+/// Whether a segment reads like this text when it is decoded.
+pub(super) fn reads_like(segment: &str, plain: &[u8]) -> bool {
+    decoded(segment).eq(plain.iter().copied())
+}
+
 /// What a handler reads that decodes its path.
-pub(super) fn decoded(segment: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(segment.len());
+pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     let mut rest = segment.as_bytes();
-    while let [first, behind @ ..] = rest {
+    std::iter::from_fn(move || {
+        let (first, behind) = rest.split_first()?;
         let byte = encoded(rest).filter(|_| *first == b'%');
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &rest[3..] } else { behind };
-    }
-    bytes
+        rest = if byte.is_some() { rest.get(3..)? } else { behind };
+        Some(byte.unwrap_or(*first))
+    })
 }
 
 /// The byte that `%XY` stands for.
 fn encoded(text: &[u8]) -> Option<u8> {
+    hex_pair(text, 1)
+}
+
+fn hex_pair(text: &[u8], at: usize) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    u8::try_from(digit(1)? << 4 | digit(2)?).ok()
+    u8::try_from(digit(at)? << 4 | digit(at + 1)?).ok()
+}
+
+/// Whether axum's `nest` has taken a prefix off the path, so that a table of whole paths means something else by what is left.
+#[cfg(feature = "axum")]
+pub(super) fn is_nested(request: &Parts) -> bool {
+    request
+        .extensions
+        .get::<axum::extract::OriginalUri>()
+        .is_some_and(|original| original.0.path() != request.uri.path())
+}
+
+#[cfg(not(feature = "axum"))]
+pub(super) const fn is_nested(_: &Parts) -> bool {
+    false
 }

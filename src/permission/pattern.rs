@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::Method;
 
-use super::path::{ambiguity, decoded};
+use super::path::{ambiguity, decoded, reads_like};
 use crate::ConfigError;
 
 /// A method and a path of whole segments: `GET /v1/models/{id}`.
@@ -42,6 +42,9 @@ impl Pattern {
             _ => return Err(wrong("has no HTTP method in capitals in front")),
         };
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
+        if !path.is_ascii() {
+            return Err(wrong("has characters that clients send percent-encoded; write them so, in capitals: %C3%A9"));
+        }
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path with a space, a query or a fragment"));
         }
@@ -64,9 +67,14 @@ impl Pattern {
         self.meets(method, path, |segment, raw, _| segment == raw)
     }
 
+    /// Whether only some methods are meant.
+    pub(super) const fn is_bound_to_a_method(&self) -> bool {
+        self.method.is_some()
+    }
+
     /// The same, the path read decoded.
     pub(super) fn matches_decoded(&self, method: &Method, path: &str) -> bool {
-        self.meets(method, path, |segment, _, plain| decoded(segment) == plain)
+        self.meets(method, path, |segment, _, plain| reads_like(segment, plain))
     }
 
     fn meets(&self, method: &Method, path: &str, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
@@ -105,7 +113,7 @@ impl Segment {
             "**" => Some(Self::Rest),
             _ if name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}', '*'])) => Some(Self::One),
             _ if text.contains(['{', '}', '*']) => None,
-            _ => Some(Self::Literal(text.to_owned(), decoded(text))),
+            _ => Some(Self::Literal(text.to_owned(), decoded(text).collect())),
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use http::request::Parts;
+use http::{Method, header, request::Parts};
 
 use super::{
-    path::{ambiguity, is_encoded},
+    path::{ambiguity, is_encoded, is_nested},
     pattern::Pattern,
     policy::Permission,
 };
@@ -40,9 +40,17 @@ use crate::ConfigError;
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 ///
+/// # What to know
+///
+/// - `/admin` is not `/admin/`; `/admin/**` means both. Nothing that rewrites paths may stand between the table and the routes.
+/// - gRPC methods are written without an HTTP method: services that tonic generates answer to any.
+/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where a rule that is bound to a
+///   method means its path, or a public rule means OPTIONS. Behind a rule for any method, a handler for any method could run for it.
+///
 /// # When not to use it
 ///
-/// Inside axum's `nest`, where the prefix of the path is gone: mount the stack around the whole router.
+/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`). Mount the stack around
+/// the whole router.
 #[derive(Clone, Default)]
 #[must_use = "rules do nothing until a stack has them"]
 pub struct Rules {
@@ -65,6 +73,8 @@ pub(super) enum Found<'a> {
     Requires(&'a Arc<dyn Permission>),
     Nothing,
     Ambiguous(&'static str),
+    /// A router has taken a prefix off the path.
+    Nested,
 }
 
 impl Rules {
@@ -132,6 +142,9 @@ impl Rules {
 
     pub(super) fn find(&self, request: &Parts) -> Found<'_> {
         let path = request.uri.path();
+        if is_nested(request) {
+            return Found::Nested;
+        }
         if let Some(what) = ambiguity(path) {
             return Found::Ambiguous(what);
         }
@@ -146,6 +159,18 @@ impl Rules {
             Some((_, Access::Requires(policy))) => Found::Requires(policy),
             None => self.otherwise.as_ref().map_or(Found::Nothing, Found::Requires),
         }
+    }
+
+    /// Whether a preflight may pass: where a rule for this path is bound to a method, so is the route behind it, and OPTIONS reaches no
+    /// handler of another. A route for any method might run for it.
+    pub(super) fn passes_preflight(&self, request: &Parts) -> bool {
+        let wanted = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let Some(Ok(wanted)) = wanted.map(|method| Method::from_bytes(method.as_bytes())) else { return false };
+        let path = request.uri.path();
+        let place = self.first(|pattern| pattern.matches(&wanted, path));
+        !is_nested(request)
+            && ambiguity(path).is_none()
+            && place.and_then(|place| self.routes.get(place)).is_some_and(|(pattern, _)| pattern.is_bound_to_a_method())
     }
 
     fn first(&self, meant: impl Fn(&Pattern) -> bool) -> Option<usize> {

@@ -22,13 +22,14 @@ impl Guard for Rules {
 
     #[inline]
     fn check(&self, request: &Parts) -> Answer<Verdict> {
-        if passes_preflight(request) {
+        if passes_preflight(request) && self.passes_preflight(request) {
             return Answer::ready(Ok(Outcome::default()));
         }
         match self.find(request) {
             Found::Public => Answer::ready(Ok(Outcome::default())),
             Found::Requires(policy) => ask(&**policy, request, false),
             Found::Nothing => Answer::ready(Err(refuse(request, Rejection::not_found()))),
+            Found::Nested => Answer::ready(Err(Rejection::internal(NESTED))),
             Found::Ambiguous(what) => {
                 let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("path", what);
                 Answer::ready(Err(refuse(request, rejection)))
@@ -36,6 +37,9 @@ impl Guard for Rules {
         }
     }
 }
+
+const NESTED: &str = "Rules stand inside axum's nest, where the prefix of the path is gone, so that they would mean other routes \
+                      than they say; mount the stack with the rules around the whole router";
 
 /// A stranger learns nothing but that a credential is missing.
 fn refuse(request: &Parts, rejection: Rejection) -> Rejection {

@@ -26,6 +26,7 @@ pub struct Rejection {
     // Beside the facts, so that a refusal that is made once is given out again and again without a copy.
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
+    logged: bool,
 }
 
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl Rejection {
         let status = kind.status();
         let facts =
             Facts { kind, status, words: None, details: Vec::new(), retry_after: None, cause: None, principal: None };
-        Self { facts: Arc::new(facts), challenge: None, layer: None }
+        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false }
     }
 
     /// A refusal of the handler's own: any status, any code.
@@ -138,6 +139,11 @@ impl Rejection {
         Self { layer: self.layer.or(Some(layer)), ..self }
     }
 
+    /// A gate has told the log of it.
+    pub(crate) fn logged(self) -> Self {
+        Self { logged: true, ..self }
+    }
+
     fn words(self, change: impl FnOnce(&mut Words)) -> Self {
         self.set(|facts| change(facts.words.get_or_insert_default()))
     }
@@ -193,6 +199,10 @@ impl Rejection {
 
     pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         self.facts.retry_after.map(whole_seconds)
+    }
+
+    pub(crate) const fn is_logged(&self) -> bool {
+        self.logged || self.layer.is_some()
     }
 
     pub(crate) const fn has_challenge(&self) -> bool {

@@ -32,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
     ("key", &["error", "hex", "secret"]),
     ("store", &["answer", "error", "key", "principal", "secret"]),
-    ("gate", &["answer", "challenge", "credential", "decision", "identity", "principal", "protocol", "rejection", "trace_id"]),
+    ("gate", &["answer", "challenge", "credential", "decision", "identity", "peer", "principal", "protocol", "rejection", "trace_id"]),
     ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
     ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
     ("permission", &["answer", "error", "gate", "identity", "principal", "rejection"]),
@@ -429,6 +429,7 @@ fn headers_are_looked_at_in_few_files() {
         "envelope/settings.rs",       // the media types that a client accepts
         "gate/effects.rs",            // `Vary` of a response
         "permission/organization.rs", // the header that a service declared
+        "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request
         "trace_id.rs",                // `traceparent`
     ];

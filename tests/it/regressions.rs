@@ -6,8 +6,8 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use tower::{Layer, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, Challenge, ErrorEnvelopeLayer,
-    KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Rejection, RejectionKind, RequestHead,
-    RequireLayer,
+    KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, PeerAddr, Principal, Rejection, RejectionKind,
+    RequestHead, RequireLayer, Rules, permission::scope, testing::FakeAuth,
 };
 
 use crate::{
@@ -191,4 +191,109 @@ fn a_scheme_that_is_no_token_is_an_error_at_start_up() {
         assert!(error.to_string().contains("authentication scheme"), "{error}");
     }
     assert_eq!(Challenge::new("").as_str(), "Unknown");
+}
+
+/// The service that tonic generates answers to any HTTP method: a preflight must not reach it.
+#[tokio::test]
+async fn r016_a_preflight_runs_no_grpc_method() {
+    let rules = Rules::new().require("/inventory.v1.Stock/Reserve", scope("write"));
+    let auth = AuthLayer::from(FakeAuth::never()).pass_preflight();
+    let stack = AuthStack::builder().auth(auth).rules(rules).build().unwrap();
+    let never = strict(|_: Request<Body>| panic!("a stranger has reached the method"));
+    let mut request = get(
+        "/inventory.v1.Stock/Reserve",
+        &[
+            ("origin", "https://a.example"),
+            ("access-control-request-method", "POST"),
+            ("content-type", "application/grpc"),
+        ],
+    );
+    *request.method_mut() = http::Method::OPTIONS;
+    assert_eq!(stack.layer(never).oneshot(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+}
+
+/// axum's `nest` strips the prefix: `/admin/health` is not the public `/health` of the table.
+#[tokio::test]
+async fn r018_rules_inside_nest_are_a_mounting_error_and_open_nothing() {
+    let rules = || Rules::new().public("GET /health").require("* /admin/**", scope("admin")).otherwise_deny();
+    let stack = AuthStack::builder().auth(FakeAuth::never()).rules(rules()).build().unwrap();
+    let inner = axum::Router::new().route("/health", axum::routing::get(|| async { "secret" }));
+    let nested = axum::Router::new().nest("/admin", inner.clone().layer(stack.guards())).layer(stack.envelope());
+    let ask = |path: &str| Request::get(path).body(axum::body::Body::empty()).unwrap();
+    let refused = nested.oneshot(ask("/admin/health")).await.unwrap();
+    assert!(matches!(refused.status().as_u16(), 401 | 500), "{}", refused.status());
+    let known = AuthStack::builder()
+        .auth(FakeAuth::always(Principal::builder("alice").build()))
+        .rules(rules())
+        .build()
+        .unwrap();
+    let nested = axum::Router::new().nest("/admin", inner.clone().layer(known.guards()));
+    let refused = nested.oneshot(ask("/admin/health")).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let whole = axum::Router::new().nest("/admin", inner).layer(stack);
+    assert_eq!(whole.oneshot(ask("/admin/health")).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn nobody_writes_log_lines_through_a_cause() {
+    let logs = Logs::capture();
+    let handler = strict(|_: Request<Body>| {
+        Rejection::unavailable("no file a\n INFO tower_auth: request admitted subject=\"root\"\u{1b}[2J")
+            .into_response()
+    });
+    ErrorEnvelopeLayer::detailed().layer(handler).oneshot(get("/", &[])).await.unwrap();
+    let log = logs.text();
+    assert!(log.contains("no file a\\n INFO") && !log.contains("no file a\n") && !log.contains("\u{1b}[2J"), "{log}");
+}
+
+/// The log alone tells whose request a handler refused.
+#[tokio::test]
+async fn a_handlers_refusal_is_logged_once_and_with_the_caller() {
+    let logs = Logs::capture();
+    let (scheme, store) = store(KeyRecord::new("key_1", "acme"));
+    let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme, store)).build().unwrap();
+    let handler =
+        strict(|_: Request<Body>| Rejection::custom(StatusCode::CONFLICT, "TAKEN").cause("seen once").into_response());
+    let mut request = get("/", &[("x-api-key", KEY)]);
+    request.extensions_mut().insert(PeerAddr([192, 0, 2, 7].into()));
+    stack.layer(handler).oneshot(request).await.unwrap();
+    let log = logs.text();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("seen once")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for told in ["layer=\"handler\"", "subject=\"acme\"", "key_id=\"key_1\"", "5678", "peer=192.0.2.7", "trace_id="] {
+        assert!(lines[0].contains(told), "{told} in {}", lines[0]);
+    }
+}
+
+/// A client closes a connection whose header block is too large, and then the refusal is lost.
+#[tokio::test]
+async fn r171_a_long_text_does_not_make_fields_too_large() {
+    let long = "слишком длинно ".repeat(1_000);
+    let refusal = Rejection::custom(StatusCode::FORBIDDEN, "OWN").message(long.clone()).detail("why", long);
+    let handler = strict(move |_: Request<Body>| refusal.clone().into_response());
+    let mut request = get("/a.B/C", &[("content-type", "application/grpc")]);
+    *request.method_mut() = http::Method::POST;
+    let response = ErrorEnvelopeLayer::detailed().layer(handler).oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "7");
+    let size: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    assert!(size < 8 * 1024, "{size}");
+}
+
+#[test]
+fn two_tables_of_rules_are_an_error_at_start_up() {
+    let builder = AuthStack::builder().auth(FakeAuth::never());
+    assert!(builder.rules(Rules::new().public("/a")).rules(Rules::new().public("/b")).build().is_err());
+    let literal = AuthStack::builder().auth(FakeAuth::never()).rules(Rules::new().public("/caf\u{e9}")).build();
+    assert!(literal.unwrap_err().to_string().contains("%C3%A9"));
+}
+
+/// Work before authentication must not grow faster than the path.
+#[tokio::test]
+async fn a_long_path_of_encodings_is_read_once() {
+    let stack =
+        AuthStack::builder().auth(FakeAuth::never()).rules(Rules::new().public("/open/{name}")).build().unwrap();
+    for (encoded, status) in [("%25", 200), ("%2525", 401), ("%21", 200)] {
+        let path = format!("/open/{}", encoded.repeat(10_000));
+        assert_eq!(stack.layer(ok()).oneshot(get(&path, &[])).await.unwrap().status().as_u16(), status, "{encoded}");
+    }
 }

@@ -16,10 +16,27 @@ pub(crate) fn code(refusal: &Refusal<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
-/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`.
+/// More than this in fields is cut: clients close a connection whose header block is too large, and then the refusal is lost.
+const LONGEST_MESSAGE: usize = 512;
+const LONGEST_DETAILS: usize = 3 * 1024;
+
+/// The sentence for the client's user, cut where it would be too long for a field.
+pub(crate) fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
+    let message = refusal.message();
+    let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
+    message.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too long, the reason
+/// and the wait are left.
 pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
-    let status = Message::default().number(1, u64::from(code(refusal))).text(2, refusal.message());
-    let mut status = status.any(3, "ErrorInfo", &error_info(refusal, domain));
+    let all = status(refusal, domain, true);
+    if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }
+}
+
+fn status(refusal: &Refusal<'_>, domain: &str, everything: bool) -> Vec<u8> {
+    let status = Message::default().number(1, u64::from(code(refusal))).text(2, message(refusal));
+    let mut status = status.any(3, "ErrorInfo", &error_info(refusal, domain, everything));
     if let Some(seconds) = refusal.retry_after() {
         // google.rpc.RetryInfo { retry_delay: Duration { seconds } }
         let delay = Message::default().number(1, seconds);
@@ -27,10 +44,10 @@ pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
     }
     if matches!(refusal.kind(), RejectionKind::RateLimited | RejectionKind::TooCostly) {
         // google.rpc.QuotaFailure { violations: [{ subject, description }] }
-        let violation = Message::default().text(1, refusal.code()).text(2, refusal.message());
+        let violation = Message::default().text(1, refusal.code()).text(2, message(refusal));
         status = status.any(3, "QuotaFailure", &Message::default().message(1, &violation));
     }
-    if let Some(violations) = bad_request(refusal) {
+    if let Some(violations) = bad_request(refusal).filter(|_| everything) {
         status = status.any(3, "BadRequest", &violations);
     }
     if let Some(id) = refusal.trace_id() {
@@ -43,7 +60,7 @@ pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
 pub(crate) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("grpc-status", code(refusal).to_string()),
-        ("grpc-message", percent_encoded(refusal.message())),
+        ("grpc-message", percent_encoded(message(refusal))),
         ("grpc-status-details-bin", STANDARD_NO_PAD.encode(details(refusal, domain))),
     ];
     if let Some(seconds) = refusal.retry_after() {
@@ -53,9 +70,9 @@ pub(crate) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str
 }
 
 /// `google.rpc.ErrorInfo { reason, domain, metadata }`.
-fn error_info(refusal: &Refusal<'_>, domain: &str) -> Message {
+fn error_info(refusal: &Refusal<'_>, domain: &str, metadata: bool) -> Message {
     let info = Message::default().text(1, &reason(refusal.code())).text(2, domain);
-    refusal.details().fold(info, |info, (name, value)| {
+    refusal.details().filter(|_| metadata).fold(info, |info, (name, value)| {
         let value = match value {
             Detail::Text(text) => text.as_ref().to_owned(),
             Detail::Number(number) => number.to_string(),
@@ -71,7 +88,7 @@ fn bad_request(refusal: &Refusal<'_>) -> Option<Message> {
     if !matches!(refusal.kind(), MalformedRequest | InvalidJson | InvalidFields) {
         return None;
     }
-    let description = refusal.message();
+    let description = message(refusal);
     let violation = |field: &str| Message::default().text(1, field).text(2, description);
     let mut fields: Vec<&str> = Vec::new();
     for (name, value) in refusal.details() {

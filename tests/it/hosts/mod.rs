@@ -112,6 +112,7 @@ fn rules() -> Rules {
         .public("/grpc.health.v1.Health/*")
         .require("/inventory.v1.Stock/Reserve", scope("write"))
         .require("/inventory.v1.Stock/*", scope("read"))
+        .require("GET /v1/me", scope("read"))
         .require("POST /v1/models", scope("write"))
         .require("* /v1/**", scope("read"))
         .otherwise_deny()

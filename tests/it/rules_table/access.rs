@@ -158,7 +158,12 @@ async fn r018_what_stands_further_in_still_refuses_on_a_public_route() {
 
 #[tokio::test]
 async fn r016_p07_a_preflight_passes_the_table_only_where_declared() {
-    let rules = || Rules::new().require("DELETE /v1/models/{id}", scope("admin")).public("OPTIONS /open");
+    let rules = || {
+        Rules::new()
+            .require("DELETE /v1/models/{id}", scope("admin"))
+            .require("* /v1/files/{id}", scope("admin"))
+            .public("OPTIONS /open")
+    };
     let auth = || AuthLayer::from(FakeAuth::never());
     let passing = AuthStack::builder().auth(auth().pass_preflight()).rules(rules()).build().unwrap();
     let plain = AuthStack::builder().auth(auth()).rules(rules()).build().unwrap();
@@ -175,8 +180,9 @@ async fn r016_p07_a_preflight_passes_the_table_only_where_declared() {
     let status = async |stack: &AuthStack, request| {
         stack.layer(handler.clone()).oneshot(request).await.unwrap().status().as_u16()
     };
-    for path in ["/v1/models/7", "/unknown", "/a//b"] {
-        assert_eq!(status(&passing, request("OPTIONS", path, &[origin, asks])).await, 200, "{path}");
+    // Where no rule, or one for any method, means the path, a handler for any method could run for it.
+    for (path, passed) in [("/v1/models/7", 200), ("/v1/files/7", 401), ("/unknown", 401), ("/a//b", 401)] {
+        assert_eq!(status(&passing, request("OPTIONS", path, &[origin, asks])).await, passed, "{path}");
         assert_eq!(status(&plain, request("OPTIONS", path, &[origin, asks])).await, 401, "{path}");
         for headers in [&[][..], &[origin], &[asks]] {
             assert_eq!(status(&passing, request("OPTIONS", path, headers)).await, 401, "{path} {headers:?}");
