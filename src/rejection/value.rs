@@ -57,8 +57,16 @@ impl Rejection {
         Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false }
     }
 
-    /// A refusal of the handler's own: any status, any code.
+    /// A refusal of the handler's own: any status that is no success, any code.
+    ///
+    /// A status that tells a client that all went well (200 and the like) is answered 500, and the log says why; 204 and 304 are sent, without
+    /// a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
+        if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
+            return Self::internal(format!(
+                "a handler refused a request with {status}, which is no refusal; take 4xx or 5xx"
+            ));
+        }
         Self::new(RejectionKind::Custom).status_code(status).words(|words| words.code = Some(code.into()))
     }
 

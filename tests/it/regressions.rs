@@ -297,3 +297,15 @@ async fn a_long_path_of_encodings_is_read_once() {
         assert_eq!(stack.layer(ok()).oneshot(get(&path, &[])).await.unwrap().status().as_u16(), status, "{encoded}");
     }
 }
+
+#[tokio::test]
+async fn p65_a_refusal_is_never_a_success() {
+    for status in [StatusCode::OK, StatusCode::CREATED, StatusCode::CONTINUE] {
+        let logs = Logs::capture();
+        let handler = strict(move |_: Request<Body>| Rejection::custom(status, "FINE").into_response());
+        let response = ErrorEnvelopeLayer::detailed().layer(handler).oneshot(get("/", &[])).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(text(response).await.contains("INTERNAL_ERROR"));
+        assert!(logs.text().contains("which is no refusal"), "{}", logs.text());
+    }
+}
