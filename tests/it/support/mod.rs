@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::Service;
-use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
+use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, testing::ReadinessProbe};
 
 pub(crate) type Body = Full<Bytes>;
 
@@ -54,16 +54,15 @@ where
     serde_json::from_str(&text(response).await).unwrap()
 }
 
-/// An inner service that panics when it is called without having been polled ready itself: a clone has not.
-#[derive(Debug)]
-pub(crate) struct Strict<F> {
-    handler: F,
-    ready: bool,
-}
+/// A service from a closure, under every layer of the tests, in a probe that panics when it is called without having been polled
+/// ready itself: a clone has not.
+pub(crate) type Strict<F> = ReadinessProbe<Handler<F>>;
 
-/// Under every layer of the tests stands a [`Strict`] service.
+#[derive(Clone, Debug)]
+pub(crate) struct Handler<F>(F);
+
 pub(crate) fn strict<F>(handler: F) -> Strict<F> {
-    Strict { handler, ready: false }
+    ReadinessProbe::new(Handler(handler))
 }
 
 /// A strict service that answers 200 with an empty body.
@@ -71,13 +70,7 @@ pub(crate) fn ok() -> Strict<impl Fn(Request<Body>) -> Response<Body> + Clone> {
     strict(|_| Response::new(Body::default()))
 }
 
-impl<F: Clone> Clone for Strict<F> {
-    fn clone(&self) -> Self {
-        Self { handler: self.handler.clone(), ready: false }
-    }
-}
-
-impl<F> Service<Request<Body>> for Strict<F>
+impl<F> Service<Request<Body>> for Handler<F>
 where
     F: Fn(Request<Body>) -> Response<Body>,
 {
@@ -86,13 +79,11 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.ready = true;
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without being polled ready");
-        let response = (self.handler)(request);
+        let response = (self.0)(request);
         Box::pin(async move { Ok(response) })
     }
 }
