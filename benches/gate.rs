@@ -2,7 +2,8 @@
 //! that does only what must be done (the floor), and to what others offer.
 //!
 //! `cargo bench --bench gate` takes a quarter of a minute, `cargo bench --bench gate -- --quick` a second. It reports
-//! and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of the quietest run.
+//! and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of the
+//! quietest run.
 
 mod support;
 

@@ -23,15 +23,16 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge of a scheme, without parameters yet. Characters that no scheme may have are left out; a scheme of which
-    /// nothing is left is called `Unknown`.
+    /// A challenge of a scheme, without parameters yet. Characters that no scheme may have are left out; a scheme of
+    /// which nothing is left is called `Unknown`.
     #[must_use]
     pub fn new(scheme: &str) -> Self {
         let scheme = token(scheme);
         Self { text: if scheme.is_empty() { "Unknown".to_owned() } else { scheme }, names: Vec::new() }
     }
 
-    /// Adds a parameter. A name that stands there already (whatever its case), or that has no character left, is not added.
+    /// Adds a parameter. A name that stands there already (whatever its case), or that has no character left, is not
+    /// added.
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         let name = token(name);

@@ -15,18 +15,19 @@ use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Id
 ///
 /// # Why did this customer get a 401 at 03:12?
 ///
-/// The customer has the `x-request-id` of the answer, which is its `trace_id`. Every decision is one `tracing` event of the target
-/// `tower_auth`; search the log for the id:
+/// The customer has the `x-request-id` of the answer, which is its `trace_id`. Every decision is one `tracing` event
+/// of the target `tower_auth`; search the log for the id:
 ///
 /// ```text
 /// 03:12:07 INFO tower_auth: request refused kind=ExpiredKey status=401 layer="api_key" subject="acme" key_id="key_7"
 ///     key_hint="ak_…x9Yz" peer=192.0.2.7 trace_id=2fbbf3b6-51a1-4f1b-88e2-c00e8b52fbb8 cause=the key is expired
 /// ```
 ///
-/// (A client may choose the id by a `traceparent` header, and so write lines under another's; where that matters, give requests new
-/// ones with [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
+/// (A client may choose the id by a `traceparent` header, and so write lines under another's; where that matters,
+/// give requests new ones with [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
 ///
-/// So it was the key `key_7` of `acme`, and it had expired, whatever the client was told. The events and their fields are stable:
+/// So it was the key `key_7` of `acme`, and it had expired, whatever the client was told. The events and their fields
+/// are stable:
 ///
 /// | message | level | fields |
 /// |---|---|---|
@@ -35,8 +36,9 @@ use crate::{PeerAddr, Principal, Rejection, RejectionKind, TraceId, identity::Id
 /// | `request refused by a fault of the service` | ERROR | the same: a store that is down, a layer that is missing |
 /// | `request would have been refused` | WARN | the same, from a guard that only reports |
 ///
-/// `subject`, `key_id` and `key_hint` are there where the secret matched a record, `peer` where the host told the address. The layer is the
-/// one that decided: `gate` where all guards admitted, `handler` where the service refused in its own words.
+/// `subject`, `key_id` and `key_hint` are there where the secret matched a record, `peer` where the host told the
+/// address. The layer is the one that decided: `gate` where all guards admitted, `handler` where the service refused
+/// in its own words.
 ///
 /// # Example
 ///
@@ -112,8 +114,8 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Whether this takes back an admission that was told before: the guards admitted, and something further in refused. Such a
-    /// request is told twice.
+    /// Whether this takes back an admission that was told before: the guards admitted, and something further in
+    /// refused. Such a request is told twice.
     #[must_use]
     pub const fn overrules(&self) -> bool {
         matches!(self.seen, Seen::Kept(..))
@@ -231,7 +233,8 @@ impl fmt::Debug for Decision<'_> {
     }
 }
 
-/// A cause may hold what a client sent: no control character of it reaches the log, so that nobody writes lines of their own.
+/// A cause may hold what a client sent: no control character of it reaches the log, so that nobody writes lines of
+/// their own.
 struct OneLine<'a>(&'a (dyn Error + Send + Sync + 'static));
 
 impl fmt::Display for OneLine<'_> {

@@ -13,8 +13,8 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// By the media type of a POST, which every gRPC call is: `application/grpc`, `application/grpc-web`, `application/grpc-web-text`, each with or
-    /// without a `+proto`, `+json` or the like behind it.
+    /// By the media type of a POST, which every gRPC call is: `application/grpc`, `application/grpc-web`,
+    /// `application/grpc-web-text`, each with or without a `+proto`, `+json` or the like behind it.
     #[inline]
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         const PREFIX: &[u8] = b"application/grpc";

@@ -22,8 +22,9 @@
 //! }
 //! ```
 //!
-//! Mounted whole, the stack needs nothing of the response body: it answers refusals itself. Where some routes are public, its halves
-//! are mounted apart: [`guards`](AuthStack::guards) on the private routes, [`envelope`](AuthStack::envelope) around everything.
+//! Mounted whole, the stack needs nothing of the response body: it answers refusals itself. Where some routes are
+//! public, its halves are mounted apart: [`guards`](AuthStack::guards) on the private routes,
+//! [`envelope`](AuthStack::envelope) around everything.
 //!
 //! # Public and private routes in axum
 //!
@@ -52,17 +53,17 @@
 //! # }
 //! ```
 //!
-//! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer router's own, an
-//! unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
+//! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer
+//! router's own, an unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
 //!
-//! axum puts `Allow` on the answer to a wrong method outside of every `Router::layer`, also on a stranger's 401. Where that tells too much,
-//! wrap the finished router as a service: `stack.layer(router)`.
+//! axum puts `Allow` on the answer to a wrong method outside of every `Router::layer`, also on a stranger's 401.
+//! Where that tells too much, wrap the finished router as a service: `stack.layer(router)`.
 //!
 //! # With CORS, tracing and other layers
 //!
-//! CORS stands outside, so that refusals get its headers too and a browser can read them; it answers preflights before
-//! anybody is asked who they are. Request tracing may stand on either side: outside it sees refusals, inside it sees the
-//! principal.
+//! CORS stands outside, so that refusals get its headers too and a browser can read them; it answers preflights
+//! before anybody is asked who they are. Request tracing may stand on either side: outside it sees refusals, inside
+//! it sees the principal.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -83,13 +84,13 @@
 //! # }
 //! ```
 //!
-//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never with an identity; read
-//! there what may stand behind it.
+//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never
+//! with an identity; read there what may stand behind it.
 //!
 //! # Whose connection
 //!
-//! [`Decision::peer`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`, tonic over TCP, and any
-//! host that puts [`PeerAddr`](crate::PeerAddr) into the request's extensions.
+//! [`Decision::peer`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`,
+//! tonic over TCP, and any host that puts [`PeerAddr`](crate::PeerAddr) into the request's extensions.
 //!
 //! # When not to use it
 //!
@@ -203,14 +204,14 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that passes by
-    /// ([`Decision::overrules`]). It is called on the request's own path: be quick.
+    /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that
+    /// passes by ([`Decision::overrules`]). It is called on the request's own path: be quick.
     pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         Self { observer: Some(Observer::new(observe)), ..self }
     }
 
-    /// Puts the [`Principal`](crate::Principal) into the response's extensions too: for an access log further out, which cannot
-    /// read what was put into the request.
+    /// Puts the [`Principal`](crate::Principal) into the response's extensions too: for an access log further out,
+    /// which cannot read what was put into the request.
     pub fn expose_principal(self) -> Self {
         Self { expose_principal: true, ..self }
     }

@@ -26,8 +26,8 @@ impl<T> RequestExt for Request<T> {
     }
 }
 
-/// The status in the words of the default catalogue. It carries the refusal, so that an envelope outside gives it the words, the domain and the
-/// trace id of the service.
+/// The status in the words of the default catalogue. It carries the refusal, so that an envelope outside gives it the
+/// words, the domain and the trace id of the service.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);

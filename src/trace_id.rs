@@ -45,7 +45,8 @@ impl TraceId {
         if lines.next().is_some() { None } else { Self::from_traceparent(line.as_bytes()) }
     }
 
-    /// `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A higher version than ours may have more behind it.
+    /// `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A higher version than ours may have more
+    /// behind it.
     fn from_traceparent(line: &[u8]) -> Option<Self> {
         let version = *hex::decode::<1>(line.get(..2)?)?.first()?;
         let well_formed = line.get(2) == Some(&b'-') && line.get(35) == Some(&b'-') && line.get(52) == Some(&b'-');

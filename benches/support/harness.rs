@@ -48,8 +48,8 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance, and `cargo test --benches` for nothing: the
-    /// rows were tried when they were added.
+    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance, and `cargo test --benches` for
+    /// nothing: the rows were tried when they were added.
     pub(crate) fn from_args() -> Option<Self> {
         let asked = |flag| std::env::args().any(|arg| arg == flag);
         let effort =

@@ -4,9 +4,9 @@
 //! cargo run --example freddy -- --listen 127.0.0.1:8080
 //! ```
 //!
-//! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try. Logs go to
-//! standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send: in front of the
-//! world, put a proxy before it.
+//! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try.
+//! Logs go to standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send: in front
+//! of the world, put a proxy before it.
 
 mod demo;
 mod options;

@@ -9,7 +9,8 @@ use crate::{
     KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret, challenge, credential::Source, gate::Gate,
 };
 
-/// Authenticates requests by an API key; alone a layer, or a method of an [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
+/// Authenticates requests by an API key; alone a layer, or a method of an [`AuthLayer`] or
+/// [`AuthStack`](crate::AuthStack).
 ///
 /// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal as the
 /// [module page](crate::api_key) lists them.
@@ -78,7 +79,8 @@ impl ApiKeyLayer {
 
     /// Reads the key from this header, its whole value. Sources are asked in the order in which they are declared.
     ///
-    /// A name that no header can have refuses every request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// A name that no header can have refuses every request with 500, and fails
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     pub fn header(self, name: &str) -> Self {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
             return self.source(Source::Header(name));

@@ -1,7 +1,7 @@
 //! API keys: a header, a look-up, a principal.
 //!
-//! [`ApiKeyLayer`] reads the key from declared sources, rejects what has not the format of a key without a hash or a look-up,
-//! asks a [`KeyStore`](crate::KeyStore), and leaves the holder in the request.
+//! [`ApiKeyLayer`] reads the key from declared sources, rejects what has not the format of a key without a hash or a
+//! look-up, asks a [`KeyStore`](crate::KeyStore), and leaves the holder in the request.
 //!
 //! ```
 //! use tower::{Layer, ServiceExt, service_fn};
@@ -39,8 +39,9 @@
 //! | any key while the store does not answer | 503, `Retry-After` | yes |
 //! | a good key | the inner service | yes |
 //!
-//! A key is read from headers alone. Responses to requests with a key in a header of its own are marked `Cache-Control: private` and
-//! `Vary`, unless the handler set them: shared caches protect only what came with `Authorization` (RFC 9111, section 3.5).
+//! A key is read from headers alone. Responses to requests with a key in a header of its own are marked
+//! `Cache-Control: private` and `Vary`, unless the handler set them: shared caches protect only what came with
+//! `Authorization` (RFC 9111, section 3.5).
 //!
 //! # When not to use it
 //!

@@ -14,9 +14,9 @@ use crate::{
 
 /// Methods of authentication, asked in declared order; alone a layer, or part of an [`AuthStack`](crate::AuthStack).
 ///
-/// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or 401 with every
-/// challenge on offer, 400 for a repeated credential header, 503 where a store does not answer. The body of a
-/// refusal is empty; [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) outside gives it one.
+/// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or
+/// 401 with every challenge on offer, 400 for a repeated credential header, 503 where a store does not answer. The
+/// body of a refusal is empty; [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) outside gives it one.
 ///
 /// See the [module page](crate::authenticate) for an example.
 #[derive(Clone)]
@@ -52,25 +52,26 @@ impl AuthLayer {
         self
     }
 
-    /// Lets CORS preflights pass (OPTIONS with `Origin` and `Access-Control-Request-Method`), never with an identity: for
-    /// services whose CORS layer stands further in. Every other OPTIONS is a request like any.
+    /// Lets CORS preflights pass (OPTIONS with `Origin` and `Access-Control-Request-Method`), never with an identity:
+    /// for services whose CORS layer stands further in. Every other OPTIONS is a request like any.
     ///
-    /// What stands behind has to answer OPTIONS itself, as a CORS layer does, or route by method: a handler for any method, as services that
-    /// tonic generates are, would run for a stranger. Where you can, put the CORS layer outside instead.
+    /// What stands behind has to answer OPTIONS itself, as a CORS layer does, or route by method: a handler for any
+    /// method, as services that tonic generates are, would run for a stranger. Where you can, put the CORS layer
+    /// outside instead.
     pub fn pass_preflight(mut self) -> Self {
         self.0.pass_preflight = true;
         self
     }
 
-    /// Takes the credential headers out of the request once they are read, whole and whatever stands in them; otherwise they
-    /// are only marked sensitive.
+    /// Takes the credential headers out of the request once they are read, whole and whatever stands in them;
+    /// otherwise they are only marked sensitive.
     pub fn strip(mut self) -> Self {
         self.0.strip = true;
         self
     }
 
-    /// Refuses a request with credentials in more than one of the declared headers with 400, instead of letting the first method
-    /// that finds one decide. Off by default: clients exist that always send a key and a token.
+    /// Refuses a request with credentials in more than one of the declared headers with 400, instead of letting the
+    /// first method that finds one decide. Off by default: clients exist that always send a key and a token.
     pub fn reject_ambiguous(mut self) -> Self {
         self.0.reject_ambiguous = true;
         self

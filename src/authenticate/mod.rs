@@ -1,9 +1,10 @@
 //! Who is calling: methods of authentication, asked in declared order.
 //!
 //! An [`Authenticator`] is one method: API keys, or a user's own (mutual TLS that a mesh terminates, a cookie). An
-//! [`AuthLayer`] asks a list of them. The first that finds a credential decides, and a bad credential is never rescued by
-//! another method. A 401 offers the challenges of all of them. The layer always leaves an outcome: a
-//! [`Principal`](crate::Principal), or, where it is [`optional`](AuthLayer::optional), [`Anonymous`](crate::Anonymous).
+//! [`AuthLayer`] asks a list of them. The first that finds a credential decides, and a bad credential is never
+//! rescued by another method. A 401 offers the challenges of all of them. The layer always leaves an outcome: a
+//! [`Principal`](crate::Principal), or, where it is [`optional`](AuthLayer::optional),
+//! [`Anonymous`](crate::Anonymous).
 //!
 //! ```
 //! use tower_auth::{AuthFuture, AuthLayer, Authenticated, Authenticator, Principal, RequestHead};

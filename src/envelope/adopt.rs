@@ -9,8 +9,8 @@ use crate::{Rejection, RejectionKind};
 
 /// The refusal to show instead of a foreign error, if this is one.
 ///
-/// Adopted are 404, 405, 408, 413, 415 and all of 500 and above where the body is plain text or none, and every other error
-/// with no body at all. What has a media type of its own was meant for the client and stays.
+/// Adopted are 404, 405, 408, 413, 415 and all of 500 and above where the body is plain text or none, and every other
+/// error with no body at all. What has a media type of its own was meant for the client and stays.
 pub(super) fn adopt<B: Body>(response: &Response<B>) -> Option<Rejection> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
@@ -101,7 +101,8 @@ pub(super) fn remove_description(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
     ];
     if DESCRIPTION.iter().any(|name| headers.contains_key(name)) {
-        // `remove` would change the order of what stays, by which a response that was masked could be told from this one.
+        // `remove` would change the order of what stays, by which a response that was masked could be told from this
+        // one.
         let mut current = None;
         for (name, value) in std::mem::take(headers) {
             current = name.or(current);

@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use super::{body::EnvelopeBody, edge::Edge};
 
 pin_project! {
-    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written out.
+    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written
+    /// out.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

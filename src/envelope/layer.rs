@@ -13,8 +13,8 @@ use crate::{Clock, challenge};
 
 /// Puts one shape around every refusal; mounted outside of everything else.
 ///
-/// In: any request. Out: the request with a [`TraceId`](crate::TraceId) in its extensions. Back: every response with `x-request-id`, every
-/// [`Rejection`](crate::Rejection) as JSON.
+/// In: any request. Out: the request with a [`TraceId`](crate::TraceId) in its extensions. Back: every response with
+/// `x-request-id`, every [`Rejection`](crate::Rejection) as JSON.
 ///
 /// See the [module page](crate::envelope) for an example.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ impl ErrorEnvelopeLayer {
         })
     }
 
-    /// The detailed format: `{"success":false,"error":{…}}` with code, message, system message, type, status, details, trace id and
-    /// time.
+    /// The detailed format: `{"success":false,"error":{…}}` with code, message, system message, type, status,
+    /// details, trace id and time.
     pub fn detailed() -> Self {
         Self::new(Detailed)
     }
@@ -48,8 +48,8 @@ impl ErrorEnvelopeLayer {
         Self::new(Compact)
     }
 
-    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Codes are shown in lower
-    /// case, as there.
+    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Codes
+    /// are shown in lower case, as there.
     pub fn openai() -> Self {
         Self::new(OpenAi)
     }
@@ -65,8 +65,8 @@ impl ErrorEnvelopeLayer {
         Self::new(Problem { types: Some(base.into()) })
     }
 
-    /// Gives problem details to a client that names `application/problem+json` in `Accept`, whatever weight above zero it gives it, and
-    /// the format of the service to all others.
+    /// Gives problem details to a client that names `application/problem+json` in `Accept`, whatever weight above
+    /// zero it gives it, and the format of the service to all others.
     pub fn or_problem_json(mut self) -> Self {
         self.0.negotiated = Some(Problem::default());
         self
@@ -92,16 +92,17 @@ impl ErrorEnvelopeLayer {
 
     /// Puts the same shape around errors that a router, another layer or a handler made without this crate's words.
     ///
-    /// Adopted are 404, 405, 408, 413, 415 and all of 500 and above whose body is plain text or none, and every other error with
-    /// no body. `Allow`, `WWW-Authenticate`, `Retry-After` and all else that does not describe the body stays. An error with
-    /// a media type of its own, such as JSON or HTML, was meant for the client and is left alone.
+    /// Adopted are 404, 405, 408, 413, 415 and all of 500 and above whose body is plain text or none, and every other
+    /// error with no body. `Allow`, `WWW-Authenticate`, `Retry-After` and all else that does not describe the body
+    /// stays. An error with a media type of its own, such as JSON or HTML, was meant for the client and is left
+    /// alone.
     pub fn adopt_foreign_errors(mut self) -> Self {
         self.0.adopt_foreign = true;
         self
     }
 
-    /// Gives every request a new trace id, even where it brings a valid `traceparent`: for the border to callers who are not
-    /// trusted to choose ids (W3C Trace Context, section 3.4).
+    /// Gives every request a new trace id, even where it brings a valid `traceparent`: for the border to callers who
+    /// are not trusted to choose ids (W3C Trace Context, section 3.4).
     pub fn restart_traces(mut self) -> Self {
         self.0.trust_traceparent = false;
         self

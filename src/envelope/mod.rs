@@ -1,8 +1,9 @@
 //! One shape for every refusal: the error envelope.
 //!
-//! [`ErrorEnvelopeLayer`] stands outside of everything else. It gives the request a trace id, puts `x-request-id` on every response,
-//! and turns a [`Rejection`](crate::Rejection) into bytes: the same JSON for a missing key, a missing scope, a
-//! handler's own refusal and, where it [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them, the router's 404 and 405.
+//! [`ErrorEnvelopeLayer`] stands outside of everything else. It gives the request a trace id, puts `x-request-id` on
+//! every response, and turns a [`Rejection`](crate::Rejection) into bytes: the same JSON for a missing key, a missing
+//! scope, a handler's own refusal and, where it [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them, the router's
+//! 404 and 405.
 //!
 //! ```
 //! use http_body_util::BodyExt as _;
@@ -25,15 +26,16 @@
 //!
 //! # The detailed format
 //!
-//! `success`, and an `error` with `code`, `message`, `system_message`, `type`, `status`, `details`, `trace_id`, `timestamp`, in
-//! this order. `trace_id` equals the `x-request-id` header; `timestamp` is RFC 3339, UTC, whole seconds. The words come from a
-//! [`Catalogue`].
+//! `success`, and an `error` with `code`, `message`, `system_message`, `type`, `status`, `details`, `trace_id`,
+//! `timestamp`, in this order. `trace_id` equals the `x-request-id` header; `timestamp` is RFC 3339, UTC, whole
+//! seconds. The words come from a [`Catalogue`].
 //!
 //! # What it keeps and what it does not
 //!
-//! Status, `Allow`, `WWW-Authenticate`, `Retry-After` and all other headers of a response stay; those that describe a body
-//! that is replaced go. A response to HEAD keeps the length of the body that GET would get. The private cause of a refusal goes to
-//! the log, under the trace id, and never to the client. The refusal stays in the response's extensions.
+//! Status, `Allow`, `WWW-Authenticate`, `Retry-After` and all other headers of a response stay; those that describe a
+//! body that is replaced go. A response to HEAD keeps the length of the body that GET would get. The private cause of
+//! a refusal goes to the log, under the trace id, and never to the client. The refusal stays in the response's
+//! extensions.
 //!
 //! A request that the HTTP server itself refuses, before any service sees it, has no envelope.
 //!

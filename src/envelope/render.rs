@@ -95,8 +95,8 @@ impl Render {
         if self.head { EnvelopeBody::default() } else { EnvelopeBody::rendered(body.into()) }
     }
 
-    /// Status 200 and the gRPC status in fields, no message: "trailers-only" (gRPC over HTTP/2). gRPC-Web reads trailers at the
-    /// end of the body.
+    /// Status 200 and the gRPC status in fields, no message: "trailers-only" (gRPC over HTTP/2). gRPC-Web reads
+    /// trailers at the end of the body.
     fn grpc<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
         const OF_HTTP: [HeaderName; 5] =
             [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CACHE_CONTROL, header::VARY, header::ALLOW];

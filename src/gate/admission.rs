@@ -19,8 +19,8 @@ use super::{
 use crate::{Decision, PeerAddr, Rejection, TraceId, answer::BoxFuture, decision::Kept};
 
 pin_project! {
-    /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody has
-    /// made a response of yet.
+    /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody
+    /// has made a response of yet.
     ///
     /// It may be dropped at any await: guards have no state of their own here.
     pub(crate) struct Admission<S, B>
@@ -96,8 +96,8 @@ impl<S, B, R> Admission<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    /// What `pass` makes of the inner service's response, or `answer` of a refusal's, which has no body yet. A response is large: it is handed on at once and
-    /// not moved through a value that could hold either.
+    /// What `pass` makes of the inner service's response, or `answer` of a refusal's, which has no body yet. A
+    /// response is large: it is handed on at once and not moved through a value that could hold either.
     #[inline]
     pub(crate) fn poll_answer<T>(
         self: Pin<&mut Self>,

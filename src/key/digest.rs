@@ -173,7 +173,8 @@ pub(super) struct PepperMac {
 
 impl PepperMac {
     pub(super) fn new(version: u32, pepper: &[u8; 32]) -> Self {
-        // HMAC pads a short key with zeros up to its block (RFC 2104, section 2); a whole block cannot be of a wrong length.
+        // HMAC pads a short key with zeros up to its block (RFC 2104, section 2); a whole block cannot be of a wrong
+        // length.
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(pepper);
         Self { version, state: Hmac::new((&*block).into()) }

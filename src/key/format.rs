@@ -98,8 +98,8 @@ impl KeyFormat {
     /// `prefix_` and that many random letters and digits.
     ///
     /// # Errors
-    /// When the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, when the random part holds less than 128 bits, or
-    /// when the key would be longer than 512 bytes.
+    /// When the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, when the random part holds less than
+    /// 128 bits, or when the key would be longer than 512 bytes.
     pub fn prefixed(prefix: &str, random: usize) -> Result<Self, ConfigError> {
         if prefix.is_empty() || !prefix.bytes().all(|byte| Alphabet::UrlSafe.has(byte)) {
             return Err(ConfigError::new(
@@ -134,7 +134,8 @@ impl KeyFormat {
 
     /// `ak_` and 39 or 40 letters and digits.
     ///
-    /// The API that documents this format says 42 characters in all, and its own example has 43: both are accepted, 43 are minted.
+    /// The API that documents this format says 42 characters in all, and its own example has 43: both are accepted,
+    /// 43 are minted.
     #[must_use]
     pub const fn ak() -> Self {
         Self {

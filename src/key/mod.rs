@@ -21,8 +21,8 @@
 //! # At rest
 //!
 //! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. The keys have at least 128 bits of entropy, so a slow password
-//! hash would add nothing but a way to keep the server busy; the pepper makes a stolen table worthless even for
-//! keys that somebody chose. A table of plain SHA-256 digests works as it is with [`KeyScheme::sha256`], and is upgraded
+//! hash would add nothing but a way to keep the server busy; the pepper makes a stolen table worthless even for keys
+//! that somebody chose. A table of plain SHA-256 digests works as it is with [`KeyScheme::sha256`], and is upgraded
 //! without re-issuing a key: run HMAC over the stored digests once.
 //!
 //! # When not to use it

@@ -2,8 +2,8 @@
 
 use super::verdict::{Check, Denial, Verdict};
 
-/// Asks the second policy unless the first decides alone. Where the first has to be waited for, the second is prepared at
-/// once, because the request is gone by then; a future that is not polled asks nobody.
+/// Asks the second policy unless the first decides alone. Where the first has to be waited for, the second is
+/// prepared at once, because the request is gone by then; a future that is not polled asks nobody.
 pub(super) fn combine(
     first: Check,
     second: impl FnOnce() -> Check,

@@ -43,7 +43,8 @@ impl ScopeHierarchy {
         Ok(self)
     }
 
-    /// The policy that asks for a scope: it opens to whoever has it, or one that implies it. A denial names the scope alone.
+    /// The policy that asks for a scope: it opens to whoever has it, or one that implies it. A denial names the scope
+    /// alone.
     ///
     /// # Errors
     /// When it was not declared.

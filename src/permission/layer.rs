@@ -7,8 +7,9 @@ use crate::gate::{Gate, Guard, Guards};
 
 /// Admits whom a policy grants.
 ///
-/// In: a request that an authentication layer further out has seen. Out: the request as it is; 403 with what was required;
-/// 401 where nobody presented a credential; 503 where the policy could not tell; 500 where no authentication layer stands outside.
+/// In: a request that an authentication layer further out has seen. Out: the request as it is; 403 with what was
+/// required; 401 where nobody presented a credential; 503 where the policy could not tell; 500 where no
+/// authentication layer stands outside.
 ///
 /// ```
 /// use tower::{Layer, ServiceExt, service_fn};

@@ -47,8 +47,8 @@
 //!
 //! # Scopes and roles
 //!
-//! A scope is what a credential was granted (RFC 6749, section 3.3), a role is what its holder is. No scope implies another:
-//! `admin` opens nothing but `admin`, unless a [`ScopeHierarchy`] says so.
+//! A scope is what a credential was granted (RFC 6749, section 3.3), a role is what its holder is. No scope implies
+//! another: `admin` opens nothing but `admin`, unless a [`ScopeHierarchy`] says so.
 //!
 //! # When not to use it
 //!

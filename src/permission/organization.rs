@@ -36,11 +36,12 @@ impl OrgSource {
         })
     }
 
-    /// The path segment behind the segment of this name, as it stands in the request. A path in which the name stands twice
-    /// names no one organisation and is denied: 403.
+    /// The path segment behind the segment of this name, as it stands in the request. A path in which the name stands
+    /// twice names no one organisation and is denied: 403.
     ///
-    /// It sees the path that is left where it is mounted: inside axum's `nest` the prefix is gone, so nothing is found, and every
-    /// request is answered 500. There, take `OrgSource::axum_param` (feature `axum`). A percent-encoded id equals no id.
+    /// It sees the path that is left where it is mounted: inside axum's `nest` the prefix is gone, so nothing is
+    /// found, and every request is answered 500. There, take `OrgSource::axum_param` (feature `axum`). A
+    /// percent-encoded id equals no id.
     #[must_use]
     pub fn path_after(segment: &str) -> Self {
         let name = segment.trim_matches('/').to_owned();

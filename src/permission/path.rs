@@ -4,9 +4,9 @@ use http::request::Parts;
 
 /// What is ambiguous about a path, if anything is.
 ///
-/// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty segments,
-/// dot segments, and percent-encoding of what could be a separator, a dot, a control, a letter, a digit, or another
-/// percent-encoding.
+/// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty
+/// segments, dot segments, and percent-encoding of what could be a separator, a dot, a control, a letter, a digit, or
+/// another percent-encoding.
 pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
     if path.contains('\\') {
         return Some("a backslash");
@@ -70,7 +70,8 @@ fn hex_pair(text: &[u8], at: usize) -> Option<u8> {
     u8::try_from(digit(at)? << 4 | digit(at + 1)?).ok()
 }
 
-/// Whether axum's `nest` has taken a prefix off the path, so that a table of whole paths means something else by what is left.
+/// Whether axum's `nest` has taken a prefix off the path, so that a table of whole paths means something else by what
+/// is left.
 #[cfg(feature = "axum")]
 pub(super) fn is_nested(request: &Parts) -> bool {
     request

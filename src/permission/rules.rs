@@ -11,14 +11,14 @@ use crate::ConfigError;
 
 /// One table that says what every method and path requires; whatever is not in it is denied.
 ///
-/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` stand for one segment that is not empty, `**` at the
-/// end for all that is left, also nothing. The first rule that matches decides. GET means HEAD too. gRPC methods are
-/// paths: `/package.Service/Method`.
+/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` stand for one segment that
+/// is not empty, `**` at the end for all that is left, also nothing. The first rule that matches decides. GET means
+/// HEAD too. gRPC methods are paths: `/package.Service/Method`.
 ///
-/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like, or an encoding that means another
-/// rule when it is decoded) is refused with 400, not normalised.
-/// A request that no rule means is 404 (gRPC: `UNIMPLEMENTED`) for a known caller and 401 for anybody else, so that a stranger learns
-/// nothing. A public route asks for no credential and looks none up.
+/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like, or an encoding that means
+/// another rule when it is decoded) is refused with 400, not normalised. A request that no rule means is 404 (gRPC:
+/// `UNIMPLEMENTED`) for a known caller and 401 for anybody else, so that a stranger learns nothing. A public route
+/// asks for no credential and looks none up.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, AuthStack, Rules, Secret, permission::{any_scope, scope}};
@@ -42,15 +42,17 @@ use crate::ConfigError;
 ///
 /// # What to know
 ///
-/// - `/admin` is not `/admin/`; `/admin/**` means both. Nothing that rewrites paths may stand between the table and the routes.
+/// - `/admin` is not `/admin/`; `/admin/**` means both. Nothing that rewrites paths may stand between the table and
+///   the routes.
 /// - gRPC methods are written without an HTTP method: services that tonic generates answer to any.
-/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where a rule that is bound to a
-///   method means its path, or a public rule means OPTIONS. Behind a rule for any method, a handler for any method could run for it.
+/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where a
+///   rule that is bound to a method means its path, or a public rule means OPTIONS. Behind a rule for any method, a
+///   handler for any method could run for it.
 ///
 /// # When not to use it
 ///
-/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`). Mount the stack around
-/// the whole router.
+/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`).
+/// Mount the stack around the whole router.
 #[derive(Clone, Default)]
 #[must_use = "rules do nothing until a stack has them"]
 pub struct Rules {
@@ -115,7 +117,8 @@ impl Rules {
         self
     }
 
-    /// The table as text, one rule a line in the order in which they are asked: for the log at start-up, and for a test.
+    /// The table as text, one rule a line in the order in which they are asked: for the log at start-up, and for a
+    /// test.
     #[must_use]
     pub fn table(&self) -> String {
         let mut rows: Vec<(String, String)> =
@@ -149,8 +152,8 @@ impl Rules {
             return Found::Ambiguous(what);
         }
         let first = self.first(|pattern| pattern.matches(&request.method, path));
-        // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean different
-        // rules, a weaker one could open what a stronger one closes.
+        // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean
+        // different rules, a weaker one could open what a stronger one closes.
         if is_encoded(path) && first != self.first(|pattern| pattern.matches_decoded(&request.method, path)) {
             return Found::Ambiguous("an encoding that means another rule");
         }
@@ -161,8 +164,8 @@ impl Rules {
         }
     }
 
-    /// Whether a preflight may pass: where a rule for this path is bound to a method, so is the route behind it, and OPTIONS reaches no
-    /// handler of another. A route for any method might run for it.
+    /// Whether a preflight may pass: where a rule for this path is bound to a method, so is the route behind it, and
+    /// OPTIONS reaches no handler of another. A route for any method might run for it.
     pub(super) fn passes_preflight(&self, request: &Parts) -> bool {
         let wanted = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
         let Some(Ok(wanted)) = wanted.map(|method| Method::from_bytes(method.as_bytes())) else { return false };

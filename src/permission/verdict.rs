@@ -69,7 +69,8 @@ impl Denial {
         Self { permissions: permissions.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// The organisation that the principal does not belong to: another kind of refusal, and `organization_id` in the details.
+    /// The organisation that the principal does not belong to: another kind of refusal, and `organization_id` in the
+    /// details.
     pub fn organization(self, organization: impl Into<String>) -> Self {
         Self { organization: Some(organization.into()), ..self }
     }

@@ -1,8 +1,8 @@
 //! Why a request was refused, as a value.
 //!
-//! A gate answers a refusal with the status, the challenge headers, an empty body, and the [`Rejection`] in the response's
-//! extensions; the [envelope](crate::envelope) turns the value into bytes and leaves it there. So access logs and tests
-//! read the refusal itself and never parse a body.
+//! A gate answers a refusal with the status, the challenge headers, an empty body, and the [`Rejection`] in the
+//! response's extensions; the [envelope](crate::envelope) turns the value into bytes and leaves it there. So access
+//! logs and tests read the refusal itself and never parse a body.
 //!
 //! Handlers refuse with the same words: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors
 //! for the common ones.

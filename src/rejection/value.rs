@@ -59,8 +59,8 @@ impl Rejection {
 
     /// A refusal of the handler's own: any status that is no success, any code.
     ///
-    /// A status that tells a client that all went well (200 and the like) is answered 500, and the log says why; 204 and 304 are sent, without
-    /// a body.
+    /// A status that tells a client that all went well (200 and the like) is answered 500, and the log says why; 204
+    /// and 304 are sent, without a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
         if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
             return Self::internal(format!(
@@ -113,7 +113,8 @@ impl Rejection {
         self.words(|words| words.message = Some(message.into()))
     }
 
-    /// The sentence for the client's developer, instead of the catalogue's. It is sent: never the text of an internal error.
+    /// The sentence for the client's developer, instead of the catalogue's. It is sent: never the text of an internal
+    /// error.
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.words(|words| words.system_message = Some(message.into()))
     }
@@ -163,8 +164,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// The refusal that a response carries, whether an envelope has rendered it or not; also one that a tonic handler answered as a
-    /// `Status` (feature `tonic`).
+    /// The refusal that a response carries, whether an envelope has rendered it or not; also one that a tonic handler
+    /// answered as a `Status` (feature `tonic`).
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Option<&Self> {
         response.extensions().get().or_else(|| in_status(response.extensions()))

@@ -12,8 +12,9 @@ use crate::{
 
 /// Keys in the memory of the process: for one machine, for tests, for a handful of static keys.
 ///
-/// A clone is a handle on the same keys. What is inserted, changed or removed holds for the very next request. Nothing is written to a
-/// disk: the process that ends forgets them. Keys are found by a hash that never leaves the process, whatever the peppers of the scheme.
+/// A clone is a handle on the same keys. What is inserted, changed or removed holds for the very next request.
+/// Nothing is written to a disk: the process that ends forgets them. Keys are found by a hash that never leaves the
+/// process, whatever the peppers of the scheme.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
@@ -88,8 +89,8 @@ impl MemoryKeyStore {
         Ok(key)
     }
 
-    /// Changes the state of every key with this id, for the very next request; `false` where there is none. A revoked key
-    /// stays revoked: then, too, `false`.
+    /// Changes the state of every key with this id, for the very next request; `false` where there is none. A revoked
+    /// key stays revoked: then, too, `false`.
     #[must_use = "false says that nothing was changed"]
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
         let mut changed = false;

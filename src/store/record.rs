@@ -81,7 +81,8 @@ pub enum KeyStatus {
 }
 
 impl KeyRecord {
-    /// An active key with this id, of this account. The account is also the subject, until [`subject`](Self::subject) names another.
+    /// An active key with this id, of this account. The account is also the subject, until [`subject`](Self::subject)
+    /// names another.
     pub fn new(id: impl Into<String>, account: impl Into<String>) -> Self {
         let account = account.into();
         let principal =

@@ -4,8 +4,8 @@ use tower_service::Service;
 
 /// A service that panics when it is called without having been polled ready itself, which a clone has not.
 ///
-/// Put it under a layer of your own: one that clones its inner service and calls the clone works over most services and fails over
-/// those that need their `poll_ready`, such as limits.
+/// Put it under a layer of your own: one that clones its inner service and calls the clone works over most services
+/// and fails over those that need their `poll_ready`, such as limits.
 ///
 /// ```
 /// use tower::{ServiceExt, service_fn};

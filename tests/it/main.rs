@@ -1,4 +1,5 @@
-//! One binary for all integration tests: shared servers, one link. A test that covers a numbered behaviour carries the number.
+//! One binary for all integration tests: shared servers, one link. A test that covers a numbered behaviour carries
+//! the number.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod support;

@@ -342,7 +342,8 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Logs {
     pub(crate) fn capture() -> Self {
-        // With one subscriber alone, `tracing` asks the thread that meets a log line first, which may be another test's.
+        // With one subscriber alone, `tracing` asks the thread that meets a log line first, which may be another
+        // test's.
         static SECOND: OnceLock<Dispatch> = OnceLock::new();
         SECOND.get_or_init(|| {
             Dispatch::new(tracing_subscriber::fmt().with_max_level(LevelFilter::ERROR).with_writer(io::sink).finish())

@@ -1,5 +1,5 @@
-//! One test a pitfall of published systems. p01 stands in `readiness`, p02 and p03 in `auto_traits`, p04 in `allocations`,
-//! p10 in `props`. Those of tokens, limits and strict bodies come with their layers.
+//! One test a pitfall of published systems. p01 stands in `readiness`, p02 and p03 in `auto_traits`, p04 in
+//! `allocations`, p10 in `props`. Those of tokens, limits and strict bodies come with their layers.
 
 use std::{
     convert::Infallible,

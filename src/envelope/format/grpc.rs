@@ -16,7 +16,8 @@ pub(crate) fn code(refusal: &Refusal<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
-/// More than this in fields is cut: clients close a connection whose header block is too large, and then the refusal is lost.
+/// More than this in fields is cut: clients close a connection whose header block is too large, and then the refusal
+/// is lost.
 const LONGEST_MESSAGE: usize = 512;
 const LONGEST_DETAILS: usize = 3 * 1024;
 
@@ -27,8 +28,8 @@ pub(crate) fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
     message.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too long, the reason
-/// and the wait are left.
+/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too
+/// long, the reason and the wait are left.
 pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
     let all = status(refusal, domain, true);
     if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }
@@ -113,7 +114,8 @@ fn reason(code: &str) -> String {
     if trimmed.len() < 3 { "REQUEST_REFUSED".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `required_role` is `requiredRole`: at most 64 characters of `[a-z][a-zA-Z0-9]+`, whatever a handler calls its detail.
+/// `required_role` is `requiredRole`: at most 64 characters of `[a-z][a-zA-Z0-9]+`, whatever a handler calls its
+/// detail.
 fn camel_case(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let key = words.fold(String::new(), |key, word| {

@@ -170,7 +170,8 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-/// Writes JSON. Nothing in a refusal can fail to be written and a `Vec` takes all; were it otherwise, no body is still a refusal.
+/// Writes JSON. Nothing in a refusal can fail to be written and a `Vec` takes all; were it otherwise, no body is
+/// still a refusal.
 pub(super) fn write(json: &impl Serialize, out: &mut Vec<u8>) {
     if let Err(error) = serde_json::to_writer(&mut *out, json) {
         tracing::error!(target: "tower_auth", %error, "an error envelope could not be written");

@@ -114,7 +114,8 @@ async fn the_event_of_an_admission_is_stable() {
     assert_eq!(line.values, expected);
 }
 
-/// What a handler refuses is logged by the envelope: once, with its cause, and without a second line for the same request.
+/// What a handler refuses is logged by the envelope: once, with its cause, and without a second line for the same
+/// request.
 #[tokio::test]
 async fn the_event_of_a_handlers_refusal_is_the_same() {
     let stack = AuthStack::builder().auth(keys(record())).build().unwrap();

@@ -1,5 +1,5 @@
-//! What observers, logs and outer layers are told: decisions and their stable events, guards that only report, and the page of
-//! USAGE.md for tests of a service (section 8), as far as its pieces exist.
+//! What observers, logs and outer layers are told: decisions and their stable events, guards that only report, and
+//! the page of USAGE.md for tests of a service (section 8), as far as its pieces exist.
 
 mod events;
 mod observer;
@@ -114,7 +114,8 @@ struct Events {
 
 impl Events {
     fn capture() -> Self {
-        // See there: with one subscriber alone, `tracing` asks the thread that meets a line first, which may be another test's.
+        // See there: with one subscriber alone, `tracing` asks the thread that meets a line first, which may be
+        // another test's.
         drop(Logs::capture());
         let lines = Arc::default();
         Self { _guard: tracing::subscriber::set_default(Collector(Arc::clone(&lines), AtomicU64::new(1))), lines }

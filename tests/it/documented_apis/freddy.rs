@@ -15,7 +15,8 @@ fn freddy() -> Server {
     Server::start("freddy", &[])
 }
 
-/// Compares an error with the document's, every field in its order; of trace id and time the form, which differs each time.
+/// Compares an error with the document's, every field in its order; of trace id and time the form, which differs each
+/// time.
 fn assert_documented(reply: &Reply, documented: &Value) {
     let (got, mut expected) = (reply.json(), documented.clone());
     let trace_id = got["error"]["trace_id"].as_str().unwrap();

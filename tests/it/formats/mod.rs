@@ -1,5 +1,5 @@
-//! What a refusal looks like in every format: a snapshot of all of them, RFC 9457 (rules 153 to 157), negotiation (rule 158), the
-//! formats that documents show, and a format of a user's own.
+//! What a refusal looks like in every format: a snapshot of all of them, RFC 9457 (rules 153 to 157), negotiation
+//! (rule 158), the formats that documents show, and a format of a user's own.
 
 mod documents;
 mod negotiation;
@@ -18,7 +18,8 @@ const TRACE_ID: &str = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
 const NOW: &str = "2025-01-15T10:30:00Z";
 const TYPES: &str = "https://api.example.com/problems/";
 
-/// What an envelope makes of a handler's refusal, for a request with these headers, at a fixed time and under a fixed id.
+/// What an envelope makes of a handler's refusal, for a request with these headers, at a fixed time and under a fixed
+/// id.
 async fn shown(
     layer: &ErrorEnvelopeLayer,
     headers: &[(&str, &str)],

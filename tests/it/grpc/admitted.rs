@@ -1,4 +1,5 @@
-//! Rules 167 and 172: which requests are gRPC, and what is added to an admitted answer: nothing that a client would see as metadata.
+//! Rules 167 and 172: which requests are gRPC, and what is added to an admitted answer: nothing that a client would
+//! see as metadata.
 
 use std::{
     convert::Infallible,

@@ -71,7 +71,8 @@ async fn r167_tonics_own_client_reads_admissions_and_refusals() {
 
 type Handler = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
-/// What `request.principal()` says inside a tonic service behind this layer, and whether it is known that nobody is calling.
+/// What `request.principal()` says inside a tonic service behind this layer, and whether it is known that nobody is
+/// calling.
 async fn principal<L>(layer: L, headers: &[(&str, &str)]) -> (StatusCode, Option<Result<Principal, Status>>, bool)
 where
     L: Layer<Handler>,
@@ -128,7 +129,8 @@ async fn p05_a_tonic_request_behind_nothing_is_a_mounting_error() {
     assert_eq!(forged.principal().unwrap_err().kind(), RejectionKind::Internal);
 }
 
-/// The status that a handler returns is the one that the envelope would have sent, but for the request's id, which it cannot know.
+/// The status that a handler returns is the one that the envelope would have sent, but for the request's id, which it
+/// cannot know.
 #[tokio::test]
 async fn r169_a_rejection_becomes_the_status_that_the_envelope_sends() {
     let own = Rejection::custom(StatusCode::FORBIDDEN, "WRONG_ORG").message("größe\n100%").detail("org_id", "o1");
@@ -154,7 +156,8 @@ fn p65_an_internal_error_is_internal_and_says_nothing_of_it() {
     assert_eq!(Status::from(Rejection::invalid_credentials()).code(), Code::Unauthenticated);
 }
 
-/// What a handler makes a status of reaches the log once, under the request's id, and the client reads it in the service's own terms.
+/// What a handler makes a status of reaches the log once, under the request's id, and the client reads it in the
+/// service's own terms.
 #[tokio::test]
 async fn r159_r170_a_status_that_was_a_rejection_is_logged_and_named_by_the_envelope() {
     let told = Arc::new(Mutex::new(Vec::new()));

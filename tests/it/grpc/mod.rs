@@ -1,4 +1,5 @@
-//! Rules 167 to 173: refusals as gRPC clients read them. Decoded with `tonic` and `prost`, which know nothing of this crate.
+//! Rules 167 to 173: refusals as gRPC clients read them. Decoded with `tonic` and `prost`, which know nothing of this
+//! crate.
 
 mod admitted;
 mod details;

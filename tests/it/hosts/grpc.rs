@@ -212,7 +212,8 @@ async fn r170_a_handlers_own_refusal_is_a_status() {
     .await;
 }
 
-/// A handler refuses with the same words as a guard: clients sort reasons by domain, and support finds requests by their id.
+/// A handler refuses with the same words as a guard: clients sort reasons by domain, and support finds requests by
+/// their id.
 #[tokio::test]
 async fn r170_a_handlers_own_refusal_has_domain_and_id_of_the_envelope() {
     let auth = Auth::new();

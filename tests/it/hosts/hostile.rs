@@ -1,5 +1,5 @@
-//! Hand-written HTTP/1.1, byte for byte: what no client library sends. Nothing here is ever a 5xx, a hang, or an admission that
-//! should not be.
+//! Hand-written HTTP/1.1, byte for byte: what no client library sends. Nothing here is ever a 5xx, a hang, or an
+//! admission that should not be.
 
 use std::{
     io::{Read as _, Write as _},

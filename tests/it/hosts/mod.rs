@@ -1,7 +1,7 @@
 //! The same stack, unchanged, on axum, tonic and bare hyper, over real sockets, HTTP/1.1 and HTTP/2.
 //!
-//! A test says what is answered once; [`everywhere`] asks it of every host in both versions. The order of layers is that of the
-//! documents: CORS outside of the stack, tracing inside.
+//! A test says what is answered once; [`everywhere`] asks it of every host in both versions. The order of layers is
+//! that of the documents: CORS outside of the stack, tracing inside.
 
 mod cancellation;
 mod client;

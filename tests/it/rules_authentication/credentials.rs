@@ -207,7 +207,8 @@ async fn r013_a_challenge_that_a_handler_adds_to_a_refusal_is_kept() {
     assert_eq!(response.headers()["www-authenticate"], "Negotiate");
 }
 
-/// The handler's refusal offers nothing; the gate next to it has completed it, and the one further out leaves that alone.
+/// The handler's refusal offers nothing; the gate next to it has completed it, and the one further out leaves that
+/// alone.
 #[tokio::test]
 async fn r013_what_an_inner_gate_completed_is_kept_by_an_outer_one() {
     let inner = AuthLayer::first(Named::new("x-mesh-id", "Mutual"));

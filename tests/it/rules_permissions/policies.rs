@@ -75,7 +75,8 @@ impl Permission for Always {
     }
 }
 
-/// Rows are the first policy, columns the second, both in the order of [`LETTERS`]. `.` behind a letter: the second is not asked.
+/// Rows are the first policy, columns the second, both in the order of [`LETTERS`]. `.` behind a letter: the second
+/// is not asked.
 const LETTERS: [char; 4] = ['G', 'D', 'U', 'M'];
 const AND: [&str; 4] = ["G D U M", "D.D.D.D.", "U D U M", "M.M.M.M."];
 const OR: [&str; 4] = ["G.G.G.G.", "G D U M", "G U U M", "M.M.M.M."];
@@ -94,7 +95,8 @@ async fn r090_and_or_decide_by_the_table_whether_ready_or_not() {
                 };
                 let (one, other) = pair();
                 let decided = letter(&decide(one.clone().and(other.clone())).await);
-                // What is ready is computed by being asked, so it counts even behind a policy that has to be waited for.
+                // What is ready is computed by being asked, so it counts even behind a policy that has to be waited
+                // for.
                 let asked = |asked: &Always, expected: bool| {
                     (one_waits && !other_waits) || (asked.asked.load(Ordering::SeqCst) == 1) == expected
                 };

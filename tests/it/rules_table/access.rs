@@ -93,7 +93,8 @@ async fn r018_an_unknown_path_tells_a_stranger_nothing() {
     }
 }
 
-/// What a handler saw: somebody, nobody, whether the key's header is marked sensitive, and whether a claimed name came through.
+/// What a handler saw: somebody, nobody, whether the key's header is marked sensitive, and whether a claimed name
+/// came through.
 type Seen = (bool, bool, Option<bool>, bool);
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! `Rules`: the grammar of patterns, whole segments (pitfall p06), paths that can be read in two ways (rule 018), public routes, what
-//! a stranger learns, and a slow reference that must agree.
+//! `Rules`: the grammar of patterns, whole segments (pitfall p06), paths that can be read in two ways (rule 018),
+//! public routes, what a stranger learns, and a slow reference that must agree.
 
 mod access;
 mod paths;

@@ -129,8 +129,8 @@ async fn r018_what_can_be_read_in_one_way_passes_as_it_is() {
     }
 }
 
-/// RFC 3986 calls these spellings equal (sections 2.1, 2.3, 6.2.2), and a handler that decodes its path reads them as one: the rule of
-/// the plain spelling must not be escaped through the rule that stands below it.
+/// RFC 3986 calls these spellings equal (sections 2.1, 2.3, 6.2.2), and a handler that decodes its path reads them as
+/// one: the rule of the plain spelling must not be escaped through the rule that stands below it.
 #[tokio::test]
 async fn r018_another_spelling_of_a_protected_path_does_not_fall_through() {
     let rules = Rules::new()

@@ -63,8 +63,8 @@ fn r018_a_pattern_that_cannot_be_read_is_refused_when_the_stack_is_built() {
     assert!(error.contains("\"first\"") && !error.contains("\"second\""), "{error}");
 }
 
-/// A rule that no request can ever meet protects nothing: what it was to protect falls to a rule further down. A wildcard in the
-/// pattern makes it no better.
+/// A rule that no request can ever meet protects nothing: what it was to protect falls to a rule further down. A
+/// wildcard in the pattern makes it no better.
 #[test]
 fn r018_a_pattern_that_no_request_can_meet_is_refused_too() {
     let mut built = Vec::new();

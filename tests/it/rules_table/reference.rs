@@ -18,7 +18,8 @@ enum Access {
     Denied,
 }
 
-/// All that a path of these segments can be split into, and every segment held against every part of a pattern, recursively.
+/// All that a path of these segments can be split into, and every segment held against every part of a pattern,
+/// recursively.
 fn meets(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern.split_first(), path.split_first()) {
         (None, None) | (Some((&"**", [])), _) => true,

@@ -54,8 +54,8 @@ where
     serde_json::from_str(&text(response).await).unwrap()
 }
 
-/// A service from a closure, under every layer of the tests, in a probe that panics when it is called without having been polled
-/// ready itself: a clone has not.
+/// A service from a closure, under every layer of the tests, in a probe that panics when it is called without having
+/// been polled ready itself: a clone has not.
 pub(crate) type Strict<F> = ReadinessProbe<Handler<F>>;
 
 #[derive(Clone, Debug)]

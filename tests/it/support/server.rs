@@ -106,8 +106,8 @@ impl Server {
         self.request(line, &[&format!("X-API-Key: {}", self.demo(key))], "")
     }
 
-    /// Sends SIGTERM and waits for the end: how it ended, and what stood on standard output after the ready line and on standard
-    /// error.
+    /// Sends SIGTERM and waits for the end: how it ended, and what stood on standard output after the ready line and
+    /// on standard error.
     pub(crate) fn stop(self) -> (ExitStatus, String, String) {
         self.stop_by("TERM")
     }
@@ -173,8 +173,8 @@ impl Reply {
     }
 }
 
-/// Sends these bytes on a connection of their own and reads until the server closes it; a server that does neither answer nor
-/// close within the patience of this module fails the test.
+/// Sends these bytes on a connection of their own and reads until the server closes it; a server that does neither
+/// answer nor close within the patience of this module fails the test.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
