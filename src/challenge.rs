@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
 /// One challenge, `ApiKey realm="api"`: a scheme and its parameters, each name at most once, every
 /// value a quoted string in which `"` and `\` are escaped.
@@ -67,6 +67,17 @@ pub(crate) fn join<'a>(challenges: impl IntoIterator<Item = &'a str>) -> Option<
 
 /// What a 401 offers when nobody said what is on offer: the header method of RFC 6750, with one parameter.
 pub(crate) const FALLBACK: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
+
+/// Gives a 401 an offer that has none, or only the fallback of a refusal that is unaware of what is on offer.
+pub(crate) fn complete(headers: &mut HeaderMap, unaware: bool, offer: &HeaderValue) {
+    let nothing_own = match headers.get(header::WWW_AUTHENTICATE) {
+        Some(own) => unaware && own == FALLBACK,
+        None => true,
+    };
+    if nothing_own {
+        headers.insert(header::WWW_AUTHENTICATE, offer.clone());
+    }
+}
 
 /// Whether this is a token (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(text: &str) -> bool {

@@ -17,6 +17,7 @@ mod principal;
 mod protocol;
 mod secret;
 mod trace_id;
+mod vary;
 
 pub mod api_key;
 pub mod authenticate;

@@ -65,10 +65,9 @@ impl Edge {
 
     /// The refusal that a response carries, or that is made of a foreign error.
     fn refusal_in<B: Body>(&self, response: &Response<B>) -> Option<Rejection> {
-        let own = Rejection::of(response).is_some();
-        let refusal = match Rejection::of(response) {
-            Some(refusal) => refusal.clone(),
-            None if self.0.settings.adopt_foreign => adopt(response)?,
+        let (refusal, own) = match Rejection::of(response) {
+            Some(refusal) => (refusal.clone(), true),
+            None if self.0.settings.adopt_foreign => (adopt(response)?, false),
             None => return None,
         };
         // A gate has logged its refusals, and a stack's gate those of its handlers; others are known only here.

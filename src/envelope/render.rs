@@ -9,7 +9,7 @@ use super::{
     format::{ErrorFormat, Refusal, grpc},
     settings::Settings,
 };
-use crate::{Rejection, TraceId, challenge, protocol::Protocol};
+use crate::{Rejection, TraceId, challenge, protocol::Protocol, vary};
 
 /// In a response's extensions: an envelope was put around this refusal already.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,8 @@ impl Render {
         let (mut parts, ()) = response.into_parts();
         parts.headers.insert(REQUEST_ID, self.request_id());
         if parts.status == StatusCode::UNAUTHORIZED {
-            self.challenge(rejection, &mut parts.headers);
+            // The fallback of a handler's refusal knows less than this envelope does.
+            challenge::complete(&mut parts.headers, !rejection.has_challenge(), &self.settings.challenge);
         }
         parts.extensions.insert(Enveloped);
         let settings = &*self.settings;
@@ -57,14 +58,6 @@ impl Render {
         }
     }
 
-    /// The fallback of a handler's refusal knows less than this envelope does.
-    fn challenge(&self, refusal: &Rejection, headers: &mut HeaderMap) {
-        let ours = headers.get(header::WWW_AUTHENTICATE).is_none_or(|offer| offer == challenge::FALLBACK);
-        if ours && !refusal.has_challenge() {
-            headers.insert(header::WWW_AUTHENTICATE, self.settings.challenge.clone());
-        }
-    }
-
     fn request_id(&self) -> HeaderValue {
         let text = Bytes::copy_from_slice(&self.trace_id.hyphenated());
         HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
@@ -83,10 +76,8 @@ impl Render {
             Some(problem) if self.wants_problem => problem,
             _ => &*self.settings.format,
         };
-        let said =
-            parts.headers.get_all(header::VARY).iter().any(|line| line.as_bytes().eq_ignore_ascii_case(b"accept"));
-        if self.settings.negotiated.is_some() && !said {
-            parts.headers.append(header::VARY, HeaderValue::from_static("accept"));
+        if self.settings.negotiated.is_some() {
+            vary::add(&mut parts.headers, &header::ACCEPT);
         }
         let mut body = Vec::with_capacity(512);
         format.render(refusal, &mut body);

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::guard::{IdentityPolicy, Outcome, Vary};
-use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol};
+use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol, vary};
 
 /// What is left to be done with the response, whoever makes it.
 #[derive(Default)]
@@ -79,29 +79,16 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 /// A 401 from further in that offers nothing of its own offers what this gate accepts.
 fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
     let unaware = Rejection::of(response).is_some_and(|rejection| !rejection.has_challenge());
-    let nothing_own = match response.headers().get(header::WWW_AUTHENTICATE) {
-        // A refusal of a handler's, which could not know what is accepted out here.
-        Some(offer) => unaware && offer == challenge::FALLBACK,
-        None => true,
-    };
-    if nothing_own {
-        let offer = policy.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, offer);
-    }
+    let fallback = challenge::FALLBACK;
+    let offer = policy.challenge.as_deref().unwrap_or(&fallback);
+    challenge::complete(response.headers_mut(), unaware, offer);
 }
 
-/// Adds to `Vary`, which may stand in several lines (RFC 9110, section 12.5.5), what is not there already.
+/// Most responses have no `Vary` yet, and then all names stand in one line that was made once.
 fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
-    if !headers.contains_key(header::VARY) {
+    if headers.contains_key(header::VARY) {
+        vary.names.iter().for_each(|name| vary::add(headers, name));
+    } else {
         headers.insert(header::VARY, vary.value.clone());
-        return;
-    }
-    let said = |name: &HeaderName| {
-        let names = headers.get_all(header::VARY).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        names.map(<[u8]>::trim_ascii).any(|said| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes()))
-    };
-    let missing: Vec<HeaderName> = vary.names.iter().filter(|name| !said(name)).cloned().collect();
-    for name in missing {
-        headers.append(header::VARY, name.into());
     }
 }

@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("credential", &[]),
     ("error", &[]),
+    ("vary", &[]),
     ("hex", &[]),
     ("peer", &[]),
     ("principal", &[]),
@@ -32,11 +33,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
     ("key", &["error", "hex", "secret"]),
     ("store", &["answer", "error", "key", "principal", "secret"]),
-    ("gate", &["answer", "challenge", "credential", "decision", "identity", "peer", "principal", "protocol", "rejection", "trace_id"]),
+    ("gate", &["answer", "challenge", "credential", "decision", "identity", "peer", "principal", "protocol", "rejection", "trace_id", "vary"]),
     ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
     ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
     ("permission", &["answer", "error", "gate", "identity", "principal", "rejection"]),
-    ("envelope", &["challenge", "clock", "decision", "protocol", "rejection", "trace_id"]),
+    ("envelope", &["challenge", "clock", "decision", "protocol", "rejection", "trace_id", "vary"]),
     ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission"]),
     ("axum", &["identity", "permission", "principal", "rejection"]),
     ("tonic", &["envelope", "identity", "principal", "rejection"]),
@@ -423,6 +424,7 @@ fn headers_are_looked_at_in_few_files() {
     let files: Vec<_> = SOURCES.iter().filter(reads).map(|source| source.path.as_str()).collect();
     let allowed = [
         "authenticate/guard.rs", // what makes an OPTIONS a preflight
+        "challenge.rs",          // the challenge of a response
         "credential.rs",
         "envelope/adopt.rs",          // the content type of a response
         "envelope/render.rs",         // what of a response is a gate's own word
@@ -432,6 +434,7 @@ fn headers_are_looked_at_in_few_files() {
         "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request
         "trace_id.rs",                // `traceparent`
+        "vary.rs",                    // `Vary` of a response
     ];
     assert_eq!(files, allowed);
 }

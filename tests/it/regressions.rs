@@ -299,6 +299,19 @@ async fn a_long_path_of_encodings_is_read_once() {
 }
 
 #[tokio::test]
+async fn r158_vary_is_not_said_twice_where_the_format_is_negotiated() {
+    let handler = strict(|_: Request<Body>| {
+        let mut response: Response<Body> = Rejection::not_found().into_response();
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin, Accept"));
+        response
+    });
+    let response =
+        ErrorEnvelopeLayer::detailed().or_problem_json().layer(handler).oneshot(get("/", &[])).await.unwrap();
+    let vary: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
+    assert_eq!(vary, ["Origin, Accept"]);
+}
+
+#[tokio::test]
 async fn p65_a_refusal_is_never_a_success() {
     for status in [StatusCode::OK, StatusCode::CREATED, StatusCode::CONTINUE] {
         let logs = Logs::capture();
