@@ -22,7 +22,7 @@ use tower_auth::{
     permission::{Check, Permission, Verdict, authenticated, scope},
 };
 
-use crate::support::{Body, KEY, Strict, get, ok, store, strict};
+use crate::support::{Body, Careless, KEY, Strict, get, ok, store, strict};
 
 /// Whatever it wraps, answering one poll later than at once.
 struct Slow<T>(T);
@@ -231,23 +231,6 @@ async fn p01_clone_is_polled_ready_on_the_pending_road() {
 #[tokio::test]
 #[should_panic(expected = "called without being polled ready")]
 async fn p01_clone_that_was_not_polled_is_found_by_the_probe() {
-    #[derive(Clone)]
-    struct Careless<S>(S);
-
-    impl<S: Service<Request<Body>> + Clone> Service<Request<Body>> for Careless<S> {
-        type Response = S::Response;
-        type Error = S::Error;
-        type Future = S::Future;
-
-        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-            self.0.poll_ready(cx)
-        }
-
-        fn call(&mut self, request: Request<Body>) -> S::Future {
-            self.0.clone().call(request)
-        }
-    }
-
     let _ = Careless(ok()).oneshot(request()).await;
 }
 

@@ -1,9 +1,6 @@
 //! The readiness probe finds the layers that it is there to find (pitfall p01).
 
-use std::{
-    convert::Infallible,
-    task::{Context, Poll},
-};
+use std::convert::Infallible;
 
 use axum::{Router, routing};
 use http::{Request, Response, StatusCode};
@@ -11,25 +8,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 use tower_auth::{AuthStack, Disclosure, ErrorEnvelopeLayer, RequireLayer, Rules, testing::ReadinessProbe};
 
 use super::{KEYED, keys, record};
-use crate::support::{Body, get};
-
-/// Calls a clone of its inner service, which was never polled ready: the mistake that the probe is there to find.
-#[derive(Clone)]
-struct Careless<S>(S);
-
-impl<S: Service<Request<Body>> + Clone> Service<Request<Body>> for Careless<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> S::Future {
-        self.0.clone().call(request)
-    }
-}
+use crate::support::{Body, Careless, get};
 
 fn probe() -> ReadinessProbe<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send,

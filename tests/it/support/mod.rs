@@ -87,3 +87,21 @@ where
         Box::pin(async move { Ok(response) })
     }
 }
+
+/// Calls a clone of its inner service, which was never polled ready: the mistake that the probe is there to find.
+#[derive(Clone)]
+pub(crate) struct Careless<S>(pub(crate) S);
+
+impl<S: Service<Request<Body>> + Clone> Service<Request<Body>> for Careless<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> S::Future {
+        self.0.clone().call(request)
+    }
+}
