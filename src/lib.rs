@@ -23,6 +23,7 @@ pub mod api_key;
 pub mod authenticate;
 pub mod envelope;
 pub mod gate;
+pub mod json;
 pub mod key;
 pub mod permission;
 pub mod rejection;

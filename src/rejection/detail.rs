@@ -2,6 +2,8 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use crate::json::FieldViolation;
+
 /// One value in the public details of a [`Rejection`](crate::Rejection).
 ///
 /// ```
@@ -19,6 +21,8 @@ pub enum Detail {
     Number(u64),
     /// A list of texts.
     List(Vec<String>),
+    /// The fields of a body that are not as documented.
+    Fields(Vec<FieldViolation>),
 }
 
 impl From<&'static str> for Detail {
@@ -45,12 +49,19 @@ impl From<Vec<String>> for Detail {
     }
 }
 
+impl From<Vec<FieldViolation>> for Detail {
+    fn from(fields: Vec<FieldViolation>) -> Self {
+        Self::Fields(fields)
+    }
+}
+
 impl Serialize for Detail {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_u64(*number),
             Self::List(list) => serializer.collect_seq(list),
+            Self::Fields(fields) => serializer.collect_seq(fields),
         }
     }
 }

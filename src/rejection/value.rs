@@ -1,9 +1,12 @@
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderValue, Response, StatusCode, header};
+use http::{Extensions, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{Detail, RejectionKind};
-use crate::{BoxError, Principal, challenge};
+use crate::{
+    BoxError, Principal, challenge,
+    json::{FieldViolation, JsonError},
+};
 
 /// Why a request was refused: a kind, public details, and a private cause that no client sees.
 ///
@@ -35,6 +38,7 @@ struct Facts {
     status: StatusCode,
     words: Option<Words>,
     details: Vec<(Cow<'static, str>, Detail)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     retry_after: Option<Duration>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
     principal: Option<Principal>,
@@ -52,8 +56,16 @@ impl Rejection {
     /// A refusal of the given kind, with the status and the words of that kind.
     pub fn new(kind: RejectionKind) -> Self {
         let status = kind.status();
-        let facts =
-            Facts { kind, status, words: None, details: Vec::new(), retry_after: None, cause: None, principal: None };
+        let facts = Facts {
+            kind,
+            status,
+            words: None,
+            details: Vec::new(),
+            headers: Vec::new(),
+            retry_after: None,
+            cause: None,
+            principal: None,
+        };
         Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false }
     }
 
@@ -78,6 +90,22 @@ impl Rejection {
     /// 404: there is nothing here.
     pub fn not_found() -> Self {
         Self::new(RejectionKind::NotFound)
+    }
+
+    /// 422: fields of the body are not as documented, or hold what a type cannot refuse.
+    ///
+    /// ```
+    /// use tower_auth::{Rejection, json::FieldViolation};
+    ///
+    /// fn at_most_ten(count: i64) -> Result<(), Rejection> {
+    ///     let wrong = || Rejection::invalid_fields([FieldViolation::new("/count", "must be at most 10")]);
+    ///     if count > 10 { Err(wrong()) } else { Ok(()) }
+    /// }
+    /// # assert!(at_most_ten(11).is_err());
+    /// ```
+    pub fn invalid_fields(fields: impl IntoIterator<Item = FieldViolation>) -> Self {
+        let fields: Vec<FieldViolation> = fields.into_iter().collect();
+        Self::new(RejectionKind::InvalidFields).detail("fields", fields)
     }
 
     /// 503: something that has to be asked does not answer. The cause is logged and never sent.
@@ -132,6 +160,11 @@ impl Rejection {
 
     pub(crate) fn status_code(self, status: StatusCode) -> Self {
         self.set(|facts| facts.status = status)
+    }
+
+    /// A header of the response, with whatever body it gets.
+    pub(crate) fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.set(|facts| facts.headers.push((name, value)))
     }
 
     /// What a 401 offers, where nothing else has said so.
@@ -243,6 +276,9 @@ impl Rejection {
         if let Some(seconds) = self.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        for (name, value) in &self.facts.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -267,6 +303,19 @@ fn whole_seconds(wait: Duration) -> u64 {
 impl From<RejectionKind> for Rejection {
     fn from(kind: RejectionKind) -> Self {
         Self::new(kind)
+    }
+}
+
+/// 400 for what is no JSON, with line and column; 422 for another shape, with the fields.
+impl From<JsonError> for Rejection {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Syntax(error) => Self::new(RejectionKind::InvalidJson)
+                .detail("line", error.line())
+                .detail("column", error.column())
+                .detail("reason", error.reason()),
+            JsonError::Fields(fields) => Self::invalid_fields(fields),
+        }
     }
 }
 

@@ -78,6 +78,8 @@ fn error_info(refusal: &Refusal<'_>, domain: &str, metadata: bool) -> Message {
             Detail::Text(text) => text.as_ref().to_owned(),
             Detail::Number(number) => number.to_string(),
             Detail::List(list) => list.join(","),
+            // They stand in `BadRequest`, which has a place for each.
+            Detail::Fields(_) => return info,
         };
         info.message(3, &Message::default().text(1, &camel_case(name)).text(2, &value))
     })
@@ -90,19 +92,20 @@ fn bad_request(refusal: &Refusal<'_>) -> Option<Message> {
         return None;
     }
     let description = message(refusal);
-    let violation = |field: &str| Message::default().text(1, field).text(2, description);
-    let mut fields: Vec<&str> = Vec::new();
+    let mut fields: Vec<(&str, &str)> = Vec::new();
     for (name, value) in refusal.details() {
         match (name, value) {
-            ("header", Detail::Text(header)) => fields.push(header),
-            ("path", _) => fields.push("path"),
-            ("fields", Detail::List(list)) => fields.extend(list.iter().map(String::as_str)),
+            ("header", Detail::Text(header)) => fields.push((header, description)),
+            ("path", _) => fields.push(("path", description)),
+            (_, Detail::Fields(list)) => fields.extend(list.iter().map(|field| (field.pointer(), field.reason()))),
+            ("fields", Detail::List(list)) => fields.extend(list.iter().map(|field| (field.as_str(), description))),
             _ => {}
         }
     }
     if fields.is_empty() {
-        fields.push("body");
+        fields.push(("body", description));
     }
+    let violation = |(field, why): (&str, &str)| Message::default().text(1, field).text(2, why);
     Some(fields.into_iter().fold(Message::default(), |all, field| all.message(1, &violation(field))))
 }
 

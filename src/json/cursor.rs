@@ -1,0 +1,302 @@
+//! The characters of strings and numbers.
+
+use std::borrow::Cow;
+
+use super::limits::JsonLimits;
+
+/// What is wrong with the text, and at which byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) reason: &'static str,
+}
+
+/// A number, as large as its text needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    Unsigned(u64),
+    Negative(i64),
+    Float(f64),
+}
+
+/// The text, how far it is read, and how deep.
+pub(super) struct Cursor<'de> {
+    pub(super) text: &'de str,
+    pub(super) at: usize,
+    pub(super) depth: usize,
+    pub(super) limits: JsonLimits,
+    /// Something was no JSON: it stays so, even if a type turns the error into a default.
+    pub(super) broken: bool,
+}
+
+impl<'de> Cursor<'de> {
+    pub(super) const fn new(text: &'de str, limits: JsonLimits) -> Self {
+        Self { text, at: 0, depth: 0, limits, broken: false }
+    }
+
+    #[inline]
+    pub(super) const fn bytes(&self) -> &'de [u8] {
+        self.text.as_bytes()
+    }
+
+    #[cold]
+    pub(super) const fn fault(&mut self, at: usize, reason: &'static str) -> Fault {
+        self.broken = true;
+        Fault { at, reason }
+    }
+
+    #[cold]
+    pub(super) const fn fault_here(&mut self, reason: &'static str) -> Fault {
+        self.broken = true;
+        Fault { at: self.at, reason }
+    }
+
+    /// The next byte that is no white space.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn literal(&mut self, word: &'static str) -> Result<(), Fault> {
+        if self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+            self.at += word.len();
+            return Ok(());
+        }
+        Err(self.fault_here("a value is expected"))
+    }
+
+    /// The string whose opening quote is next: borrowed, unless something in it is escaped.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Cow<'de, str>, Fault> {
+        let start = self.at + 1;
+        let end = plain_end(self.bytes(), start);
+        if self.bytes().get(end) != Some(&b'"') {
+            return self.escaped_string(start, end).map(Cow::Owned);
+        }
+        if end - start > self.limits.string {
+            return Err(self.fault_here(TOO_LONG));
+        }
+        self.at = end + 1;
+        Ok(Cow::Borrowed(self.slice(start, end)))
+    }
+
+    fn escaped_string(&mut self, start: usize, mut end: usize) -> Result<String, Fault> {
+        let mut text = String::new();
+        let mut from = start;
+        loop {
+            text.push_str(self.slice(from, end));
+            self.at = end;
+            match self.escape_or_end(start)? {
+                Some(character) => text.push(character),
+                None => return Ok(text),
+            }
+            from = self.at;
+            end = plain_end(self.bytes(), from);
+        }
+    }
+
+    /// The same without the text of it.
+    #[inline]
+    pub(super) fn skip_string(&mut self) -> Result<(), Fault> {
+        let start = self.at + 1;
+        self.at = plain_end(self.bytes(), start);
+        while self.escape_or_end(start)?.is_some() {
+            self.at = plain_end(self.bytes(), self.at);
+        }
+        Ok(())
+    }
+
+    /// Where the plain characters end: the character that an escape stands for, or nothing at the closing quote.
+    #[inline]
+    fn escape_or_end(&mut self, start: usize) -> Result<Option<char>, Fault> {
+        match self.bytes().get(self.at) {
+            Some(b'"') if self.at - start > self.limits.string => Err(self.fault(start - 1, TOO_LONG)),
+            Some(b'"') => {
+                self.at += 1;
+                Ok(None)
+            }
+            Some(b'\\') => self.escape().map(Some),
+            Some(_) => Err(self.fault_here("a control character has to be escaped")),
+            None => Err(self.fault_here("the text ends inside a string")),
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Fault> {
+        let start = self.at;
+        let simple = match self.bytes().get(start + 1) {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(start),
+            _ => return Err(self.fault(start, "there is no such escape")),
+        };
+        self.at = start + 2;
+        Ok(simple)
+    }
+
+    fn unicode_escape(&mut self, start: usize) -> Result<char, Fault> {
+        let first = self.four_digits(start)?;
+        if !(0xD800..0xE000).contains(&first) {
+            self.at = start + 6;
+            return char::from_u32(first).ok_or_else(|| self.fault(start, HALF_PAIR));
+        }
+        let second = match (first, self.bytes().get(start + 6..start + 8)) {
+            (..0xDC00, Some(b"\\u")) => self.four_digits(start + 6)?,
+            _ => return Err(self.fault(start, HALF_PAIR)),
+        };
+        if !(0xDC00..0xE000).contains(&second) {
+            return Err(self.fault(start, HALF_PAIR));
+        }
+        self.at = start + 12;
+        let character = 0x1_0000 + ((first - 0xD800) << 10 | (second - 0xDC00));
+        char::from_u32(character).ok_or_else(|| self.fault(start, HALF_PAIR))
+    }
+
+    fn four_digits(&mut self, escape: usize) -> Result<u32, Fault> {
+        let digits = self.bytes().get(escape + 2..escape + 6).unwrap_or_default();
+        let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));
+        value.filter(|_| digits.len() == 4).ok_or_else(|| self.fault(escape, "four hexadecimal digits are expected"))
+    }
+
+    /// The number that is next.
+    #[inline]
+    pub(super) fn number(&mut self) -> Result<Number, Fault> {
+        let start = self.at;
+        let negative = self.bytes().get(start) == Some(&b'-');
+        let (whole, digits) = self.number_text()?;
+        // Nineteen digits always fit; more are rare and left to the library.
+        let text = self.slice(start, self.at);
+        if whole {
+            let magnitude = if digits < 20 {
+                let digits = text.as_bytes().iter().skip(usize::from(negative));
+                Some(digits.fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0')))
+            } else {
+                text.strip_prefix('-').unwrap_or(text).parse().ok()
+            };
+            match (negative, magnitude) {
+                (false, Some(magnitude)) => return Ok(Number::Unsigned(magnitude)),
+                // As a float, so that the sign is kept.
+                (true, Some(0)) => return Ok(Number::Float(-0.0)),
+                (true, Some(magnitude)) => {
+                    if let Some(value) = 0_i64.checked_sub_unsigned(magnitude) {
+                        return Ok(Number::Negative(value));
+                    }
+                }
+                (_, None) => {}
+            }
+        }
+        self.finite(start).map(Number::Float)
+    }
+
+    /// The same, for whoever wants the text: 128 bits, or nothing but to go on.
+    #[inline]
+    pub(super) fn skip_number(&mut self) -> Result<&'de str, Fault> {
+        let start = self.at;
+        let (whole, _) = self.number_text()?;
+        // Without an exponent, only very many digits are beyond a double.
+        if !whole || self.at - start > 300 {
+            self.finite(start)?;
+        }
+        Ok(self.slice(start, self.at))
+    }
+
+    fn finite(&mut self, start: usize) -> Result<f64, Fault> {
+        match self.slice(start, self.at).parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(value),
+            _ => Err(self.fault(start, "the number is too large")),
+        }
+    }
+
+    /// Reads over a number: whether it is a whole one, and how many digits stand before the point.
+    #[inline]
+    fn number_text(&mut self) -> Result<(bool, usize), Fault> {
+        let start = self.at;
+        if self.bytes().get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        let first = self.at;
+        let digits = self.digits()?;
+        if digits > 1 && self.bytes().get(first) == Some(&b'0') {
+            return Err(self.fault(first, "a number has no leading zero"));
+        }
+        let mut whole = true;
+        if self.bytes().get(self.at) == Some(&b'.') {
+            whole = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.bytes().get(self.at), Some(b'e' | b'E')) {
+            whole = false;
+            self.at += 1;
+            if matches!(self.bytes().get(self.at), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        if self.at - start > self.limits.number {
+            return Err(self.fault(start, TOO_LONG));
+        }
+        Ok((whole, digits))
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Result<usize, Fault> {
+        let start = self.at;
+        while self.bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.fault(start, "a digit is expected")) } else { Ok(self.at - start) }
+    }
+
+    /// A part whose ends are ASCII characters or the ends of the text.
+    #[inline]
+    fn slice(&self, from: usize, to: usize) -> &'de str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+}
+
+const TOO_LONG: &str = "a string or number is longer than is read here";
+const HALF_PAIR: &str = "an escape names half of a surrogate pair";
+
+/// The first place from here on that is a quote, a backslash or a control character, or the end.
+#[inline]
+fn plain_end(bytes: &[u8], from: usize) -> usize {
+    const EIGHT: usize = size_of::<u64>();
+    let mut at = from;
+    // Eight bytes at a time: a byte of the mask is 0x80 where the byte of the word is special, and the lowest such
+    // byte is exact.
+    while let Some(word) = bytes.get(at..at + EIGHT).and_then(|eight| eight.try_into().ok()) {
+        let word = u64::from_le_bytes(word);
+        let mask = special(word);
+        if mask != 0 {
+            return at + mask.trailing_zeros() as usize / 8;
+        }
+        at += EIGHT;
+    }
+    while bytes.get(at).is_some_and(|byte| *byte >= 0x20 && !matches!(byte, b'"' | b'\\')) {
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+const fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word
+    }
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & HIGH
+}

@@ -1,0 +1,91 @@
+use std::{error::Error, fmt};
+
+use super::violation::FieldViolation;
+
+/// Why bytes are not the value that they should be.
+///
+/// ```
+/// use tower_auth::json::{self, JsonError, JsonLimits};
+///
+/// let Err(JsonError::Syntax(error)) = json::from_slice::<Vec<u8>>(b"[1,\n2,]", &JsonLimits::new()) else { panic!() };
+/// assert_eq!((error.line(), error.column()), (2, 3));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The bytes are no JSON, or none that every parser reads in the same way.
+    Syntax(SyntaxError),
+    /// The JSON has another shape than the type.
+    Fields(Vec<FieldViolation>),
+}
+
+/// What is wrong with bytes that are no JSON, and where.
+///
+/// ```
+/// use tower_auth::json::{self, JsonLimits};
+///
+/// let error = json::check(br#"{"a":1,"\u0061":2}"#, &JsonLimits::new()).unwrap_err();
+/// assert_eq!(error.reason(), "the name stands in the object already");
+/// assert_eq!((error.line(), error.column()), (1, 8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub(super) line: u64,
+    pub(super) column: u64,
+    pub(super) reason: &'static str,
+}
+
+impl SyntaxError {
+    /// The line, from 1.
+    #[must_use]
+    pub const fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The column, from 1, in characters.
+    #[must_use]
+    pub const fn column(&self) -> u64 {
+        self.column
+    }
+
+    /// What is wrong, in fixed words: nothing of the text is in it.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {} column {}", self.reason, self.line, self.column)
+    }
+}
+
+impl Error for SyntaxError {}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => write!(f, "no JSON: {error}"),
+            Self::Fields(fields) => {
+                f.write_str("another shape than documented")?;
+                fields.iter().try_for_each(|field| write!(f, "; {field}"))
+            }
+        }
+    }
+}
+
+impl Error for JsonError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Syntax(error) => Some(error),
+            Self::Fields(_) => None,
+        }
+    }
+}
+
+impl From<SyntaxError> for JsonError {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax(error)
+    }
+}

@@ -1,0 +1,233 @@
+//! What a type says of a value that it does not take.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{self, Expected, Unexpected};
+
+use super::{cursor::Fault, suggest::nearest, violation::FieldViolation};
+
+/// Why reading stopped. One word wide: it is part of every step's result.
+#[derive(Debug)]
+pub(super) struct Failure(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where the value starts that was not taken.
+    at: Option<usize>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// The text is no JSON.
+    Fault(&'static str),
+    Expected {
+        expected: String,
+        found: &'static str,
+    },
+    Variant {
+        given: String,
+        known: &'static [&'static str],
+    },
+    Missing(&'static str),
+    Repeated(&'static str),
+    Custom(String),
+}
+
+/// More of somebody else's words is not shown.
+const LONGEST: usize = 200;
+
+impl Failure {
+    fn new(what: What) -> Self {
+        Self(Box::new(Inner { at: None, what }))
+    }
+
+    /// An object, an array or another value, where a struct or an enum is documented.
+    #[cold]
+    pub(super) fn expected(expected: &'static str, found: u8) -> Self {
+        Self::new(What::Expected { expected: expected.to_owned(), found: kind_of(found) })
+    }
+
+    #[cold]
+    pub(super) fn shape(words: &str) -> Self {
+        Self::new(What::Custom(words.to_owned()))
+    }
+
+    /// The innermost value is the one that is told.
+    #[inline]
+    pub(super) fn located(mut self, at: usize) -> Self {
+        self.0.at.get_or_insert(at);
+        self
+    }
+
+    /// Where it is.
+    pub(super) fn at(&self) -> usize {
+        self.0.at.unwrap_or_default()
+    }
+
+    /// As a client is told; the pointer is that of the value.
+    pub(super) fn violation(self, pointer: String) -> FieldViolation {
+        match self.0.what {
+            What::Fault(words) => FieldViolation::new(pointer, words),
+            What::Expected { expected, found } => {
+                FieldViolation::new(pointer, format!("expected {expected}, found {found}"))
+            }
+            What::Variant { given, known } => {
+                let violation = FieldViolation::new(pointer, "unknown value");
+                match nearest(&given, known.iter().copied()) {
+                    Some(name) => violation.suggestion(name),
+                    None => violation,
+                }
+            }
+            What::Missing(name) => FieldViolation::new(format!("{pointer}/{}", escaped(name)), "missing field"),
+            What::Repeated(name) => {
+                FieldViolation::new(format!("{pointer}/{}", escaped(name)), "the field is given twice, by two names")
+            }
+            What::Custom(words) => FieldViolation::new(pointer, words),
+        }
+    }
+}
+
+/// As a part of a JSON Pointer (RFC 6901, section 3).
+pub(super) fn escaped(name: &str) -> Cow<'_, str> {
+    if name.contains(['~', '/']) { name.replace('~', "~0").replace('/', "~1").into() } else { name.into() }
+}
+
+const fn kind_of(first: u8) -> &'static str {
+    match first {
+        b'{' => "an object",
+        b'[' => "an array",
+        b'"' => "a string",
+        b't' | b'f' => "a boolean",
+        b'n' => "null",
+        _ => "a number",
+    }
+}
+
+impl From<Fault> for Failure {
+    #[cold]
+    fn from(fault: Fault) -> Self {
+        Self::new(What::Fault(fault.reason)).located(fault.at)
+    }
+}
+
+impl de::Error for Failure {
+    #[cold]
+    fn custom<T: fmt::Display>(words: T) -> Self {
+        Self::new(What::Custom(capped(&words.to_string())))
+    }
+
+    #[cold]
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(What::Expected { expected: in_json_words(&expected.to_string()), found: found_in_json_words(&found) })
+    }
+
+    #[cold]
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        // The value itself is not repeated.
+        let found = match found {
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "another number",
+            Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "another string",
+            ref other => found_in_json_words(other),
+        };
+        Self::new(What::Expected { expected: in_json_words(&expected.to_string()), found })
+    }
+
+    #[cold]
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let expected = in_json_words(&expected.to_string());
+        Self::new(What::Custom(format!("expected {expected}, found {length} elements")))
+    }
+
+    #[cold]
+    fn unknown_variant(given: &str, known: &'static [&'static str]) -> Self {
+        Self::new(What::Variant { given: capped(given), known })
+    }
+
+    #[cold]
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        Self::new(What::Custom("unknown field".to_owned()))
+    }
+
+    #[cold]
+    fn missing_field(name: &'static str) -> Self {
+        Self::new(What::Missing(name))
+    }
+
+    #[cold]
+    fn duplicate_field(name: &'static str) -> Self {
+        Self::new(What::Repeated(name))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.what, f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What a type expects, in the words of JSON where they are known: Rust's names of types tell a client nothing.
+fn in_json_words(expected: &str) -> String {
+    macro_rules! range {
+        ($type:ident) => {
+            return format!("an integer from {} to {}", $type::MIN, $type::MAX)
+        };
+    }
+    let words = match expected {
+        "u8" => range!(u8),
+        "u16" => range!(u16),
+        "u32" => range!(u32),
+        "u64" => range!(u64),
+        "i8" => range!(i8),
+        "i16" => range!(i16),
+        "i32" => range!(i32),
+        "i64" => range!(i64),
+        "usize" | "isize" | "u128" | "i128" => "an integer",
+        "f32" | "f64" => "a number",
+        "string" | "a string" | "a borrowed string" | "a formatted string" => "a string",
+        "a character" => "a string of one character",
+        "a sequence" | "seq" | "tuple" => "an array",
+        "a map" | "map" => "an object",
+        "unit" | "option" => "null",
+        "variant identifier" => "one of the documented values",
+        other if other.starts_with("struct ") || other.starts_with("adjacently tagged enum ") => "an object",
+        other if other.starts_with("enum ") => "one of the documented values",
+        other if other.starts_with("tuple ") => "an array of the documented length",
+        other if other.starts_with("unit struct ") => "null",
+        other => return capped(other),
+    };
+    words.to_owned()
+}
+
+const fn found_in_json_words(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
+        Unexpected::Float(_) => "a number with a fraction or exponent",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "an array",
+        Unexpected::Map => "an object",
+        Unexpected::UnitVariant => "a string",
+        Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => "an object",
+        _ => "another value",
+    }
+}
+
+fn capped(words: &str) -> String {
+    let mut capped: String = words.chars().take(LONGEST).flat_map(visible).collect();
+    if words.chars().nth(LONGEST).is_some() {
+        capped.push('…');
+    }
+    capped
+}
+
+/// Control characters, and those that turn the direction of text around, are written out.
+pub(super) fn visible(character: char) -> impl Iterator<Item = char> {
+    let turns = matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let hidden = character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}');
+    let plain = (!hidden).then_some(character);
+    plain.into_iter().chain(hidden.then(|| character.escape_unicode()).into_iter().flatten())
+}

@@ -1,0 +1,37 @@
+use std::{borrow::Cow, collections::HashSet};
+
+/// The names of an object so far.
+///
+/// A few are compared one by one; where there are many, they are hashed with the keys of this process, so that nobody
+/// can prepare names that make it slow.
+pub(super) enum Names<'de> {
+    Few(Vec<Cow<'de, str>>),
+    Many(HashSet<Cow<'de, str>>),
+}
+
+const FEW: usize = 16;
+
+impl<'de> Names<'de> {
+    pub(super) const fn new() -> Self {
+        Self::Few(Vec::new())
+    }
+
+    /// Whether the name is new.
+    #[inline]
+    pub(super) fn insert(&mut self, name: Cow<'de, str>) -> bool {
+        match self {
+            Self::Few(names) if names.contains(&name) => false,
+            Self::Few(names) if names.len() < FEW => {
+                names.push(name);
+                true
+            }
+            Self::Few(names) => {
+                let mut many: HashSet<_> = names.drain(..).collect();
+                let new = many.insert(name);
+                *self = Self::Many(many);
+                new
+            }
+            Self::Many(names) => names.insert(name),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Places in a text as JSON Pointers (RFC 6901).
+
+use super::{
+    cursor::Cursor,
+    cursor::Fault,
+    failure::{escaped, visible},
+    limits::JsonLimits,
+};
+
+/// A place: its pointer, and the name that stands there if it is a member's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) pointer: String,
+    pub(super) name: String,
+}
+
+/// More of a name is not shown.
+const LONGEST_NAME: usize = 64;
+/// More of a pointer is not shown.
+const LONGEST: usize = 512;
+
+/// The places of these bytes, which are ascending and are each the start of a value or of a name. The text is JSON.
+pub(super) fn places(text: &str, limits: JsonLimits, wanted: &[usize]) -> Vec<Place> {
+    let mut walk = Walk { cursor: Cursor::new(text, limits), wanted, found: Vec::new(), path: String::new() };
+    // A text that is no JSON has no places; whatever was found until then is.
+    let _ = walk.value();
+    let mut found = walk.found;
+    found.resize(wanted.len(), Place::default());
+    found
+}
+
+struct Walk<'a> {
+    cursor: Cursor<'a>,
+    wanted: &'a [usize],
+    found: Vec<Place>,
+    path: String,
+}
+
+impl Walk<'_> {
+    /// Notes the place where this is, if somebody wants it.
+    fn look(&mut self, at: usize, name: &str) {
+        while self.wanted.get(self.found.len()).is_some_and(|wanted| *wanted <= at) {
+            let mut pointer: String = self.path.chars().take(LONGEST).collect();
+            if pointer.len() < self.path.len() {
+                pointer.push('…');
+            }
+            self.found.push(Place { pointer, name: name.to_owned() });
+        }
+    }
+
+    fn value(&mut self) -> Result<(), Fault> {
+        let first = self.cursor.value()?;
+        self.look(self.cursor.at, "");
+        if self.found.len() == self.wanted.len() {
+            return Ok(());
+        }
+        let close = match first {
+            b'[' => b']',
+            b'{' => b'}',
+            _ => return self.cursor.skip(),
+        };
+        self.cursor.enter()?;
+        let mut index = 0;
+        while self.found.len() < self.wanted.len() && self.cursor.another(index == 0, close)? {
+            let length = self.path.len();
+            self.path.push('/');
+            if close == b'}' {
+                let (at, name) = self.cursor.name()?;
+                self.path.push_str(&shown(&name));
+                self.look(at, &name);
+            } else {
+                self.path.push_str(&index.to_string());
+            }
+            self.value()?;
+            self.path.truncate(length);
+            index += 1;
+        }
+        if self.found.len() < self.wanted.len() {
+            self.cursor.leave();
+        }
+        Ok(())
+    }
+}
+
+/// A name as it stands in a pointer: not too long, and without characters that nobody sees.
+fn shown(name: &str) -> String {
+    let cut = name.chars().nth(LONGEST_NAME).map(|_| '…');
+    let short: String = name.chars().take(LONGEST_NAME).flat_map(visible).chain(cut).collect();
+    escaped(&short).into_owned()
+}

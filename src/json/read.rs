@@ -1,0 +1,145 @@
+//! Bytes to a value, and what is wrong with them if they are none.
+
+use std::str;
+
+use serde::Deserialize;
+
+use super::{
+    cursor::{Cursor, Fault},
+    error::{JsonError, SyntaxError},
+    failure::Failure,
+    limits::JsonLimits,
+    pointer::places,
+    reader::{Reader, Unknown},
+    suggest::nearest,
+    violation::FieldViolation,
+};
+
+/// Reads bytes into a type.
+///
+/// See the [module page](crate::json) for what is accepted.
+///
+/// # Errors
+/// [`JsonError::Syntax`] where the bytes are no JSON, wherever in them that is; [`JsonError::Fields`] where the JSON has
+/// another shape than the type.
+#[inline]
+pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
+    let text = utf8(bytes)?;
+    let mut reader = Reader::new(Cursor::new(text, *limits));
+    let failure = match read(&mut reader) {
+        Ok(value) if reader.unknown.is_empty() && !reader.cursor.broken => return Ok(value),
+        Ok(_) => None,
+        Err(failure) => Some(failure),
+    };
+    Err(explain(text, limits, reader, failure))
+}
+
+#[inline]
+fn read<'de, T: Deserialize<'de>>(reader: &mut Reader<'de>) -> Result<T, Failure> {
+    let value = T::deserialize(&mut *reader)?;
+    reader.cursor.end()?;
+    Ok(value)
+}
+
+/// Whether bytes are JSON that every parser reads in the same way, of whatever shape.
+///
+/// ```
+/// use tower_auth::json::{self, JsonLimits};
+///
+/// let limits = JsonLimits::new();
+/// assert!(json::check(br#"{"a":[1,2.5,null]}"#, &limits).is_ok());
+/// assert!(json::check(br#"{"a":1,"a":2}"#, &limits).is_err());
+/// assert!(json::check(b"01", &limits).is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn check(bytes: &[u8], limits: &JsonLimits) -> Result<(), SyntaxError> {
+    check_text(utf8(bytes)?, limits)
+}
+
+fn check_text(text: &str, limits: &JsonLimits) -> Result<(), SyntaxError> {
+    let mut cursor = Cursor::new(text, *limits);
+    cursor.skip().and_then(|()| cursor.end()).map_err(|fault| located(text, fault))
+}
+
+/// For a text that has been checked: nothing more is refused.
+const LOOSEST: JsonLimits = JsonLimits::new().depth(usize::MAX).string(usize::MAX).number(usize::MAX);
+
+/// The string under this name, directly in the object that the text is. The text has been checked.
+pub(crate) fn string_member(bytes: &[u8], wanted: &str) -> Option<String> {
+    let mut cursor = Cursor::new(str::from_utf8(bytes).ok()?, LOOSEST);
+    if cursor.value().ok()? != b'{' {
+        return None;
+    }
+    cursor.enter().ok()?;
+    let mut first = true;
+    while cursor.another(first, b'}').ok()? {
+        first = false;
+        let (_, name) = cursor.name().ok()?;
+        let value = cursor.value().ok()?;
+        if name == wanted {
+            return (value == b'"').then(|| cursor.string().ok().map(Into::into)).flatten();
+        }
+        cursor.skip().ok()?;
+    }
+    None
+}
+
+#[inline]
+fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    let text = str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    if text.starts_with('\u{FEFF}') {
+        return Err(located(text, Fault { at: 0, reason: "the text starts with a byte order mark" }));
+    }
+    Ok(text)
+}
+
+#[cold]
+fn not_utf8(bytes: &[u8], at: usize) -> SyntaxError {
+    let good = bytes.get(..at).and_then(|good| str::from_utf8(good).ok()).unwrap_or_default();
+    located(good, Fault { at, reason: "the text is not UTF-8" })
+}
+
+/// With line and column instead of the byte.
+#[cold]
+fn located(text: &str, fault: Fault) -> SyntaxError {
+    let before = text.get(..fault.at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let from_one = |place: usize| u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1);
+    SyntaxError { line: from_one(line), column: from_one(column), reason: fault.reason }
+}
+
+/// The bytes come first, for the whole text; only then its shape.
+#[cold]
+fn explain(text: &str, limits: &JsonLimits, reader: Reader<'_>, failure: Option<Failure>) -> JsonError {
+    if let Err(error) = check_text(text, limits) {
+        return error.into();
+    }
+    let mut wanted: Vec<usize> = reader.unknown.iter().map(|unknown| unknown.at).collect();
+    // An error stops the type, so it stands behind all that was noted, or in an object around the last of it.
+    let stop = failure.as_ref().map(Failure::at);
+    let stop_place = stop.map(|at| wanted.partition_point(|other| *other < at));
+    if let (Some(at), Some(place)) = (stop, stop_place) {
+        wanted.insert(place, at);
+    }
+    let mut found = places(text, *limits, &wanted);
+    let stopped = failure.zip(stop_place).map(|(failure, place)| failure.violation(found.remove(place).pointer));
+    let unknown = reader.unknown.iter().zip(found).map(|(unknown, place)| {
+        let violation = FieldViolation::new(place.pointer, "unknown field");
+        match nearest(&place.name, meant(unknown)) {
+            Some(name) => violation.suggestion(name),
+            None => violation,
+        }
+    });
+    let more = reader.more.then(|| FieldViolation::new("", "more fields are unknown than are listed here"));
+    JsonError::Fields(unknown.chain(stopped).chain(more).collect())
+}
+
+/// The names that may have been meant: those that do not stand in the object themselves.
+fn meant(unknown: &Unknown) -> impl Iterator<Item = &'static str> {
+    let seen = unknown.seen;
+    let names = unknown.known.iter().copied().enumerate();
+    names.filter(move |(place, _)| *place >= 64 || seen >> place & 1 == 0).map(|(_, name)| name)
+}

@@ -1,0 +1,283 @@
+//! The text as a serde data format.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserializer, Visitor};
+
+use super::{
+    access::{Elements, Fields, Members, UnitOnly, Variant},
+    cursor::{Cursor, Number},
+    failure::Failure,
+};
+
+/// Reads a text into a type, and notes what the type does not know.
+pub(super) struct Reader<'de> {
+    pub(super) cursor: Cursor<'de>,
+    pub(super) unknown: Vec<Unknown>,
+    /// Whether more was unknown than is noted.
+    pub(super) more: bool,
+}
+
+/// A name that a struct does not have.
+pub(super) struct Unknown {
+    /// Where the name starts.
+    pub(super) at: usize,
+    /// Where its object starts.
+    pub(super) object: usize,
+    pub(super) known: &'static [&'static str],
+    /// Which of the first names of `known` stand in the object themselves, bit by bit.
+    pub(super) seen: u64,
+}
+
+/// More is not told: a client that is wrong this often has to look at the documentation.
+pub(super) const MOST: usize = 32;
+
+impl Reader<'_> {
+    #[cold]
+    pub(super) fn note(&mut self, unknown: Unknown) {
+        if self.unknown.len() < MOST {
+            self.unknown.push(unknown);
+        } else {
+            self.more = true;
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    pub(super) const fn new(cursor: Cursor<'de>) -> Self {
+        Self { cursor, unknown: Vec::new(), more: false }
+    }
+
+    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        match self.cursor.number()? {
+            Number::Unsigned(value) => visitor.visit_u64(value),
+            Number::Negative(value) => visitor.visit_i64(value),
+            Number::Float(value) => visitor.visit_f64(value),
+        }
+    }
+
+    fn string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        match self.cursor.string()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    fn array<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        self.cursor.enter()?;
+        let mut elements = Elements::new(self);
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.close()?;
+        Ok(value)
+    }
+
+    fn map<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        self.cursor.enter()?;
+        let mut members = Members::new(self);
+        let value = visitor.visit_map(&mut members)?;
+        members.close()?;
+        Ok(value)
+    }
+
+    /// A struct is an object whose names are known.
+    pub(super) fn object<V: Visitor<'de>>(
+        &mut self,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let start = self.cursor.at;
+        self.cursor.enter()?;
+        let mut fields = Fields::new(self, known, start);
+        let value = visitor.visit_map(&mut fields)?;
+        fields.close()?;
+        Ok(value)
+    }
+
+    fn unit_variant<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        let name = self.cursor.string()?;
+        visitor.visit_enum(UnitOnly::new(name))
+    }
+
+    fn variant<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
+        const ONE: &str = "expected an object with one member, which names a documented value";
+        self.cursor.enter()?;
+        if !self.cursor.another(true, b'}')? {
+            return Err(Failure::shape(ONE));
+        }
+        let (at, name) = self.cursor.name()?;
+        let value = visitor.visit_enum(Variant::new(self, name, at))?;
+        if self.cursor.another(false, b'}')? {
+            return Err(Failure::shape(ONE));
+        }
+        self.cursor.leave();
+        Ok(value)
+    }
+
+    fn any<V: Visitor<'de>>(&mut self, first: u8, visitor: V) -> Result<V::Value, Failure> {
+        match first {
+            b'"' => self.string(visitor),
+            b'-' | b'0'..=b'9' => self.number(visitor),
+            b'{' => self.map(visitor),
+            b'[' => self.array(visitor),
+            b'n' => {
+                self.cursor.literal("null")?;
+                visitor.visit_unit()
+            }
+            b't' => {
+                self.cursor.literal("true")?;
+                visitor.visit_bool(true)
+            }
+            b'f' => {
+                self.cursor.literal("false")?;
+                visitor.visit_bool(false)
+            }
+            _ => Err(self.cursor.fault_here("a value is expected").into()),
+        }
+    }
+}
+
+/// Reads the value that is next, and says of an error where the value starts.
+macro_rules! value {
+    ($reader:ident, |$first:ident| $read:expr) => {{
+        let $first = $reader.cursor.value()?;
+        let start = $reader.cursor.at;
+        let read: Result<V::Value, Failure> = $read;
+        read.map_err(|failure| failure.located(start))
+    }};
+}
+
+macro_rules! whatever_it_is {
+    ($($method:ident)*) => { $(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            self.deserialize_any(visitor)
+        }
+    )* };
+}
+
+macro_rules! wide_integer {
+    ($($method:ident $visit:ident $type:ident)*) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            value!(self, |first| match first {
+                b'-' | b'0'..=b'9' => {
+                    let start = self.cursor.at;
+                    match self.cursor.skip_number()?.parse::<$type>() {
+                        Ok(value) => visitor.$visit(value),
+                        Err(_) => {
+                            self.cursor.at = start;
+                            self.number(visitor)
+                        }
+                    }
+                }
+                _ => self.any(first, visitor),
+            })
+        }
+    )* };
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |first| self.any(first, visitor))
+    }
+
+    whatever_it_is! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 deserialize_char deserialize_identifier
+        deserialize_unit deserialize_seq deserialize_map
+    }
+
+    wide_integer! {
+        deserialize_i128 visit_i128 i128
+        deserialize_u128 visit_u128 u128
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |first| if first == b'"' { self.string(visitor) } else { self.any(first, visitor) })
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    /// A string's bytes, or an array of numbers.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |first| match first {
+            b'"' => match self.cursor.string()? {
+                Cow::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+                Cow::Owned(text) => visitor.visit_byte_buf(text.into_bytes()),
+            },
+            _ => self.any(first, visitor),
+        })
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_bytes(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |first| if first == b'n' {
+            self.cursor.literal("null")?;
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(&mut *self)
+        })
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |_first| visitor.visit_newtype_struct(&mut *self))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        value!(self, |first| if first == b'{' {
+            self.object(fields, visitor)
+        } else {
+            Err(Failure::expected("an object", first))
+        })
+    }
+
+    /// A string names a variant without contents, an object of one member a variant with them.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        value!(self, |first| match first {
+            b'"' => self.unit_variant(visitor),
+            b'{' => self.variant(visitor),
+            _ => Err(Failure::expected("one of the documented values", first)),
+        })
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.cursor.skip()?;
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,116 @@
+//! Arrays and objects, and whole values that nobody wants.
+
+use std::borrow::Cow;
+
+use super::{
+    cursor::{Cursor, Fault},
+    names::Names,
+};
+
+impl<'de> Cursor<'de> {
+    /// The first byte of the value that is next.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<u8, Fault> {
+        let next = self.peek();
+        next.ok_or_else(|| self.fault_here("the text ends where a value is expected"))
+    }
+
+    /// Goes past an opening bracket or brace.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), Fault> {
+        if self.depth >= self.limits.depth {
+            return Err(self.fault_here("arrays and objects are nested deeper than is read here"));
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Goes past the closing bracket or brace that is next.
+    #[inline]
+    pub(super) const fn leave(&mut self) {
+        self.depth -= 1;
+        self.at += 1;
+    }
+
+    /// Whether another element or member follows, past the comma before it; the closing bracket or brace is left.
+    #[inline]
+    pub(super) fn another(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
+        match self.peek() {
+            Some(byte) if byte == close => Ok(false),
+            Some(_) if first => Ok(true),
+            Some(b',') => {
+                self.at += 1;
+                if self.peek() == Some(close) {
+                    return Err(self.fault_here("nothing follows the comma"));
+                }
+                Ok(true)
+            }
+            Some(_) => Err(self.fault_here("a comma or the end of the array or object is expected")),
+            None => Err(self.fault_here("the text ends inside an array or object")),
+        }
+    }
+
+    /// The name that is next, and the place where it starts; past the colon behind it.
+    #[inline]
+    pub(super) fn name(&mut self) -> Result<(usize, Cow<'de, str>), Fault> {
+        if self.peek() != Some(b'"') {
+            return Err(self.fault_here("a name in quotes is expected"));
+        }
+        let start = self.at;
+        let name = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(self.fault_here("a colon is expected"));
+        }
+        self.at += 1;
+        Ok((start, name))
+    }
+
+    #[cold]
+    pub(super) fn repeated(&mut self, at: usize) -> Fault {
+        self.fault(at, "the name stands in the object already")
+    }
+
+    /// Reads over a value, as strictly as if somebody wanted it. It calls itself as deep as the limit allows.
+    pub(super) fn skip(&mut self) -> Result<(), Fault> {
+        match self.value()? {
+            b'"' => self.skip_string(),
+            b'-' | b'0'..=b'9' => self.skip_number().map(drop),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
+            b'[' => {
+                self.enter()?;
+                let mut first = true;
+                while self.another(first, b']')? {
+                    first = false;
+                    self.skip()?;
+                }
+                self.leave();
+                Ok(())
+            }
+            b'{' => {
+                self.enter()?;
+                let mut names = Names::new();
+                let mut first = true;
+                while self.another(first, b'}')? {
+                    first = false;
+                    let (at, name) = self.name()?;
+                    if !names.insert(name) {
+                        return Err(self.repeated(at));
+                    }
+                    self.skip()?;
+                }
+                self.leave();
+                Ok(())
+            }
+            _ => Err(self.fault_here("a value is expected")),
+        }
+    }
+
+    /// Nothing but white space may be left.
+    #[inline]
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
+        if self.peek().is_none() { Ok(()) } else { Err(self.fault_here("something follows the value")) }
+    }
+}
