@@ -6,13 +6,18 @@ use std::{
 };
 
 use ::axum::{
+    RequestExt as _,
     body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts, RawPathParams, rejection::RawPathParamsRejection},
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, RawPathParams,
+        rejection::RawPathParamsRejection,
+    },
     response::{IntoResponse, Response},
 };
 use http::{Request, request::Parts};
+use serde::de::DeserializeOwned;
 
-use crate::{Principal, Rejection, RequestExt as _, permission::OrgSource};
+use crate::{BodyLimits, Principal, Rejection, RequestExt as _, permission::OrgSource, strict_body};
 
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
@@ -29,6 +34,66 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
         if parts.anonymous().is_some() { Ok(None) } else { parts.principal().cloned().map(Some) }
     }
+}
+
+/// The body of a request, read strictly into a type (feature `axum`): the whole check of a
+/// [`StrictBodyLayer`](crate::StrictBodyLayer), or its value where one stands in front.
+///
+/// It is the last argument of a handler. `Option<StrictJson<T>>` takes a request without a body too. Limits other than
+/// the defaults stand in the request's extensions: see [`BodyLimits`](crate::BodyLimits).
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower_auth::{Rejection, StrictJson};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Login {
+///     email: String, // a typo in a field's name is a 422 with a pointer to it
+///     password: String,
+/// }
+///
+/// async fn login(StrictJson(login): StrictJson<Login>) -> Result<String, Rejection> {
+///     if login.password == "…" { Ok(login.email) } else { Err(Rejection::invalid_credentials()) }
+/// }
+///
+/// let app = Router::<()>::new().route("/login", post(login));
+/// ```
+///
+/// A type with parts whose fields nobody can see ([`json::check_type`](crate::json::check_type)) is answered 500, and the
+/// log says which part.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+#[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]
+pub struct StrictJson<T>(pub T);
+
+impl<T, S> FromRequest<S> for StrictJson<T>
+where
+    T: DeserializeOwned + Send + 'static,
+    S: Send + Sync,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Rejection> {
+        strict_body::extract(limited(request), false).await?.map(Self).ok_or_else(strict_body::no_body)
+    }
+}
+
+/// `None` where there is no body.
+impl<T, S> OptionalFromRequest<S> for StrictJson<T>
+where
+    T: DeserializeOwned + Send + 'static,
+    S: Send + Sync,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Option<Self>, Rejection> {
+        Ok(strict_body::extract(limited(request), true).await?.map(Self))
+    }
+}
+
+/// Where nobody has said how large bodies may be, axum's own limit holds too.
+fn limited(request: Request<Body>) -> Request<Body> {
+    if request.extensions().get::<BodyLimits>().is_some() { request } else { request.with_limited_body() }
 }
 
 impl IntoResponse for Rejection {

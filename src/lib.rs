@@ -17,6 +17,8 @@ mod principal;
 mod protocol;
 mod secret;
 mod trace_id;
+#[cfg(feature = "strict-body")]
+mod validated;
 mod vary;
 
 pub mod api_key;
@@ -29,12 +31,18 @@ pub mod permission;
 pub mod rejection;
 pub mod stack;
 pub mod store;
+#[cfg(feature = "strict-body")]
+pub mod strict_body;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tonic")]
 mod tonic;
 
+#[cfg(feature = "axum")]
+pub use self::axum::StrictJson;
+#[cfg(feature = "strict-body")]
+pub use self::strict_body::{BodyLimits, StrictBodyLayer};
 pub use self::{
     answer::Answer,
     api_key::{ApiKeyLayer, Disclosure},

@@ -3,13 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use tower_auth::{ConfigError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
+use tower_auth::{BoxError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
+
+use crate::login::Users;
 
 pub(crate) const ORGANIZATION: &str = "org_demo";
 const OTHER_ORGANIZATION: &str = "org_other";
 
-/// Creates a key of every kind; gives them by name.
-pub(crate) fn create(scheme: &KeyScheme, store: &MemoryKeyStore) -> Result<Value, ConfigError> {
+const EMAIL: &str = "demo@example.com";
+
+/// Creates a key of every kind and a user; gives them by name.
+pub(crate) fn create(scheme: &KeyScheme, store: &MemoryKeyStore, users: &mut Users) -> Result<Value, BoxError> {
     let reader = |name: &str| {
         KeyRecord::new(format!("key_{name}"), "acct_demo")
             .organizations([ORGANIZATION])
@@ -32,6 +36,8 @@ pub(crate) fn create(scheme: &KeyScheme, store: &MemoryKeyStore) -> Result<Value
     for (name, record) in records {
         demo.insert(name.to_owned(), store.create(scheme, record)?.expose().into());
     }
+    demo.insert("email".to_owned(), EMAIL.into());
+    demo.insert("password".to_owned(), users.create(EMAIL)?.into());
     demo.insert("organization".to_owned(), ORGANIZATION.into());
     demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
     Ok(demo.into())

@@ -5,18 +5,20 @@
 //! ```
 //!
 //! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try.
-//! Logs go to standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send: in front
-//! of the world, put a proxy before it.
+//! Logs go to standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send the head of
+//! a request: in front of the world, put a proxy before it.
 
 mod demo;
+mod login;
 mod options;
 mod routes;
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
+use login::Users;
 use options::Options;
 use tokio::net::TcpListener;
-use tower_auth::{BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
+use tower_auth::{BodyLimits, BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
 
 /// How long requests that are under way may take when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -43,8 +45,9 @@ async fn main() -> ExitCode {
 async fn serve(options: Options) -> Result<(), BoxError> {
     let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::ephemeral()?);
     let store = MemoryKeyStore::new();
-    let demo = if options.demo { demo::create(&scheme, &store)? } else { serde_json::json!({}) };
-    let app = routes::app(scheme, store)?;
+    let mut users = Users::new()?;
+    let demo = if options.demo { demo::create(&scheme, &store, &mut users)? } else { serde_json::json!({}) };
+    let app = routes::app(scheme, store, users, &BodyLimits::new().bytes(options.body_limit))?;
 
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)

@@ -11,9 +11,13 @@ mod admission;
 mod effects;
 mod guard;
 mod guards;
+#[cfg(feature = "strict-body")]
+mod refusal;
 mod response;
 mod service;
 
+#[cfg(feature = "strict-body")]
+pub(crate) use self::refusal::refuse;
 pub(crate) use self::{
     admission::Admission,
     guard::{Guard, IdentityPolicy, Outcome, Vary, Verdict},

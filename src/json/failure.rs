@@ -179,12 +179,11 @@ fn in_json_words(expected: &str) -> String {
         "u8" => range!(u8),
         "u16" => range!(u16),
         "u32" => range!(u32),
-        "u64" => range!(u64),
+        "u64" => "an integer from 0",
         "i8" => range!(i8),
         "i16" => range!(i16),
         "i32" => range!(i32),
-        "i64" => range!(i64),
-        "usize" | "isize" | "u128" | "i128" => "an integer",
+        "i64" | "usize" | "isize" | "u128" | "i128" => "an integer",
         "f32" | "f64" => "a number",
         "string" | "a string" | "a borrowed string" | "a formatted string" => "a string",
         "a character" => "a string of one character",
@@ -205,13 +204,13 @@ const fn found_in_json_words(found: &Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "a boolean",
         Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
-        Unexpected::Float(_) => "a number with a fraction or exponent",
-        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Float(_) => "a number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) | Unexpected::UnitVariant => "a string",
         Unexpected::Unit | Unexpected::Option => "null",
         Unexpected::Seq => "an array",
-        Unexpected::Map => "an object",
-        Unexpected::UnitVariant => "a string",
-        Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => "an object",
+        Unexpected::Map | Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => {
+            "an object"
+        }
         _ => "another value",
     }
 }

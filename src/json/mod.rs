@@ -91,6 +91,7 @@ mod structure;
 mod suggest;
 mod violation;
 
+#[cfg(feature = "strict-body")]
 pub(crate) use self::read::string_member;
 pub use self::{
     error::{JsonError, SyntaxError},

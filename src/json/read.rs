@@ -31,7 +31,7 @@ pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimit
         Ok(_) => None,
         Err(failure) => Some(failure),
     };
-    Err(explain(text, limits, reader, failure))
+    Err(explain(text, limits, &reader, failure))
 }
 
 #[inline]
@@ -64,9 +64,11 @@ fn check_text(text: &str, limits: &JsonLimits) -> Result<(), SyntaxError> {
 }
 
 /// For a text that has been checked: nothing more is refused.
+#[cfg(feature = "strict-body")]
 const LOOSEST: JsonLimits = JsonLimits::new().depth(usize::MAX).string(usize::MAX).number(usize::MAX);
 
 /// The string under this name, directly in the object that the text is. The text has been checked.
+#[cfg(feature = "strict-body")]
 pub(crate) fn string_member(bytes: &[u8], wanted: &str) -> Option<String> {
     let mut cursor = Cursor::new(str::from_utf8(bytes).ok()?, LOOSEST);
     if cursor.value().ok()? != b'{' {
@@ -113,7 +115,7 @@ fn located(text: &str, fault: Fault) -> SyntaxError {
 
 /// The bytes come first, for the whole text; only then its shape.
 #[cold]
-fn explain(text: &str, limits: &JsonLimits, reader: Reader<'_>, failure: Option<Failure>) -> JsonError {
+fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option<Failure>) -> JsonError {
     if let Err(error) = check_text(text, limits) {
         return error.into();
     }

@@ -171,7 +171,7 @@ impl std::error::Error for Found {}
 #[derive(Clone, Copy)]
 struct Probe<'a>(&'a [Step]);
 
-impl<'a> Probe<'a> {
+impl Probe<'_> {
     /// The next step and what is behind it, or what is at the end.
     fn step(self, end: Ask) -> Result<(Step, Self), Found> {
         self.0.split_first().map(|(step, rest)| (*step, Probe(rest))).ok_or(Found(end))

@@ -29,7 +29,7 @@ fn rank(given: &[char], name: &[char]) -> Option<usize> {
     if typing_errors * 3 <= long.len() {
         return Some(typing_errors);
     }
-    (short.len() >= 3 && long.starts_with(short)).then(|| long.len())
+    (short.len() >= 3 && long.starts_with(short)).then_some(long.len())
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).

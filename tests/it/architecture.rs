@@ -33,20 +33,22 @@ const TABLE: &[(&str, &[&str])] = &[
     ("identity", &["principal", "rejection"]),
     ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
     ("key", &["error", "hex", "secret"]),
+    ("validated", &["json"]),
     ("store", &["answer", "error", "key", "principal", "secret"]),
     ("gate", &["answer", "challenge", "credential", "decision", "identity", "peer", "principal", "protocol", "rejection", "trace_id", "vary"]),
     ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
     ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
-    ("permission", &["answer", "error", "gate", "identity", "principal", "rejection"]),
+    ("permission", &["answer", "error", "gate", "identity", "principal", "rejection", "validated"]),
+    ("strict_body", &["error", "gate", "json", "rejection", "validated"]),
     ("envelope", &["challenge", "clock", "decision", "protocol", "rejection", "trace_id", "vary"]),
     ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission"]),
-    ("axum", &["identity", "permission", "principal", "rejection"]),
+    ("axum", &["identity", "permission", "principal", "rejection", "strict_body"]),
     ("tonic", &["envelope", "identity", "principal", "rejection"]),
     ("testing", &["authenticate", "clock", "key", "principal", "store"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
-const LAYERS: [&str; 4] = ["api_key", "authenticate", "permission", "envelope"];
+const LAYERS: [&str; 5] = ["api_key", "authenticate", "permission", "strict_body", "envelope"];
 /// Rooms that nobody imports: hosts, the paved road, and what only tests need.
 const OUTERMOST: [&str; 4] = ["axum", "tonic", "stack", "testing"];
 
@@ -434,6 +436,8 @@ fn headers_are_looked_at_in_few_files() {
         "permission/organization.rs", // the header that a service declared
         "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request
+        "strict_body/head.rs",        // whether a body is announced
+        "strict_body/media.rs",       // the media type and the codings of a body
         "trace_id.rs",                // `traceparent`
         "vary.rs",                    // `Vary` of a response
     ];

@@ -1,6 +1,7 @@
 //! What types promise without saying so: threads, clones, names, and the bodies that they work over.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     error::Error,
     fmt::Debug,
@@ -16,16 +17,18 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
-    Authenticator, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure, ErrorEnvelopeLayer,
-    KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore, MemoryKeyStore, PeerAddr,
-    Peppers, Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead, RequireLayer, Rules,
-    Secret, StoreFuture, TraceId,
+    Authenticator, BodyLimits, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure,
+    ErrorEnvelopeLayer, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore,
+    MemoryKeyStore, PeerAddr, Peppers, Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead,
+    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, TraceId,
     envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
+    json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     permission::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
+    strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
 };
 use tower_http::trace::TraceLayer;
@@ -42,7 +45,7 @@ impl<B> Clone for Answers<B> {
     }
 }
 
-impl<B> Service<Request<Body>> for Answers<B> {
+impl<B, Q> Service<Request<Q>> for Answers<B> {
     type Response = Response<B>;
     type Error = Infallible;
     type Future = Ready<Result<Response<B>, Infallible>>;
@@ -51,7 +54,7 @@ impl<B> Service<Request<Body>> for Answers<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
+    fn call(&mut self, _: Request<Q>) -> Self::Future {
         ready(Ok(Response::new((self.0)())))
     }
 }
@@ -73,6 +76,8 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<ErrorEnvelopeLayer>();
     shared::<AuthStack>();
     shared::<AuthGuards>();
+    shared::<StrictBodyLayer<Cell<u8>>>();
+    shared::<StrictBody<Inner, Cell<u8>>>();
     shared::<Gate<Inner>>();
     shared::<ErrorEnvelope<Inner>>();
     shared::<Stacked<Inner>>();
@@ -90,6 +95,7 @@ fn futures_are_send() {
     sent::<AuthFuture>();
     sent::<StoreFuture<Option<KeyRecord>>>();
     sent::<Check>();
+    sent::<strict_body::ResponseFuture<Answers<Body>, Body, Cell<u8>>>();
 }
 
 #[test]
@@ -124,6 +130,14 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FlakyKeyStore>();
     shared::<ReadinessProbe<()>>();
     shared::<PeerAddr>();
+    shared::<BodyLimits>();
+    shared::<JsonLimits>();
+    shared::<JsonError>();
+    shared::<SyntaxError>();
+    shared::<FieldViolation>();
+    shared::<StrictJson<String>>();
+    shared::<ValidBody<Cell<u8>>>();
+    everywhere::<ReplayBody<Body>>();
     shared::<Rules>();
     borrowed::<Refusal<'_>>();
     shared::<TraceId>();
@@ -155,7 +169,7 @@ fn every_public_type_is_listed_here() {
                 continue;
             };
             let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            let asserted = ["::<", "::<permission::", "::<gate::"]
+            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::"]
                 .iter()
                 .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
             assert!(asserted, "{path} has the public type {name}: assert above what it promises");

@@ -1,0 +1,65 @@
+//! The whole check for one handler, without a layer.
+
+use std::{any::TypeId, cell::RefCell};
+
+use http::Request;
+use http_body::Body;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::{
+    head::{Governed, Plan, unread},
+    limits::BodyLimits,
+    reading::Reading,
+    valid::ValidBody,
+};
+use crate::{
+    BoxError, Rejection, RejectionKind,
+    json::{self, JsonLimits},
+};
+
+/// The value of a request's body: the one that a layer has left, or else the body is read and checked here. Nothing where
+/// there is no body; where one is required, that is an error of its own only after this.
+pub(crate) async fn extract<T, B>(request: Request<B>, optional: bool) -> Result<Option<T>, Rejection>
+where
+    T: DeserializeOwned + Send + 'static,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    if let Some(value) = request.extensions().get().and_then(ValidBody::take) {
+        return Ok(Some(value));
+    }
+    check_type_once::<T>()?;
+    let (request, body) = request.into_parts();
+    let limits = BodyLimits::of(&request.extensions);
+    let governed = Governed { optional, json_only: false };
+    let refused = |rejection| unread(rejection, request.version);
+    let empty = match governed.plan(&request, &body, limits.bytes) {
+        Plan::Pass => return Ok(None),
+        Plan::Refuse(rejection) => return Err(refused(rejection)),
+        Plan::Read(empty) => empty,
+    };
+    let whole = Reading::new(body, empty, &limits).await.map_err(refused)?;
+    if whole.absent { Ok(None) } else { Ok(Some(json::from_slice(&whole.bytes, &limits.json)?)) }
+}
+
+/// 400: a handler that asks for a body is not called without one, whatever the method.
+pub(crate) fn no_body() -> Rejection {
+    let nothing = json::from_slice::<IgnoredAny>(b"", &JsonLimits::new());
+    nothing.map_or_else(Rejection::from, |_| RejectionKind::InvalidJson.into())
+}
+
+thread_local! {
+    /// The types that have been found to be strict, so that no request waits for another thread's.
+    static STRICT: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
+}
+
+/// There is no construction at which a type could be refused, so its first request is.
+fn check_type_once<T: DeserializeOwned + 'static>() -> Result<(), Rejection> {
+    let id = TypeId::of::<T>();
+    if STRICT.with_borrow(|strict| strict.contains(&id)) {
+        return Ok(());
+    }
+    json::check_type::<T>().map_err(Rejection::internal)?;
+    STRICT.with_borrow_mut(|strict| strict.push(id));
+    Ok(())
+}

@@ -1,0 +1,91 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body as the inner service gets it: the bytes that were checked, and their trailers; or the host's own, where
+    /// it passed untouched.
+    ///
+    /// It is named only where a type has to be written out.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body_util::{BodyExt, Full};
+    /// use tower_auth::strict_body::ReplayBody;
+    ///
+    /// async fn handler(request: http::Request<ReplayBody<Full<Bytes>>>) -> Bytes {
+    ///     request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default()
+    /// }
+    /// ```
+    #[derive(Debug)]
+    pub struct ReplayBody<B> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<B> {
+        Untouched { #[pin] body: B },
+        Checked { bytes: Bytes, trailers: Option<HeaderMap> },
+    }
+}
+
+impl<B> ReplayBody<B> {
+    pub(super) const fn untouched(body: B) -> Self {
+        Self { state: State::Untouched { body } }
+    }
+
+    pub(super) const fn checked(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+        Self { state: State::Checked { bytes, trailers } }
+    }
+}
+
+/// No body at all.
+impl<B> Default for ReplayBody<B> {
+    fn default() -> Self {
+        Self::checked(Bytes::new(), None)
+    }
+}
+
+impl<B: Body> Body for ReplayBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().state.project() {
+            StateProj::Untouched { body } => body.poll_frame(cx).map_ok(|frame| {
+                // What is `Bytes` already is not copied.
+                frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
+            }),
+            StateProj::Checked { bytes, .. } if !bytes.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+            StateProj::Checked { trailers, .. } => {
+                Poll::Ready(trailers.take().map(|fields| Ok(Frame::trailers(fields))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Untouched { body } => body.is_end_stream(),
+            State::Checked { bytes, trailers } => bytes.is_empty() && trailers.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Untouched { body } => body.size_hint(),
+            State::Checked { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
