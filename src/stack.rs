@@ -5,7 +5,7 @@
 //!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
 //!   │ identity     who is this? ────────────────────────▶ 401   (503: the key store does not answer)
 //!   │ rules        may they do this here? ──────────────▶ 403   (503: the policy could not tell)
-//!   ▼ your handler, with a Principal
+//!   ▼ your handler, with a Principal; a strict body stands in front of it
 //! ```
 //!
 //! ```

@@ -162,9 +162,22 @@ impl Rejection {
         self.set(|facts| facts.status = status)
     }
 
-    /// A header of the response, with whatever body it gets.
-    pub(crate) fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.set(|facts| facts.headers.push((name, value)))
+    /// A header of the response, whatever body it gets. A name that stands there already gets the new value; over gRPC
+    /// it is metadata.
+    ///
+    /// ```
+    /// use http::{HeaderValue, StatusCode, header};
+    /// use tower_auth::Rejection;
+    ///
+    /// let gone = Rejection::custom(StatusCode::GONE, "VERSION_GONE")
+    ///     .header(header::LINK, HeaderValue::from_static("</v2>; rel=\"successor-version\""));
+    /// assert!(gone.into_response::<()>().headers().contains_key(header::LINK));
+    /// ```
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.set(|facts| {
+            facts.headers.retain(|(n, _)| *n != name);
+            facts.headers.push((name, value));
+        })
     }
 
     /// What a 401 offers, where nothing else has said so.
