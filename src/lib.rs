@@ -16,6 +16,8 @@ mod peer;
 mod principal;
 mod protocol;
 mod secret;
+#[cfg(feature = "jwt")]
+mod task;
 mod trace_id;
 #[cfg(feature = "strict-body")]
 mod validated;
@@ -23,9 +25,13 @@ mod vary;
 
 pub mod api_key;
 pub mod authenticate;
+#[cfg(feature = "jwt")]
+pub mod bearer;
 pub mod envelope;
 pub mod gate;
 pub mod json;
+#[cfg(feature = "jwks-http")]
+pub mod jwks;
 pub mod key;
 pub mod permission;
 pub mod rejection;
@@ -33,6 +39,8 @@ pub mod stack;
 pub mod store;
 #[cfg(feature = "strict-body")]
 pub mod strict_body;
+#[cfg(feature = "jwt")]
+pub mod token;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -62,4 +70,10 @@ pub use self::{
     stack::AuthStack,
     store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
     trace_id::TraceId,
+};
+#[cfg(feature = "jwt")]
+pub use self::{
+    bearer::BearerLayer,
+    task::{Health, Task},
+    token::TokenVerifier,
 };

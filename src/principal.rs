@@ -1,6 +1,6 @@
 //! Who is calling.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 
 /// Who is calling, as an authentication method proved it. Never the credential itself.
 ///
@@ -29,6 +29,25 @@ struct Facts {
     method: AuthMethod,
     credential_id: Option<String>,
     credential_hint: Option<String>,
+    claims: Option<Extra>,
+}
+
+/// Claims in a type of the service's own.
+#[derive(Clone)]
+struct Extra(Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Extra {}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extra(..)")
+    }
 }
 
 /// The method that told who is calling.
@@ -43,6 +62,8 @@ struct Facts {
 pub enum AuthMethod {
     /// An API key.
     ApiKey,
+    /// A token.
+    Token,
     /// Another method, by its name: mutual TLS, a cookie, a test.
     Other(Cow<'static, str>),
 }
@@ -51,6 +72,7 @@ impl fmt::Display for AuthMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ApiKey => "api_key",
+            Self::Token => "token",
             Self::Other(name) => name,
         })
     }
@@ -69,6 +91,7 @@ impl Principal {
             method: AuthMethod::Other(Cow::Borrowed("custom")),
             credential_id: None,
             credential_hint: None,
+            claims: None,
         })))
     }
 
@@ -124,6 +147,23 @@ impl Principal {
     #[must_use]
     pub fn credential_hint(&self) -> Option<&str> {
         self.0.credential_hint.as_deref()
+    }
+
+    /// What else the credential says, in a type of the service's own: the claims of a token whose verifier was told to
+    /// read them so, or what an authenticator of your own has put there. Nothing where it is another type.
+    ///
+    /// ```
+    /// use tower_auth::Principal;
+    ///
+    /// struct Department(String);
+    ///
+    /// let alice = Principal::builder("alice").claims(std::sync::Arc::new(Department("sales".to_owned()))).build();
+    /// assert_eq!(alice.claims::<Department>().unwrap().0, "sales");
+    /// assert!(alice.claims::<String>().is_none());
+    /// ```
+    #[must_use]
+    pub fn claims<T: 'static>(&self) -> Option<&T> {
+        self.0.claims.as_ref()?.0.downcast_ref()
     }
 
     /// Whether the credential was granted this very scope. No scope implies another here; see
@@ -216,6 +256,11 @@ impl PrincipalBuilder {
     /// See [`Principal::credential_hint`]. Give a few characters at most: it is shown in logs.
     pub fn credential_hint(self, hint: impl Into<String>) -> Self {
         self.set(|facts| facts.credential_hint = Some(hint.into()))
+    }
+
+    /// See [`Principal::claims`].
+    pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
+        self.set(|facts| facts.claims = Some(Extra(claims)))
     }
 
     pub(crate) fn subject(self, subject: impl Into<String>) -> Self {

@@ -5,15 +5,20 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use tower_auth::{BoxError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
 
-use crate::login::Users;
+use crate::{login::Users, tokens::Mint};
 
 pub(crate) const ORGANIZATION: &str = "org_demo";
 const OTHER_ORGANIZATION: &str = "org_other";
 
 const EMAIL: &str = "demo@example.com";
 
-/// Creates a key of every kind and a user; gives them by name.
-pub(crate) fn create(scheme: &KeyScheme, store: &MemoryKeyStore, users: &mut Users) -> Result<Value, BoxError> {
+/// Creates a key of every kind, a user and tokens; gives them by name.
+pub(crate) fn create(
+    scheme: &KeyScheme,
+    store: &MemoryKeyStore,
+    users: &mut Users,
+    mint: &Mint,
+) -> Result<Value, BoxError> {
     let reader = |name: &str| {
         KeyRecord::new(format!("key_{name}"), "acct_demo")
             .organizations([ORGANIZATION])
@@ -36,6 +41,9 @@ pub(crate) fn create(scheme: &KeyScheme, store: &MemoryKeyStore, users: &mut Use
     for (name, record) in records {
         demo.insert(name.to_owned(), store.create(scheme, record)?.expose().into());
     }
+    let (token, expired) = mint.demo()?;
+    demo.insert("token".to_owned(), token.into());
+    demo.insert("expired_token".to_owned(), expired.into());
     demo.insert("email".to_owned(), EMAIL.into());
     demo.insert("password".to_owned(), users.create(EMAIL)?.into());
     demo.insert("organization".to_owned(), ORGANIZATION.into());

@@ -73,6 +73,6 @@ fn verify(expected: &str, password: &str) -> bool {
 }
 
 /// 128 bits from the operating system.
-fn random() -> Result<String, BoxError> {
+pub(crate) fn random() -> Result<String, BoxError> {
     Ok(Salt::new(&try_generate_salt()?)?.to_string())
 }

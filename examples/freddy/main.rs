@@ -12,11 +12,13 @@ mod demo;
 mod login;
 mod options;
 mod routes;
+mod tokens;
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use login::Users;
 use options::Options;
+use tokens::Mint;
 use tokio::net::TcpListener;
 use tower_auth::{BodyLimits, BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
 
@@ -46,8 +48,10 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::ephemeral()?);
     let store = MemoryKeyStore::new();
     let mut users = Users::new()?;
-    let demo = if options.demo { demo::create(&scheme, &store, &mut users)? } else { serde_json::json!({}) };
-    let app = routes::app(scheme, store, users, &BodyLimits::new().bytes(options.body_limit))?;
+    let mint = Mint::new()?;
+    let demo = if options.demo { demo::create(&scheme, &store, &mut users, &mint)? } else { serde_json::json!({}) };
+    let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
+    let app = routes::app(scheme, store, tokens, users, &BodyLimits::new().bytes(options.body_limit))?;
 
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)

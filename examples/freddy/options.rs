@@ -4,13 +4,24 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     /// How many bytes a body may have.
     pub(crate) body_limit: usize,
+    pub(crate) outside: Option<Outside>,
 }
 
-pub(crate) const USAGE: &str = "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--body-limit BYTES]";
+/// An issuer whose tokens are good here too.
+pub(crate) struct Outside {
+    /// A file, or an address.
+    pub(crate) jwks: String,
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+}
+
+pub(crate) const USAGE: &str = "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--body-limit BYTES]\n\
+              [--jwks FILE|URL --issuer URL --audience NAME]";
 
 impl Options {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { listen: "127.0.0.1:8080".to_owned(), demo: true, body_limit: 1 << 20 };
+        let mut options = Self { listen: "127.0.0.1:8080".to_owned(), demo: true, body_limit: 1 << 20, outside: None };
+        let (mut jwks, mut issuer, mut audience) = (None, None, None);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
@@ -18,10 +29,18 @@ impl Options {
                     let bytes = words.next().ok_or("--body-limit needs a number of bytes")?;
                     options.body_limit = bytes.parse().map_err(|_| format!("{bytes:?} is not a number of bytes"))?;
                 }
+                "--jwks" => jwks = Some(words.next().ok_or("--jwks needs a file or an address")?),
+                "--issuer" => issuer = Some(words.next().ok_or("--issuer needs a URL")?),
+                "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),
                 "--no-demo" => options.demo = false,
                 other => return Err(format!("{other:?} is not known")),
             }
         }
+        options.outside = match (jwks, issuer, audience) {
+            (None, None, None) => None,
+            (Some(jwks), Some(issuer), Some(audience)) => Some(Outside { jwks, issuer, audience }),
+            _ => return Err("--jwks, --issuer and --audience go together".to_owned()),
+        };
         Ok(options)
     }
 }

@@ -16,8 +16,8 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, BodyLimits, ConfigError, Decision, Disclosure, ErrorEnvelopeLayer, KeyScheme,
-    MemoryKeyStore, Principal, Rejection, RequireLayer, StrictBodyLayer, StrictJson,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ConfigError, Decision, Disclosure, ErrorEnvelopeLayer,
+    KeyScheme, MemoryKeyStore, Principal, Rejection, RequireLayer, StrictBodyLayer, StrictJson,
     permission::{OrgSource, member_of, role},
 };
 
@@ -48,14 +48,16 @@ impl Stats {
 pub(crate) fn app(
     scheme: KeyScheme,
     store: MemoryKeyStore,
+    tokens: BearerLayer,
     users: Users,
     limits: &BodyLimits,
 ) -> Result<Router, ConfigError> {
     let stats = Stats::default();
     let counted = stats.clone();
+    let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .auth(ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State))
+        .auth(AuthLayer::first(tokens).then(keys)) // both at once are normal: the token decides
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));

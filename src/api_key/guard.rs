@@ -69,6 +69,11 @@ impl KeyCheck {
         Ok(found.map(Credential::secret))
     }
 
+    /// Whether what is presented has the form of a key.
+    pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
+        self.presented(request).ok().flatten().is_some_and(|presented| self.scheme.format().accepts(presented))
+    }
+
     fn look_up(&self, digests: &KeyDigests, request: &RequestHead<'_>) -> AuthFuture {
         match self.store.find(digests).now() {
             Ok(found) => AuthFuture::ready(self.judge.conclude(found, || request.now())),

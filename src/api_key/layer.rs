@@ -183,6 +183,10 @@ impl Authenticator for ApiKeyLayer {
         &self.headers
     }
 
+    fn recognizes(&self, request: &RequestHead<'_>) -> bool {
+        self.check.recognizes(request)
+    }
+
     fn check_config(&self) -> Result<(), ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)
     }

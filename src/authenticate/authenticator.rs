@@ -57,6 +57,10 @@ impl<'a> RequestHead<'a> {
         self.clock.now()
     }
 
+    pub(crate) const fn clock_ref(&self) -> &'a Clock {
+        self.clock
+    }
+
     /// The clock of the stack, for a future that outlives the head.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -102,6 +106,14 @@ pub trait Authenticator: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether the credential in the request has the form of this method's. It is asked only where another method reads
+    /// the same header: then a method that does not recognise what stands there, and whose neighbour does, is passed
+    /// over. Always, by default.
+    fn recognizes(&self, request: &RequestHead<'_>) -> bool {
+        let _ = request;
+        true
+    }
+
     /// Whether the method was put together rightly; asked once, when a stack is built.
     ///
     /// # Errors
@@ -122,6 +134,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn credential_headers(&self) -> &[HeaderName] {
         (**self).credential_headers()
+    }
+
+    fn recognizes(&self, request: &RequestHead<'_>) -> bool {
+        (**self).recognizes(request)
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

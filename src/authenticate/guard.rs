@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::authenticator::{Authenticated, Authenticator, RequestHead};
 use crate::{
@@ -32,6 +32,8 @@ pub(super) struct AuthGuard(Arc<Facts>);
 
 struct Facts {
     methods: Box<[Arc<dyn Authenticator>]>,
+    /// Whether two methods read the same header.
+    shared: bool,
     optional: bool,
     pass_preflight: bool,
     report_only: bool,
@@ -63,9 +65,12 @@ impl AuthGuard {
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let clock = clock.unwrap_or_default();
+        let read = || methods.iter().flat_map(Authenticator::credential_headers);
+        let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
         let (methods, missing) = (methods.into(), Rejection::missing_credential(policy.challenge.clone()));
         Self(Arc::new(Facts {
             methods,
+            shared,
             optional,
             pass_preflight,
             report_only,
@@ -81,9 +86,12 @@ impl AuthGuard {
     fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
         let head = RequestHead::new(request, &self.0.clock);
         for (place, method) in self.0.methods.iter().enumerate().skip(from) {
+            if self.0.shared && self.0.is_anothers(place, &head) {
+                continue;
+            }
             match method.authenticate(&head).now() {
                 Ok(Authenticated::NoCredential) => {}
-                Ok(found) => return Answer::ready(self.0.conclude(found)),
+                Ok(found) => return Answer::ready(self.0.conclude(found, place)),
                 Err(future) => {
                     let (guard, last) = (self.clone(), place + 1 == self.0.methods.len());
                     // A method that has to wait to find no credential leaves the rest to be asked about the same head.
@@ -91,24 +99,51 @@ impl AuthGuard {
                     return Answer::boxed(async move {
                         match (future.await, request) {
                             (Authenticated::NoCredential, Some(request)) => guard.ask(&request, place + 1).await,
-                            (found, _) => guard.0.conclude(found),
+                            (found, _) => guard.0.conclude(found, place),
                         }
                     });
                 }
             }
         }
-        Answer::ready(self.0.conclude(Authenticated::NoCredential))
+        Answer::ready(self.0.conclude(Authenticated::NoCredential, 0))
     }
 }
 
 impl Facts {
-    fn conclude(&self, found: Authenticated) -> Verdict {
+    /// Whether this method does not recognise what stands in a header, and another one that reads the header does.
+    fn is_anothers(&self, place: usize, head: &RequestHead<'_>) -> bool {
+        let method = &self.methods[place];
+        let shares = |other: &dyn Authenticator| {
+            other.credential_headers().iter().any(|name| method.credential_headers().contains(name))
+        };
+        !method.recognizes(head)
+            && self
+                .methods
+                .iter()
+                .enumerate()
+                .any(|(other, method)| other != place && shares(&**method) && method.recognizes(head))
+    }
+
+    /// What a method that has words of its own offers, and what the others offer.
+    fn offer(&self, place: usize, own: &HeaderValue) -> Option<Arc<HeaderValue>> {
+        let others = self.methods.iter().enumerate().filter(|(other, _)| *other != place);
+        let others = others.map(|(_, method)| method.challenge());
+        challenge::join([own.to_str().unwrap_or_default()].into_iter().chain(others)).map(Arc::new)
+    }
+
+    fn conclude(&self, found: Authenticated, place: usize) -> Verdict {
         match found {
             Authenticated::As(principal) => Ok(self.outcome(Identity::Principal(principal))),
             Authenticated::NoCredential if self.optional => Ok(self.nobody()),
             Authenticated::NoCredential => Err(self.missing.clone()),
             Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => {
-                Err(rejection.challenge(self.policy.challenge.clone()))
+                match rejection.own_challenge() {
+                    Some(own) if self.methods.len() > 1 => {
+                        let offer = self.offer(place, own);
+                        Err(rejection.offering(offer))
+                    }
+                    _ => Err(rejection.challenge(self.policy.challenge.clone())),
+                }
             }
             Authenticated::Rejected(rejection) => Err(rejection),
         }

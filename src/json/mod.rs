@@ -13,9 +13,9 @@
 //! }
 //!
 //! let limits = JsonLimits::new();
-//! let login: Login = json::from_slice(br#"{"email":"a@b.c","password":"…"}"#, &limits)?;
+//! let login: Login = json::from_slice(br#"{"email":"a@b.c","password":"hunter2"}"#, &limits)?;
 //!
-//! let typo = json::from_slice::<Login>(br#"{"email_adress":"a@b.c","password":"…"}"#, &limits);
+//! let typo = json::from_slice::<Login>(br#"{"email_adress":"a@b.c","password":"hunter2"}"#, &limits);
 //! let Err(JsonError::Fields(fields)) = typo else { panic!() };
 //! assert_eq!(fields[0].pointer(), "/email_adress");
 //! assert_eq!(fields[0].reason(), "unknown field");
@@ -91,6 +91,8 @@ mod structure;
 mod suggest;
 mod violation;
 
+#[cfg(feature = "jwt")]
+pub(crate) use self::read::from_slice_seed;
 #[cfg(feature = "strict-body")]
 pub(crate) use self::read::string_member;
 pub use self::{

@@ -3,6 +3,8 @@
 use std::str;
 
 use serde::Deserialize;
+#[cfg(feature = "jwt")]
+use serde::de::DeserializeSeed;
 
 use super::{
     cursor::{Cursor, Fault},
@@ -28,6 +30,23 @@ pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimit
     let mut reader = Reader::new(Cursor::new(text, *limits));
     let failure = match read(&mut reader) {
         Ok(value) if reader.unknown.is_empty() && !reader.cursor.broken => return Ok(value),
+        Ok(_) => None,
+        Err(failure) => Some(failure),
+    };
+    Err(explain(text, limits, &reader, failure))
+}
+
+/// The same by a seed, which knows more than a type does.
+#[cfg(feature = "jwt")]
+pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+    limits: &JsonLimits,
+) -> Result<S::Value, JsonError> {
+    let text = utf8(bytes)?;
+    let mut reader = Reader::new(Cursor::new(text, *limits));
+    let failure = match seed.deserialize(&mut reader).and_then(|value| Ok((value, reader.cursor.end()?))) {
+        Ok((value, ())) if reader.unknown.is_empty() && !reader.cursor.broken => return Ok(value),
         Ok(_) => None,
         Err(failure) => Some(failure),
     };

@@ -13,6 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::hex;
 
+/// SHA-256 of a token, under which it is remembered in memory: it never leaves the process.
+#[cfg(feature = "jwt")]
+pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
 /// What a store holds of a key: 32 bytes, compared in constant time, never the key.
 ///
 /// ```

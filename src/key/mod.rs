@@ -35,6 +35,8 @@ mod mint;
 mod pepper;
 mod scheme;
 
+#[cfg(feature = "jwt")]
+pub(crate) use self::digest::sha256;
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
 pub use self::{
     digest::{KeyDigest, KeyDigests},

@@ -185,6 +185,11 @@ impl Rejection {
         Self { challenge: self.challenge.or(challenge), ..self }
     }
 
+    /// The same instead of what was offered.
+    pub(crate) fn offering(self, challenge: Option<Arc<HeaderValue>>) -> Self {
+        Self { challenge, ..self }
+    }
+
     /// Whose credential it was, where the secret matched: for the observer alone.
     pub(crate) fn about(self, principal: Principal) -> Self {
         self.set(|facts| facts.principal = Some(principal))
@@ -258,6 +263,10 @@ impl Rejection {
 
     pub(crate) const fn is_logged(&self) -> bool {
         self.logged || self.layer.is_some()
+    }
+
+    pub(crate) fn own_challenge(&self) -> Option<&HeaderValue> {
+        self.challenge.as_deref()
     }
 
     pub(crate) const fn has_challenge(&self) -> bool {

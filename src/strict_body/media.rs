@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 
-use crate::{Rejection, RejectionKind};
+use crate::{Rejection, RejectionKind, challenge::is_token};
 
 /// What `Content-Type` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +78,6 @@ fn parameter(part: &str) -> Option<(&str, &str)> {
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     let proper = is_token(name) && (quoted.is_some() || is_token(value));
     proper.then_some((name, quoted.unwrap_or(value)))
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// 415, with what would be taken (RFC 9110, section 12.5.1).

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
+
+use crate::{
+    AuthFuture, Authenticated, Challenge, Clock, Rejection, RejectionKind, RequestHead,
+    credential::{Credential, Empty, Source},
+    token::{Claims, TokenError, TokenVerifier, Verified, claimed_issuer},
+};
+
+/// Reads a token and asks the verifier of its issuer.
+#[derive(Clone, Debug)]
+pub(super) struct TokenCheck {
+    pub(super) source: Source,
+    pub(super) verifiers: Vec<TokenVerifier>,
+    pub(super) judge: Arc<Judge>,
+}
+
+/// The refusals, made once.
+#[derive(Debug)]
+pub(super) struct Judge {
+    /// `Bearer realm="…"` with `error="invalid_token"`, and with `error="invalid_request"`.
+    invalid: Arc<HeaderValue>,
+    expired: Arc<HeaderValue>,
+    malformed: HeaderValue,
+}
+
+const LAYER: &str = "bearer";
+
+impl TokenCheck {
+    #[inline]
+    pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let token = match self.source.read(&request.headers) {
+            Ok(Some(credential)) => Credential::secret(credential),
+            Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
+            Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
+        };
+        let judge = &self.judge;
+        match self.verify(token, request.clock_ref()).now() {
+            Ok(verified) => AuthFuture::ready(judge.conclude(verified)),
+            Err(future) => {
+                let judge = Arc::clone(judge);
+                AuthFuture::boxed(async move { judge.conclude(future.await) })
+            }
+        }
+    }
+
+    /// The verifier of the issuer that the token names: what it says of itself chooses only among those that are known.
+    #[inline]
+    fn verify(&self, token: &[u8], clock: &Clock) -> Verified {
+        let verifier = match self.verifiers.as_slice() {
+            [only] => Some(only),
+            all => {
+                let issuer = claimed_issuer(token);
+                issuer.and_then(|issuer| all.iter().find(|verifier| verifier.issuer() == issuer))
+            }
+        };
+        let unknown = || Verified::ready(Err(TokenError::WrongIssuer));
+        verifier.map_or_else(unknown, |verifier| verifier.verify_bytes(token, clock))
+    }
+
+    /// Whether what stands in the header has the form of a token.
+    pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
+        let presented = self.source.read(&request.headers).ok().flatten();
+        presented.is_some_and(|token| token.secret().split(|byte| *byte == b'.').count() == 3)
+    }
+}
+
+impl Judge {
+    pub(super) fn new(realm: &str) -> Self {
+        let challenge = |error, description| {
+            let challenge = Challenge::new("Bearer").param("realm", realm).param("error", error);
+            // A challenge is visible ASCII.
+            HeaderValue::try_from(challenge.param("error_description", description).as_str())
+                .unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
+        };
+        Self {
+            invalid: Arc::new(challenge("invalid_token", "The access token is invalid")),
+            expired: Arc::new(challenge("invalid_token", "The access token expired")),
+            malformed: challenge("invalid_request", "The Authorization header has no token"),
+        }
+    }
+
+    fn empty(&self, source: &Source) -> Rejection {
+        Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential behind it")
+            .header(header::WWW_AUTHENTICATE, self.malformed.clone())
+            .refused_by(LAYER)
+    }
+
+    #[inline]
+    fn conclude(&self, verified: Result<Claims, TokenError>) -> Authenticated {
+        match verified {
+            Ok(claims) => Authenticated::As(claims.into_principal()),
+            Err(error) => Authenticated::Rejected(self.refuse(error)),
+        }
+    }
+
+    fn refuse(&self, error: TokenError) -> Rejection {
+        let rejection = match error {
+            TokenError::Unavailable(_) => return Rejection::unavailable(error).refused_by(LAYER),
+            TokenError::Expired => {
+                Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&self.expired)))
+            }
+            _ => Rejection::new(RejectionKind::InvalidToken).challenge(Some(Arc::clone(&self.invalid))),
+        };
+        rejection.cause(error).refused_by(LAYER)
+    }
+}

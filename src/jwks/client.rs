@@ -1,0 +1,202 @@
+use std::{
+    borrow::Cow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use tower_service::Service;
+
+use super::{discovery, https::Https};
+use crate::{
+    Answer, BoxError, ConfigError,
+    token::{KeySource, TokenVerifier, TokenVerifierBuilder},
+};
+
+/// Fetches a key set by its address, or by the address of its issuer.
+///
+/// ```no_run
+/// use tower_auth::{TokenVerifier, jwks::JwksClient};
+///
+/// let keys = JwksClient::discover("https://accounts.google.com").jwks_host("www.googleapis.com");
+/// let tokens = TokenVerifier::source("https://accounts.google.com", keys).audience("my-client-id").build()?;
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a source does nothing until a verifier has it"]
+pub struct JwksClient {
+    address: Address,
+    hosts: Vec<String>,
+    insecure: bool,
+    get: Result<Arc<dyn Get>, ConfigError>,
+}
+
+#[derive(Clone, Debug)]
+enum Address {
+    KeySet(String),
+    Issuer(String),
+}
+
+/// A larger document is no key set, and no description of an issuer.
+const LARGEST: usize = 256 * 1024;
+
+/// Asks for a document: the HTTP client without its type.
+trait Get: Send + Sync {
+    fn get(&self, uri: Uri) -> Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>>;
+}
+
+impl JwksClient {
+    /// The key set at this address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::at(Address::KeySet(url.into()))
+    }
+
+    /// The key set that this issuer's description names (`OpenID` Connect Discovery 1.0, section 4): at
+    /// `.well-known/openid-configuration` below the issuer.
+    pub fn discover(issuer: impl Into<String>) -> Self {
+        Self::at(Address::Issuer(issuer.into()))
+    }
+
+    fn at(address: Address) -> Self {
+        let get = Https::new().map(|https| Arc::new(Over(Mutex::new(https))) as Arc<dyn Get>);
+        Self { address, hosts: Vec::new(), insecure: false, get }
+    }
+
+    /// Asks this service instead of the built-in client. It must not follow redirects.
+    pub fn over<S, B>(self, service: S) -> Self
+    where
+        S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        Self { get: Ok(Arc::new(Over(Mutex::new(service)))), ..self }
+    }
+
+    /// A host on which the key set of a discovered issuer may stand, beside the issuer's own.
+    pub fn jwks_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Takes `http:` too: whoever is on the way can put in keys of their own. For tests and for networks where nobody is.
+    pub fn insecure_http(self) -> Self {
+        Self { insecure: true, ..self }
+    }
+
+    fn uri(&self, text: &str) -> Result<Uri, String> {
+        let uri: Uri = text.parse().map_err(|_| format!("{text:?} is no URL"))?;
+        match uri.scheme_str() {
+            _ if uri.host().is_none_or(str::is_empty) => Err(format!("{text:?} has no host")),
+            Some("https") => Ok(uri),
+            Some("http") if self.insecure => Ok(uri),
+            _ => Err(format!("{text:?} does not start with https")),
+        }
+    }
+}
+
+impl KeySource for JwksClient {
+    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+        let this = self.clone();
+        Answer::boxed(async move {
+            let get = this.get.clone()?;
+            let issuer = match &this.address {
+                Address::KeySet(url) => return get.get(this.uri(url)?).await,
+                Address::Issuer(issuer) => issuer,
+            };
+            let home = this.uri(&discovery::address(issuer))?;
+            let document = get.get(home.clone()).await?;
+            let keys = this.uri(&discovery::key_set(&document, issuer)?)?;
+            // Another host than the issuer's would be the issuer's choice, and not the service's.
+            let host = keys.host().unwrap_or_default();
+            let known = home.host() == Some(host) || this.hosts.iter().any(|known| known == host);
+            if !known {
+                let why =
+                    format!("the jwks_uri of {issuer:?} is on {host:?}; if that is right, call .jwks_host({host:?})");
+                return Err(why.into());
+            }
+            get.get(keys).await
+        })
+    }
+
+    fn check_config(&self) -> Result<(), ConfigError> {
+        self.get.as_ref().map_err(Clone::clone)?;
+        let url = match &self.address {
+            Address::KeySet(url) => Cow::Borrowed(url),
+            Address::Issuer(issuer) => Cow::Owned(discovery::address(issuer)),
+        };
+        self.uri(&url).map(drop).map_err(|why| {
+            ConfigError::new(
+                format!("the keys cannot be fetched: {why}"),
+                "write the whole address (https://id.example.com/jwks.json)",
+            )
+        })
+    }
+}
+
+/// A service of anybody's. It is cloned for each call, so that its own lock is not held across one.
+struct Over<S>(Mutex<S>);
+
+impl<S, B> Get for Over<S>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn get(&self, uri: Uri) -> Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>> {
+        let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+            let request = Request::get(uri).header(header::ACCEPT, "application/json").body(Empty::new())?;
+            let response = service.call(request).await.map_err(Into::into)?;
+            if response.status() != StatusCode::OK {
+                return Err(format!("the answer is {}, and redirects are not followed", response.status()).into());
+            }
+            if !is_json(response.headers()) {
+                return Err("the answer is no JSON by its Content-Type".into());
+            }
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            Ok(body?.to_bytes())
+        })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+impl TokenVerifier {
+    /// Tokens of this issuer, signed by a key of the set at this address (feature `jwks-http`).
+    pub fn jwks(issuer: impl Into<Cow<'static, str>>, url: impl Into<String>) -> TokenVerifierBuilder {
+        Self::source(issuer, JwksClient::new(url))
+    }
+
+    /// Tokens of this issuer, signed by a key of the set that it says of itself (feature `jwks-http`). The set stands on
+    /// the issuer's own host; see [`JwksClient::jwks_host`] for others.
+    pub fn discover(issuer: impl Into<Cow<'static, str>>) -> TokenVerifierBuilder {
+        let issuer = issuer.into();
+        let source = JwksClient::discover(&*issuer);
+        Self::source(issuer, source)
+    }
+}
+
+impl fmt::Debug for JwksClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwksClient")
+            .field("address", &self.address)
+            .field("insecure", &self.insecure)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::crypto::CryptoProvider;
+use tower_service::Service;
+
+use crate::ConfigError;
+
+/// The HTTP client of [`JwksClient`](super::JwksClient): HTTP/1.1 over TLS, and nothing that is not needed to fetch a
+/// document.
+///
+/// ```no_run
+/// let client = tower_auth::jwks::Https::new()?;
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Https(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+
+/// Longer than this no host takes that is there.
+const CONNECT: Duration = Duration::from_secs(2);
+
+impl Https {
+    /// A client with the operating system's roots.
+    ///
+    /// # Errors
+    /// Without a provider of cryptography, or without any root.
+    pub fn new() -> Result<Self, ConfigError> {
+        let provider = provider().ok_or_else(|| {
+            ConfigError::new(
+                "key sets cannot be fetched over HTTPS: rustls has no provider of cryptography",
+                "enable the feature tls-aws-lc or tls-ring, or install one before (rustls::crypto::CryptoProvider)",
+            )
+        })?;
+        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
+            ConfigError::new(
+                format!("key sets cannot be fetched over HTTPS: {error}"),
+                "install the operating system's root certificates (ca-certificates)",
+            )
+        })?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
+        // Hours lie between two fetches: nothing is kept open for the next.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self(client))
+    }
+}
+
+fn provider() -> Option<Arc<CryptoProvider>> {
+    let installed = CryptoProvider::get_default().cloned();
+    #[cfg(feature = "tls-aws-lc")]
+    let installed = installed.or_else(|| Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider())));
+    #[cfg(feature = "tls-ring")]
+    let installed = installed.or_else(|| Some(Arc::new(rustls::crypto::ring::default_provider())));
+    installed
+}
+
+impl Service<Request<Empty<Bytes>>> for Https {
+    type Response = http::Response<hyper::body::Incoming>;
+    type Error = hyper_util::client::legacy::Error;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: Request<Empty<Bytes>>) -> ResponseFuture {
+        Service::call(&mut self.0, request)
+    }
+}
+
+impl fmt::Debug for Https {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Https(..)")
+    }
+}

@@ -1,0 +1,86 @@
+//! The pure Rust crates of the `RustCrypto` project: slower, and without a C compiler.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss, signature::Verifier};
+
+use crate::token::{algorithm::Algorithm, material::Material};
+
+// The public-key crates are a version of the hashes behind.
+type Sha256 = rsa::sha2::Sha256;
+type Sha384 = rsa::sha2::Sha384;
+type Sha512 = rsa::sha2::Sha512;
+
+/// Whether a signature of a message holds.
+type Verify = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
+
+/// Boxed, for keys are of very different sizes.
+pub(in crate::token) enum Key {
+    Hs256(Box<Hmac<sha2::Sha256>>),
+    Hs384(Box<Hmac<sha2::Sha384>>),
+    Hs512(Box<Hmac<sha2::Sha512>>),
+    Public(Verify),
+}
+
+impl Key {
+    pub(in crate::token) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, &'static str> {
+        const UNREADABLE: &str = "the key cannot be parsed";
+        match material {
+            Material::Secret(secret) => hmac(algorithm, secret).ok_or(UNREADABLE),
+            Material::Rsa { n, e } => {
+                let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
+                let key = RsaPublicKey::new_with_max_size(n, e, 8192).map_err(|_| UNREADABLE)?;
+                Ok(Self::Public(rsa(algorithm, key)))
+            }
+            Material::Point(point) if algorithm == Algorithm::Es384 => {
+                let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(|_| UNREADABLE)?;
+                Ok(Self::Public(verifier(key, |bytes| p384::ecdsa::Signature::from_slice(bytes).ok())))
+            }
+            Material::Point(point) => {
+                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(|_| UNREADABLE)?;
+                Ok(Self::Public(verifier(key, |bytes| p256::ecdsa::Signature::from_slice(bytes).ok())))
+            }
+            Material::Ed25519(bytes) => {
+                let bytes = bytes.as_slice().try_into().map_err(|_| UNREADABLE)?;
+                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| UNREADABLE)?;
+                Ok(Self::Public(verifier(key, |bytes| ed25519_dalek::Signature::from_slice(bytes).ok())))
+            }
+        }
+    }
+
+    pub(in crate::token) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Hs256(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
+            Self::Hs384(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
+            Self::Hs512(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
+            Self::Public(verify) => verify(message, signature),
+        }
+    }
+}
+
+fn hmac(algorithm: Algorithm, secret: &[u8]) -> Option<Key> {
+    Some(match algorithm {
+        Algorithm::Hs384 => Key::Hs384(Box::new(Hmac::new_from_slice(secret).ok()?)),
+        Algorithm::Hs512 => Key::Hs512(Box::new(Hmac::new_from_slice(secret).ok()?)),
+        _ => Key::Hs256(Box::new(Hmac::new_from_slice(secret).ok()?)),
+    })
+}
+
+fn rsa(algorithm: Algorithm, key: RsaPublicKey) -> Verify {
+    let pkcs1 = |bytes: &[u8]| pkcs1v15::Signature::try_from(bytes).ok();
+    let pss = |bytes: &[u8]| pss::Signature::try_from(bytes).ok();
+    match algorithm {
+        Algorithm::Rs384 => verifier(pkcs1v15::VerifyingKey::<Sha384>::new(key), pkcs1),
+        Algorithm::Rs512 => verifier(pkcs1v15::VerifyingKey::<Sha512>::new(key), pkcs1),
+        Algorithm::Ps256 => verifier(pss::VerifyingKey::<Sha256>::new(key), pss),
+        Algorithm::Ps384 => verifier(pss::VerifyingKey::<Sha384>::new(key), pss),
+        Algorithm::Ps512 => verifier(pss::VerifyingKey::<Sha512>::new(key), pss),
+        _ => verifier(pkcs1v15::VerifyingKey::<Sha256>::new(key), pkcs1),
+    }
+}
+
+fn verifier<S: 'static>(
+    key: impl Verifier<S> + Send + Sync + 'static,
+    read: impl Fn(&[u8]) -> Option<S> + Send + Sync + 'static,
+) -> Verify {
+    Box::new(move |message, signature| read(signature).is_some_and(|signature| key.verify(message, &signature).is_ok()))
+}

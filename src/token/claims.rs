@@ -1,0 +1,291 @@
+//! The claims of a token (RFC 7519, section 4).
+
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::Principal;
+
+/// What a token says, after everything about it has been checked.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_auth::token::Claims;
+///
+/// fn good_for(claims: &Claims) -> std::time::Duration {
+///     claims.expires_at().duration_since(SystemTime::now()).unwrap_or_default()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Claims {
+    pub(super) principal: Principal,
+    pub(super) expires_at: SystemTime,
+    pub(super) not_before: Option<SystemTime>,
+    pub(super) issued_at: Option<SystemTime>,
+}
+
+impl Claims {
+    /// Who the token stands for; its `jti` is the [`credential_id`](Principal::credential_id).
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub(crate) fn into_principal(self) -> Principal {
+        self.principal
+    }
+
+    /// When it stops being good (`exp`).
+    #[must_use]
+    pub const fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+
+    /// When it starts being good (`nbf`).
+    #[must_use]
+    pub const fn not_before(&self) -> Option<SystemTime> {
+        self.not_before
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<SystemTime> {
+        self.issued_at
+    }
+}
+
+/// In which claims the parts of a principal stand.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) subject: Cow<'static, str>,
+    pub(super) scopes: Cow<'static, str>,
+    pub(super) roles: Option<Cow<'static, str>>,
+    pub(super) organizations: Option<Cow<'static, str>>,
+    pub(super) account: Option<Cow<'static, str>>,
+    pub(super) plan: Option<Cow<'static, str>>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            subject: Cow::Borrowed("sub"),
+            scopes: Cow::Borrowed("scope"),
+            roles: None,
+            organizations: None,
+            account: None,
+            plan: None,
+        }
+    }
+}
+
+/// Claims that nobody has judged yet.
+#[derive(Default)]
+pub(super) struct Raw<'de> {
+    pub(super) issuer: Option<Cow<'de, str>>,
+    pub(super) audience: Vec<Cow<'de, str>>,
+    pub(super) expires: Option<Date>,
+    pub(super) not_before: Option<Date>,
+    pub(super) issued: Option<Date>,
+    pub(super) id: Option<Cow<'de, str>>,
+    pub(super) client: Option<Cow<'de, str>>,
+    pub(super) subject: Option<Cow<'de, str>>,
+    pub(super) scopes: Vec<Cow<'de, str>>,
+    pub(super) roles: Vec<Cow<'de, str>>,
+    pub(super) organizations: Vec<Cow<'de, str>>,
+    pub(super) account: Option<Cow<'de, str>>,
+    pub(super) plan: Option<Cow<'de, str>>,
+}
+
+impl<'de> DeserializeSeed<'de> for &Names {
+    type Value = Raw<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Names {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the claims of a token")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw<'de>, A::Error> {
+        let mut raw = Raw::default();
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            let name = &*name.0;
+            // A claim may be asked for by a second name, as a subject that is the `client_id`.
+            match name {
+                "iss" => raw.issuer = Some(members.next_value::<Text<'de>>()?.0),
+                "aud" => raw.audience = members.next_value::<Texts<'de>>()?.0,
+                "exp" => raw.expires = Some(members.next_value()?),
+                "nbf" => raw.not_before = Some(members.next_value()?),
+                "iat" => raw.issued = Some(members.next_value()?),
+                _ => self.other(name, &mut members, &mut raw)?,
+            }
+        }
+        Ok(raw)
+    }
+}
+
+impl Names {
+    fn other<'de, A: MapAccess<'de>>(&self, name: &str, members: &mut A, raw: &mut Raw<'de>) -> Result<(), A::Error> {
+        let is = |wanted: &Option<Cow<'static, str>>| wanted.as_deref() == Some(name);
+        let single =
+            name == "jti" || name == "client_id" || name == self.subject || is(&self.account) || is(&self.plan);
+        if single {
+            let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
+            let places = [
+                (name == self.subject, &mut raw.subject),
+                (is(&self.account), &mut raw.account),
+                (is(&self.plan), &mut raw.plan),
+                (name == "jti", &mut raw.id),
+                (name == "client_id", &mut raw.client),
+            ];
+            for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
+                *place = Some(text.clone());
+            }
+        } else if name == self.scopes {
+            raw.scopes = members.next_value::<Texts<'de>>()?.words();
+        } else if is(&self.roles) {
+            raw.roles = members.next_value::<Texts<'de>>()?.0;
+        } else if is(&self.organizations) {
+            raw.organizations = members.next_value::<Texts<'de>>()?.0;
+        } else {
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds since 1970, whole or not (RFC 7519, section 2), as far as a double is exact.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) struct Date(Duration);
+
+/// 2^53.
+const LARGEST: u64 = 1 << 53;
+
+impl Date {
+    /// So many seconds of the epoch that no sum of it overflows.
+    pub(super) fn time(self) -> SystemTime {
+        SystemTime::UNIX_EPOCH.checked_add(self.0).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DateVisitor;
+
+        impl Visitor<'_> for DateVisitor {
+            type Value = Date;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds since 1970")
+            }
+
+            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Date, E> {
+                if seconds > LARGEST { Err(E::custom("too late")) } else { Ok(Date(Duration::from_secs(seconds))) }
+            }
+
+            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Date, E> {
+                #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
+                let in_range = (0.0..=LARGEST as f64).contains(&seconds);
+                let date = Duration::try_from_secs_f64(seconds).ok().filter(|_| in_range);
+                date.map(Date).ok_or_else(|| E::custom("no time"))
+            }
+        }
+
+        deserializer.deserialize_f64(DateVisitor)
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped.
+struct Text<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// One text, or a list of them; null is none.
+#[derive(Default)]
+struct Texts<'de>(Vec<Cow<'de, str>>);
+
+impl<'de> Texts<'de> {
+    /// The words of all texts, which a space separates (RFC 6749, section 3.3).
+    fn words(self) -> Vec<Cow<'de, str>> {
+        let words = |text: Cow<'de, str>| match text {
+            Cow::Borrowed(text) => text.split(' ').map(Cow::Borrowed).collect::<Vec<_>>(),
+            Cow::Owned(text) => text.split(' ').map(|word| Cow::Owned(word.to_owned())).collect(),
+        };
+        self.0.into_iter().flat_map(words).filter(|word| !word.is_empty()).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextsVisitor;
+
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Texts<'de>, E> {
+                Ok(Texts(vec![Cow::Borrowed(text)]))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Texts<'de>, E> {
+                self.visit_string(text.to_owned())
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Texts<'de>, E> {
+                Ok(Texts(vec![Cow::Owned(text)]))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Texts<'de>, E> {
+                Ok(Texts::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Texts<'de>, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Text(text)) = elements.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}

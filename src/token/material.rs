@@ -1,0 +1,75 @@
+//! The parts of keys, whatever they were written in.
+
+use zeroize::Zeroizing;
+
+/// A key before a backend has parsed it.
+#[cfg_attr(not(any(feature = "aws-lc-rs", feature = "rust-crypto")), expect(dead_code, reason = "nobody parses it"))]
+pub(super) enum Material {
+    Secret(Zeroizing<Vec<u8>>),
+    /// Modulus and exponent, big-endian.
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+    /// An uncompressed point (SEC 1, section 2.3.3).
+    Point(Vec<u8>),
+    Ed25519(Vec<u8>),
+}
+
+impl Material {
+    /// How many bits an RSA modulus has.
+    pub(super) fn rsa_bits(n: &[u8]) -> usize {
+        let significant = without_leading_zeros(n);
+        let first = significant.first().map_or(0, |byte| byte.leading_zeros() as usize);
+        significant.len() * 8 - first
+    }
+}
+
+/// Modulus and exponent of an `RSAPublicKey`.
+pub(super) fn rsa_from_der(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (inside, []) = take(der, 0x30)? else { return None };
+    let (n, rest) = take(inside, 0x02)?;
+    let (e, []) = take(rest, 0x02)? else { return None };
+    Some((without_leading_zeros(n).to_vec(), without_leading_zeros(e).to_vec()))
+}
+
+pub(super) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    &bytes[zeros..]
+}
+
+/// The contents of the element with this tag, and what is behind it.
+fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&[first, length], rest) = der.split_first_chunk()?;
+    let (length, rest) = if length < 0x80 {
+        (usize::from(length), rest)
+    } else {
+        let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+        let known = bytes.len() <= size_of::<u32>();
+        (known.then(|| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))?, rest)
+    };
+    if first == tag { rest.split_at_checked(length) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Material, rsa_from_der};
+
+    #[test]
+    fn broken_der_is_nothing() {
+        let der = [0x30, 0x08, 0x02, 0x03, 0x00, 0x91, 0x92, 0x02, 0x01, 0x03];
+        assert_eq!(rsa_from_der(&der), Some((vec![0x91, 0x92], vec![3])));
+        for end in 0..der.len() {
+            assert_eq!(rsa_from_der(&der[..end]), None, "{end}");
+        }
+        assert_eq!(rsa_from_der(&[der.as_slice(), &[0]].concat()), None);
+        assert_eq!(rsa_from_der(&[0x30, 0xff, 0xff]), None);
+    }
+
+    #[test]
+    fn bits_are_those_of_the_number() {
+        for (n, bits) in [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[1, 0], 9)] {
+            assert_eq!(Material::rsa_bits(n), bits);
+        }
+    }
+}

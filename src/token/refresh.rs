@@ -1,0 +1,101 @@
+//! Keys that are fetched ahead of the requests that need them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
+
+use super::{
+    keys::Fetched,
+    verifier::{Keys, TokenVerifier},
+};
+use crate::{BoxError, Clock, Health, Task};
+
+impl TokenVerifier {
+    /// Fetches the keys now, and again before they are old, for as long as the task is kept. Without it the first request
+    /// after that time waits for the fetch. Call it inside a tokio runtime.
+    ///
+    /// ```
+    /// use tower_auth::{BoxError, TokenVerifier};
+    ///
+    /// async fn serve(tokens: TokenVerifier) -> Result<(), BoxError> {
+    ///     let refresh = tokens.start();
+    ///     tokens.ready(std::time::Duration::from_secs(10)).await?; // fail the deployment, not the first customer
+    ///     // … serve …
+    ///     refresh.stop().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start(&self) -> Task {
+        match &self.0.keys {
+            Keys::Fixed(_) => Task::idle(),
+            Keys::Fetched(keys) => {
+                let (ours, told) = (Arc::clone(keys), Arc::clone(keys));
+                Task::spawn(|stop| refresh(ours, stop), move || health(&told))
+            }
+        }
+    }
+
+    /// Waits until there are keys, at most for this long. Fixed keys are always there.
+    ///
+    /// # Errors
+    /// When they could not be had in time: the last reason.
+    pub async fn ready(&self, patience: Duration) -> Result<(), BoxError> {
+        let Keys::Fetched(keys) = &self.0.keys else { return Ok(()) };
+        let clock = Clock::system();
+        let there = async {
+            while keys.current(clock.now()).0.is_none() {
+                match keys.fetch(&clock) {
+                    Some(fetch) => drop(fetch.await),
+                    None => sleep(Duration::from_millis(50).min(keys.pace.cooldown)).await,
+                }
+            }
+        };
+        timeout(patience, there).await.map_err(|_| {
+            let (issuer, why) = (self.issuer(), keys.failure());
+            format!("no keys for the tokens of {issuer:?} within {patience:?}: {why}").into()
+        })
+    }
+
+    /// How its keys are doing; those of a task are the same.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &self.0.keys {
+            Keys::Fixed(_) => Health::Good,
+            Keys::Fetched(keys) => health(keys),
+        }
+    }
+}
+
+fn health(keys: &Fetched) -> Health {
+    match (keys.current(SystemTime::now()).0, keys.trouble()) {
+        (Some(_), None) => Health::Good,
+        (Some(_), Some(why)) => Health::Degraded(why),
+        (None, _) => Health::Down(keys.failure()),
+    }
+}
+
+/// Four fifths of the way to old keys are fetched again; after a failure, as soon as the cooldown allows.
+async fn refresh(keys: Arc<Fetched>, stop: Arc<Notify>) {
+    let clock = Clock::system();
+    loop {
+        if let Some(fetch) = keys.fetch(&clock) {
+            // What is under way is driven to its end, unless somebody does not want to wait for it.
+            tokio::select! {
+                _ = fetch => {}
+                () = stop.notified() => return,
+            }
+        }
+        let ahead = keys.pace.fresh / 5 * 4;
+        let wait = if keys.trouble().is_some() { keys.pace.cooldown } else { ahead.max(keys.pace.cooldown) };
+        tokio::select! {
+            () = sleep(wait.max(Duration::from_millis(10))) => {}
+            () = stop.notified() => return,
+        }
+    }
+}

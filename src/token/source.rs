@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Answer, BoxError, ConfigError};
+
+/// Where an issuer's key set comes from: the bytes of a JSON Web Key Set, fetched again and again.
+///
+/// It is asked by one request at a time, never more often than the cooldown allows, and given up after the time that
+/// the verifier sets.
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_auth::{Answer, BoxError, token::{KeySource, TokenVerifier}};
+///
+/// /// A file that somebody else keeps up to date.
+/// struct KeyFile(&'static str);
+///
+/// impl KeySource for KeyFile {
+///     fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+///         Answer::ready(std::fs::read(self.0).map(Bytes::from).map_err(Into::into))
+///     }
+/// }
+///
+/// let tokens = TokenVerifier::source("https://id.example.com/", KeyFile("/run/keys/jwks.json"))
+///     .audience("https://api.example.com")
+///     .build()?;
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no source of keys: it does not implement `KeySource`",
+    note = "implement `fetch` for it; the page of the trait shows a whole one"
+)]
+pub trait KeySource: Send + Sync + 'static {
+    /// The document as it is now. The future must own what it needs; it may be dropped at any await.
+    fn fetch(&self) -> Answer<Result<Bytes, BoxError>>;
+
+    /// Whether the source was put together rightly; asked once, when a verifier is built.
+    ///
+    /// # Errors
+    /// What is wrong and how to mend it.
+    fn check_config(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
+impl<T: KeySource + ?Sized> KeySource for Arc<T> {
+    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+        (**self).fetch()
+    }
+
+    fn check_config(&self) -> Result<(), ConfigError> {
+        (**self).check_config()
+    }
+}

@@ -1,0 +1,288 @@
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    cache::{Cache, Remembered},
+    claims::{Claims, Date, Names, Raw},
+    compact::{Compact, decode},
+    error::TokenError,
+    header::Header,
+    key::VerifyingKey,
+    key_set::KeySet,
+    keys::Fetched,
+};
+use crate::{
+    Answer, AuthMethod, Clock, Principal,
+    json::{self, JsonLimits},
+};
+
+/// What a verifier answers: ready where the keys are there, boxed where they have to be fetched.
+///
+/// ```
+/// use tower_auth::{Answer, token::{TokenError, Verified}};
+///
+/// let refused: Verified = Answer::ready(Err(TokenError::UnknownKey));
+/// ```
+pub type Verified = Answer<Result<Claims, TokenError>>;
+
+/// Verifies the tokens of one issuer: bytes of a JWT to [`Claims`], or why not.
+///
+/// A clone is one reference count, and shares the keys. The [module page](crate::token) says what is checked.
+///
+/// ```
+/// use tower_auth::{Clock, Secret, token::{Algorithm, TokenError, TokenVerifier, VerifyingKey}};
+///
+/// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+/// let tokens = TokenVerifier::keys("https://id.example.com/", [key]).audience("https://api.example.com").build()?;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let refused = tokens.verify("not a token", &Clock::system()).await;
+/// assert!(matches!(refused, Err(TokenError::Malformed(_))));
+/// # });
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct TokenVerifier(pub(super) Arc<Verifier>);
+
+pub(super) struct Verifier {
+    pub(super) issuer: String,
+    pub(super) audiences: Vec<String>,
+    /// In lower case and without `application/`; empty is none at all.
+    pub(super) types: Vec<String>,
+    pub(super) leeway: Duration,
+    pub(super) longest: usize,
+    pub(super) names: Names,
+    pub(super) required: Vec<Required>,
+    pub(super) extra: Option<Extra>,
+    pub(super) keys: Keys,
+    pub(super) cache: Option<Cache>,
+    /// The header of the first token that was good, as most others have it: it is not read again.
+    pub(super) usual: OnceLock<(Box<[u8]>, Header)>,
+}
+
+pub(super) enum Keys {
+    Fixed(KeySet),
+    Fetched(Arc<Fetched>),
+}
+
+/// A claim that the profile of access tokens requires (RFC 9068, section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Required {
+    IssuedAt,
+    Id,
+    Client,
+}
+
+/// Reads claims into a type of the user's.
+pub(super) type Extra = fn(&[u8]) -> Option<Arc<dyn Any + Send + Sync>>;
+
+pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) -> Option<Arc<dyn Any + Send + Sync>> {
+    // They have been read strictly before: any parser reads the same from them.
+    serde_json::from_slice::<T>(claims).ok().map(|claims| Arc::new(claims) as _)
+}
+
+const LIMITS: JsonLimits = JsonLimits::new().depth(32);
+/// A token without `kid` is tried with so many keys of its algorithm.
+const MOST_TRIES: usize = 4;
+
+impl TokenVerifier {
+    /// Who the token stands for, or why not.
+    ///
+    /// Time is that of the clock; a token without fault is answered at once, unless its key has to be fetched.
+    #[inline]
+    pub fn verify(&self, token: &str, clock: &Clock) -> Verified {
+        self.verify_bytes(token.as_bytes(), clock)
+    }
+
+    pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> Verified {
+        let now = clock.now();
+        let keys = match &self.0.keys {
+            Keys::Fixed(keys) => return Answer::ready(self.0.verify(token, keys, now)),
+            Keys::Fetched(keys) => keys,
+        };
+        let (set, due) = keys.current(now);
+        // What could not be good under any keys fetches none.
+        let outcome = match &set {
+            Some(set) => self.0.verify(token, set, now),
+            None => self.0.look(token).and(Err(TokenError::UnknownKey)),
+        };
+        let wanted = (due && !matches!(outcome, Err(TokenError::Malformed(_))))
+            || matches!(outcome, Err(TokenError::UnknownKey));
+        if wanted && let Some(fetch) = keys.fetch(clock) {
+            let (this, token, clock) = (self.clone(), token.to_vec(), clock.clone());
+            return Answer::boxed(async move {
+                match (fetch.await, set) {
+                    (Ok(set), _) | (Err(_), Some(set)) => this.0.verify(&token, &set, clock.now()),
+                    (Err(why), None) => Err(TokenError::Unavailable(why)),
+                }
+            });
+        }
+        Answer::ready(match (outcome, set) {
+            (Err(TokenError::UnknownKey), None) => Err(TokenError::Unavailable(keys.failure())),
+            (outcome, _) => outcome,
+        })
+    }
+
+    /// The issuer whose tokens it takes.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+}
+
+/// What a token says of its issuer before anybody has checked it: good to choose among those that are known, and for
+/// nothing else.
+pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
+    const LONGEST: usize = 64 * 1024;
+    let claims = decode(Compact::split(token, LONGEST).ok()?.claims).ok()?;
+    let raw = json::from_slice_seed(&Names::default(), &claims, &LIMITS).ok()?;
+    raw.issuer.map(Cow::into_owned)
+}
+
+impl Verifier {
+    /// What can be seen without a key.
+    fn look<'a>(&self, token: &'a [u8]) -> Result<(Compact<'a>, Cow<'_, Header>), TokenError> {
+        let compact = Compact::split(token, self.longest)?;
+        let header = match self.usual.get() {
+            Some((bytes, header)) if **bytes == *compact.header => Cow::Borrowed(header),
+            _ => Cow::Owned(Header::read(&decode(compact.header)?)?),
+        };
+        Ok((compact, header))
+    }
+
+    fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
+        let remembered = self.cache.as_ref().map(|cache| (cache, Cache::place(token, self.longest)));
+        if let Some((cache, place)) = &remembered
+            && let Some(claims) = cache.get(place, keys)
+        {
+            return self.in_time(claims, now);
+        }
+        let (compact, header) = self.look(token)?;
+        let signature = decode(compact.signature)?;
+        let claims = decode(compact.claims)?;
+        let (mut known, mut holds) = (false, false);
+        for key in candidates(keys, &header) {
+            known = true;
+            holds = key.verify(compact.signed, &signature);
+            if holds {
+                break;
+            }
+        }
+        if !holds {
+            return Err(if known { TokenError::BadSignature } else { TokenError::UnknownKey });
+        }
+        let claims = self.judge(&header, &claims)?;
+        if matches!(header, Cow::Owned(_)) {
+            let _ = self.usual.set((compact.header.into(), header.into_owned()));
+        }
+        let claims = self.in_time(claims, now)?;
+        if let Some((cache, place)) = remembered {
+            cache.put(place, Remembered::new(claims.clone(), keys.clone()));
+        }
+        Ok(claims)
+    }
+
+    /// Everything but time. Only what is signed comes here.
+    fn judge(&self, header: &Header, claims: &[u8]) -> Result<Claims, TokenError> {
+        if !self.takes_type(header.typ.as_deref()) {
+            return Err(TokenError::WrongType);
+        }
+        let raw = json::from_slice_seed(&self.names, claims, &LIMITS)
+            .map_err(|_| TokenError::Malformed("its claims cannot be read"))?;
+        if raw.issuer.as_deref() != Some(&*self.issuer) {
+            return Err(TokenError::WrongIssuer);
+        }
+        if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| **ours == **named)) {
+            return Err(TokenError::WrongAudience);
+        }
+        let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
+        for required in &self.required {
+            let (missing, what) = match required {
+                Required::IssuedAt => (raw.issued.is_none(), "iat is missing"),
+                Required::Id => (raw.id.is_none(), "jti is missing"),
+                Required::Client => (raw.client.is_none(), "client_id is missing"),
+            };
+            if missing {
+                return Err(TokenError::BadClaim(what));
+            }
+        }
+        let extra = match self.extra {
+            None => None,
+            Some(read) => Some(read(claims).ok_or(TokenError::BadClaim("the service's own claims cannot be read"))?),
+        };
+        let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
+        Ok(Claims { principal: principal(raw, extra)?, expires_at, not_before, issued_at })
+    }
+
+    fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
+        // Good before the second that is named, and no longer in it (RFC 7519, section 4.1.4).
+        let late = now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway);
+        if late {
+            return Err(TokenError::Expired);
+        }
+        let early = claims.not_before.and_then(|start| start.duration_since(now).ok());
+        if early.is_some_and(|early| early > self.leeway) {
+            return Err(TokenError::NotYetValid);
+        }
+        Ok(claims)
+    }
+
+    fn takes_type(&self, typ: Option<&str>) -> bool {
+        let typ = typ.unwrap_or_default().to_ascii_lowercase();
+        let short = typ.strip_prefix("application/").unwrap_or(&typ);
+        self.types.iter().any(|taken| taken == short)
+    }
+}
+
+/// The keys that a header can mean: of its algorithm, and of its `kid` where it has one.
+fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = &'a VerifyingKey> {
+    let fits = |key: &&VerifyingKey| {
+        let named = header.kid.as_deref().is_none_or(|kid| key.key_id() == Some(kid));
+        named && key.algorithm() == header.algorithm
+    };
+    keys.iter().filter(fits).take(MOST_TRIES)
+}
+
+fn principal(raw: Raw<'_>, extra: Option<Arc<dyn Any + Send + Sync>>) -> Result<Principal, TokenError> {
+    let subject = raw.subject.filter(|subject| !subject.is_empty());
+    let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
+    let mut builder = Principal::builder(subject).method(AuthMethod::Token);
+    if !raw.scopes.is_empty() {
+        builder = builder.scopes(raw.scopes);
+    }
+    if !raw.roles.is_empty() {
+        builder = builder.roles(raw.roles);
+    }
+    if !raw.organizations.is_empty() {
+        builder = builder.organizations(raw.organizations);
+    }
+    if let Some(account) = raw.account {
+        builder = builder.account(account);
+    }
+    if let Some(plan) = raw.plan {
+        builder = builder.plan(plan);
+    }
+    if let Some(id) = raw.id {
+        builder = builder.credential_id(id);
+    }
+    if let Some(extra) = extra {
+        builder = builder.claims(extra);
+    }
+    Ok(builder.build())
+}
+
+impl fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenVerifier")
+            .field("issuer", &self.0.issuer)
+            .field("audiences", &self.0.audiences)
+            .field("types", &self.0.types)
+            .finish_non_exhaustive()
+    }
+}
