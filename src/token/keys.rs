@@ -59,7 +59,9 @@ impl Fetched {
         let state = self.lock();
         let Some((set, fetched)) = &state.set else { return (None, true) };
         let age = age(*fetched, now);
-        ((age < self.pace.stale).then(|| set.clone()), age >= self.pace.fresh)
+        // After a clock was set back nobody knows how old they are: they are used, and fetched again.
+        let due = age >= self.pace.fresh || *fetched > now;
+        ((age < self.pace.stale).then(|| set.clone()), due)
     }
 
     /// The fetch that is under way, or a new one; none in the cooldown after the last.
@@ -127,7 +129,7 @@ impl Fetched {
     }
 }
 
-/// A clock that was set back makes nothing older, nor good for ever: what is from the future is old.
+/// What is from the future, by a clock that was set back, has no age.
 fn age(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
