@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use crate::json;
 
-/// JSON without a name twice: whoever reads it reads the same.
-#[derive(Clone, Debug)]
+/// JSON without a name twice: whoever reads it reads the same. Nothing, where a strict layer has let a request through that
+/// has no such body.
+#[derive(Clone, Default)]
 pub(crate) struct ValidatedBytes(Bytes);
 
 impl ValidatedBytes {

@@ -13,14 +13,17 @@ use argon2::{
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tower_auth::{BoxError, Rejection};
 
-/// Each check takes 19 MiB and some ten milliseconds of a core: so many at once, and the others wait.
+/// Each check takes 19 MiB and some ten milliseconds of a core: so many at once.
 const AT_ONCE: usize = 2;
+/// So many more wait for their turn; others are told to come back.
+const WAITING: usize = 64;
 
 pub(crate) struct Users {
     by_email: HashMap<String, User>,
     /// Checked where the user is not known, so that this takes as long.
     nobody: String,
     checks: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 #[derive(Clone)]
@@ -33,7 +36,12 @@ pub(crate) struct User {
 impl Users {
     pub(crate) fn new() -> Result<Self, BoxError> {
         let nobody = hash(&random()?)?;
-        Ok(Self { by_email: HashMap::new(), nobody, checks: Arc::new(Semaphore::new(AT_ONCE)) })
+        Ok(Self {
+            by_email: HashMap::new(),
+            nobody,
+            checks: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Semaphore::new(WAITING),
+        })
     }
 
     /// Creates a user; gives the password, which is kept nowhere.
@@ -50,6 +58,7 @@ impl Users {
 
     /// The user, if both are right; which of them is wrong is not told.
     pub(crate) async fn verify(&self, email: String, password: String) -> Result<User, Rejection> {
+        let _place = self.places.try_acquire().map_err(|_| Rejection::unavailable("too many sign in at once"))?;
         let user = self.by_email.get(&email);
         let expected = user.map_or(&self.nobody, |user| &user.password).clone();
         let turn = Arc::clone(&self.checks).acquire_owned().await.map_err(Rejection::internal)?;

@@ -20,7 +20,7 @@ use login::Users;
 use options::Options;
 use tokens::Mint;
 use tokio::net::TcpListener;
-use tower_auth::{BodyLimits, BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
+use tower_auth::{BoxError, KeyFormat, KeyScheme, MemoryKeyStore, Peppers};
 
 /// How long requests that are under way may take when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -51,7 +51,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let mint = Mint::new()?;
     let demo = if options.demo { demo::create(&scheme, &store, &mut users, &mint)? } else { serde_json::json!({}) };
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
-    let app = routes::app(scheme, store, tokens, users, &BodyLimits::new().bytes(options.body_limit))?;
+    let app = routes::app(scheme, store, tokens, users, options.body_limit)?;
 
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)

@@ -50,7 +50,7 @@ pub(crate) fn app(
     store: MemoryKeyStore,
     tokens: BearerLayer,
     users: Users,
-    limits: &BodyLimits,
+    limit: usize,
 ) -> Result<Router, ConfigError> {
     let stats = Stats::default();
     let counted = stats.clone();
@@ -61,7 +61,9 @@ pub(crate) fn app(
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
-    let documented = StrictBodyLayer::<Echo>::new()?.limits(limits.clone());
+    let short = BodyLimits::new().bytes(limit.min(LONGEST_LOGIN));
+    let limits = BodyLimits::new().bytes(limit);
+    let documented = StrictBodyLayer::<Echo>::new()?.limits(limits);
     let private = Router::new()
         .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
@@ -73,10 +75,9 @@ pub(crate) fn app(
         .layer(stack.guards());
     Ok(Router::new()
         .route("/health", get(health))
-        .route("/v1/auth/login", post(login).with_state(Arc::new(users)))
+        .route("/v1/auth/login", post(login).layer(Extension(short)).with_state(Arc::new(users)))
         .merge(private)
         .layer(DefaultBodyLimit::disable()) // the strict bodies' own limit holds
-        .layer(Extension(limits.clone()))
         .fallback(nothing_here) // an unknown path is 404 to anyone, known paths are the guards' business
         .layer(stack.envelope()))
 }
@@ -131,6 +132,9 @@ struct Login {
     email: String,
     password: String,
 }
+
+/// Strangers may send one: no name and no password is longer.
+const LONGEST_LOGIN: usize = 4 << 10;
 
 /// A session comes with tokens; until then, who it is.
 async fn login(State(users): State<Arc<Users>>, StrictJson(login): StrictJson<Login>) -> Result<Response, Rejection> {

@@ -4,7 +4,7 @@ use http::{HeaderValue, header};
 
 use crate::{
     AuthFuture, Authenticated, Challenge, Clock, Rejection, RejectionKind, RequestHead,
-    credential::{Credential, Empty, Source},
+    credential::{Empty, Source},
     token::{Claims, TokenError, TokenVerifier, Verified, claimed_issuer},
 };
 
@@ -31,7 +31,7 @@ impl TokenCheck {
     #[inline]
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let token = match self.source.read(&request.headers) {
-            Ok(Some(credential)) => Credential::secret(credential),
+            Ok(Some(presented)) => presented.secret(),
             Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
             Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
         };

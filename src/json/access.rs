@@ -1,17 +1,12 @@
-//! The elements of arrays, the members of objects, and the contents of variants.
+//! The elements of arrays and the members of objects.
 
-use std::borrow::Cow;
-
-use serde::de::{
-    DeserializeSeed, Deserializer as _, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-    value::{BorrowedStrDeserializer, CowStrDeserializer},
-};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, value::BorrowedStrDeserializer};
 
 use super::{
     failure::Failure,
     key::Key,
     names::Names,
-    reader::{Reader, Unknown},
+    state::{Reader, Unknown},
 };
 
 /// An array.
@@ -29,7 +24,7 @@ impl<'a, 'de> Elements<'a, 'de> {
     #[inline]
     pub(super) fn close(self) -> Result<(), Failure> {
         if self.reader.cursor.another(self.first, b']')? {
-            return Err(Failure::shape("the array has more elements than documented"));
+            return Err(Failure::shape("the array has more elements than the type reads"));
         }
         self.reader.cursor.leave();
         Ok(())
@@ -45,7 +40,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
             return Ok(None);
         }
         self.first = false;
-        seed.deserialize(&mut *self.reader).map(Some)
+        self.reader.own_value(seed).map(Some)
     }
 }
 
@@ -63,7 +58,7 @@ impl<'a, 'de> Members<'a, 'de> {
 
     pub(super) fn close(self) -> Result<(), Failure> {
         if self.reader.cursor.another(self.first, b'}')? {
-            return Err(Failure::shape("the object has more members than documented"));
+            return Err(Failure::shape("the object has more members than the type reads"));
         }
         self.reader.cursor.leave();
         Ok(())
@@ -80,6 +75,9 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
         }
         self.first = false;
         let (at, name) = cursor.name()?;
+        if name.starts_with(PRIVATE) {
+            return Err(Failure::shape("a name that starts so is reserved").located(at));
+        }
         if !self.names.insert(name.clone()) {
             return Err(cursor.repeated(at).into());
         }
@@ -87,9 +85,12 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(&mut *self.reader)
+        self.reader.own_value(seed)
     }
 }
+
+/// `serde_json` says things to itself under such names: what stands behind one, its `Value` would read by other rules.
+const PRIVATE: &str = "$serde_json::private::";
 
 /// An object whose names are documented.
 pub(super) struct Fields<'a, 'de> {
@@ -115,7 +116,7 @@ impl<'a, 'de> Fields<'a, 'de> {
     pub(super) fn close(mut self) -> Result<(), Failure> {
         // A type that stops early has left members unread: what is documented is no less strange then.
         if self.next_name()?.is_some() {
-            return Err(Failure::shape("the object has more members than documented"));
+            return Err(Failure::shape("the object has more members than the type reads"));
         }
         self.reader.cursor.leave();
         Ok(())
@@ -128,7 +129,7 @@ impl<'a, 'de> Fields<'a, 'de> {
             self.first = false;
             let (at, name) = self.reader.cursor.name()?;
             let Some(place) = self.place(&name) else {
-                self.reader.note(Unknown { at, object: self.start, known: self.known, seen: self.seen });
+                self.reader.note(Unknown { at, object: self.start, known: self.known });
                 self.reader.cursor.skip()?;
                 continue;
             };
@@ -137,9 +138,6 @@ impl<'a, 'de> Fields<'a, 'de> {
                 return Err(self.reader.cursor.repeated(at).into());
             }
             return Ok(self.known.get(place).copied());
-        }
-        if !self.reader.unknown.is_empty() {
-            self.settle();
         }
         Ok(None)
     }
@@ -164,17 +162,6 @@ impl<'a, 'de> Fields<'a, 'de> {
         self.seen_further.push(place);
         new
     }
-
-    /// What stands in the object itself was not meant by an unknown name before it.
-    #[cold]
-    fn settle(&mut self) {
-        let (start, seen) = (self.start, self.seen);
-        self.reader
-            .unknown
-            .iter_mut()
-            .filter(|unknown| unknown.object == start)
-            .for_each(|unknown| unknown.seen = seen);
-    }
 }
 
 impl<'de> MapAccess<'de> for &mut Fields<'_, 'de> {
@@ -190,99 +177,6 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, 'de> {
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(&mut *self.reader)
-    }
-}
-
-/// A variant that is a string alone.
-pub(super) struct UnitOnly<'de>(Cow<'de, str>);
-
-impl<'de> UnitOnly<'de> {
-    pub(super) const fn new(name: Cow<'de, str>) -> Self {
-        Self(name)
-    }
-}
-
-impl<'de> EnumAccess<'de> for UnitOnly<'de> {
-    type Error = Failure;
-    type Variant = NoContents;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, NoContents), Failure> {
-        seed.deserialize(CowStrDeserializer::new(self.0)).map(|variant| (variant, NoContents))
-    }
-}
-
-pub(super) struct NoContents;
-
-impl<'de> VariantAccess<'de> for NoContents {
-    type Error = Failure;
-
-    fn unit_variant(self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Failure> {
-        Err(needs_contents())
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Failure> {
-        Err(needs_contents())
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Failure> {
-        Err(needs_contents())
-    }
-}
-
-fn needs_contents() -> Failure {
-    Failure::shape("this value has contents: expected an object with one member, named by it")
-}
-
-/// A variant that is the one member of an object.
-pub(super) struct Variant<'a, 'de> {
-    reader: &'a mut Reader<'de>,
-    name: Cow<'de, str>,
-    /// Where the name starts.
-    at: usize,
-}
-
-impl<'a, 'de> Variant<'a, 'de> {
-    pub(super) const fn new(reader: &'a mut Reader<'de>, name: Cow<'de, str>, at: usize) -> Self {
-        Self { reader, name, at }
-    }
-}
-
-impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
-    type Error = Failure;
-    type Variant = Contents<'a, 'de>;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Contents<'a, 'de>), Failure> {
-        let Self { reader, name, at } = self;
-        let variant =
-            seed.deserialize(CowStrDeserializer::new(name)).map_err(|failure: Failure| failure.located(at))?;
-        Ok((variant, Contents(reader)))
-    }
-}
-
-pub(super) struct Contents<'a, 'de>(&'a mut Reader<'de>);
-
-impl<'de> VariantAccess<'de> for Contents<'_, 'de> {
-    type Error = Failure;
-
-    fn unit_variant(self) -> Result<(), Failure> {
-        // `{"variant":null}` is the variant too.
-        serde::Deserialize::deserialize(self.0)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.0.deserialize_tuple(length, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
-        self.0.deserialize_struct("", fields, visitor)
+        self.reader.own_value(seed)
     }
 }

@@ -19,19 +19,30 @@ pub(super) enum Number {
     Float(f64),
 }
 
+/// How a number is written.
+struct Shape {
+    whole: bool,
+    /// Before the point.
+    digits: usize,
+    exponent: i64,
+}
+
+/// So many digits fit whatever they are.
+const EXACT: usize = 18;
+
 /// The text, how far it is read, and how deep.
 pub(super) struct Cursor<'de> {
     pub(super) text: &'de str,
     pub(super) at: usize,
     pub(super) depth: usize,
     pub(super) limits: JsonLimits,
-    /// Something was no JSON: it stays so, even if a type turns the error into a default.
-    pub(super) broken: bool,
+    /// Something was not taken: it stays so, even if a type turns the error into a default.
+    pub(super) failed: bool,
 }
 
 impl<'de> Cursor<'de> {
     pub(super) const fn new(text: &'de str, limits: JsonLimits) -> Self {
-        Self { text, at: 0, depth: 0, limits, broken: false }
+        Self { text, at: 0, depth: 0, limits, failed: false }
     }
 
     #[inline]
@@ -41,13 +52,13 @@ impl<'de> Cursor<'de> {
 
     #[cold]
     pub(super) const fn fault(&mut self, at: usize, reason: &'static str) -> Fault {
-        self.broken = true;
+        self.failed = true;
         Fault { at, reason }
     }
 
     #[cold]
     pub(super) const fn fault_here(&mut self, reason: &'static str) -> Fault {
-        self.broken = true;
+        self.failed = true;
         Fault { at: self.at, reason }
     }
 
@@ -174,27 +185,36 @@ impl<'de> Cursor<'de> {
     pub(super) fn number(&mut self) -> Result<Number, Fault> {
         let start = self.at;
         let negative = self.bytes().get(start) == Some(&b'-');
-        let (whole, digits) = self.number_text()?;
-        // Nineteen digits always fit; more are rare and left to the library.
-        let text = self.slice(start, self.at);
-        if whole {
-            let magnitude = if digits < 20 {
-                let digits = text.as_bytes().iter().skip(usize::from(negative));
-                Some(digits.fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0')))
-            } else {
-                text.strip_prefix('-').unwrap_or(text).parse().ok()
-            };
-            match (negative, magnitude) {
-                (false, Some(magnitude)) => return Ok(Number::Unsigned(magnitude)),
+        let digits = start + usize::from(negative);
+        // Most numbers are whole and short, and read at once.
+        let (mut at, mut value) = (digits, 0_u64);
+        while let Some(digit) = self.bytes().get(at).filter(|byte| byte.is_ascii_digit() && at - digits < EXACT) {
+            value = value * 10 + u64::from(digit - b'0');
+            at += 1;
+        }
+        let leading_zero = at - digits > 1 && self.bytes().get(digits) == Some(&b'0');
+        let ends = !matches!(self.bytes().get(at), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
+        if ends && at > digits && !leading_zero && at - start <= self.limits.number {
+            self.at = at;
+            return Ok(match (negative, value) {
+                (false, value) => Number::Unsigned(value),
                 // As a float, so that the sign is kept.
-                (true, Some(0)) => return Ok(Number::Float(-0.0)),
-                (true, Some(magnitude)) => {
-                    if let Some(value) = 0_i64.checked_sub_unsigned(magnitude) {
-                        return Ok(Number::Negative(value));
-                    }
-                }
-                (_, None) => {}
+                (true, 0) => Number::Float(-0.0),
+                (true, value) => Number::Negative(0_i64.saturating_sub_unsigned(value)),
+            });
+        }
+        self.long_number(start, negative)
+    }
+
+    fn long_number(&mut self, start: usize, negative: bool) -> Result<Number, Fault> {
+        let whole = self.number_text()?.whole;
+        let text = self.slice(start, self.at);
+        if whole && negative {
+            if let Ok(value) = text.parse() {
+                return Ok(Number::Negative(value));
             }
+        } else if whole && let Ok(value) = text.parse() {
+            return Ok(Number::Unsigned(value));
         }
         self.finite(start).map(Number::Float)
     }
@@ -202,10 +222,11 @@ impl<'de> Cursor<'de> {
     /// The same, for whoever wants the text: 128 bits, or nothing but to go on.
     #[inline]
     pub(super) fn skip_number(&mut self) -> Result<&'de str, Fault> {
+        // Below this power of ten it is finite, and nobody has to work out what it is.
+        const FINITE: i64 = 300;
         let start = self.at;
-        let (whole, _) = self.number_text()?;
-        // Without an exponent, only very many digits are beyond a double.
-        if !whole || self.at - start > 300 {
+        let shape = self.number_text()?;
+        if i64::try_from(shape.digits).unwrap_or(FINITE).saturating_add(shape.exponent) > FINITE {
             self.finite(start)?;
         }
         Ok(self.slice(start, self.at))
@@ -218,9 +239,9 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Reads over a number: whether it is a whole one, and how many digits stand before the point.
+    /// Reads over a number.
     #[inline]
-    fn number_text(&mut self) -> Result<(bool, usize), Fault> {
+    fn number_text(&mut self) -> Result<Shape, Fault> {
         let start = self.at;
         if self.bytes().get(self.at) == Some(&b'-') {
             self.at += 1;
@@ -230,24 +251,28 @@ impl<'de> Cursor<'de> {
         if digits > 1 && self.bytes().get(first) == Some(&b'0') {
             return Err(self.fault(first, "a number has no leading zero"));
         }
-        let mut whole = true;
+        let mut shape = Shape { whole: true, digits, exponent: 0 };
         if self.bytes().get(self.at) == Some(&b'.') {
-            whole = false;
+            shape.whole = false;
             self.at += 1;
             self.digits()?;
         }
         if matches!(self.bytes().get(self.at), Some(b'e' | b'E')) {
-            whole = false;
+            shape.whole = false;
             self.at += 1;
+            let sign = self.at;
             if matches!(self.bytes().get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.digits()?;
+            let exponent = self.slice(sign, self.at);
+            // More than an i64 holds is as far as any.
+            shape.exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
         }
         if self.at - start > self.limits.number {
             return Err(self.fault(start, TOO_LONG));
         }
-        Ok((whole, digits))
+        Ok(shape)
     }
 
     #[inline]

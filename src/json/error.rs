@@ -15,8 +15,11 @@ use super::violation::FieldViolation;
 pub enum JsonError {
     /// The bytes are no JSON, or none that every parser reads in the same way.
     Syntax(SyntaxError),
-    /// The JSON has another shape than the type.
+    /// The JSON has another shape than the type: at most 32 fields of it, and a line that says if there are more.
     Fields(Vec<FieldViolation>),
+    /// The type cannot be read strictly, whatever the bytes are: a fault of the service, which
+    /// [`check_type`](super::check_type) finds at start-up.
+    Type(&'static str),
 }
 
 /// What is wrong with bytes that are no JSON, and where.
@@ -67,6 +70,7 @@ impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax(error) => write!(f, "no JSON: {error}"),
+            Self::Type(what) => write!(f, "the type cannot be read strictly: it has {what}"),
             Self::Fields(fields) => {
                 f.write_str("another shape than documented")?;
                 fields.iter().try_for_each(|field| write!(f, "; {field}"))
@@ -79,7 +83,7 @@ impl Error for JsonError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Syntax(error) => Some(error),
-            Self::Fields(_) => None,
+            Self::Fields(_) | Self::Type(_) => None,
         }
     }
 }

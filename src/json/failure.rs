@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{cursor::Fault, suggest::nearest, violation::FieldViolation};
+use super::{cursor::Fault, loose::Loose, suggest::Known, violation::FieldViolation};
 
 /// Why reading stopped. One word wide: it is part of every step's result.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ enum What {
     Missing(&'static str),
     Repeated(&'static str),
     Custom(String),
+    /// The type is at fault, and not the text.
+    Loose(Loose),
 }
 
 /// More of somebody else's words is not shown.
@@ -51,6 +53,19 @@ impl Failure {
     #[cold]
     pub(super) fn shape(words: &str) -> Self {
         Self::new(What::Custom(words.to_owned()))
+    }
+
+    #[cold]
+    pub(super) fn loose(why: Loose) -> Self {
+        Self::new(What::Loose(why))
+    }
+
+    /// What is wrong with the type, if it is that.
+    pub(super) fn fault_of_type(&self) -> Option<&'static str> {
+        match self.0.what {
+            What::Loose(why) => Some(why.words().0),
+            _ => None,
+        }
     }
 
     /// The innermost value is the one that is told.
@@ -73,9 +88,10 @@ impl Failure {
                 FieldViolation::new(pointer, format!("expected {expected}, found {found}"))
             }
             What::Variant { given, known } => {
-                let violation = FieldViolation::new(pointer, "unknown value");
-                match nearest(&given, known.iter().copied()) {
-                    Some(name) => violation.suggestion(name),
+                let known = Known::new(known.iter().copied());
+                let violation = FieldViolation::new(pointer, format!("unknown value, expected {known}"));
+                match known.nearest(&given) {
+                    Some(name) => violation.suggest(name),
                     None => violation,
                 }
             }
@@ -84,6 +100,7 @@ impl Failure {
                 FieldViolation::new(format!("{pointer}/{}", escaped(name)), "the field is given twice, by two names")
             }
             What::Custom(words) => FieldViolation::new(pointer, words),
+            What::Loose(why) => FieldViolation::new(pointer, why.words().0),
         }
     }
 }
@@ -136,7 +153,7 @@ impl de::Error for Failure {
     #[cold]
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
         let expected = in_json_words(&expected.to_string());
-        Self::new(What::Custom(format!("expected {expected}, found {length} elements")))
+        Self::new(What::Custom(format!("expected {expected}, found an array of {length}")))
     }
 
     #[cold]
@@ -185,16 +202,18 @@ fn in_json_words(expected: &str) -> String {
         "i32" => range!(i32),
         "i64" | "usize" | "isize" | "u128" | "i128" => "an integer",
         "f32" | "f64" => "a number",
-        "string" | "a string" | "a borrowed string" | "a formatted string" => "a string",
+        "string" | "a string" | "a formatted string" => "a string",
+        "a borrowed string" => "a string without escapes",
         "a character" => "a string of one character",
         "a sequence" | "seq" | "tuple" => "an array",
         "a map" | "map" => "an object",
         "unit" | "option" => "null",
         "variant identifier" => "one of the documented values",
-        other if other.starts_with("struct ") || other.starts_with("adjacently tagged enum ") => "an object",
+        other if other.starts_with("struct ") => "an object",
         other if other.starts_with("enum ") => "one of the documented values",
         other if other.starts_with("tuple ") => "an array of the documented length",
-        other if other.starts_with("unit struct ") => "null",
+        other if other.starts_with("a tuple of size ") => return other.replacen("a tuple of size", "an array of", 1),
+        other if other.starts_with("unit struct ") || other.starts_with("unit variant ") => "null",
         other => return capped(other),
     };
     words.to_owned()
@@ -223,10 +242,14 @@ fn capped(words: &str) -> String {
     capped
 }
 
-/// Control characters, and those that turn the direction of text around, are written out.
+/// Control characters, and others that nobody sees or that turn the direction of text around, are written out.
 pub(super) fn visible(character: char) -> impl Iterator<Item = char> {
-    let turns = matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    let hidden = character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}');
+    let turns = matches!(
+        character,
+        '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
+    );
+    let hidden = character.is_control() || turns;
     let plain = (!hidden).then_some(character);
     plain.into_iter().chain(hidden.then(|| character.escape_unicode()).into_iter().flatten())
 }

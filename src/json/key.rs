@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Deserializer, Error as _, Unexpected, Visitor, value::CowStrDeserializer};
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::{
-    access::UnitOnly,
     cursor::{Cursor, Number},
     failure::Failure,
     limits::JsonLimits,
+    variants::UnitOnly,
 };
 
 /// Numbers and booleans are keys as JSON has them between quotes: `{"7":"seven"}`.
@@ -54,7 +54,10 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        CowStrDeserializer::new(self.0).deserialize_any(visitor)
+        match self.0 {
+            Cow::Borrowed(name) => visitor.visit_borrowed_str(name),
+            Cow::Owned(name) => visitor.visit_string(name),
+        }
     }
 
     number! {

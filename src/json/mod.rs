@@ -19,7 +19,7 @@
 //! let Err(JsonError::Fields(fields)) = typo else { panic!() };
 //! assert_eq!(fields[0].pointer(), "/email_adress");
 //! assert_eq!(fields[0].reason(), "unknown field");
-//! assert_eq!(fields[0].suggested(), Some("email"));
+//! assert_eq!(fields[0].suggestion(), Some("email"));
 //! # Ok::<_, JsonError>(())
 //! ```
 //!
@@ -63,10 +63,11 @@
 //! # What a type cannot say
 //!
 //! Some types read a value before they know what it is to be, and then nobody sees their fields: `#[serde(flatten)]`,
-//! `#[serde(untagged)]`, internally tagged enums (`#[serde(tag = "…")]` without `content`), and `RawValue`.
-//! [`check_type`] finds them and says where they are. Write an enum externally tagged (as it comes) or adjacently tagged
-//! (`tag` and `content`), and fields instead of `flatten`. It cannot see behind the first element of a tuple, nor into a
-//! `Deserialize` written by hand.
+//! `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with `content` or without: the content may come first),
+//! and `RawValue`. [`check_type`] finds them and says where they are. Write enums without these attributes, as
+//! `{"variant": contents}`, and fields instead of `flatten`. It cannot see behind the first element of a tuple, behind the
+//! keys of a map that are no text, number or boolean, nor into a `Deserialize` written by hand; where such a type is met
+//! while a text is read, it is [`JsonError::Type`], and nothing gets in.
 //!
 //! A `HashMap` or a `serde_json::Value` in the type documents that anything goes there; the bytes in it are checked
 //! all the same.
@@ -82,13 +83,16 @@ mod error;
 mod failure;
 mod key;
 mod limits;
+mod loose;
 mod names;
 mod pointer;
 mod read;
 mod reader;
 mod shape;
+mod state;
 mod structure;
 mod suggest;
+mod variants;
 mod violation;
 
 #[cfg(feature = "jwt")]

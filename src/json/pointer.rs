@@ -84,7 +84,15 @@ impl Walk<'_> {
 
 /// A name as it stands in a pointer: not too long, and without characters that nobody sees.
 fn shown(name: &str) -> String {
-    let cut = name.chars().nth(LONGEST_NAME).map(|_| '…');
-    let short: String = name.chars().take(LONGEST_NAME).flat_map(visible).chain(cut).collect();
-    escaped(&short).into_owned()
+    let mut shown = String::new();
+    for character in name.chars() {
+        let piece: String = visible(character).collect();
+        let piece = escaped(&piece);
+        if shown.chars().count() + piece.chars().count() > LONGEST_NAME {
+            shown.push('…');
+            break;
+        }
+        shown.push_str(&piece);
+    }
+    shown
 }

@@ -12,8 +12,8 @@ use super::{
     failure::Failure,
     limits::JsonLimits,
     pointer::places,
-    reader::{Reader, Unknown},
-    suggest::nearest,
+    state::{Reader, Unknown},
+    suggest::Known,
     violation::FieldViolation,
 };
 
@@ -23,13 +23,13 @@ use super::{
 ///
 /// # Errors
 /// [`JsonError::Syntax`] where the bytes are no JSON, wherever in them that is; [`JsonError::Fields`] where the JSON has
-/// another shape than the type.
+/// another shape than the type; [`JsonError::Type`] where the type cannot be read strictly.
 #[inline]
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
     let text = utf8(bytes)?;
     let mut reader = Reader::new(Cursor::new(text, *limits));
     let failure = match read(&mut reader) {
-        Ok(value) if reader.unknown.is_empty() && !reader.cursor.broken => return Ok(value),
+        Ok(value) if is_clean(&reader) => return Ok(value),
         Ok(_) => None,
         Err(failure) => Some(failure),
     };
@@ -46,11 +46,19 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     let text = utf8(bytes)?;
     let mut reader = Reader::new(Cursor::new(text, *limits));
     let failure = match seed.deserialize(&mut reader).and_then(|value| Ok((value, reader.cursor.end()?))) {
-        Ok((value, ())) if reader.unknown.is_empty() && !reader.cursor.broken => return Ok(value),
+        Ok((value, ())) if is_clean(&reader) => return Ok(value),
         Ok(_) => None,
         Err(failure) => Some(failure),
     };
     Err(explain(text, limits, &reader, failure))
+}
+
+/// Whether a value that was read may be given out. A type may turn errors into defaults, and then nobody has looked at all
+/// of the text yet.
+#[inline]
+fn is_clean(reader: &Reader<'_>) -> bool {
+    let Cursor { text, limits, failed, .. } = &reader.cursor;
+    reader.unknown.is_empty() && (!failed || check_text(text, limits).is_ok())
 }
 
 #[inline]
@@ -135,6 +143,9 @@ fn located(text: &str, fault: Fault) -> SyntaxError {
 /// The bytes come first, for the whole text; only then its shape.
 #[cold]
 fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option<Failure>) -> JsonError {
+    if let Some(what) = failure.as_ref().and_then(Failure::fault_of_type) {
+        return JsonError::Type(what);
+    }
     if let Err(error) = check_text(text, limits) {
         return error.into();
     }
@@ -147,10 +158,14 @@ fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option
     }
     let mut found = places(text, *limits, &wanted);
     let stopped = failure.zip(stop_place).map(|(failure, place)| failure.violation(found.remove(place).pointer));
-    let unknown = reader.unknown.iter().zip(found).map(|(unknown, place)| {
+    let mut meant = Meant { text, limits, object: usize::MAX, names: Known::new([]) };
+    let unknown = reader.unknown.iter().zip(found).enumerate().map(|(count, (unknown, place))| {
         let violation = FieldViolation::new(place.pointer, "unknown field");
-        match nearest(&place.name, meant(unknown)) {
-            Some(name) => violation.suggestion(name),
+        if count >= MOST_SUGGESTED {
+            return violation;
+        }
+        match meant.by(unknown).nearest(&place.name) {
+            Some(name) => violation.suggest(name),
             None => violation,
         }
     });
@@ -158,9 +173,41 @@ fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option
     JsonError::Fields(unknown.chain(stopped).chain(more).collect())
 }
 
-/// The names that may have been meant: those that do not stand in the object themselves.
-fn meant(unknown: &Unknown) -> impl Iterator<Item = &'static str> {
-    let seen = unknown.seen;
-    let names = unknown.known.iter().copied().enumerate();
-    names.filter(move |(place, _)| *place >= 64 || seen >> place & 1 == 0).map(|(_, name)| name)
+/// The names that may have been meant in an object: those that do not stand in it themselves.
+struct Meant<'a> {
+    text: &'a str,
+    limits: &'a JsonLimits,
+    /// The object that was looked at last, and what is missing in it.
+    object: usize,
+    names: Known<'static>,
+}
+
+/// Whoever has more unknown fields than this has no typing error.
+const MOST_SUGGESTED: usize = 8;
+
+impl Meant<'_> {
+    fn by(&mut self, unknown: &Unknown) -> &Known<'static> {
+        if self.object != unknown.object {
+            self.object = unknown.object;
+            let mut names = unknown.known.to_vec();
+            // The text has been checked: it has an object there.
+            let _ = self.strike_out(&mut names);
+            self.names = Known::new(names);
+        }
+        &self.names
+    }
+
+    fn strike_out(&self, names: &mut Vec<&'static str>) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(self.text, *self.limits);
+        cursor.at = self.object;
+        cursor.enter()?;
+        let mut first = true;
+        while cursor.another(first, b'}')? {
+            first = false;
+            let (_, name) = cursor.name()?;
+            names.retain(|known| *known != name);
+            cursor.skip()?;
+        }
+        Ok(())
+    }
 }

@@ -5,49 +5,15 @@ use std::borrow::Cow;
 use serde::de::{Deserializer, Visitor};
 
 use super::{
-    access::{Elements, Fields, Members, UnitOnly, Variant},
-    cursor::{Cursor, Number},
+    access::{Elements, Fields, Members},
+    cursor::Number,
     failure::Failure,
+    loose::Loose,
+    state::Reader,
+    variants::{UnitOnly, Variant},
 };
 
-/// Reads a text into a type, and notes what the type does not know.
-pub(super) struct Reader<'de> {
-    pub(super) cursor: Cursor<'de>,
-    pub(super) unknown: Vec<Unknown>,
-    /// Whether more was unknown than is noted.
-    pub(super) more: bool,
-}
-
-/// A name that a struct does not have.
-pub(super) struct Unknown {
-    /// Where the name starts.
-    pub(super) at: usize,
-    /// Where its object starts.
-    pub(super) object: usize,
-    pub(super) known: &'static [&'static str],
-    /// Which of the first names of `known` stand in the object themselves, bit by bit.
-    pub(super) seen: u64,
-}
-
-/// More is not told: a client that is wrong this often has to look at the documentation.
-pub(super) const MOST: usize = 32;
-
-impl Reader<'_> {
-    #[cold]
-    pub(super) fn note(&mut self, unknown: Unknown) {
-        if self.unknown.len() < MOST {
-            self.unknown.push(unknown);
-        } else {
-            self.more = true;
-        }
-    }
-}
-
 impl<'de> Reader<'de> {
-    pub(super) const fn new(cursor: Cursor<'de>) -> Self {
-        Self { cursor, unknown: Vec::new(), more: false }
-    }
-
     fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Failure> {
         match self.cursor.number()? {
             Number::Unsigned(value) => visitor.visit_u64(value),
@@ -142,7 +108,10 @@ macro_rules! value {
         let $first = $reader.cursor.value()?;
         let start = $reader.cursor.at;
         let read: Result<V::Value, Failure> = $read;
-        read.map_err(|failure| failure.located(start))
+        read.map_err(|failure| {
+            $reader.cursor.failed = true;
+            failure.located(start)
+        })
     }};
 }
 
@@ -150,7 +119,7 @@ macro_rules! whatever_it_is {
     ($($method:ident)*) => { $(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-            self.deserialize_any(visitor)
+            value!(self, |first| self.any(first, visitor))
         }
     )* };
 }
@@ -179,18 +148,39 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(why) = Loose::any::<V>() {
+            return Err(Failure::loose(why));
+        }
         value!(self, |first| self.any(first, visitor))
     }
 
     whatever_it_is! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
         deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 deserialize_char deserialize_identifier
-        deserialize_unit deserialize_seq deserialize_map
+        deserialize_unit
     }
 
     wide_integer! {
         deserialize_i128 visit_i128 i128
         deserialize_u128 visit_u128 u128
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        value!(self, |first| match first {
+            b'[' => self.array(visitor),
+            _ => Err(Failure::expected("an array", first)),
+        })
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(why) = Loose::map::<V>() {
+            return Err(Failure::loose(why));
+        }
+        value!(self, |first| match first {
+            b'{' => self.map(visitor),
+            _ => Err(Failure::expected("an object", first)),
+        })
     }
 
     #[inline]
@@ -229,15 +219,18 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(why) = Loose::newtype(name) {
+            return Err(Failure::loose(why));
+        }
         value!(self, |_first| visitor.visit_newtype_struct(&mut *self))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -246,7 +239,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: usize,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

@@ -11,6 +11,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
+use super::loose::Loose;
 use crate::ConfigError;
 
 /// Whether a type can be read strictly: whether none of it reads a value before it knows what it is to be.
@@ -38,31 +39,35 @@ use crate::ConfigError;
 /// ```
 ///
 /// # Errors
-/// Where the type has `flatten`, `untagged`, an internally tagged enum or a `RawValue`, and what to write instead.
+/// Where the type has `flatten`, `untagged`, an enum with a `tag` or a `RawValue`, and what to write instead.
 pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
     let mut paths: Vec<Vec<Step>> = vec![Vec::new()];
-    let mut structs: Vec<(&'static str, &'static [&'static str])> = Vec::new();
+    let mut structs: Vec<&'static str> = Vec::new();
     let mut asked = 0;
     while let Some(path) = paths.pop() {
         asked += 1;
         if asked > MOST_PATHS || path.len() > DEEPEST {
             continue;
         }
+        let empty_handed = path.iter().rev().take_while(|step| matches!(step, Step::Inner)).count();
+        if empty_handed > MOST_INNER {
+            return Err(loose(type_name::<T>(), &path, Loose::Endless));
+        }
         match ask::<T>(&path) {
             Ask::Nothing => {}
             Ask::Loose(why) => return Err(loose(type_name::<T>(), &path, why)),
             Ask::Inside(steps) => paths.extend(steps.iter().map(|step| longer(&path, *step))),
             Ask::Fields(name, fields) => {
-                // A type that holds itself is asked once.
-                let known = fields.is_empty() || structs.contains(&(name, fields));
-                if !known {
-                    structs.push((name, fields));
+                // A type that holds itself is asked once. A variant has no type of its own; its enum has.
+                let asked = name.is_some_and(|name| structs.contains(&name));
+                if !asked {
+                    structs.extend(name);
                     paths.extend(fields.iter().map(|field| longer(&path, Step::Field(field))));
                 }
             }
             Ask::Variants(name, variants) => {
-                if !structs.contains(&(name, variants)) {
-                    structs.push((name, variants));
+                if !structs.contains(&name) {
+                    structs.push(name);
                     paths.extend(variants.iter().map(|variant| longer(&path, Step::Variant(variant))));
                 }
             }
@@ -74,6 +79,8 @@ pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
 /// Beyond this a type is not looked into.
 const MOST_PATHS: usize = 10_000;
 const DEEPEST: usize = 64;
+/// No type has so many options and newtypes in each other, but for one that has nothing else.
+const MOST_INNER: usize = 32;
 
 /// One step into a type.
 #[derive(Clone, Copy, Debug)]
@@ -105,17 +112,7 @@ impl fmt::Display for Step {
 
 fn loose(type_name: &str, path: &[Step], why: Loose) -> ConfigError {
     let place: String = path.iter().map(ToString::to_string).collect();
-    let (what, mend) = match why {
-        Loose::Flatten => ("#[serde(flatten)]", "write its fields out, or nest them under a name"),
-        Loose::Untagged => {
-            ("#[serde(untagged)]", "leave the attribute out, or take #[serde(tag = \"…\", content = \"…\")]")
-        }
-        Loose::InternallyTagged => {
-            ("an enum with #[serde(tag = \"…\")] alone", "add content = \"…\" to its tag, or leave the tag out")
-        }
-        Loose::Buffered => ("a value that is read before its type is known", "take a type that is read at once"),
-        Loose::Raw => ("a RawValue", "take serde_json::Value where anything goes"),
-    };
+    let (what, mend) = why.words();
     ConfigError::new(
         format!("{type_name} cannot be read strictly: at {place:?} it has {what}, whose fields nobody sees"),
         mend,
@@ -128,17 +125,9 @@ enum Ask {
     Nothing,
     Loose(Loose),
     Inside(&'static [Step]),
-    Fields(&'static str, &'static [&'static str]),
+    /// The fields of a type, by its name, or of a variant.
+    Fields(Option<&'static str>, &'static [&'static str]),
     Variants(&'static str, &'static [&'static str]),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Loose {
-    Flatten,
-    Untagged,
-    InternallyTagged,
-    Buffered,
-    Raw,
 }
 
 fn ask<'de, T: Deserialize<'de>>(path: &[Step]) -> Ask {
@@ -202,26 +191,13 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_identifier deserialize_ignored_any
     }
 
-    /// `Value` and others take what comes; what serde's derive buffers is not to be taken.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        let expected = expects(&visitor);
-        let name = type_name::<V>();
-        let why = if expected.starts_with("internally tagged enum") || name.contains("TaggedContentVisitor") {
-            Loose::InternallyTagged
-        } else if name.contains("private") && name.contains("ContentVisitor") {
-            Loose::Untagged
-        } else if name.contains("private") {
-            Loose::Buffered
-        } else {
-            return Err(Found(Ask::Nothing));
-        };
-        Err(Found(Ask::Loose(why)))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Found> {
+        Err(Found(Loose::any::<V>().map_or(Ask::Nothing, Ask::Loose)))
     }
 
-    /// A map; but where a derived visitor asks for one, it has a field that is flattened.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        if type_name::<V>().contains("__Visitor") || expects(&visitor).starts_with("struct ") {
-            return Err(Found(Ask::Loose(Loose::Flatten)));
+        if let Some(why) = Loose::map::<V>() {
+            return Err(Found(Ask::Loose(why)));
         }
         let (_, rest) = self.step(Ask::Inside(&[Step::Value]))?;
         visitor.visit_map(Once { name: None, rest, done: false })
@@ -233,7 +209,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        match self.step(Ask::Fields(name, fields))? {
+        if expects(&visitor).starts_with("adjacently tagged enum") {
+            return Err(Found(Ask::Loose(Loose::Tagged)));
+        }
+        // The name alone would be the same for all types that a generic one can be.
+        let own = (!name.is_empty()).then(type_name::<V>);
+        match self.step(Ask::Fields(own, fields))? {
             (Step::Field(name), rest) => visitor.visit_map(Once { name: Some(name), rest, done: false }),
             _ => Err(Found(Ask::Nothing)),
         }
@@ -241,11 +222,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Found> {
-        match self.step(Ask::Variants(name, variants))? {
+        match self.step(Ask::Variants(type_name::<V>(), variants))? {
             (Step::Variant(name), rest) => visitor.visit_enum(OneVariant { name, rest }),
             _ => Err(Found(Ask::Nothing)),
         }
@@ -275,8 +256,8 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Found> {
-        if name.starts_with("$serde_json::") {
-            return Err(Found(Ask::Loose(Loose::Raw)));
+        if let Some(why) = Loose::newtype(name) {
+            return Err(Found(Ask::Loose(why)));
         }
         let (_, rest) = self.step(Ask::Inside(&[Step::Inner]))?;
         visitor.visit_newtype_struct(rest)
@@ -328,10 +309,10 @@ impl<'de> MapAccess<'de> for Once<'_> {
 /// A key of a map that many types of keys take.
 struct SomeKey<'de>(PhantomData<&'de ()>);
 
-macro_rules! zero {
+macro_rules! one {
     ($($method:ident)*) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-            visitor.visit_u64(0)
+            visitor.visit_u64(1)
         }
     )* };
 }
@@ -340,12 +321,20 @@ impl<'de> Deserializer<'de> for SomeKey<'de> {
     type Error = Found;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
-        visitor.visit_borrowed_str("0")
+        visitor.visit_borrowed_str("1")
     }
 
-    zero! {
+    one! {
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
-        deserialize_u64 deserialize_f32 deserialize_f64
+        deserialize_u64 deserialize_i128 deserialize_u128 deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        visitor.visit_bool(true)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        visitor.visit_some(self)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Found> {
@@ -363,8 +352,7 @@ impl<'de> Deserializer<'de> for SomeKey<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool char str string bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct identifier
-        ignored_any
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -1,20 +1,43 @@
 //! The documented name that was probably meant.
 
-/// The name that is nearest to what was given, if any is near.
-///
-/// Near is the same word in another spelling (`emailAddress`), one with few typing errors in it, or one that the other
-/// starts with (`email_adress` and `email`).
-pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let given = plain(given);
-    if given.is_empty() || given.len() > LONGEST {
-        return None;
-    }
-    let ranked = known.into_iter().filter_map(|name| Some((rank(&given, &plain(name))?, name)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, name)| name)
-}
+use std::fmt;
+
+/// Documented names, made ready to be compared with what was given.
+pub(super) struct Known<'a>(Vec<(&'a str, Vec<char>)>);
 
 /// Nobody means a documented name by more than this.
-const LONGEST: usize = 64;
+const LONGEST: usize = 40;
+
+impl<'a> Known<'a> {
+    pub(super) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(|name| (name, plain(name))).collect())
+    }
+
+    /// The name that is nearest to what was given, if any is near.
+    ///
+    /// Near is the same word in another spelling (`emailAddress`), one with few typing errors in it, or one that the other
+    /// starts with (`email_adress` and `email`).
+    pub(super) fn nearest(&self, given: &str) -> Option<&'a str> {
+        let given = plain(given);
+        if given.is_empty() || given.len() > LONGEST {
+            return None;
+        }
+        let ranked = self.0.iter().filter_map(|(name, plain)| Some((rank(&given, plain)?, *name)));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, name)| name)
+    }
+}
+
+/// The first few of them, as a sentence has them.
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        for (place, (name, _)) in self.0.iter().take(SHOWN).enumerate() {
+            let start = if place == 0 { "" } else { " or " };
+            write!(f, "{start}{name:?}")?;
+        }
+        if self.0.len() > SHOWN { f.write_str(" or another of the documented values") } else { Ok(()) }
+    }
+}
 
 /// Letters and digits alone, in lower case.
 fn plain(name: &str) -> Vec<char> {
@@ -24,35 +47,54 @@ fn plain(name: &str) -> Vec<char> {
 /// How far two names are apart; nothing where they are no neighbours.
 fn rank(given: &[char], name: &[char]) -> Option<usize> {
     let (short, long) = if given.len() < name.len() { (given, name) } else { (name, given) };
-    let typing_errors = distance(given, name);
     // One error in a word of three characters, two in one of six.
-    if typing_errors * 3 <= long.len() {
-        return Some(typing_errors);
+    let most = long.len() / 3;
+    // So many errors there are at least: names that are far apart are not compared letter by letter.
+    if long.len() - short.len() <= most && difference(short, long) <= 2 * most {
+        let typing_errors = distance(given, name);
+        if typing_errors <= most {
+            return Some(typing_errors);
+        }
     }
     (short.len() >= 3 && long.starts_with(short)).then_some(long.len())
 }
 
+/// How many letters one has and the other has not: each typing error accounts for two at the most.
+fn difference(a: &[char], b: &[char]) -> usize {
+    let mut balance = [0_i32; 32];
+    let place = |letter: &char| *letter as usize % 32;
+    for letter in a {
+        balance[place(letter)] += 1;
+    }
+    for letter in b {
+        balance[place(letter)] -= 1;
+    }
+    balance.iter().map(|count| count.unsigned_abs() as usize).sum()
+}
+
 /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
+    let mut before: Vec<usize> = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut row: Vec<usize> = vec![0; b.len() + 1];
     for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
             let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
                 cost = cost.min(before[j - 1] + 1);
             }
-            row.push(cost);
+            row[j + 1] = cost;
         }
-        before = std::mem::replace(&mut last, row);
+        std::mem::swap(&mut before, &mut last);
+        std::mem::swap(&mut last, &mut row);
     }
     last[b.len()]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{Known, distance};
 
     #[test]
     fn distances() {
@@ -64,6 +106,7 @@ mod tests {
             ("kitten", "sitting", 3),
             ("emial", "email", 1),
             ("abc", "ca", 3),
+            ("abcdef", "badcfe", 3),
         ] {
             assert_eq!(far(a, b), expected, "{a} {b}");
         }
@@ -71,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_neighbour_is_suggested_and_a_stranger_is_not() {
-        let known = ["email", "password", "organization_id", "id"];
+        let known = Known::new(["email", "password", "organization_id", "id"]);
         for (given, expected) in [
             ("email_adress", Some("email")),
             ("Email", Some("email")),
@@ -87,8 +130,8 @@ mod tests {
             ("", None),
             ("__proto__", None),
         ] {
-            assert_eq!(nearest(given, known), expected, "{given}");
+            assert_eq!(known.nearest(given), expected, "{given}");
         }
-        assert_eq!(nearest(&"e".repeat(1 << 20), known), None);
+        assert_eq!(known.nearest(&"e".repeat(1 << 20)), None);
     }
 }

@@ -30,11 +30,12 @@ impl FieldViolation {
 
     /// What was probably meant.
     #[must_use]
-    pub fn suggestion(self, suggestion: impl Into<Cow<'static, str>>) -> Self {
+    pub fn suggest(self, suggestion: impl Into<Cow<'static, str>>) -> Self {
         Self { suggestion: Some(suggestion.into()), ..self }
     }
 
-    /// Where it is: a JSON Pointer. A name in it that is very long is cut, and ends in `…`.
+    /// Where it is: a JSON Pointer. A name in it that is very long is cut, and ends in `…`; characters that nobody sees are
+    /// written as `\u{…}`.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
@@ -48,7 +49,7 @@ impl FieldViolation {
 
     /// What was probably meant, if anything documented is near.
     #[must_use]
-    pub fn suggested(&self) -> Option<&str> {
+    pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
 }
@@ -56,7 +57,7 @@ impl FieldViolation {
 impl fmt::Display for FieldViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.pointer, self.reason)?;
-        self.suggested().map_or(Ok(()), |name| write!(f, " (did you mean {name:?}?)"))
+        self.suggestion().map_or(Ok(()), |name| write!(f, " (did you mean {name:?}?)"))
     }
 }
 

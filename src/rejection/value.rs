@@ -328,7 +328,8 @@ impl From<RejectionKind> for Rejection {
     }
 }
 
-/// 400 for what is no JSON, with line and column; 422 for another shape, with the fields.
+/// 400 for what is no JSON, with line and column; 422 for another shape, with the fields; 500 for a type that cannot be
+/// read strictly.
 impl From<JsonError> for Rejection {
     fn from(error: JsonError) -> Self {
         match error {
@@ -337,6 +338,7 @@ impl From<JsonError> for Rejection {
                 .detail("column", error.column())
                 .detail("reason", error.reason()),
             JsonError::Fields(fields) => Self::invalid_fields(fields),
+            JsonError::Type(_) => Self::internal(error),
         }
     }
 }

@@ -38,7 +38,9 @@ impl Share {
         }
         // A count and nothing else: no memory is published by it.
         let room = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |all| {
-            all.checked_add(bytes - held).filter(|all| *all <= self.budget.most)
+            // One body alone may always go on, or it never could.
+            let alone = all == held;
+            all.checked_add(bytes - held).filter(|all| alone || *all <= self.budget.most)
         });
         if room.is_ok() {
             self.held = bytes;

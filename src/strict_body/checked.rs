@@ -17,8 +17,8 @@ use crate::{
     json::{self, JsonLimits},
 };
 
-/// The value of a request's body: the one that a layer has left, or else the body is read and checked here. Nothing where
-/// there is no body; where one is required, that is an error of its own only after this.
+/// The value of a request's body: the one that a layer has left, or else what the body is read into here. Nothing, where
+/// there is no body.
 pub(crate) async fn extract<T, B>(request: Request<B>, optional: bool) -> Result<Option<T>, Rejection>
 where
     T: DeserializeOwned + Send + 'static,

@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use http::{Extensions, Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -139,19 +138,15 @@ impl<S> Waiting<S> {
         T: DeserializeOwned + Send + 'static,
     {
         let Whole { bytes, trailers, absent } = whole;
+        self.request.extensions.insert(ValidatedBytes::new(bytes.clone()));
         if !absent {
             match json::from_slice::<T>(&bytes, &self.limits) {
-                Ok(value) => self.leave(value, bytes.clone()),
+                Ok(value) => drop(self.request.extensions.insert(ValidBody::new(value))),
                 Err(error) => return State::Refused { refusal: Some((error.into(), self.request.extensions)) },
             }
         }
         let request = Request::from_parts(self.request, ReplayBody::checked(bytes, trailers));
         State::Called { inner: self.service.call(request) }
-    }
-
-    fn leave<T: Send + 'static>(&mut self, value: T, bytes: Bytes) {
-        self.request.extensions.insert(ValidBody::new(value));
-        self.request.extensions.insert(ValidatedBytes::new(bytes));
     }
 }
 

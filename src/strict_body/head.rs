@@ -6,7 +6,7 @@ use http_body::Body;
 use super::media::{Media, coding, no_json};
 use crate::{Rejection, RejectionKind};
 
-/// Which bodies are read, and how large they may be.
+/// Which bodies are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Governed {
     /// A request may come without a body, whatever its method.
@@ -36,13 +36,12 @@ pub(super) enum Empty {
 impl Governed {
     pub(super) fn plan<B: Body>(self, request: &Parts, body: &B, most: usize) -> Plan {
         let media = Media::of(&request.headers);
-        if media == Media::Other && self.json_only {
-            return Plan::Pass;
-        }
-        let bodyless = matches!(request.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS);
-        let may_be_empty = self.optional || bodyless;
+        let may_be_empty = self.optional || is_bodyless(&request.method);
         let hint = body.size_hint();
         let empty = body.is_end_stream() || hint.exact() == Some(0);
+        if (empty && may_be_empty) || (media == Media::Other && self.json_only) {
+            return Plan::Pass;
+        }
         if let Some(refusal) = coding(request) {
             return Plan::Refuse(refusal);
         }
@@ -50,11 +49,10 @@ impl Governed {
             Media::Unclear => {
                 return Plan::Refuse(no_json("there are two Content-Types, or none that can be read as JSON in UTF-8"));
             }
-            _ if empty && may_be_empty => return Plan::Pass,
             Media::Json => None,
             // That there is no body is told first, where one is required.
             Media::Missing if empty => None,
-            Media::Missing => Some(no_json("there is a body and no Content-Type")),
+            Media::Missing => Some(no_json("there may be a body, and there is no Content-Type")),
             Media::Other => Some(no_json("the Content-Type is not JSON")),
         };
         // Whoever asks whether to send a body has one.
@@ -68,6 +66,11 @@ impl Governed {
             None => Plan::Read(Empty::Required),
         }
     }
+}
+
+/// The methods whose requests usually have none (RFC 9110, section 9.3).
+const fn is_bodyless(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE | Method::CONNECT)
 }
 
 /// The host has made sure that there is one length; what is no number is its business.

@@ -62,7 +62,8 @@ impl BodyLimits {
     }
 
     /// How many bytes all bodies that are still arriving may hold together, here and in all clones made from now on;
-    /// a body that would need more is 503. A body that has arrived is no longer counted.
+    /// a body that would need more is 503. A body that is alone may always arrive, whatever its size, and one that has
+    /// arrived is no longer counted. Nor is what the host holds of a connection, and what a handler makes of a body.
     pub fn under_way(self, most: usize) -> Self {
         Self { budget: Budget::new(most), ..self }
     }

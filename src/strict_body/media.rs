@@ -83,7 +83,10 @@ fn parameter(part: &str) -> Option<(&str, &str)> {
 /// 415, with what would be taken (RFC 9110, section 12.5.1).
 pub(super) fn no_json(cause: &'static str) -> Rejection {
     const TAKEN: HeaderValue = HeaderValue::from_static("application/json");
-    Rejection::new(RejectionKind::UnsupportedMediaType).header(header::ACCEPT, TAKEN).cause(cause)
+    Rejection::new(RejectionKind::UnsupportedMediaType)
+        .header(header::ACCEPT, TAKEN)
+        .detail("reason", cause)
+        .cause(cause)
 }
 
 /// Why the codings of a body are not taken, if there are any.
@@ -100,11 +103,13 @@ pub(super) fn coding(request: &Parts) -> Option<Rejection> {
     let refusal = Rejection::new(RejectionKind::UnsupportedMediaType);
     if coded(header::CONTENT_ENCODING, &["identity"]) {
         // RFC 9110, section 12.5.3.
-        return Some(refusal.header(header::ACCEPT_ENCODING, NONE).cause("the body has a content coding"));
+        let why = "the body has a content coding";
+        return Some(refusal.header(header::ACCEPT_ENCODING, NONE).detail("reason", why).cause(why));
     }
     // The host takes off `chunked`, and leaves other transfer codings in the bytes.
     if request.version < Version::HTTP_2 && coded(header::TRANSFER_ENCODING, &["chunked", "identity"]) {
-        return Some(refusal.cause("the body has a transfer coding that nobody takes off"));
+        let why = "the body has a transfer coding that nobody takes off";
+        return Some(refusal.detail("reason", why).cause(why));
     }
     None
 }

@@ -46,6 +46,8 @@
 //! |---|---|
 //! | a media type that is not `application/json` or `application/*+json`, or a `charset` that is not UTF-8; none, with a body; two | 415, `Accept` says what is taken |
 //! | a content coding | 415, `Accept-Encoding: identity`; a layer outside may take the coding off first |
+//! | a transfer coding beside `chunked` | 415 |
+//! | a body that breaks off | 400, `INVALID_REQUEST` |
 //! | a declared length above the limit | 413 at once, before a byte is read |
 //! | more bytes than the limit, declared or not | 413 as soon as they are there |
 //! | a body that is not there when the time is over | 408 |
@@ -53,17 +55,16 @@
 //! | no body where one is required; no JSON ([what is JSON](crate::json)) | 400, `INVALID_JSON`, with line and column |
 //! | JSON of another shape than the type | 422, `VALIDATION_ERROR`, with every field |
 //!
-//! `Expect: 100-continue` is answered with the refusal and never invites a body that would be refused by its head. A
-//! connection whose request was not read to its end is closed.
+//! A client that asks with `Expect: 100-continue` gets the refusal that its head deserves, and is not invited to send the
+//! body. A connection whose request was not read to its end is closed.
 //!
-//! A `GET`, `HEAD`, `DELETE` or `OPTIONS` without a body passes as it is, whatever its content type says; with one it is
-//! checked. A body whose media type the layer was not told to govern passes only under
+//! A request without a body passes as it is, whatever its head says of one, if its method is not one that has bodies
+//! (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`); with a body it is checked. A body whose media type the layer was not told to govern passes only under
 //! [`pass_other_media_types`](StrictBodyLayer::pass_other_media_types).
 //!
 //! # Where it stands
 //!
 //! Behind authentication and permission, so that nobody learns the schema who may not see the resource: inside the guards.
-//! It is what a request is charged for last.
 //!
 //! ```
 //! use tower::ServiceBuilder;
@@ -85,10 +86,12 @@
 //!
 //! [`BodyLimits`] say how large a body may be (1 MiB), how long it may take (10 s), and how many bytes all bodies that are
 //! still arriving may hold together (64 MiB). Nothing is set aside for bytes that are only announced: a slow body holds
-//! what it has sent, at most twice. A body that arrives in one piece is never copied; in several, once.
+//! what it has sent, at most twice. A body that arrives in one piece is never copied; the pieces of another are put
+//! together as they come. What the host holds of a connection is not counted, nor what a handler makes of a body.
 //!
 //! The time runs on tokio's timer, from the first time the body has to be waited for: tests stop it with
-//! `tokio::time::pause`.
+//! `tokio::time::pause`. Outside of tokio such a request is answered 500; a tokio runtime without `enable_time` panics, as
+//! for every timer.
 //!
 //! # When not to use it
 //!

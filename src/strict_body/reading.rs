@@ -100,9 +100,12 @@ where
             }
         }
         // A host that always has another piece does not keep its thread for this body alone, nor go past its time.
-        let late = self.wait(cx);
+        let late = self.as_mut().project().timer.as_mut().map(|timer| timer.as_mut().poll(cx));
+        if late == Some(Poll::Ready(())) {
+            return self.wait(cx).map(Err);
+        }
         cx.waker().wake_by_ref();
-        late.map(Err)
+        Poll::Pending
     }
 }
 
@@ -115,8 +118,10 @@ impl<B: Body> Reading<B> {
             None if Handle::try_current().is_err() => return Poll::Ready(Rejection::internal(NO_TIMER)),
             None => this.timer.insert(Box::pin(sleep(*this.deadline))),
         };
-        ready!(timer.as_mut().poll(cx));
-        let seconds = this.deadline.as_secs();
+        if !timer.is_elapsed() {
+            ready!(timer.as_mut().poll(cx));
+        }
+        let seconds = this.deadline.as_secs().saturating_add(u64::from(this.deadline.subsec_nanos() > 0));
         Poll::Ready(Rejection::new(RejectionKind::RequestTimeout).detail("limit", seconds))
     }
 
@@ -141,10 +146,9 @@ impl<B: Body> Reading<B> {
         if length > this.bytes.capacity() {
             // Doubled, so that bytes move seldom, and never beyond what can still come.
             let limit = this.length.unwrap_or(*this.most).max(length);
-            let capacity = length.max(this.bytes.capacity().saturating_mul(2)).min(limit);
-            if !this.share.hold(capacity) {
-                return Err(no_room());
-            }
+            let ahead = length.max(this.bytes.capacity().saturating_mul(2)).min(limit);
+            let capacity =
+                [ahead, length].into_iter().find(|capacity| this.share.hold(*capacity)).ok_or_else(no_room)?;
             this.bytes.reserve_exact(capacity - this.bytes.len());
         }
         this.bytes.extend_from_slice(&std::mem::take(this.first));

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -23,7 +24,6 @@ pin_project! {
     ///     request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default()
     /// }
     /// ```
-    #[derive(Debug)]
     pub struct ReplayBody<B> {
         #[pin]
         state: State<B>,
@@ -32,7 +32,6 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    #[derive(Debug)]
     enum State<B> {
         Untouched { #[pin] body: B },
         Checked { bytes: Bytes, trailers: Option<HeaderMap> },
@@ -86,6 +85,16 @@ impl<B: Body> Body for ReplayBody<B> {
         match &self.state {
             State::Untouched { body } => body.size_hint(),
             State::Checked { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
+
+/// Without the bytes, in which a password may stand.
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Untouched { .. } => f.write_str("ReplayBody(untouched)"),
+            State::Checked { bytes, .. } => write!(f, "ReplayBody({} bytes)", bytes.len()),
         }
     }
 }

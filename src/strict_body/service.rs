@@ -17,7 +17,7 @@ use super::{
     reading::Reading,
     replay::ReplayBody,
 };
-use crate::BoxError;
+use crate::{BoxError, validated::ValidatedBytes};
 
 /// The service of a [`StrictBodyLayer`](crate::StrictBodyLayer); named only where a type has to be written out.
 ///
@@ -75,9 +75,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
         match self.governed.plan(&request, &body, self.limits.bytes) {
             Plan::Pass => {
+                request.extensions.insert(ValidatedBytes::default());
                 ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::untouched(body))))
             }
             Plan::Refuse(rejection) => {

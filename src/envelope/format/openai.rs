@@ -2,6 +2,7 @@ use http::HeaderValue;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::view::{ErrorFormat, Refusal, write};
+use crate::{Detail, json::FieldViolation};
 
 /// `{"error":{"message","type","param","code"}}`, which clients of the `OpenAI` API read.
 #[derive(Debug)]
@@ -34,8 +35,16 @@ impl Serialize for Inner<'_> {
         let mut error = serializer.serialize_struct("Error", 4)?;
         error.serialize_field("message", self.0.message())?;
         error.serialize_field("type", self.0.error_type())?;
-        error.serialize_field("param", &None::<&str>)?;
+        error.serialize_field("param", &param(self.0))?;
         error.serialize_field("code", &self.0.code().to_ascii_lowercase())?;
         error.end()
     }
+}
+
+/// The first field that is wrong.
+fn param<'a>(refusal: &Refusal<'a>) -> Option<&'a str> {
+    refusal.details().find_map(|(_, detail)| match detail {
+        Detail::Fields(fields) => fields.first().map(FieldViolation::pointer),
+        _ => None,
+    })
 }

@@ -1,0 +1,58 @@
+//! How far a text is read into a type.
+
+use serde::de::DeserializeSeed;
+
+use super::{cursor::Cursor, failure::Failure};
+
+/// Reads a text into a type, and notes what the type does not know.
+pub(super) struct Reader<'de> {
+    pub(super) cursor: Cursor<'de>,
+    pub(super) unknown: Vec<Unknown>,
+    /// Whether more was unknown than is noted.
+    pub(super) more: bool,
+}
+
+/// A name that a struct does not have.
+pub(super) struct Unknown {
+    /// Where the name starts.
+    pub(super) at: usize,
+    /// Where its object starts.
+    pub(super) object: usize,
+    pub(super) known: &'static [&'static str],
+}
+
+/// More is not told: a client that is wrong this often has to look at the documentation.
+pub(super) const MOST: usize = 32;
+
+impl Reader<'_> {
+    #[cold]
+    pub(super) fn note(&mut self, unknown: Unknown) {
+        if self.unknown.len() < MOST {
+            self.unknown.push(unknown);
+        } else {
+            self.more = true;
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    pub(super) const fn new(cursor: Cursor<'de>) -> Self {
+        Self { cursor, unknown: Vec::new(), more: false }
+    }
+
+    /// The value of a member, or of a variant: a refusal of the type's own is told of it.
+    #[inline]
+    pub(super) fn own_value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
+        self.cursor.peek();
+        let (at, depth) = (self.cursor.at, self.cursor.depth);
+        let failed = std::mem::take(&mut self.cursor.failed);
+        let value = seed.deserialize(&mut *self).map_err(|failure| failure.located(at))?;
+        if self.cursor.failed {
+            // The type has turned an error into a default, somewhere inside of the value: go on behind it.
+            (self.cursor.at, self.cursor.depth) = (at, depth);
+            self.cursor.skip()?;
+        }
+        self.cursor.failed |= failed;
+        Ok(value)
+    }
+}
