@@ -51,7 +51,8 @@ impl TokenCheck {
         let verifier = match self.verifiers.as_slice() {
             [only] => Some(only),
             all => {
-                let issuer = claimed_issuer(token);
+                let longest = all.iter().map(TokenVerifier::longest).max().unwrap_or_default();
+                let issuer = claimed_issuer(token, longest);
                 issuer.and_then(|issuer| all.iter().find(|verifier| verifier.issuer() == issuer))
             }
         };

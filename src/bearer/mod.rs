@@ -24,7 +24,8 @@
 //! # Tokens and keys in one header
 //!
 //! Where API keys come as `Authorization: Bearer` too, the two are told apart by their form: a token has three parts, a
-//! key has the form of its [`KeyFormat`](crate::KeyFormat). What has neither form is the first method's to refuse.
+//! key has the form of its [`KeyFormat`](crate::KeyFormat). What has both forms or neither is the first method's to decide:
+//! an [`opaque`](crate::KeyFormat::opaque) format takes tokens for keys too, so declare tokens first there.
 //!
 //! # When not to use it
 //!

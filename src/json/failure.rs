@@ -60,14 +60,6 @@ impl Failure {
         Self::new(What::Loose(why))
     }
 
-    /// What is wrong with the type, if it is that.
-    pub(super) fn fault_of_type(&self) -> Option<&'static str> {
-        match self.0.what {
-            What::Loose(why) => Some(why.words().0),
-            _ => None,
-        }
-    }
-
     /// The innermost value is the one that is told.
     #[inline]
     pub(super) fn located(mut self, at: usize) -> Self {

@@ -1,6 +1,6 @@
 //! Bytes to a value, and what is wrong with them if they are none.
 
-use std::str;
+use std::{marker::PhantomData, str};
 
 use serde::Deserialize;
 #[cfg(feature = "jwt")]
@@ -45,7 +45,7 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
 ) -> Result<S::Value, JsonError> {
     let text = utf8(bytes)?;
     let mut reader = Reader::new(Cursor::new(text, *limits));
-    let failure = match seed.deserialize(&mut reader).and_then(|value| Ok((value, reader.cursor.end()?))) {
+    let failure = match reader.own_value(seed).and_then(|value| Ok((value, reader.cursor.end()?))) {
         Ok((value, ())) if is_clean(&reader) => return Ok(value),
         Ok(_) => None,
         Err(failure) => Some(failure),
@@ -58,12 +58,12 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
 #[inline]
 fn is_clean(reader: &Reader<'_>) -> bool {
     let Cursor { text, limits, failed, .. } = &reader.cursor;
-    reader.unknown.is_empty() && (!failed || check_text(text, limits).is_ok())
+    reader.unknown.is_empty() && reader.loose.is_none() && (!failed || check_text(text, limits).is_ok())
 }
 
 #[inline]
 fn read<'de, T: Deserialize<'de>>(reader: &mut Reader<'de>) -> Result<T, Failure> {
-    let value = T::deserialize(&mut *reader)?;
+    let value = reader.own_value(PhantomData)?;
     reader.cursor.end()?;
     Ok(value)
 }
@@ -143,8 +143,8 @@ fn located(text: &str, fault: Fault) -> SyntaxError {
 /// The bytes come first, for the whole text; only then its shape.
 #[cold]
 fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option<Failure>) -> JsonError {
-    if let Some(what) = failure.as_ref().and_then(Failure::fault_of_type) {
-        return JsonError::Type(what);
+    if let Some(why) = reader.loose {
+        return JsonError::Type(why.words().0);
     }
     if let Err(error) = check_text(text, limits) {
         return error.into();

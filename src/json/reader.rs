@@ -149,7 +149,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(why) = Loose::any::<V>() {
-            return Err(Failure::loose(why));
+            return Err(self.loose(why));
         }
         value!(self, |first| self.any(first, visitor))
     }
@@ -175,7 +175,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(why) = Loose::map::<V>() {
-            return Err(Failure::loose(why));
+            return Err(self.loose(why));
         }
         value!(self, |first| match first {
             b'{' => self.map(visitor),
@@ -224,9 +224,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
         if let Some(why) = Loose::newtype(name) {
-            return Err(Failure::loose(why));
+            return Err(self.loose(why));
         }
-        value!(self, |_first| visitor.visit_newtype_struct(&mut *self))
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {

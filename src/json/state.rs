@@ -2,12 +2,14 @@
 
 use serde::de::DeserializeSeed;
 
-use super::{cursor::Cursor, failure::Failure};
+use super::{cursor::Cursor, failure::Failure, loose::Loose};
 
 /// Reads a text into a type, and notes what the type does not know.
 pub(super) struct Reader<'de> {
     pub(super) cursor: Cursor<'de>,
     pub(super) unknown: Vec<Unknown>,
+    /// What is wrong with the type: it stays so, even if the type turns the error into a default.
+    pub(super) loose: Option<Loose>,
     /// Whether more was unknown than is noted.
     pub(super) more: bool,
 }
@@ -25,6 +27,13 @@ pub(super) struct Unknown {
 pub(super) const MOST: usize = 32;
 
 impl Reader<'_> {
+    /// The type reads a value before it knows what it is to be.
+    #[cold]
+    pub(super) fn loose(&mut self, why: Loose) -> Failure {
+        self.loose = Some(why);
+        Failure::loose(why)
+    }
+
     #[cold]
     pub(super) fn note(&mut self, unknown: Unknown) {
         if self.unknown.len() < MOST {
@@ -37,7 +46,7 @@ impl Reader<'_> {
 
 impl<'de> Reader<'de> {
     pub(super) const fn new(cursor: Cursor<'de>) -> Self {
-        Self { cursor, unknown: Vec::new(), more: false }
+        Self { cursor, unknown: Vec::new(), loose: None, more: false }
     }
 
     /// The value of a member, or of a variant: a refusal of the type's own is told of it.

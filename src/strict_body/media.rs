@@ -75,9 +75,20 @@ fn split(value: &str) -> impl Iterator<Item = &str> {
 /// A name and its value, without quotes around it.
 fn parameter(part: &str) -> Option<(&str, &str)> {
     let (name, value) = part.split_once('=')?;
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).filter(|value| is_quoted(value));
     let proper = is_token(name) && (quoted.is_some() || is_token(value));
     proper.then_some((name, quoted.unwrap_or(value)))
+}
+
+/// Whether every quote in it is escaped (RFC 9110, section 5.6.4).
+fn is_quoted(inside: &str) -> bool {
+    let mut escaped = false;
+    let whole = inside.chars().all(|c| {
+        let proper = escaped || c != '"';
+        escaped = c == '\\' && !escaped;
+        proper
+    });
+    whole && !escaped
 }
 
 /// 415, with what would be taken (RFC 9110, section 12.5.1).

@@ -39,6 +39,7 @@ pub struct TokenVerifierBuilder {
     issuer: Cow<'static, str>,
     audiences: Vec<String>,
     types: Vec<String>,
+    missing_type: bool,
     leeway: Duration,
     longest: usize,
     names: Names,
@@ -83,6 +84,7 @@ impl TokenVerifierBuilder {
             issuer,
             audiences: Vec::new(),
             types: vec!["at+jwt".to_owned()],
+            missing_type: false,
             leeway: Duration::ZERO,
             longest: 8 * 1024,
             names: Names::default(),
@@ -117,9 +119,8 @@ impl TokenVerifierBuilder {
     }
 
     /// Takes tokens without a type too.
-    pub fn allow_missing_typ(mut self) -> Self {
-        self.types.push(String::new());
-        self
+    pub fn allow_missing_typ(self) -> Self {
+        Self { missing_type: true, ..self }
     }
 
     /// How far the issuer's clock may be from this one: none by default, 60 seconds at the most.
@@ -247,7 +248,7 @@ impl TokenVerifierBuilder {
                 "call .audience(..) with this service's name as it stands in the tokens' aud",
             );
         }
-        if self.types.is_empty() {
+        if self.types.iter().all(String::is_empty) && !self.missing_type {
             return wrong("the TokenVerifier takes no type of token", "call .typ([\"at+jwt\"])");
         }
         if self.leeway > MOST_LEEWAY {
@@ -270,6 +271,7 @@ impl TokenVerifierBuilder {
             issuer: self.issuer.into_owned(),
             audiences: self.audiences,
             types: self.types,
+            missing_type: self.missing_type,
             leeway: self.leeway,
             longest: self.longest,
             names: self.names,

@@ -82,6 +82,37 @@ impl Default for Names {
     }
 }
 
+/// Only who the token says that it is from.
+pub(super) struct Issuer;
+
+impl<'de> DeserializeSeed<'de> for Issuer {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Issuer {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the claims of a token")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<String>, A::Error> {
+        let mut issuer = None;
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            if &*name.0 == "iss" {
+                issuer = Some(members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(issuer)
+    }
+}
+
 /// Claims that nobody has judged yet.
 #[derive(Default)]
 pub(super) struct Raw<'de> {
@@ -121,7 +152,6 @@ impl<'de> Visitor<'de> for &Names {
             let name = &*name.0;
             // A claim may be asked for by a second name, as a subject that is the `client_id`.
             match name {
-                "iss" => raw.issuer = Some(members.next_value::<Text<'de>>()?.0),
                 "aud" => raw.audience = members.next_value::<Texts<'de>>()?.0,
                 "exp" => raw.expires = Some(members.next_value()?),
                 "nbf" => raw.not_before = Some(members.next_value()?),
@@ -136,11 +166,11 @@ impl<'de> Visitor<'de> for &Names {
 impl Names {
     fn other<'de, A: MapAccess<'de>>(&self, name: &str, members: &mut A, raw: &mut Raw<'de>) -> Result<(), A::Error> {
         let is = |wanted: &Option<Cow<'static, str>>| wanted.as_deref() == Some(name);
-        let single =
-            name == "jti" || name == "client_id" || name == self.subject || is(&self.account) || is(&self.plan);
-        if single {
+        let fixed = ["iss", "jti", "client_id"].contains(&name);
+        if fixed || name == self.subject || is(&self.account) || is(&self.plan) {
             let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
             let places = [
+                (name == "iss", &mut raw.issuer),
                 (name == self.subject, &mut raw.subject),
                 (is(&self.account), &mut raw.account),
                 (is(&self.plan), &mut raw.plan),
@@ -150,12 +180,17 @@ impl Names {
             for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
                 *place = Some(text.clone());
             }
-        } else if name == self.scopes {
-            raw.scopes = members.next_value::<Texts<'de>>()?.words();
-        } else if is(&self.roles) {
-            raw.roles = members.next_value::<Texts<'de>>()?.0;
-        } else if is(&self.organizations) {
-            raw.organizations = members.next_value::<Texts<'de>>()?.0;
+        } else if name == self.scopes || is(&self.roles) || is(&self.organizations) {
+            let texts = members.next_value::<Texts<'de>>()?;
+            if is(&self.roles) {
+                raw.roles.clone_from(&texts.0);
+            }
+            if is(&self.organizations) {
+                raw.organizations.clone_from(&texts.0);
+            }
+            if name == self.scopes {
+                raw.scopes = texts.words();
+            }
         } else {
             members.next_value::<IgnoredAny>()?;
         }

@@ -50,14 +50,13 @@ impl VerifyingKey {
     /// # Errors
     /// When it is no key for this algorithm, or an RSA key under 2048 bits.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, ConfigError> {
-        let unreadable = |error: jsonwebtoken::errors::Error| format!("the PEM holds no key for {algorithm}: {error}");
         let key = match algorithm.family() {
             Family::Hmac => return Err(faulty(format!("{algorithm} takes a secret and no PEM"))),
             Family::Rsa => DecodingKey::from_rsa_pem(pem.as_bytes()),
             Family::P256 | Family::P384 => DecodingKey::from_ec_pem(pem.as_bytes()),
             Family::Ed25519 => DecodingKey::from_ed_pem(pem.as_bytes()),
         };
-        let key = key.map_err(|error| faulty(unreadable(error)))?;
+        let key = key.map_err(|_| faulty(format!("the PEM holds no key for {algorithm}")))?;
         Self::public(algorithm, &key).map_err(faulty)
     }
 
@@ -109,7 +108,7 @@ impl VerifyingKey {
         if value.get("kid").is_some_and(|kid| !kid.is_string()) {
             return Err("its kid is no string".to_owned());
         }
-        let jwk: Jwk = serde_json::from_value(value).map_err(|error| format!("it is no JWK: {error}"))?;
+        let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is no JWK")?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
             return Err("it is not for signatures (use)".to_owned());
@@ -134,7 +133,7 @@ impl VerifyingKey {
             let secret = URL_SAFE_NO_PAD.decode(&key.value).map_err(|_| "its secret is no base64url")?;
             Self::secret(own, &Zeroizing::new(secret))?
         } else {
-            let key = DecodingKey::from_jwk(&jwk).map_err(|error| format!("it cannot be read: {error}"))?;
+            let key = DecodingKey::from_jwk(&jwk).map_err(|_| "it cannot be read")?;
             Self::public(own, &key)?
         };
         Ok(Self { id: id.map(Into::into), ..key })

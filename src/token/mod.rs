@@ -21,12 +21,12 @@
 //! 2. The header: UTF-8 JSON in which no name stands twice. `alg` is one that is known here, whose case matters; `none` is
 //!    none. `crit`, `b64`, `enc` and `zip` are refused. `jwk`, `jku`, `x5u` and `x5c` select nothing.
 //! 3. The key: one of the issuer's, with the token's `kid` if it names one, whose own algorithm is the token's. A key never
-//!    takes its algorithm from a token.
+//!    takes its algorithm from a token. Without a `kid`, the first four keys of the algorithm are tried.
 //! 4. The signature. What stands below is looked at only if it holds.
 //! 5. `typ`: `at+jwt` (RFC 9068), unless [`typ`](TokenVerifierBuilder::typ) says otherwise: so refresh and id tokens are none.
 //! 6. `iss` and `aud`: there, and exactly those that were configured.
 //! 7. `exp` is required, `nbf` heeded, both to the second, with a leeway of at most a minute. A token is good before its
-//!    `exp`, and no longer in it.
+//!    `exp`, and no longer in it; fractions of a second count where the issuer writes them.
 //!
 //! # Keys that change
 //!

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     cache::{Cache, Remembered},
-    claims::{Claims, Date, Names, Raw},
+    claims::{Claims, Date, Issuer, Names, Raw},
     compact::{Compact, decode},
     error::TokenError,
     header::Header,
@@ -53,8 +53,9 @@ pub struct TokenVerifier(pub(super) Arc<Verifier>);
 pub(super) struct Verifier {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
-    /// In lower case and without `application/`; empty is none at all.
+    /// In lower case and without `application/`.
     pub(super) types: Vec<String>,
+    pub(super) missing_type: bool,
     pub(super) leeway: Duration,
     pub(super) longest: usize,
     pub(super) names: Names,
@@ -129,6 +130,11 @@ impl TokenVerifier {
         })
     }
 
+    /// The longest token that it looks at.
+    pub(crate) fn longest(&self) -> usize {
+        self.0.longest
+    }
+
     /// The issuer whose tokens it takes.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -138,11 +144,9 @@ impl TokenVerifier {
 
 /// What a token says of its issuer before anybody has checked it: good to choose among those that are known, and for
 /// nothing else.
-pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
-    const LONGEST: usize = 64 * 1024;
-    let claims = decode(Compact::split(token, LONGEST).ok()?.claims).ok()?;
-    let raw = json::from_slice_seed(&Names::default(), &claims, &LIMITS).ok()?;
-    raw.issuer.map(Cow::into_owned)
+pub(crate) fn claimed_issuer(token: &[u8], longest: usize) -> Option<String> {
+    let claims = decode(Compact::split(token, longest).ok()?.claims).ok()?;
+    json::from_slice_seed(Issuer, &claims, &LIMITS).ok()?
 }
 
 impl Verifier {
@@ -234,9 +238,10 @@ impl Verifier {
     }
 
     fn takes_type(&self, typ: Option<&str>) -> bool {
-        let typ = typ.unwrap_or_default().to_ascii_lowercase();
+        let Some(typ) = typ else { return self.missing_type };
+        let typ = typ.to_ascii_lowercase();
         let short = typ.strip_prefix("application/").unwrap_or(&typ);
-        self.types.iter().any(|taken| taken == short)
+        !short.is_empty() && self.types.iter().any(|taken| taken == short)
     }
 }
 

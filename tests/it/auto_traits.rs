@@ -17,19 +17,21 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
-    Authenticator, BodyLimits, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure,
-    ErrorEnvelopeLayer, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore,
+    Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure,
+    ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore,
     MemoryKeyStore, PeerAddr, Peppers, Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead,
-    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, TraceId,
+    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
+    jwks::{Https, JwksClient},
     permission::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
+    token::{self, Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder, Verified, VerifyingKey},
 };
 use tower_http::trace::TraceLayer;
 
@@ -95,6 +97,7 @@ fn futures_are_send() {
     sent::<AuthFuture>();
     sent::<StoreFuture<Option<KeyRecord>>>();
     sent::<Check>();
+    sent::<Verified>();
     sent::<strict_body::ResponseFuture<Answers<Body>, Body, Cell<u8>>>();
 }
 
@@ -130,6 +133,18 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FlakyKeyStore>();
     shared::<ReadinessProbe<()>>();
     shared::<PeerAddr>();
+    shared::<BearerLayer>();
+    shared::<TokenVerifier>();
+    everywhere::<TokenVerifierBuilder>();
+    shared::<VerifyingKey>();
+    shared::<KeySet>();
+    shared::<token::Algorithm>();
+    shared::<TokenError>();
+    shared::<Claims>();
+    shared::<JwksClient>();
+    shared::<Https>();
+    everywhere::<Task>();
+    shared::<Health>();
     shared::<BodyLimits>();
     shared::<JsonLimits>();
     shared::<JsonError>();
@@ -169,7 +184,7 @@ fn every_public_type_is_listed_here() {
                 continue;
             };
             let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::"]
+            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::", "::<token::"]
                 .iter()
                 .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
             assert!(asserted, "{path} has the public type {name}: assert above what it promises");
@@ -184,6 +199,9 @@ fn errors_are_errors() {
     fn error<E: Error + Send + Sync + 'static>() {}
     error::<ConfigError>();
     error::<Rejection>();
+    error::<JsonError>();
+    error::<SyntaxError>();
+    error::<TokenError>();
 }
 
 #[tokio::test]
@@ -191,6 +209,7 @@ async fn traits_can_be_made_into_objects() {
     let (scheme, store) = store(KeyRecord::new("key_1", "acme").scopes(["read"]));
     let store: Arc<dyn KeyStore> = Arc::new(store);
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
+    let _keys: Option<Arc<dyn KeySource>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();
     assert_eq!(status(stack.layer(ok()), KEY).await, StatusCode::OK);

@@ -4,7 +4,6 @@
 //! that of the documents: CORS outside of the stack, tracing inside.
 
 mod cancellation;
-mod client;
 mod cors;
 mod credentials;
 mod envelope;
@@ -33,8 +32,9 @@ use tower_auth::{
     RejectionKind, Rules, permission::scope, testing::FlakyKeyStore,
 };
 
-use client::{Answer, ask};
 use serve::{Host, Mount};
+
+use crate::support::client::{self, Answer, ask};
 
 /// The key of ann, who may read.
 const READER: &str = "ak_readreadreadreadreadreadreadreadreadread";

@@ -8,12 +8,7 @@ use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, header}
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder,
-    service::TowerToHyperService,
-};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 use tower::{
     Layer as _, ServiceBuilder, ServiceExt as _,
@@ -38,6 +33,7 @@ use super::{
         stock_server::{Stock, StockServer},
     },
 };
+use crate::support::sockets::{self, Running};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Host {
@@ -86,18 +82,6 @@ type Cors<L> = Stack<Either<CorsLayer, Identity>, L>;
 type Trace = TraceLayer<SharedClassifier<ServerErrorsAsFailures>>;
 type Layers = Cors<Stack<Trace, Stack<Either<AuthStack, ErrorEnvelopeLayer>, Cors<Identity>>>>;
 
-/// A server that stops when it is dropped.
-pub(super) struct Running {
-    pub(super) address: SocketAddr,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 pub(super) async fn start(host: Host, mount: &Mount) -> Running {
     match host {
         Host::Axum => axum(mount).await,
@@ -120,7 +104,7 @@ async fn axum(mount: &Mount) -> Running {
             axum::serve(listener, app).await.unwrap();
         }
     });
-    Running { address, task }
+    Running::new(address, task)
 }
 
 fn tonic(mount: &Mount) -> Running {
@@ -134,33 +118,22 @@ fn tonic(mount: &Mount) -> Running {
     let server =
         tonic::transport::Server::builder().accept_http1(true).layer(mount.layers().into_inner()).add_routes(services);
     let task = tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
-    Running { address, task }
+    Running::new(address, task)
 }
 
 async fn hyper(mount: &Mount) -> Running {
-    let handler = mount.clone();
+    let (handler, peers) = (mount.clone(), mount.peers);
     let service = mount.layers().service(service_fn(move |request| dispatch(request, handler.clone())));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, peers) = (listener.local_addr().unwrap(), mount.peers);
-    let task = tokio::spawn(async move {
-        let mut connections = tokio::task::JoinSet::new();
-        loop {
-            let (stream, peer) = listener.accept().await.unwrap();
-            let with_peer = move |mut request: Request<Incoming>| {
-                if peers {
-                    request.extensions_mut().insert(PeerAddr(peer.ip()));
-                }
-                request
-            };
-            let service = ServiceBuilder::new().map_request(with_peer).service(service.clone());
-            connections.spawn(async move {
-                let connection = Builder::new(TokioExecutor::new());
-                // A client that goes away is no failure of the server.
-                let _ = connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
-            });
-        }
-    });
-    Running { address, task }
+    sockets::hyper(move |peer| {
+        let with_peer = move |mut request: Request<Incoming>| {
+            if peers {
+                request.extensions_mut().insert(PeerAddr(peer.ip()));
+            }
+            request
+        };
+        ServiceBuilder::new().map_request(with_peer).service(service.clone())
+    })
+    .await
 }
 
 /// The routes of axum, and of tonic beside its services.

@@ -1,6 +1,8 @@
 //! What several test modules share.
 
+pub(crate) mod client;
 pub(crate) mod server;
+pub(crate) mod sockets;
 
 use std::{
     convert::Infallible,

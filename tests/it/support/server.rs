@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 /// Far beyond what anything here takes: past it, something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The example, built once for all tests with the features of the tests.
 pub(crate) fn example(name: &str) -> PathBuf {
@@ -73,6 +73,11 @@ impl Server {
     /// What the ready line says of the demo.
     pub(crate) fn demo(&self, name: &str) -> &str {
         self.ready["demo"][name].as_str().unwrap_or_else(|| panic!("the ready line has no demo.{name}"))
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -147,7 +152,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response but {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

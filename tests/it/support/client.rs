@@ -1,6 +1,6 @@
 //! A client that shows everything of an answer, trailers too.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Version};
@@ -8,20 +8,19 @@ use http_body_util::BodyExt as _;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 
-/// Far beyond what anything here takes: past it, something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::server::PATIENCE;
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// Sends a request on a connection of its own.
-pub(super) async fn ask<B>(version: Version, request: Request<B>) -> Answer
+pub(crate) async fn ask<B>(version: Version, request: Request<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -45,20 +44,20 @@ where
 
 impl Answer {
     /// The values of all lines of a header.
-    pub(super) fn header(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// Status and, of an envelope, the code.
-    pub(super) fn told(&self) -> (u16, String) {
+    pub(crate) fn told(&self) -> (u16, String) {
         let code = match serde_json::from_slice::<Value>(&self.body) {
             Ok(json) => json["error"]["code"].as_str().unwrap_or_default().to_owned(),
             Err(_) => self.text().to_owned(),
@@ -67,7 +66,7 @@ impl Answer {
     }
 
     /// The gRPC status, wherever it stands.
-    pub(super) fn grpc_status(&self) -> &str {
+    pub(crate) fn grpc_status(&self) -> &str {
         let trailers = self.trailers.as_ref().unwrap_or(&self.headers);
         trailers.get("grpc-status").or(self.headers.get("grpc-status")).map_or("none", |value| value.to_str().unwrap())
     }

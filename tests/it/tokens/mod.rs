@@ -1,0 +1,135 @@
+//! Tokens: what is accepted, what is not, and in which words; rules 019 to 031, 034, 037 to 048, 050 to
+//! 056, 058 to 065, 067, 068, and pitfalls 20 to 25, 28 and 30.
+
+mod builder;
+mod cache;
+mod claims;
+mod freddy;
+mod grammar;
+mod hostile;
+mod key_sets;
+mod methods;
+mod mint;
+mod pitfalls;
+mod rules_bearer;
+mod rules_jwt;
+mod rules_time;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::Value;
+use tower::{Layer as _, ServiceExt as _};
+use tower_auth::{
+    Answer, AuthLayer, AuthStack, BearerLayer, BoxError, Clock, Rejection, TokenVerifier,
+    testing::ManualClock,
+    token::{Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder},
+};
+
+use self::mint::{AUDIENCE, ISSUER, KIDS, jwks};
+use crate::support::{self, Body, get, ok};
+
+/// The time of all tests on a clock that stands still: 2027-01-15T08:00:00Z.
+const NOW: u64 = 1_800_000_000;
+
+const INVALID: &str = r#"Bearer realm="api", error="invalid_token", error_description="The access token is invalid""#;
+const EXPIRED: &str = r#"Bearer realm="api", error="invalid_token", error_description="The access token expired""#;
+const MALFORMED: &str =
+    r#"Bearer realm="api", error="invalid_request", error_description="The Authorization header has no token""#;
+const MISSING: &str = r#"Bearer realm="api""#;
+
+fn hand() -> ManualClock {
+    ManualClock::at("2027-01-15T08:00:00Z")
+}
+
+/// A verifier that knows all keys and has the strictest settings, which are the default ones.
+fn strict() -> TokenVerifierBuilder {
+    TokenVerifier::key_set(ISSUER, KeySet::from_json(jwks(&KIDS).as_bytes()).unwrap()).audience(AUDIENCE)
+}
+
+/// The settings of the example server for an issuer outside.
+fn lenient(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
+    builder
+        .typ(["at+jwt", "JWT"])
+        .allow_missing_typ()
+        .organizations_from("organizations")
+        .roles_from("roles")
+        .account_from("account")
+        .plan_from("plan")
+        .leeway(Duration::from_secs(60))
+}
+
+/// What a verifier says of a token at [`NOW`].
+async fn judged(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenError> {
+    builder.build().unwrap().verify(token, &Clock::from(&hand())).await
+}
+
+/// A stack of one verifier at [`NOW`].
+fn stack(builder: TokenVerifierBuilder) -> AuthStack {
+    stack_of(BearerLayer::new(builder.build().unwrap()))
+}
+
+fn stack_of(auth: impl Into<AuthLayer>) -> AuthStack {
+    AuthStack::builder().auth(auth).clock(&hand()).build().unwrap()
+}
+
+/// A document that somebody publishes.
+struct Published(String);
+
+impl KeySource for Published {
+    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+        Answer::ready(Ok(Bytes::from(self.0.clone())))
+    }
+}
+
+/// What a client is told.
+#[derive(Debug)]
+struct Told {
+    status: u16,
+    code: String,
+    /// All lines of `WWW-Authenticate`.
+    challenges: Vec<String>,
+    body: Value,
+    /// What only the service itself learns.
+    cause: Option<String>,
+}
+
+impl Told {
+    fn short(&self) -> (u16, &str) {
+        (self.status, &self.code)
+    }
+
+    fn assert(&self, status: u16, code: &str, challenges: &[&str]) {
+        let told: Vec<&str> = self.challenges.iter().map(String::as_str).collect();
+        assert_eq!((self.short(), &*told), ((status, code), challenges), "{self:?}");
+    }
+
+    fn assert_accepted(&self) {
+        self.assert(200, "", &[]);
+    }
+
+    fn assert_invalid(&self) {
+        self.assert(401, "TOKEN_INVALID", &[INVALID]);
+    }
+
+    fn assert_expired(&self) {
+        self.assert(401, "TOKEN_EXPIRED", &[EXPIRED]);
+    }
+}
+
+async fn ask(stack: &AuthStack, request: Request<Body>) -> Told {
+    let response = stack.layer(ok()).oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let lines = response.headers().get_all("www-authenticate").iter();
+    let challenges = lines.map(|line| line.to_str().unwrap().to_owned()).collect();
+    let cause = Rejection::of(&response).and_then(|refusal| Some(refusal.private_cause()?.to_string()));
+    let body: Value = serde_json::from_str(&support::text(response).await).unwrap_or_default();
+    let code = body["error"]["code"].as_str().unwrap_or_default().to_owned();
+    Told { status, code, challenges, body, cause }
+}
+
+/// A request with this token.
+async fn present(stack: &AuthStack, token: &str) -> Told {
+    ask(stack, get("/", &[("authorization", &format!("Bearer {token}"))])).await
+}
