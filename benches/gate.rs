@@ -9,7 +9,8 @@ mod support;
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::StatusCode;
+use axum::body::Body;
+use http::{Method, StatusCode};
 use tower::Layer;
 use tower_auth::{
     ApiKeyLayer, AuthStack, ErrorEnvelopeLayer, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyStore, MemoryKeyStore,
@@ -17,8 +18,9 @@ use tower_auth::{
 };
 
 use self::support::{
-    harness::{Bench, Effort, Report, Row, Template, target},
+    harness::{Bench, Effort, Report, Row, target},
     peers::{self, Bare, Floor, Known},
+    services::Template,
 };
 
 const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
@@ -197,7 +199,8 @@ fn without_key() -> Template {
 }
 
 fn template(fourth: (&'static str, &'static str)) -> Template {
-    Template::new(&[("host", "api.example.com"), ("user-agent", "curl/8.9.1"), ("accept", "*/*"), fourth])
+    let headers = [("host", "api.example.com"), ("user-agent", "curl/8.9.1"), ("accept", "*/*"), fourth];
+    Template::new(Method::GET, "/v1/models", &headers, Body::empty)
 }
 
 /// The same keys for all: the one that is presented, and as many that are not.

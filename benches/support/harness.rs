@@ -1,44 +1,13 @@
-//! Time and allocations of services, all candidates interleaved in one run.
+//! Time and allocations of candidates, all interleaved in one run.
 //!
 //! Machines are shared and drift, so only what stands in one run may be compared: in every round each candidate
-//! answers some thousand requests, the next round starts with another one, and the median over the rounds counts.
+//! works for a moment, the next round starts with another one, and the median over the rounds counts.
 
 use std::{
-    convert::Infallible,
     fmt::Display,
-    future::Future as _,
     hint::black_box,
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
-
-use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use tower::Service;
-
-/// What every request of a row looks like: `GET /v1/models` with these headers.
-#[derive(Clone)]
-pub(crate) struct Template {
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Template {
-    pub(crate) fn new(headers: &[(&'static str, &'static str)]) -> Self {
-        let headers =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        Self { uri: Uri::from_static("/v1/models"), headers: headers.collect() }
-    }
-
-    /// A fresh request: the copy of the header map costs two allocations, in every row the same.
-    fn request(&self) -> Request<Body> {
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        request
-    }
-}
 
 /// How long the benchmark takes.
 #[derive(Clone, Copy)]
@@ -53,7 +22,7 @@ impl Effort {
     pub(crate) fn from_args() -> Option<Self> {
         let asked = |flag| std::env::args().any(|arg| arg == flag);
         let effort =
-            if asked("--quick") { Self { rounds: 30, calls: 1_000 } } else { Self { rounds: 200, calls: 4_000 } };
+            if asked("--quick") { Self { rounds: 40, calls: 1_000 } } else { Self { rounds: 400, calls: 4_000 } };
         asked("--bench").then_some(effort)
     }
 }
@@ -67,9 +36,14 @@ struct Candidate {
     base: Option<Row>,
     floor: Option<Row>,
     run: Box<dyn FnMut(u32)>,
+    /// How often it works in a round.
+    calls: u32,
     nanos: Vec<f64>,
     allocations: f64,
 }
+
+/// No candidate works longer than this in a round: few such moments are cut in two by somebody else's work.
+const LONGEST: Duration = Duration::from_millis(1);
 
 /// The candidates, in the order of the table.
 #[derive(Default)]
@@ -96,21 +70,15 @@ impl Bench {
         self.floor = Some(floor);
     }
 
-    /// Adds a service that is to answer such requests with this status.
-    pub(crate) fn row<S, R>(&mut self, name: &str, request: &Template, status: StatusCode, mut service: S) -> Row
-    where
-        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + 'static,
-    {
-        let answered = answer(&mut service, request.request()).status();
-        assert_eq!(answered, status, "{name} does not what is measured");
-        let request = request.clone();
+    /// Adds something to do.
+    pub(crate) fn work<T>(&mut self, name: &str, mut work: impl FnMut() -> T + 'static) -> Row {
         let run = Box::new(move |calls| {
             for _ in 0..calls {
-                drop(black_box(answer(&mut service, black_box(request.request()))));
+                drop(black_box(work()));
             }
         });
         let (name, base, floor) = (name.to_owned(), self.base, self.floor);
-        self.candidates.push(Candidate { name, base, floor, run, nanos: Vec::new(), allocations: 0.0 });
+        self.candidates.push(Candidate { name, base, floor, run, calls: 0, nanos: Vec::new(), allocations: 0.0 });
         Row(self.candidates.len() - 1)
     }
 
@@ -118,55 +86,51 @@ impl Bench {
     pub(crate) fn run(mut self, effort: Effort) -> Report {
         const COUNTED: u32 = 640;
         for candidate in &mut self.candidates {
-            (candidate.run)(effort.calls);
+            candidate.warm_up(effort.calls);
             let counted = allocation_counter::measure(|| (candidate.run)(COUNTED)).count_total;
             let counted =
-                u32::try_from(counted).expect("some hundred requests allocate less than four thousand million times");
+                u32::try_from(counted).expect("some hundred calls allocate less than four thousand million times");
             candidate.allocations = f64::from(counted) / f64::from(COUNTED);
         }
         // The allocator does not count meanwhile.
         allocation_counter::opt_out(|| {
             for round in 0..effort.rounds {
-                self.round(round, effort.calls);
+                self.round(round);
             }
         });
         Report(self.candidates.into_iter().map(Candidate::measured).collect())
     }
 
-    fn round(&mut self, round: usize, calls: u32) {
+    fn round(&mut self, round: usize) {
         let count = self.candidates.len();
         for step in 0..count {
             // Every other round goes backwards, so that no row has always the same neighbour.
             let place = if round.is_multiple_of(2) { round + step } else { round + count - step };
             let candidate = &mut self.candidates[place % count];
-            let start = Instant::now();
-            (candidate.run)(calls);
-            candidate.nanos.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(calls));
+            let taken = candidate.time(candidate.calls);
+            candidate.nanos.push(taken.as_secs_f64() * 1e9 / f64::from(candidate.calls));
         }
     }
 }
 
 impl Candidate {
+    /// Finds out how often it can work in a round.
+    fn warm_up(&mut self, most: u32) {
+        self.time(most / 8);
+        let fit = LONGEST.as_nanos() * u128::from(most / 8) / self.time(most / 8).as_nanos().max(1);
+        self.calls = u32::try_from(fit).unwrap_or(most).clamp(1, most);
+    }
+
+    fn time(&mut self, calls: u32) -> Duration {
+        let start = Instant::now();
+        (self.run)(calls);
+        start.elapsed()
+    }
+
     fn measured(mut self) -> Measured {
         self.nanos.sort_by(f64::total_cmp);
         let nanos = self.nanos[self.nanos.len() / 2];
         Measured { name: self.name, base: self.base, floor: self.floor, nanos, allocations: self.allocations }
-    }
-}
-
-#[inline]
-fn answer<S, R>(service: &mut S, request: Request<Body>) -> Response<R>
-where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
-{
-    let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(())) = service.poll_ready(&mut context) else { panic!("every inner service is always ready") };
-    let mut future = pin!(service.call(request));
-    loop {
-        // What has to be waited for here is ready when it is asked again.
-        if let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) {
-            return response;
-        }
     }
 }
 
@@ -182,7 +146,7 @@ struct Measured {
 }
 
 impl Report {
-    /// What a row takes longer than the service behind it, in ns.
+    /// What a row takes longer than what is behind it, in ns.
     pub(crate) fn added(&self, row: Row) -> f64 {
         let row = &self.0[row.0];
         row.nanos - row.base.map_or(0.0, |base| self.0[base.0].nanos)

@@ -2,3 +2,4 @@
 
 pub(crate) mod harness;
 pub(crate) mod peers;
+pub(crate) mod services;

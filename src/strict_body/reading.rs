@@ -100,9 +100,10 @@ where
             }
         }
         // A host that always has another piece does not keep its thread for this body alone, nor go past its time.
-        let late = self.as_mut().project().timer.as_mut().map(|timer| timer.as_mut().poll(cx));
-        if late == Some(Poll::Ready(())) {
-            return self.wait(cx).map(Err);
+        if Handle::try_current().is_ok()
+            && let Poll::Ready(late) = self.wait(cx)
+        {
+            return Poll::Ready(Err(late));
         }
         cx.waker().wake_by_ref();
         Poll::Pending

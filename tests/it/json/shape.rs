@@ -830,7 +830,7 @@ fn r145_names_that_serde_json_keeps_for_itself_are_refused() {
         assert_eq!(told::<Value>(&text), [format!("{pointer}: {RESERVED}")]);
         assert_eq!(told::<HashMap<String, Value>>(&text), [format!("{pointer}: {RESERVED}")]);
         assert_eq!(told::<serde_json::Map<String, Value>>(&text), [format!("{pointer}: {RESERVED}")]);
-        assert_eq!(told::<HashMap<String, IgnoredAny>>(&text), [format!("{pointer}: {RESERVED}")]);
+        assert_eq!(told::<HashMap<String, Option<IgnoredAny>>>(&text), [format!("{pointer}: {RESERVED}")]);
         assert_eq!(told::<Value>(format!("[{{\"a\":{text}}}]")), [format!("/0/a{pointer}: {RESERVED}")]);
         assert_eq!(
             told::<(u8, Value)>(format!("[1,{{\"a\":1,{}", &text[1..]) + "]"),

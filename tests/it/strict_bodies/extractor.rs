@@ -86,6 +86,8 @@ async fn an_extractor_alone_does_the_whole_check() {
         coded.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
         assert_eq!(code(&app(), coded).await, is(415, "UNSUPPORTED_MEDIA_TYPE"));
     }
+    // Where a body is required, one that has no type is not read to see whether there is any of it.
+    assert_eq!(code(&app(), to("/", "POST", None, Script::unread())).await, is(415, "UNSUPPORTED_MEDIA_TYPE"));
     let (_, answer) = told(&app(), to("/", "POST", MEDIA, Script::whole(TYPO))).await;
     let field = json!({ "pointer": "/cuont", "reason": "unknown field", "suggestion": "count" });
     assert_eq!(answer["error"]["details"]["fields"], json!([field]));

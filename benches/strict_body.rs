@@ -1,0 +1,215 @@
+//! What strict bodies cost: reading JSON into a type next to `serde_json` alone, and services next to axum's `Json`.
+//!
+//! `cargo bench --bench strict_body` takes half a minute, `cargo bench --bench strict_body -- --quick` some seconds. It
+//! reports and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of
+//! the quietest run. `benches/peers` has the same for other parsers.
+
+#[path = "support/harness.rs"]
+mod harness;
+#[path = "support/orders.rs"]
+mod orders;
+#[path = "support/services.rs"]
+mod services;
+
+use std::{convert::Infallible, fmt::Debug, future::ready, hint::black_box};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::FromRequest,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
+use tower::{Layer, Service, service_fn};
+use tower_auth::{
+    ErrorEnvelopeLayer, StrictBodyLayer, StrictJson,
+    json::{self, JsonLimits},
+    strict_body::{ReplayBody, ValidBody},
+};
+
+use self::{
+    harness::{Bench, Effort, Report, Row, target},
+    orders::{Bodies, Document},
+    services::Template,
+};
+
+fn main() {
+    let mut bench = Bench::default();
+    let (small, large) = (Bodies::small(), Bodies::large());
+    let (shuffled, text) = (Bodies::shuffled(), Bodies::text());
+
+    let typed =
+        [read(&mut bench, &small), read(&mut bench, &large), read(&mut bench, &shuffled), read(&mut bench, &text)];
+    read_refused(&mut bench, &small);
+    read_refused(&mut bench, &large);
+    let bare = Bare::new(&mut bench, &small);
+    served(&mut bench, &bare, &small);
+    served(&mut bench, &bare, &large);
+    served(&mut bench, &bare, &text);
+
+    let Some(effort) = Effort::from_args() else { return };
+    small.print();
+    large.print();
+    shuffled.print();
+    text.print();
+    println!();
+    let report = bench.run(effort);
+    report.print();
+    println!();
+    for typed in typed {
+        typed.target(&report);
+    }
+}
+
+/// The rows that the target is about.
+struct Typed {
+    name: String,
+    floor: Row,
+    ours: Row,
+}
+
+impl Typed {
+    fn target(&self, report: &Report) {
+        target(&self.name, report.ratio(self.ours, self.floor), 1.15, "x floor");
+    }
+}
+
+/// Bytes into a type.
+fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) -> Typed {
+    bodies.agree(|text| json::from_slice(text, &JsonLimits::new()));
+    bench.without_floor();
+    let floor = bodies.accepted(bench, "floor, serde_json::from_slice", |text| serde_json::from_slice::<T>(text));
+    bench.against(floor);
+    bodies.accepted(bench, "str::from_utf8, serde_json::from_str", |text| {
+        serde_json::from_str::<T>(str::from_utf8(text).expect("it is JSON"))
+    });
+    bodies.accepted(bench, "serde_json, deny_unknown_fields", |text| serde_json::from_slice::<T::Denying>(text));
+    bodies.accepted(bench, "serde_json::Value, names walked", walked::<T>);
+    bodies.accepted(bench, "serde_json::Value, names walked, from_value", |text| {
+        serde_json::from_value::<T>(walked::<T>(text).expect("the names are documented"))
+    });
+    bodies.accepted(bench, "json::check", |text| json::check(text, &JsonLimits::new()));
+    let ours = bodies.accepted(bench, "json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));
+    Typed { name: bodies.row("read into the type"), floor, ours }
+}
+
+/// The check as one writes it by hand.
+fn walked<T: Document>(text: &[u8]) -> Result<Value, &'static str> {
+    let value = serde_json::from_slice(text).map_err(|_| "no JSON")?;
+    if T::NAMES.cover(&value) { Ok(value) } else { Err("a name is unknown") }
+}
+
+/// The same with a name that is not documented.
+fn read_refused<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
+    let bodies = bodies.with_unknown_name();
+    bench.without_floor();
+    let what = "unknown name: serde_json, deny_unknown_fields";
+    // It stops at the name, and does not look at what follows.
+    let floor = bodies.refused(bench, what, |text| serde_json::from_slice::<T::Denying>(text));
+    bench.against(floor);
+    bodies.refused(bench, "unknown name: serde_json::Value, names walked", walked::<T>);
+    bodies.refused(bench, "unknown name: json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));
+}
+
+/// The rows of services that do nothing with a body, one for each type of bodies.
+struct Bare {
+    full: Row,
+    axum: Row,
+}
+
+impl Bare {
+    fn new<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) -> Self {
+        let ok = StatusCode::OK;
+        bench.without_floor();
+        let full = bench.row("bare service, Full", &post(bodies, Full::new), ok, service_fn(|_| ready(Ok(empty()))));
+        let axum = bench.row("bare service, axum", &post(bodies, Body::from), ok, service_fn(|_| ready(Ok(empty()))));
+        Self { full, axum }
+    }
+}
+
+/// A request with a body into a response.
+fn served<T: Document>(bench: &mut Bench, bare: &Bare, bodies: &Bodies<T>) {
+    let (ok, no) = (StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY);
+    let layer = || StrictBodyLayer::<T>::new().expect("the type hides nothing");
+
+    let request = post(bodies, Full::new);
+    bench.over(bare.full);
+    floor(bench, bodies, &request, "Full");
+    bench.row(&bodies.row("Full: StrictBodyLayer"), &request, ok, layer().layer(service_fn(taken::<T, Full<Bytes>>)));
+
+    let request = post(bodies, Body::from);
+    bench.over(bare.axum);
+    floor(bench, bodies, &request, "axum");
+    bench.row(&bodies.row("axum: Json"), &request, ok, extracted::<Json<T>>());
+    bench.row(&bodies.row("axum: StrictJson"), &request, ok, extracted::<StrictJson<T>>());
+    bench.row(&bodies.row("axum: StrictBodyLayer"), &request, ok, layer().layer(service_fn(taken::<T, Body>)));
+
+    let bodies = bodies.with_unknown_name();
+    let request = post(&bodies, Body::from);
+    let name = |what| bodies.row(&format!("axum, unknown name: {what}"));
+    bench.without_floor();
+    let floor = bench.row(&name("Json, deny_unknown_fields"), &request, no, extracted::<Json<T::Denying>>());
+    bench.against(floor);
+    bench.row(&name("StrictJson"), &request, no, extracted::<StrictJson<T>>());
+    bench.row(&name("StrictBodyLayer"), &request, no, layer().layer(service_fn(taken::<T, Body>)));
+    let told = ErrorEnvelopeLayer::detailed().layer(layer().layer(service_fn(taken::<T, Body>)));
+    bench.row(&name("StrictBodyLayer, JSON"), &request, no, told);
+}
+
+fn post<T: Document, B>(bodies: &Bodies<T>, body: impl Fn(Bytes) -> B + 'static) -> Template<B> {
+    let headers = [
+        ("host", "api.example.com"),
+        ("user-agent", "curl/8.9.1"),
+        ("accept", "*/*"),
+        ("content-type", "application/json"),
+    ];
+    let bodies = bodies.clone();
+    Template::new(Method::POST, "/v1/orders", &headers, move || body(bodies.next().clone()))
+}
+
+/// A service that reads the body without a check.
+fn floor<T, B>(bench: &mut Bench, bodies: &Bodies<T>, request: &Template<B>, kind: &str)
+where
+    T: Document,
+    B: http_body::Body<Error: Debug> + 'static,
+{
+    let collected = service_fn(|request: Request<B>| async {
+        let body = request.into_body().collect().await.expect("it is in memory").to_bytes();
+        black_box(serde_json::from_slice::<T>(&body).expect("it is as documented"));
+        Ok(empty())
+    });
+    let name = bodies.row(&format!("{kind}: floor, collect, serde_json::from_slice"));
+    bench.without_floor();
+    let floor = bench.row(&name, request, StatusCode::OK, collected);
+    bench.against(floor);
+}
+
+/// A handler with one extractor.
+fn extracted<E>() -> impl Service<Request<Body>, Response = Response, Error = Infallible>
+where
+    E: FromRequest<()>,
+{
+    service_fn(|request| async {
+        Ok(match E::from_request(request, &()).await {
+            Ok(value) => {
+                black_box(value);
+                empty()
+            }
+            Err(rejection) => rejection.into_response(),
+        })
+    })
+}
+
+/// The service behind the layer, which takes the value.
+async fn taken<T: Document, B>(request: Request<ReplayBody<B>>) -> Result<Response, Infallible> {
+    let value = request.extensions().get::<ValidBody<T>>().and_then(ValidBody::take);
+    black_box(value.expect("the layer left it"));
+    Ok(empty())
+}
+
+fn empty() -> Response {
+    Response::new(Body::empty())
+}

@@ -1,0 +1,241 @@
+//! Arbitrary bytes as strict JSON, against `check` and against `serde_json`.
+#![no_main]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Debug},
+};
+
+use libfuzzer_sys::fuzz_target;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+use tower_auth::json::{self, FieldViolation, JsonError, JsonLimits, SyntaxError};
+
+/// Unknown fields, the error that stops the type, and the word that there are more.
+const MOST_VIOLATIONS: usize = 32 + 1 + 1;
+/// What a pointer is cut to, the sign that it is cut, and a name of the types below that is missing.
+const LONGEST_POINTER: usize = 512 + 1 + "/level".len();
+/// Two hundred characters of a type's words, each written out, and what stands around them.
+const LONGEST_REASON: usize = 200 * "\\u{2028}".len() + 100;
+/// A whole error, in which a character may be written out.
+const LONGEST_ERROR: usize = MOST_VIOLATIONS * (LONGEST_POINTER * "\\u{10ffff}".len() + LONGEST_REASON + 100);
+
+// `serde_json` is told to refuse unknown fields too. No name is longer than `LONGEST_POINTER` says.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+struct Order {
+    id: u64,
+    sum: i128,
+    sign: char,
+    note: Option<String>,
+    lines: Vec<Line>,
+    state: State,
+    tags: BTreeMap<String, Self>,
+    pair: Option<(u8, f64)>,
+    more: Option<Box<Self>>,
+    raw: Value,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    level: u8,
+    #[serde(alias = "price")]
+    at: Option<f64>,
+    #[serde(default)]
+    on: bool,
+}
+
+#[derive(Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum State {
+    #[default]
+    Open,
+    Paid(u32),
+    Both(i8, Option<Box<Self>>),
+    Sent {
+        by: String,
+    },
+}
+
+/// A type that makes something of everything, as some write it with `deserialize_with`.
+struct Lenient<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(T::deserialize(deserializer).ok()))
+    }
+}
+
+/// Any JSON in which no object has a name twice, as `serde_json` reads it.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        while elements.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some((name, Self)) = members.next_entry::<String, Self>()? {
+            if !names.insert(name) {
+                return Err(de::Error::custom("a name twice"));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The bytes, and what `check` says of them.
+struct Text<'a> {
+    bytes: &'a [u8],
+    limits: JsonLimits,
+    checked: Result<(), SyntaxError>,
+}
+
+impl<'a> Text<'a> {
+    fn new(bytes: &'a [u8], limits: JsonLimits) -> Self {
+        let checked = json::check(bytes, &limits);
+        if let Err(error) = checked {
+            assert!(error.line() >= 1 && error.column() >= 1, "{error}");
+            assert!(error.line() as usize <= bytes.len() + 1 && error.column() as usize <= bytes.len() + 1, "{error}");
+            assert!(error.to_string().len() <= 200, "{error}");
+        }
+        Self { bytes, limits, checked }
+    }
+
+    /// The value or its violations, if the bytes are JSON; the verdict on that is the same for every type.
+    fn read<T: Deserialize<'a>>(&self) -> Option<Result<T, Vec<FieldViolation>>> {
+        match json::from_slice::<T>(self.bytes, &self.limits) {
+            Err(JsonError::Syntax(error)) => {
+                assert_eq!(self.checked, Err(error), "another verdict than that of `check`");
+                None
+            }
+            Err(JsonError::Fields(fields)) => {
+                assert_eq!(self.checked, Ok(()), "no JSON, and only fields are told: {fields:?}");
+                self.look_at(&fields);
+                Some(Err(fields))
+            }
+            Ok(value) => {
+                assert_eq!(self.checked, Ok(()), "read all the same");
+                Some(Ok(value))
+            }
+            Err(error) => panic!("a kind of error that this target does not know: {error}"),
+        }
+    }
+
+    fn look_at(&self, fields: &[FieldViolation]) {
+        assert!(!fields.is_empty() && fields.len() <= MOST_VIOLATIONS, "{} violations", fields.len());
+        let error = JsonError::Fields(fields.to_vec()).to_string();
+        assert!(error.len() <= LONGEST_ERROR, "an error of {} bytes", error.len());
+        let document: Value = serde_json::from_slice(self.bytes).unwrap();
+        for field in fields {
+            let (pointer, reason) = (field.pointer(), field.reason());
+            assert!(pointer.chars().count() <= LONGEST_POINTER && reason.len() <= LONGEST_REASON, "{field}");
+            // A name that is cut or written out cannot be looked up.
+            if !pointer.contains(['…', '\\']) {
+                assert_eq!(document.pointer(pointer).is_none(), reason == "missing field", "{field}");
+            }
+        }
+    }
+
+    /// What is read is what another reader reads, and what is refused is refused there too.
+    fn compare<T: Deserialize<'a> + Debug + PartialEq>(&self, other: impl FnOnce() -> serde_json::Result<T>) {
+        match self.read::<T>() {
+            Some(Ok(value)) => assert_eq!(value, other().expect("serde_json refuses this")),
+            Some(Err(fields)) => {
+                // Only here an array does not fill a struct, and names that `serde_json` keeps for itself are refused.
+                let stricter = ["expected an object, found an array", "a name that starts so is reserved"];
+                let stricter = fields.iter().any(|field| stricter.contains(&field.reason()));
+                let other = other();
+                assert!(other.is_err() || stricter, "{fields:?}, and serde_json reads {other:?}");
+            }
+            None => {}
+        }
+    }
+
+    fn compare_types(&self) {
+        let Self { bytes, .. } = *self;
+        self.compare::<Order>(|| serde_json::from_slice(bytes));
+        self.compare::<Vec<Order>>(|| serde_json::from_slice(bytes));
+        self.compare::<Line>(|| serde_json::from_slice(bytes));
+        self.compare::<State>(|| serde_json::from_slice(bytes));
+        self.compare::<Value>(|| serde_json::from_slice(bytes));
+        self.compare::<&str>(|| serde_json::from_slice(bytes));
+        self.compare::<String>(|| serde_json::from_slice(bytes));
+        self.compare::<Vec<Vec<Option<i64>>>>(|| serde_json::from_slice(bytes));
+        self.compare::<(char, [u128; 2], Option<()>)>(|| serde_json::from_slice(bytes));
+        self.compare::<BTreeMap<State, Line>>(|| serde_json::from_slice(bytes));
+        // With bytes, `serde_json` reads no number in a name that is written with escapes.
+        self.compare::<BTreeMap<i32, BTreeMap<bool, u8>>>(|| {
+            serde_json::from_slice::<Value>(bytes).and_then(serde_json::from_value)
+        });
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = Text::new(bytes, JsonLimits::new());
+    text.compare_types();
+    let _ = text.read::<IgnoredAny>();
+    // What a type makes of an error decides nothing about the bytes.
+    let _ = text.read::<Lenient<Order>>();
+    if let Some(Ok(lines)) = text.read::<Vec<Lenient<Line>>>() {
+        let values: Vec<Value> = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(lines.len(), values.len());
+        for (Lenient(line), value) in lines.into_iter().zip(values) {
+            let other = serde_json::from_value(value.clone()).ok().filter(|_| !value.is_array());
+            assert_eq!(line, other, "{value}");
+        }
+    }
+    let _ = text.read::<BTreeMap<String, Lenient<State>>>();
+    let _ = text.read::<Lenient<BTreeMap<u8, Lenient<Vec<u8>>>>>();
+
+    let strict = serde_json::from_slice::<Strict>(bytes);
+    assert!(text.checked.is_err() || strict.is_ok(), "accepted, and serde_json says {:?}", strict.err());
+    let loosest = json::check(bytes, &JsonLimits::new().depth(usize::MAX).string(usize::MAX).number(usize::MAX));
+    assert!(loosest.is_ok() || strict.is_err(), "refused, and serde_json reads it: {loosest:?}");
+
+    let tight = Text::new(bytes, JsonLimits::new().depth(3).string(6).number(4));
+    assert!(tight.checked.is_err() || text.checked.is_ok(), "tighter limits accept more");
+    tight.compare_types();
+});
