@@ -57,6 +57,7 @@ impl<'a> RequestHead<'a> {
         self.clock.now()
     }
 
+    #[cfg(feature = "jwt")]
     pub(crate) const fn clock_ref(&self) -> &'a Clock {
         self.clock
     }

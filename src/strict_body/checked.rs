@@ -34,7 +34,7 @@ where
     let governed = Governed { optional, json_only: false };
     let refused = |rejection| unread(rejection, request.version);
     let empty = match governed.plan(&request, &body, limits.bytes) {
-        Plan::Pass => return Ok(None),
+        Plan::Pass | Plan::Absent => return Ok(None),
         Plan::Refuse(rejection) => return Err(refused(rejection)),
         Plan::Read(empty) => empty,
     };

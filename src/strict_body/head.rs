@@ -17,8 +17,10 @@ pub(super) struct Governed {
 
 /// What is to be done with a body.
 pub(super) enum Plan {
-    /// It is none of ours, or there is none.
+    /// It is none of ours.
     Pass,
+    /// There is none, by the host's word, and there may be none.
+    Absent,
     Read(Empty),
     Refuse(Rejection),
 }
@@ -39,7 +41,10 @@ impl Governed {
         let may_be_empty = self.optional || is_bodyless(&request.method);
         let hint = body.size_hint();
         let empty = body.is_end_stream() || hint.exact() == Some(0);
-        if (empty && may_be_empty) || (media == Media::Other && self.json_only) {
+        if empty && may_be_empty {
+            return Plan::Absent;
+        }
+        if media == Media::Other && self.json_only {
             return Plan::Pass;
         }
         if let Some(refusal) = coding(request) {

@@ -53,14 +53,15 @@
 //! | a body that is not there when the time is over | 408 |
 //! | more bytes under way than all bodies together may hold | 503 with `Retry-After` |
 //! | no body where one is required; no JSON ([what is JSON](crate::json)) | 400, `INVALID_JSON`, with line and column |
-//! | JSON of another shape than the type | 422, `VALIDATION_ERROR`, with every field |
+//! | JSON of another shape than the type | 422, `VALIDATION_ERROR`, with the fields |
 //!
 //! A client that asks with `Expect: 100-continue` gets the refusal that its head deserves, and is not invited to send the
-//! body. A connection whose request was not read to its end is closed.
+//! body. An HTTP/1 connection whose request was not read to its end is closed.
 //!
-//! A request without a body passes as it is, whatever its head says of one, if its method is not one that has bodies
-//! (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`); with a body it is checked. A body whose media type the layer was not told to govern passes only under
-//! [`pass_other_media_types`](StrictBodyLayer::pass_other_media_types).
+//! A request whose head says that it has no body passes, whatever else the head says of one, if its method is one that
+//! usually has none (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`) or the layer is
+//! [`optional`](StrictBodyLayer::optional); with a body it is checked. A body whose media type the layer was not told to
+//! govern passes only under [`pass_other_media_types`](StrictBodyLayer::pass_other_media_types).
 //!
 //! # Where it stands
 //!

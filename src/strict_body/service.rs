@@ -77,6 +77,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut request, body) = request.into_parts();
         match self.governed.plan(&request, &body, self.limits.bytes) {
+            // A body that says that it is empty is not asked whether that is so: nothing of it gets in.
+            Plan::Absent => {
+                drop(body);
+                request.extensions.insert(ValidatedBytes::default());
+                ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::default())))
+            }
             Plan::Pass => {
                 request.extensions.insert(ValidatedBytes::default());
                 ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::untouched(body))))

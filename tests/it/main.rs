@@ -14,6 +14,7 @@ mod formats;
 mod grpc;
 mod hosts;
 mod json;
+mod key_sets;
 mod no_leak;
 mod pitfalls;
 mod props;
