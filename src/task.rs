@@ -79,7 +79,7 @@ impl Task {
         (self.health)()
     }
 
-    /// Lets it finish what it is doing, and stops it.
+    /// Stops it, and waits until it has stopped.
     pub async fn stop(mut self) {
         self.stop.notify_one();
         if let Some(running) = self.running.take() {

@@ -15,7 +15,8 @@ use super::violation::FieldViolation;
 pub enum JsonError {
     /// The bytes are no JSON, or none that every parser reads in the same way.
     Syntax(SyntaxError),
-    /// The JSON has another shape than the type: at most 32 fields of it, and a line that says if there are more.
+    /// The JSON has another shape than the type: the unknown fields, at most 32, what stopped the type, and a line that
+    /// says if there are more.
     Fields(Vec<FieldViolation>),
     /// The type cannot be read strictly, whatever the bytes are: a fault of the service, which
     /// [`check_type`](super::check_type) finds at start-up.

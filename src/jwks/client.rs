@@ -93,6 +93,11 @@ impl JwksClient {
 
     fn uri(&self, text: &str) -> Result<Uri, String> {
         let uri: Uri = text.parse().map_err(|_| format!("{text:?} is no URL"))?;
+        // The library takes any port for one.
+        let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
+        if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
+            return Err(format!("{text:?} has no port that there is"));
+        }
         match uri.scheme_str() {
             _ if uri.host().is_none_or(str::is_empty) => Err(format!("{text:?} has no host")),
             Some("https") => Ok(uri),
@@ -132,7 +137,11 @@ impl KeySource for JwksClient {
             Address::KeySet(url) => Cow::Borrowed(url),
             Address::Issuer(issuer) => Cow::Owned(discovery::address(issuer)),
         };
-        self.uri(&url).map(drop).map_err(|why| {
+        let issuer = match &self.address {
+            Address::Issuer(issuer) => self.uri(issuer).map(drop),
+            Address::KeySet(_) => Ok(()),
+        };
+        issuer.and_then(|()| self.uri(&url).map(drop)).map_err(|why| {
             ConfigError::new(
                 format!("the keys cannot be fetched: {why}"),
                 "write the whole address (https://id.example.com/jwks.json)",

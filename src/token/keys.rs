@@ -1,13 +1,18 @@
 //! The keys of an issuer: fixed, or fetched and kept up to date.
 
 use std::{
+    error::Error,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use futures_util::{FutureExt as _, future::Shared};
-use tokio::time::timeout;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{algorithm::Algorithm, key_set::KeySet, source::KeySource};
 use crate::{Clock, answer::BoxFuture};
@@ -43,9 +48,11 @@ pub(super) struct Fetched {
 #[derive(Default)]
 struct State {
     set: Option<(KeySet, SystemTime)>,
+    /// The clock was set back since: nobody knows how old the keys are.
+    rewound: bool,
     attempted: Option<SystemTime>,
     /// The fetch that is under way: whoever waits for it drives it, so nobody's going away stops it for the others.
-    fetch: Option<Fetch>,
+    fetch: Option<(Fetch, Instant)>,
     failure: Option<Failed>,
 }
 
@@ -56,11 +63,15 @@ impl Fetched {
 
     /// The keys that may be used now, and whether they are due to be fetched again.
     pub(super) fn current(&self, now: SystemTime) -> (Option<KeySet>, bool) {
-        let state = self.lock();
-        let Some((set, fetched)) = &state.set else { return (None, true) };
+        let mut state = self.lock();
+        let State { set: Some((set, fetched)), rewound, .. } = &mut *state else { return (None, true) };
+        // After a clock was set back they are used from now on as if they were new, and fetched again.
+        if *fetched > now {
+            *fetched = now;
+            *rewound = true;
+        }
         let age = age(*fetched, now);
-        // After a clock was set back nobody knows how old they are: they are used, and fetched again.
-        let due = age >= self.pace.fresh || *fetched > now;
+        let due = age >= self.pace.fresh || *rewound;
         ((age < self.pace.stale).then(|| set.clone()), due)
     }
 
@@ -68,8 +79,13 @@ impl Fetched {
     pub(super) fn fetch(self: &Arc<Self>, clock: &Clock) -> Option<Fetch> {
         let now = clock.now();
         let mut state = self.lock();
-        if let Some(fetch) = &state.fetch {
-            return Some(fetch.clone());
+        if let Some((fetch, started)) = &state.fetch {
+            // Where everybody has left and its time is over, nothing comes of it any more: it counts as none.
+            let left = fetch.strong_count() == Some(1) && started.elapsed() >= self.pace.patience;
+            if !left {
+                return Some(fetch.clone());
+            }
+            state.attempted = None;
         }
         // A clock that was set back does not stretch the cooldown.
         let cooling = state.attempted.is_some_and(|then| now >= then && age(then, now) < self.pace.cooldown);
@@ -80,9 +96,17 @@ impl Fetched {
         let (keys, clock) = (Arc::downgrade(self), clock.clone());
         let (source, rsa, patience) = (Arc::clone(&self.source), self.rsa, self.pace.patience);
         let fetch = async move {
-            let fetched = match timeout(patience, source.fetch()).await {
+            let asked = async {
+                if Handle::try_current().is_err() {
+                    return Ok(Err("keys are fetched inside a tokio runtime, and this is none".into()));
+                }
+                timeout(patience, AssertUnwindSafe(async { source.fetch().await }).catch_unwind())
+                    .await
+                    .map(|fetched| fetched.unwrap_or_else(|_| Err("the source of keys panicked".into())))
+            };
+            let fetched = match asked.await {
                 Err(_) => Err(format!("no answer within {patience:?}")),
-                Ok(Err(error)) => Err(error.to_string()),
+                Ok(Err(error)) => Err(with_causes(&*error)),
                 Ok(Ok(document)) if document.len() > LARGEST => Err(format!("more than {LARGEST} bytes")),
                 Ok(Ok(document)) => KeySet::published(&document, rsa),
             };
@@ -93,7 +117,7 @@ impl Fetched {
             fetched
         };
         let fetch = (Box::pin(fetch) as BoxFuture<_>).shared();
-        state.fetch = Some(fetch.clone());
+        state.fetch = Some((fetch.clone(), Instant::now()));
         Some(fetch)
     }
 
@@ -103,6 +127,7 @@ impl Fetched {
         match fetched {
             Ok(set) => {
                 state.set = Some((set.clone(), now));
+                state.rewound = false;
                 state.failure = None;
             }
             Err(why) => {
@@ -115,7 +140,9 @@ impl Fetched {
 
     /// Why there are no keys, as far as it is known.
     pub(super) fn failure(&self) -> Failed {
-        self.lock().failure.clone().unwrap_or_else(|| "they have not been fetched yet".into())
+        let state = self.lock();
+        let old = if state.set.is_some() { "they are too old" } else { "they have not been fetched yet" };
+        state.failure.clone().unwrap_or_else(|| old.into())
     }
 
     /// Why the last fetch failed, if it did.
@@ -127,6 +154,12 @@ impl Fetched {
         // What is done under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An error and what is behind it: an HTTP client says no more than "connect" itself.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 /// What is from the future, by a clock that was set back, has no age.

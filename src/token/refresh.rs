@@ -52,8 +52,10 @@ impl TokenVerifier {
             while keys.current(clock.now()).0.is_none() {
                 match keys.fetch(&clock) {
                     Some(fetch) => drop(fetch.await),
-                    None => sleep(Duration::from_millis(50).min(keys.pace.cooldown)).await,
+                    None => {}
                 }
+                // A source that fails at once does not keep the thread from the end of the patience.
+                sleep(Duration::from_millis(20)).await;
             }
         };
         timeout(patience, there).await.map_err(|_| {

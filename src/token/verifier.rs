@@ -113,9 +113,12 @@ impl TokenVerifier {
             Some(set) => self.0.verify(token, set, now),
             None => self.0.look(token).and(Err(TokenError::UnknownKey)),
         };
-        let wanted = (due && !matches!(outcome, Err(TokenError::Malformed(_))))
-            || matches!(outcome, Err(TokenError::UnknownKey));
-        if wanted && let Some(fetch) = keys.fetch(clock) {
+        let unknown = matches!(outcome, Err(TokenError::UnknownKey));
+        let possible = outcome.is_ok() || self.0.could_be_good(token, now);
+        if possible
+            && (due || unknown)
+            && let Some(fetch) = keys.fetch(clock)
+        {
             let (this, token, clock) = (self.clone(), token.to_vec(), clock.clone());
             return Answer::boxed(async move {
                 match (fetch.await, set) {
@@ -125,7 +128,7 @@ impl TokenVerifier {
             });
         }
         Answer::ready(match (outcome, set) {
-            (Err(TokenError::UnknownKey), None) => Err(TokenError::Unavailable(keys.failure())),
+            (Err(TokenError::UnknownKey), None) if possible => Err(TokenError::Unavailable(keys.failure())),
             (outcome, _) => outcome,
         })
     }
@@ -158,6 +161,17 @@ impl Verifier {
             _ => Cow::Owned(Header::read(&decode(compact.header)?)?),
         };
         Ok((compact, header))
+    }
+
+    /// Whether there can be a key by which it is good. It is nobody's business but the fetching's: only what is signed is
+    /// told of.
+    fn could_be_good(&self, token: &[u8], now: SystemTime) -> bool {
+        let read = || {
+            let (compact, header) = self.look(token)?;
+            decode(compact.signature)?;
+            self.in_time(self.judge(&header, &decode(compact.claims)?)?, now)
+        };
+        read().is_ok()
     }
 
     fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
