@@ -50,9 +50,8 @@ impl TokenVerifier {
         let clock = Clock::system();
         let there = async {
             while keys.current(clock.now()).0.is_none() {
-                match keys.fetch(&clock) {
-                    Some(fetch) => drop(fetch.await),
-                    None => {}
+                if let Some(fetch) = keys.fetch(&clock) {
+                    drop(fetch.await);
                 }
                 // A source that fails at once does not keep the thread from the end of the patience.
                 sleep(Duration::from_millis(20)).await;

@@ -114,8 +114,8 @@ impl TokenVerifier {
             None => self.0.look(token).and(Err(TokenError::UnknownKey)),
         };
         let unknown = matches!(outcome, Err(TokenError::UnknownKey));
-        let possible = outcome.is_ok() || self.0.could_be_good(token, now);
-        if possible
+        let possible = if outcome.is_ok() { Ok(()) } else { self.0.could_be_good(token, now) };
+        if possible.is_ok()
             && (due || unknown)
             && let Some(fetch) = keys.fetch(clock)
         {
@@ -128,7 +128,12 @@ impl TokenVerifier {
             });
         }
         Answer::ready(match (outcome, set) {
-            (Err(TokenError::UnknownKey), None) if possible => Err(TokenError::Unavailable(keys.failure())),
+            (Err(TokenError::UnknownKey), None) if possible.is_ok() => Err(TokenError::Unavailable(keys.failure())),
+            // That it cannot be read needs no key to be told.
+            (Err(TokenError::UnknownKey), None) => match possible {
+                Err(malformed @ TokenError::Malformed(_)) => Err(malformed),
+                _ => Err(TokenError::UnknownKey),
+            },
             (outcome, _) => outcome,
         })
     }
@@ -165,13 +170,10 @@ impl Verifier {
 
     /// Whether there can be a key by which it is good. It is nobody's business but the fetching's: only what is signed is
     /// told of.
-    fn could_be_good(&self, token: &[u8], now: SystemTime) -> bool {
-        let read = || {
-            let (compact, header) = self.look(token)?;
-            decode(compact.signature)?;
-            self.in_time(self.judge(&header, &decode(compact.claims)?)?, now)
-        };
-        read().is_ok()
+    fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
+        let (compact, header) = self.look(token)?;
+        decode(compact.signature)?;
+        self.in_time(self.judge(&header, &decode(compact.claims)?)?, now).map(drop)
     }
 
     fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
