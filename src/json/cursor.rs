@@ -38,11 +38,13 @@ pub(super) struct Cursor<'de> {
     pub(super) limits: JsonLimits,
     /// Something was not taken: it stays so, even if a type turns the error into a default.
     pub(super) failed: bool,
+    /// The value that is next was given up, and is read over by whoever goes on.
+    pub(super) given_up: bool,
 }
 
 impl<'de> Cursor<'de> {
     pub(super) const fn new(text: &'de str, limits: JsonLimits) -> Self {
-        Self { text, at: 0, depth: 0, limits, failed: false }
+        Self { text, at: 0, depth: 0, limits, failed: false, given_up: false }
     }
 
     #[inline]

@@ -2,9 +2,7 @@
 
 use std::{marker::PhantomData, str};
 
-use serde::Deserialize;
-#[cfg(feature = "jwt")]
-use serde::de::DeserializeSeed;
+use serde::de::{Deserialize, DeserializeSeed};
 
 use super::{
     cursor::{Cursor, Fault},
@@ -26,18 +24,11 @@ use super::{
 /// another shape than the type; [`JsonError::Type`] where the type cannot be read strictly.
 #[inline]
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
-    let text = utf8(bytes)?;
-    let mut reader = Reader::new(Cursor::new(text, *limits));
-    let failure = match read(&mut reader) {
-        Ok(value) if is_clean(&reader) => return Ok(value),
-        Ok(_) => None,
-        Err(failure) => Some(failure),
-    };
-    Err(explain(text, limits, &reader, failure))
+    from_slice_seed(PhantomData, bytes, limits)
 }
 
 /// The same by a seed, which knows more than a type does.
-#[cfg(feature = "jwt")]
+#[inline]
 pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
@@ -45,8 +36,8 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
 ) -> Result<S::Value, JsonError> {
     let text = utf8(bytes)?;
     let mut reader = Reader::new(Cursor::new(text, *limits));
-    let failure = match reader.own_value(seed).and_then(|value| Ok((value, reader.cursor.end()?))) {
-        Ok((value, ())) if is_clean(&reader) => return Ok(value),
+    let failure = match read(&mut reader, seed) {
+        Ok(value) if is_clean(&reader) => return Ok(value),
         Ok(_) => None,
         Err(failure) => Some(failure),
     };
@@ -62,8 +53,8 @@ fn is_clean(reader: &Reader<'_>) -> bool {
 }
 
 #[inline]
-fn read<'de, T: Deserialize<'de>>(reader: &mut Reader<'de>) -> Result<T, Failure> {
-    let value = reader.own_value(PhantomData)?;
+fn read<'de, S: DeserializeSeed<'de>>(reader: &mut Reader<'de>, seed: S) -> Result<S::Value, Failure> {
+    let value = reader.own_value(seed)?;
     reader.cursor.end()?;
     Ok(value)
 }

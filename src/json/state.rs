@@ -55,13 +55,22 @@ impl<'de> Reader<'de> {
         self.cursor.peek();
         let (at, depth) = (self.cursor.at, self.cursor.depth);
         let failed = std::mem::take(&mut self.cursor.failed);
-        let value = seed.deserialize(&mut *self).map_err(|failure| failure.located(at))?;
-        if self.cursor.failed {
-            // The type has turned an error into a default, somewhere inside of the value: go on behind it.
-            (self.cursor.at, self.cursor.depth) = (at, depth);
-            self.cursor.skip()?;
+        match seed.deserialize(&mut *self) {
+            Ok(value) => {
+                if self.cursor.failed {
+                    // The type has turned an error into a default, somewhere inside of the value: go on behind it.
+                    self.cursor.give_up(at, depth);
+                    self.cursor.given_up = false;
+                    self.cursor.skip()?;
+                }
+                self.cursor.failed |= failed;
+                Ok(value)
+            }
+            Err(failure) => {
+                // Whoever turns this one into a default goes on behind the value too.
+                self.cursor.give_up(at, depth);
+                Err(failure.located(at))
+            }
         }
-        self.cursor.failed |= failed;
-        Ok(value)
     }
 }

@@ -33,9 +33,20 @@ impl<'de> Cursor<'de> {
         self.at += 1;
     }
 
+    /// Goes back to where a value starts that cannot be read.
+    #[cold]
+    pub(super) const fn give_up(&mut self, at: usize, depth: usize) {
+        (self.at, self.depth) = (at, depth);
+        (self.failed, self.given_up) = (true, true);
+    }
+
     /// Whether another element or member follows, past the comma before it; the closing bracket or brace is left.
     #[inline]
     pub(super) fn another(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
+        if self.given_up {
+            self.given_up = false;
+            self.skip()?;
+        }
         match self.peek() {
             Some(byte) if byte == close => Ok(false),
             Some(_) if first => Ok(true),

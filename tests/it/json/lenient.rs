@@ -1,9 +1,16 @@
 //! Rule 141 for types that go on after an error: they get nothing out of a text that is no JSON, and of JSON what they
 //! would get elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    marker::PhantomData,
+};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::Value;
 use tower_auth::json::JsonError;
 
@@ -225,5 +232,59 @@ fn r141_a_default_takes_the_place_of_the_whole_text() {
             let expected = (!nothing).then(|| Lenient(Point::default()));
             assert_eq!(read::<Option<Lenient<Point>>>(&text), Ok(expected), "{text}");
         }
+    }
+}
+
+/// Leaves out the elements that it cannot read.
+#[derive(Debug, Default, PartialEq)]
+struct Picky<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Picky<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PickyVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for PickyVisitor<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+                let mut all = Vec::new();
+                // No text of these tests has more, and what stands still may not be asked for ever.
+                for _ in 0..20 {
+                    match elements.next_element() {
+                        Ok(Some(element)) => all.push(element),
+                        Ok(None) => break,
+                        Err(_) => {}
+                    }
+                }
+                Ok(all)
+            }
+        }
+
+        deserializer.deserialize_seq(PickyVisitor(PhantomData)).map(Self)
+    }
+}
+
+#[test]
+fn r141_an_element_that_is_left_out_takes_none_with_it() {
+    for (text, expected) in [
+        (r#"[["x"],[2]]"#, &[&[2][..]][..]),
+        (r#"[[1],["x"],[2]]"#, &[&[1], &[2]]),
+        (r#"["x",[1]]"#, &[&[1]]),
+        (r#"[["x",[7]]]"#, &[]),
+        (r#"[["x",1],[2]]"#, &[&[2]]),
+        (r#"[{"a":["x"]},[2]]"#, &[&[2]]),
+        (r#"[[[1]],[2]]"#, &[&[2]]),
+    ] {
+        let expected = Picky(expected.iter().map(|element| element.to_vec()).collect::<Vec<Vec<u8>>>());
+        assert_eq!(read::<Picky<Vec<u8>>>(text), Ok(expected), "{text}");
+        assert_eq!(read::<Vec<Picky<Vec<u8>>>>(format!("[{text},[[3]]]")).unwrap()[1], Picky(vec![vec![3]]), "{text}");
+    }
+    for broken in [r#"[["x",[7]]"#, r#"[["x",],[2]]"#, r#"[["x"],[2],]"#, r#"[["x" 1],[2]]"#, r#"[{"a":1,"a":2}]"#] {
+        let told = read::<Picky<Vec<u8>>>(broken);
+        assert!(matches!(told, Err(JsonError::Syntax(_))), "{broken}: {told:?}");
     }
 }
