@@ -127,6 +127,13 @@ impl TokenVerifier {
                 }
             });
         }
+        // Another thread's fetch may have ended since the keys were looked at.
+        let (outcome, set) = match unknown.then(|| keys.current(now).0).flatten() {
+            Some(newer) if set.as_ref().is_none_or(|set| !set.is_same(&newer)) => {
+                (self.0.verify(token, &newer, now), Some(newer))
+            }
+            _ => (outcome, set),
+        };
         Answer::ready(match (outcome, set) {
             (Err(TokenError::UnknownKey), None) if possible.is_ok() => Err(TokenError::Unavailable(keys.failure())),
             // That it cannot be read needs no key to be told.
