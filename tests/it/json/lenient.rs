@@ -154,7 +154,7 @@ const OTHERS: &[&str] = &[
 /// What the type does not take is read over, and what stands behind it is read as if nothing had been.
 #[test]
 fn r141_a_default_takes_the_place_of_the_value_and_of_nothing_else() {
-    fn defaults<T: Default + PartialEq + std::fmt::Debug + serde::de::DeserializeOwned>(value: &str) {
+    fn defaults<T: Default + PartialEq + fmt::Debug + serde::de::DeserializeOwned>(value: &str) {
         let lenient = || Lenient(T::default());
         for text in [format!(r#"{{"a":{value},"b":1}}"#), format!("{{ \"b\" : 1 , \"a\" : {value} }}")] {
             assert_eq!(read::<Around<T>>(&text).unwrap(), Around { a: lenient(), b: 1 }, "{text}");
@@ -277,7 +277,7 @@ fn r141_an_element_that_is_left_out_takes_none_with_it() {
         (r#"[["x",[7]]]"#, &[]),
         (r#"[["x",1],[2]]"#, &[&[2]]),
         (r#"[{"a":["x"]},[2]]"#, &[&[2]]),
-        (r#"[[[1]],[2]]"#, &[&[2]]),
+        (r"[[[1]],[2]]", &[&[2]]),
     ] {
         let expected = Picky(expected.iter().map(|element| element.to_vec()).collect::<Vec<Vec<u8>>>());
         assert_eq!(read::<Picky<Vec<u8>>>(text), Ok(expected), "{text}");
