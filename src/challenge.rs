@@ -53,10 +53,15 @@ impl Challenge {
     }
 }
 
-/// Several challenges in one text, separated by comma and space.
+/// Several challenges in one text, separated by comma and space; what two methods offer alike stands once.
 pub(crate) fn list<'a>(challenges: impl IntoIterator<Item = &'a str>) -> String {
-    let all = challenges.into_iter().map(printable).filter(|challenge| !challenge.is_empty());
-    all.collect::<Vec<_>>().join(", ")
+    let mut all: Vec<String> = Vec::new();
+    for challenge in challenges.into_iter().map(printable) {
+        if !challenge.is_empty() && !all.contains(&challenge) {
+            all.push(challenge);
+        }
+    }
+    all.join(", ")
 }
 
 /// The challenges of all methods on offer, as one field value.

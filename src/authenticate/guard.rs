@@ -43,6 +43,8 @@ struct Facts {
     policy: Arc<IdentityPolicy>,
     /// The refusal of those who bring nothing, made once.
     missing: Rejection,
+    /// What a 400 says to a client of RFC 6750, where that is spoken.
+    invalid_request: Option<HeaderValue>,
     fault: Option<ConfigError>,
 }
 
@@ -67,6 +69,9 @@ impl AuthGuard {
         let clock = clock.unwrap_or_default();
         let read = || methods.iter().flat_map(Authenticator::credential_headers);
         let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
+        let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
+        let invalid_request =
+            bearer.and_then(|offer| HeaderValue::try_from(format!("{offer}, error=\"invalid_request\"")).ok());
         let (methods, missing) = (methods.into(), Rejection::missing_credential(policy.challenge.clone()));
         Self(Arc::new(Facts {
             methods,
@@ -79,6 +84,7 @@ impl AuthGuard {
             clock,
             policy,
             missing,
+            invalid_request,
             fault,
         }))
     }
@@ -126,8 +132,8 @@ impl Facts {
 
     /// What a method that has words of its own offers, and what the others offer.
     fn offer(&self, place: usize, own: &HeaderValue) -> Option<Arc<HeaderValue>> {
-        let others = self.methods.iter().enumerate().filter(|(other, _)| *other != place);
-        let others = others.map(|(_, method)| method.challenge());
+        let mine = self.methods[place].challenge();
+        let others = self.methods.iter().map(Authenticator::challenge).filter(|offer| *offer != mine);
         challenge::join([own.to_str().unwrap_or_default()].into_iter().chain(others)).map(Arc::new)
     }
 
@@ -146,6 +152,14 @@ impl Facts {
                 }
             }
             Authenticated::Rejected(rejection) => Err(rejection),
+        }
+    }
+
+    fn malformed(&self, header: &HeaderName, why: &'static str) -> Rejection {
+        let rejection = Rejection::malformed_header(header.as_str(), why);
+        match &self.invalid_request {
+            Some(challenge) => rejection.header(header::WWW_AUTHENTICATE, challenge.clone()),
+            None => rejection,
         }
     }
 
@@ -185,15 +199,12 @@ impl Guard for AuthGuard {
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
-            let rejection = Rejection::malformed_header(header.as_str(), "a credential header is repeated");
-            return Answer::ready(Err(rejection));
+            return Answer::ready(Err(self.0.malformed(header, "a credential header is repeated")));
         }
         if self.0.reject_ambiguous
             && let Some(header) = credential::second(&request.headers, &self.0.policy.credentials)
         {
-            let rejection =
-                Rejection::malformed_header(header.as_str(), "the request carries more than one credential");
-            return Answer::ready(Err(rejection));
+            return Answer::ready(Err(self.0.malformed(header, "the request carries more than one credential")));
         }
         self.ask(request, 0)
     }

@@ -3,16 +3,17 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 
 use crate::{
-    AuthFuture, Authenticated, Challenge, Clock, Rejection, RejectionKind, RequestHead,
+    AuthFuture, Authenticated, BoxError, Challenge, Clock, Rejection, RejectionKind, RequestHead,
     credential::{Empty, Source},
-    token::{Claims, TokenError, TokenVerifier, Verified, claimed_issuer},
+    token::{Claims, TokenError, TokenRevocation, TokenStatus, TokenVerifier, Verified, claimed_issuer},
 };
 
 /// Reads a token and asks the verifier of its issuer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct TokenCheck {
     pub(super) source: Source,
     pub(super) verifiers: Vec<TokenVerifier>,
+    pub(super) revocation: Option<Arc<dyn TokenRevocation>>,
     pub(super) judge: Arc<Judge>,
 }
 
@@ -35,13 +36,24 @@ impl TokenCheck {
             Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
             Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
         };
-        let judge = &self.judge;
         match self.verify(token, request.clock_ref()).now() {
-            Ok(verified) => AuthFuture::ready(judge.conclude(verified)),
+            Ok(verified) => self.conclude(verified),
             Err(future) => {
-                let judge = Arc::clone(judge);
-                AuthFuture::boxed(async move { judge.conclude(future.await) })
+                let this = self.clone();
+                AuthFuture::boxed(async move { this.conclude(future.await).await })
             }
+        }
+    }
+
+    /// A token that verifies is good if it was not taken back.
+    #[inline]
+    fn conclude(&self, verified: Result<Claims, TokenError>) -> AuthFuture {
+        match (verified, &self.revocation) {
+            (Ok(claims), Some(revocation)) => {
+                let judge = Arc::clone(&self.judge);
+                revocation.status(&claims).map(move |status| judge.weigh(claims, status))
+            }
+            (verified, _) => AuthFuture::ready(self.judge.conclude(verified)),
         }
     }
 
@@ -68,9 +80,9 @@ impl TokenCheck {
 }
 
 impl Judge {
-    pub(super) fn new(realm: &str) -> Self {
+    pub(super) fn new(offer: &Challenge) -> Self {
         let challenge = |error, description| {
-            let challenge = Challenge::new("Bearer").param("realm", realm).param("error", error);
+            let challenge = offer.clone().param("error", error);
             // A challenge is visible ASCII.
             HeaderValue::try_from(challenge.param("error_description", description).as_str())
                 .unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
@@ -96,8 +108,20 @@ impl Judge {
         }
     }
 
+    fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>) -> Authenticated {
+        self.conclude(match status {
+            Ok(TokenStatus::Valid) => Ok(claims),
+            Ok(TokenStatus::Revoked) => Err(TokenError::Revoked),
+            Ok(TokenStatus::Suspended) => Err(TokenError::Suspended),
+            Err(why) => return Authenticated::Rejected(Rejection::unavailable(why).refused_by(LAYER)),
+        })
+    }
+
     fn refuse(&self, error: TokenError) -> Rejection {
         let rejection = match error {
+            TokenError::Suspended => {
+                Rejection::new(RejectionKind::Suspended).challenge(Some(Arc::clone(&self.invalid)))
+            }
             TokenError::Unavailable(_) => return Rejection::unavailable(error).refused_by(LAYER),
             TokenError::Expired => {
                 Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&self.expired)))

@@ -6,7 +6,9 @@ use tower_layer::Layer;
 use super::guard::{Judge, TokenCheck};
 use crate::{
     AuthFuture, AuthLayer, Authenticated, Authenticator, Challenge, ConfigError, Rejection, RequestHead,
-    credential::Source, gate::Gate, token::TokenVerifier,
+    credential::Source,
+    gate::Gate,
+    token::{TokenRevocation, TokenVerifier},
 };
 
 /// Authenticates requests by a token in `Authorization: Bearer`; alone a layer, or a method of an [`AuthLayer`] or
@@ -28,19 +30,24 @@ use crate::{
 #[must_use = "a layer does nothing until it is mounted"]
 pub struct BearerLayer {
     check: TokenCheck,
-    challenge: String,
+    realm: String,
+    metadata: Option<String>,
+    /// What it offers to those who bring nothing.
+    challenge: Challenge,
     fault: Option<ConfigError>,
 }
 
 impl BearerLayer {
     /// Tokens that this verifier takes.
     pub fn new(tokens: TokenVerifier) -> Self {
+        let challenge = challenge("api", None);
         let check = TokenCheck {
             source: Source::Scheme(Cow::Borrowed("Bearer")),
             verifiers: vec![tokens],
-            judge: Arc::new(Judge::new("api")),
+            revocation: None,
+            judge: Arc::new(Judge::new(&challenge)),
         };
-        Self { check, challenge: challenge("api"), fault: None }
+        Self { check, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
     /// Tokens of another issuer too, which has its own keys. Two verifiers for one issuer refuse every request with 500,
@@ -58,8 +65,26 @@ impl BearerLayer {
 
     /// What a challenge calls the service; `api` by default.
     pub fn realm(mut self, realm: &str) -> Self {
-        self.check.judge = Arc::new(Judge::new(realm));
-        self.challenge = challenge(realm);
+        realm.clone_into(&mut self.realm);
+        self.offer()
+    }
+
+    /// Where clients find what they have to know to get a token: the address of the protected resource metadata, which every
+    /// challenge names (RFC 9728, section 5.1).
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.metadata = Some(url.into());
+        self.offer()
+    }
+
+    fn offer(mut self) -> Self {
+        self.challenge = challenge(&self.realm, self.metadata.as_deref());
+        self.check.judge = Arc::new(Judge::new(&self.challenge));
+        self
+    }
+
+    /// Asks about every token that verifies whether it was taken back; see [`TokenRevocation`].
+    pub fn revocation(mut self, revocation: impl TokenRevocation) -> Self {
+        self.check.revocation = Some(Arc::new(revocation));
         self
     }
 
@@ -74,8 +99,12 @@ impl BearerLayer {
     }
 }
 
-fn challenge(realm: &str) -> String {
-    Challenge::new("Bearer").param("realm", realm).as_str().to_owned()
+fn challenge(realm: &str, metadata: Option<&str>) -> Challenge {
+    let challenge = Challenge::new("Bearer").param("realm", realm);
+    match metadata {
+        Some(url) => challenge.param("resource_metadata", url),
+        None => challenge,
+    }
 }
 
 impl Authenticator for BearerLayer {
@@ -88,7 +117,7 @@ impl Authenticator for BearerLayer {
     }
 
     fn challenge(&self) -> &str {
-        &self.challenge
+        self.challenge.as_str()
     }
 
     fn credential_headers(&self) -> &[HeaderName] {

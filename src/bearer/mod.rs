@@ -16,7 +16,9 @@
 //! | `Bearer` and nothing behind it | 400, `error="invalid_request"` | `INVALID_REQUEST` |
 //! | a token that is malformed, unverifiable, or not for this service | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token whose signature holds and whose time is over | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
-//! | a token whose issuer's keys cannot be had | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | a token that was taken back ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
+//! | a token of a subject that is locked out | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
+//! | a token whose issuer's keys, or the list of revoked tokens, cannot be had | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //!
 //! The challenge is that of RFC 6750, section 3. What exactly is wrong is for the log: the cause of the
 //! [`Decision`](crate::Decision).

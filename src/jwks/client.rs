@@ -131,6 +131,13 @@ impl KeySource for JwksClient {
         })
     }
 
+    fn issuer(&self) -> Option<&str> {
+        match &self.address {
+            Address::Issuer(issuer) => Some(issuer),
+            Address::KeySet(_) => None,
+        }
+    }
+
     fn check_config(&self) -> Result<(), ConfigError> {
         self.get.as_ref().map_err(Clone::clone)?;
         let url = match &self.address {

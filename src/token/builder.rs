@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use super::{
     algorithm::Algorithm,
     cache::Cache,
-    claims::Names,
     key::VerifyingKey,
     key_set::KeySet,
     keys::{Fetched, Pace},
+    names::Names,
     source::KeySource,
     verifier::{Extra, Keys, Required, TokenVerifier, Verifier, extra},
 };
@@ -134,38 +134,41 @@ impl TokenVerifierBuilder {
     }
 
     /// The claim of the subject; `sub` by default.
+    ///
+    /// A claim that is named here, and in the methods below, may stand inside another: with a slash in front the name is a
+    /// JSON Pointer (RFC 6901), as `/realm_access/roles`.
     pub fn subject_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.subject = claim.into();
+        self.names.subject = claim.into().into();
         self
     }
 
     /// The claim of the scopes, a list or a text with spaces; `scope` by default (RFC 8693, section 4.2).
     pub fn scopes_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.scopes = claim.into();
+        self.names.scopes = claim.into().into();
         self
     }
 
     /// The claim of the roles; none by default.
     pub fn roles_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.roles = Some(claim.into());
+        self.names.roles = Some(claim.into().into());
         self
     }
 
     /// The claim of the organisations; none by default.
     pub fn organizations_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.organizations = Some(claim.into());
+        self.names.organizations = Some(claim.into().into());
         self
     }
 
     /// The claim of the account; none by default.
     pub fn account_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.account = Some(claim.into());
+        self.names.account = Some(claim.into().into());
         self
     }
 
     /// The claim of the plan; none by default.
     pub fn plan_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.plan = Some(claim.into());
+        self.names.plan = Some(claim.into().into());
         self
     }
 
@@ -236,7 +239,8 @@ impl TokenVerifierBuilder {
     /// The finished verifier.
     ///
     /// # Errors
-    /// Without an issuer, an audience, a type or a key, with a leeway over 60 seconds, or with a cache of no tokens.
+    /// Without an issuer, an audience, a type or a key, with the keys of another issuer, with a leeway over 60 seconds, or
+    /// with a cache of no tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         let wrong = |what: &'static str, mend: &'static str| Err(ConfigError::new(what, mend));
         if self.issuer.is_empty() {
@@ -264,6 +268,15 @@ impl TokenVerifierBuilder {
             From::Fixed(keys) => Keys::Fixed(keys),
             From::Source(source) => {
                 source.check_config()?;
+                if let Some(other) = source.issuer().filter(|known| **known != *self.issuer) {
+                    return Err(ConfigError::new(
+                        format!(
+                            "the TokenVerifier is for tokens of {:?}, and its keys are those of {other:?}",
+                            self.issuer
+                        ),
+                        "write the issuer the same in both places, exactly as it stands in the tokens' iss",
+                    ));
+                }
                 Keys::Fetched(Fetched::new(source, self.pace, self.rsa))
             }
         };

@@ -58,30 +58,6 @@ impl Claims {
     }
 }
 
-/// In which claims the parts of a principal stand.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    pub(super) subject: Cow<'static, str>,
-    pub(super) scopes: Cow<'static, str>,
-    pub(super) roles: Option<Cow<'static, str>>,
-    pub(super) organizations: Option<Cow<'static, str>>,
-    pub(super) account: Option<Cow<'static, str>>,
-    pub(super) plan: Option<Cow<'static, str>>,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self {
-            subject: Cow::Borrowed("sub"),
-            scopes: Cow::Borrowed("scope"),
-            roles: None,
-            organizations: None,
-            account: None,
-            plan: None,
-        }
-    }
-}
-
 /// Only who the token says that it is from.
 pub(super) struct Issuer;
 
@@ -131,73 +107,6 @@ pub(super) struct Raw<'de> {
     pub(super) plan: Option<Cow<'de, str>>,
 }
 
-impl<'de> DeserializeSeed<'de> for &Names {
-    type Value = Raw<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &Names {
-    type Value = Raw<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the claims of a token")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw<'de>, A::Error> {
-        let mut raw = Raw::default();
-        while let Some(name) = members.next_key::<Text<'de>>()? {
-            let name = &*name.0;
-            // A claim may be asked for by a second name, as a subject that is the `client_id`.
-            match name {
-                "aud" => raw.audience = members.next_value::<Texts<'de>>()?.0,
-                "exp" => raw.expires = Some(members.next_value()?),
-                "nbf" => raw.not_before = Some(members.next_value()?),
-                "iat" => raw.issued = Some(members.next_value()?),
-                _ => self.other(name, &mut members, &mut raw)?,
-            }
-        }
-        Ok(raw)
-    }
-}
-
-impl Names {
-    fn other<'de, A: MapAccess<'de>>(&self, name: &str, members: &mut A, raw: &mut Raw<'de>) -> Result<(), A::Error> {
-        let is = |wanted: &Option<Cow<'static, str>>| wanted.as_deref() == Some(name);
-        let fixed = ["iss", "jti", "client_id"].contains(&name);
-        if fixed || name == self.subject || is(&self.account) || is(&self.plan) {
-            let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
-            let places = [
-                (name == "iss", &mut raw.issuer),
-                (name == self.subject, &mut raw.subject),
-                (is(&self.account), &mut raw.account),
-                (is(&self.plan), &mut raw.plan),
-                (name == "jti", &mut raw.id),
-                (name == "client_id", &mut raw.client),
-            ];
-            for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
-                *place = Some(text.clone());
-            }
-        } else if name == self.scopes || is(&self.roles) || is(&self.organizations) {
-            let texts = members.next_value::<Texts<'de>>()?;
-            if is(&self.roles) {
-                raw.roles.clone_from(&texts.0);
-            }
-            if is(&self.organizations) {
-                raw.organizations.clone_from(&texts.0);
-            }
-            if name == self.scopes {
-                raw.scopes = texts.words();
-            }
-        } else {
-            members.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
 /// Seconds since 1970, whole or not (RFC 7519, section 2), as far as a double is exact.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) struct Date(Duration);
@@ -240,7 +149,7 @@ impl<'de> Deserialize<'de> for Date {
 }
 
 /// A text, borrowed where nothing in it is escaped.
-struct Text<'de>(Cow<'de, str>);
+pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -272,11 +181,11 @@ impl<'de> Deserialize<'de> for Text<'de> {
 
 /// One text, or a list of them; null is none.
 #[derive(Default)]
-struct Texts<'de>(Vec<Cow<'de, str>>);
+pub(super) struct Texts<'de>(pub(super) Vec<Cow<'de, str>>);
 
 impl<'de> Texts<'de> {
     /// The words of all texts, which a space separates (RFC 6749, section 3.3).
-    fn words(self) -> Vec<Cow<'de, str>> {
+    pub(super) fn words(self) -> Vec<Cow<'de, str>> {
         let words = |text: Cow<'de, str>| match text {
             Cow::Borrowed(text) => text.split(' ').map(Cow::Borrowed).collect::<Vec<_>>(),
             Cow::Owned(text) => text.split(' ').map(|word| Cow::Owned(word.to_owned())).collect(),

@@ -28,6 +28,10 @@ pub enum TokenError {
     NotYetValid,
     /// The signature holds, and `exp` has passed.
     Expired,
+    /// It was taken back ([`TokenStatus::Revoked`](super::TokenStatus::Revoked)).
+    Revoked,
+    /// Its subject is locked out ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
+    Suspended,
     /// The issuer's keys cannot be had: nobody can tell.
     Unavailable(Arc<str>),
 }
@@ -44,6 +48,8 @@ impl fmt::Display for TokenError {
             Self::BadClaim(what) => write!(f, "a claim of the token is not good: {what}"),
             Self::NotYetValid => f.write_str("the token is not yet valid"),
             Self::Expired => f.write_str("the token is expired"),
+            Self::Revoked => f.write_str("the token was revoked"),
+            Self::Suspended => f.write_str("the subject of the token is suspended"),
             Self::Unavailable(why) => write!(f, "the keys of the token's issuer cannot be had: {why}"),
         }
     }

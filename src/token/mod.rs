@@ -33,7 +33,12 @@
 //! Keys are fixed, or come from a [`KeySource`]: fetched when the first token asks, again when they are 15 minutes old or a
 //! token names one that is unknown, and never more often than every 30 seconds, whatever came of it. Requests that wait
 //! share one fetch. A fetch that fails keeps the old keys for up to 24 hours; then tokens are answered 503. A key that is
-//! gone from the set verifies nothing from then on.
+//! gone from the set verifies nothing from then on. A token without a `kid` whose signature holds under none of the keys has
+//! them fetched as one with an unknown `kid` does.
+//!
+//! # Tokens that are taken back
+//!
+//! A [`TokenRevocation`] is asked about every token that verifies: whether it, or its subject, is still good.
 //!
 //! # Features
 //!
@@ -56,7 +61,9 @@ mod key;
 mod key_set;
 mod keys;
 mod material;
+mod names;
 mod refresh;
+mod revocation;
 mod source;
 mod verifier;
 
@@ -68,6 +75,7 @@ pub use self::{
     error::TokenError,
     key::VerifyingKey,
     key_set::KeySet,
+    revocation::{TokenRevocation, TokenStatus},
     source::KeySource,
     verifier::{TokenVerifier, Verified},
 };

@@ -35,6 +35,11 @@ pub trait KeySource: Send + Sync + 'static {
     /// The document as it is now. The future must own what it needs; it may be dropped at any await.
     fn fetch(&self) -> Answer<Result<Bytes, BoxError>>;
 
+    /// The issuer whose keys these are, where the source knows it: then no verifier of another issuer takes them.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the source was put together rightly; asked once, when a verifier is built.
     ///
     /// # Errors
@@ -47,6 +52,10 @@ pub trait KeySource: Send + Sync + 'static {
 impl<T: KeySource + ?Sized> KeySource for Arc<T> {
     fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
         (**self).fetch()
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        (**self).issuer()
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 
 use super::{
     cache::{Cache, Remembered},
-    claims::{Claims, Date, Issuer, Names, Raw},
+    claims::{Claims, Date, Issuer, Raw},
     compact::{Compact, decode},
     error::TokenError,
     header::Header,
     key::VerifyingKey,
     key_set::KeySet,
     keys::Fetched,
+    names::Names,
 };
 use crate::{
     Answer, AuthMethod, Clock, Principal,
@@ -113,7 +114,12 @@ impl TokenVerifier {
             Some(set) => self.0.verify(token, set, now),
             None => self.0.look(token).and(Err(TokenError::UnknownKey)),
         };
-        let unknown = matches!(outcome, Err(TokenError::UnknownKey));
+        let unknown = match &outcome {
+            Err(TokenError::UnknownKey) => true,
+            // It names no key: the one that signed it may be new.
+            Err(TokenError::BadSignature) => self.0.look(token).is_ok_and(|(_, header)| header.kid.is_none()),
+            _ => false,
+        };
         let possible = if outcome.is_ok() { Ok(()) } else { self.0.could_be_good(token, now) };
         if possible.is_ok()
             && (due || unknown)

@@ -31,7 +31,10 @@ use tower_auth::{
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
-    token::{self, Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder, Verified, VerifyingKey},
+    token::{
+        self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, Verified,
+        VerifyingKey,
+    },
 };
 use tower_http::trace::TraceLayer;
 
@@ -141,6 +144,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<token::Algorithm>();
     shared::<TokenError>();
     shared::<Claims>();
+    shared::<TokenStatus>();
     shared::<JwksClient>();
     shared::<Https>();
     everywhere::<Task>();
@@ -210,6 +214,7 @@ async fn traits_can_be_made_into_objects() {
     let store: Arc<dyn KeyStore> = Arc::new(store);
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
     let _keys: Option<Arc<dyn KeySource>> = None;
+    let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();
     assert_eq!(status(stack.layer(ok()), KEY).await, StatusCode::OK);

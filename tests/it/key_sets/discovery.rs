@@ -15,7 +15,7 @@ use tower::service_fn;
 use tower_auth::{
     Clock, TokenVerifier,
     jwks::JwksClient,
-    token::{Claims, TokenError},
+    token::{Claims, KeySource as _, TokenError},
 };
 
 use super::{
@@ -59,8 +59,10 @@ impl Web {
 
     /// What becomes of a good token with keys by this client.
     async fn outcome(&self, client: JwksClient) -> Result<Claims, TokenError> {
-        let tokens = TokenVerifier::source(ISSUER, self.behind(client)).audience(AUDIENCE).build().unwrap();
-        verdict(tokens.verify(&OLD.token(), &Clock::from(&noon()))).await
+        let issuer = client.issuer().expect("it discovers").to_owned();
+        let token = OLD.sign(&OLD.header(), &issuer);
+        let tokens = TokenVerifier::source(issuer, self.behind(client)).audience(AUDIENCE).build().unwrap();
+        verdict(tokens.verify(&token, &Clock::from(&noon()))).await
     }
 
     /// Why there are no keys, and how many documents were asked for.
@@ -184,9 +186,10 @@ async fn a_description_over_a_socket_is_read_as_strictly_as_keys() {
     let (path, issuer) = ("/.well-known/openid-configuration", server.url(""));
     let good = about(&*issuer, server.url(JWKS)).to_string();
     let client = JwksClient::discover(&*issuer).insecure_http();
-    let tokens = TokenVerifier::source(ISSUER, client).audience(AUDIENCE).build().unwrap();
+    let tokens = TokenVerifier::source(issuer.clone(), client).audience(AUDIENCE).build().unwrap();
     let hand = noon();
-    let fate = async || Fate::from(&verdict(tokens.verify(&OLD.token(), &Clock::from(&hand))).await);
+    let token = OLD.sign(&OLD.header(), &issuer);
+    let fate = async || Fate::from(&verdict(tokens.verify(&token, &Clock::from(&hand))).await);
 
     server.serve("/elsewhere", Act::json(good.as_bytes()));
     let moved = Act::answer("302 Found", &["location: /elsewhere", "content-type: application/json"], good.as_bytes());
@@ -211,4 +214,19 @@ async fn a_description_over_a_socket_is_read_as_strictly_as_keys() {
     server.serve(path, Act::answer("500 Internal Server Error", &[], b""));
     hand.advance(FRESH);
     assert_eq!((fate().await, server.requests()), (Fate::Good, 10));
+}
+
+#[test]
+fn keys_of_another_issuer_are_refused_when_built() {
+    for (tokens, keys) in
+        [(ISSUER, "https://id.example.com"), ("https://id.example.com", ISSUER), (ISSUER, "https://b.test/")]
+    {
+        let error = TokenVerifier::source(tokens, JwksClient::discover(keys)).audience(AUDIENCE).build().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&format!("{tokens:?}")) && text.contains(&format!("{keys:?}")), "{text}");
+    }
+    assert!(TokenVerifier::source(ISSUER, JwksClient::discover(ISSUER)).audience(AUDIENCE).build().is_ok());
+    let shared = Arc::new(JwksClient::discover("https://b.test/"));
+    assert!(TokenVerifier::source(ISSUER, shared).audience(AUDIENCE).build().is_err());
+    assert!(TokenVerifier::source(ISSUER, JwksClient::new("https://b.test/keys")).audience(AUDIENCE).build().is_ok());
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use http::Response;
+use jsonwebtoken::Header;
 use tokio::sync::Notify;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{AuthStack, BearerLayer, Rejection, RejectionKind, TokenVerifier};
@@ -12,6 +13,7 @@ use super::{
     AUDIENCE, COOLDOWN, Desk, FRESH, Fate, ISSUER, NEW, OLD, SECOND, STRANGER, Signer, TICK, at_once, just_before,
     key_set, noon,
     source::{Does, Script},
+    verdict,
 };
 use crate::support::{get, ok};
 
@@ -120,6 +122,26 @@ async fn p26_an_unknown_kid_fetches_once_in_a_cooldown() {
             assert_eq!(desk.fate(&OLD).await, Fate::Good, "the old keys stay");
         }
     }
+}
+
+#[tokio::test]
+async fn p27_a_rotation_is_seen_by_tokens_without_a_kid() {
+    let nameless = |signer: &Signer| signer.sign(&Header { kid: None, ..signer.header() }, ISSUER);
+    let desk = Desk::new(Does::publish(&[&OLD]));
+    let fate = async |token: &str| Fate::from(&verdict(desk.tokens.verify(token, &desk.clock())).await);
+    assert_eq!(fate(&nameless(&OLD)).await, Fate::Good);
+    desk.source.now(Does::publish(&[&NEW]));
+    assert_eq!(fate(&nameless(&NEW)).await, Fate::Refused, "in the cooldown");
+    assert_eq!(desk.source.fetches(), 1);
+    desk.later(COOLDOWN);
+    assert_eq!(fate(&nameless(&NEW)).await, Fate::Good);
+    assert_eq!(fate(&nameless(&OLD)).await, Fate::Refused);
+    assert_eq!(desk.source.fetches(), 2, "one a cooldown, whoever asks");
+    // One that names a key whose signature does not hold is nobody's new key.
+    desk.later(COOLDOWN);
+    let forged = STRANGER.sign(&NEW.header(), ISSUER);
+    assert_eq!(fate(&forged).await, Fate::Refused);
+    assert_eq!(desk.source.fetches(), 2);
 }
 
 #[tokio::test]

@@ -184,3 +184,47 @@ async fn a_handler_reads_both() {
         assert_eq!(text(response).await, "user_1 of sales");
     }
 }
+
+#[tokio::test]
+async fn claims_inside_others_are_found_by_a_pointer() {
+    let keycloak = claims(NOW)
+        .without("scope")
+        .raw("realm_access", json!({ "roles": ["admin", "staff"], "tier": { "plan": "premium" } }))
+        .raw("https://x.test/a~b", json!({ "org": "org_1", "scp": "read write", "who": "user_2" }));
+    let builder = || {
+        strict()
+            .roles_from("/realm_access/roles")
+            .plan_from("/realm_access/tier/plan")
+            .organizations_from("/https:~1~1x.test~1a~0b/org")
+            .scopes_from("/https:~1~1x.test~1a~0b/scp")
+            .subject_from("/https:~1~1x.test~1a~0b/who")
+            .account_from("/sub")
+    };
+    let who = principal(builder(), &keycloak).await;
+    assert_eq!((who.roles(), who.plan()), (&["admin".to_owned(), "staff".to_owned()][..], Some("premium")));
+    assert_eq!(
+        (who.organizations(), who.scopes()),
+        (&["org_1".to_owned()][..], &["read".to_owned(), "write".to_owned()][..])
+    );
+    assert_eq!((who.subject(), who.account()), ("user_2", Some("user_1")));
+
+    // What is not there is missing, and what is there and wrong is refused.
+    let who = principal(strict().roles_from("/realm_access/roles"), &claims(NOW)).await;
+    assert_eq!(who.roles(), &[] as &[String]);
+    for inside in [json!({}), json!(null), json!("text"), json!([]), json!({ "roles": null })] {
+        let token = claims(NOW).raw("realm_access", &inside);
+        let who = principal(strict().roles_from("/realm_access/roles"), &token).await;
+        assert_eq!(who.roles(), &[] as &[String], "{inside}");
+    }
+    for inside in [json!({ "roles": 7 }), json!({ "roles": ["a", 7] }), json!({ "roles": { "a": "b" } })] {
+        let token = token(&claims(NOW).raw("realm_access", &inside));
+        let verdict = judged(strict().roles_from("/realm_access/roles"), &token).await;
+        assert!(matches!(verdict, Err(TokenError::Malformed(_))), "{inside}: {verdict:?}");
+    }
+    // A name twice is refused inside too, and the outer claims that every token has are not looked for inside.
+    let twice = token(&claims(NOW).raw("realm_access", r#"{"roles":["a"],"roles":["b"]}"#));
+    assert!(judged(strict().roles_from("/realm_access/roles"), &twice).await.is_err());
+    let missing = token(&claims(NOW).without("sub").raw("a", json!({ "sub": "user_1" })));
+    assert!(judged(strict(), &missing).await.is_err());
+    assert!(judged(strict().subject_from("/a/b"), &missing).await.is_err());
+}

@@ -1,5 +1,5 @@
 //! Tokens: what is accepted, what is not, and in which words; rules 019 to 031, 034, 037 to 048, 050 to
-//! 056, 058 to 065, 067, 068, and pitfalls 20 to 25, 28 and 30.
+//! 070, and pitfalls 20 to 25, 28 and 30.
 
 mod builder;
 mod cache;
@@ -11,6 +11,7 @@ mod key_sets;
 mod methods;
 mod mint;
 mod pitfalls;
+mod revocation;
 mod rules_bearer;
 mod rules_jwt;
 mod rules_time;

@@ -124,7 +124,7 @@ async fn r044_every_part_is_under_the_signature() {
 }
 
 #[tokio::test]
-async fn r045_an_encrypted_token_is_none() {
+async fn r045_r066_an_encrypted_token_is_none_whatever_it_is_compressed_with() {
     hostile::group(&["jwe"], 15).await;
 }
 

@@ -1,0 +1,172 @@
+//! In which claims the parts of a principal stand.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::claims::{Raw, Text, Texts};
+
+/// The name of a claim, or with a slash in front the way to one inside another (RFC 6901).
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    claim: Cow<'static, str>,
+    /// What follows the first name of a pointer.
+    inside: Option<String>,
+}
+
+impl From<Cow<'static, str>> for Name {
+    fn from(name: Cow<'static, str>) -> Self {
+        let Some(pointer) = name.strip_prefix('/') else { return Self { claim: name, inside: None } };
+        let (first, inside) = pointer.split_at(pointer.find('/').unwrap_or(pointer.len()));
+        let claim = first.replace("~1", "/").replace("~0", "~");
+        Self { claim: claim.into(), inside: (!inside.is_empty()).then(|| inside.to_owned()) }
+    }
+}
+
+/// In which claims the parts of a principal stand.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) subject: Name,
+    pub(super) scopes: Name,
+    pub(super) roles: Option<Name>,
+    pub(super) organizations: Option<Name>,
+    pub(super) account: Option<Name>,
+    pub(super) plan: Option<Name>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let name = |name: &'static str| Name { claim: Cow::Borrowed(name), inside: None };
+        Self {
+            subject: name("sub"),
+            scopes: name("scope"),
+            roles: None,
+            organizations: None,
+            account: None,
+            plan: None,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Names {
+    type Value = Raw<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Names {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the claims of a token")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw<'de>, A::Error> {
+        let mut raw = Raw::default();
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            let name = &*name.0;
+            // A claim may be asked for by a second name, as a subject that is the `client_id`.
+            match name {
+                "aud" => raw.audience = members.next_value::<Texts<'de>>()?.0,
+                "exp" => raw.expires = Some(members.next_value()?),
+                "nbf" => raw.not_before = Some(members.next_value()?),
+                "iat" => raw.issued = Some(members.next_value()?),
+                _ if self.any_inside(name) => self.inside(name, &members.next_value()?, &mut raw)?,
+                _ => self.other(name, &mut members, &mut raw)?,
+            }
+        }
+        Ok(raw)
+    }
+}
+
+impl Names {
+    fn other<'de, A: MapAccess<'de>>(&self, name: &str, members: &mut A, raw: &mut Raw<'de>) -> Result<(), A::Error> {
+        let is = |wanted: &Option<Name>| wanted.as_ref().is_some_and(|wanted| wanted.claim == name);
+        let fixed = ["iss", "jti", "client_id"].contains(&name);
+        let (subject, scopes) = (self.subject.claim == name, self.scopes.claim == name);
+        if fixed || subject || is(&self.account) || is(&self.plan) {
+            let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
+            let places = [
+                (name == "iss", &mut raw.issuer),
+                (subject, &mut raw.subject),
+                (is(&self.account), &mut raw.account),
+                (is(&self.plan), &mut raw.plan),
+                (name == "jti", &mut raw.id),
+                (name == "client_id", &mut raw.client),
+            ];
+            for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
+                *place = Some(text.clone());
+            }
+        } else if scopes || is(&self.roles) || is(&self.organizations) {
+            let texts = members.next_value::<Texts<'de>>()?;
+            if is(&self.roles) {
+                raw.roles.clone_from(&texts.0);
+            }
+            if is(&self.organizations) {
+                raw.organizations.clone_from(&texts.0);
+            }
+            if scopes {
+                raw.scopes = texts.words();
+            }
+        } else {
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Name> {
+        let rest = [&self.roles, &self.organizations, &self.account, &self.plan];
+        [&self.subject, &self.scopes].into_iter().chain(rest.into_iter().flatten())
+    }
+
+    /// Whether something inside this claim is asked for.
+    fn any_inside(&self, claim: &str) -> bool {
+        self.all().any(|name| name.inside.is_some() && name.claim == claim)
+    }
+
+    /// What is asked for of a claim that has others inside; what is not there is missing, as a claim would be.
+    fn inside<E: Error>(&self, claim: &str, value: &Value, raw: &mut Raw<'_>) -> Result<(), E> {
+        let find = |name: &Name| {
+            let here = name.claim == claim;
+            here.then(|| value.pointer(name.inside.as_deref().unwrap_or_default()))
+                .flatten()
+                .filter(|found| !found.is_null())
+        };
+        for (name, place) in [
+            (Some(&self.subject), &mut raw.subject),
+            (self.account.as_ref(), &mut raw.account),
+            (self.plan.as_ref(), &mut raw.plan),
+        ] {
+            if let Some(found) = name.and_then(find) {
+                *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is no string"))?);
+            }
+        }
+        let wrong = || E::custom("a claim inside another is no list of strings");
+        for (name, place) in
+            [(self.roles.as_ref(), &mut raw.roles), (self.organizations.as_ref(), &mut raw.organizations)]
+        {
+            if let Some(found) = name.and_then(find) {
+                *place = texts(found).ok_or_else(wrong)?.0;
+            }
+        }
+        if let Some(found) = find(&self.scopes) {
+            raw.scopes = texts(found).ok_or_else(wrong)?.words();
+        }
+        Ok(())
+    }
+}
+
+fn text<'a>(value: &Value) -> Option<Cow<'a, str>> {
+    value.as_str().map(|text| Cow::Owned(text.to_owned()))
+}
+
+fn texts<'a>(value: &Value) -> Option<Texts<'a>> {
+    let all = match value {
+        Value::Array(elements) => elements.iter().map(text).collect::<Option<_>>()?,
+        one => vec![text(one)?],
+    };
+    Some(Texts(all))
+}
