@@ -1,18 +1,17 @@
 //! Arbitrary bytes as strict JSON, against `check` and against `serde_json`.
 #![no_main]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::{self, Debug},
-};
+#[path = "parts/strict.rs"]
+mod strict;
+
+use std::{collections::BTreeMap, fmt::Debug};
 
 use libfuzzer_sys::fuzz_target;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 use tower_auth::json::{self, FieldViolation, JsonError, JsonLimits, SyntaxError};
+
+use self::strict::Strict;
 
 /// Unknown fields, the error that stops the type, and the word that there are more.
 const MOST_VIOLATIONS: usize = 32 + 1 + 1;
@@ -67,62 +66,6 @@ struct Lenient<T>(Option<T>);
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(T::deserialize(deserializer).ok()))
-    }
-}
-
-/// Any JSON in which no object has a name twice, as `serde_json` reads it.
-struct Strict;
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
-        while elements.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
-        let mut names = BTreeSet::new();
-        while let Some((name, Self)) = members.next_entry::<String, Self>()? {
-            if !names.insert(name) {
-                return Err(de::Error::custom("a name twice"));
-            }
-        }
-        Ok(self)
     }
 }
 

@@ -22,6 +22,9 @@ impl<'de> Names<'de> {
         match self {
             Self::Few(names) if names.contains(&name) => false,
             Self::Few(names) if names.len() < FEW => {
+                if names.is_empty() {
+                    names.reserve_exact(8);
+                }
                 names.push(name);
                 true
             }

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt,
+    fmt, slice,
     time::{Duration, SystemTime},
 };
 
@@ -93,16 +93,16 @@ impl<'de> Visitor<'de> for Issuer {
 #[derive(Default)]
 pub(super) struct Raw<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
-    pub(super) audience: Vec<Cow<'de, str>>,
+    pub(super) audience: Texts<'de>,
     pub(super) expires: Option<Date>,
     pub(super) not_before: Option<Date>,
     pub(super) issued: Option<Date>,
     pub(super) id: Option<Cow<'de, str>>,
     pub(super) client: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
-    pub(super) scopes: Vec<Cow<'de, str>>,
-    pub(super) roles: Vec<Cow<'de, str>>,
-    pub(super) organizations: Vec<Cow<'de, str>>,
+    pub(super) scopes: Texts<'de>,
+    pub(super) roles: Texts<'de>,
+    pub(super) organizations: Texts<'de>,
     pub(super) account: Option<Cow<'de, str>>,
     pub(super) plan: Option<Cow<'de, str>>,
 }
@@ -180,17 +180,31 @@ impl<'de> Deserialize<'de> for Text<'de> {
 }
 
 /// One text, or a list of them; null is none.
-#[derive(Default)]
-pub(super) struct Texts<'de>(pub(super) Vec<Cow<'de, str>>);
+#[derive(Clone, Default)]
+pub(super) enum Texts<'de> {
+    #[default]
+    None,
+    One(Cow<'de, str>),
+    Many(Vec<Cow<'de, str>>),
+}
 
-impl<'de> Texts<'de> {
-    /// The words of all texts, which a space separates (RFC 6749, section 3.3).
-    pub(super) fn words(self) -> Vec<Cow<'de, str>> {
-        let words = |text: Cow<'de, str>| match text {
-            Cow::Borrowed(text) => text.split(' ').map(Cow::Borrowed).collect::<Vec<_>>(),
-            Cow::Owned(text) => text.split(' ').map(|word| Cow::Owned(word.to_owned())).collect(),
+impl Texts<'_> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::None => &[],
+            Self::One(text) => slice::from_ref(text),
+            Self::Many(texts) => texts.as_slice(),
         };
-        self.0.into_iter().flat_map(words).filter(|word| !word.is_empty()).collect()
+        all.iter().map(|text| &**text)
+    }
+
+    pub(super) const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The words of all texts, which a space separates (RFC 6749, section 3.3).
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
     }
 }
 
@@ -206,7 +220,7 @@ impl<'de> Deserialize<'de> for Texts<'de> {
             }
 
             fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Texts<'de>, E> {
-                Ok(Texts(vec![Cow::Borrowed(text)]))
+                Ok(Texts::One(Cow::Borrowed(text)))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Texts<'de>, E> {
@@ -214,11 +228,11 @@ impl<'de> Deserialize<'de> for Texts<'de> {
             }
 
             fn visit_string<E: Error>(self, text: String) -> Result<Texts<'de>, E> {
-                Ok(Texts(vec![Cow::Owned(text)]))
+                Ok(Texts::One(Cow::Owned(text)))
             }
 
             fn visit_unit<E: Error>(self) -> Result<Texts<'de>, E> {
-                Ok(Texts::default())
+                Ok(Texts::None)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Texts<'de>, A::Error> {
@@ -226,7 +240,7 @@ impl<'de> Deserialize<'de> for Texts<'de> {
                 while let Some(Text(text)) = elements.next_element()? {
                     texts.push(text);
                 }
-                Ok(Texts(texts))
+                Ok(Texts::Many(texts))
             }
         }
 

@@ -26,7 +26,7 @@ impl<'a> Compact<'a> {
         if token.len() > longest {
             return Err(TokenError::Malformed("it is too long"));
         }
-        let mut dots = token.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at);
+        let mut dots = memchr::memchr_iter(b'.', token);
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(TokenError::Malformed("it has not three parts"));
         };
@@ -41,4 +41,30 @@ impl<'a> Compact<'a> {
 
 pub(super) fn decode(part: &[u8]) -> Result<Vec<u8>, TokenError> {
     BASE64URL.decode(part).map_err(|_| TokenError::Malformed("a part is not strict base64url"))
+}
+
+/// A decoded signature: of an RSA key up to 4096 bits, and of every other, without an allocation.
+pub(super) struct Signature {
+    room: [u8; ROOM],
+    length: usize,
+    larger: Vec<u8>,
+}
+
+const ROOM: usize = 512;
+
+impl Signature {
+    pub(super) fn decode(part: &[u8]) -> Result<Self, TokenError> {
+        let mut signature = Self { room: [0; ROOM], length: 0, larger: Vec::new() };
+        if part.len() > ROOM / 3 * 4 {
+            signature.larger = decode(part)?;
+        } else {
+            let decoded = BASE64URL.decode_slice_unchecked(part, &mut signature.room);
+            signature.length = decoded.map_err(|_| TokenError::Malformed("a part is not strict base64url"))?;
+        }
+        Ok(signature)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        if self.larger.is_empty() { &self.room[..self.length] } else { &self.larger }
+    }
 }

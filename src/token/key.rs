@@ -34,6 +34,7 @@ pub struct VerifyingKey {
 
 const SMALLEST_RSA: usize = 2048;
 const LARGEST_RSA: usize = 8192;
+const LONGEST_PEM: usize = 8 * 1024;
 
 impl VerifyingKey {
     /// A secret that the issuer has too, as its bytes are.
@@ -50,6 +51,10 @@ impl VerifyingKey {
     /// # Errors
     /// When it is no key for this algorithm, or an RSA key under 2048 bits.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, ConfigError> {
+        // What reads it goes as deep as it is nested.
+        if pem.len() > LONGEST_PEM {
+            return Err(faulty("a PEM of one key is not so long"));
+        }
         let key = match algorithm.family() {
             Family::Hmac => return Err(faulty(format!("{algorithm} takes a secret and no PEM"))),
             Family::Rsa => DecodingKey::from_rsa_pem(pem.as_bytes()),
@@ -108,6 +113,10 @@ impl VerifyingKey {
         if value.get("kid").is_some_and(|kid| !kid.is_string()) {
             return Err("its kid is no string".to_owned());
         }
+        // The library reads `{"RSA":null}` as `"RSA"`.
+        if ["kty", "crv"].iter().any(|name| value.get(name).is_some_and(|value| !value.is_string())) {
+            return Err("its kty or crv is no string".to_owned());
+        }
         let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is no JWK")?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
@@ -127,6 +136,14 @@ impl VerifyingKey {
         };
         if alg.is_some_and(|alg| alg != own) {
             return Err("its alg is not one of its type's".to_owned());
+        }
+        // The library puts one behind the other, wherever the border between them is (RFC 7518, section 6.2.1.2).
+        if let AlgorithmParameters::EllipticCurve(key) = &jwk.algorithm {
+            let bytes = if own == Algorithm::Es384 { 48 } else { 32 };
+            let whole = |part: &String| URL_SAFE_NO_PAD.decode(part).is_ok_and(|part| part.len() == bytes);
+            if ![&key.x, &key.y].into_iter().all(whole) {
+                return Err("its coordinates are not as long as those of its curve".to_owned());
+            }
         }
         let id = common.key_id.clone();
         let key = if let AlgorithmParameters::OctetKey(key) = &jwk.algorithm {
@@ -169,6 +186,12 @@ impl VerifyingKey {
             if !(SMALLEST_RSA..=LARGEST_RSA).contains(&bits) {
                 return Err(format!("an RSA key has {SMALLEST_RSA} to {LARGEST_RSA} bits, and this one {bits}"));
             }
+        }
+        // AWS-LC takes a whole SubjectPublicKeyInfo in its place.
+        if let Material::Ed25519(bytes) = &material
+            && bytes.len() != 32
+        {
+            return Err(format!("an Ed25519 key has 32 bytes, and this one {}", bytes.len()));
         }
         Self::parsed(algorithm, &material)
     }

@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for &Names {
             let name = &*name.0;
             // A claim may be asked for by a second name, as a subject that is the `client_id`.
             match name {
-                "aud" => raw.audience = members.next_value::<Texts<'de>>()?.0,
+                "aud" => raw.audience = members.next_value()?,
                 "exp" => raw.expires = Some(members.next_value()?),
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
@@ -103,13 +103,13 @@ impl Names {
         } else if scopes || is(&self.roles) || is(&self.organizations) {
             let texts = members.next_value::<Texts<'de>>()?;
             if is(&self.roles) {
-                raw.roles.clone_from(&texts.0);
+                raw.roles.clone_from(&texts);
             }
             if is(&self.organizations) {
-                raw.organizations.clone_from(&texts.0);
+                raw.organizations.clone_from(&texts);
             }
             if scopes {
-                raw.scopes = texts.words();
+                raw.scopes = texts;
             }
         } else {
             members.next_value::<IgnoredAny>()?;
@@ -149,11 +149,11 @@ impl Names {
             [(self.roles.as_ref(), &mut raw.roles), (self.organizations.as_ref(), &mut raw.organizations)]
         {
             if let Some(found) = name.and_then(find) {
-                *place = texts(found).ok_or_else(wrong)?.0;
+                *place = texts(found).ok_or_else(wrong)?;
             }
         }
         if let Some(found) = find(&self.scopes) {
-            raw.scopes = texts(found).ok_or_else(wrong)?.words();
+            raw.scopes = texts(found).ok_or_else(wrong)?;
         }
         Ok(())
     }
@@ -164,9 +164,8 @@ fn text<'a>(value: &Value) -> Option<Cow<'a, str>> {
 }
 
 fn texts<'a>(value: &Value) -> Option<Texts<'a>> {
-    let all = match value {
-        Value::Array(elements) => elements.iter().map(text).collect::<Option<_>>()?,
-        one => vec![text(one)?],
-    };
-    Some(Texts(all))
+    Some(match value {
+        Value::Array(elements) => Texts::Many(elements.iter().map(text).collect::<Option<_>>()?),
+        one => Texts::One(text(one)?),
+    })
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{
     cache::{Cache, Remembered},
     claims::{Claims, Date, Issuer, Raw},
-    compact::{Compact, decode},
+    compact::{Compact, Signature, decode},
     error::TokenError,
     header::Header,
     key::VerifyingKey,
@@ -90,6 +90,8 @@ pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) 
 }
 
 const LIMITS: JsonLimits = JsonLimits::new().depth(32);
+/// What a type may start with (RFC 7515, section 4.1.9).
+const PREFIX: &str = "application/";
 /// A token without `kid` is tried with so many keys of its algorithm.
 const MOST_TRIES: usize = 4;
 
@@ -151,6 +153,19 @@ impl TokenVerifier {
         })
     }
 
+    /// The claims of a token that was verified before, where they are remembered and still good.
+    pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
+        let cache = self.0.cache.as_ref()?;
+        let claims = match &self.0.keys {
+            Keys::Fixed(keys) => cache.get(&Cache::place(token, self.0.longest), keys)?,
+            Keys::Fetched(keys) => match keys.current(clock.now()) {
+                (Some(keys), false) => cache.get(&Cache::place(token, self.0.longest), &keys)?,
+                _ => return None,
+            },
+        };
+        self.0.in_time(claims, clock.now()).ok()
+    }
+
     /// The longest token that it looks at.
     pub(crate) fn longest(&self) -> usize {
         self.0.longest
@@ -197,12 +212,12 @@ impl Verifier {
             return self.in_time(claims, now);
         }
         let (compact, header) = self.look(token)?;
-        let signature = decode(compact.signature)?;
+        let signature = Signature::decode(compact.signature)?;
         let claims = decode(compact.claims)?;
         let (mut known, mut holds) = (false, false);
         for key in candidates(keys, &header) {
             known = true;
-            holds = key.verify(compact.signed, &signature);
+            holds = key.verify(compact.signed, signature.bytes());
             if holds {
                 break;
             }
@@ -231,7 +246,7 @@ impl Verifier {
         if raw.issuer.as_deref() != Some(&*self.issuer) {
             return Err(TokenError::WrongIssuer);
         }
-        if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| **ours == **named)) {
+        if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| ours == named)) {
             return Err(TokenError::WrongAudience);
         }
         let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
@@ -268,9 +283,9 @@ impl Verifier {
 
     fn takes_type(&self, typ: Option<&str>) -> bool {
         let Some(typ) = typ else { return self.missing_type };
-        let typ = typ.to_ascii_lowercase();
-        let short = typ.strip_prefix("application/").unwrap_or(&typ);
-        !short.is_empty() && self.types.iter().any(|taken| taken == short)
+        let (start, rest) = typ.split_at_checked(PREFIX.len()).unwrap_or_default();
+        let short = if start.eq_ignore_ascii_case(PREFIX) { rest } else { typ };
+        !short.is_empty() && self.types.iter().any(|taken| taken.eq_ignore_ascii_case(short))
     }
 }
 
@@ -287,14 +302,14 @@ fn principal(raw: Raw<'_>, extra: Option<Arc<dyn Any + Send + Sync>>) -> Result<
     let subject = raw.subject.filter(|subject| !subject.is_empty());
     let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
     let mut builder = Principal::builder(subject).method(AuthMethod::Token);
-    if !raw.scopes.is_empty() {
-        builder = builder.scopes(raw.scopes);
+    if !raw.scopes.is_none() {
+        builder = builder.scopes(raw.scopes.words());
     }
-    if !raw.roles.is_empty() {
-        builder = builder.roles(raw.roles);
+    if !raw.roles.is_none() {
+        builder = builder.roles(raw.roles.iter());
     }
-    if !raw.organizations.is_empty() {
-        builder = builder.organizations(raw.organizations);
+    if !raw.organizations.is_none() {
+        builder = builder.organizations(raw.organizations.iter());
     }
     if let Some(account) = raw.account {
         builder = builder.account(account);

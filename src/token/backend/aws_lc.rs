@@ -1,51 +1,41 @@
-//! AWS-LC.
+//! AWS-LC for public keys. A MAC is prepared faster by the crates that digest keys anyway.
 
-use aws_lc_rs::{
-    hmac,
-    signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-        RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
-    },
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
 
-use super::der::rsa_to_der;
+use super::{der::rsa_to_der, mac::MacKey};
 use crate::token::{algorithm::Algorithm, material::Material};
 
 pub(in crate::token) enum Key {
-    /// Boxed, for it is prepared and large.
-    Secret(Box<hmac::Key>),
+    Secret(MacKey),
     Public(ParsedPublicKey),
 }
+
+const UNREADABLE: &str = "the key cannot be parsed";
 
 impl Key {
     pub(in crate::token) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, &'static str> {
         let der;
         let bytes = match material {
-            Material::Secret(secret) => return Ok(Self::Secret(Box::new(hmac::Key::new(digest(algorithm), secret)))),
+            Material::Secret(secret) => return MacKey::new(algorithm, secret).map(Self::Secret).ok_or(UNREADABLE),
             Material::Rsa { n, e } => {
                 der = rsa_to_der(n, e);
                 &der
             }
             Material::Point(bytes) | Material::Ed25519(bytes) => bytes,
         };
-        let key = ParsedPublicKey::new(scheme(algorithm), bytes).map_err(|_| "the key cannot be parsed")?;
+        let key = ParsedPublicKey::new(scheme(algorithm), bytes).map_err(|_| UNREADABLE)?;
         Ok(Self::Public(key))
     }
 
     pub(in crate::token) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+            Self::Secret(key) => key.verify(message, signature),
             Self::Public(key) => key.verify_sig(message, signature).is_ok(),
         }
-    }
-}
-
-fn digest(algorithm: Algorithm) -> hmac::Algorithm {
-    match algorithm {
-        Algorithm::Hs384 => hmac::HMAC_SHA384,
-        Algorithm::Hs512 => hmac::HMAC_SHA512,
-        _ => hmac::HMAC_SHA256,
     }
 }
 

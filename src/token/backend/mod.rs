@@ -6,6 +6,8 @@
 mod aws_lc;
 #[cfg(feature = "aws-lc-rs")]
 mod der;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod mac;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod none;
 #[cfg(feature = "rust-crypto")]

@@ -1,8 +1,8 @@
 //! The pure Rust crates of the `RustCrypto` project: slower, and without a C compiler.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss, signature::Verifier};
 
+use super::mac::MacKey;
 use crate::token::{algorithm::Algorithm, material::Material};
 
 // The public-key crates are a version of the hashes behind.
@@ -13,11 +13,8 @@ type Sha512 = rsa::sha2::Sha512;
 /// Whether a signature of a message holds.
 type Verify = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 
-/// Boxed, for keys are of very different sizes.
 pub(in crate::token) enum Key {
-    Hs256(Box<Hmac<sha2::Sha256>>),
-    Hs384(Box<Hmac<sha2::Sha384>>),
-    Hs512(Box<Hmac<sha2::Sha512>>),
+    Secret(MacKey),
     Public(Verify),
 }
 
@@ -25,7 +22,7 @@ impl Key {
     pub(in crate::token) fn new(algorithm: Algorithm, material: &Material) -> Result<Self, &'static str> {
         const UNREADABLE: &str = "the key cannot be parsed";
         match material {
-            Material::Secret(secret) => hmac(algorithm, secret).ok_or(UNREADABLE),
+            Material::Secret(secret) => MacKey::new(algorithm, secret).map(Self::Secret).ok_or(UNREADABLE),
             Material::Rsa { n, e } => {
                 let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
                 let key = RsaPublicKey::new_with_max_size(n, e, 8192).map_err(|_| UNREADABLE)?;
@@ -49,20 +46,10 @@ impl Key {
 
     pub(in crate::token) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Hs256(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
-            Self::Hs384(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
-            Self::Hs512(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),
+            Self::Secret(key) => key.verify(message, signature),
             Self::Public(verify) => verify(message, signature),
         }
     }
-}
-
-fn hmac(algorithm: Algorithm, secret: &[u8]) -> Option<Key> {
-    Some(match algorithm {
-        Algorithm::Hs384 => Key::Hs384(Box::new(Hmac::new_from_slice(secret).ok()?)),
-        Algorithm::Hs512 => Key::Hs512(Box::new(Hmac::new_from_slice(secret).ok()?)),
-        _ => Key::Hs256(Box::new(Hmac::new_from_slice(secret).ok()?)),
-    })
 }
 
 fn rsa(algorithm: Algorithm, key: RsaPublicKey) -> Verify {

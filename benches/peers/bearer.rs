@@ -1,0 +1,244 @@
+//! Tokens in front of a service that does nothing, next to the crates that offer the same.
+//!
+//! `README.md` beside this file says how to run it. All get the same tokens and one key, without a network: as a JSON
+//! Web Key Set where the crate takes one. All check the signature, `exp`, `aud` and `iss`, and read the claims into one
+//! type. Ours checks `typ` and that no name stands twice, too.
+//!
+//! Each crate brings its own version of `jsonwebtoken`: jwt-authorizer 9, which has no choice but ring; axum-jwt-auth
+//! 10, and always the pure Rust crates with it; tower-oauth2-resource-server 11. Of 10 and 11 both backends are built
+//! here, which would make them panic, so the process installs one: AWS-LC, the faster for all keys but HMAC's, or with
+//! `--rust-crypto` the pure Rust crates, with which their HMAC is a tenth faster and their RSA ten times slower.
+//!
+//! axum-jwt-auth is an extractor, so it is measured in a router, and ours beside it in the same one.
+
+#[path = "../support/harness.rs"]
+mod harness;
+#[path = "../support/services.rs"]
+mod services;
+#[path = "../support/tokens.rs"]
+mod tokens;
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use axum::{Router, body::Body, routing::get};
+use axum_jwt_auth::{Decoder, LocalDecoder};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, jwk::JwkSet};
+use jwt_authorizer::{IntoLayer as _, JwtAuthorizer};
+use serde::{Deserialize, de::DeserializeOwned};
+use tower::{Layer, Service, service_fn};
+use tower_auth::{BearerLayer, Principal};
+use tower_oauth2_resource_server::{
+    server::OAuth2ResourceServer, tenant::TenantConfiguration, validation::ClaimsValidationSpec,
+};
+
+use self::{
+    harness::{Bench, Effort, Report, Row, target},
+    tokens::{AUDIENCE, ISSUER, Issuer, PATH},
+};
+
+const OK: StatusCode = StatusCode::OK;
+
+fn main() {
+    install_backend();
+    let mut bench = Bench::default();
+    let issuers = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA].map(Issuer::new);
+    let raw = issuers.each_ref().map(|issuer| issuer.raw(&mut bench, &format!("{issuer}: raw")));
+    let bases = Bases::new(&mut bench, &issuers[0]);
+    let rows: Vec<_> =
+        issuers.iter().zip(raw).map(|(issuer, raw)| Rows::new(&mut bench, &bases, issuer, raw)).collect();
+
+    let Some(effort) = Effort::from_args() else { return };
+    let report = bench.run(effort);
+    report.print();
+    println!();
+    for rows in &rows {
+        rows.targets(&report);
+    }
+}
+
+/// What the peers verify with, but for jwt-authorizer.
+fn install_backend() {
+    use jsonwebtoken::crypto::{aws_lc, rust_crypto};
+    use jsonwebtoken_10::crypto::{aws_lc as aws_lc_10, rust_crypto as rust_crypto_10};
+
+    let (eleven, ten) = if std::env::args().any(|arg| arg == "--rust-crypto") {
+        (&rust_crypto::DEFAULT_PROVIDER, &rust_crypto_10::DEFAULT_PROVIDER)
+    } else {
+        (&aws_lc::DEFAULT_PROVIDER, &aws_lc_10::DEFAULT_PROVIDER)
+    };
+    eleven.install_default().expect("nobody has chosen yet");
+    ten.install_default().expect("nobody has chosen yet");
+}
+
+/// The services that do nothing, one of each kind.
+struct Bases {
+    service: Row,
+    /// jwt-authorizer answers with a body of axum 0.7.
+    axum_07: Row,
+    router: Row,
+}
+
+impl Bases {
+    fn new(bench: &mut Bench, issuer: &Issuer) -> Self {
+        let tokens = issuer.tokens();
+        bench.without_floor();
+        Self {
+            service: tokens.row(bench, "bare service", OK, service_fn(bare::<Body>)),
+            axum_07: tokens.row(bench, "bare service, axum 0.7's body", OK, service_fn(bare::<axum_07::body::Body>)),
+            router: tokens.row(bench, "bare axum Router", OK, routed(Router::new().route(PATH, get(async || ())))),
+        }
+    }
+}
+
+/// A service that does nothing.
+fn bare<R: Default>(_: Request<Body>) -> Ready<Result<Response<R>, Infallible>> {
+    ready(Ok(Response::default()))
+}
+
+/// The rows of one algorithm.
+struct Rows<'a> {
+    issuer: &'a Issuer,
+    ours: Row,
+    by_hand: Row,
+    authorizer: Row,
+    resource_server: Row,
+    ours_in_router: Row,
+    extractor: Row,
+}
+
+impl<'a> Rows<'a> {
+    fn new(bench: &mut Bench, bases: &Bases, issuer: &'a Issuer, raw: Row) -> Self {
+        let tokens = issuer.tokens();
+        let name = |what: &str| format!("{issuer}: {what}");
+        bench.against(raw);
+        bench.over(bases.service);
+        let ours = tokens.row(bench, &name("BearerLayer"), OK, layer(issuer).layer(service_fn(bare::<Body>)));
+        let by_hand = tokens.row(bench, &name("jsonwebtoken 11 by hand"), OK, by_hand(issuer));
+        let resource_server = tokens.row(bench, &name("tower-oauth2-resource-server"), OK, resource_server(issuer));
+        bench.over(bases.axum_07);
+        let authorizer = tokens.row(bench, &name("jwt-authorizer"), OK, authorizer(issuer));
+        bench.over(bases.router);
+        let ours_in_router = tokens.row(bench, &name("axum Router: BearerLayer"), OK, router(issuer));
+        let extractor = tokens.row(bench, &name("axum Router: axum-jwt-auth"), OK, router_of_extractor(issuer));
+        Self { issuer, ours, by_hand, authorizer, resource_server, ours_in_router, extractor }
+    }
+
+    /// Only of HMAC there is a limit: with the others the signature is nearly all of the time.
+    fn targets(&self, report: &Report) {
+        let peers = [
+            ("jsonwebtoken 11 by hand", self.ours, self.by_hand),
+            ("tower-oauth2-resource-server", self.ours, self.resource_server),
+            ("jwt-authorizer", self.ours, self.authorizer),
+            ("axum-jwt-auth, both in a Router", self.ours_in_router, self.extractor),
+        ];
+        let ratios = peers.map(|(peer, ours, theirs)| (peer, report.ratio(ours, theirs)));
+        if self.issuer.algorithm == Algorithm::HS256 {
+            let [(best, ratio), ..] = sorted(ratios);
+            target(&format!("HS256, the best peer is {best}"), ratio, 0.5, "x best peer");
+        }
+        for (peer, ratio) in ratios {
+            println!("- {}: {ratio:.2} x {peer}", self.issuer);
+        }
+    }
+}
+
+/// The best of them, against which ours looks worst, first.
+fn sorted<T, const N: usize>(mut ratios: [(T, f64); N]) -> [(T, f64); N] {
+    ratios.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    ratios
+}
+
+/// What the peers read.
+#[derive(Clone, Deserialize)]
+#[expect(dead_code, reason = "a handler would read it")]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    exp: u64,
+    iat: u64,
+    jti: String,
+    scope: String,
+}
+
+fn layer(issuer: &Issuer) -> BearerLayer {
+    BearerLayer::new(issuer.verifier().build().expect("all is given"))
+}
+
+/// `jsonwebtoken` alone, as one writes it by hand.
+fn by_hand(issuer: &Issuer) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + use<> {
+    let keys: JwkSet = parse(issuer);
+    let key = DecodingKey::from_jwk(&keys.keys[0]).expect("the key is good");
+    let mut validation = Validation::new(issuer.algorithm);
+    validation.set_audience(&[AUDIENCE]);
+    validation.set_issuer(&[ISSUER]);
+    service_fn(move |mut request: Request<Body>| {
+        let token = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let Some(token) = token.and_then(|token| decode::<Claims>(token, &key, &validation).ok()) else {
+            let mut refusal = Response::new(Body::empty());
+            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+            return ready(Ok(refusal));
+        };
+        request.extensions_mut().insert(Arc::new(token.claims));
+        bare(request)
+    })
+}
+
+fn parse<T: DeserializeOwned>(issuer: &Issuer) -> T {
+    serde_json::from_str(&issuer.jwks()).expect("it is a set of one key")
+}
+
+fn resource_server(
+    issuer: &Issuer,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + use<> {
+    let audience = vec![AUDIENCE.to_owned()];
+    let tenant = TenantConfiguration::static_builder(issuer.jwks())
+        .audiences(&audience)
+        .claims_validation(ClaimsValidationSpec::new().exp(true).iss(ISSUER).aud(&audience))
+        .allowed_algorithms(&[issuer.algorithm])
+        .build()
+        .expect("all is given");
+    let server = wait_for(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build());
+    server.expect("all is given").into_layer().layer(service_fn(bare::<Body>))
+}
+
+fn authorizer(
+    issuer: &Issuer,
+) -> impl Service<Request<Body>, Response = Response<axum_07::body::Body>, Error = Infallible> + use<> {
+    let validation = jwt_authorizer::Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
+    let authorizer = JwtAuthorizer::<Claims>::from_jwks_text(&issuer.jwks()).validation(validation).build();
+    wait_for(authorizer).expect("all is given").into_layer().layer(service_fn(bare))
+}
+
+fn router(issuer: &Issuer) -> Router {
+    routed(Router::new().route(PATH, get(async |_: Principal| ())).layer(layer(issuer)))
+}
+
+/// As `axum::serve` does it: otherwise the routes are made anew for each request.
+fn routed(router: Router) -> Router {
+    router.with_state(())
+}
+
+fn router_of_extractor(issuer: &Issuer) -> Router {
+    use jsonwebtoken_10::{DecodingKey, Validation, jwk::JwkSet};
+
+    let keys: JwkSet = parse(issuer);
+    let keys = keys.keys.iter().map(|key| DecodingKey::from_jwk(key).expect("the key is good"));
+    let mut validation = Validation::new(issuer.to_string().parse().expect("it has the same name there"));
+    validation.set_audience(&[AUDIENCE]);
+    validation.set_issuer(&[ISSUER]);
+    let decoder = LocalDecoder::builder().keys(keys.collect()).validation(validation).build().expect("all is given");
+    let decoder: Decoder<Claims> = Arc::new(decoder);
+    Router::new().route(PATH, get(async |_: axum_jwt_auth::Claims<Claims>| ())).with_state(decoder)
+}
+
+/// Nothing is fetched: what is waited for is ready.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime needs nothing").block_on(future)
+}

@@ -1,0 +1,274 @@
+//! What is to come of a token, as the manual page says it and as `serde_json` reads it.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+use tower_auth::{
+    AuthMethod,
+    json::{self, JsonLimits},
+    token::{Algorithm, Claims, TokenError},
+};
+
+use crate::strict::Strict;
+
+/// When everything happens, since 1970.
+pub(crate) const NOW: Duration = Duration::from_secs(1_700_000_000);
+pub(crate) const ISSUER: &str = "i";
+const HEADER_DEPTH: usize = 8;
+const CLAIMS_DEPTH: usize = 32;
+const LONGEST_KID: usize = 256;
+/// A token without `kid` is tried with so many keys of its algorithm.
+const MOST_TRIES: usize = 4;
+
+/// What a verifier is told.
+pub(crate) struct Settings {
+    pub(crate) audiences: &'static [&'static str],
+    pub(crate) types: &'static [&'static str],
+    pub(crate) missing_type: bool,
+    pub(crate) leeway: Duration,
+    pub(crate) longest: usize,
+    pub(crate) subject: &'static str,
+    pub(crate) scopes: &'static str,
+    pub(crate) roles: Option<&'static str>,
+    pub(crate) organizations: Option<&'static str>,
+    pub(crate) account: Option<&'static str>,
+    pub(crate) plan: Option<&'static str>,
+    /// The profile of RFC 9068.
+    pub(crate) profile: bool,
+    /// Claims are read into a type of the service's own too.
+    pub(crate) own: bool,
+    pub(crate) keys: &'static [(Option<&'static str>, Algorithm)],
+    /// Those of the keys that sign.
+    pub(crate) signers: &'static [usize],
+}
+
+/// Why a token is refused, in the order of the manual.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    Malformed,
+    UnknownKey,
+    BadSignature,
+    /// Signed, and no claims.
+    Unreadable,
+    WrongType,
+    WrongIssuer,
+    WrongAudience,
+    BadClaim,
+    Expired,
+    NotYetValid,
+}
+
+impl Fault {
+    /// What can be told before anybody knows who has signed.
+    pub(crate) fn is_unsigned(self) -> bool {
+        matches!(self, Self::Malformed | Self::UnknownKey | Self::BadSignature)
+    }
+
+    pub(crate) fn of(error: &TokenError) -> Self {
+        match error {
+            TokenError::Malformed(what) if what.contains("claims") => Self::Unreadable,
+            TokenError::Malformed(_) => Self::Malformed,
+            TokenError::UnknownKey => Self::UnknownKey,
+            TokenError::BadSignature => Self::BadSignature,
+            TokenError::WrongType => Self::WrongType,
+            TokenError::WrongIssuer => Self::WrongIssuer,
+            TokenError::WrongAudience => Self::WrongAudience,
+            TokenError::BadClaim(_) => Self::BadClaim,
+            TokenError::NotYetValid => Self::NotYetValid,
+            TokenError::Expired => Self::Expired,
+            other => panic!("no error of fixed keys: {other}"),
+        }
+    }
+}
+
+/// What a second reader makes of the claims.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Reading {
+    subject: String,
+    account: Option<String>,
+    organizations: Vec<String>,
+    scopes: Vec<String>,
+    roles: Vec<String>,
+    plan: Option<String>,
+    id: Option<String>,
+    own: Option<Value>,
+    pub(crate) expires: Duration,
+    pub(crate) not_before: Option<Duration>,
+    issued: Option<Duration>,
+}
+
+impl Reading {
+    pub(crate) fn of(claims: &Claims) -> Self {
+        let who = claims.principal();
+        assert_eq!(who.method(), &AuthMethod::Token);
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Self {
+            subject: who.subject().to_owned(),
+            account: who.account().map(str::to_owned),
+            organizations: who.organizations().to_vec(),
+            scopes: who.scopes().to_vec(),
+            roles: who.roles().to_vec(),
+            plan: who.plan().map(str::to_owned),
+            id: who.credential_id().map(str::to_owned),
+            own: who.claims::<Value>().cloned(),
+            expires: since(claims.expires_at()),
+            not_before: claims.not_before().map(since),
+            issued: claims.issued_at().map(since),
+        }
+    }
+}
+
+/// An object whose names are each there once, if the crate's reader says so; and nothing that another reader refuses.
+fn object(bytes: &[u8], deepest: usize) -> Option<Map<String, Value>> {
+    json::check(bytes, &JsonLimits::new().depth(deepest)).ok()?;
+    serde_json::from_slice::<Strict>(bytes).expect("serde_json refuses this");
+    let value: Value = serde_json::from_slice(bytes).unwrap();
+    assert!(depth(&value) <= deepest, "deeper than {deepest}");
+    match value {
+        // Names that `serde_json` keeps for itself are refused.
+        Value::Object(members) if !members.keys().any(|name| name.starts_with("$serde_json::private::")) => {
+            Some(members)
+        }
+        _ => None,
+    }
+}
+
+/// How many arrays and objects stand in each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn text(value: &Value) -> Result<Option<String>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        _ => Err(Fault::Unreadable),
+    }
+}
+
+fn texts(value: &Value) -> Result<Vec<String>, Fault> {
+    match value {
+        Value::Array(all) => all.iter().map(|one| one.as_str().map(str::to_owned).ok_or(Fault::Unreadable)).collect(),
+        one => Ok(text(one)?.into_iter().collect()),
+    }
+}
+
+/// Seconds since 1970, as far as a double is exact.
+#[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
+fn date(value: &Value) -> Result<Duration, Fault> {
+    const LARGEST: u64 = 1 << 53;
+    let whole = value.as_u64().filter(|seconds| *seconds <= LARGEST).map(Duration::from_secs);
+    let date = whole.or_else(|| {
+        let seconds = value.as_f64().filter(|_| value.is_f64())?;
+        Duration::try_from_secs_f64(seconds).ok().filter(|_| seconds <= LARGEST as f64)
+    });
+    date.ok_or(Fault::Unreadable)
+}
+
+/// The named claim, if it is there.
+fn claim<T>(
+    claims: &Map<String, Value>,
+    name: Option<&str>,
+    read: impl FnOnce(&Value) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    name.and_then(|name| claims.get(name)).map(read).transpose()
+}
+
+impl Settings {
+    /// The second opinion: what is to come of a token of this header and these claims, which this key has signed.
+    pub(crate) fn judge(&self, header: &[u8], claims: &[u8], signer: Option<usize>) -> Result<Reading, Fault> {
+        let header = object(header, HEADER_DEPTH).ok_or(Fault::Malformed)?;
+        let typ = self.choose(&header, signer)?;
+        let taken = match typ {
+            None => self.missing_type,
+            Some(typ) => self.types.iter().any(|taken| {
+                let long = format!("application/{taken}");
+                typ.eq_ignore_ascii_case(taken) || typ.eq_ignore_ascii_case(&long)
+            }),
+        };
+        if !taken {
+            return Err(Fault::WrongType);
+        }
+        let claims = object(claims, CLAIMS_DEPTH).ok_or(Fault::Unreadable)?;
+        let reading = self.read(&claims)?;
+        if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
+            return Err(Fault::WrongIssuer);
+        }
+        let audience = claim(&claims, Some("aud"), texts)?.unwrap_or_default();
+        if !audience.iter().any(|named| self.audiences.contains(&&**named)) {
+            return Err(Fault::WrongAudience);
+        }
+        let text = |name: &str| claims.get(name).is_some_and(Value::is_string);
+        let profile = reading.issued.is_some() && text("jti") && text("client_id");
+        if !claims.contains_key("exp") || (self.profile && !profile) || reading.subject.is_empty() {
+            return Err(Fault::BadClaim);
+        }
+        self.in_time(&reading, NOW)?;
+        Ok(reading)
+    }
+
+    /// The token's type, if one of the keys that the header can mean is the signer's.
+    fn choose<'a>(&self, header: &'a Map<String, Value>, signer: Option<usize>) -> Result<Option<&'a str>, Fault> {
+        if ["crit", "b64", "enc", "zip"].iter().any(|name| header.contains_key(*name)) {
+            return Err(Fault::Malformed);
+        }
+        let text = |name: &str| match header.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(&**text)),
+            Some(_) => Err(Fault::Malformed),
+        };
+        let (alg, kid, typ) = (text("alg")?.ok_or(Fault::Malformed)?, text("kid")?, text("typ")?);
+        if !Algorithm::ALL.iter().any(|known| known.name() == alg) && alg != "EdDSA"
+            || kid.is_some_and(|kid| kid.len() > LONGEST_KID)
+        {
+            return Err(Fault::Malformed);
+        }
+        let meant = self.keys.iter().enumerate().filter(|(_, (id, algorithm))| {
+            let named = kid.is_none() || kid == *id;
+            named && algorithm.name() == alg
+        });
+        let meant: Vec<usize> = meant.map(|(place, _)| place).take(MOST_TRIES).collect();
+        match signer {
+            _ if meant.is_empty() => Err(Fault::UnknownKey),
+            Some(signer) if meant.contains(&signer) => Ok(typ),
+            _ => Err(Fault::BadSignature),
+        }
+    }
+
+    fn read(&self, claims: &Map<String, Value>) -> Result<Reading, Fault> {
+        // Whatever is known has to be of its type, also where nobody asks for it.
+        for name in ["iss", "client_id"] {
+            claim(claims, Some(name), text)?;
+        }
+        claim(claims, Some("aud"), texts)?;
+        let scopes = claim(claims, Some(self.scopes), texts)?.unwrap_or_default();
+        let words = scopes.iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
+        Ok(Reading {
+            subject: claim(claims, Some(self.subject), text)?.flatten().unwrap_or_default(),
+            account: claim(claims, self.account, text)?.flatten(),
+            organizations: claim(claims, self.organizations, texts)?.unwrap_or_default(),
+            scopes: words.map(str::to_owned).collect(),
+            roles: claim(claims, self.roles, texts)?.unwrap_or_default(),
+            plan: claim(claims, self.plan, text)?.flatten(),
+            id: claim(claims, Some("jti"), text)?.flatten(),
+            own: self.own.then(|| Value::Object(claims.clone())),
+            expires: claim(claims, Some("exp"), date)?.unwrap_or_default(),
+            not_before: claim(claims, Some("nbf"), date)?,
+            issued: claim(claims, Some("iat"), date)?,
+        })
+    }
+
+    pub(crate) fn in_time(&self, reading: &Reading, now: Duration) -> Result<(), Fault> {
+        if now >= reading.expires + self.leeway {
+            return Err(Fault::Expired);
+        }
+        if reading.not_before.is_some_and(|start| now + self.leeway < start) {
+            return Err(Fault::NotYetValid);
+        }
+        Ok(())
+    }
+}
