@@ -1,11 +1,18 @@
 //! Where time comes from.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime},
+};
 
-/// The clock of a stack: what "expired" is measured against.
+/// The clock of a stack: what "expired" is measured against, and how long ago something was.
 ///
 /// One clock serves a whole stack ([`AuthStackBuilder::clock`](crate::stack::AuthStackBuilder::clock)), so that a
 /// test that turns it turns everything. The default is the system's clock.
+///
+/// It has two hands. [`now`](Self::now) is the time of day, by which credentials expire; somebody may set it. Limits go by
+/// [`elapsed`](Self::elapsed), which nobody sets: a time of day that jumps refills nothing.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -16,7 +23,15 @@ use std::{fmt, sync::Arc, time::SystemTime};
 /// assert_eq!(fixed.now(), SystemTime::UNIX_EPOCH);
 /// ```
 #[derive(Clone, Default)]
-pub struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
+pub struct Clock(Option<Arc<Hands>>);
+
+struct Hands {
+    now: Box<dyn Fn() -> SystemTime + Send + Sync>,
+    elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
+}
+
+/// The start of all times that have passed; the first that asks sets it.
+static START: OnceLock<Instant> = OnceLock::new();
 
 impl Clock {
     /// The operating system's clock.
@@ -25,15 +40,40 @@ impl Clock {
         Self(None)
     }
 
-    /// A clock of one's own.
+    /// A time of day of one's own; the time that has passed is the system's.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(now)))
+        Self::from_fns(now, || Self::system().elapsed())
+    }
+
+    /// A time of day of one's own, and a time that has passed since any start, which must never go back.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_auth::Clock;
+    ///
+    /// let clock = Clock::from_fns(SystemTime::now, || Duration::from_secs(7));
+    /// assert_eq!(clock.elapsed(), Duration::from_secs(7));
+    /// ```
+    pub fn from_fns(
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+        elapsed: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed) })))
     }
 
     /// The time of day.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.0.as_ref().map_or_else(SystemTime::now, |now| now())
+        self.0.as_ref().map_or_else(SystemTime::now, |hands| (hands.now)())
+    }
+
+    /// The time that has passed since some start: it never goes back, whoever sets the time of day.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            None => START.get_or_init(Instant::now).elapsed(),
+            Some(hands) => (hands.elapsed)(),
+        }
     }
 }
 

@@ -40,6 +40,11 @@ impl ConfigError {
     pub fn new(what: impl Into<Cow<'static, str>>, mend: impl Into<Cow<'static, str>>) -> Self {
         Self { what: what.into(), mend: mend.into() }
     }
+
+    /// The same, and of what it is a part.
+    pub(crate) fn within(self, whole: impl fmt::Display) -> Self {
+        Self { what: format!("{whole}: {}", self.what).into(), ..self }
+    }
 }
 
 impl fmt::Display for ConfigError {

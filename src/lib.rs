@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+mod attempts;
 // Not public: `use tower_auth::*` would hide the crate of the same name.
 #[cfg(feature = "axum")]
 mod axum;
@@ -33,7 +34,9 @@ pub mod json;
 #[cfg(feature = "jwks-http")]
 pub mod jwks;
 pub mod key;
+pub mod limit;
 pub mod permission;
+pub mod rate_limit;
 pub mod rejection;
 pub mod stack;
 pub mod store;
@@ -62,9 +65,11 @@ pub use self::{
     error::{BoxError, ConfigError},
     identity::{Anonymous, RequestExt},
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
+    limit::{Limiter, Quota},
     peer::PeerAddr,
     permission::{Check, Denial, Permission, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
+    rate_limit::{ClientIp, Plans, RateLimitLayer},
     rejection::{Detail, Rejection, RejectionKind},
     secret::Secret,
     stack::AuthStack,

@@ -1,6 +1,13 @@
 //! Who is calling.
 
-use std::{any::Any, borrow::Cow, fmt, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use crate::limit::{Bucket, Limits};
 
 /// Who is calling, as an authentication method proved it. Never the credential itself.
 ///
@@ -30,7 +37,21 @@ struct Facts {
     credential_id: Option<String>,
     credential_hint: Option<String>,
     claims: Option<Extra>,
+    limits: Option<Limits>,
+    bucket: Remembered,
 }
+
+/// The bucket of the credential, once somebody has asked for it.
+#[derive(Clone, Debug, Default)]
+struct Remembered(OnceLock<Bucket>);
+
+impl PartialEq for Remembered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Remembered {}
 
 /// Claims in a type of the service's own.
 #[derive(Clone)]
@@ -81,7 +102,7 @@ impl fmt::Display for AuthMethod {
 impl Principal {
     /// Starts a principal with the given subject: the user, key owner or service that the credential names.
     pub fn builder(subject: impl Into<String>) -> PrincipalBuilder {
-        PrincipalBuilder(Self(Arc::new(Facts {
+        PrincipalBuilder(Facts {
             subject: subject.into(),
             account: None,
             organizations: Vec::new(),
@@ -92,7 +113,9 @@ impl Principal {
             credential_id: None,
             credential_hint: None,
             claims: None,
-        })))
+            limits: None,
+            bucket: Remembered::default(),
+        })
     }
 
     /// The caller's name.
@@ -129,6 +152,12 @@ impl Principal {
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
         self.0.plan.as_deref()
+    }
+
+    /// The limits of this caller alone, instead of the plan's.
+    #[must_use]
+    pub fn limits(&self) -> Option<&Limits> {
+        self.0.limits.as_ref()
     }
 
     /// How the caller proved who they are.
@@ -185,8 +214,21 @@ impl Principal {
         self.0.organizations.iter().any(|o| o == organization)
     }
 
+    /// Whose requests are counted together, where each credential is counted alone: a key by its id. Of a token that is its
+    /// subject, for the next token of the same subject is no new caller.
+    pub(crate) fn bucket(&self) -> Bucket {
+        let facts = &*self.0;
+        *facts.bucket.0.get_or_init(|| match (&facts.method, &facts.credential_id) {
+            (AuthMethod::ApiKey, Some(id)) => Bucket::of(["key", id]),
+            (AuthMethod::Other(method), _) => Bucket::of(["subject", "other", method, &facts.subject]),
+            (method, _) => Bucket::of(["subject", &method.to_string(), &facts.subject]),
+        })
+    }
+
     pub(crate) fn edit(self) -> PrincipalBuilder {
-        PrincipalBuilder(self)
+        let mut facts = Arc::unwrap_or_clone(self.0);
+        facts.bucket = Remembered::default();
+        PrincipalBuilder(facts)
     }
 }
 
@@ -215,7 +257,7 @@ impl fmt::Debug for Principal {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct PrincipalBuilder(Principal);
+pub struct PrincipalBuilder(Facts);
 
 impl PrincipalBuilder {
     /// See [`Principal::account`].
@@ -258,6 +300,11 @@ impl PrincipalBuilder {
         self.set(|facts| facts.credential_hint = Some(hint.into()))
     }
 
+    /// See [`Principal::limits`].
+    pub fn limits(self, limits: Limits) -> Self {
+        self.set(|facts| facts.limits = Some(limits))
+    }
+
     /// See [`Principal::claims`].
     pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
         self.set(|facts| facts.claims = Some(Extra(claims)))
@@ -270,11 +317,11 @@ impl PrincipalBuilder {
     /// The finished principal.
     #[must_use]
     pub fn build(self) -> Principal {
-        self.0
+        Principal(Arc::new(self.0))
     }
 
     fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
-        change(Arc::make_mut(&mut self.0.0));
+        change(&mut self.0);
         self
     }
 }

@@ -3,8 +3,10 @@
 //! ```text
 //! request
 //!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
+//!   │ failures     too many bad credentials from here? ─▶ 429
 //!   │ identity     who is this? ────────────────────────▶ 401   (503: the key store does not answer)
 //!   │ rules        may they do this here? ──────────────▶ 403   (503: the policy could not tell)
+//!   │ plan         have they any left? ─────────────────▶ 429
 //!   ▼ your handler, with a Principal; a strict body stands in front of it
 //! ```
 //!
@@ -111,7 +113,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RequireLayer, Rules,
+    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     decision::Observer,
     envelope::{Edge, EnvelopeBody, Settings},
     gate::{Admission, Gate, Guard, Guards},
@@ -176,6 +178,7 @@ pub struct AuthStackBuilder {
     auth: Option<AuthLayer>,
     rules: Vec<Rules>,
     require: Vec<RequireLayer>,
+    limits: Vec<RateLimitLayer>,
     observer: Option<Observer>,
     expose_principal: bool,
     clock: Clock,
@@ -204,6 +207,13 @@ impl AuthStackBuilder {
         self
     }
 
+    /// Counts requests, or failed attempts; called again, by another limit too. Limits by address and budgets of failures
+    /// stand in front of the authentication, limits of callers behind all permissions.
+    pub fn limit(mut self, limit: RateLimitLayer) -> Self {
+        self.limits.push(limit);
+        self
+    }
+
     /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that
     /// passes by ([`Decision::overrules`]). It is called on the request's own path: be quick.
     pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
@@ -224,7 +234,7 @@ impl AuthStackBuilder {
     /// The finished stack.
     ///
     /// # Errors
-    /// When no method of authentication was given, or one was put together wrongly, or a rule cannot be read.
+    /// When no method of authentication was given, or one was put together wrongly, or a rule or a limit cannot be kept.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
@@ -249,7 +259,13 @@ impl AuthStackBuilder {
             behind.push(Arc::new(rules));
         }
         behind.extend(self.require.iter().map(RequireLayer::guard));
-        let guards = Guards::new([auth.guard()].into_iter().chain(behind))
+        let mut before: Vec<Arc<dyn Guard>> = Vec::new();
+        for limit in &self.limits {
+            limit.check_config()?;
+            let guard = limit.guard_in_stack(&self.clock);
+            if limit.is_before_identity() { before.push(guard) } else { behind.push(guard) }
+        }
+        let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
         let mut envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use tower_auth::{BoxError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
+use tower_auth::{BoxError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Quota, limit::Limits};
 
 use crate::{login::Users, tokens::Mint};
 
@@ -36,6 +36,8 @@ pub(crate) fn create(
         ("deactivated", reader("deactivated").state(KeyState::Deactivated)),
         ("revoked", reader("revoked").state(KeyState::Revoked)),
         ("suspended", reader("suspended").account_suspended(true)),
+        ("premium", reader("premium").plan("premium")),
+        ("limited", reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?)),
     ];
     let mut demo = Map::new();
     for (name, record) in records {

@@ -9,12 +9,13 @@
 //! a request: in front of the world, put a proxy before it.
 
 mod demo;
+mod limits;
 mod login;
 mod options;
 mod routes;
 mod tokens;
 
-use std::{io::Write as _, process::ExitCode, time::Duration};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
 use login::Users;
 use options::Options;
@@ -51,7 +52,8 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let mint = Mint::new()?;
     let demo = if options.demo { demo::create(&scheme, &store, &mut users, &mint)? } else { serde_json::json!({}) };
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
-    let app = routes::app(scheme, store, tokens, users, options.body_limit)?;
+    let limits = limits::Limited::new(options.failures, &options.proxies)?;
+    let app = routes::app(scheme, store, tokens, users, options.body_limit, limits)?;
 
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)
@@ -62,6 +64,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     writeln!(std::io::stdout(), "{ready}")?;
 
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         stop.await;
         drop(stopping);

@@ -5,6 +5,10 @@ pub(crate) struct Options {
     /// How many bytes a body may have.
     pub(crate) body_limit: usize,
     pub(crate) outside: Option<Outside>,
+    /// How many failed attempts an address has in a minute.
+    pub(crate) failures: u32,
+    /// The networks of the proxies in front of it.
+    pub(crate) proxies: Vec<String>,
 }
 
 /// An issuer whose tokens are good here too.
@@ -16,11 +20,19 @@ pub(crate) struct Outside {
 }
 
 pub(crate) const USAGE: &str = "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--body-limit BYTES]\n\
+              [--failures NUMBER] [--trust-proxy CIDR]...\n\
               [--jwks FILE|URL --issuer URL --audience NAME]";
 
 impl Options {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { listen: "127.0.0.1:8080".to_owned(), demo: true, body_limit: 1 << 20, outside: None };
+        let mut options = Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            demo: true,
+            body_limit: 1 << 20,
+            outside: None,
+            failures: 60,
+            proxies: Vec::new(),
+        };
         let (mut jwks, mut issuer, mut audience) = (None, None, None);
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -29,6 +41,11 @@ impl Options {
                     let bytes = words.next().ok_or("--body-limit needs a number of bytes")?;
                     options.body_limit = bytes.parse().map_err(|_| format!("{bytes:?} is not a number of bytes"))?;
                 }
+                "--failures" => {
+                    let number = words.next().ok_or("--failures needs a number")?;
+                    options.failures = number.parse().map_err(|_| format!("{number:?} is not a number of attempts"))?;
+                }
+                "--trust-proxy" => options.proxies.push(words.next().ok_or("--trust-proxy needs a network")?),
                 "--jwks" => jwks = Some(words.next().ok_or("--jwks needs a file or an address")?),
                 "--issuer" => issuer = Some(words.next().ok_or("--issuer needs a URL")?),
                 "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),

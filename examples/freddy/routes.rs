@@ -21,7 +21,7 @@ use tower_auth::{
     permission::{OrgSource, member_of, role},
 };
 
-use crate::{demo::ORGANIZATION, login::Users};
+use crate::{demo::ORGANIZATION, limits::Limited, login::Users};
 
 /// How many requests behind the guards were admitted and refused since the start.
 #[derive(Clone, Default)]
@@ -51,6 +51,7 @@ pub(crate) fn app(
     tokens: BearerLayer,
     users: Users,
     limit: usize,
+    limited: Limited,
 ) -> Result<Router, ConfigError> {
     let stats = Stats::default();
     let counted = stats.clone();
@@ -58,6 +59,8 @@ pub(crate) fn app(
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .auth(AuthLayer::first(tokens).then(keys)) // both at once are normal: the token decides
+        .limit(limited.failures.clone())
+        .limit(limited.plans)
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
@@ -75,7 +78,7 @@ pub(crate) fn app(
         .layer(stack.guards());
     Ok(Router::new()
         .route("/health", get(health))
-        .route("/v1/auth/login", post(login).layer(Extension(short)).with_state(Arc::new(users)))
+        .route("/v1/auth/login", post(login).layer((limited.failures, Extension(short))).with_state(Arc::new(users)))
         .merge(private)
         .layer(DefaultBodyLimit::disable()) // the strict bodies' own limit holds
         .fallback(nothing_here) // an unknown path is 404 to anyone, known paths are the guards' business

@@ -1,8 +1,13 @@
-use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use http::{HeaderName, request::Parts};
 
-use crate::{Answer, Clock, ConfigError, Principal, Rejection};
+use crate::{Answer, Clock, ConfigError, Principal, Rejection, attempts::Draw};
 
 /// What an authenticator answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
 ///
@@ -44,11 +49,13 @@ pub enum Authenticated {
 pub struct RequestHead<'a> {
     parts: &'a Parts,
     clock: &'a Clock,
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are costly without being waited for"))]
+    drawn: &'a OnceLock<Draw>,
 }
 
 impl<'a> RequestHead<'a> {
-    pub(super) const fn new(parts: &'a Parts, clock: &'a Clock) -> Self {
-        Self { parts, clock }
+    pub(super) const fn new(parts: &'a Parts, clock: &'a Clock, drawn: &'a OnceLock<Draw>) -> Self {
+        Self { parts, clock, drawn }
     }
 
     /// The time of day by the clock of the stack; read when asked for.
@@ -60,6 +67,18 @@ impl<'a> RequestHead<'a> {
     #[cfg(feature = "jwt")]
     pub(crate) const fn clock_ref(&self) -> &'a Clock {
         self.clock
+    }
+
+    /// The failed attempts that whoever sends this has left, where somebody counts them.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn attempts(&self) -> Option<&'a crate::attempts::Attempts> {
+        self.parts.extensions.get()
+    }
+
+    /// Says that the method has drawn on the attempts itself.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn has_drawn(&self, drawn: Draw) {
+        let _ = self.drawn.set(drawn);
     }
 
     /// The clock of the stack, for a future that outlives the head.

@@ -1,10 +1,15 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::authenticator::{Authenticated, Authenticator, RequestHead};
 use crate::{
-    Anonymous, Answer, Clock, ConfigError, Rejection, challenge, credential,
+    Anonymous, Answer, Clock, ConfigError, Rejection,
+    attempts::{Attempts, Draw, Drawn},
+    challenge, credential,
     gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     identity::Identity,
 };
@@ -90,28 +95,66 @@ impl AuthGuard {
     }
 
     fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
-        let head = RequestHead::new(request, &self.0.clock);
         for (place, method) in self.0.methods.iter().enumerate().skip(from) {
+            let drawn = OnceLock::new();
+            let head = RequestHead::new(request, &self.0.clock, &drawn);
             if self.0.shared && self.0.is_anothers(place, &head) {
                 continue;
             }
             match method.authenticate(&head).now() {
                 Ok(Authenticated::NoCredential) => {}
-                Ok(found) => return Answer::ready(self.0.conclude(found, place)),
+                Ok(found) => {
+                    return self.settle(found, place, drawn.into_inner().unwrap_or_default(), request.extensions.get());
+                }
                 Err(future) => {
                     let (guard, last) = (self.clone(), place + 1 == self.0.methods.len());
+                    let (drawn, attempts) =
+                        (drawn.into_inner().unwrap_or_default(), request.extensions.get::<Attempts>().cloned());
                     // A method that has to wait to find no credential leaves the rest to be asked about the same head.
                     let request = (!last).then(|| request.clone());
                     return Answer::boxed(async move {
+                        // What has to be waited for is costly: an attempt is taken before anything is asked.
+                        let drawn = match (drawn, &attempts) {
+                            (Draw::NotYet, Some(attempts)) => Draw::Held(attempts.draw().await?),
+                            (drawn, _) => drawn,
+                        };
                         match (future.await, request) {
-                            (Authenticated::NoCredential, Some(request)) => guard.ask(&request, place + 1).await,
-                            (found, _) => guard.0.conclude(found, place),
+                            (Authenticated::NoCredential, Some(request)) => {
+                                drawn.give_back();
+                                guard.ask(&request, place + 1).await
+                            }
+                            (found, _) => guard.settle(found, place, drawn, attempts.as_ref()).await,
                         }
                     });
                 }
             }
         }
         Answer::ready(self.0.conclude(Authenticated::NoCredential, 0))
+    }
+
+    /// Charges the sender's attempts for a bad credential, and for nothing else.
+    fn settle(&self, found: Authenticated, place: usize, drawn: Draw, attempts: Option<&Attempts>) -> Answer<Verdict> {
+        let rejection = match found {
+            Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => rejection,
+            found => {
+                drawn.give_back();
+                return Answer::ready(self.0.conclude(found, place));
+            }
+        };
+        match (drawn, attempts) {
+            (Draw::NotYet, Some(attempts)) => {
+                let guard = self.clone();
+                let charge = move |drawn: Result<Drawn, Rejection>| match drawn {
+                    Ok(_) => guard.0.conclude(Authenticated::Rejected(rejection.charged()), place),
+                    Err(exhausted) => Err(exhausted),
+                };
+                attempts.draw().map(charge)
+            }
+            (Draw::Held(_) | Draw::Settled, _) => {
+                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged()), place))
+            }
+            (Draw::NotYet, None) => Answer::ready(self.0.conclude(Authenticated::Rejected(rejection), place)),
+        }
     }
 }
 
@@ -155,11 +198,11 @@ impl Facts {
         }
     }
 
-    fn malformed(&self, header: &HeaderName, why: &'static str) -> Rejection {
+    fn malformed(&self, header: &HeaderName, bearer: bool, why: &'static str) -> Rejection {
         let rejection = Rejection::malformed_header(header.as_str(), why);
         match &self.invalid_request {
-            Some(challenge) => rejection.header(header::WWW_AUTHENTICATE, challenge.clone()),
-            None => rejection,
+            Some(challenge) if bearer => rejection.header(header::WWW_AUTHENTICATE, challenge.clone()),
+            _ => rejection,
         }
     }
 
@@ -168,7 +211,7 @@ impl Facts {
     }
 
     fn outcome(&self, identity: Identity) -> Outcome {
-        Outcome { identity: Some(identity), policy: Some(Arc::clone(&self.policy)) }
+        Outcome { identity: Some(identity), policy: Some(Arc::clone(&self.policy)), ..Outcome::default() }
     }
 }
 
@@ -199,12 +242,13 @@ impl Guard for AuthGuard {
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
-            return Answer::ready(Err(self.0.malformed(header, "a credential header is repeated")));
+            let bearer = !(*header != header::AUTHORIZATION);
+            return Answer::ready(Err(self.0.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.0.reject_ambiguous
             && let Some(header) = credential::second(&request.headers, &self.0.policy.credentials)
         {
-            return Answer::ready(Err(self.0.malformed(header, "the request carries more than one credential")));
+            return Answer::ready(Err(self.0.malformed(header, true, "the request carries more than one credential")));
         }
         self.ask(request, 0)
     }

@@ -4,6 +4,7 @@ use http::{HeaderValue, header};
 
 use crate::{
     AuthFuture, Authenticated, BoxError, Challenge, Clock, Rejection, RejectionKind, RequestHead,
+    attempts::{Attempts, Draw},
     credential::{Empty, Source},
     token::{Claims, TokenError, TokenRevocation, TokenStatus, TokenVerifier, Verified, claimed_issuer},
 };
@@ -36,11 +37,51 @@ impl TokenCheck {
             Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
             Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
         };
+        if let Some(attempts) = request.attempts() {
+            return self.verify_within(attempts, token, request);
+        }
         match self.verify(token, request.clock_ref()).now() {
             Ok(verified) => self.conclude(verified),
             Err(future) => {
                 let this = self.clone();
                 AuthFuture::boxed(async move { this.conclude(future.await).await })
+            }
+        }
+    }
+
+    /// A signature is costly to check: an attempt is taken before, unless the token is remembered.
+    fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
+        let clock = request.clock_ref();
+        if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
+            return self.conclude(Ok(claims));
+        }
+        let (this, drawing) = (self.clone(), attempts.draw().now());
+        match drawing {
+            Ok(Err(exhausted)) => {
+                request.has_drawn(Draw::Settled);
+                AuthFuture::ready(Authenticated::Rejected(exhausted))
+            }
+            Ok(Ok(drawn)) => {
+                request.has_drawn(Draw::Held(drawn));
+                match self.verify(token, clock).now() {
+                    Ok(verified) => self.conclude(verified),
+                    Err(future) => AuthFuture::boxed(async move { this.conclude(future.await).await }),
+                }
+            }
+            Err(drawing) => {
+                request.has_drawn(Draw::Settled);
+                let (token, clock) = (token.to_vec(), request.clock());
+                AuthFuture::boxed(async move {
+                    let drawn = match drawing.await {
+                        Ok(drawn) => drawn,
+                        Err(exhausted) => return Authenticated::Rejected(exhausted),
+                    };
+                    let found = this.conclude(this.verify(&token, &clock).await).await;
+                    if !matches!(&found, Authenticated::Rejected(rejection) if rejection.status().is_client_error()) {
+                        drawn.give_back();
+                    }
+                    found
+                })
             }
         }
     }
@@ -57,19 +98,23 @@ impl TokenCheck {
         }
     }
 
-    /// The verifier of the issuer that the token names: what it says of itself chooses only among those that are known.
     #[inline]
     fn verify(&self, token: &[u8], clock: &Clock) -> Verified {
-        let verifier = match self.verifiers.as_slice() {
+        let unknown = || Verified::ready(Err(TokenError::WrongIssuer));
+        self.verifier(token).map_or_else(unknown, |verifier| verifier.verify_bytes(token, clock))
+    }
+
+    /// The verifier of the issuer that the token names: what it says of itself chooses only among those that are known.
+    #[inline]
+    fn verifier(&self, token: &[u8]) -> Option<&TokenVerifier> {
+        match self.verifiers.as_slice() {
             [only] => Some(only),
             all => {
                 let longest = all.iter().map(TokenVerifier::longest).max().unwrap_or_default();
                 let issuer = claimed_issuer(token, longest);
                 issuer.and_then(|issuer| all.iter().find(|verifier| verifier.issuer() == issuer))
             }
-        };
-        let unknown = || Verified::ready(Err(TokenError::WrongIssuer));
-        verifier.map_or_else(unknown, |verifier| verifier.verify_bytes(token, clock))
+        }
     }
 
     /// Whether what stands in the header has the form of a token.

@@ -30,6 +30,8 @@ pin_project! {
         #[pin]
         state: State<S, B>,
         effects: Effects,
+        // Where they are needed when the response comes.
+        guards: Option<Arc<Guards>>,
         watch: Option<Watch>,
     }
 }
@@ -58,7 +60,6 @@ struct Waiting<S, B> {
 
 /// Somebody wants to hear of refusals from further in.
 struct Watch {
-    guards: Arc<Guards>,
     trace_id: Option<TraceId>,
     peer: Option<IpAddr>,
 }
@@ -73,10 +74,11 @@ where
         let mut effects = Effects::default();
         let progress = guards.run(0, &mut request, &mut effects);
         let watch = guards.watches().then(|| Watch {
-            guards: Arc::clone(guards),
             trace_id: request.extensions.get().copied(),
             peer: PeerAddr::of(&request.extensions).map(|peer| peer.0),
         });
+        let waits = matches!(progress, Progress::Waiting(..));
+        let kept = (watch.is_some() || waits || effects.is_charged()).then(|| Arc::clone(guards));
         let state = match progress {
             Progress::Admitted => State::Admitted { inner: service.call(Request::from_parts(request, body)) },
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
@@ -88,7 +90,7 @@ where
                 State::Waiting { waiting: Some(Box::new(Waiting { answer, place, guards, request, body, service })) }
             }
         };
-        Self { state, effects, watch }
+        Self { state, effects, guards: kept, watch }
     }
 }
 
@@ -110,9 +112,10 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Admitted { inner } => {
                     let mut response = ready!(inner.poll(cx))?;
-                    this.effects.apply(&mut response);
-                    if let Some(watch) = this.watch {
-                        watch.report(&mut response, this.effects);
+                    let guards = this.guards.as_deref();
+                    this.effects.apply(&mut response, Guards::settling(guards));
+                    if let (Some(watch), Some(guards)) = (this.watch, guards) {
+                        watch.report(&mut response, this.effects, guards);
                     }
                     return Poll::Ready(Ok(pass(response)));
                 }
@@ -120,7 +123,7 @@ where
                     // A future polled after it was done stays pending for ever, rather than panicking.
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
                     let mut response = rejection.into_response();
-                    this.effects.apply(&mut response);
+                    this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
                     return Poll::Ready(Ok(answer(response)));
                 }
                 StateProj::Waiting { waiting: slot } => {
@@ -159,11 +162,11 @@ where
 
 impl Watch {
     /// Tells of a refusal from further in, and logs one of the handler's, which no gate has done.
-    fn report<B>(&self, response: &mut Response<B>, effects: &Effects) {
+    fn report<B>(&self, response: &mut Response<B>, effects: &Effects, guards: &Guards) {
         let Some(refusal) = Rejection::of(response) else { return };
         let kept = Kept { principal: effects.principal(), trace_id: self.trace_id, peer: self.peer };
         let decision = Decision::from_further_in(refusal, kept);
-        if let Some(observer) = &self.guards.observer {
+        if let Some(observer) = &guards.observer {
             observer.tell(&decision);
         }
         if !refusal.is_logged() {

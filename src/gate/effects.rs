@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::guard::{IdentityPolicy, Outcome, Vary};
+use super::guard::{Answered, Charge, IdentityPolicy, Outcome, Vary};
 use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol, vary};
 
 /// What is left to be done with the response, whoever makes it.
@@ -16,12 +16,25 @@ pub(crate) struct Effects {
     /// Who is calling, where an observer or outer layers are to read it.
     principal: Option<Principal>,
     expose: bool,
+    /// What guards have charged, and the place of the guard. Most gates have one that does.
+    charge: Option<(usize, Charge)>,
+    more: Vec<(usize, Charge)>,
 }
 
 impl Effects {
     /// Does to the request what a guard wants, and notes what is to be done with the response.
     #[inline]
-    pub(super) fn absorb(&mut self, outcome: Outcome, request: &mut Parts, readers: Readers) {
+    pub(super) fn absorb(&mut self, outcome: Outcome, place: usize, request: &mut Parts, readers: Readers) {
+        if let Some(charge) = outcome.charge {
+            if self.charge.is_none() {
+                self.charge = Some((place, charge));
+            } else {
+                self.more.push((place, charge));
+            }
+        }
+        if let Some(attempts) = outcome.attempts {
+            request.extensions.insert(attempts);
+        }
         if let Some(policy) = outcome.policy {
             if policy.strip {
                 credential::strip(&mut request.headers, &policy.credentials);
@@ -44,7 +57,14 @@ impl Effects {
 
     /// Keeps what a key opened out of shared caches, completes a 401, and shows the principal to outer layers.
     #[inline]
-    pub(super) fn apply<B>(&self, response: &mut Response<B>) {
+    pub(super) fn apply<B>(
+        &self,
+        response: &mut Response<B>,
+        settle: impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool,
+    ) {
+        if self.charge.is_some() {
+            self.settle(response, settle);
+        }
         if let Some(policy) = &self.policy {
             if let Some(vary) = policy.vary.as_ref().filter(|_| !self.grpc) {
                 add_vary(response.headers_mut(), vary);
@@ -59,6 +79,29 @@ impl Effects {
         if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
             response.extensions_mut().insert(principal.clone());
         }
+    }
+
+    /// From the inside out: the limit that stands furthest in is the one that headers tell of.
+    fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool) {
+        let refusal = Rejection::of(response);
+        let (kind, mut charged) = (refusal.map(Rejection::kind), refusal.is_some_and(Rejection::is_charged));
+        let before = charged;
+        for (place, charge) in self.more.iter().rev().chain(&self.charge) {
+            let status = response.status();
+            let mut answered = Answered { status, refusal: kind, charged, headers: response.headers_mut() };
+            charged |= settle(*place, charge, &mut answered);
+        }
+        if charged && !before {
+            let refusal = Rejection::of(response).cloned();
+            if let Some(refusal) = refusal {
+                response.extensions_mut().insert(refusal.charged());
+            }
+        }
+    }
+
+    /// Whether guards have to be asked about the response.
+    pub(super) const fn is_charged(&self) -> bool {
+        self.charge.is_some()
     }
 
     pub(super) const fn principal(&self) -> Option<&Principal> {

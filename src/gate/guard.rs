@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 
-use crate::{Answer, Rejection, identity::Identity};
+use crate::{Answer, Rejection, RejectionKind, attempts::Attempts, identity::Identity, limit::Bucket};
 
 /// What a guard answers: what the gate is to do, or why the request goes no further.
 pub(crate) type Verdict = Result<Outcome, Rejection>;
@@ -24,6 +24,37 @@ pub(crate) trait Guard: Send + Sync + 'static {
 
     /// Looks, and answers at once or with a future that owns what it needs.
     fn check(&self, request: &Parts) -> Answer<Verdict>;
+
+    /// Settles what it charged, now that the response is known, whoever made it. `true` where the refusal was charged for.
+    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) -> bool {
+        let _ = (charge, answered);
+        false
+    }
+}
+
+/// What a guard has taken out of a bucket, and how the bucket stood then.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    pub(crate) bucket: Bucket,
+    pub(crate) cost: u32,
+    /// The window that speaks: what fits at once, what is left of it, and the nanoseconds until it is full.
+    pub(crate) size: u32,
+    pub(crate) remaining: u32,
+    pub(crate) reset: u64,
+    /// The nanoseconds that refill it by one.
+    pub(crate) interval: u64,
+    /// What the fields of the IETF say, where they are wanted: `RateLimit-Policy` and `RateLimit`.
+    pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
+}
+
+/// What was answered to a request.
+pub(crate) struct Answered<'a> {
+    pub(crate) status: StatusCode,
+    /// The kind of the refusal, if it is one of this crate's.
+    pub(crate) refusal: Option<RejectionKind>,
+    /// Whether a budget was charged for it already.
+    pub(crate) charged: bool,
+    pub(crate) headers: &'a mut HeaderMap,
 }
 
 /// What the gate is to do before the next guard is asked. It is moved once a guard, so it is kept small.
@@ -33,6 +64,10 @@ pub(crate) struct Outcome {
     pub(crate) identity: Option<Identity>,
     /// What an identity guard wants done with headers.
     pub(crate) policy: Option<Arc<IdentityPolicy>>,
+    /// What is to be settled when the response is known.
+    pub(crate) charge: Option<Charge>,
+    /// What the guards behind are to draw on before they do what is costly.
+    pub(crate) attempts: Option<Attempts>,
 }
 
 /// What an identity guard wants done with headers, the same for all requests.

@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::{
     effects::{Effects, Readers},
-    guard::{Guard, Verdict},
+    guard::{Answered, Charge, Guard, Verdict},
 };
 use crate::{
     Rejection,
@@ -55,7 +55,7 @@ impl Guards {
                 Ok(verdict) => verdict,
                 Err(answer) => return Progress::Waiting(place, answer),
             };
-            if let Err(rejection) = self.heed(&**guard, verdict, request, effects) {
+            if let Err(rejection) = self.heed(place, &**guard, verdict, request, effects) {
                 return Progress::Refused(rejection);
             }
         }
@@ -74,7 +74,7 @@ impl Guards {
         request: &mut Parts,
         effects: &mut Effects,
     ) -> Progress {
-        match self.list.get(place).map(|guard| self.heed(&**guard, verdict, request, effects)) {
+        match self.list.get(place).map(|guard| self.heed(place, &**guard, verdict, request, effects)) {
             Some(Err(rejection)) => Progress::Refused(rejection),
             Some(Ok(())) | None => self.run(place + 1, request, effects),
         }
@@ -84,6 +84,7 @@ impl Guards {
     #[inline]
     fn heed(
         &self,
+        place: usize,
         guard: &dyn Guard,
         verdict: Verdict,
         request: &mut Parts,
@@ -103,8 +104,17 @@ impl Guards {
                 guard.instead()
             }
         };
-        effects.absorb(outcome, request, self.readers);
+        effects.absorb(outcome, place, request, self.readers);
         Ok(())
+    }
+
+    /// Lets the guard at a place settle what it charged.
+    #[inline]
+    pub(super) fn settling(guards: Option<&Self>) -> impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool {
+        move |place, charge, answered| {
+            let guard = guards.and_then(|guards| guards.list.get(place));
+            guard.is_some_and(|guard| guard.settle(charge, answered))
+        }
     }
 
     #[inline]

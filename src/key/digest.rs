@@ -14,7 +14,6 @@ use zeroize::Zeroizing;
 use crate::hex;
 
 /// SHA-256 of a token, under which it is remembered in memory: it never leaves the process.
-#[cfg(feature = "jwt")]
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }

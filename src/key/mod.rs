@@ -35,7 +35,6 @@ mod mint;
 mod pepper;
 mod scheme;
 
-#[cfg(feature = "jwt")]
 pub(crate) use self::digest::sha256;
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
 pub use self::{

@@ -30,6 +30,8 @@ pub struct Rejection {
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
     logged: bool,
+    /// Whether a budget of failed attempts was charged for it.
+    charged: bool,
 }
 
 #[derive(Clone)]
@@ -42,6 +44,8 @@ struct Facts {
     retry_after: Option<Duration>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
     principal: Option<Principal>,
+    /// The limit that was used up.
+    policy: Option<Box<str>>,
 }
 
 /// What a handler says in words of its own.
@@ -65,8 +69,9 @@ impl Rejection {
             retry_after: None,
             cause: None,
             principal: None,
+            policy: None,
         };
-        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false }
+        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, charged: false }
     }
 
     /// A refusal of the handler's own: any status that is no success, any code.
@@ -204,6 +209,21 @@ impl Rejection {
         Self { logged: true, ..self }
     }
 
+    /// These headers and no others.
+    pub(crate) fn headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.set(|facts| facts.headers = headers)
+    }
+
+    /// The limit that was used up, by its name.
+    pub(crate) fn violating(self, policy: &str) -> Self {
+        self.set(|facts| facts.policy = Some(policy.into()))
+    }
+
+    /// A budget of failed attempts was charged for it.
+    pub(crate) fn charged(self) -> Self {
+        Self { charged: true, ..self }
+    }
+
     fn words(self, change: impl FnOnce(&mut Words)) -> Self {
         self.set(|facts| change(facts.words.get_or_insert_default()))
     }
@@ -263,6 +283,14 @@ impl Rejection {
 
     pub(crate) const fn is_logged(&self) -> bool {
         self.logged || self.layer.is_some()
+    }
+
+    pub(crate) const fn is_charged(&self) -> bool {
+        self.charged
+    }
+
+    pub(crate) fn policy(&self) -> Option<&str> {
+        self.facts.policy.as_deref()
     }
 
     pub(crate) fn own_challenge(&self) -> Option<&HeaderValue> {

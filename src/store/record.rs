@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use crate::{AuthMethod, Principal};
+use crate::{AuthMethod, Principal, limit::Limits};
 
 /// What a store knows of a key; never the secret.
 ///
@@ -124,6 +124,12 @@ impl KeyRecord {
     /// The plan whose limits hold.
     pub fn plan(mut self, plan: impl Into<String>) -> Self {
         self.principal = self.principal.edit().plan(plan).build();
+        self
+    }
+
+    /// The limits of this key alone, instead of the plan's.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.principal = self.principal.edit().limits(limits).build();
         self
     }
 

@@ -24,35 +24,38 @@ const TABLE: &[(&str, &[&str])] = &[
     ("vary", &[]),
     ("hex", &[]),
     ("peer", &[]),
-    ("principal", &[]),
     ("protocol", &[]),
     ("task", &[]),
     ("trace_id", &["hex"]),
     ("json", &["error"]),
     ("secret", &["error"]),
+    ("key", &["error", "hex", "secret"]),
+    ("limit", &["answer", "error", "key"]),
+    ("principal", &["limit"]),
     ("rejection", &["challenge", "error", "json", "principal"]),
     ("identity", &["principal", "rejection"]),
     ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
-    ("key", &["error", "hex", "secret"]),
+    ("attempts", &["answer", "limit", "rejection"]),
     ("validated", &["json"]),
-    ("store", &["answer", "error", "key", "principal", "secret"]),
-    ("gate", &["answer", "challenge", "credential", "decision", "identity", "peer", "principal", "protocol", "rejection", "trace_id", "vary"]),
-    ("authenticate", &["answer", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
+    ("store", &["answer", "error", "key", "limit", "principal", "secret"]),
+    ("gate", &["answer", "attempts", "challenge", "credential", "decision", "identity", "limit", "peer", "principal", "protocol", "rejection", "trace_id", "vary"]),
+    ("authenticate", &["answer", "attempts", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "rejection"]),
     ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
     ("token", &["answer", "clock", "error", "json", "key", "principal", "secret", "task"]),
     ("jwks", &["answer", "error", "token"]),
-    ("bearer", &["authenticate", "challenge", "clock", "credential", "error", "gate", "rejection", "token"]),
+    ("bearer", &["attempts", "authenticate", "challenge", "clock", "credential", "error", "gate", "rejection", "token"]),
     ("permission", &["answer", "challenge", "error", "gate", "identity", "principal", "rejection", "validated"]),
+    ("rate_limit", &["answer", "attempts", "clock", "error", "gate", "identity", "limit", "peer", "principal", "rejection"]),
     ("strict_body", &["challenge", "error", "gate", "json", "rejection", "validated"]),
     ("envelope", &["challenge", "clock", "decision", "json", "protocol", "rejection", "trace_id", "vary"]),
-    ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission"]),
+    ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission", "rate_limit"]),
     ("axum", &["identity", "permission", "principal", "rejection", "strict_body"]),
     ("tonic", &["envelope", "identity", "principal", "rejection"]),
     ("testing", &["authenticate", "clock", "key", "principal", "store"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
-const LAYERS: [&str; 6] = ["api_key", "bearer", "authenticate", "permission", "strict_body", "envelope"];
+const LAYERS: [&str; 7] = ["api_key", "bearer", "authenticate", "permission", "rate_limit", "strict_body", "envelope"];
 /// Rooms that nobody imports: hosts, the paved road, and what only tests need.
 const OUTERMOST: [&str; 4] = ["axum", "tonic", "stack", "testing"];
 
@@ -446,6 +449,8 @@ fn headers_are_looked_at_in_few_files() {
         "permission/organization.rs", // the header that a service declared
         "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request
+        "rate_limit/client_ip.rs",    // what a proxy says of the client
+        "rate_limit/headers.rs",      // whether a limit further in has spoken
         "strict_body/head.rs",        // whether a body is announced
         "strict_body/media.rs",       // the media type and the codings of a body
         "trace_id.rs",                // `traceparent`

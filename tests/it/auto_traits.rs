@@ -17,17 +17,20 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
-    Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, Clock, ConfigError, Decision, Detail, Disclosure,
-    ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStatus, KeyStore,
-    MemoryKeyStore, PeerAddr, Peppers, Permission, Principal, PrincipalBuilder, Rejection, RejectionKind, RequestHead,
-    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
+    Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
+    Disclosure, ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState,
+    KeyStatus, KeyStore, Limiter, MemoryKeyStore, PeerAddr, Peppers, Permission, Plans, Principal, PrincipalBuilder,
+    Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequireLayer, Rules, Secret, StoreFuture,
+    StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     jwks::{Https, JwksClient},
+    limit::{Bucket, Decided, Level, Levels, Limits, MemoryLimiter, WindowFacts},
     permission::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
+    rate_limit::{OnOutage, Partition, Plan, PlansBuilder},
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
@@ -78,6 +81,7 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<ApiKeyLayer>();
     shared::<AuthLayer>();
     shared::<RequireLayer>();
+    shared::<RateLimitLayer>();
     shared::<ErrorEnvelopeLayer>();
     shared::<AuthStack>();
     shared::<AuthGuards>();
@@ -137,6 +141,20 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ReadinessProbe<()>>();
     shared::<PeerAddr>();
     shared::<BearerLayer>();
+    shared::<Bucket>();
+    shared::<ClientIp>();
+    shared::<Decided>();
+    shared::<Level>();
+    shared::<Levels>();
+    shared::<Limits>();
+    everywhere::<MemoryLimiter>();
+    shared::<OnOutage>();
+    shared::<Partition>();
+    shared::<Plan>();
+    shared::<Plans>();
+    shared::<PlansBuilder>();
+    shared::<Quota>();
+    borrowed::<WindowFacts<'_>>();
     shared::<TokenVerifier>();
     everywhere::<TokenVerifierBuilder>();
     shared::<VerifyingKey>();
@@ -214,6 +232,7 @@ async fn traits_can_be_made_into_objects() {
     let store: Arc<dyn KeyStore> = Arc::new(store);
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
     let _keys: Option<Arc<dyn KeySource>> = None;
+    let _limiter: Option<Arc<dyn Limiter>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();

@@ -31,7 +31,12 @@ impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { refusal, types } = self;
         let mut problem = serializer.serialize_struct("Problem", 9)?;
-        let kind = types.map(|base| (format!("{base}{}", slug(refusal.code())), title(refusal.code())));
+        // A limit that is used up is a registered type (draft-ietf-httpapi-ratelimit-headers-11, section 5).
+        let kind = match (types, refusal.policy()) {
+            (Some(base), _) => Some((format!("{base}{}", slug(refusal.code())), title(refusal.code()))),
+            (None, Some(_)) => Some((QUOTA_EXCEEDED.0.to_owned(), QUOTA_EXCEEDED.1.to_owned())),
+            (None, None) => None,
+        };
         // RFC 9457, section 4.2.1: the title of `about:blank` is the phrase of the status.
         let phrase = refusal.status().canonical_reason().unwrap_or("Error");
         let (uri, title) = kind.as_ref().map_or(("about:blank", phrase), |(uri, title)| (uri, title));
@@ -43,12 +48,20 @@ impl Serialize for Body<'_> {
         if let Some(text) = refusal.system_message() {
             problem.serialize_field("system_message", text)?;
         }
+        if let Some(policy) = refusal.policy() {
+            problem.serialize_field("violated-policies", &[policy])?;
+        }
         problem.serialize_field("details", &refusal.details_object())?;
         problem.serialize_field("trace_id", &refusal.trace_id())?;
         problem.serialize_field("timestamp", &Shown(refusal.timestamp()))?;
         problem.end()
     }
 }
+
+const QUOTA_EXCEEDED: (&str, &str) = (
+    "https://iana.org/assignments/http-problem-types#quota-exceeded",
+    "Request cannot be satisfied as assigned quota has been exceeded",
+);
 
 /// Letters and digits of the code in lower case, all else a dash.
 fn slug(code: &str) -> String {

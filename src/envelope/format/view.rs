@@ -119,6 +119,12 @@ impl<'a> Refusal<'a> {
         self.rejection.retry_after_seconds()
     }
 
+    /// The limit that was used up, by its name.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        self.rejection.policy()
+    }
+
     /// The id of the request.
     #[must_use]
     pub const fn trace_id(&self) -> Option<TraceId> {

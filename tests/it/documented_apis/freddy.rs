@@ -331,6 +331,8 @@ fn the_ready_line_is_as_promised_and_the_only_one() {
         "deactivated",
         "revoked",
         "suspended",
+        "premium",
+        "limited",
         "token",
         "expired_token",
         "email",
@@ -339,8 +341,8 @@ fn the_ready_line_is_as_promised_and_the_only_one() {
         "other_organization",
     ];
     assert_eq!(names, promised);
-    let keys: HashSet<&str> = promised[..9].iter().map(|name| server.demo(name)).collect();
-    assert!(keys.len() == 9 && keys.iter().all(|key| key.len() == 43 && key.starts_with("ak_")));
+    let keys: HashSet<&str> = promised[..11].iter().map(|name| server.demo(name)).collect();
+    assert!(keys.len() == 11 && keys.iter().all(|key| key.len() == 43 && key.starts_with("ak_")));
     let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
 
     for key in &keys {

@@ -7,10 +7,15 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::server::Server;
+use crate::{
+    support::server::Server,
+    tokens::mint::{self, AUDIENCE, ISSUER},
+};
 
 const CONNECTIONS: usize = 1000;
 
@@ -47,8 +52,16 @@ fn allow_many_files() {
 #[test]
 fn r152_a_thousand_slow_bodies_hold_no_more_than_they_may() {
     allow_many_files();
-    let server = Server::start("freddy", &[]);
-    let key = format!("x-api-key: {}", server.demo("write"));
+    // Each comes from another subject, so that no plan's limit is in the way.
+    let (file, signer) = (format!("{}/jwks-memory.json", env!("CARGO_TARGET_TMPDIR")), mint::key("ed25519"));
+    fs::write(&file, mint::jwks(&["ed25519"])).unwrap();
+    let server = Server::start("freddy", &["--jwks", &file, "--issuer", ISSUER, "--audience", AUDIENCE]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = |subject: usize| {
+        let claims = mint::claims(now).text("sub", &format!("user_{subject}")).text("scope", "read write");
+        format!("authorization: Bearer {}", signer.seal(signer.header(), claims))
+    };
+    let key = token(0);
     let json = "content-type: application/json";
     let echo = |body: &str| server.request("POST /v1/echo", &[&key, json], body).status;
     for _ in 0..20 {
@@ -56,11 +69,14 @@ fn r152_a_thousand_slow_bodies_hold_no_more_than_they_may() {
     }
     let before = memory(&server, "VmRSS");
 
-    let head =
-        format!("POST /v1/echo HTTP/1.1\r\nhost: localhost\r\n{key}\r\n{json}\r\ncontent-length: {ANNOUNCED}\r\n\r\n");
+    let next = AtomicUsize::new(1);
     let start = r#"{"name":""#;
     let body = format!("{start}{}", "a".repeat(SENT - start.len()));
     let slow = || {
+        let key = token(next.fetch_add(1, Ordering::Relaxed));
+        let head = format!(
+            "POST /v1/echo HTTP/1.1\r\nhost: localhost\r\n{key}\r\n{json}\r\ncontent-length: {ANNOUNCED}\r\n\r\n"
+        );
         let mut stream = server.connect();
         // Whoever is refused does not get rid of all of it.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));

@@ -155,6 +155,7 @@ pub(crate) fn claims(now: u64) -> Object {
         .raw("iat", now - 60)
         .raw("exp", now + 3600)
         .text("scope", "read")
+        .text("plan", "premium")
 }
 
 pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {

@@ -9,7 +9,7 @@ mod grammar;
 mod hostile;
 mod key_sets;
 mod methods;
-mod mint;
+pub(crate) mod mint;
 mod pitfalls;
 mod revocation;
 mod rules_bearer;

@@ -1,0 +1,73 @@
+//! A budget of failed attempts, as whoever tells who is calling draws on it.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Answer, Rejection, limit::Bucket};
+
+/// What counts failed attempts.
+pub(crate) trait Budget: Send + Sync + 'static {
+    /// Takes one attempt out of a bucket, or refuses.
+    fn draw(&self, bucket: Bucket) -> Answer<Result<(), Rejection>>;
+
+    /// Puts one back.
+    fn give_back(&self, bucket: Bucket);
+}
+
+/// The failed attempts that whoever sends this request has left. A guard leaves it in the request; those behind draw on it
+/// before they do what is costly and could be in vain.
+#[derive(Clone)]
+pub(crate) struct Attempts {
+    budget: Arc<dyn Budget>,
+    bucket: Bucket,
+}
+
+impl Attempts {
+    pub(crate) const fn new(budget: Arc<dyn Budget>, bucket: Bucket) -> Self {
+        Self { budget, bucket }
+    }
+
+    /// Takes one out, or refuses.
+    pub(crate) fn draw(&self) -> Answer<Result<Drawn, Rejection>> {
+        let drawn = Drawn(self.clone());
+        self.budget.draw(self.bucket).map(|answer| answer.map(|()| drawn))
+    }
+}
+
+/// An attempt that was taken out of a budget. Dropped, it stays taken: who goes away in the middle of an attempt has made
+/// it.
+#[derive(Debug)]
+pub(crate) struct Drawn(Attempts);
+
+impl Drawn {
+    /// It was no failed one.
+    pub(crate) fn give_back(self) {
+        self.0.budget.give_back(self.0.bucket);
+    }
+}
+
+/// Whether an attempt was taken for a request, and who settles it.
+#[derive(Debug, Default)]
+pub(crate) enum Draw {
+    /// None was taken yet.
+    #[default]
+    NotYet,
+    /// One was taken, and is to be given back or not.
+    Held(Drawn),
+    /// Whoever took one settles it.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are costly without being waited for"))]
+    Settled,
+}
+
+impl Draw {
+    pub(crate) fn give_back(self) {
+        if let Self::Held(drawn) = self {
+            drawn.give_back();
+        }
+    }
+}
+
+impl fmt::Debug for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempts").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    bucket::Bucket,
+    limits::{Limits, MOST_WINDOWS},
+};
+use crate::{Answer, BoxError};
+
+/// What counts, and decides: [`MemoryLimiter`](super::MemoryLimiter) on one machine, or one of your own.
+///
+/// A limiter is asked with everything that it needs, and may forget a bucket as soon as it is full again. It must be exact:
+/// of any number of requests at once no more get through than the limits say, and one that is refused by one window is
+/// counted in none.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::{Answer, BoxError, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter}};
+///
+/// /// Counts in memory, and tells a metric.
+/// struct Counted(MemoryLimiter);
+///
+/// impl Limiter for Counted {
+///     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+///         // … count …
+///         self.0.decide(bucket, limits, cost, now)
+///     }
+///
+///     fn give_back(&self, bucket: Bucket, cost: u32) {
+///         self.0.give_back(bucket, cost);
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no limiter: it does not implement `Limiter`",
+    note = "implement `decide` and `give_back` for it; the page of the trait shows a whole one"
+)]
+pub trait Limiter: Send + Sync + 'static {
+    /// Takes so many requests out of every window of the bucket, or out of none. A cost of nought takes nothing and tells how
+    /// things stand; one that never fits is [`Decided::TooCostly`].
+    ///
+    /// `now` is the time since any start, on a clock that is never set back; a limiter with a clock of its own takes no notice.
+    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>>;
+
+    /// Puts back what a decision took, as far as it is not refilled already. Nobody waits for it.
+    fn give_back(&self, bucket: Bucket, cost: u32);
+}
+
+impl<T: Limiter + ?Sized> Limiter for Arc<T> {
+    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+        (**self).decide(bucket, limits, cost, now)
+    }
+
+    fn give_back(&self, bucket: Bucket, cost: u32) {
+        (**self).give_back(bucket, cost);
+    }
+}
+
+/// What a limiter decided.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::{Quota, limit::{Bucket, Decided, Limits, MemoryLimiter}};
+///
+/// let (limiter, limits) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?);
+/// let ask = || limiter.take(Bucket::of(["alice"]), &limits, 1, Duration::ZERO);
+/// assert!(matches!(ask(), Decided::Admitted(levels) if levels.speaking().remaining == 0));
+/// assert!(matches!(ask(), Decided::Refused { wait, .. } if wait == Duration::from_secs(60)));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Decided {
+    /// The request is counted; this is how the windows stand after it.
+    Admitted(Levels),
+    /// The request is not counted; this is how the windows stand.
+    Refused {
+        /// How the windows stand; the one that has to be waited for longest speaks.
+        levels: Levels,
+        /// How long until it would get through, if nothing else came.
+        wait: Duration,
+    },
+    /// It never gets through: it costs more than fits at once.
+    TooCostly {
+        /// What fits at once.
+        most: u32,
+    },
+}
+
+/// How the windows of a bucket stand.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::limit::{Level, Levels};
+///
+/// let levels = Levels::new([Level::new(95, Duration::from_secs(3)), Level::new(9_995, Duration::from_secs(44))], 0);
+/// assert_eq!(levels.speaking().remaining, 95);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    all: [Level; MOST_WINDOWS],
+    count: u8,
+    speaking: u8,
+}
+
+impl Levels {
+    /// The levels in the order of the windows, of which the first four count, and which of them speaks for all.
+    pub fn new(levels: impl IntoIterator<Item = Level>, speaking: usize) -> Self {
+        let mut all = Self { all: [Level::new(0, Duration::ZERO); MOST_WINDOWS], count: 0, speaking: 0 };
+        levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
+        all.speak(speaking);
+        all
+    }
+
+    #[inline]
+    pub(super) const fn none() -> Self {
+        Self { all: [Level { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS], count: 0, speaking: 0 }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, level: Level) {
+        if let Some(place) = self.all.get_mut(usize::from(self.count)) {
+            *place = level;
+            self.count += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn speak(&mut self, place: usize) {
+        self.speaking = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
+    }
+
+    /// The windows, in their order.
+    #[must_use]
+    pub fn all(&self) -> &[Level] {
+        &self.all[..usize::from(self.count)]
+    }
+
+    /// The window that would refuse first, or that has refused: what headers tell of.
+    #[must_use]
+    pub fn speaking(&self) -> Level {
+        self.all[usize::from(self.speaking)]
+    }
+
+    /// Its place among the windows.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        usize::from(self.speaking)
+    }
+}
+
+/// How one window stands.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::limit::Level;
+///
+/// let level = Level::new(95, Duration::from_secs(3));
+/// assert_eq!(level.remaining, 95);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Level {
+    /// How many requests would get through now.
+    pub remaining: u32,
+    /// How long until the bucket is full, if nothing else comes.
+    pub reset: Duration,
+}
+
+impl Level {
+    /// A level.
+    #[must_use]
+    pub const fn new(remaining: u32, reset: Duration) -> Self {
+        Self { remaining, reset }
+    }
+}

@@ -1,0 +1,142 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{quota::Quota, window::Window};
+use crate::{ConfigError, key::sha256};
+
+/// Several quotas that are decided together: a request gets through all of them and is counted in each, or it is counted in
+/// none. A clone is one reference count.
+///
+/// ```
+/// use tower_auth::{Quota, limit::Limits};
+///
+/// let limits = Limits::new([Quota::per_minute(100), Quota::per_day(10_000)])?;
+/// assert_eq!(limits.to_string(), "100 per 60s; 10000 per 86400s");
+/// assert!(Limits::new([Quota::per_minute(0)]).is_err());
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    windows: Box<[Window]>,
+    /// What they say, in short: equal for equal quotas.
+    id: u64,
+}
+
+/// A plan with more windows is one that nobody understands.
+pub(super) const MOST_WINDOWS: usize = 4;
+
+impl Limits {
+    /// These quotas together.
+    ///
+    /// # Errors
+    /// When there is none, or more than four, when one lets nothing through, or two have one name.
+    pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Result<Self, ConfigError> {
+        let windows = quotas.into_iter().map(Window::new).collect::<Result<Box<[_]>, _>>()?;
+        if windows.is_empty() || windows.len() > MOST_WINDOWS {
+            return Err(ConfigError::new(
+                format!("{} quotas stand together", windows.len()),
+                format!("give one to {MOST_WINDOWS}: a short one against bursts, a long one against the sum"),
+            ));
+        }
+        for (place, window) in windows.iter().enumerate() {
+            let (name, others) = (window.quota.name(), &windows[place + 1..]);
+            if others.iter().any(|other| other.quota.name() == name) {
+                return Err(ConfigError::new(
+                    format!("two quotas that stand together are called {name:?}"),
+                    "tell them apart with .named(..)",
+                ));
+            }
+        }
+        let mut said = Vec::new();
+        for window in &windows {
+            said.extend(window.interval.to_le_bytes());
+            said.extend(window.size.to_le_bytes());
+            said.extend(window.quota.period().as_nanos().to_le_bytes());
+        }
+        let digest = sha256(&said);
+        let id = digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        Ok(Self(Arc::new(Inner { windows, id })))
+    }
+
+    /// How many windows they are, one to four.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.windows.len()
+    }
+
+    /// Never: there is at least one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.windows.is_empty()
+    }
+
+    /// The largest request that can ever get through: what fits at once in the smallest window.
+    #[must_use]
+    pub fn most(&self) -> u32 {
+        self.0.windows.iter().map(|window| window.size).min().unwrap_or_default()
+    }
+
+    /// What a window is, in the order in which the quotas were given.
+    #[must_use]
+    pub fn windows(&self) -> impl ExactSizeIterator<Item = WindowFacts<'_>> {
+        self.0.windows.iter().map(|window| WindowFacts {
+            name: window.quota.name(),
+            size: window.size,
+            refill: Duration::from_nanos(window.capacity()),
+        })
+    }
+
+    /// The nanoseconds that refill a window by one.
+    pub(crate) fn interval(&self, place: usize) -> u64 {
+        self.0.windows.get(place).map_or(0, |window| window.interval)
+    }
+
+    pub(super) fn all(&self) -> &[Window] {
+        &self.0.windows
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.0.id
+    }
+}
+
+impl PartialEq for Limits {
+    fn eq(&self, other: &Self) -> bool {
+        let quotas = |limits: &Self| limits.0.windows.iter().map(|window| window.quota.clone()).collect::<Vec<_>>();
+        Arc::ptr_eq(&self.0, &other.0) || quotas(self) == quotas(other)
+    }
+}
+
+impl Eq for Limits {}
+
+impl std::fmt::Display for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (place, window) in self.0.windows.iter().enumerate() {
+            write!(f, "{}{}", if place == 0 { "" } else { "; " }, window.quota)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is fixed about a window of [`Limits`]; a [`Limiter`](super::Limiter) of your own reads it.
+///
+/// ```
+/// use tower_auth::{Quota, limit::Limits};
+///
+/// let limits = Limits::new([Quota::per_minute(100).burst(120)])?;
+/// let minute = limits.windows().next().unwrap();
+/// assert_eq!((minute.name, minute.size, minute.refill.as_secs()), ("minute", 120, 72));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowFacts<'a> {
+    /// The name that headers show.
+    pub name: &'a str,
+    /// How many requests fit at once.
+    pub size: u32,
+    /// How long an empty bucket takes to be full.
+    pub refill: Duration,
+}

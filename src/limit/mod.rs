@@ -1,0 +1,51 @@
+//! Limits: how many requests, in what time, and who counts them.
+//!
+//! A [`Quota`] is one limit, [`Limits`] are several that are decided together, a [`Bucket`] says whose requests they count,
+//! and a [`Limiter`] counts and decides. [`RateLimitLayer`](crate::RateLimitLayer) asks it about requests, by the plan of
+//! whoever is calling.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_auth::{Quota, limit::{Bucket, Decided, Limits, MemoryLimiter}};
+//!
+//! let limits = Limits::new([Quota::per_second(2), Quota::per_minute(10)])?;
+//! let limiter = MemoryLimiter::new();
+//! let alice = |at| limiter.take(Bucket::of(["alice"]), &limits, 1, at);
+//! assert!(matches!(alice(Duration::ZERO), Decided::Admitted(_)));
+//! assert!(matches!(alice(Duration::ZERO), Decided::Admitted(_)));
+//! assert!(matches!(alice(Duration::ZERO), Decided::Refused { wait, .. } if wait == Duration::from_millis(500)));
+//! # Ok::<_, tower_auth::ConfigError>(())
+//! ```
+//!
+//! # How it counts
+//!
+//! By the generic cell rate algorithm, as `governor` has it: a bucket is the one time at which it will be full again, so it
+//! is exact, costs no work while nobody asks, and has no boundary at which twice the limit gets through.
+//!
+//! # When the limits of a bucket change
+//!
+//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing. Each window takes over as many
+//! requests as the window of the same period had counted and not refilled yet; a window of a period that was not there
+//! before takes over the most that any of the old ones had. What is more than fits is dropped.
+//!
+//! # When not to use it
+//!
+//! To bound how many requests are handled at once: that is `tower::limit::ConcurrencyLimitLayer`'s. And for budgets that
+//! have to survive a restart: this is memory.
+
+mod bucket;
+mod limiter;
+mod limits;
+mod lock;
+mod memory;
+mod quota;
+mod shard;
+mod window;
+
+pub use self::{
+    bucket::Bucket,
+    limiter::{Decided, Level, Levels, Limiter},
+    limits::{Limits, WindowFacts},
+    memory::MemoryLimiter,
+    quota::Quota,
+};

@@ -1,0 +1,186 @@
+//! What a response says of a limit, without formatting machinery.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::limit::{Levels, Limits};
+
+/// Which headers a layer writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    pub(super) legacy: bool,
+    /// Whether `X-RateLimit-Reset` is a time of day, in Unix seconds; otherwise it is how many seconds are left.
+    pub(super) unix: bool,
+    /// `X-RateLimit-Retry-After`.
+    pub(super) retry_after: bool,
+    /// `RateLimit-Policy` and `RateLimit`.
+    pub(super) ietf: bool,
+}
+
+impl Style {
+    pub(super) const NONE: Self = Self { legacy: false, unix: false, retry_after: false, ietf: false };
+    pub(super) const LEGACY: Self = Self { legacy: true, ..Self::NONE };
+
+    pub(super) const fn is_any(self) -> bool {
+        self.legacy || self.retry_after || self.ietf
+    }
+}
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const RETRY_AFTER: HeaderName = HeaderName::from_static("x-ratelimit-retry-after");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// How a bucket stands, as headers say it.
+#[derive(Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) size: u32,
+    pub(super) remaining: u32,
+    pub(super) reset: Duration,
+    /// How long a refused request has to wait; nothing where it was let through.
+    pub(super) wait: Duration,
+}
+
+impl Standing {
+    /// Writes the headers that are not there yet: a limit further in has spoken before.
+    #[inline]
+    pub(super) fn write(
+        self,
+        style: Style,
+        fields: Option<&[HeaderValue; 2]>,
+        headers: &mut HeaderMap,
+        now: impl FnOnce() -> SystemTime,
+    ) {
+        if headers.contains_key(LIMIT) || headers.contains_key(STATE) {
+            return;
+        }
+        self.each(style, fields, now, |name, value| {
+            headers.insert(name, value);
+        });
+    }
+
+    /// The headers of a refusal.
+    pub(super) fn of_refusal(
+        self,
+        style: Style,
+        fields: Option<&[HeaderValue; 2]>,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = Vec::with_capacity(7);
+        headers.push((header::CACHE_CONTROL, NO_STORE));
+        self.each(style, fields, now, |name, value| headers.push((name, value)));
+        headers
+    }
+
+    #[inline]
+    fn each(
+        self,
+        style: Style,
+        fields: Option<&[HeaderValue; 2]>,
+        now: impl FnOnce() -> SystemTime,
+        mut write: impl FnMut(HeaderName, HeaderValue),
+    ) {
+        if style.legacy {
+            let reset = if style.unix { unix(now(), self.reset) } else { up(self.reset) };
+            write(LIMIT, number(u64::from(self.size)));
+            write(REMAINING, number(u64::from(self.remaining)));
+            write(RESET, number(reset));
+        }
+        if style.retry_after {
+            write(RETRY_AFTER, number(up(self.wait)));
+        }
+        if let Some([policy, state]) = fields {
+            write(POLICY, policy.clone());
+            write(STATE, state.clone());
+        }
+    }
+}
+
+/// Whole seconds, rounded up: who comes then does not come too early.
+pub(super) const fn up(time: Duration) -> u64 {
+    let more = if time.subsec_nanos() > 0 { 1 } else { 0 };
+    time.as_secs().saturating_add(more)
+}
+
+/// The time of day then, in Unix seconds, rounded up.
+fn unix(now: SystemTime, then: Duration) -> u64 {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    up(now.saturating_add(then))
+}
+
+/// The numbers below ten thousand, four digits each.
+static DIGITS: [u8; 40_000] = {
+    let mut digits = [b'0'; 40_000];
+    let mut number = 0;
+    while number < 10_000 {
+        let (mut rest, mut place) = (number, 4);
+        while place > 0 {
+            place -= 1;
+            #[expect(clippy::cast_possible_truncation, reason = "a digit")]
+            let digit = b'0' + (rest % 10) as u8;
+            digits[number * 4 + place] = digit;
+            rest /= 10;
+        }
+        number += 1;
+    }
+    digits
+};
+
+/// A number as a header says it; a small one is copied from nowhere.
+#[inline]
+fn number(number: u64) -> HeaderValue {
+    let places = match number {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
+        _ => return HeaderValue::from(number),
+    };
+    // It is below ten thousand.
+    let end = usize::try_from(number).unwrap_or(0) * 4 + 4;
+    std::str::from_utf8(&DIGITS[end - places..end]).map_or_else(|_| HeaderValue::from(number), HeaderValue::from_static)
+}
+
+/// `"minute";q=100;w=60, "day";q=10000;w=86400`: how much fits, and how long an empty bucket takes to be full
+/// (draft-ietf-httpapi-ratelimit-headers-11, section 3).
+pub(super) fn policy(limits: &Limits) -> HeaderValue {
+    let mut text = String::new();
+    for window in limits.windows() {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let _ = write!(text, "{separator}\"{}\";q={};w={}", window.name, window.size, up(window.refill).max(1));
+    }
+    value(text)
+}
+
+/// `"minute";r=50;t=30`: how much is left, and over how long it may be spent at the rate of the limit; where nothing is, how
+/// long until something is (the same draft, sections 4 and 6: who reads `r` and `t` as a rate must not be sent too fast).
+pub(super) fn state(limits: &Limits, levels: &Levels, wait: Duration) -> HeaderValue {
+    let mut text = String::new();
+    for (window, level) in limits.windows().zip(levels.all()) {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let each = window.refill / window.size.max(1);
+        let time = if level.remaining > 0 {
+            each.saturating_mul(level.remaining)
+        } else if wait > Duration::ZERO {
+            wait.min(level.reset)
+        } else {
+            // Full again after `reset`: one fits as soon as all but the last of it is over.
+            level.reset.saturating_sub(window.refill.saturating_sub(each))
+        };
+        let _ = write!(text, "{separator}\"{}\";r={};t={}", window.name, level.remaining, up(time).max(1));
+    }
+    value(text)
+}
+
+/// Names and numbers are printable.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}

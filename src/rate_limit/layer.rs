@@ -1,0 +1,268 @@
+use std::{fmt, sync::Arc};
+
+use http::request::Parts;
+use tower_layer::Layer;
+
+use super::{
+    client_ip::ClientIp,
+    failures::{self, FailureGuard},
+    guard::{self, Counter, LimitGuard, OnOutage, Partition, Whose},
+    headers::Style,
+    plans::Plans,
+};
+use crate::{
+    Clock, ConfigError, Principal, Quota,
+    gate::{Gate, Guard, Guards},
+    limit::{Bucket, Limiter, Limits, MemoryLimiter},
+};
+
+/// Lets so many requests through, and answers the others 429.
+///
+/// In: any request; where plans or callers count, one that an authentication layer further out has seen. Out: the request,
+/// and on its response how the limit stands; or a refusal with `Retry-After`. The [module page](crate::rate_limit) has the
+/// whole list.
+///
+/// ```
+/// use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer};
+///
+/// let plans = Plans::new().plan("standard", [Quota::per_minute(100)]).fallback("standard").build()?;
+/// let by_plan = RateLimitLayer::by_plan(&plans).unix_reset();
+/// let by_address = RateLimitLayer::by_address(Quota::per_second(20).burst(100), ClientIp::peer());
+/// let failures = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::behind(["10.0.0.0/8"])?);
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is mounted"]
+pub struct RateLimitLayer(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Limit(guard::Facts),
+    Failures(failures::Facts),
+}
+
+impl RateLimitLayer {
+    /// Counts each caller by the limits of their plan ([`Principal::plan`]), or by limits of their own
+    /// ([`Principal::limits`]). Only callers count whom an authentication layer further out has proved; visitors are let
+    /// through, and without any such layer a request is answered 500.
+    pub fn by_plan(plans: &Plans) -> Self {
+        let whose = Whose::Plan { plans: plans.clone(), partition: Partition::Key, class: None };
+        Self::limit(whose, None, MemoryLimiter::new())
+    }
+
+    /// Counts each address; IPv6 by the /64. All that come from one address share its limit: offices, mobile networks.
+    pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
+        match Limits::new(quotas) {
+            Ok(limits) if limits.len() == 1 => {
+                Self::limit(Whose::Address { limits, ip }, None, MemoryLimiter::narrow())
+            }
+            Ok(limits) => Self::limit(Whose::Address { limits, ip }, None, MemoryLimiter::new()),
+            Err(fault) => Self::limit(Whose::Nobody, Some(fault), MemoryLimiter::new()),
+        }
+    }
+
+    /// Counts the callers that this puts into one bucket. It sees only callers whom an authentication layer has proved, so
+    /// that no stranger spends another's limit; all callers have the same limits.
+    ///
+    /// ```
+    /// use tower_auth::{Quota, RateLimitLayer, limit::Bucket};
+    ///
+    /// let uploads = RateLimitLayer::by(Quota::per_hour(20), |who, _| Bucket::of(["uploads", who.account().unwrap_or_default()]));
+    /// ```
+    pub fn by(
+        quotas: impl IntoIterator<Item = Quota>,
+        bucket: impl Fn(&Principal, &Parts) -> Bucket + Send + Sync + 'static,
+    ) -> Self {
+        match Limits::new(quotas) {
+            Ok(limits) => Self::limit(Whose::Own { limits, bucket: Arc::new(bucket) }, None, MemoryLimiter::new()),
+            Err(fault) => Self::limit(Whose::Nobody, Some(fault), MemoryLimiter::new()),
+        }
+    }
+
+    /// Counts failed attempts by address: bad credentials, wrong passwords, and what was forbidden.
+    ///
+    /// In a stack an attempt is taken only before something costly, a look-up in a store that has to be waited for or a
+    /// signature, and given back when it succeeds; who goes away meanwhile has made it. So a key that is at hand is never
+    /// kept waiting by a neighbour who guesses. Alone, as in front of a login, every request takes an attempt, which is
+    /// given back when it succeeds.
+    pub fn failures(quota: Quota, ip: ClientIp) -> Self {
+        let (limits, fault) = match Limits::new(quota) {
+            Ok(limits) => (Some(limits), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let counter = Counter::new(MemoryLimiter::narrow());
+        Self(Kind::Failures(failures::Facts { limits, ip, counter, deferred: false, report_only: false, fault }))
+    }
+
+    fn limit(whose: Whose, fault: Option<ConfigError>, limiter: MemoryLimiter) -> Self {
+        let counter = Counter::new(limiter);
+        Self(Kind::Limit(guard::Facts { whose, cost: None, counter, style: Style::LEGACY, report_only: false, fault }))
+    }
+
+    /// Whose requests count together under a plan; each credential's by default.
+    pub fn partition(mut self, by: Partition) -> Self {
+        match &mut self.0 {
+            Kind::Limit(guard::Facts { whose: Whose::Plan { partition, .. }, .. }) => *partition = by,
+            _ => self.misplaced("partition", "by_plan"),
+        }
+        self
+    }
+
+    /// The class of a route, by which plans may have other limits ([`Plan::class`](super::Plan::class)); a class that a
+    /// plan does not know is limited as all routes are.
+    pub fn class(mut self, of: impl Fn(&Parts) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        match &mut self.0 {
+            Kind::Limit(guard::Facts { whose: Whose::Plan { class, .. }, .. }) => *class = Some(Arc::new(of)),
+            _ => self.misplaced("class", "by_plan"),
+        }
+        self
+    }
+
+    /// What a request costs, one by default. Nought is counted nowhere; what costs more than ever fits at once is answered
+    /// 400, for waiting would not help.
+    pub fn cost(mut self, of: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
+        match &mut self.0 {
+            Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
+            Kind::Failures(_) => self.misplaced("cost", "by_plan, by_address and by"),
+        }
+        self
+    }
+
+    /// Counts with this instead of in memory.
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.counter().limiter = Arc::new(limiter);
+        self
+    }
+
+    /// What is done where the limiter does not answer; 503 by default.
+    pub fn on_outage(mut self, policy: OnOutage) -> Self {
+        self.counter().on_outage = policy;
+        self
+    }
+
+    /// Writes `X-RateLimit-Reset` as a time of day in Unix seconds, instead of the seconds that are left.
+    pub fn unix_reset(self) -> Self {
+        self.style("unix_reset", |style| style.unix = true)
+    }
+
+    /// Writes `X-RateLimit-Retry-After` too: the seconds to wait, nought where the request was let through.
+    pub fn x_retry_after(self) -> Self {
+        self.style("x_retry_after", |style| style.retry_after = true)
+    }
+
+    /// Writes `RateLimit-Policy` and `RateLimit` too, which tell of all windows (draft-ietf-httpapi-ratelimit-headers-11).
+    pub fn ietf_headers(self) -> Self {
+        self.style("ietf_headers", |style| style.ietf = true)
+    }
+
+    /// Writes no `X-RateLimit` headers; together with [`ietf_headers`](Self::ietf_headers), called after it, those of the
+    /// IETF alone.
+    pub fn no_headers(self) -> Self {
+        self.style("no_headers", |style| *style = Style::NONE)
+    }
+
+    /// Counts, tells the log and the observer, and lets pass: for the weeks before a limit is enforced.
+    pub fn report_only(mut self) -> Self {
+        match &mut self.0 {
+            Kind::Limit(facts) => facts.report_only = true,
+            Kind::Failures(facts) => facts.report_only = true,
+        }
+        self
+    }
+
+    /// The clock that limits go by; in a stack, the stack's. All clones of a layer have one: the first that is set.
+    pub fn clock(self, clock: impl Into<Clock>) -> Self {
+        let _ = self.shared_counter().clock.set(clock.into());
+        self
+    }
+
+    /// How often the limiter did not answer: each was refused, let in, or counted here, as [`OnOutage`] says.
+    #[must_use]
+    pub fn outages(&self) -> u64 {
+        self.shared_counter().outages.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn style(mut self, name: &'static str, change: impl FnOnce(&mut Style)) -> Self {
+        match &mut self.0 {
+            Kind::Limit(facts) => change(&mut facts.style),
+            Kind::Failures(_) => self.misplaced(name, "by_plan, by_address and by"),
+        }
+        self
+    }
+
+    fn misplaced(&mut self, method: &'static str, of: &'static str) {
+        let fault = ConfigError::new(
+            format!("RateLimitLayer::{method} was called on a layer that it means nothing to"),
+            format!("call it on a layer made with {of}"),
+        );
+        match &mut self.0 {
+            Kind::Limit(facts) => facts.fault.get_or_insert(fault),
+            Kind::Failures(facts) => facts.fault.get_or_insert(fault),
+        };
+    }
+
+    fn counter(&mut self) -> &mut Counter {
+        match &mut self.0 {
+            Kind::Limit(facts) => &mut facts.counter,
+            Kind::Failures(facts) => &mut facts.counter,
+        }
+    }
+
+    const fn shared_counter(&self) -> &Counter {
+        match &self.0 {
+            Kind::Limit(facts) => &facts.counter,
+            Kind::Failures(facts) => &facts.counter,
+        }
+    }
+
+    /// Whether it stands in front of the authentication in a stack, since it has to know nobody.
+    pub(crate) const fn is_before_identity(&self) -> bool {
+        matches!(&self.0, Kind::Failures(_) | Kind::Limit(guard::Facts { whose: Whose::Address { .. }, .. }))
+    }
+
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        let (Kind::Limit(guard::Facts { fault, .. }) | Kind::Failures(failures::Facts { fault, .. })) = &self.0;
+        fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// The guard in a stack, whose own methods draw on a budget of failures.
+    pub(crate) fn guard_in_stack(&self, clock: &Clock) -> Arc<dyn Guard> {
+        let _ = self.shared_counter().clock.set(clock.clone());
+        match &self.0 {
+            Kind::Limit(_) => self.guard(),
+            Kind::Failures(facts) => {
+                Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ..facts.clone() })))
+            }
+        }
+    }
+
+    fn guard(&self) -> Arc<dyn Guard> {
+        match &self.0 {
+            Kind::Limit(facts) => Arc::new(LimitGuard(Arc::new(facts.clone()))),
+            Kind::Failures(facts) => Arc::new(FailureGuard(Arc::new(facts.clone()))),
+        }
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate::new(inner, Arc::new(Guards::new([self.guard()])))
+    }
+}
+
+impl fmt::Debug for RateLimitLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.0 {
+            Kind::Limit(guard::Facts { whose, .. }) => match whose {
+                Whose::Plan { .. } => "by_plan",
+                Whose::Address { .. } => "by_address",
+                Whose::Own { .. } => "by",
+                Whose::Nobody => "faulty",
+            },
+            Kind::Failures(_) => "failures",
+        };
+        f.debug_tuple("RateLimitLayer").field(&kind).finish()
+    }
+}
