@@ -37,6 +37,7 @@ pub mod key;
 pub mod limit;
 pub mod permission;
 pub mod rate_limit;
+pub mod registry;
 pub mod rejection;
 pub mod stack;
 pub mod store;
@@ -70,6 +71,7 @@ pub use self::{
     permission::{Check, Denial, Permission, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
     rate_limit::{ClientIp, Plans, RateLimitLayer},
+    registry::{KeyError, KeyRegistry, NewKey},
     rejection::{Detail, Rejection, RejectionKind},
     secret::Secret,
     stack::AuthStack,

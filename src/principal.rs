@@ -36,6 +36,8 @@ struct Facts {
     method: AuthMethod,
     credential_id: Option<String>,
     credential_hint: Option<String>,
+    /// The id of the first of the keys that this one has succeeded.
+    first_id: Option<String>,
     claims: Option<Extra>,
     limits: Option<Limits>,
     bucket: Remembered,
@@ -112,6 +114,7 @@ impl Principal {
             method: AuthMethod::Other(Cow::Borrowed("custom")),
             credential_id: None,
             credential_hint: None,
+            first_id: None,
             claims: None,
             limits: None,
             bucket: Remembered::default(),
@@ -218,7 +221,8 @@ impl Principal {
     /// subject, for the next token of the same subject is no new caller.
     pub(crate) fn bucket(&self) -> Bucket {
         let facts = &*self.0;
-        *facts.bucket.0.get_or_init(|| match (&facts.method, &facts.credential_id) {
+        let id = facts.first_id.as_ref().or(facts.credential_id.as_ref());
+        *facts.bucket.0.get_or_init(|| match (&facts.method, id) {
             (AuthMethod::ApiKey, Some(id)) => Bucket::of(["key", id]),
             (AuthMethod::Other(method), _) => Bucket::of(["subject", "other", method, &facts.subject]),
             (method, _) => Bucket::of(["subject", &method.to_string(), &facts.subject]),
@@ -308,6 +312,14 @@ impl PrincipalBuilder {
     /// See [`Principal::claims`].
     pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
         self.set(|facts| facts.claims = Some(Extra(claims)))
+    }
+
+    /// Another key, in the place of this one.
+    pub(crate) fn succeeding(self, id: &str) -> Self {
+        self.set(|facts| {
+            let before = facts.credential_id.replace(id.to_owned());
+            facts.first_id = facts.first_id.take().or(before);
+        })
     }
 
     pub(crate) fn subject(self, subject: impl Into<String>) -> Self {

@@ -1,30 +1,25 @@
-//! The principals of the demo. Their keys are minted at every start and shown on the ready line, nowhere else.
+//! The principals of the demo.
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value};
-use tower_auth::{BoxError, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Quota, limit::Limits};
+use serde_json::Value;
+use tower_auth::{BoxError, KeyRegistry, KeyScheme, KeyState};
 
-use crate::{login::Users, tokens::Mint};
-
-pub(crate) const ORGANIZATION: &str = "org_demo";
-const OTHER_ORGANIZATION: &str = "org_other";
+use crate::{
+    common::{ORGANIZATION, OTHER_ORGANIZATION, adopt, limited, reader},
+    login::Users,
+    tokens::Mint,
+};
 
 const EMAIL: &str = "demo@example.com";
 
 /// Creates a key of every kind, a user and tokens; gives them by name.
-pub(crate) fn create(
+pub(crate) async fn create(
     scheme: &KeyScheme,
-    store: &MemoryKeyStore,
+    registry: &KeyRegistry,
     users: &mut Users,
     mint: &Mint,
 ) -> Result<Value, BoxError> {
-    let reader = |name: &str| {
-        KeyRecord::new(format!("key_{name}"), "acct_demo")
-            .organizations([ORGANIZATION])
-            .plan("standard")
-            .scopes(["read"])
-    };
     let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
     let records = [
         ("read", reader("read")),
@@ -37,12 +32,9 @@ pub(crate) fn create(
         ("revoked", reader("revoked").state(KeyState::Revoked)),
         ("suspended", reader("suspended").account_suspended(true)),
         ("premium", reader("premium").plan("premium")),
-        ("limited", reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?)),
+        ("limited", limited()?),
     ];
-    let mut demo = Map::new();
-    for (name, record) in records {
-        demo.insert(name.to_owned(), store.create(scheme, record)?.expose().into());
-    }
+    let mut demo = adopt(registry, scheme, records).await?;
     let (token, expired) = mint.demo()?;
     demo.insert("token".to_owned(), token.into());
     demo.insert("expired_token".to_owned(), expired.into());

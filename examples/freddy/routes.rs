@@ -17,11 +17,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ConfigError, Decision, Disclosure, ErrorEnvelopeLayer,
-    KeyScheme, MemoryKeyStore, Principal, Rejection, RequireLayer, StrictBodyLayer, StrictJson,
+    KeyRegistry, KeyScheme, MemoryKeyStore, Principal, RateLimitLayer, Rejection, RequireLayer, StrictBodyLayer,
+    StrictJson,
     permission::{OrgSource, member_of, role},
 };
 
-use crate::{demo::ORGANIZATION, limits::Limited, login::Users};
+use crate::{
+    common::{self, ORGANIZATION},
+    keys,
+    login::Users,
+};
 
 /// How many requests behind the guards were admitted and refused since the start.
 #[derive(Clone, Default)]
@@ -45,40 +50,52 @@ impl Stats {
     }
 }
 
-pub(crate) fn app(
-    scheme: KeyScheme,
-    store: MemoryKeyStore,
-    tokens: BearerLayer,
-    users: Users,
-    limit: usize,
-    limited: Limited,
-) -> Result<Router, ConfigError> {
+/// What the server is made of.
+pub(crate) struct Parts {
+    pub(crate) scheme: KeyScheme,
+    pub(crate) store: MemoryKeyStore,
+    pub(crate) registry: KeyRegistry,
+    pub(crate) tokens: BearerLayer,
+    pub(crate) users: Users,
+    pub(crate) failures: RateLimitLayer,
+    /// How many bytes a body may have.
+    pub(crate) limit: usize,
+}
+
+pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
+    let Parts { scheme, store, registry, tokens, users, failures, limit } = parts;
     let stats = Stats::default();
     let counted = stats.clone();
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .auth(AuthLayer::first(tokens).then(keys)) // both at once are normal: the token decides
-        .limit(limited.failures.clone())
-        .limit(limited.plans)
+        .limit(failures.clone())
+        .limit(common::plans()?.x_retry_after())
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
     let short = BodyLimits::new().bytes(limit.min(LONGEST_LOGIN));
     let limits = BodyLimits::new().bytes(limit);
-    let documented = StrictBodyLayer::<Echo>::new()?.limits(limits);
+    let documented = StrictBodyLayer::<Echo>::new()?.limits(limits.clone());
     let private = Router::new()
         .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
         .route("/v1/echo", post(echo).route_layer(documented).route_layer(RequireLayer::scope("write")))
         .route("/v1/admin/stats", get(admin_stats).route_layer(RequireLayer::new(role("admin"))))
         .route("/v1/webhooks", post(webhook).route_layer(RequireLayer::scope("webhook")))
-        .route("/v1/organizations/{org_id}", get(organization).route_layer(members))
+        .route("/v1/organizations/{org_id}", get(organization).route_layer(members.clone()))
+        .route(
+            "/v1/organizations/{org_id}/files",
+            get(files).route_layer(members.clone()).route_layer(RequireLayer::scope("read")),
+        )
         .with_state(stats)
+        .merge(keys::routes(registry, members))
+        .layer(Extension(limits))
         .layer(stack.guards());
     Ok(Router::new()
         .route("/health", get(health))
-        .route("/v1/auth/login", post(login).layer((limited.failures, Extension(short))).with_state(Arc::new(users)))
+        .route("/v1/auth/login", post(login).layer((failures, Extension(short))).with_state(Arc::new(users)))
         .merge(private)
         .layer(DefaultBodyLimit::disable()) // the strict bodies' own limit holds
         .fallback(nothing_here) // an unknown path is 404 to anyone, known paths are the guards' business
@@ -157,4 +174,8 @@ async fn webhook(who: Principal) -> Json<Value> {
 
 async fn organization(Path(id): Path<String>) -> Json<Value> {
     Json(json!({ "id": id, "object": "organization", "name": "Demo Organization" }))
+}
+
+async fn files() -> Json<Value> {
+    Json(json!({ "files": [], "total_count": 0, "data": [], "object": "list" }))
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use jsonwebtoken::{Algorithm as Signed, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower_auth::{
-    BearerLayer, BoxError, Secret, Task, TokenVerifier,
+    BearerLayer, BoxError, Principal, Secret, Task, TokenVerifier,
     jwks::JwksClient,
     token::{Algorithm, KeySet, TokenVerifierBuilder, VerifyingKey},
 };
 
-use crate::{demo::ORGANIZATION, login::random, options::Outside};
+use crate::{common::ORGANIZATION, login::random, options::Outside};
 
 const ISSUER: &str = "freddy";
 const AUDIENCE: &str = "freddy";
@@ -31,13 +31,31 @@ impl Mint {
         Ok((self.token(now, "demo")?, self.token(now - 2 * LIFETIME, "expired")?))
     }
 
+    /// A token that may do what this caller may, and how long it is good.
+    #[allow(dead_code, reason = "only one of the servers exchanges keys for tokens")]
+    pub(crate) fn exchange(&self, who: &Principal) -> Result<(String, Duration), BoxError> {
+        let claims = json!({
+            "sub": who.subject(), "client_id": who.credential_id(), "jti": format!("token_{}", random()?),
+            "scope": who.scopes().join(" "), "organizations": who.organizations(), "account": who.account(),
+            "roles": who.roles(), "plan": who.plan(),
+        });
+        Ok((self.sign(claims, SystemTime::now())?, LIFETIME))
+    }
+
     fn token(&self, issued: SystemTime, id: &str) -> Result<String, BoxError> {
-        let issued = issued.duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-        let claims: Value = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": "user_1", "client_id": "freddy", "jti": format!("token_{id}"),
-            "iat": issued, "exp": issued + LIFETIME.as_secs(),
+        let claims = json!({
+            "sub": "user_1", "client_id": "freddy", "jti": format!("token_{id}"),
             "scope": "read", "organizations": [ORGANIZATION], "account": "acct_demo", "plan": "standard",
         });
+        self.sign(claims, issued)
+    }
+
+    fn sign(&self, mut claims: Value, issued: SystemTime) -> Result<String, BoxError> {
+        let issued = issued.duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        claims["iss"] = ISSUER.into();
+        claims["aud"] = AUDIENCE.into();
+        claims["iat"] = issued.into();
+        claims["exp"] = (issued + LIFETIME.as_secs()).into();
         let header = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Signed::HS256) };
         Ok(encode(&header, &claims, &EncodingKey::from_secret(self.0.expose().as_bytes()))?)
     }

@@ -22,6 +22,8 @@ pub enum Disclosure {
     Nothing,
     /// That it is expired, paused, deactivated or suspended. Revoked and not yet valid keys still look unknown.
     State,
+    /// The same, that it is revoked, and its id: details have `expired_at`, or `key_id`.
+    All,
 }
 
 /// Reads a key, checks its form, asks the store, and tells what the record means.
@@ -118,13 +120,18 @@ impl Judge {
             KeyStatus::Deactivated => (RejectionKind::DeactivatedKey, "the key is deactivated"),
             KeyStatus::AccountSuspended => (RejectionKind::Suspended, "the key's account is suspended"),
             KeyStatus::OrganizationSuspended => (RejectionKind::Suspended, "the key's organisation is suspended"),
-            KeyStatus::Revoked => (RejectionKind::InvalidKey, "the key is revoked"),
+            KeyStatus::Revoked => (RejectionKind::RevokedKey, "the key is revoked"),
             KeyStatus::NotYetValid(_) => (RejectionKind::InvalidKey, "the key is not yet valid"),
             KeyStatus::Active => (RejectionKind::Internal, "an active key was refused"),
         };
-        let told = kind != RejectionKind::InvalidKey && self.disclosure == Disclosure::State;
+        let told = match self.disclosure {
+            Disclosure::Nothing => false,
+            Disclosure::State => !matches!(kind, RejectionKind::InvalidKey | RejectionKind::RevokedKey),
+            Disclosure::All => true,
+        };
         let rejection = match status {
             KeyStatus::Expired(end) if told => Rejection::new(kind).detail("expired_at", rfc3339(end).to_string()),
+            _ if self.disclosure == Disclosure::All => Rejection::new(kind).detail("key_id", record.id().to_owned()),
             _ if told => Rejection::new(kind),
             _ => Rejection::new(RejectionKind::InvalidKey),
         };

@@ -26,6 +26,7 @@ pub(super) struct Settings {
     pub(super) strip: bool,
     pub(super) report_only: bool,
     pub(super) reject_ambiguous: bool,
+    pub(super) tell_header: bool,
     pub(super) open: Option<Open>,
     pub(super) remove: Vec<HeaderName>,
     pub(super) clock: Option<Clock>,
@@ -55,10 +56,21 @@ struct Facts {
 
 impl AuthGuard {
     pub(super) fn new(settings: Settings) -> Self {
-        let Settings { methods, optional, pass_preflight, strip, report_only, reject_ambiguous, open, remove, clock } =
-            settings;
+        let Settings {
+            methods,
+            optional,
+            pass_preflight,
+            strip,
+            report_only,
+            reject_ambiguous,
+            tell_header,
+            open,
+            remove,
+            clock,
+        } = settings;
+        let told = credentials_of(&methods).next().filter(|_| tell_header).map(as_written);
         let mut credentials: Vec<HeaderName> = Vec::new();
-        for header in methods.iter().flat_map(Authenticator::credential_headers) {
+        for header in credentials_of(&methods) {
             if !credentials.contains(header) {
                 credentials.push(header.clone());
             }
@@ -72,12 +84,16 @@ impl AuthGuard {
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let clock = clock.unwrap_or_default();
-        let read = || methods.iter().flat_map(Authenticator::credential_headers);
+        let read = || credentials_of(&methods);
         let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
         let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
         let invalid_request =
             bearer.and_then(|offer| HeaderValue::try_from(format!("{offer}, error=\"invalid_request\"")).ok());
-        let (methods, missing) = (methods.into(), Rejection::missing_credential(policy.challenge.clone()));
+        let mut missing = Rejection::missing_credential(policy.challenge.clone());
+        if let Some(header) = told {
+            missing = missing.detail("header", header);
+        }
+        let methods = methods.into();
         Self(Arc::new(Facts {
             methods,
             shared,
@@ -252,6 +268,19 @@ impl Guard for AuthGuard {
         }
         self.ask(request, 0)
     }
+}
+
+fn credentials_of(methods: &[Arc<dyn Authenticator>]) -> impl Iterator<Item = &HeaderName> {
+    methods.iter().flat_map(Authenticator::credential_headers)
+}
+
+/// The name of a header as documents write it: `X-Api-Key`.
+fn as_written(name: &HeaderName) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at_checked(1).unwrap_or_default();
+        first.to_ascii_uppercase() + rest
+    };
+    name.as_str().split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 /// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.

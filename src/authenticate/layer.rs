@@ -33,6 +33,7 @@ impl AuthLayer {
             strip: false,
             report_only: false,
             reject_ambiguous: false,
+            tell_header: false,
             open: None,
             remove: Vec::new(),
             clock: None,
@@ -74,6 +75,13 @@ impl AuthLayer {
     /// first method that finds one decide. Off by default: clients exist that always send a key and a token.
     pub fn reject_ambiguous(mut self) -> Self {
         self.0.reject_ambiguous = true;
+        self
+    }
+
+    /// Says in the details of a 401 for who brings nothing in which header the credential belongs: `header`, that of the
+    /// first method.
+    pub fn tell_header(mut self) -> Self {
+        self.0.tell_header = true;
         self
     }
 

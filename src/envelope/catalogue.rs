@@ -32,6 +32,7 @@ pub struct Words {
     pub(super) message: Cow<'static, str>,
     pub(super) system_message: Cow<'static, str>,
     pub(super) kind: Cow<'static, str>,
+    pub(super) details: bool,
 }
 
 impl Words {
@@ -42,6 +43,7 @@ impl Words {
             message: Cow::Borrowed(""),
             system_message: Cow::Borrowed(""),
             kind: Cow::Borrowed("client_error"),
+            details: true,
         }
     }
 
@@ -63,6 +65,12 @@ impl Words {
         Self { kind: kind.into(), ..self }
     }
 
+    /// Leaves the details out, where a documented API has none.
+    #[must_use]
+    pub fn without_details(self) -> Self {
+        Self { details: false, ..self }
+    }
+
     const fn fixed(
         code: &'static str,
         message: &'static str,
@@ -74,6 +82,7 @@ impl Words {
             message: Cow::Borrowed(message),
             system_message: Cow::Borrowed(system_message),
             kind: Cow::Borrowed(kind),
+            details: true,
         }
     }
 }
@@ -130,6 +139,7 @@ fn default_words(kind: RejectionKind) -> Words {
         K::ExpiredKey => ("API_KEY_EXPIRED", "Your API key has expired. Please create a new one.", "API key expired", AUTHENTICATION),
         K::PausedKey => ("API_KEY_PAUSED", "Your API key is paused. Please resume it to continue.", "API key paused", AUTHENTICATION),
         K::DeactivatedKey => ("API_KEY_DEACTIVATED", "Your API key is deactivated. Please activate it to continue.", "API key deactivated", AUTHENTICATION),
+        K::RevokedKey => ("API_KEY_REVOKED", "Your API key was revoked. Please create a new one.", "API key revoked", AUTHENTICATION),
         K::Suspended => ("ACCOUNT_SUSPENDED", "Your account is suspended. Please contact support.", "Account suspended or disabled", AUTHENTICATION),
         K::InvalidToken => ("TOKEN_INVALID", "Your session is invalid. Please sign in again.", "JWT token validation failed", AUTHENTICATION),
         K::ExpiredToken => ("TOKEN_EXPIRED", "Your session has expired. Please sign in again.", "JWT token expired", AUTHENTICATION),

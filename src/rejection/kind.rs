@@ -25,6 +25,8 @@ pub enum RejectionKind {
     PausedKey,
     /// The key is deactivated, told to a holder who proved the secret.
     DeactivatedKey,
+    /// The key was taken back, told to a holder who proved the secret.
+    RevokedKey,
     /// The account or organisation behind the credential is suspended.
     Suspended,
     /// The token cannot be verified.
@@ -72,6 +74,7 @@ impl RejectionKind {
         Self::ExpiredKey,
         Self::PausedKey,
         Self::DeactivatedKey,
+        Self::RevokedKey,
         Self::Suspended,
         Self::InvalidToken,
         Self::ExpiredToken,
@@ -111,6 +114,7 @@ impl RejectionKind {
             | Self::ExpiredKey
             | Self::PausedKey
             | Self::DeactivatedKey
+            | Self::RevokedKey
             | Self::Suspended
             | Self::InvalidToken
             | Self::ExpiredToken

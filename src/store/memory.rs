@@ -113,6 +113,12 @@ impl MemoryKeyStore {
         keys.len() < before
     }
 
+    /// Puts these records in the place of what was known of their keys, all of them at once: nobody finds some changed and
+    /// others not.
+    pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Fingerprint, KeyRecord)>) {
+        self.write().extend(changes);
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Keys> {
         // Nothing panics while it holds the lock, and a map is whole after every step.
         self.0.read().unwrap_or_else(PoisonError::into_inner)

@@ -200,6 +200,25 @@ impl KeyRecord {
         }
     }
 
+    pub(crate) const fn current_state(&self) -> KeyState {
+        self.state
+    }
+
+    pub(crate) const fn end(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    /// The same without an end.
+    pub(crate) fn without_end(self) -> Self {
+        Self { expires_at: None, ..self }
+    }
+
+    /// The record of a key that takes this one's place, and is counted with it.
+    pub(crate) fn successor(&self, id: &str) -> Self {
+        let principal = self.principal.clone().edit().succeeding(id).build();
+        Self { principal, ..self.clone() }
+    }
+
     pub(crate) const fn is_revoked(&self) -> bool {
         matches!(self.state, KeyState::Revoked)
     }

@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("jwks", &["answer", "error", "token"]),
     ("bearer", &["attempts", "authenticate", "challenge", "clock", "credential", "error", "gate", "rejection", "token"]),
     ("permission", &["answer", "challenge", "error", "gate", "identity", "principal", "rejection", "validated"]),
+    ("registry", &["clock", "error", "json", "key", "limit", "principal", "rejection", "secret", "store"]),
     ("rate_limit", &["answer", "attempts", "clock", "error", "gate", "identity", "limit", "peer", "principal", "rejection"]),
     ("strict_body", &["challenge", "error", "gate", "json", "rejection", "validated"]),
     ("envelope", &["challenge", "clock", "decision", "json", "protocol", "rejection", "trace_id", "vary"]),

@@ -18,10 +18,10 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
     Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
-    Disclosure, ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState,
-    KeyStatus, KeyStore, Limiter, MemoryKeyStore, PeerAddr, Peppers, Permission, Plans, Principal, PrincipalBuilder,
-    Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequireLayer, Rules, Secret, StoreFuture,
-    StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
+    Disclosure, ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyError, KeyFormat, KeyRecord, KeyRegistry,
+    KeyScheme, KeyState, KeyStatus, KeyStore, Limiter, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans,
+    Principal, PrincipalBuilder, Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequireLayer, Rules,
+    Secret, StoreFuture, StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -31,6 +31,7 @@ use tower_auth::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
     rate_limit::{OnOutage, Partition, Plan, PlansBuilder},
+    registry::{IssuedKey, KeyChange, KeyFilter, KeyInfo},
     stack::{self, AuthGuards, AuthStackBuilder, Stacked},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
@@ -141,6 +142,13 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ReadinessProbe<()>>();
     shared::<PeerAddr>();
     shared::<BearerLayer>();
+    everywhere::<IssuedKey>();
+    shared::<KeyChange>();
+    shared::<KeyError>();
+    shared::<KeyFilter>();
+    shared::<KeyInfo>();
+    shared::<KeyRegistry>();
+    shared::<NewKey>();
     shared::<Bucket>();
     shared::<ClientIp>();
     shared::<Decided>();
@@ -224,6 +232,7 @@ fn errors_are_errors() {
     error::<JsonError>();
     error::<SyntaxError>();
     error::<TokenError>();
+    error::<KeyError>();
 }
 
 #[tokio::test]

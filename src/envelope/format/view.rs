@@ -110,7 +110,7 @@ impl<'a> Refusal<'a> {
 
     /// The public details.
     pub fn details(&self) -> impl Iterator<Item = (&'a str, &'a Detail)> + use<'a> {
-        self.rejection.details()
+        self.rejection.details().filter(|_| self.words.details)
     }
 
     /// How many seconds to wait before it is worth asking again.
@@ -138,12 +138,12 @@ impl<'a> Refusal<'a> {
     }
 
     pub(super) const fn details_object(&self) -> Details<'a> {
-        Details(self.rejection)
+        Details(*self)
     }
 }
 
 /// The details as a JSON object, in their order.
-pub(super) struct Details<'a>(&'a Rejection);
+pub(super) struct Details<'a>(Refusal<'a>);
 
 impl Serialize for Details<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -16,14 +16,15 @@ use tower_auth::{
 use super::{answered, call, details, message, refused, status};
 use crate::support::{Body, KEY, Strict, get, ok, store, strict, text};
 
-/// The table of DESIGN.md, section 5, written out once more.
-const TABLE: [(RejectionKind, Code); 23] = [
+/// The gRPC status of every kind, written out once more.
+const TABLE: [(RejectionKind, Code); 24] = [
     (RejectionKind::MissingCredential, Code::Unauthenticated),
     (RejectionKind::MalformedRequest, Code::InvalidArgument),
     (RejectionKind::InvalidKey, Code::Unauthenticated),
     (RejectionKind::ExpiredKey, Code::Unauthenticated),
     (RejectionKind::PausedKey, Code::Unauthenticated),
     (RejectionKind::DeactivatedKey, Code::Unauthenticated),
+    (RejectionKind::RevokedKey, Code::Unauthenticated),
     (RejectionKind::Suspended, Code::Unauthenticated),
     (RejectionKind::InvalidToken, Code::Unauthenticated),
     (RejectionKind::ExpiredToken, Code::Unauthenticated),

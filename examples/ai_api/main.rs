@@ -1,0 +1,181 @@
+//! An AI API, as its document describes it: the API key as `Authorization: Bearer`, four permissions, and errors in a compact
+//! form.
+//!
+//! ```sh
+//! cargo run --example ai_api -- --listen 127.0.0.1:8080
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use common::{limited, reader};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_auth::{
+    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme,
+    KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
+    envelope::{Catalogue, Words},
+    registry::IssuedKey,
+};
+
+/// How long the key before is good when a key is rotated: time to update applications.
+const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::main("ai_api", server).await
+}
+
+async fn server() -> Result<(Router, Value), BoxError> {
+    let scheme = KeyScheme::ephemeral(KeyFormat::opaque(20));
+    let store = MemoryKeyStore::new();
+    let registry = KeyRegistry::new(scheme.clone(), store.clone());
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let records = [
+        ("read", reader("read")),
+        ("write", reader("write").scopes(["read", "write"])),
+        ("admin", reader("admin").scopes(["read", "write", "admin", "webhook"])),
+        ("webhook", reader("webhook").scopes(["webhook"])),
+        ("expired", reader("expired").expires_at(a_minute_ago)),
+        ("revoked", reader("revoked").state(KeyState::Revoked)),
+        ("suspended", reader("suspended").account_suspended(true)),
+        ("premium", reader("premium").plan("premium")),
+        ("limited", limited()?),
+    ];
+    let demo = common::adopt(&registry, &scheme, records).await?;
+
+    let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::compact().catalogue(catalogue()).adopt_foreign_errors())
+        .limit(common::failures(60, &[])?)
+        .auth(AuthLayer::first(keys).tell_header())
+        .limit(common::plans()?)
+        .build()?;
+    let admin = Router::new()
+        .route("/v1/admin", get(|| async { Json(json!({ "success": true, "data": { "status": "ok" } })) }))
+        .route("/v1/keys", post(create))
+        .route("/v1/keys/{id}/rotate", post(rotate))
+        .route("/v1/keys/{id}", delete(revoke))
+        .route_layer(RequireLayer::scope("admin"))
+        .with_state(registry);
+    let private = Router::new()
+        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/generate", post(generate).route_layer(RequireLayer::scope("read")))
+        .route("/v1/resources", post(resource).route_layer(RequireLayer::scope("write")))
+        .route("/v1/webhooks", get(webhooks).post(webhooks).route_layer(RequireLayer::scope("webhook")))
+        .merge(admin)
+        .layer(stack.guards());
+    let app = Router::new()
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .merge(private)
+        .fallback(|| async { Rejection::not_found() })
+        .layer(stack.envelope());
+    Ok((app, demo.into()))
+}
+
+/// The words of this document. A key that is not good and not expired is invalid, whatever was done to it; its id is told to
+/// who proved the secret.
+fn catalogue() -> Catalogue {
+    use RejectionKind as Kind;
+    let invalid = Words::new("INVALID_API_KEY").message("The provided API key is invalid");
+    Catalogue::default().map(|kind, words| match kind {
+        Kind::MissingCredential => Words::new("MISSING_API_KEY").message("API key is required"),
+        Kind::ExpiredKey => Words::new("EXPIRED_API_KEY").message("The API key has expired"),
+        Kind::InvalidKey | Kind::RevokedKey | Kind::PausedKey | Kind::DeactivatedKey | Kind::Suspended => {
+            invalid.clone()
+        }
+        _ => words,
+    })
+}
+
+async fn models() -> Json<Value> {
+    Json(
+        json!({ "object": "list", "data": [{ "id": "gpt-4", "object": "model", "created": 0, "owned_by": "example" }] }),
+    )
+}
+
+#[derive(Deserialize)]
+struct Generate {
+    prompt: String,
+    model: String,
+    #[expect(dead_code, reason = "nothing is generated here")]
+    max_tokens: Option<u32>,
+    #[expect(dead_code, reason = "nothing is generated here")]
+    temperature: Option<f64>,
+}
+
+async fn generate(StrictJson(ask): StrictJson<Generate>) -> Json<Value> {
+    let text = format!("You said: {}", ask.prompt);
+    Json(json!({ "success": true, "data": { "model": ask.model, "text": text } }))
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    name: String,
+}
+
+async fn resource(StrictJson(new): StrictJson<Resource>) -> Response {
+    (StatusCode::CREATED, Json(json!({ "success": true, "data": { "name": new.name } }))).into_response()
+}
+
+async fn webhooks() -> Json<Value> {
+    Json(json!({ "success": true, "data": [] }))
+}
+
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    permissions: Vec<String>,
+    expires_in_days: Option<u32>,
+}
+
+async fn create(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    StrictJson(new): StrictJson<Create>,
+) -> Result<Response, Rejection> {
+    let mut key =
+        NewKey::named(new.name).account(who.account().unwrap_or_default()).scopes(new.permissions).plan("standard");
+    if let Some(days) = new.expires_in_days {
+        key = key.expires_in(Duration::from_secs(u64::from(days) * 24 * 3600));
+    }
+    Ok(shown_once(&keys.create(&who, key).await?))
+}
+
+async fn rotate(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Rejection> {
+    Ok(shown_once(&keys.rotate(&who, &id, OVERLAP).await?))
+}
+
+async fn revoke(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Rejection> {
+    let key = keys.revoke(&who, &id).await?;
+    Ok(Json(json!({ "success": true, "data": { "id": key.id(), "revoked": true } })))
+}
+
+fn shown_once(issued: &IssuedKey) -> Response {
+    let key = &issued.key;
+    let data = json!({
+        "id": key.id(), "name": key.name(), "permissions": key.principal().scopes(), "key": issued.secret.expose(),
+    });
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    (StatusCode::CREATED, headers, Json(json!({ "success": true, "data": data }))).into_response()
+}

@@ -1,0 +1,126 @@
+//! The Aitronos API, as its document describes it: `X-API-Key` on every request, texts of its own, plans told on every
+//! response.
+//!
+//! ```sh
+//! cargo run --example aitronos -- --listen 127.0.0.1:8080
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Json, Router,
+    routing::{get, post},
+};
+use common::{ORGANIZATION, OTHER_ORGANIZATION, limited, reader};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_auth::{
+    ApiKeyLayer, AuthStack, BoxError, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, Rejection,
+    RejectionKind, RequireLayer, StrictBodyLayer,
+    envelope::{Catalogue, Words},
+    permission::{OrgSource, member_of},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::main("aitronos", server).await
+}
+
+async fn server() -> Result<(Router, Value), BoxError> {
+    // 42 characters by the document's text and 43 by its example: both are accepted, 43 minted.
+    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let store = MemoryKeyStore::new();
+    let registry = KeyRegistry::new(scheme.clone(), store.clone());
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let records = [
+        ("read", reader("read")),
+        ("write", reader("write").scopes(["read", "write"])),
+        ("admin", reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
+        ("webhook", reader("webhook").scopes(["webhook"])),
+        ("expired", reader("expired").expires_at(a_minute_ago)),
+        ("suspended", reader("suspended").account_suspended(true)),
+        ("premium", reader("premium").plan("premium")),
+        ("limited", limited()?),
+    ];
+    let mut demo = common::adopt(&registry, &scheme, records).await?;
+    demo.insert("organization".to_owned(), ORGANIZATION.into());
+    demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
+
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::detailed().catalogue(catalogue()).adopt_foreign_errors())
+        .limit(common::failures(60, &[])?)
+        .auth(ApiKeyLayer::new(scheme, store).header("x-api-key"))
+        .limit(common::plans()?)
+        .build()?;
+    let private = Router::new()
+        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route(
+            "/v1/model/response",
+            post(respond)
+                .route_layer(RequireLayer::new(member_of(OrgSource::body_field("organization_id"))))
+                .route_layer(StrictBodyLayer::<Ask>::new()?)
+                .route_layer(RequireLayer::scope("read")),
+        )
+        .layer(stack.guards());
+    let app = Router::new()
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .merge(private)
+        .fallback(|| async { Rejection::not_found() })
+        .layer(stack.envelope());
+    Ok((app, demo.into()))
+}
+
+/// The texts of this document. A missing key is one of the causes of an invalid one, and so is one that is expired.
+fn catalogue() -> Catalogue {
+    use RejectionKind as Kind;
+    let invalid = Words::new("INVALID_API_KEY")
+        .message("The API key provided is invalid or has expired.")
+        .system_message("API key validation failed");
+    let insufficient = Words::new("INSUFFICIENT_PERMISSIONS")
+        .message("You don't have permission to access this resource.")
+        .system_message("Insufficient permissions for this operation");
+    Catalogue::default().map(|kind, words| match kind {
+        Kind::MissingCredential | Kind::InvalidKey => invalid.clone().without_details(),
+        Kind::InsufficientPermissions | Kind::OrganizationDenied => insufficient.clone().without_details(),
+        _ => words.kind("client_error"),
+    })
+}
+
+/// What is asked of a model.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "the layers look at it; the type says what may stand there")]
+struct Ask {
+    organization_id: String,
+    model: String,
+    inputs: Vec<Input>,
+    stream: Option<bool>,
+    temperature: Option<f64>,
+    max_output_synapses: Option<u32>,
+    thread_id: Option<String>,
+    instructions: Option<String>,
+    metadata: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Input {
+    role: String,
+    content: Value,
+}
+
+/// Its answer, as the document's snippets read it: `response[0].text`.
+async fn respond() -> Json<Value> {
+    Json(json!({ "success": true, "response": [{ "type": "text", "text": "Hello! How can I help you today?" }] }))
+}
+
+async fn models() -> Json<Value> {
+    Json(
+        json!({ "object": "list", "data": [{ "id": "gpt-4o", "object": "model", "created": 0, "owned_by": "aitronos" }] }),
+    )
+}

@@ -1,0 +1,142 @@
+//! What the example servers share: how they start, what they say when they are ready, and how they stop.
+#![allow(dead_code, reason = "not every server needs all of it")]
+
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
+
+use axum::Router;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tower_auth::{
+    BoxError, ClientIp, ConfigError, KeyRecord, KeyRegistry, KeyScheme, Plans, Principal, Quota, RateLimitLayer,
+    limit::Limits,
+};
+
+pub(crate) const ORGANIZATION: &str = "org_demo";
+pub(crate) const OTHER_ORGANIZATION: &str = "org_other";
+
+/// How long requests that are under way may take when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A server that takes no option but where to listen: its routes, and what the ready line says of the demo.
+pub(crate) async fn main(name: &str, server: impl AsyncFnOnce() -> Result<(Router, Value), BoxError>) -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let listen = match &*words {
+        [] => "127.0.0.1:8080",
+        [option, address] if option == "--listen" => address,
+        _ => {
+            eprintln!("{name}: {} is not known\nusage: {name} [--listen ADDRESS:PORT]", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    exit(
+        name,
+        match server().await {
+            Ok((app, demo)) => serve(listen, app, &demo).await,
+            Err(error) => Err(error),
+        },
+    )
+}
+
+pub(crate) fn exit(name: &str, served: Result<(), BoxError>) -> ExitCode {
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says where it listens, on one line of standard output, and serves until it is told to stop.
+pub(crate) async fn serve(listen: &str, app: Router, demo: &Value) -> Result<(), BoxError> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?;
+    // Before anybody is told that it runs, it can be stopped.
+    let stop = stop_signal()?;
+    let ready = json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo });
+    writeln!(std::io::stdout(), "{ready}")?;
+
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop.await;
+        drop(stopping);
+    });
+    let too_late = async {
+        let _ = stopped.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = server => Ok(result?),
+        () = too_late => {
+            tracing::warn!("stopped with requests still under way");
+            Ok(())
+        }
+    }
+}
+
+/// SIGINT or SIGTERM, from now on.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// Who sets up the demo.
+pub(crate) fn setup() -> Principal {
+    Principal::builder("setup").build()
+}
+
+/// A record of the demo's organisation and the standard plan, which may read.
+pub(crate) fn reader(name: &str) -> KeyRecord {
+    KeyRecord::new(format!("key_{name}"), "acct_demo").organizations([ORGANIZATION]).plan("standard").scopes(["read"])
+}
+
+/// The record of the key whose limit is soon used up: ten requests in five seconds.
+pub(crate) fn limited() -> Result<KeyRecord, ConfigError> {
+    Ok(reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?))
+}
+
+/// A key of every kind, by its name. They are minted at every start and shown on the ready line, nowhere else.
+pub(crate) async fn adopt(
+    registry: &KeyRegistry,
+    scheme: &KeyScheme,
+    records: impl IntoIterator<Item = (&'static str, KeyRecord)>,
+) -> Result<Map<String, Value>, BoxError> {
+    let mut demo = Map::new();
+    for (name, record) in records {
+        let key = scheme.mint()?;
+        registry.adopt(&setup(), name, &key, record).await?;
+        demo.insert(name.to_owned(), key.expose().into());
+    }
+    Ok(demo)
+}
+
+/// The plans that all five documents have in mind, told on every response.
+pub(crate) fn plans() -> Result<RateLimitLayer, ConfigError> {
+    let plans = Plans::new()
+        .plan("standard", [Quota::per_minute(100), Quota::per_day(10_000)])
+        .plan("premium", [Quota::per_minute(1_000), Quota::per_day(100_000)])
+        .fallback("standard")
+        .build()?;
+    Ok(RateLimitLayer::by_plan(&plans).unix_reset())
+}
+
+/// A budget of failed attempts for each address, behind these proxies if there are any.
+pub(crate) fn failures(in_a_minute: u32, proxies: &[String]) -> Result<RateLimitLayer, ConfigError> {
+    let client = if proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(proxies)? };
+    Ok(RateLimitLayer::failures(Quota::per_minute(in_a_minute), client))
+}

@@ -1,0 +1,222 @@
+//! The keys of an organisation, as its admins look after them.
+
+use std::time::{Duration, SystemTime};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_auth::{
+    KeyError, KeyRegistry, NewKey, Principal, Rejection, RequireLayer, StrictJson,
+    json::FieldViolation,
+    permission::role,
+    registry::{IssuedKey, KeyChange, KeyFilter, KeyInfo},
+};
+
+/// How long a rotated key is good beside its successor, where the request does not say.
+const OVERLAP: u64 = 3600;
+const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
+const LARGEST_PAGE: usize = 100;
+const SCOPES: [&str; 3] = ["read", "write", "webhook"];
+
+/// For members of the organisation in the path who are its admins.
+pub(crate) fn routes(registry: KeyRegistry, members: RequireLayer) -> Router {
+    let keys = Router::new()
+        .route("/", get(list).post(create))
+        .route("/{key_id}", get(one).patch(change).delete(delete))
+        .route("/{key_id}/{action}", post(act))
+        .route_layer(RequireLayer::new(role("admin")))
+        .route_layer(members)
+        .with_state(registry);
+    Router::new().nest("/v1/organizations/{org_id}/api-keys", keys)
+}
+
+/// What a key is to be. Limits of expense and metadata are read, and not looked at.
+#[derive(Deserialize)]
+struct Fields {
+    key_name: Option<String>,
+    scopes: Option<Vec<String>>,
+    expires_at: Option<String>,
+    #[expect(dead_code, reason = "it is documented, and nothing here has a price")]
+    usage_limit_chf: Option<f64>,
+    #[expect(dead_code, reason = "it is documented, and the client's own")]
+    metadata: Option<Value>,
+}
+
+impl Fields {
+    fn scopes(&self) -> Result<Option<&[String]>, Rejection> {
+        let unknown = |scope: &&String| !SCOPES.contains(&scope.as_str());
+        match self.scopes.iter().flatten().position(|scope| unknown(&scope)) {
+            Some(place) => {
+                let reason = format!("must be one of {}", SCOPES.join(", "));
+                Err(Rejection::invalid_fields([FieldViolation::new(format!("/scopes/{place}"), reason)]))
+            }
+            None => Ok(self.scopes.as_deref()),
+        }
+    }
+
+    fn end(&self) -> Result<Option<SystemTime>, Rejection> {
+        let wrong =
+            || Rejection::invalid_fields([FieldViolation::new("/expires_at", "must be a time as RFC 3339 has it")]);
+        let Some(text) = &self.expires_at else { return Ok(None) };
+        // A time without an offset is meant in UTC.
+        let utc = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        let time = text.parse().ok().or_else(|| utc().map(|time| time.timestamp()));
+        Ok(Some(SystemTime::from(time.ok_or_else(wrong)?)))
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    page: Option<usize>,
+    page_size: Option<usize>,
+}
+
+async fn list(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(org): Path<String>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Rejection> {
+    let Query(page) = page.map_err(|_| no_number("/page"))?;
+    let all = keys.list(&who, &KeyFilter::organization(&*org)).await?;
+    let size = page.page_size.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
+    let number = page.page.unwrap_or(1).max(1);
+    let shown: Vec<Value> =
+        all.iter().skip((number - 1).saturating_mul(size)).take(size).map(|key| shown(key, &org)).collect();
+    Ok(Json(json!({ "api_keys": shown, "data": shown, "total_count": all.len(), "page": number, "page_size": size })))
+}
+
+async fn create(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(org): Path<String>,
+    StrictJson(fields): StrictJson<Fields>,
+) -> Result<Response, Rejection> {
+    let mut new = NewKey::named(fields.key_name.clone().unwrap_or_default())
+        .account(who.account().unwrap_or_default())
+        .organizations([&org])
+        .scopes(fields.scopes()?.map_or_else(|| vec!["read".to_owned()], <[String]>::to_vec))
+        .plan(who.plan().unwrap_or("standard"));
+    if let Some(end) = fields.end()? {
+        new = new.expires_at(end);
+    }
+    let issued = keys.create(&who, new).await.map_err(named_as_documented)?;
+    Ok((StatusCode::CREATED, no_store(with_secret(&issued, &org))).into_response())
+}
+
+async fn one(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    at: Path<(String, String)>,
+) -> Result<Json<Value>, Rejection> {
+    let Path((org, id)) = at;
+    Ok(Json(shown(&of(&keys, &who, &org, &id).await?, &org)))
+}
+
+async fn change(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path((org, id)): Path<(String, String)>,
+    StrictJson(fields): StrictJson<Fields>,
+) -> Result<Json<Value>, Rejection> {
+    of(&keys, &who, &org, &id).await?;
+    let mut change = KeyChange::new();
+    if let Some(scopes) = fields.scopes()? {
+        change = change.scopes(scopes);
+    }
+    if let Some(end) = fields.end()? {
+        change = change.expires_at(Some(end));
+    }
+    if let Some(name) = fields.key_name {
+        change = change.name(name);
+    }
+    Ok(Json(shown(&keys.change(&who, &id, change).await.map_err(named_as_documented)?, &org)))
+}
+
+async fn delete(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    at: Path<(String, String)>,
+) -> Result<Json<Value>, Rejection> {
+    let Path((org, id)) = at;
+    of(&keys, &who, &org, &id).await?;
+    keys.delete(&who, &id).await?;
+    Ok(Json(json!({ "success": true, "message": "The API key was deleted.", "id": id })))
+}
+
+#[derive(Deserialize)]
+struct Rotation {
+    /// In seconds.
+    overlap: Option<u64>,
+}
+
+async fn act(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path((org, id, action)): Path<(String, String, String)>,
+    rotation: Result<Query<Rotation>, QueryRejection>,
+) -> Result<Response, Rejection> {
+    let Query(rotation) = rotation.map_err(|_| no_number("/overlap"))?;
+    of(&keys, &who, &org, &id).await?;
+    let key = match &*action {
+        "activate" => keys.activate(&who, &id).await?,
+        "deactivate" => keys.deactivate(&who, &id).await?,
+        "pause" => keys.pause(&who, &id).await?,
+        "unpause" => keys.resume(&who, &id).await?,
+        "rotate" => {
+            let overlap = Duration::from_secs(rotation.overlap.unwrap_or(OVERLAP).min(LONGEST_OVERLAP));
+            let issued = keys.rotate(&who, &id, overlap).await?;
+            return Ok(no_store(json!({
+                "success": true, "message": "The API key was rotated.", "old_key_id": id, "new_key": with_secret(&issued, &org),
+            }))
+            .into_response());
+        }
+        _ => return Err(Rejection::not_found()),
+    };
+    Ok(Json(shown(&key, &org)).into_response())
+}
+
+fn no_number(field: &'static str) -> Rejection {
+    Rejection::invalid_fields([FieldViolation::new(field, "must be a whole number")])
+}
+
+/// The key, if it is the organisation's.
+async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, KeyError> {
+    let key = keys.get(who, id).await?;
+    if key.principal().is_member_of(org) { Ok(key) } else { Err(KeyError::NotFound) }
+}
+
+/// This API calls a key's name otherwise.
+fn named_as_documented(error: KeyError) -> Rejection {
+    match error {
+        KeyError::Invalid { field: "/name", reason } => KeyError::Invalid { field: "/key_name", reason }.into(),
+        error => error.into(),
+    }
+}
+
+fn shown(key: &KeyInfo, org: &str) -> Value {
+    let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok().map(|time| time.strftime("%FT%TZ").to_string());
+    json!({
+        "id": key.id(), "organization_id": org, "key_name": key.name(), "key_prefix": key.hint(),
+        "is_active": key.is_active(), "is_paused": key.is_paused(), "scopes": key.principal().scopes(),
+        "created_by": key.created_by(), "created_at": time(key.created_at()), "last_used_at": null,
+        "expires_at": key.expires_at().and_then(time),
+    })
+}
+
+/// The only time that the key itself is shown.
+fn with_secret(issued: &IssuedKey, org: &str) -> Value {
+    let mut key = shown(&issued.key, org);
+    key["key"] = issued.secret.expose().into();
+    key
+}
+
+fn no_store(body: Value) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(body))
+}

@@ -1,0 +1,110 @@
+//! An earlier Freddy API, as its document describes it: the key in `api-key`, or a token, which a key is exchanged for.
+//!
+//! ```sh
+//! cargo run --example freddy_v0 -- --listen 127.0.0.1:8080
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../freddy/login.rs"]
+#[expect(dead_code, reason = "only random bytes are wanted of it")]
+mod login;
+#[path = "../freddy/options.rs"]
+#[expect(dead_code, reason = "this server has no issuer outside")]
+mod options;
+#[path = "../freddy/tokens.rs"]
+mod tokens;
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::header,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use common::{ORGANIZATION, OTHER_ORGANIZATION, limited, reader};
+use serde_json::{Value, json};
+use tokens::Mint;
+use tower_auth::{
+    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry,
+    KeyScheme, MemoryKeyStore, Principal, Rejection, RequireLayer,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::main("freddy_v0", server).await
+}
+
+async fn server() -> Result<(Router, Value), BoxError> {
+    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let store = MemoryKeyStore::new();
+    let registry = KeyRegistry::new(scheme.clone(), store.clone());
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let records = [
+        ("read", reader("read")),
+        ("write", reader("write").scopes(["read", "write"])),
+        ("admin", reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
+        ("webhook", reader("webhook").scopes(["webhook"])),
+        ("expired", reader("expired").expires_at(a_minute_ago)),
+        ("suspended", reader("suspended").account_suspended(true)),
+        ("premium", reader("premium").plan("premium")),
+        ("limited", limited()?),
+    ];
+    let mut demo = common::adopt(&registry, &scheme, records).await?;
+    let mint = Mint::new()?;
+    let (token, expired) = mint.demo()?;
+    let others = [
+        ("token", token),
+        ("expired_token", expired),
+        ("organization", ORGANIZATION.to_owned()),
+        ("other_organization", OTHER_ORGANIZATION.to_owned()),
+    ];
+    demo.extend(others.map(|(name, value)| (name.to_owned(), value.into())));
+
+    let (tokens, _) = tokens::layer(&mint, None).await?;
+    // The document tells invalid, expired, suspended and disabled credentials apart by their reasons, all of them 401.
+    let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
+        .limit(common::failures(60, &[])?)
+        .auth(AuthLayer::first(tokens).then(keys))
+        .limit(common::plans()?)
+        .build()?;
+    let private = Router::new()
+        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/me", get(me))
+        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)))
+        .layer(stack.guards());
+    let app = Router::new()
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .merge(private)
+        .fallback(|| async { Rejection::not_found() })
+        .layer(stack.envelope());
+    Ok((app, demo.into()))
+}
+
+async fn models() -> Json<Value> {
+    let model = json!({ "id": "ftg-3.0", "object": "model", "created": 0, "owned_by": "freddy" });
+    Json(json!({ "object": "list", "data": [model] }))
+}
+
+async fn me(who: Principal) -> Json<Value> {
+    Json(json!({ "subject": who.subject(), "scopes": who.scopes(), "method": who.method().to_string() }))
+}
+
+/// A token for whoever has a key: it may do no more than the key.
+async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl IntoResponse, Rejection> {
+    if *who.method() != AuthMethod::ApiKey {
+        return Err(Rejection::custom(http::StatusCode::FORBIDDEN, "OPERATION_NOT_ALLOWED")
+            .message("Only an API key can be exchanged for a token."));
+    }
+    let (token, lifetime) = mint.exchange(&who).map_err(Rejection::internal)?;
+    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime.as_secs() });
+    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
+}

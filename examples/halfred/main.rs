@@ -1,0 +1,166 @@
+//! The Halfred API, as its document describes it: `halfred_` keys as `Authorization: Bearer`, one for each project, and errors
+//! that `OpenAI` clients read.
+//!
+//! ```sh
+//! cargo run --example halfred -- --listen 127.0.0.1:8080
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::process::ExitCode;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::header,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use common::limited;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_auth::{
+    ApiKeyLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
+    KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
+    envelope::{Catalogue, Words},
+    permission::{OrgSource, member_of},
+    registry::{KeyFilter, KeyInfo},
+};
+
+/// Made at the first sign-in, with its key.
+const PROJECT: &str = "proj_default";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::main("halfred", server).await
+}
+
+async fn server() -> Result<(Router, Value), BoxError> {
+    let scheme = KeyScheme::ephemeral(KeyFormat::halfred());
+    let store = MemoryKeyStore::new();
+    let registry = KeyRegistry::new(scheme.clone(), store.clone());
+    let first = NewKey::named("Default project").account(PROJECT).organizations([PROJECT]).plan("standard");
+    let first = registry.create(&common::setup(), first).await?;
+    let records = [
+        ("revoked", KeyRecord::new("key_revoked", "proj_old").state(KeyState::Revoked)),
+        ("limited", limited()?.organizations(["proj_limited"])),
+    ];
+    let mut demo = common::adopt(&registry, &scheme, records).await?;
+    demo.insert("key".to_owned(), first.secret.expose().into());
+    demo.insert("project".to_owned(), PROJECT.into());
+
+    let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::openai().catalogue(catalogue()).adopt_foreign_errors())
+        .limit(common::failures(60, &[])?)
+        .auth(keys)
+        .limit(common::plans()?)
+        .build()?;
+    let project = Router::new()
+        .route("/v1/projects/{project}/key", get(show))
+        .route("/v1/projects/{project}/key/replace", post(replace))
+        .route_layer(RequireLayer::new(member_of(OrgSource::axum_param("project"))))
+        .with_state(registry);
+    let private = Router::new()
+        .route("/v1/models", get(models))
+        .route("/v1/chat/completions", post(complete))
+        .merge(project)
+        .layer(stack.guards());
+    let app = Router::new()
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .merge(private)
+        .fallback(|| async { Rejection::not_found() })
+        .layer(stack.envelope());
+    Ok((app, demo.into()))
+}
+
+/// The words of this document.
+fn catalogue() -> Catalogue {
+    use RejectionKind as Kind;
+    let words =
+        |code: &'static str, message: &'static str| Words::new(code).message(message).kind("authentication_error");
+    Catalogue::default()
+        .with(Kind::MissingCredential, words("INVALID_API_KEY", "Authentication failed"))
+        .with(Kind::InvalidKey, words("INVALID_API_KEY", "Invalid API key"))
+        .with(Kind::RevokedKey, words("API_KEY_NOT_FOUND", "API key not found"))
+}
+
+async fn models() -> Json<Value> {
+    let model = |id: &str| json!({ "id": id, "object": "model", "created": 0, "owned_by": "halfred" });
+    Json(json!({ "object": "list", "data": [model("lite"), model("standard"), model("deepthink")] }))
+}
+
+/// What clients of this kind send; what nobody looks at here may be anything.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "the type says what may stand there")]
+struct Chat {
+    model: String,
+    messages: Vec<Message>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    n: Option<u32>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
+    seed: Option<i64>,
+    stop: Option<Value>,
+    stream: Option<bool>,
+    stream_options: Option<Value>,
+    response_format: Option<Value>,
+    tools: Option<Value>,
+    tool_choice: Option<Value>,
+    parallel_tool_calls: Option<bool>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<u32>,
+    logit_bias: Option<Value>,
+    metadata: Option<Value>,
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Message {
+    role: String,
+    content: Option<Value>,
+    name: Option<String>,
+    tool_calls: Option<Value>,
+    tool_call_id: Option<String>,
+}
+
+async fn complete(StrictJson(chat): StrictJson<Chat>) -> Json<Value> {
+    let message = json!({ "role": "assistant", "content": "Hello! How can I help you today?" });
+    let choice = json!({ "index": 0, "message": message, "finish_reason": "stop" });
+    Json(json!({
+        "id": "chatcmpl_demo", "object": "chat.completion", "created": 0, "model": chat.model, "choices": [choice],
+        "usage": { "prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18 },
+    }))
+}
+
+/// The active key of the project, of which a few characters are shown.
+async fn active(keys: &KeyRegistry, who: &Principal, project: String) -> Result<KeyInfo, Rejection> {
+    let all = keys.list(who, &KeyFilter::organization(project)).await?;
+    all.into_iter().find(KeyInfo::is_active).ok_or_else(Rejection::not_found)
+}
+
+async fn show(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(project): Path<String>,
+) -> Result<Json<Value>, Rejection> {
+    let key = active(&keys, &who, project).await?;
+    Ok(Json(json!({ "id": key.id(), "project": key.principal().account(), "key": key.hint() })))
+}
+
+/// "Revoke Key & Get New One": one step, at once, and for good.
+async fn replace(
+    State(keys): State<KeyRegistry>,
+    who: Principal,
+    Path(project): Path<String>,
+) -> Result<impl IntoResponse, Rejection> {
+    let old = active(&keys, &who, project).await?;
+    let new = keys.replace(&who, old.id()).await?;
+    let answer = json!({ "id": new.key.id(), "project": new.key.principal().account(), "key": new.secret.expose() });
+    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
+}

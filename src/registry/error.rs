@@ -1,0 +1,72 @@
+use std::{error::Error, fmt};
+
+use http::StatusCode;
+
+use crate::{ConfigError, Rejection, json::FieldViolation};
+
+/// Why something could not be done with a key. Handlers answer it with `?`: it becomes a [`Rejection`].
+///
+/// ```
+/// use tower_auth::{KeyError, Rejection};
+///
+/// let refusal = Rejection::from(KeyError::NotFound);
+/// assert_eq!((refusal.status().as_u16(), refusal.code()), (404, Some("API_KEY_NOT_FOUND")));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no key with this id: 404.
+    NotFound,
+    /// The id or the secret belongs to a key already: 409.
+    Taken,
+    /// The key is revoked, which is for good: 409.
+    Revoked,
+    /// The key has a successor already: 409. Rotate that.
+    Rotated {
+        /// The id of the successor.
+        successor: String,
+    },
+    /// A field of a new key, or of a change, cannot be as it is: 422.
+    Invalid {
+        /// The field, as a JSON pointer.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No key could be made: 503.
+    Unavailable(ConfigError),
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("there is no key with this id"),
+            Self::Taken => f.write_str("the id or the secret belongs to a key already"),
+            Self::Revoked => f.write_str("the key is revoked, which is for good"),
+            Self::Rotated { successor } => write!(f, "the key has been rotated already, into {successor}"),
+            Self::Invalid { field, reason } => write!(f, "{field} {reason}"),
+            Self::Unavailable(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl Error for KeyError {}
+
+impl From<KeyError> for Rejection {
+    fn from(error: KeyError) -> Self {
+        let conflict =
+            |code: &'static str, message: &'static str| Self::custom(StatusCode::CONFLICT, code).message(message);
+        match error {
+            KeyError::NotFound => {
+                Self::custom(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND").message("There is no such API key.")
+            }
+            KeyError::Taken => conflict("API_KEY_EXISTS", "There is such an API key already."),
+            KeyError::Revoked => conflict("API_KEY_REVOKED", "This API key is revoked, which cannot be undone."),
+            KeyError::Rotated { successor } => {
+                conflict("API_KEY_ROTATED", "This API key has been rotated already.").detail("successor", successor)
+            }
+            KeyError::Invalid { field, reason } => Self::invalid_fields([FieldViolation::new(field, reason)]),
+            KeyError::Unavailable(error) => Self::unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+use std::time::{Duration, SystemTime};
+
+use super::error::KeyError;
+use crate::{KeyRecord, limit::Limits};
+
+/// What a new key is to be. Setters replace what was set before.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::NewKey;
+///
+/// let new = NewKey::named("ci").account("acme").scopes(["read"]).plan("standard").expires_in(Duration::from_secs(86_400));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is created until a registry is told to"]
+pub struct NewKey {
+    pub(super) name: String,
+    id: Option<String>,
+    account: String,
+    subject: Option<String>,
+    organizations: Vec<String>,
+    scopes: Vec<String>,
+    roles: Vec<String>,
+    plan: Option<String>,
+    limits: Option<Limits>,
+    end: End,
+}
+
+/// When a key stops being good.
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    #[default]
+    Never,
+    In(Duration),
+    At(SystemTime),
+}
+
+impl End {
+    fn of(self, record: KeyRecord, now: SystemTime) -> Result<KeyRecord, KeyError> {
+        Ok(match self {
+            Self::Never => record.without_end(),
+            Self::In(lifetime) => record.expires_at(end_of(now, lifetime)?),
+            Self::At(end) => record.expires_at(in_future(end, now)?),
+        })
+    }
+}
+
+/// A longer name is none that a person reads.
+const LONGEST_NAME: usize = 200;
+
+impl NewKey {
+    /// A key by which its owner calls it; it opens nothing yet.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Its id, instead of a random one.
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
+
+    /// The account that it belongs to, which is also its subject.
+    pub fn account(self, account: impl Into<String>) -> Self {
+        Self { account: account.into(), ..self }
+    }
+
+    /// Its subject, where that is not the account.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), ..self }
+    }
+
+    /// The organisations that its holder is a member of.
+    pub fn organizations<S: Into<String>>(self, organizations: impl IntoIterator<Item = S>) -> Self {
+        Self { organizations: strings(organizations), ..self }
+    }
+
+    /// What it is granted.
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        Self { scopes: strings(scopes), ..self }
+    }
+
+    /// The roles of its holder.
+    pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
+        Self { roles: strings(roles), ..self }
+    }
+
+    /// The plan whose limits hold.
+    pub fn plan(self, plan: impl Into<String>) -> Self {
+        Self { plan: Some(plan.into()), ..self }
+    }
+
+    /// Limits of its own, instead of the plan's.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// How long it is good; its successors are good as long.
+    pub fn expires_in(self, lifetime: Duration) -> Self {
+        Self { end: End::In(lifetime), ..self }
+    }
+
+    /// The first moment at which it is no longer good.
+    pub fn expires_at(self, end: SystemTime) -> Self {
+        Self { end: End::At(end), ..self }
+    }
+
+    /// The record of such a key, from now on.
+    pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, KeyError> {
+        check_name(&self.name)?;
+        let mut record = KeyRecord::new(self.id.clone().unwrap_or(random_id), self.account.clone())
+            .organizations(self.organizations.clone())
+            .scopes(self.scopes.clone())
+            .roles(self.roles.clone());
+        if let Some(subject) = &self.subject {
+            record = record.subject(subject.clone());
+        }
+        if let Some(plan) = &self.plan {
+            record = record.plan(plan.clone());
+        }
+        if let Some(limits) = &self.limits {
+            record = record.limits(limits.clone());
+        }
+        self.end.of(record, now)
+    }
+}
+
+/// What is to be changed about a key; what is not set stays.
+///
+/// ```
+/// use tower_auth::registry::KeyChange;
+///
+/// let change = KeyChange::new().name("ci of the website").scopes(["read", "write"]);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is changed until a registry is told to"]
+pub struct KeyChange {
+    name: Option<String>,
+    scopes: Option<Vec<String>>,
+    plan: Option<String>,
+    end: Option<End>,
+}
+
+impl KeyChange {
+    /// Changes nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Other scopes, for the very next request.
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        Self { scopes: Some(strings(scopes)), ..self }
+    }
+
+    /// Another plan; what was used stays used.
+    pub fn plan(self, plan: impl Into<String>) -> Self {
+        Self { plan: Some(plan.into()), ..self }
+    }
+
+    /// Another end, or none.
+    pub fn expires_at(self, end: Option<SystemTime>) -> Self {
+        Self { end: Some(end.map_or(End::Never, End::At)), ..self }
+    }
+
+    /// The changed name and record.
+    pub(super) fn apply(
+        self,
+        name: &str,
+        mut record: KeyRecord,
+        now: SystemTime,
+    ) -> Result<(String, KeyRecord), KeyError> {
+        if let Some(scopes) = self.scopes {
+            record = record.scopes(scopes);
+        }
+        if let Some(plan) = self.plan {
+            record = record.plan(plan);
+        }
+        if let Some(end) = self.end {
+            record = end.of(record, now)?;
+        }
+        let name = self.name.unwrap_or_else(|| name.to_owned());
+        check_name(&name)?;
+        Ok((name, record))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), KeyError> {
+    let wrong = |reason| Err(KeyError::Invalid { field: "/name", reason });
+    if name.trim().is_empty() {
+        return wrong("must not be empty");
+    }
+    if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return wrong("must be a line of at most 200 bytes");
+    }
+    Ok(())
+}
+
+pub(super) fn end_of(now: SystemTime, lifetime: Duration) -> Result<SystemTime, KeyError> {
+    let end = now.checked_add(lifetime).ok_or(KeyError::Invalid { field: "/expires_at", reason: "is too far away" })?;
+    in_future(end, now)
+}
+
+fn in_future(end: SystemTime, now: SystemTime) -> Result<SystemTime, KeyError> {
+    if end > now { Ok(end) } else { Err(KeyError::Invalid { field: "/expires_at", reason: "must be in the future" }) }
+}
+
+fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
+    all.into_iter().map(Into::into).collect()
+}
