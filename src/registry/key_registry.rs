@@ -237,11 +237,13 @@ impl KeyRegistry {
         book.refuse_taken(&new_id, &fingerprint)?;
 
         old.info.successor = Some(new_id);
-        old.info.record = match overlap.and_then(|overlap| now.checked_add(overlap)) {
-            Some(end) => {
+        old.info.record = match overlap.map(|overlap| now.checked_add(overlap)) {
+            Some(Some(end)) => {
                 let end = old.info.record.end().map_or(end, |own| own.min(end));
                 old.info.record.expires_at(end)
             }
+            // No clock gets there: its own end is all that is left.
+            Some(None) => old.info.record,
             None => old.info.record.state(KeyState::Revoked),
         };
         let mut new = old.clone();

@@ -19,6 +19,7 @@ mod no_leak;
 mod pitfalls;
 mod props;
 mod readiness;
+mod registry;
 mod regressions;
 mod rules_authentication;
 mod rules_envelope;
