@@ -17,7 +17,7 @@ fn freddy() -> Server {
 
 /// Compares an error with the document's, every field in its order; of trace id and time the form, which differs each
 /// time.
-fn assert_documented(reply: &Reply, documented: &Value) {
+pub(super) fn assert_documented(reply: &Reply, documented: &Value) {
     let (got, mut expected) = (reply.json(), documented.clone());
     let trace_id = got["error"]["trace_id"].as_str().unwrap();
     let hyphens: Vec<usize> = trace_id.match_indices('-').map(|(at, _)| at).collect();
@@ -38,7 +38,14 @@ fn assert_documented(reply: &Reply, documented: &Value) {
     assert_eq!(reply.header("content-length"), [reply.body.len().to_string()]);
 }
 
-fn documented(code: &str, message: &str, system_message: &str, kind: &str, status: u16, details: &Value) -> Value {
+pub(super) fn documented(
+    code: &str,
+    message: &str,
+    system_message: &str,
+    kind: &str,
+    status: u16,
+    details: &Value,
+) -> Value {
     json!({
         "success": false,
         "error": {
