@@ -2,15 +2,18 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Answer, Rejection, limit::Bucket};
+use crate::{
+    Answer, Rejection,
+    limit::{Bucket, Taken},
+};
 
 /// What counts failed attempts.
 pub(crate) trait Budget: Send + Sync + 'static {
     /// Takes one attempt out of a bucket, or refuses.
-    fn draw(&self, bucket: Bucket) -> Answer<Result<(), Rejection>>;
+    fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>>;
 
     /// Puts one back.
-    fn give_back(&self, bucket: Bucket);
+    fn give_back(&self, bucket: Bucket, taken: &Taken);
 }
 
 /// The failed attempts that whoever sends this request has left. A guard leaves it in the request; those behind draw on it
@@ -28,20 +31,23 @@ impl Attempts {
 
     /// Takes one out, or refuses.
     pub(crate) fn draw(&self) -> Answer<Result<Drawn, Rejection>> {
-        let drawn = Drawn(self.clone());
-        self.budget.draw(self.bucket).map(|answer| answer.map(|()| drawn))
+        let attempts = self.clone();
+        self.budget.draw(self.bucket).map(|answer| answer.map(|taken| Drawn { attempts, taken }))
     }
 }
 
 /// An attempt that was taken out of a budget. Dropped, it stays taken: who goes away in the middle of an attempt has made
 /// it.
 #[derive(Debug)]
-pub(crate) struct Drawn(Attempts);
+pub(crate) struct Drawn {
+    attempts: Attempts,
+    taken: Taken,
+}
 
 impl Drawn {
     /// It was no failed one.
     pub(crate) fn give_back(self) {
-        self.0.budget.give_back(self.0.bucket);
+        self.attempts.budget.give_back(self.attempts.bucket, &self.taken);
     }
 }
 

@@ -36,3 +36,10 @@ impl Protocol {
         }
     }
 }
+
+/// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.
+pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}

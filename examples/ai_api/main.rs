@@ -71,7 +71,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .route_layer(RequireLayer::scope("admin"))
         .with_state(registry);
     let private = Router::new()
-        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/generate", post(generate).route_layer(RequireLayer::scope("read")))
         .route("/v1/resources", post(resource).route_layer(RequireLayer::scope("write")))
         .route("/v1/webhooks", get(webhooks).post(webhooks).route_layer(RequireLayer::scope("webhook")))
@@ -98,12 +98,6 @@ fn catalogue() -> Catalogue {
         }
         _ => words,
     })
-}
-
-async fn models() -> Json<Value> {
-    Json(
-        json!({ "object": "list", "data": [{ "id": "gpt-4", "object": "model", "created": 0, "owned_by": "example" }] }),
-    )
 }
 
 #[derive(Deserialize)]

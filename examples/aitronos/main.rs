@@ -59,7 +59,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .limit(common::plans()?)
         .build()?;
     let private = Router::new()
-        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route(
             "/v1/model/response",
             post(respond)
@@ -101,9 +101,24 @@ struct Ask {
     inputs: Vec<Input>,
     stream: Option<bool>,
     temperature: Option<f64>,
+    top_p: Option<f64>,
     max_output_synapses: Option<u32>,
     thread_id: Option<String>,
+    assistant_id: Option<String>,
+    workflow_id: Option<String>,
+    vector_store_ids: Option<Value>,
+    space_id: Option<String>,
+    previous_response_id: Option<String>,
+    edit_message_id: Option<String>,
+    previous_message_id: Option<String>,
     instructions: Option<String>,
+    tools: Option<Value>,
+    system_tools: Option<Value>,
+    reasoning: Option<Value>,
+    include: Option<Value>,
+    disable_rules: Option<Value>,
+    store: Option<bool>,
+    output_mode: Option<String>,
     metadata: Option<Value>,
 }
 
@@ -111,16 +126,13 @@ struct Ask {
 #[expect(dead_code, reason = "as above")]
 struct Input {
     role: String,
-    content: Value,
+    content: Option<Value>,
+    files: Option<Value>,
+    id: Option<String>,
+    tool_call_id: Option<String>,
 }
 
 /// Its answer, as the document's snippets read it: `response[0].text`.
 async fn respond() -> Json<Value> {
     Json(json!({ "success": true, "response": [{ "type": "text", "text": "Hello! How can I help you today?" }] }))
-}
-
-async fn models() -> Json<Value> {
-    Json(
-        json!({ "object": "list", "data": [{ "id": "gpt-4o", "object": "model", "created": 0, "owned_by": "aitronos" }] }),
-    )
 }

@@ -3,7 +3,7 @@
 
 use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::Router;
+use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_auth::{
@@ -93,6 +93,23 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// One body for two kinds of client: this API's own, and those that read `data`.
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(crate) async fn models() -> Json<Value> {
+    const MODELS: [(&str, &str); 2] = [("ftg-3.0", "Freddy 3.0"), ("ftg-3.0-speed", "Freddy 3.0 Speed")];
+    let own = MODELS.iter().map(|(key, name)| {
+        json!({
+            "id": format!("model_{key}"), "key": key, "name": name, "is_visible_in_ui": true, "is_deprecated": false,
+            "availability_status": "available",
+        })
+    });
+    let data =
+        MODELS.iter().map(|(key, _)| json!({ "id": key, "object": "model", "created": 0, "owned_by": "freddy" }));
+    Json(json!({
+        "models": own.collect::<Value>(), "total_count": MODELS.len(), "data": data.collect::<Value>(), "object": "list",
+    }))
 }
 
 /// Who sets up the demo.

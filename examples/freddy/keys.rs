@@ -71,25 +71,34 @@ impl Fields {
     }
 }
 
+/// Clients ask by pages, or for a part.
 #[derive(Deserialize)]
-struct Page {
+struct Part {
     page: Option<usize>,
     page_size: Option<usize>,
+    skip: Option<usize>,
+    take: Option<usize>,
 }
 
 async fn list(
     State(keys): State<KeyRegistry>,
     who: Principal,
     Path(org): Path<String>,
-    page: Result<Query<Page>, QueryRejection>,
+    page: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Value>, Rejection> {
     let Query(page) = page.map_err(|_| no_number("/page"))?;
     let all = keys.list(&who, &KeyFilter::organization(&*org)).await?;
-    let size = page.page_size.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
+    let size = page.take.or(page.page_size).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let number = page.page.unwrap_or(1).max(1);
-    let shown: Vec<Value> =
-        all.iter().skip((number - 1).saturating_mul(size)).take(size).map(|key| shown(key, &org)).collect();
-    Ok(Json(json!({ "api_keys": shown, "data": shown, "total_count": all.len(), "page": number, "page_size": size })))
+    let skip = page.skip.unwrap_or((number - 1).saturating_mul(size));
+    let shown: Vec<Value> = all.iter().skip(skip).take(size).map(|key| shown(key, &org)).collect();
+    let total = all.len();
+    let pagination = json!({
+        "page": number, "page_size": size, "total_count": total, "total_pages": total.div_ceil(size),
+    });
+    Ok(Json(json!({
+        "keys": shown, "total": total, "api_keys": shown, "data": shown, "total_count": total, "pagination": pagination,
+    })))
 }
 
 async fn create(
@@ -145,7 +154,10 @@ async fn delete(
     at: Path<(String, String)>,
 ) -> Result<Json<Value>, Rejection> {
     let Path((org, id)) = at;
-    of(&keys, &who, &org, &id).await?;
+    // Again, it is deleted still.
+    if !keys.get(&who, &id).await?.principal().is_member_of(&org) {
+        return Err(KeyError::NotFound.into());
+    }
     keys.delete(&who, &id).await?;
     Ok(Json(json!({ "success": true, "message": "The API key was deleted.", "id": id })))
 }
@@ -179,7 +191,12 @@ async fn act(
         }
         _ => return Err(Rejection::not_found()),
     };
-    Ok(Json(shown(&key, &org)).into_response())
+    // The key itself, and what was done with it.
+    let mut answer = shown(&key, &org);
+    answer["success"] = true.into();
+    answer["message"] = format!("The API key was changed: {action}.").into();
+    answer["key"] = shown(&key, &org);
+    Ok(Json(answer).into_response())
 }
 
 fn no_number(field: &'static str) -> Rejection {
@@ -189,7 +206,7 @@ fn no_number(field: &'static str) -> Rejection {
 /// The key, if it is the organisation's.
 async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, KeyError> {
     let key = keys.get(who, id).await?;
-    if key.principal().is_member_of(org) { Ok(key) } else { Err(KeyError::NotFound) }
+    if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(KeyError::NotFound) }
 }
 
 /// This API calls a key's name otherwise.

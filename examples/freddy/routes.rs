@@ -79,7 +79,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
     let limits = BodyLimits::new().bytes(limit);
     let documented = StrictBodyLayer::<Echo>::new()?.limits(limits.clone());
     let private = Router::new()
-        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
         .route("/v1/echo", post(echo).route_layer(documented).route_layer(RequireLayer::scope("write")))
         .route("/v1/admin/stats", get(admin_stats).route_layer(RequireLayer::new(role("admin"))))
@@ -108,22 +108,6 @@ async fn health() -> Json<Value> {
 
 async fn nothing_here() -> Rejection {
     Rejection::not_found()
-}
-
-/// One body for two kinds of client: this API's own, and those that read `data`.
-async fn models() -> Json<Value> {
-    const MODELS: [(&str, &str); 2] = [("ftg-3.0", "Freddy 3.0"), ("ftg-3.0-speed", "Freddy 3.0 Speed")];
-    let own = MODELS.iter().map(|(key, name)| {
-        json!({
-            "id": format!("model_{key}"), "key": key, "name": name, "is_visible_in_ui": true, "is_deprecated": false,
-            "availability_status": "available",
-        })
-    });
-    let data =
-        MODELS.iter().map(|(key, _)| json!({ "id": key, "object": "model", "created": 0, "owned_by": "freddy" }));
-    Json(json!({
-        "models": own.collect::<Value>(), "total_count": MODELS.len(), "data": data.collect::<Value>(), "object": "list",
-    }))
 }
 
 async fn me(who: Principal) -> Json<Value> {

@@ -77,7 +77,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .limit(common::plans()?)
         .build()?;
     let private = Router::new()
-        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
         .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)))
         .layer(stack.guards());
@@ -87,11 +87,6 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .fallback(|| async { Rejection::not_found() })
         .layer(stack.envelope());
     Ok((app, demo.into()))
-}
-
-async fn models() -> Json<Value> {
-    let model = json!({ "id": "ftg-3.0", "object": "model", "created": 0, "owned_by": "freddy" });
-    Json(json!({ "object": "list", "data": [model] }))
 }
 
 async fn me(who: Principal) -> Json<Value> {

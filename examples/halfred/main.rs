@@ -24,6 +24,7 @@ use tower_auth::{
     ApiKeyLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
     KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
     envelope::{Catalogue, Words},
+    json::FieldViolation,
     permission::{OrgSource, member_of},
     registry::{KeyFilter, KeyInfo},
 };
@@ -117,6 +118,21 @@ struct Chat {
     logit_bias: Option<Value>,
     metadata: Option<Value>,
     user: Option<String>,
+    audio: Option<Value>,
+    function_call: Option<Value>,
+    functions: Option<Value>,
+    modalities: Option<Value>,
+    moderation: Option<Value>,
+    prediction: Option<Value>,
+    prompt_cache_key: Option<String>,
+    prompt_cache_options: Option<Value>,
+    prompt_cache_retention: Option<String>,
+    reasoning_effort: Option<String>,
+    safety_identifier: Option<String>,
+    service_tier: Option<String>,
+    store: Option<bool>,
+    verbosity: Option<String>,
+    web_search_options: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -127,15 +143,23 @@ struct Message {
     name: Option<String>,
     tool_calls: Option<Value>,
     tool_call_id: Option<String>,
+    refusal: Option<String>,
+    audio: Option<Value>,
+    function_call: Option<Value>,
+    annotations: Option<Value>,
 }
 
-async fn complete(StrictJson(chat): StrictJson<Chat>) -> Json<Value> {
+async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rejection> {
+    if chat.stream == Some(true) {
+        // A client that waits for events would take one answer for none.
+        return Err(Rejection::invalid_fields([FieldViolation::new("/stream", "is not supported here")]));
+    }
     let message = json!({ "role": "assistant", "content": "Hello! How can I help you today?" });
     let choice = json!({ "index": 0, "message": message, "finish_reason": "stop" });
-    Json(json!({
+    Ok(Json(json!({
         "id": "chatcmpl_demo", "object": "chat.completion", "created": 0, "model": chat.model, "choices": [choice],
         "usage": { "prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18 },
-    }))
+    })))
 }
 
 /// The active key of the project, of which a few characters are shown.

@@ -58,17 +58,23 @@ impl KeyCheck {
         self.look_up(&digests, request)
     }
 
-    /// The first declared source that holds a credential; every source is read, so that one that is cut short is found.
+    /// The first declared source that holds a credential. A scheme without one behind it is as good as absent, as an empty
+    /// header is; beside a credential elsewhere nobody knows what was meant.
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
-        let mut found = None;
+        let (mut found, mut empty) = (None, None);
         for source in &self.sources {
-            let read = source.read(&request.headers).map_err(|Empty| {
-                let cause = "an authorization scheme has no credential behind it";
-                Rejection::malformed_header(source.header().as_str(), cause).refused_by(LAYER)
-            })?;
-            found = found.or(read);
+            match source.read(&request.headers) {
+                Ok(read) => found = found.or(read),
+                Err(Empty) => empty = Some(source),
+            }
         }
-        Ok(found.map(Credential::secret))
+        match (found, empty) {
+            (Some(_), Some(source)) => {
+                let cause = "an authorization scheme has no credential behind it, and another header has one";
+                Err(Rejection::malformed_header(source.header().as_str(), cause).refused_by(LAYER))
+            }
+            (found, _) => Ok(found.map(Credential::secret)),
+        }
     }
 
     /// Whether what is presented has the form of a key.

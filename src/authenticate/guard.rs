@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use super::authenticator::{Authenticated, Authenticator, RequestHead};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     challenge, credential,
     gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     identity::Identity,
+    protocol::is_preflight,
 };
 
 /// Tells which requests nobody is asked about.
@@ -249,7 +250,7 @@ impl Guard for AuthGuard {
         if let Some(fault) = &self.0.fault {
             return Answer::ready(Err(Rejection::internal(fault.clone())));
         }
-        if self.0.pass_preflight && is_preflight(request) {
+        if self.0.pass_preflight && is_preflight(&request.method, &request.headers) {
             let nobody = Anonymous::preflight(self.0.policy.challenge.clone());
             return Answer::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
         }
@@ -281,13 +282,6 @@ fn as_written(name: &HeaderName) -> String {
         first.to_ascii_uppercase() + rest
     };
     name.as_str().split('-').map(word).collect::<Vec<_>>().join("-")
-}
-
-/// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.
-fn is_preflight(request: &Parts) -> bool {
-    request.method == Method::OPTIONS
-        && request.headers.contains_key(header::ORIGIN)
-        && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 impl fmt::Debug for AuthGuard {

@@ -85,9 +85,10 @@ impl Effects {
     fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool) {
         let refusal = Rejection::of(response);
         let (kind, mut charged) = (refusal.map(Rejection::kind), refusal.is_some_and(Rejection::is_charged));
+        // Over gRPC a refusal is HTTP 200.
+        let status = refusal.map_or(response.status(), Rejection::status);
         let before = charged;
         for (place, charge) in self.more.iter().rev().chain(&self.charge) {
-            let status = response.status();
             let mut answered = Answered { status, refusal: kind, charged, headers: response.headers_mut() };
             charged |= settle(*place, charge, &mut answered);
         }

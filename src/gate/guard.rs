@@ -2,7 +2,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 
-use crate::{Answer, Rejection, RejectionKind, attempts::Attempts, identity::Identity, limit::Bucket};
+use crate::{
+    Answer, Rejection, RejectionKind,
+    attempts::Attempts,
+    identity::Identity,
+    limit::{Bucket, Taken},
+};
 
 /// What a guard answers: what the gate is to do, or why the request goes no further.
 pub(crate) type Verdict = Result<Outcome, Rejection>;
@@ -36,7 +41,7 @@ pub(crate) trait Guard: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
     pub(crate) bucket: Bucket,
-    pub(crate) cost: u32,
+    pub(crate) taken: Taken,
     /// The window that speaks: what fits at once, what is left of it, and the nanoseconds until it is full.
     pub(crate) size: u32,
     pub(crate) remaining: u32,
@@ -49,6 +54,7 @@ pub(crate) struct Charge {
 
 /// What was answered to a request.
 pub(crate) struct Answered<'a> {
+    /// The status of the refusal, if it is one of this crate's, else that of the response.
     pub(crate) status: StatusCode,
     /// The kind of the refusal, if it is one of this crate's.
     pub(crate) refusal: Option<RejectionKind>,

@@ -14,7 +14,7 @@ use crate::{Answer, BoxError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::{Answer, BoxError, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter}};
+/// use tower_auth::{Answer, BoxError, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken}};
 ///
 /// /// Counts in memory, and tells a metric.
 /// struct Counted(MemoryLimiter);
@@ -25,8 +25,8 @@ use crate::{Answer, BoxError};
 ///         self.0.decide(bucket, limits, cost, now)
 ///     }
 ///
-///     fn give_back(&self, bucket: Bucket, cost: u32) {
-///         self.0.give_back(bucket, cost);
+///     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
+///         self.0.give_back(bucket, taken, now);
 ///     }
 /// }
 /// ```
@@ -42,7 +42,7 @@ pub trait Limiter: Send + Sync + 'static {
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>>;
 
     /// Puts back what a decision took, as far as it is not refilled already. Nobody waits for it.
-    fn give_back(&self, bucket: Bucket, cost: u32);
+    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration);
 }
 
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
@@ -50,9 +50,64 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
         (**self).decide(bucket, limits, cost, now)
     }
 
-    fn give_back(&self, bucket: Bucket, cost: u32) {
-        (**self).give_back(bucket, cost);
+    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
+        (**self).give_back(bucket, taken, now);
     }
+}
+
+/// What a decision took, and when each window would be full again after it: to put back what is not refilled by then.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::{Quota, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken}};
+///
+/// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, Bucket::of(["alice"]));
+/// let at = Duration::from_secs(5);
+/// if let Decided::Admitted(levels) = limiter.take(alice, &limits, 1, at) {
+///     limiter.give_back(alice, &Taken::new(1, &levels, at), at); // it came to nothing
+/// }
+/// assert!(matches!(limiter.take(alice, &limits, 1, at), Decided::Admitted(_)));
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub(crate) cost: u32,
+    /// In nanoseconds.
+    pub(super) full: [u64; MOST_WINDOWS],
+}
+
+impl Taken {
+    /// So many requests, by a decision at this time that left the windows so.
+    #[must_use]
+    pub fn new(cost: u32, levels: &Levels, at: Duration) -> Self {
+        let mut full = [0; MOST_WINDOWS];
+        for (full, level) in full.iter_mut().zip(levels.all()) {
+            *full = nanos(at).saturating_add(nanos(level.reset));
+        }
+        Self { cost, full }
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// When each window would be full again, since the same start as the time of the decision.
+    pub fn full(&self) -> impl Iterator<Item = Duration> {
+        self.full.into_iter().map(Duration::from_nanos)
+    }
+
+    /// Nothing.
+    pub(crate) const fn nothing() -> Self {
+        Self { cost: 0, full: [0; MOST_WINDOWS] }
+    }
+}
+
+/// A process runs for less than two hundred years.
+#[inline]
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
 }
 
 /// What a limiter decided.

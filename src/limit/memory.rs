@@ -1,24 +1,20 @@
-use std::{
-    fmt,
-    hash::{BuildHasher as _, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use super::{
     bucket::Bucket,
-    limiter::{Decided, Limiter},
+    limiter::{Decided, Limiter, Taken, nanos},
     limits::{Limits, MOST_WINDOWS},
-    lock::{Mutex, MutexGuard, PoisonError},
+    lock::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, seeds},
     shard::{Place, Shard},
 };
 use crate::{Answer, BoxError};
 
 /// Counts in memory: exact, bounded, and without a task in the background.
 ///
-/// A bucket is kept until it is full again, and takes 33 to 57 bytes (one window, or up to four) and what a hash table leaves
-/// empty, up to as much again. At most a million are kept. When all of them count something, none is given up, for whoever
-/// has used up a limit would be let in again: newcomers then share what one of them would have, and the log says so.
+/// A bucket is kept until it is full again, and takes 57 bytes (33 where a layer's limits have one window and never change) and
+/// what a hash table leaves empty: 1.3 times as much again at the most. At most a million are kept. When all of them count
+/// something, none is given up, for whoever has used up a limit would be let in again: newcomers then share, in each of 64
+/// parts of the limiter, what one of them would have, and the log says so. Full buckets are looked for ten times a second.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,8 +70,7 @@ impl MemoryLimiter {
     }
 
     fn of(shards: Shards) -> Self {
-        let random = RandomState::new();
-        Self { shards, seeds: [random.hash_one(0), random.hash_one(1)], shared: AtomicU64::new(0) }
+        Self { shards, seeds: seeds(), shared: AtomicU64::new(0) }
     }
 
     /// Decides at once; see [`Limiter::decide`].
@@ -115,7 +110,7 @@ impl MemoryLimiter {
         self.sum(Shard::bytes, Shard::bytes)
     }
 
-    /// How many requests were counted in a bucket that newcomers share, for want of room: a reason for an alarm.
+    /// How many requests met a bucket that newcomers share, for want of room: a reason for an alarm.
     #[must_use]
     pub fn shared(&self) -> u64 {
         self.shared.load(Ordering::Relaxed)
@@ -177,23 +172,17 @@ impl<T> Padded<T> {
     }
 }
 
-#[inline]
-fn nanos(now: Duration) -> u64 {
-    // A process runs for less than five hundred years.
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX >> 1)
-}
-
 impl Limiter for MemoryLimiter {
     #[inline]
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
         Answer::ready(Ok(self.take(bucket, limits, cost, now)))
     }
 
-    fn give_back(&self, bucket: Bucket, cost: u32) {
-        let place = self.place(bucket);
+    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
+        let (place, now) = (self.place(bucket), nanos(now));
         match &self.shards {
-            Shards::Narrow(shards) => lock(shards, place).give_back(place, cost),
-            Shards::Wide(shards) => lock(shards, place).give_back(place, cost),
+            Shards::Narrow(shards) => lock(shards, place).give_back(place, taken, now),
+            Shards::Wide(shards) => lock(shards, place).give_back(place, taken, now),
         }
     }
 }

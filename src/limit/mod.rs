@@ -24,9 +24,12 @@
 //!
 //! # When the limits of a bucket change
 //!
-//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing. Each window takes over as many
-//! requests as the window of the same period had counted and not refilled yet; a window of a period that was not there
-//! before takes over the most that any of the old ones had. What is more than fits is dropped.
+//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing, and changing to and fro gains
+//! nothing. A window takes over the arrival time of the window of its period (and of its name, where there are several): its
+//! bucket is full again when it would have been, and until then fills at the new rate. So half of the old limit used is half
+//! of the new one used. A window of a period that was not there before starts with the most requests that any other
+//! had counted and not refilled, as far as they fit; and one that is not there now is kept for when it is again, as
+//! long as a bucket has room for four.
 //!
 //! # When not to use it
 //!
@@ -34,6 +37,7 @@
 //! have to survive a restart: this is memory.
 
 mod bucket;
+mod layout;
 mod limiter;
 mod limits;
 mod lock;
@@ -44,7 +48,7 @@ mod window;
 
 pub use self::{
     bucket::Bucket,
-    limiter::{Decided, Level, Levels, Limiter},
+    limiter::{Decided, Level, Levels, Limiter, Taken},
     limits::{Limits, WindowFacts},
     memory::MemoryLimiter,
     quota::Quota,

@@ -5,7 +5,8 @@ use std::{num::NonZeroU32, time::Duration};
 use hashbrown::HashTable;
 
 use super::{
-    limiter::{Decided, Level, Levels},
+    layout::{Layout, Source},
+    limiter::{Decided, Level, Levels, Taken},
     limits::Limits,
     window::Window,
 };
@@ -13,8 +14,8 @@ use super::{
 /// Buckets of up to `N` windows. Only those are kept that are not full: a full one is as good as none.
 pub(super) struct Shard<const N: usize> {
     buckets: HashTable<Entry<N>>,
-    /// The limits that entries were last counted by.
-    layouts: Vec<Limits>,
+    /// How entries were last counted.
+    layouts: Vec<Layout<N>>,
     most: usize,
     /// What is left for newcomers to share when there is room for no more: no bucket that counts something is given up.
     shared: Option<Entry<N>>,
@@ -26,7 +27,7 @@ struct Entry<const N: usize> {
     key: [u64; 2],
     /// When the bucket is full again, window by window (GCRA's theoretical arrival times), in nanoseconds.
     arrivals: [u64; N],
-    /// The limits that it was last counted by.
+    /// How it was last counted.
     layout: u32,
 }
 
@@ -67,27 +68,49 @@ impl<const N: usize> Shard<N> {
         rehash: impl Fn([u64; 2]) -> u64,
     ) -> (Decided, bool) {
         if let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) {
-            let current = self.layouts.get(entry.layout as usize);
-            if current.is_some_and(|current| current.id() == limits.id()) {
-                return (decide(&mut entry.arrivals, limits.all(), cost, now), false);
+            if let Some(layout) = self.layouts.get(entry.layout as usize)
+                && layout.limits.id() == limits.id()
+            {
+                return (decide(&mut entry.arrivals, layout.at, limits.all(), cost, now), false);
             }
             return (self.recount(place, limits, cost, now), false);
         }
         self.newcomer(place, limits, cost, now, rehash)
     }
 
-    /// A bucket that other limits hold for now.
+    /// A bucket that was counted by other limits.
     #[cold]
     fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: u64) -> Decided {
-        let layout = self.layout(limits);
-        let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) else {
+        let known =
+            self.buckets.find(place.hash, |entry| entry.key == place.key).map(|entry| (entry.layout, entry.arrivals));
+        let Some((layout, arrivals)) = known else {
             return Decided::Refused { levels: Levels::none(), wait: Duration::ZERO };
         };
-        if let Some(old) = self.layouts.get(entry.layout as usize) {
-            entry.arrivals = carry_over(&entry.arrivals, old.all(), limits.all(), now);
+        let (layout, mut arrivals) = self.carry_over(layout, arrivals, limits, now);
+        let at = self.layouts.get(layout as usize).map_or([0; N], |layout| layout.at);
+        let decided = decide(&mut arrivals, at, limits.all(), cost, now);
+        if let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) {
+            (entry.layout, entry.arrivals) = (layout, arrivals);
         }
-        entry.layout = layout;
-        decide(&mut entry.arrivals, limits.all(), cost, now)
+        decided
+    }
+
+    /// The same times for other limits: a bucket is full again when it would have been. A window of a period that was not
+    /// counted before starts with the most requests that any other window has counted.
+    fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: u64) -> (u32, [u64; N]) {
+        let Some(old) = self.layouts.get(layout as usize) else { return (self.first_layout(limits), arrivals) };
+        let (new, sources) = old.next(limits);
+        let counted = old.limits.all().iter().zip(old.at).map(|(window, at)| (arrivals[usize::from(at)], window));
+        let counted: Vec<(u64, &Window)> = counted.collect();
+        let mut carried = arrivals;
+        for ((window, at), source) in limits.all().iter().zip(new.at).zip(sources) {
+            if matches!(source, Source::Others) {
+                let scaled = counted.iter().map(|(arrival, from)| scaled(arrival.saturating_sub(now), from, window));
+                let backlog = scaled.max().unwrap_or(0).min(window.capacity());
+                carried[usize::from(at)] = now.saturating_add(backlog);
+            }
+        }
+        (self.remember(new), carried)
     }
 
     #[cold]
@@ -100,25 +123,32 @@ impl<const N: usize> Shard<N> {
         rehash: impl Fn([u64; 2]) -> u64,
     ) -> (Decided, bool) {
         let mut arrivals = [0; N];
-        let decided = decide(&mut arrivals, limits.all(), cost, now);
+        let mut at = [0; N];
+        for (number, place) in at.iter_mut().enumerate() {
+            *place = u8::try_from(number).unwrap_or(0);
+        }
+        let decided = decide(&mut arrivals, at, limits.all(), cost, now);
         // What counts nothing is not kept.
         if cost == 0 || !matches!(decided, Decided::Admitted(_)) {
             return (decided, false);
         }
-        let layout = self.layout(limits);
+        let layout = self.first_layout(limits);
         if self.make_room(now, &rehash) {
             let entry = Entry { key: place.key, arrivals, layout };
             self.buckets.insert_unique(place.hash, entry, |entry| rehash(entry.key));
             return (decided, false);
         }
-        let shared = self.shared.get_or_insert(Entry { key: [0; 2], arrivals: [0; N], layout });
-        if shared.layout != layout {
-            if let Some(old) = self.layouts.get(shared.layout as usize) {
-                shared.arrivals = carry_over(&shared.arrivals, old.all(), limits.all(), now);
-            }
-            shared.layout = layout;
+        let (mut layout, mut arrivals) = match &self.shared {
+            Some(shared) => (shared.layout, shared.arrivals),
+            None => (layout, [0; N]),
+        };
+        if self.layouts.get(layout as usize).is_none_or(|layout| layout.limits.id() != limits.id()) {
+            (layout, arrivals) = self.carry_over(layout, arrivals, limits, now);
         }
-        (decide(&mut shared.arrivals, limits.all(), cost, now), true)
+        let at = self.layouts.get(layout as usize).map_or(at, |layout| layout.at);
+        let decided = decide(&mut arrivals, at, limits.all(), cost, now);
+        self.shared = Some(Entry { key: [0; 2], arrivals, layout });
+        (decided, true)
     }
 
     /// Whether another bucket may be put in. Full ones are forgotten before the table grows, and before anybody is sent
@@ -132,71 +162,96 @@ impl<const N: usize> Shard<N> {
                 self.buckets.shrink_to(self.buckets.len() * 2, |entry| rehash(entry.key));
             }
         }
-        self.buckets.len() < self.most
+        let room = self.buckets.len() < self.most;
+        if room && self.buckets.len() == self.buckets.capacity() && self.buckets.len() > self.most / 2 {
+            // The table would be doubled, although what it has no room for may be traces of buckets that are gone.
+            let mut table = HashTable::with_capacity(self.most);
+            for entry in self.buckets.drain() {
+                table.insert_unique(rehash(entry.key), entry, |entry| rehash(entry.key));
+            }
+            self.buckets = table;
+        }
+        room
     }
 
-    pub(super) fn give_back(&mut self, place: Place, cost: u32) {
+    /// Puts back what was taken, as far as it is not refilled already.
+    pub(super) fn give_back(&mut self, place: Place, taken: &Taken, now: u64) {
         let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) else { return };
-        let Some(limits) = self.layouts.get(entry.layout as usize) else { return };
-        for (arrival, window) in entry.arrivals.iter_mut().zip(limits.all()) {
-            *arrival = arrival.saturating_sub(window.interval * u64::from(cost));
+        let Some(layout) = self.layouts.get(entry.layout as usize) else { return };
+        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(taken.full) {
+            let cost = window.interval.saturating_mul(u64::from(taken.cost));
+            let left = full.saturating_sub(now).min(cost);
+            let arrival = &mut entry.arrivals[usize::from(at)];
+            *arrival = arrival.saturating_sub(left);
         }
     }
 
-    /// The number under which these limits are remembered.
-    fn layout(&mut self, limits: &Limits) -> u32 {
-        if self.layouts.len() >= MOST_LAYOUTS && !self.layouts.iter().any(|known| known.id() == limits.id()) {
+    fn first_layout(&mut self, limits: &Limits) -> u32 {
+        match self.layouts.iter().position(|known| known.is_first_of(limits)) {
+            Some(place) => u32::try_from(place).unwrap_or(u32::MAX),
+            None => self.remember(Layout::first(limits)),
+        }
+    }
+
+    /// The number under which a layout is remembered.
+    fn remember(&mut self, layout: Layout<N>) -> u32 {
+        if self.layouts.len() >= MOST_LAYOUTS {
             self.forget_layouts();
         }
-        let known = self.layouts.iter().position(|known| known.id() == limits.id());
+        let known = self.layouts.iter().position(|known| known.is(&layout));
         let place = known.unwrap_or_else(|| {
-            self.layouts.push(limits.clone());
+            self.layouts.push(layout);
             self.layouts.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    /// Forgets the limits that no bucket was counted by, and numbers the others anew.
+    /// Forgets the layouts that no bucket has, and numbers the others anew.
     fn forget_layouts(&mut self) {
         let mut numbers: Vec<Option<u32>> = vec![None; self.layouts.len()];
-        let mut kept = Vec::new();
+        let mut kept = 0;
         for entry in self.buckets.iter_mut().chain(&mut self.shared) {
             let Some(number) = numbers.get_mut(entry.layout as usize) else { continue };
             entry.layout = *number.get_or_insert_with(|| {
-                kept.push(self.layouts[entry.layout as usize].clone());
-                u32::try_from(kept.len() - 1).unwrap_or(u32::MAX)
+                kept += 1;
+                kept - 1
             });
         }
-        self.layouts = kept;
+        let mut layouts: Vec<(u32, Layout<N>)> = Vec::new();
+        for (number, layout) in numbers.into_iter().zip(self.layouts.drain(..)) {
+            layouts.extend(number.map(|number| (number, layout)));
+        }
+        layouts.sort_by_key(|(number, _)| *number);
+        self.layouts = layouts.into_iter().map(|(_, layout)| layout).collect();
     }
 }
 
 /// All windows or none.
 #[inline]
-fn decide<const N: usize>(arrivals: &mut [u64; N], windows: &[Window], cost: u32, now: u64) -> Decided {
-    let Some(events) = NonZeroU32::new(cost) else { return Decided::Admitted(levels(arrivals, windows, now)) };
-    let (mut next, mut longest) = ([0; N], None);
-    for (place, (arrival, window)) in arrivals.iter().zip(windows).enumerate() {
-        match window.add(arrival.saturating_sub(now), events) {
-            Ok(backlog) => next[place] = now.saturating_add(backlog),
+fn decide<const N: usize>(arrivals: &mut [u64; N], at: [u8; N], windows: &[Window], cost: u32, now: u64) -> Decided {
+    let Some(events) = NonZeroU32::new(cost) else { return Decided::Admitted(levels(arrivals, at, windows, now)) };
+    let (mut next, mut longest) = (*arrivals, None);
+    for (place, (window, at)) in windows.iter().zip(at).enumerate() {
+        match window.add(arrivals[usize::from(at)].saturating_sub(now), events) {
+            Ok(backlog) => next[usize::from(at)] = now.saturating_add(backlog),
             Err(wait) => longest = longest.max(Some((wait, std::cmp::Reverse(place)))),
         }
     }
     if let Some((wait, std::cmp::Reverse(place))) = longest {
-        let mut levels = levels(arrivals, windows, now);
+        let mut levels = levels(arrivals, at, windows, now);
         levels.speak(place);
         return Decided::Refused { levels, wait: Duration::from_nanos(wait) };
     }
     *arrivals = next;
-    Decided::Admitted(levels(arrivals, windows, now))
+    Decided::Admitted(levels(arrivals, at, windows, now))
 }
 
 /// How the windows stand; the one with the least room speaks.
 #[inline]
-fn levels(arrivals: &[u64], windows: &[Window], now: u64) -> Levels {
+fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], now: u64) -> Levels {
     let (mut levels, mut least) = (Levels::none(), None);
-    for (place, (arrival, window)) in arrivals.iter().zip(windows).enumerate() {
-        let backlog = arrival.saturating_sub(now);
+    for (place, (window, at)) in windows.iter().zip(at).enumerate() {
+        let backlog = arrivals[usize::from(at)].saturating_sub(now);
         let remaining = window.room(backlog);
         levels.push(Level::new(remaining, Duration::from_nanos(backlog)));
         let room = (remaining, std::cmp::Reverse(backlog));
@@ -208,22 +263,8 @@ fn levels(arrivals: &[u64], windows: &[Window], now: u64) -> Levels {
     levels
 }
 
-/// What other limits have counted, under these. A window takes over the requests that the one of its period counted, and
-/// where there was none, the most that any counted; never more than fit.
-fn carry_over<const N: usize>(arrivals: &[u64; N], old: &[Window], new: &[Window], now: u64) -> [u64; N] {
-    let scaled = |arrival: u64, from: &Window, to: &Window| {
-        let backlog = u128::from(arrival.saturating_sub(now)) * u128::from(to.interval);
-        u64::try_from(backlog.div_ceil(u128::from(from.interval))).unwrap_or(u64::MAX)
-    };
-    let mut carried = [0; N];
-    for (place, window) in carried.iter_mut().zip(new) {
-        let counted = || arrivals.iter().zip(old);
-        let same = counted().find(|(_, from)| from.quota.period() == window.quota.period());
-        let backlog = match same {
-            Some((arrival, from)) => scaled(*arrival, from, window),
-            None => counted().map(|(arrival, from)| scaled(*arrival, from, window)).max().unwrap_or(0),
-        };
-        *place = now.saturating_add(backlog.min(window.capacity()));
-    }
-    carried
+/// As many requests as one window has counted, as the backlog of another.
+fn scaled(backlog: u64, from: &Window, to: &Window) -> u64 {
+    let backlog = u128::from(backlog) * u128::from(to.interval);
+    u64::try_from(backlog.div_ceil(u128::from(from.interval))).unwrap_or(u64::MAX)
 }

@@ -4,14 +4,14 @@ use http::{StatusCode, request::Parts};
 
 use super::{
     client_ip::ClientIp,
-    guard::{Counter, refusal},
+    guard::{Counter, Ruling, refusal},
     headers::Style,
 };
 use crate::{
     Answer, ConfigError, Rejection, RejectionKind,
     attempts::{Attempts, Budget},
     gate::{Answered, Charge, Guard, Outcome, Verdict},
-    limit::{Bucket, Decided, Limits},
+    limit::{Bucket, Decided, Limits, Taken},
 };
 
 /// Counts failed attempts by address, and refuses who has made too many.
@@ -32,25 +32,26 @@ pub(super) struct Facts {
 const LAYER: &str = "rate_limit";
 
 impl Facts {
-    fn conclude(&self, decided: Result<Option<Decided>, Rejection>) -> Result<(), Rejection> {
+    fn conclude(&self, decided: Ruling) -> Result<Taken, Rejection> {
         let refused = match (decided?, &self.limits) {
-            (Some(Decided::Refused { levels, wait }), Some(limits)) => {
+            (Some((Decided::Refused { levels, wait }, _)), Some(limits)) => {
                 refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock())
             }
-            _ => return Ok(()),
+            (Some((Decided::Admitted(levels), at)), _) => return Ok(Taken::new(1, &levels, at)),
+            _ => return Ok(Taken::nothing()),
         };
         let refused = refused.cause("too many failed attempts came from this address").refused_by(LAYER);
         if self.report_only && self.deferred {
             tracing::warn!(target: "tower_auth", layer = LAYER, "an attempt would have been refused: too many failed from its address");
-            return Ok(());
+            return Ok(Taken::nothing());
         }
         Err(refused)
     }
 }
 
 impl Budget for Facts {
-    fn draw(&self, bucket: Bucket) -> Answer<Result<(), Rejection>> {
-        let Some(limits) = &self.limits else { return Answer::ready(Ok(())) };
+    fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>> {
+        let Some(limits) = &self.limits else { return Answer::ready(Ok(Taken::nothing())) };
         match self.counter.decide(bucket, limits, 1).now() {
             Ok(decided) => Answer::ready(self.conclude(decided)),
             Err(future) => {
@@ -60,14 +61,14 @@ impl Budget for Facts {
         }
     }
 
-    fn give_back(&self, bucket: Bucket) {
-        self.counter.limiter.give_back(bucket, 1);
+    fn give_back(&self, bucket: Bucket, taken: &Taken) {
+        self.counter.give_back(bucket, taken);
     }
 }
 
 impl FailureGuard {
-    fn charge(bucket: Bucket, cost: u32) -> Charge {
-        Charge { bucket, cost, size: 0, remaining: 0, reset: 0, interval: 0, fields: None }
+    const fn charge(bucket: Bucket, taken: Taken) -> Charge {
+        Charge { bucket, taken, size: 0, remaining: 0, reset: 0, interval: 0, fields: None }
     }
 }
 
@@ -90,11 +91,11 @@ impl Guard for FailureGuard {
         };
         if self.0.deferred {
             let attempts = Some(Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, bucket));
-            let charge = Some(Self::charge(bucket, 0));
+            let charge = Some(Self::charge(bucket, Taken::nothing()));
             return Answer::ready(Ok(Outcome { charge, attempts, ..Outcome::default() }));
         }
-        let admitted = move |drawn: Result<(), Rejection>| {
-            drawn.map(|()| Outcome { charge: Some(Self::charge(bucket, 1)), ..Outcome::default() })
+        let admitted = move |drawn: Result<Taken, Rejection>| {
+            drawn.map(|taken| Outcome { charge: Some(Self::charge(bucket, taken)), ..Outcome::default() })
         };
         self.0.draw(bucket).map(admitted)
     }
@@ -107,8 +108,8 @@ impl Guard for FailureGuard {
             (status, _) => status == StatusCode::FORBIDDEN,
         };
         let charged = failed && !answered.charged;
-        match (charge.cost > 0, charged) {
-            (true, false) => self.0.give_back(charge.bucket),
+        match (!self.0.deferred, charged) {
+            (true, false) => self.0.give_back(charge.bucket, &charge.taken),
             // It went through: at most what is refused next counts from a little later.
             (false, true) => drop(self.0.draw(charge.bucket).now()),
             (true, true) | (false, false) => {}

@@ -18,7 +18,8 @@ use crate::{
     Answer, BoxError, Clock, ConfigError, Principal, Rejection, RejectionKind,
     gate::{Answered, Charge, Guard, Outcome, Verdict},
     identity::Identity,
-    limit::{Bucket, Decided, Levels, Limiter, Limits, MemoryLimiter},
+    limit::{Bucket, Decided, Levels, Limiter, Limits, MemoryLimiter, Taken},
+    protocol::is_preflight,
 };
 
 /// Counts requests of somebody, and refuses what is too much.
@@ -115,6 +116,9 @@ pub enum OnOutage {
     CountLocally,
 }
 
+/// What a limiter decided and when it was asked, if it did; or why the request goes no further.
+pub(super) type Ruling = Result<Option<(Decided, Duration)>, Rejection>;
+
 /// What counts, by which clock, and what is done where it does not answer.
 #[derive(Clone)]
 pub(super) struct Counter {
@@ -142,39 +146,32 @@ impl Counter {
         self.clock.get_or_init(Clock::system)
     }
 
-    /// What the limiter says; nothing where it says nothing and the request goes on all the same.
+    /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
     #[inline]
-    pub(super) fn decide(
-        &self,
-        bucket: Bucket,
-        limits: &Limits,
-        cost: u32,
-    ) -> Answer<Result<Option<Decided>, Rejection>> {
+    pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
         let now = self.clock().elapsed();
         match self.limiter.decide(bucket, limits, cost, now).now() {
-            Ok(Ok(decided)) => Answer::ready(Ok(Some(decided))),
+            Ok(Ok(decided)) => Answer::ready(Ok(Some((decided, now)))),
             Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
                 Answer::boxed(async move {
-                    future
-                        .await
-                        .map_or_else(|error| this.out(error, bucket, &limits, cost, now), |decided| Ok(Some(decided)))
+                    future.await.map_or_else(
+                        |error| this.out(error, bucket, &limits, cost, now),
+                        |decided| Ok(Some((decided, now))),
+                    )
                 })
             }
         }
     }
 
+    pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
+        self.limiter.give_back(bucket, taken, self.clock().elapsed());
+    }
+
     /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
     #[cold]
-    fn out(
-        &self,
-        error: BoxError,
-        bucket: Bucket,
-        limits: &Limits,
-        cost: u32,
-        now: Duration,
-    ) -> Result<Option<Decided>, Rejection> {
+    fn out(&self, error: BoxError, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Ruling {
         let before = self.outages.fetch_add(1, Ordering::Relaxed);
         if (before + 1).is_power_of_two() {
             let error = error.to_string().escape_debug().to_string();
@@ -190,7 +187,7 @@ impl Counter {
             OnOutage::Refuse => Err(Rejection::unavailable(error)),
             OnOutage::Admit => Ok(None),
             OnOutage::CountLocally => {
-                Ok(Some(self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now)))
+                Ok(Some((self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now), now)))
             }
         }
     }
@@ -212,19 +209,19 @@ impl LimitGuard {
     #[inline]
     fn conclude(
         &self,
-        decided: Result<Option<Decided>, Rejection>,
+        decided: Ruling,
         bucket: Bucket,
         cost: u32,
         limits: &Limits,
         policy: Option<&HeaderValue>,
     ) -> Verdict {
-        let Some(decided) = decided? else { return Ok(Outcome::default()) };
+        let Some((decided, at)) = decided? else { return Ok(Outcome::default()) };
         match decided {
             Decided::Admitted(levels) => {
                 let level = levels.speaking();
                 let charge = Charge {
                     bucket,
-                    cost,
+                    taken: Taken::new(cost, &levels, at),
                     size: size(limits, &levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
@@ -306,6 +303,10 @@ impl Guard for LimitGuard {
                 };
             }
         };
+        // A browser asks for its user, who has sent nothing yet.
+        if is_preflight(&request.method, &request.headers) {
+            return Answer::ready(Ok(Outcome::default()));
+        }
         match ip.of(request) {
             Ok(address) => self.count(request, Bucket::address(address), limits, None),
             Err(rejection) => Answer::ready(Err(rejection)),
@@ -316,12 +317,12 @@ impl Guard for LimitGuard {
         // Whoever was refused further in has had nothing for it.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             && answered.refusal.is_some_and(|kind| kind != RejectionKind::Custom);
-        if denied && charge.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
-            self.0.counter.limiter.give_back(charge.bucket, charge.cost);
-            let refilled = charge.interval.saturating_mul(u64::from(charge.cost));
+        if denied && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
+            self.0.counter.give_back(charge.bucket, &charge.taken);
+            let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));
             let given_back = Charge {
-                cost: 0,
-                remaining: charge.remaining.saturating_add(charge.cost).min(charge.size),
+                taken: Taken::nothing(),
+                remaining: charge.remaining.saturating_add(charge.taken.cost).min(charge.size),
                 reset: charge.reset.saturating_sub(refilled),
                 fields: None,
                 ..*charge

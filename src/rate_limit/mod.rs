@@ -25,6 +25,7 @@
 //! | the client goes away | | its cost: it may have been done |
 //! | a bad credential, a wrong password, a 403 | 401, 403 | an attempt of the address |
 //! | no attempts are left | 429 with `Retry-After`, unless the credential is good and at hand | nothing |
+//! | a CORS preflight | that of the CORS layer | nothing |
 //! | a WebSocket, a stream, a gRPC call | | once, when it begins |
 //!
 //! `Limit` is how many fit at once, `Remaining` never exceeds it, and `Reset` is when the bucket is full again, in seconds

@@ -21,6 +21,7 @@ pub struct KeyInfo {
     pub(super) paused: bool,
     pub(super) predecessor: Option<String>,
     pub(super) successor: Option<String>,
+    pub(super) deleted: bool,
 }
 
 impl KeyInfo {
@@ -94,6 +95,12 @@ impl KeyInfo {
     #[must_use]
     pub fn successor(&self) -> Option<&str> {
         self.successor.as_deref()
+    }
+
+    /// Whether it was deleted: it is revoked, and not listed.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.deleted
     }
 
     /// What its flags make of it, unless it is revoked.

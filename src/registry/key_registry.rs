@@ -41,7 +41,6 @@ struct Entry {
     fingerprint: Fingerprint,
     /// How long it was good when it was made: as long as its successors are.
     lifetime: Option<Duration>,
-    deleted: bool,
 }
 
 #[expect(clippy::unused_async, reason = "on a database there is something to wait for")]
@@ -84,7 +83,7 @@ impl KeyRegistry {
         self.add(actor, name.into(), secret, record, self.0.clock.now())
     }
 
-    /// The key with this id.
+    /// The key with this id, also one that was deleted.
     ///
     /// # Errors
     /// When there is none.
@@ -98,7 +97,7 @@ impl KeyRegistry {
     /// None today; a registry on a database has some.
     pub async fn list(&self, _actor: &Principal, filter: &KeyFilter) -> Result<Vec<KeyInfo>, KeyError> {
         let book = self.book();
-        let entries = book.order.iter().filter_map(|id| book.keys.get(id)).filter(|entry| !entry.deleted);
+        let entries = book.order.iter().filter_map(|id| book.keys.get(id)).filter(|entry| !entry.info.deleted);
         Ok(entries.map(|entry| &entry.info).filter(|key| filter.has(key)).cloned().collect())
     }
 
@@ -156,7 +155,7 @@ impl KeyRegistry {
         self.end(actor, "revoked", id, false)
     }
 
-    /// Revokes a key and lists it no more.
+    /// Revokes a key and lists it no more. Again, it is what it was.
     ///
     /// # Errors
     /// When there is none.
@@ -204,11 +203,12 @@ impl KeyRegistry {
             paused: state == KeyState::Paused,
             predecessor: None,
             successor: None,
+            deleted: false,
             record,
         };
         let lifetime = lifetime(&info.record, now);
         self.0.store.apply([(fingerprint, info.record.clone())]);
-        book.insert(Entry { info: info.clone(), fingerprint, lifetime, deleted: false });
+        book.insert(Entry { info: info.clone(), fingerprint, lifetime });
         audit(actor, "created", &info);
         Ok(info)
     }
@@ -273,7 +273,7 @@ impl KeyRegistry {
         let mut book = self.book();
         let entry = book.find_mut(id)?;
         entry.info.record = entry.info.record.clone().state(KeyState::Revoked);
-        entry.deleted |= delete;
+        entry.info.deleted |= delete;
         self.0.store.apply([(entry.fingerprint, entry.info.record.clone())]);
         audit(actor, what, &entry.info);
         Ok(entry.info.clone())
@@ -333,11 +333,11 @@ impl KeyRegistry {
 
 impl Book {
     fn find(&self, id: &str) -> Result<&Entry, KeyError> {
-        self.keys.get(id).filter(|entry| !entry.deleted).ok_or(KeyError::NotFound)
+        self.keys.get(id).ok_or(KeyError::NotFound)
     }
 
     fn find_mut(&mut self, id: &str) -> Result<&mut Entry, KeyError> {
-        self.keys.get_mut(id).filter(|entry| !entry.deleted).ok_or(KeyError::NotFound)
+        self.keys.get_mut(id).ok_or(KeyError::NotFound)
     }
 
     fn refuse_taken(&self, id: &str, fingerprint: &Fingerprint) -> Result<(), KeyError> {

@@ -26,7 +26,7 @@ use tower_auth::{
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     jwks::{Https, JwksClient},
-    limit::{Bucket, Decided, Level, Levels, Limits, MemoryLimiter, WindowFacts},
+    limit::{Bucket, Decided, Level, Levels, Limits, MemoryLimiter, Taken, WindowFacts},
     permission::{
         self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
     },
@@ -83,6 +83,7 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<AuthLayer>();
     shared::<RequireLayer>();
     shared::<RateLimitLayer>();
+    shared::<Taken>();
     shared::<ErrorEnvelopeLayer>();
     shared::<AuthStack>();
     shared::<AuthGuards>();
