@@ -9,6 +9,9 @@ use crate::{
 
 /// What counts failed attempts.
 pub(crate) trait Budget: Send + Sync + 'static {
+    /// What tells it from other budgets.
+    fn id(&self) -> u64;
+
     /// Takes one attempt out of a bucket, or refuses.
     fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>>;
 
@@ -29,6 +32,11 @@ impl Attempts {
         Self { budget, bucket }
     }
 
+    /// Of which budget they are.
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget.id()
+    }
+
     /// Takes one out, or refuses.
     pub(crate) fn draw(&self) -> Answer<Result<Drawn, Rejection>> {
         let attempts = self.clone();
@@ -45,6 +53,11 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
+    /// Of which budget it is.
+    pub(crate) fn budget(&self) -> u64 {
+        self.attempts.budget()
+    }
+
     /// It was no failed one.
     pub(crate) fn give_back(self) {
         self.attempts.budget.give_back(self.attempts.bucket, &self.taken);
@@ -59,9 +72,9 @@ pub(crate) enum Draw {
     NotYet,
     /// One was taken, and is to be given back or not.
     Held(Drawn),
-    /// Whoever took one settles it.
+    /// Whoever took one out of this budget settles it.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are costly without being waited for"))]
-    Settled,
+    Settled(u64),
 }
 
 impl Draw {

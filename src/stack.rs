@@ -260,6 +260,12 @@ impl AuthStackBuilder {
         }
         behind.extend(self.require.iter().map(RequireLayer::guard));
         let mut before: Vec<Arc<dyn Guard>> = Vec::new();
+        if self.limits.iter().filter(|limit| limit.counts_failures()).count() > 1 {
+            return Err(ConfigError::new(
+                "the AuthStack was given two budgets of failed attempts",
+                "give one of them all quotas: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
+            ));
+        }
         for limit in &self.limits {
             limit.check_config()?;
             let guard = limit.guard_in_stack(&self.clock);

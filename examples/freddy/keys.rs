@@ -97,7 +97,7 @@ async fn list(
         "page": number, "page_size": size, "total_count": total, "total_pages": total.div_ceil(size),
     });
     Ok(Json(json!({
-        "keys": shown, "total": total, "api_keys": shown, "data": shown, "total_count": total, "pagination": pagination,
+        "keys": shown, "total": total, "page": number, "page_size": size, "api_keys": shown, "data": shown, "total_count": total, "pagination": pagination,
     })))
 }
 

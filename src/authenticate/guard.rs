@@ -162,13 +162,16 @@ impl AuthGuard {
             (Draw::NotYet, Some(attempts)) => {
                 let guard = self.clone();
                 let charge = move |drawn: Result<Drawn, Rejection>| match drawn {
-                    Ok(_) => guard.0.conclude(Authenticated::Rejected(rejection.charged()), place),
+                    Ok(drawn) => guard.0.conclude(Authenticated::Rejected(rejection.charged(drawn.budget())), place),
                     Err(exhausted) => Err(exhausted),
                 };
                 attempts.draw().map(charge)
             }
-            (Draw::Held(_) | Draw::Settled, _) => {
-                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged()), place))
+            (Draw::Held(drawn), _) => {
+                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged(drawn.budget())), place))
+            }
+            (Draw::Settled(budget), _) => {
+                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged(budget)), place))
             }
             (Draw::NotYet, None) => Answer::ready(self.0.conclude(Authenticated::Rejected(rejection), place)),
         }

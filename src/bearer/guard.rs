@@ -58,7 +58,7 @@ impl TokenCheck {
         let (this, drawing) = (self.clone(), attempts.draw().now());
         match drawing {
             Ok(Err(exhausted)) => {
-                request.has_drawn(Draw::Settled);
+                request.has_drawn(Draw::Settled(attempts.budget()));
                 AuthFuture::ready(Authenticated::Rejected(exhausted))
             }
             Ok(Ok(drawn)) => {
@@ -69,7 +69,7 @@ impl TokenCheck {
                 }
             }
             Err(drawing) => {
-                request.has_drawn(Draw::Settled);
+                request.has_drawn(Draw::Settled(attempts.budget()));
                 let (token, clock) = (token.to_vec(), request.clock());
                 AuthFuture::boxed(async move {
                     let drawn = match drawing.await {

@@ -57,11 +57,7 @@ impl Effects {
 
     /// Keeps what a key opened out of shared caches, completes a 401, and shows the principal to outer layers.
     #[inline]
-    pub(super) fn apply<B>(
-        &self,
-        response: &mut Response<B>,
-        settle: impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool,
-    ) {
+    pub(super) fn apply<B>(&self, response: &mut Response<B>, settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         if self.charge.is_some() {
             self.settle(response, settle);
         }
@@ -82,21 +78,21 @@ impl Effects {
     }
 
     /// From the inside out: the limit that stands furthest in is the one that headers tell of.
-    fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool) {
+    fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         let refusal = Rejection::of(response);
-        let (kind, mut charged) = (refusal.map(Rejection::kind), refusal.is_some_and(Rejection::is_charged));
+        let (kind, mut charged) = (refusal.map(Rejection::kind), refusal.and_then(Rejection::charged_by));
         // Over gRPC a refusal is HTTP 200.
         let status = refusal.map_or(response.status(), Rejection::status);
         let before = charged;
         for (place, charge) in self.more.iter().rev().chain(&self.charge) {
             let mut answered = Answered { status, refusal: kind, charged, headers: response.headers_mut() };
-            charged |= settle(*place, charge, &mut answered);
+            settle(*place, charge, &mut answered);
+            charged = answered.charged;
         }
-        if charged && !before {
-            let refusal = Rejection::of(response).cloned();
-            if let Some(refusal) = refusal {
-                response.extensions_mut().insert(refusal.charged());
-            }
+        if let Some(budget) = charged.filter(|_| charged != before)
+            && let Some(refusal) = Rejection::of(response).cloned()
+        {
+            response.extensions_mut().insert(refusal.charged(budget));
         }
     }
 

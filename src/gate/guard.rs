@@ -30,10 +30,9 @@ pub(crate) trait Guard: Send + Sync + 'static {
     /// Looks, and answers at once or with a future that owns what it needs.
     fn check(&self, request: &Parts) -> Answer<Verdict>;
 
-    /// Settles what it charged, now that the response is known, whoever made it. `true` where the refusal was charged for.
-    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) -> bool {
+    /// Settles what it charged, now that the response is known, whoever made it.
+    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
         let _ = (charge, answered);
-        false
     }
 }
 
@@ -48,6 +47,8 @@ pub(crate) struct Charge {
     pub(crate) reset: u64,
     /// The nanoseconds that refill it by one.
     pub(crate) interval: u64,
+    /// The time of day of the decision in nanoseconds since 1970, where a header tells the time of day.
+    pub(crate) wall: u64,
     /// What the fields of the IETF say, where they are wanted: `RateLimit-Policy` and `RateLimit`.
     pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
 }
@@ -58,8 +59,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) status: StatusCode,
     /// The kind of the refusal, if it is one of this crate's.
     pub(crate) refusal: Option<RejectionKind>,
-    /// Whether a budget was charged for it already.
-    pub(crate) charged: bool,
+    /// The budget of failed attempts that was charged for it.
+    pub(crate) charged: Option<u64>,
     pub(crate) headers: &'a mut HeaderMap,
 }
 

@@ -110,10 +110,12 @@ impl Guards {
 
     /// Lets the guard at a place settle what it charged.
     #[inline]
-    pub(super) fn settling(guards: Option<&Self>) -> impl FnMut(usize, &Charge, &mut Answered<'_>) -> bool {
+    pub(super) fn settling(guards: Option<&Self>) -> impl FnMut(usize, &Charge, &mut Answered<'_>) {
         move |place, charge, answered| {
             let guard = guards.and_then(|guards| guards.list.get(place));
-            guard.is_some_and(|guard| guard.settle(charge, answered))
+            if let Some(guard) = guard {
+                guard.settle(charge, answered);
+            }
         }
     }
 

@@ -1,4 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use super::{
     bucket::Bucket,
@@ -41,6 +46,13 @@ pub trait Limiter: Send + Sync + 'static {
     /// `now` is the time since any start, on a clock that is never set back; a limiter with a clock of its own takes no notice.
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>>;
 
+    /// Takes so many requests of something that has happened already, as far as they fit. Nobody waits for it: a limiter that
+    /// has to be waited for does it in its own time. By default it is decided, and what is not ready is given up.
+    fn charge(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) {
+        let mut decision = self.decide(bucket, limits, cost, now);
+        let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
     /// Puts back what a decision took, as far as it is not refilled already. Nobody waits for it.
     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration);
 }
@@ -48,6 +60,10 @@ pub trait Limiter: Send + Sync + 'static {
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
         (**self).decide(bucket, limits, cost, now)
+    }
+
+    fn charge(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) {
+        (**self).charge(bucket, limits, cost, now);
     }
 
     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {

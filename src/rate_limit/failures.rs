@@ -4,7 +4,7 @@ use http::{StatusCode, request::Parts};
 
 use super::{
     client_ip::ClientIp,
-    guard::{Counter, Ruling, refusal},
+    guard::{Counted, Counter, Ruling, refusal},
     headers::Style,
 };
 use crate::{
@@ -20,6 +20,10 @@ pub(super) struct FailureGuard(pub(super) Arc<Facts>);
 
 #[derive(Clone)]
 pub(super) struct Facts {
+    /// What tells it from other budgets; clones of a layer have one.
+    pub(super) id: u64,
+    /// What tells its buckets from those of other limits by address.
+    pub(super) scope: Bucket,
     pub(super) limits: Option<Limits>,
     pub(super) ip: ClientIp,
     pub(super) counter: Counter,
@@ -33,23 +37,40 @@ const LAYER: &str = "rate_limit";
 
 impl Facts {
     fn conclude(&self, decided: Ruling) -> Result<Taken, Rejection> {
+        match self.weigh(decided) {
+            // In a stack the methods draw, and only the log can be told.
+            Err(refused) if self.report_only && self.deferred => {
+                let kind = refused.kind();
+                tracing::warn!(target: "tower_auth", layer = LAYER, ?kind, "an attempt would have been refused");
+                Ok(Taken::nothing())
+            }
+            weighed => weighed,
+        }
+    }
+
+    fn weigh(&self, decided: Ruling) -> Result<Taken, Rejection> {
         let refused = match (decided?, &self.limits) {
-            (Some((Decided::Refused { levels, wait }, _)), Some(limits)) => {
+            (Some(Counted { decided: Decided::Refused { levels, wait }, .. }), Some(limits)) => {
                 refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock())
             }
-            (Some((Decided::Admitted(levels), at)), _) => return Ok(Taken::new(1, &levels, at)),
+            (Some(Counted { decided: Decided::Admitted(levels), at: Some(at) }), _) => {
+                return Ok(Taken::new(1, &levels, at));
+            }
             _ => return Ok(Taken::nothing()),
         };
-        let refused = refused.cause("too many failed attempts came from this address").refused_by(LAYER);
-        if self.report_only && self.deferred {
-            tracing::warn!(target: "tower_auth", layer = LAYER, "an attempt would have been refused: too many failed from its address");
-            return Ok(Taken::nothing());
-        }
-        Err(refused)
+        Err(refused.cause("too many failed attempts came from this address").refused_by(LAYER))
+    }
+
+    fn bucket(&self, request: &Parts) -> Result<Bucket, Rejection> {
+        self.ip.of(request).map(|address| Bucket::address(address).scoped(self.scope))
     }
 }
 
 impl Budget for Facts {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
     fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>> {
         let Some(limits) = &self.limits else { return Answer::ready(Ok(Taken::nothing())) };
         match self.counter.decide(bucket, limits, 1).now() {
@@ -68,7 +89,7 @@ impl Budget for Facts {
 
 impl FailureGuard {
     const fn charge(bucket: Bucket, taken: Taken) -> Charge {
-        Charge { bucket, taken, size: 0, remaining: 0, reset: 0, interval: 0, fields: None }
+        Charge { bucket, taken, size: 0, remaining: 0, reset: 0, interval: 0, wall: 0, fields: None }
     }
 }
 
@@ -85,8 +106,8 @@ impl Guard for FailureGuard {
         if let Some(fault) = &self.0.fault {
             return Answer::ready(Err(Rejection::internal(fault.clone())));
         }
-        let bucket = match self.0.ip.of(request) {
-            Ok(address) => Bucket::address(address),
+        let bucket = match self.0.bucket(request) {
+            Ok(bucket) => bucket,
             Err(rejection) => return Answer::ready(Err(rejection)),
         };
         if self.0.deferred {
@@ -101,20 +122,26 @@ impl Guard for FailureGuard {
     }
 
     /// A refusal of who may not costs an attempt, wherever it comes from; it is charged once.
-    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) -> bool {
+    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
         let failed = match (answered.status, answered.refusal) {
             // Who brings nothing has guessed nothing.
             (StatusCode::UNAUTHORIZED, kind) => kind != Some(RejectionKind::MissingCredential),
             (status, _) => status == StatusCode::FORBIDDEN,
         };
-        let charged = failed && !answered.charged;
+        let charged = failed && answered.charged != Some(self.0.id);
         match (!self.0.deferred, charged) {
             (true, false) => self.0.give_back(charge.bucket, &charge.taken),
             // It went through: at most what is refused next counts from a little later.
-            (false, true) => drop(self.0.draw(charge.bucket).now()),
+            (false, true) => {
+                if let Some(limits) = &self.0.limits {
+                    self.0.counter.charge(charge.bucket, limits);
+                }
+            }
             (true, true) | (false, false) => {}
         }
-        charged
+        if charged {
+            answered.charged = Some(self.0.id);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use http::{HeaderValue, StatusCode, request::Parts};
@@ -54,6 +54,7 @@ pub(super) enum Whose {
     Address {
         limits: Limits,
         ip: ClientIp,
+        scope: Bucket,
     },
     Own {
         limits: Limits,
@@ -117,7 +118,13 @@ pub enum OnOutage {
 }
 
 /// What a limiter decided and when it was asked, if it did; or why the request goes no further.
-pub(super) type Ruling = Result<Option<(Decided, Duration)>, Rejection>;
+pub(super) type Ruling = Result<Option<Counted>, Rejection>;
+
+/// A decision, and when the limiter was asked: not where this process counted alone, for nothing of that is given back.
+pub(super) struct Counted {
+    pub(super) decided: Decided,
+    pub(super) at: Option<Duration>,
+}
 
 /// What counts, by which clock, and what is done where it does not answer.
 #[derive(Clone)]
@@ -151,14 +158,14 @@ impl Counter {
     pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
         let now = self.clock().elapsed();
         match self.limiter.decide(bucket, limits, cost, now).now() {
-            Ok(Ok(decided)) => Answer::ready(Ok(Some((decided, now)))),
+            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: Some(now) }))),
             Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
                 Answer::boxed(async move {
                     future.await.map_or_else(
                         |error| this.out(error, bucket, &limits, cost, now),
-                        |decided| Ok(Some((decided, now))),
+                        |decided| Ok(Some(Counted { decided, at: Some(now) })),
                     )
                 })
             }
@@ -166,7 +173,14 @@ impl Counter {
     }
 
     pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
-        self.limiter.give_back(bucket, taken, self.clock().elapsed());
+        if taken.cost > 0 {
+            self.limiter.give_back(bucket, taken, self.clock().elapsed());
+        }
+    }
+
+    /// Counts one that has happened already.
+    pub(super) fn charge(&self, bucket: Bucket, limits: &Limits) {
+        self.limiter.charge(bucket, limits, 1, self.clock().elapsed());
     }
 
     /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
@@ -187,7 +201,8 @@ impl Counter {
             OnOutage::Refuse => Err(Rejection::unavailable(error)),
             OnOutage::Admit => Ok(None),
             OnOutage::CountLocally => {
-                Ok(Some((self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now), now)))
+                let decided = self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now);
+                Ok(Some(Counted { decided, at: None }))
             }
         }
     }
@@ -215,17 +230,18 @@ impl LimitGuard {
         limits: &Limits,
         policy: Option<&HeaderValue>,
     ) -> Verdict {
-        let Some((decided, at)) = decided? else { return Ok(Outcome::default()) };
+        let Some(Counted { decided, at }) = decided? else { return Ok(Outcome::default()) };
         match decided {
             Decided::Admitted(levels) => {
                 let level = levels.speaking();
                 let charge = Charge {
                     bucket,
-                    taken: Taken::new(cost, &levels, at),
+                    taken: at.map_or(Taken::nothing(), |at| Taken::new(cost, &levels, at)),
                     size: size(limits, &levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
                     interval: limits.interval(levels.place()),
+                    wall: if self.0.style.unix { headers::nanos_of_day(self.0.counter.clock().now()) } else { 0 },
                     fields: self.fields(limits, &levels, Duration::ZERO, policy).map(Box::new),
                 };
                 Ok(Outcome { charge: Some(charge), ..Outcome::default() })
@@ -292,8 +308,8 @@ impl Guard for LimitGuard {
         if let Some(fault) = &self.0.fault {
             return Answer::ready(Err(Rejection::internal(fault.clone())));
         }
-        let (limits, ip) = match &self.0.whose {
-            Whose::Address { limits, ip } => (limits, ip),
+        let (limits, ip, scope) = match &self.0.whose {
+            Whose::Address { limits, ip, scope } => (limits, ip, scope),
             Whose::Plan { .. } | Whose::Own { .. } | Whose::Nobody => {
                 return match request.extensions.get() {
                     Some(Identity::Principal(who)) => self.count_caller(who, request),
@@ -308,16 +324,18 @@ impl Guard for LimitGuard {
             return Answer::ready(Ok(Outcome::default()));
         }
         match ip.of(request) {
-            Ok(address) => self.count(request, Bucket::address(address), limits, None),
+            Ok(address) => self.count(request, Bucket::address(address).scoped(*scope), limits, None),
             Err(rejection) => Answer::ready(Err(rejection)),
         }
     }
 
-    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) -> bool {
+    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
+        use RejectionKind as Kind;
+        let limited = matches!(answered.refusal, Some(Kind::RateLimited | Kind::TooCostly));
         // Whoever was refused further in has had nothing for it.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && answered.refusal.is_some_and(|kind| kind != RejectionKind::Custom);
-        if denied && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
+            && answered.refusal.is_some_and(|kind| kind != Kind::Custom);
+        if (denied || limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
             self.0.counter.give_back(charge.bucket, &charge.taken);
             let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));
             let given_back = Charge {
@@ -329,14 +347,15 @@ impl Guard for LimitGuard {
             };
             return self.settle(&given_back, answered);
         }
-        if self.0.style.is_any() {
+        // Another limit that has refused speaks for itself.
+        if self.0.style.is_any() && !limited {
             let reset = Duration::from_nanos(charge.reset);
             let standing = Standing { size: charge.size, remaining: charge.remaining, reset, wait: Duration::ZERO };
             // A redirect is followed at once, whatever is left (the draft, section 6).
             let fields = charge.fields.as_deref().filter(|_| !answered.status.is_redirection());
-            standing.write(self.0.style, fields, answered.headers, || self.0.counter.clock().now());
+            let now = || SystemTime::UNIX_EPOCH + Duration::from_nanos(charge.wall);
+            standing.write(self.0.style, fields, answered.headers, now);
         }
-        false
     }
 }
 

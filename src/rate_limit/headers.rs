@@ -89,9 +89,13 @@ impl Standing {
         mut write: impl FnMut(HeaderName, HeaderValue),
     ) {
         if style.legacy {
-            let reset = if style.unix { unix(now(), self.reset) } else { up(self.reset) };
+            // A limiter of somebody else's may say what it likes.
+            let remaining = self.remaining.min(self.size);
+            let least = Duration::from_secs(u64::from(remaining == 0));
+            let reset = self.reset.max(least);
+            let reset = if style.unix { unix(now(), reset) } else { up(reset) };
             write(LIMIT, number(u64::from(self.size)));
-            write(REMAINING, number(u64::from(self.remaining)));
+            write(REMAINING, number(u64::from(remaining)));
             write(RESET, number(reset));
         }
         if style.retry_after {
@@ -114,6 +118,12 @@ pub(super) const fn up(time: Duration) -> u64 {
 fn unix(now: SystemTime, then: Duration) -> u64 {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     up(now.saturating_add(then))
+}
+
+/// The time of day, in nanoseconds since 1970.
+pub(super) fn nanos_of_day(now: SystemTime) -> u64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The numbers below ten thousand, four digits each.

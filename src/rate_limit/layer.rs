@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use http::request::Parts;
 use tower_layer::Layer;
@@ -41,6 +47,9 @@ enum Kind {
     Failures(failures::Facts),
 }
 
+/// How many budgets of failed attempts there have been.
+static BUDGETS: AtomicU64 = AtomicU64::new(1);
+
 impl RateLimitLayer {
     /// Counts each caller by the limits of their plan ([`Principal::plan`]), or by limits of their own
     /// ([`Principal::limits`]). Only callers count whom an authentication layer further out has proved; visitors are let
@@ -52,11 +61,12 @@ impl RateLimitLayer {
 
     /// Counts each address; IPv6 by the /64. All that come from one address share its limit: offices, mobile networks.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
+        let scope = Bucket::of(["address"]);
         match Limits::new(quotas) {
-            Ok(limits) if limits.len() == 1 => {
-                Self::limit(Whose::Address { limits, ip }, None, MemoryLimiter::narrow())
+            Ok(limits) => {
+                let limiter = if limits.len() == 1 { MemoryLimiter::narrow() } else { MemoryLimiter::new() };
+                Self::limit(Whose::Address { limits, ip, scope }, None, limiter)
             }
-            Ok(limits) => Self::limit(Whose::Address { limits, ip }, None, MemoryLimiter::new()),
             Err(fault) => Self::limit(Whose::Nobody, Some(fault), MemoryLimiter::new()),
         }
     }
@@ -85,13 +95,23 @@ impl RateLimitLayer {
     /// signature, and given back when it succeeds; who goes away meanwhile has made it. So a key that is at hand is never
     /// kept waiting by a neighbour who guesses. Alone, as in front of a login, every request takes an attempt, which is
     /// given back when it succeeds.
-    pub fn failures(quota: Quota, ip: ClientIp) -> Self {
-        let (limits, fault) = match Limits::new(quota) {
+    pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
+        let (limits, fault) = match Limits::new(quotas) {
             Ok(limits) => (Some(limits), None),
             Err(fault) => (None, Some(fault)),
         };
-        let counter = Counter::new(MemoryLimiter::narrow());
-        Self(Kind::Failures(failures::Facts { limits, ip, counter, deferred: false, report_only: false, fault }))
+        let narrow = limits.as_ref().is_none_or(|limits| limits.len() == 1);
+        let limiter = if narrow { MemoryLimiter::narrow() } else { MemoryLimiter::new() };
+        Self(Kind::Failures(failures::Facts {
+            id: BUDGETS.fetch_add(1, Ordering::Relaxed),
+            scope: Bucket::of(["failures"]),
+            limits,
+            ip,
+            counter: Counter::new(limiter),
+            deferred: false,
+            report_only: false,
+            fault,
+        }))
     }
 
     fn limit(whose: Whose, fault: Option<ConfigError>, limiter: MemoryLimiter) -> Self {
@@ -161,7 +181,8 @@ impl RateLimitLayer {
         self.style("no_headers", |style| *style = Style::NONE)
     }
 
-    /// Counts, tells the log and the observer, and lets pass: for the weeks before a limit is enforced.
+    /// Counts, tells the log and the observer, and lets pass: for the weeks before a limit is enforced. A budget of failed
+    /// attempts in a stack tells the log alone.
     pub fn report_only(mut self) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.report_only = true,
@@ -179,7 +200,7 @@ impl RateLimitLayer {
     /// How often the limiter did not answer: each was refused, let in, or counted here, as [`OnOutage`] says.
     #[must_use]
     pub fn outages(&self) -> u64 {
-        self.shared_counter().outages.load(std::sync::atomic::Ordering::Relaxed)
+        self.shared_counter().outages.load(Ordering::Relaxed)
     }
 
     fn style(mut self, name: &'static str, change: impl FnOnce(&mut Style)) -> Self {
@@ -218,6 +239,10 @@ impl RateLimitLayer {
     /// Whether it stands in front of the authentication in a stack, since it has to know nobody.
     pub(crate) const fn is_before_identity(&self) -> bool {
         matches!(&self.0, Kind::Failures(_) | Kind::Limit(guard::Facts { whose: Whose::Address { .. }, .. }))
+    }
+
+    pub(crate) const fn counts_failures(&self) -> bool {
+        matches!(&self.0, Kind::Failures(_))
     }
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {

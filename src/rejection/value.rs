@@ -30,8 +30,8 @@ pub struct Rejection {
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
     logged: bool,
-    /// Whether a budget of failed attempts was charged for it.
-    charged: bool,
+    /// The budget of failed attempts that was charged for it.
+    charged: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Rejection {
             principal: None,
             policy: None,
         };
-        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, charged: false }
+        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, charged: None }
     }
 
     /// A refusal of the handler's own: any status that is no success, any code.
@@ -219,9 +219,9 @@ impl Rejection {
         self.set(|facts| facts.policy = Some(policy.into()))
     }
 
-    /// A budget of failed attempts was charged for it.
-    pub(crate) fn charged(self) -> Self {
-        Self { charged: true, ..self }
+    /// This budget of failed attempts was charged for it.
+    pub(crate) fn charged(self, budget: u64) -> Self {
+        Self { charged: Some(budget), ..self }
     }
 
     fn words(self, change: impl FnOnce(&mut Words)) -> Self {
@@ -285,7 +285,7 @@ impl Rejection {
         self.logged || self.layer.is_some()
     }
 
-    pub(crate) const fn is_charged(&self) -> bool {
+    pub(crate) const fn charged_by(&self) -> Option<u64> {
         self.charged
     }
 
