@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::guard::{Answered, Charge, IdentityPolicy, Outcome, Vary};
+use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
 use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol, vary};
 
 /// What is left to be done with the response, whoever makes it.
@@ -80,19 +80,19 @@ impl Effects {
     /// From the inside out: the limit that stands furthest in is the one that headers tell of.
     fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         let refusal = Rejection::of(response);
-        let (kind, mut charged) = (refusal.map(Rejection::kind), refusal.and_then(Rejection::charged_by));
+        let kind = refusal.map(Rejection::kind);
+        let limited = refusal.is_some_and(|refusal| refusal.layer() == Some(LIMITS));
         // Over gRPC a refusal is HTTP 200.
         let status = refusal.map_or(response.status(), Rejection::status);
-        let before = charged;
+        let before = response.extensions().get().map(|charged: &ChargedBy| charged.0);
+        let mut charged = before.or_else(|| refusal.and_then(Rejection::charged_by));
         for (place, charge) in self.more.iter().rev().chain(&self.charge) {
-            let mut answered = Answered { status, refusal: kind, charged, headers: response.headers_mut() };
+            let mut answered = Answered { status, refusal: kind, limited, charged, headers: response.headers_mut() };
             settle(*place, charge, &mut answered);
             charged = answered.charged;
         }
-        if let Some(budget) = charged.filter(|_| charged != before)
-            && let Some(refusal) = Rejection::of(response).cloned()
-        {
-            response.extensions_mut().insert(refusal.charged(budget));
+        if let Some(budget) = charged.filter(|_| charged != before) {
+            response.extensions_mut().insert(ChargedBy(budget));
         }
     }
 

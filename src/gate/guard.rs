@@ -9,6 +9,9 @@ use crate::{
     limit::{Bucket, Taken},
 };
 
+/// The name of every guard that limits.
+pub(crate) const LIMITS: &str = "rate_limit";
+
 /// What a guard answers: what the gate is to do, or why the request goes no further.
 pub(crate) type Verdict = Result<Outcome, Rejection>;
 
@@ -53,12 +56,18 @@ pub(crate) struct Charge {
     pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
 }
 
+/// In a response: the budget of failed attempts that was charged for it.
+#[derive(Clone, Copy)]
+pub(crate) struct ChargedBy(pub(crate) u64);
+
 /// What was answered to a request.
 pub(crate) struct Answered<'a> {
     /// The status of the refusal, if it is one of this crate's, else that of the response.
     pub(crate) status: StatusCode,
     /// The kind of the refusal, if it is one of this crate's.
     pub(crate) refusal: Option<RejectionKind>,
+    /// Whether a limit refused it, further in than the one that is asked.
+    pub(crate) limited: bool,
     /// The budget of failed attempts that was charged for it.
     pub(crate) charged: Option<u64>,
     pub(crate) headers: &'a mut HeaderMap,

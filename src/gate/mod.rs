@@ -20,7 +20,7 @@ mod service;
 pub(crate) use self::refusal::refuse;
 pub(crate) use self::{
     admission::Admission,
-    guard::{Answered, Charge, Guard, IdentityPolicy, Outcome, Vary, Verdict},
+    guard::{Answered, Charge, Guard, IdentityPolicy, LIMITS, Outcome, Vary, Verdict},
     guards::Guards,
 };
 pub use self::{response::ResponseFuture, service::Gate};

@@ -90,6 +90,8 @@ pub struct Taken {
     pub(crate) cost: u32,
     /// In nanoseconds.
     pub(super) full: [u64; MOST_WINDOWS],
+    /// By this process alone, while the limiter did not answer.
+    pub(crate) local: bool,
 }
 
 impl Taken {
@@ -100,7 +102,7 @@ impl Taken {
         for (full, level) in full.iter_mut().zip(levels.all()) {
             *full = nanos(at).saturating_add(nanos(level.reset));
         }
-        Self { cost, full }
+        Self { cost, full, local: false }
     }
 
     /// How many.
@@ -116,7 +118,11 @@ impl Taken {
 
     /// Nothing.
     pub(crate) const fn nothing() -> Self {
-        Self { cost: 0, full: [0; MOST_WINDOWS] }
+        Self { cost: 0, full: [0; MOST_WINDOWS], local: false }
+    }
+
+    pub(crate) const fn by_this_process(self, local: bool) -> Self {
+        Self { local, ..self }
     }
 }
 

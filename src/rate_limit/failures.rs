@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Answer, ConfigError, Rejection, RejectionKind,
     attempts::{Attempts, Budget},
-    gate::{Answered, Charge, Guard, Outcome, Verdict},
+    gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     limit::{Bucket, Decided, Limits, Taken},
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     pub(super) fault: Option<ConfigError>,
 }
 
-const LAYER: &str = "rate_limit";
+const LAYER: &str = LIMITS;
 
 impl Facts {
     fn conclude(&self, decided: Ruling) -> Result<Taken, Rejection> {
@@ -53,8 +53,8 @@ impl Facts {
             (Some(Counted { decided: Decided::Refused { levels, wait }, .. }), Some(limits)) => {
                 refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock())
             }
-            (Some(Counted { decided: Decided::Admitted(levels), at: Some(at) }), _) => {
-                return Ok(Taken::new(1, &levels, at));
+            (Some(Counted { decided: Decided::Admitted(levels), at, local }), _) => {
+                return Ok(Taken::new(1, &levels, at).by_this_process(local));
             }
             _ => return Ok(Taken::nothing()),
         };

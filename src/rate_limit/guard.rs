@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Answer, BoxError, Clock, ConfigError, Principal, Rejection, RejectionKind,
-    gate::{Answered, Charge, Guard, Outcome, Verdict},
+    gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     identity::Identity,
     limit::{Bucket, Decided, Levels, Limiter, Limits, MemoryLimiter, Taken},
     protocol::is_preflight,
@@ -120,10 +120,11 @@ pub enum OnOutage {
 /// What a limiter decided and when it was asked, if it did; or why the request goes no further.
 pub(super) type Ruling = Result<Option<Counted>, Rejection>;
 
-/// A decision, and when the limiter was asked: not where this process counted alone, for nothing of that is given back.
+/// A decision, when it was asked for, and whether this process decided alone.
 pub(super) struct Counted {
     pub(super) decided: Decided,
-    pub(super) at: Option<Duration>,
+    pub(super) at: Duration,
+    pub(super) local: bool,
 }
 
 /// What counts, by which clock, and what is done where it does not answer.
@@ -158,14 +159,14 @@ impl Counter {
     pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
         let now = self.clock().elapsed();
         match self.limiter.decide(bucket, limits, cost, now).now() {
-            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: Some(now) }))),
+            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: now, local: false }))),
             Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
                 Answer::boxed(async move {
                     future.await.map_or_else(
                         |error| this.out(error, bucket, &limits, cost, now),
-                        |decided| Ok(Some(Counted { decided, at: Some(now) })),
+                        |decided| Ok(Some(Counted { decided, at: now, local: false })),
                     )
                 })
             }
@@ -173,8 +174,11 @@ impl Counter {
     }
 
     pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
-        if taken.cost > 0 {
-            self.limiter.give_back(bucket, taken, self.clock().elapsed());
+        let now = self.clock().elapsed();
+        match self.local.get().filter(|_| taken.local) {
+            Some(local) => local.give_back(bucket, taken, now),
+            None if taken.cost > 0 && !taken.local => self.limiter.give_back(bucket, taken, now),
+            None => {}
         }
     }
 
@@ -202,7 +206,7 @@ impl Counter {
             OnOutage::Admit => Ok(None),
             OnOutage::CountLocally => {
                 let decided = self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now);
-                Ok(Some(Counted { decided, at: None }))
+                Ok(Some(Counted { decided, at: now, local: true }))
             }
         }
     }
@@ -230,13 +234,13 @@ impl LimitGuard {
         limits: &Limits,
         policy: Option<&HeaderValue>,
     ) -> Verdict {
-        let Some(Counted { decided, at }) = decided? else { return Ok(Outcome::default()) };
+        let Some(Counted { decided, at, local }) = decided? else { return Ok(Outcome::default()) };
         match decided {
             Decided::Admitted(levels) => {
                 let level = levels.speaking();
                 let charge = Charge {
                     bucket,
-                    taken: at.map_or(Taken::nothing(), |at| Taken::new(cost, &levels, at)),
+                    taken: Taken::new(cost, &levels, at).by_this_process(local),
                     size: size(limits, &levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
@@ -278,6 +282,7 @@ pub(super) fn refusal(
     clock: &Clock,
 ) -> Rejection {
     let (level, size) = (levels.speaking(), size(limits, levels));
+    let wait = wait.max(Duration::from_nanos(1));
     let standing = Standing { size, remaining: level.remaining, reset: level.reset, wait };
     let name = limits.windows().nth(levels.place()).map_or("", |window| window.name);
     Rejection::new(RejectionKind::RateLimited)
@@ -296,7 +301,7 @@ fn size(limits: &Limits, levels: &Levels) -> u32 {
 
 impl Guard for LimitGuard {
     fn name(&self) -> &'static str {
-        "rate_limit"
+        LIMITS
     }
 
     fn enforced(&self) -> bool {
@@ -330,12 +335,10 @@ impl Guard for LimitGuard {
     }
 
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
-        use RejectionKind as Kind;
-        let limited = matches!(answered.refusal, Some(Kind::RateLimited | Kind::TooCostly));
         // Whoever was refused further in has had nothing for it.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && answered.refusal.is_some_and(|kind| kind != Kind::Custom);
-        if (denied || limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
+            && answered.refusal.is_some_and(|kind| kind != RejectionKind::Custom);
+        if (denied || answered.limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
             self.0.counter.give_back(charge.bucket, &charge.taken);
             let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));
             let given_back = Charge {
@@ -348,7 +351,7 @@ impl Guard for LimitGuard {
             return self.settle(&given_back, answered);
         }
         // Another limit that has refused speaks for itself.
-        if self.0.style.is_any() && !limited {
+        if self.0.style.is_any() && !answered.limited {
             let reset = Duration::from_nanos(charge.reset);
             let standing = Standing { size: charge.size, remaining: charge.remaining, reset, wait: Duration::ZERO };
             // A redirect is followed at once, whatever is left (the draft, section 6).

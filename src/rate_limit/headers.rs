@@ -174,18 +174,25 @@ pub(super) fn policy(limits: &Limits) -> HeaderValue {
 /// long until something is (the same draft, sections 4 and 6: who reads `r` and `t` as a rate must not be sent too fast).
 pub(super) fn state(limits: &Limits, levels: &Levels, wait: Duration) -> HeaderValue {
     let mut text = String::new();
-    for (window, level) in limits.windows().zip(levels.all()) {
+    for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         let separator = if text.is_empty() { "" } else { ", " };
         let each = window.refill / window.size.max(1);
-        let time = if level.remaining > 0 {
-            each.saturating_mul(level.remaining)
-        } else if wait > Duration::ZERO {
-            wait.min(level.reset)
+        let mut remaining = level.remaining;
+        let speaks = place == levels.place() && wait > Duration::ZERO;
+        if speaks {
+            // Where more is left than the request may wait for, it is not told of: it could not be spent at that rate.
+            let fits = wait.as_nanos() / each.as_nanos().max(1);
+            remaining = remaining.min(u32::try_from(fits).unwrap_or(u32::MAX));
+        }
+        let time = if remaining > 0 {
+            each.saturating_mul(remaining)
+        } else if speaks {
+            wait
         } else {
             // Full again after `reset`: one fits as soon as all but the last of it is over.
             level.reset.saturating_sub(window.refill.saturating_sub(each))
         };
-        let _ = write!(text, "{separator}\"{}\";r={};t={}", window.name, level.remaining, up(time).max(1));
+        let _ = write!(text, "{separator}\"{}\";r={remaining};t={}", window.name, up(time).max(1));
     }
     value(text)
 }

@@ -1,0 +1,45 @@
+"""Runs the checks: each is told by its name, and any that did not pass makes the exit status 1."""
+
+import os
+import signal
+import sys
+import unittest
+from importlib.metadata import version
+
+import servers
+
+MODULES = ["checks_halfred", "checks_openai", "checks_aitronos", "checks_http", "checks_snippets"]
+
+
+class Result(unittest.TextTestResult):
+    def getDescription(self, test):
+        return test.id().removeprefix("checks_")
+
+
+def stop(signum, _frame):
+    raise KeyboardInterrupt(f"signal {signum}")
+
+
+def main():
+    servers.EXAMPLES = sys.argv[1]
+    # Nothing of the machine's decides where the clients go and with what.
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "AITRONOS_", "HALFRED_", "FREDDY_")):
+            del os.environ[name]
+    os.environ["NO_PROXY"] = "*"
+    signal.signal(signal.SIGTERM, stop)
+    for client in ["halfred", "openai", "aitronos-sdk", "requests"]:
+        print(client, version(client), flush=True)
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = [f"*{word}*" for word in sys.argv[2:]] or None
+    checks = loader.loadTestsFromNames(MODULES)
+    try:
+        result = unittest.TextTestRunner(verbosity=2, resultclass=Result, stream=sys.stdout).run(checks)
+    finally:
+        servers.stop_all()
+    if result.testsRun == 0 or result.skipped or result.expectedFailures:
+        sys.exit("a check that does not run is a failure")
+    sys.exit(not result.wasSuccessful())
+
+
+main()

@@ -1,0 +1,118 @@
+"""The example servers as processes, and what is common to the checks."""
+
+import json
+import select
+import subprocess
+import tempfile
+import time
+import unittest
+
+EXAMPLES = ""
+PATIENCE = 60
+_running = []
+
+
+class Server:
+    """A running example; `demo` holds its keys by name."""
+
+    def __init__(self, name):
+        self.name = name
+        self._log = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [f"{EXAMPLES}/{name}", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        _running.append(self)
+        readable, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        line = self._process.stdout.readline() if readable else ""
+        if not line:
+            self._process.kill()
+            raise RuntimeError(f"{name} is not ready: {self.log()}")
+        ready = json.loads(line)
+        self.url, self.demo = ready["listening"], ready["demo"]
+
+    def log(self):
+        self._log.seek(0)
+        return self._log.read()
+
+    def stop(self):
+        if self not in _running:
+            return
+        _running.remove(self)
+        self._process.terminate()
+        try:
+            code = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._process.stdout.close()
+        log = self.log()
+        self._log.close()
+        if code != 0 or "panicked" in log:
+            raise AssertionError(f"{self.name} ended with {code}: {log}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def stop_all():
+    for server in list(_running):
+        server._process.kill()
+        server._process.wait()
+    _running.clear()
+
+
+class Checks(unittest.TestCase):
+    """Checks against one server, which is theirs: budgets and keys are used up."""
+
+    name = None
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(cls.name)
+        cls.addClassCleanup(cls.server.stop)
+        cls.demo = cls.server.demo
+
+    def error(self, headers, body):
+        """The error of such a response, which has what every client looks for."""
+        self.assertIsInstance(body, dict)
+        self.assertNotIn("detail", body)
+        error = body["error"]
+        self.assertIsInstance(error, dict)
+        for field in ["code", "message"]:
+            self.assertIsInstance(error[field], str)
+            self.assertTrue(error[field])
+        self.assertTrue(headers["x-request-id"])
+        if "trace_id" in error:
+            self.assertEqual(error["trace_id"], headers["x-request-id"])
+        return error
+
+    def waits_as_told(self, use_up, ask, answers):
+        """A client that retries by itself: when the limit is used up it waits as `Retry-After` says, and once is enough."""
+        for _ in range(5):
+            use_up()
+            answers.clear()
+            ask()
+            # Where this machine is slow, there is room again before the client asks.
+            if len(answers) > 1:
+                break
+        self.assertEqual([answer.status_code for _, answer in answers], [429, 200])
+        (refused_at, refused), (answered_at, _) = answers
+        told = int(refused.headers["retry-after"])
+        self.assertGreaterEqual(told, 1)
+        self.assertGreaterEqual(answered_at - refused_at, told)
+        self.assertLess(answered_at - refused_at, told + PATIENCE / 4)
+
+
+def recorder(answers):
+    """A hook that notes each response of an httpx client and when it came."""
+
+    def note(response):
+        answers.append((time.monotonic(), response))
+
+    return {"response": [note]}
