@@ -22,6 +22,7 @@ struct Inner {
     windows: Box<[Window]>,
     /// What they say, in short: equal for equal quotas.
     id: u64,
+    most: u32,
 }
 
 /// A plan with more windows is one that nobody understands.
@@ -57,7 +58,8 @@ impl Limits {
         }
         let digest = sha256(&said);
         let id = digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
-        Ok(Self(Arc::new(Inner { windows, id })))
+        let most = windows.iter().map(|window| window.size).min().unwrap_or_default();
+        Ok(Self(Arc::new(Inner { windows, id, most })))
     }
 
     /// How many windows they are, one to four.
@@ -75,7 +77,7 @@ impl Limits {
     /// The largest request that can ever get through: what fits at once in the smallest window.
     #[must_use]
     pub fn most(&self) -> u32 {
-        self.0.windows.iter().map(|window| window.size).min().unwrap_or_default()
+        self.0.most
     }
 
     /// What a window is, in the order in which the quotas were given.

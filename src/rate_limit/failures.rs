@@ -4,7 +4,8 @@ use http::{StatusCode, request::Parts};
 
 use super::{
     client_ip::ClientIp,
-    guard::{Counted, Counter, Ruling, refusal},
+    counter::{Counted, Counter, Ruling},
+    guard::refusal,
     headers::Style,
 };
 use crate::{

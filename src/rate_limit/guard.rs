@@ -1,9 +1,6 @@
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -11,14 +8,15 @@ use http::{HeaderValue, StatusCode, request::Parts};
 
 use super::{
     client_ip::ClientIp,
+    counter::{Counted, Counter, Ruling},
     headers::{self, Standing, Style},
     plans::{Plans, own_scope},
 };
 use crate::{
-    Answer, BoxError, Clock, ConfigError, Principal, Rejection, RejectionKind,
+    Answer, Clock, ConfigError, Principal, Rejection, RejectionKind,
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     identity::Identity,
-    limit::{Bucket, Decided, Levels, Limiter, Limits, MemoryLimiter, Taken},
+    limit::{Bucket, Decided, Levels, Limits, Taken},
     protocol::is_preflight,
 };
 
@@ -96,122 +94,6 @@ impl Partition {
     }
 }
 
-/// What is done where the limiter does not answer.
-///
-/// ```
-/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OnOutage};
-///
-/// fn layer(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
-///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OnOutage::CountLocally)
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OnOutage {
-    /// 503: nobody is let in whom nobody counts.
-    #[default]
-    Refuse,
-    /// Everybody is let in, and nothing is said of limits.
-    Admit,
-    /// This process counts alone, by the same limits: as many processes, as many times the limit.
-    CountLocally,
-}
-
-/// What a limiter decided and when it was asked, if it did; or why the request goes no further.
-pub(super) type Ruling = Result<Option<Counted>, Rejection>;
-
-/// A decision, when it was asked for, and whether this process decided alone.
-pub(super) struct Counted {
-    pub(super) decided: Decided,
-    pub(super) at: Duration,
-    pub(super) local: bool,
-}
-
-/// What counts, by which clock, and what is done where it does not answer.
-#[derive(Clone)]
-pub(super) struct Counter {
-    pub(super) limiter: Arc<dyn Limiter>,
-    /// Of all clones of a layer, so that a stack's is that of the layer on another route.
-    pub(super) clock: Arc<OnceLock<Clock>>,
-    pub(super) on_outage: OnOutage,
-    pub(super) outages: Arc<AtomicU64>,
-    /// Counts while the limiter does not.
-    pub(super) local: Arc<OnceLock<MemoryLimiter>>,
-}
-
-impl Counter {
-    pub(super) fn new(limiter: impl Limiter) -> Self {
-        Self {
-            limiter: Arc::new(limiter),
-            clock: Arc::default(),
-            on_outage: OnOutage::Refuse,
-            outages: Arc::default(),
-            local: Arc::default(),
-        }
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        self.clock.get_or_init(Clock::system)
-    }
-
-    /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
-    #[inline]
-    pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
-        let now = self.clock().elapsed();
-        match self.limiter.decide(bucket, limits, cost, now).now() {
-            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: now, local: false }))),
-            Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
-            Err(future) => {
-                let (this, limits) = (self.clone(), limits.clone());
-                Answer::boxed(async move {
-                    future.await.map_or_else(
-                        |error| this.out(error, bucket, &limits, cost, now),
-                        |decided| Ok(Some(Counted { decided, at: now, local: false })),
-                    )
-                })
-            }
-        }
-    }
-
-    pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
-        let now = self.clock().elapsed();
-        match self.local.get().filter(|_| taken.local) {
-            Some(local) => local.give_back(bucket, taken, now),
-            None if taken.cost > 0 && !taken.local => self.limiter.give_back(bucket, taken, now),
-            None => {}
-        }
-    }
-
-    /// Counts one that has happened already.
-    pub(super) fn charge(&self, bucket: Bucket, limits: &Limits) {
-        self.limiter.charge(bucket, limits, 1, self.clock().elapsed());
-    }
-
-    /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
-    #[cold]
-    fn out(&self, error: BoxError, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Ruling {
-        let before = self.outages.fetch_add(1, Ordering::Relaxed);
-        if (before + 1).is_power_of_two() {
-            let error = error.to_string().escape_debug().to_string();
-            tracing::error!(
-                target: "tower_auth",
-                error,
-                requests = before + 1,
-                policy = ?self.on_outage,
-                "a limiter does not answer: see whether its server runs and can be reached"
-            );
-        }
-        match self.on_outage {
-            OnOutage::Refuse => Err(Rejection::unavailable(error)),
-            OnOutage::Admit => Ok(None),
-            OnOutage::CountLocally => {
-                let decided = self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now);
-                Ok(Some(Counted { decided, at: now, local: true }))
-            }
-        }
-    }
-}
-
 impl LimitGuard {
     #[inline]
     fn count(&self, request: &Parts, bucket: Bucket, limits: &Limits, policy: Option<&HeaderValue>) -> Answer<Verdict> {
@@ -285,12 +167,7 @@ pub(super) fn refusal(
     let wait = wait.max(Duration::from_nanos(1));
     let standing = Standing { size, remaining: level.remaining, reset: level.reset, wait };
     let name = limits.windows().nth(levels.place()).map_or("", |window| window.name);
-    Rejection::new(RejectionKind::RateLimited)
-        .detail("limit", u64::from(size))
-        .detail("retry_after", headers::up(wait).max(1))
-        .retry_after(wait)
-        .violating(name)
-        .headers(standing.of_refusal(style, fields, || clock.now()))
+    Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, || clock.now()))
 }
 
 /// How much fits into the window that speaks.

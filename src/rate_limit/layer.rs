@@ -11,8 +11,9 @@ use tower_layer::Layer;
 
 use super::{
     client_ip::ClientIp,
+    counter::{Counter, Engine, OnOutage},
     failures::{self, FailureGuard},
-    guard::{self, Counter, LimitGuard, OnOutage, Partition, Whose},
+    guard::{self, LimitGuard, Partition, Whose},
     headers::Style,
     plans::Plans,
 };
@@ -150,7 +151,7 @@ impl RateLimitLayer {
 
     /// Counts with this instead of in memory.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
-        self.counter().limiter = Arc::new(limiter);
+        self.counter().limiter = Engine::Other(Arc::new(limiter));
         self
     }
 

@@ -45,6 +45,7 @@
 //! let three times as much through, unless they share a [`Limiter`](crate::Limiter).
 
 mod client_ip;
+mod counter;
 mod failures;
 mod guard;
 mod headers;
@@ -53,7 +54,8 @@ mod plans;
 
 pub use self::{
     client_ip::ClientIp,
-    guard::{OnOutage, Partition},
+    counter::OnOutage,
+    guard::Partition,
     layer::RateLimitLayer,
     plans::{Plan, Plans, PlansBuilder},
 };

@@ -89,8 +89,19 @@ struct Shared {
 }
 
 pub(super) struct Table {
-    plans: HashMap<Cow<'static, str>, Vec<Row>>,
-    fallback: Cow<'static, str>,
+    /// By length and name: they are few, and found without a hash.
+    plans: Vec<(Cow<'static, str>, Vec<Row>)>,
+    fallback: usize,
+}
+
+impl Table {
+    #[inline]
+    fn rows(&self, name: &str) -> Option<&[Row]> {
+        let order =
+            |(known, _): &(Cow<'static, str>, _)| known.len().cmp(&name.len()).then_with(|| (**known).cmp(name));
+        let place = self.plans.binary_search_by(order).ok()?;
+        Some(&self.plans[place].1)
+    }
 }
 
 /// The limits of a plan, for some.
@@ -133,13 +144,13 @@ impl Plans {
     #[inline]
     pub(super) fn find<'a>(&self, table: &'a Table, who: &Principal, class: Option<&str>) -> Option<&'a Row> {
         let rows = who.plan().and_then(|name| {
-            let rows = table.plans.get(name);
+            let rows = table.rows(name);
             if rows.is_none() {
                 self.tell(name);
             }
             rows
         });
-        let rows = rows.or_else(|| table.plans.get(&table.fallback))?;
+        let rows = rows.or_else(|| Some(table.plans.get(table.fallback)?.1.as_slice()))?;
         // The most particular stand first.
         rows.iter().find(|row| {
             row.method.as_ref().is_none_or(|method| method == who.method())
@@ -235,12 +246,14 @@ impl PlansBuilder {
                 ));
             }
         }
-        if !plans.contains_key(&fallback) {
+        let mut plans: Vec<_> = plans.into_iter().collect();
+        plans.sort_by(|(one, _), (other, _)| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+        let Some(fallback) = plans.iter().position(|(name, _)| *name == fallback) else {
             return Err(ConfigError::new(
                 format!("the fallback {fallback:?} is none of the plans"),
                 format!("add .plan({fallback:?}, [..]), or name another fallback"),
             ));
-        }
+        };
         let table = ArcSwap::from_pointee(Table { plans, fallback });
         Ok(Plans(Arc::new(Shared { table, unknown: AtomicU64::new(0) })))
     }

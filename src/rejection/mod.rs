@@ -9,6 +9,7 @@
 
 mod detail;
 mod kind;
+mod limited;
 mod value;
 
 pub use self::{detail::Detail, kind::RejectionKind, value::Rejection};

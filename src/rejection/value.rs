@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a rejection refuses nothing until it is returned"]
 pub struct Rejection {
-    facts: Arc<Facts>,
+    pub(super) facts: Arc<Facts>,
     // Beside the facts, so that a refusal that is made once is given out again and again without a copy.
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
@@ -35,22 +35,38 @@ pub struct Rejection {
 }
 
 #[derive(Clone)]
-struct Facts {
-    kind: RejectionKind,
-    status: StatusCode,
-    words: Option<Words>,
-    details: Vec<(Cow<'static, str>, Detail)>,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    retry_after: Option<Duration>,
-    cause: Option<Arc<dyn Error + Send + Sync>>,
-    principal: Option<Principal>,
+pub(super) struct Facts {
+    pub(super) kind: RejectionKind,
+    pub(super) status: StatusCode,
+    pub(super) words: Option<Words>,
+    pub(super) details: Vec<(Cow<'static, str>, Detail)>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) cause: Option<Arc<dyn Error + Send + Sync>>,
+    pub(super) principal: Option<Principal>,
     /// The limit that was used up.
-    policy: Option<Box<str>>,
+    pub(super) policy: Option<Box<str>>,
+}
+
+impl Facts {
+    pub(super) fn new(kind: RejectionKind) -> Self {
+        Self {
+            kind,
+            status: kind.status(),
+            words: None,
+            details: Vec::new(),
+            headers: Vec::new(),
+            retry_after: None,
+            cause: None,
+            principal: None,
+            policy: None,
+        }
+    }
 }
 
 /// What a handler says in words of its own.
 #[derive(Clone, Default)]
-struct Words {
+pub(super) struct Words {
     code: Option<Cow<'static, str>>,
     message: Option<Cow<'static, str>>,
     system_message: Option<Cow<'static, str>>,
@@ -59,18 +75,10 @@ struct Words {
 impl Rejection {
     /// A refusal of the given kind, with the status and the words of that kind.
     pub fn new(kind: RejectionKind) -> Self {
-        let status = kind.status();
-        let facts = Facts {
-            kind,
-            status,
-            words: None,
-            details: Vec::new(),
-            headers: Vec::new(),
-            retry_after: None,
-            cause: None,
-            principal: None,
-            policy: None,
-        };
+        Self::of_facts(Facts::new(kind))
+    }
+
+    pub(super) fn of_facts(facts: Facts) -> Self {
         Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, charged: None }
     }
 
@@ -209,16 +217,6 @@ impl Rejection {
         Self { logged: true, ..self }
     }
 
-    /// These headers and no others.
-    pub(crate) fn headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
-        self.set(|facts| facts.headers = headers)
-    }
-
-    /// The limit that was used up, by its name.
-    pub(crate) fn violating(self, policy: &str) -> Self {
-        self.set(|facts| facts.policy = Some(policy.into()))
-    }
-
     /// This budget of failed attempts was charged for it.
     pub(crate) fn charged(self, budget: u64) -> Self {
         Self { charged: Some(budget), ..self }
@@ -346,7 +344,7 @@ const fn in_status(_: &Extensions) -> Option<&Rejection> {
 }
 
 /// Rounded up, and at least one: a client that waits as told is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 

@@ -1,0 +1,403 @@
+//! Limits in front of a service that does nothing, next to the crates that offer the same, and our limiter next to
+//! `governor` alone.
+//!
+//! `README.md` beside this file says how to run it. All count one caller by a quota that is never used up, or, where they
+//! are to refuse, by one that one request uses up. All keep the buckets in memory and go by a clock of the system's:
+//! `governor` by quanta's, which reads the processor's counter, where ours and tower-rate-tier's ask the system. Each
+//! says what it says by default, or nothing where that can be chosen:
+//!
+//! | crate | counts by | says on a response that is let through | says on a refusal |
+//! |---|---|---|---|
+//! | ours | the address; the plan of a caller who was authenticated | nothing, or limit, rest, reset | `Retry-After`, `Cache-Control`, the same; no body without an envelope |
+//! | `tower_governor` 0.8 | the address | nothing, or limit, rest | `Retry-After`, `X-RateLimit-After`; with headers limit, rest; a text |
+//! | axum-governor 2 | the address | limit, rest, reset, `RateLimit`, `RateLimit-Policy`: always | the same, `Retry-After`; a text |
+//! | tower-rate-tier 0.3 | a name in a header, and a plan | limit, rest, reset: always | the same, `Retry-After`; JSON |
+//! | raw governor | the address | nothing, or limit, rest | `Retry-After`, by hand |
+//!
+//! Their pages mount all of them with `Router::layer`, so there are rows of a router; none needs one, and beside it small
+//! differences are hard to see. tower-rate-tier believes a header, so ours by plan stands behind an authentication that
+//! looks at nothing. `tower_governor` and axum-governor make a clock of quanta's for each refusal, which asks the processor
+//! what it can do: in a virtual machine that takes many microseconds. The tasks by which axum-governor and tower-rate-tier
+//! forget old buckets do not run here.
+
+#[path = "../support/harness.rs"]
+#[expect(dead_code, reason = "no target is set here")]
+mod harness;
+#[path = "../support/limits.rs"]
+#[expect(dead_code, reason = "nobody has two windows here")]
+mod limits;
+#[path = "../support/services.rs"]
+mod services;
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo, routing::Route};
+use axum_governor::extractor::PeerIp;
+use governor::{
+    RateLimiter,
+    clock::{Clock, DefaultClock, MonotonicClock},
+    middleware::{NoOpMiddleware, RateLimitingMiddleware, StateInformationMiddleware},
+    state::keyed::{DashMapStateStore, HashMapStateStore},
+};
+use http::{Extensions, Method, Request, Response, StatusCode, header};
+use tower::{Layer, Service, service_fn};
+use tower_auth::{AuthLayer, ClientIp, Plans, Principal, Quota, RateLimitLayer, limit::Bucket, testing::FakeAuth};
+use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
+use tower_rate_tier::{RateTier, TierIdentity, TierLimitLayer};
+
+use self::{
+    harness::{Bench, Effort, Report, Row},
+    limits::{
+        ADDRESS, ADDRESSES, Bare, Connected, Floor, INTERVAL, Key, Keys, PATH, SIZE, Takes, Told, ample, ask,
+        floor_takes, hourly, our_takes, print_memory, request, scant, spent,
+    },
+    services::Template,
+};
+
+const OK: StatusCode = StatusCode::OK;
+const NO: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+
+fn main() {
+    let mut bench = Bench::default();
+    bench.work("one look at the system's clock", Instant::now);
+    let quanta = DefaultClock::default();
+    bench.work("one look at quanta's clock, governor's default", move || quanta.now());
+    let takes: Vec<_> = Keys::ALL.into_iter().flat_map(|keys| takes(&mut bench, keys)).collect();
+    let bases = Bases::new(&mut bench);
+    let mut compared = Vec::new();
+    for status in [OK, NO] {
+        compared.extend(by_address(&mut bench, &bases, status));
+        compared.extend(by_address_telling(&mut bench, &bases, status));
+        compared.push(by_plan(&mut bench, &bases, status));
+    }
+
+    let Some(effort) = Effort::from_args() else { return };
+    let report = bench.run(effort);
+    report.print();
+    println!();
+    for takes in &takes {
+        takes.print(&report);
+    }
+    println!();
+    memory();
+    println!();
+    for compared in &compared {
+        compared.print(&report);
+    }
+}
+
+/// A row of the service that does nothing, and one of a router in front of it.
+#[derive(Clone, Copy)]
+struct Pair {
+    bare: Row,
+    router: Row,
+}
+
+/// Ours and a peer.
+struct Compared {
+    what: String,
+    ours: Pair,
+    theirs: Pair,
+}
+
+impl Compared {
+    fn print(&self, report: &Report) {
+        let ratio = |of: fn(Pair) -> Row| report.ratio(of(self.ours), of(self.theirs));
+        let (bare, router) = (ratio(|pair| pair.bare), ratio(|pair| pair.router));
+        println!("- {}: ours takes {bare:.2} x as long, in a router {router:.2} x", self.what);
+    }
+}
+
+/// How requests of a kind look, what they must be answered, and what they cost without a limit.
+struct Kind {
+    request: Template,
+    status: StatusCode,
+    base: Pair,
+}
+
+impl Kind {
+    /// The rows of a limit that has to be made anew for each: a clone would share what is used up.
+    fn rows<L>(&self, bench: &mut Bench, what: &str, layer: impl Fn() -> L) -> Pair
+    where
+        L: Layer<Bare, Service: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + 'static>
+            + Layer<Route, Service: Routed>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        <<L as Layer<Route>>::Service as Service<Request<Body>>>::Future: Send + 'static,
+    {
+        let name = |place: &str| format!("{}{place}: {what}", self.outcome());
+        bench.over(self.base.bare);
+        let bare = self.row(bench, &name(""), Layer::<Bare>::layer(&layer(), Bare));
+        bench.over(self.base.router);
+        let router = self.row(bench, &name(", router"), router(|router| router.layer(layer())));
+        Pair { bare, router }
+    }
+
+    fn row<S>(&self, bench: &mut Bench, name: &str, service: S) -> Row
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + 'static,
+    {
+        let mut service = connected(service);
+        if self.status == NO {
+            let first = Request::get(PATH).header(API_KEY, NAME).body(Body::empty()).expect("it is a request");
+            service = spent(service, first);
+        }
+        bench.row(name, &self.request, self.status, service)
+    }
+}
+
+/// What a router takes in front of its routes.
+trait Routed:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static
+{
+}
+
+impl<T> Routed for T where
+    T: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static
+{
+}
+
+/// As axum leaves it in a request where it is served with `into_make_service_with_connect_info`.
+fn connected<S>(inner: S) -> Connected<S, ConnectInfo<SocketAddr>> {
+    Connected { inner, told: ConnectInfo(SocketAddr::new(ADDRESS, 50_000)) }
+}
+
+/// As `axum::serve` does it: otherwise the routes are made anew for each request.
+fn router(layers: impl FnOnce(Router) -> Router) -> Router {
+    layers(Router::new().route_service(PATH, Bare)).with_state(())
+}
+
+/// The services without a limit, one of each kind.
+struct Bases {
+    anybody: Pair,
+    /// Behind an authentication that finds the same caller every time.
+    known: Pair,
+    /// With a name in a header.
+    named: Pair,
+}
+
+impl Bases {
+    fn new(bench: &mut Bench) -> Self {
+        bench.without_floor();
+        let mut pair = |what: &str, request: &Template, known: bool| {
+            let name = |place: &str| format!("{place}{what}");
+            let (bare, router) = (name("bare service"), name("bare axum Router"));
+            if known {
+                return Pair {
+                    bare: bench.row(&bare, request, OK, connected(auth().layer(Bare))),
+                    router: bench.row(&router, request, OK, connected(self::router(|router| router.layer(auth())))),
+                };
+            }
+            Pair {
+                bare: bench.row(&bare, request, OK, connected(Bare)),
+                router: bench.row(&router, request, OK, connected(self::router(|router| router))),
+            }
+        };
+        Self {
+            anybody: pair("", &request(), false),
+            known: pair(" behind AuthLayer", &request(), true),
+            named: pair(", a name in a header", &named(), false),
+        }
+    }
+}
+
+const API_KEY: &str = "x-api-key";
+const NAME: &str = "alice";
+const PLAN: &str = "standard";
+
+fn auth() -> AuthLayer {
+    AuthLayer::from(FakeAuth::always(Principal::builder(NAME).plan(PLAN).build()))
+}
+
+fn named() -> Template {
+    Template::new(Method::GET, PATH, &[(API_KEY, NAME)], Body::empty)
+}
+
+/// What is never used up, or what one request uses up.
+fn quota(status: StatusCode) -> Quota {
+    if status == OK { ample() } else { scant() }
+}
+
+/// The same in figures: the time until another one fits, and how many fit at once.
+fn period(status: StatusCode) -> (Duration, u32) {
+    if status == OK { (Duration::from_nanos(INTERVAL), SIZE) } else { (HOUR, 1) }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn governors((period, size): (Duration, u32)) -> governor::Quota {
+    let rate = governor::Quota::with_period(period).expect("it is some time");
+    rate.allow_burst(NonZeroU32::new(size).expect("it is more than none"))
+}
+
+/// The rows of the floor, ours and the peers by address, that say nothing on a response that is let through.
+fn by_address(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compared> {
+    let kind = Kind { request: request(), status, base: bases.anybody };
+    floor(bench, &kind, Told::Nothing);
+    let layer = || RateLimitLayer::by_address(quota(status), ClientIp::peer()).no_headers();
+    let ours = kind.rows(bench, "RateLimitLayer by address, no headers", layer);
+    let tower_governor = kind.rows(bench, "tower_governor", || {
+        let (period, size) = period(status);
+        let config = GovernorConfigBuilder::default().period(period).burst_size(size).finish();
+        GovernorLayer::new(config.expect("it is a good quota"))
+    });
+    raw::<NoOpMiddleware<_>>(bench, &kind, "raw governor", |response, ()| response);
+    vec![kind.compared("tower_governor", ours, tower_governor)]
+}
+
+/// The same with what they say.
+fn by_address_telling(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compared> {
+    let kind = Kind { request: request(), status, base: bases.anybody };
+    floor(bench, &kind, Told::Seconds);
+    let layer = || RateLimitLayer::by_address(quota(status), ClientIp::peer());
+    let ours = kind.rows(bench, "RateLimitLayer by address, three headers", layer);
+    let five = kind.rows(bench, "RateLimitLayer by address, five headers", || layer().ietf_headers());
+    let tower_governor = kind.rows(bench, "tower_governor, two headers", || {
+        let (period, size) = period(status);
+        let config = GovernorConfigBuilder::default().period(period).burst_size(size).use_headers().finish();
+        GovernorLayer::new(config.expect("it is a good quota"))
+    });
+    let axum_governor = kind.rows(bench, "axum-governor, five headers", || {
+        let config = axum_governor::GovernorConfigBuilder::default()
+            .with_extractor(PeerIp::default())
+            .expect_connect_info()
+            .quota_default(governors(period(status)).into())
+            .finish();
+        axum_governor::GovernorLayer::new(config.expect("all is given"))
+    });
+    raw::<StateInformationMiddleware>(bench, &kind, "raw governor, two headers", |mut response, snapshot| {
+        let (size, rest) = (snapshot.quota().burst_size().get(), snapshot.remaining_burst_capacity());
+        response.headers_mut().insert("x-ratelimit-limit", size.into());
+        response.headers_mut().insert("x-ratelimit-remaining", rest.into());
+        response
+    });
+    vec![
+        kind.compared("tower_governor, two headers, ours three", ours, tower_governor),
+        kind.compared("axum-governor, five headers", five, axum_governor),
+    ]
+}
+
+/// The rows of ours by plan and of tower-rate-tier, which always says how the limit stands, with a time of day.
+fn by_plan(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Compared {
+    bench.without_floor();
+    let kind = Kind { request: request(), status, base: bases.known };
+    let ours = kind.rows(bench, "RateLimitLayer by plan, three headers, time of day", || {
+        let plans = Plans::new().plan(PLAN, quota(status)).fallback(PLAN).build().expect("the plans are good");
+        (auth(), RateLimitLayer::by_plan(&plans).unix_reset())
+    });
+    let kind = Kind { request: named(), status, base: bases.named };
+    let theirs = kind.rows(bench, "tower-rate-tier, three headers", || {
+        let (period, size) = period(status);
+        let quota = tower_rate_tier::Quota::with_window(size, period * size);
+        let tier = RateTier::builder().tier(PLAN, quota).default_tier(PLAN).build();
+        TierLimitLayer::new(tier).identifier_fn(|headers| {
+            let name = headers.get(API_KEY)?.to_str().ok()?.to_owned();
+            Some(TierIdentity::new(name, PLAN))
+        })
+    });
+    kind.compared("tower-rate-tier, three headers, ours by plan", ours, theirs)
+}
+
+impl Kind {
+    fn compared(&self, peer: &str, ours: Pair, theirs: Pair) -> Compared {
+        Compared { what: format!("{}, {peer}", self.outcome()), ours, theirs }
+    }
+
+    fn outcome(&self) -> &'static str {
+        if self.status == OK { "accepted" } else { "refused" }
+    }
+}
+
+/// The least that has to be done, which the rows that follow are set against.
+fn floor(bench: &mut Bench, kind: &Kind, told: Told) {
+    let floor = if kind.status == OK { Floor::ample(Bare) } else { Floor::scant(Bare) };
+    let what = if told == Told::Nothing { "floor" } else { "floor, three headers" };
+    let what = format!("{}: {what}", kind.outcome());
+    bench.over(kind.base.bare);
+    bench.without_floor();
+    let floor = kind.row(bench, &what, floor.by(address).telling(told));
+    bench.against(floor);
+}
+
+fn address(extensions: &Extensions) -> Option<Key> {
+    match extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip() {
+        IpAddr::V4(address) => Some([u64::from(u32::from(address)), 4]),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// `governor` as one writes it by hand.
+fn raw<M>(bench: &mut Bench, kind: &Kind, what: &str, tell: fn(Response<Body>, M::PositiveOutcome) -> Response<Body>)
+where
+    M: RateLimitingMiddleware<<DefaultClock as Clock>::Instant, NegativeOutcome = NotUntil> + 'static,
+{
+    let limiter = RateLimiter::keyed(governors(period(kind.status))).with_middleware::<M>();
+    bench.over(kind.base.bare);
+    let clock = DefaultClock::default();
+    let service = service_fn(move |request: Request<Body>| {
+        let Some(ConnectInfo(from)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+            panic!("every request has an address")
+        };
+        let response = Response::new(Body::empty());
+        ready(Ok(match limiter.check_key(&from.ip()) {
+            Ok(outcome) => tell(response, outcome),
+            Err(until) => refusal(response, until.wait_time_from(clock.now())),
+        }))
+    });
+    kind.row(bench, &format!("{}: {what}", kind.outcome()), service);
+}
+
+type NotUntil = governor::NotUntil<<DefaultClock as Clock>::Instant>;
+
+fn refusal(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    *response.status_mut() = NO;
+    response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+    response
+}
+
+/// Limiters alone. `governor` knows a bucket by the same key as ours, and hashes it as it does by default.
+fn takes(bench: &mut Bench, keys: Keys) -> Vec<Takes> {
+    let quota = || governors((Duration::from_nanos(1), 1_000_000_000));
+    let key = |n: u32| Bucket::of([n.to_string().as_str()]);
+    let mut takes = vec![floor_takes(bench, keys), our_takes(bench, keys, 1), our_takes(bench, keys, 2)];
+    let limiter = RateLimiter::dashmap(quota());
+    takes.push(Takes::rows(bench, "governor, DashMap", keys, key, move |key| limiter.check_key(key).is_ok()));
+    let limiter =
+        RateLimiter::<_, DashMapStateStore<_>, _, NoOpMiddleware<_>>::dashmap_with_clock(quota(), MonotonicClock);
+    takes.push(Takes::rows(bench, "governor, DashMap, system's clock", keys, key, move |key| {
+        limiter.check_key(key).is_ok()
+    }));
+    let limiter = RateLimiter::<_, HashMapStateStore<_>, _>::hashmap(quota());
+    takes.push(Takes::rows(bench, "governor, HashMap", keys, key, move |key| limiter.check_key(key).is_ok()));
+    if matches!(keys, Keys::One) {
+        let limiter = RateLimiter::direct(quota());
+        takes.push(Takes::rows(bench, "governor, direct", keys, key, move |_| limiter.check().is_ok()));
+        let limiter = RateLimiter::<_, _, _, NoOpMiddleware<_>>::direct_with_clock(quota(), MonotonicClock);
+        takes.push(Takes::rows(bench, "governor, direct, system's clock", keys, key, move |_| limiter.check().is_ok()));
+    }
+    takes
+}
+
+/// What many addresses take.
+fn memory() {
+    for addresses in ADDRESSES {
+        let quota = || governors((Duration::from_secs(36), 100));
+        let mut layer = connected(RateLimitLayer::by_address(hourly(), ClientIp::peer()).layer(Bare));
+        print_memory("RateLimitLayer by address", addresses, |address| {
+            layer.told = ConnectInfo(SocketAddr::new(address, 50_000));
+            ask(&mut layer, Request::new(Body::empty())) == OK
+        });
+        let limiter = RateLimiter::dashmap(quota());
+        print_memory("governor, DashMap", addresses, |address| limiter.check_key(&address).is_ok());
+        let limiter = RateLimiter::<_, HashMapStateStore<_>, _>::hashmap(quota());
+        print_memory("governor, HashMap", addresses, |address| limiter.check_key(&address).is_ok());
+    }
+}

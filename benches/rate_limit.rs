@@ -1,0 +1,345 @@
+//! What a limit costs a request: `RateLimitLayer` next to the least that has to be done for one (the floor), the limiter
+//! alone in one thread and in two, and the memory that buckets take.
+//!
+//! `cargo bench --bench rate_limit` takes a minute, `cargo bench --bench rate_limit -- --quick` some seconds. It
+//! reports and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of
+//! the quietest run; the rows of two threads mean something only where two cores are idle. `benches/peers` has the same
+//! for other crates, and `governor` beside the limiter.
+//!
+//! Where callers are counted, an `AuthLayer` that looks at nothing stands in front, of the floor too. All go by the
+//! system's clock.
+
+#[path = "support/harness.rs"]
+mod harness;
+#[path = "support/limits.rs"]
+mod limits;
+#[path = "support/services.rs"]
+mod services;
+
+use std::{collections::HashMap, net::IpAddr, sync::LazyLock};
+
+use axum::body::Body;
+use http::{Extensions, Method, Request, StatusCode};
+use tower::Layer;
+use tower_auth::{
+    ApiKeyLayer, AuthLayer, AuthStack, ClientIp, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore,
+    PeerAddr, Peppers, Plans, Principal, Quota, RateLimitLayer, RequestExt as _,
+    gate::Gate,
+    limit::{Bucket, Decided, Limits, MemoryLimiter},
+    stack::{AuthGuards, AuthStackBuilder},
+    testing::FakeAuth,
+};
+
+use self::{
+    harness::{Bench, Effort, Report, Row, target},
+    limits::{
+        ADDRESS, ADDRESSES, Bare, Connected, Floor, Key, Keys, PATH, SIZE, Told, ample, ample_too, ask, elapsed,
+        floor_takes, hourly, our_takes, print_memory, request, scant, spent,
+    },
+    services::Template,
+};
+
+const OK: StatusCode = StatusCode::OK;
+const NO: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+
+fn main() {
+    let mut bench = Bench::default();
+    let takes: Vec<_> = Keys::ALL
+        .into_iter()
+        .flat_map(|keys| {
+            [floor_takes(&mut bench, keys), our_takes(&mut bench, keys, 1), our_takes(&mut bench, keys, 2)]
+        })
+        .collect();
+    let bases = Bases::new(&mut bench);
+    let callers = Callers::new(&mut bench, bases.known);
+    let address = by_address(&mut bench, bases.address);
+    let in_stack = in_stack(&mut bench, bases.stack);
+    let failures = failures(&mut bench, bases.key);
+
+    let Some(effort) = Effort::from_args() else { return };
+    let report = bench.run(effort);
+    report.print();
+    println!();
+    for takes in &takes {
+        takes.print(&report);
+    }
+    println!();
+    memory();
+    println!();
+    callers.targets(&report);
+    address.target(&report, "by address, no headers", 1.3);
+    no_allocations(&report, "by address, no headers", address.ours);
+    for (what, row) in [("a limit in a stack adds", in_stack), ("a budget of failures adds to a good key", failures)] {
+        println!("- {what} {:.0} ns, {} allocations", report.added(row), report.added_allocations(row));
+    }
+}
+
+/// The services without a limit, one of each kind.
+struct Bases {
+    known: Row,
+    address: Row,
+    stack: Row,
+    key: Row,
+}
+
+impl Bases {
+    fn new(bench: &mut Bench) -> Self {
+        bench.without_floor();
+        let request = &request();
+        Self {
+            known: bench.row("bare service behind AuthLayer", request, OK, known(Bare)),
+            address: bench.row("bare service that knows the address", request, OK, from_address(Bare)),
+            stack: bench.row("AuthStack::guards", request, OK, guards(stack()).layer(Bare)),
+            key: bench.row("AuthStack::guards, key", &with_key(), OK, from_address(guards(key_stack()).layer(Bare))),
+        }
+    }
+}
+
+/// Two rows that a target is about.
+#[derive(Clone, Copy)]
+struct Compared {
+    floor: Row,
+    ours: Row,
+}
+
+impl Compared {
+    fn target(self, report: &Report, what: &str, limit: f64) {
+        target(&format!("accepted, {what}"), report.ratio(self.ours, self.floor), limit, "x floor");
+    }
+}
+
+/// There is no share of nought to tell.
+fn no_allocations(report: &Report, what: &str, row: Row) {
+    let added = report.added_allocations(row);
+    let said = if added <= 0.0 { "met" } else { "MISSED" };
+    println!("- {said}: accepted, {what}: {added} allocations, the limit is 0");
+}
+
+/// Limits of callers who are known.
+struct Callers {
+    one: Compared,
+    /// The floor that looks up who is calling, and their plan.
+    informed: Row,
+    two: Compared,
+    told: Compared,
+    large: Compared,
+    unix: Compared,
+    /// Refused, with headers and without.
+    refused: [Row; 2],
+}
+
+impl Callers {
+    fn new(bench: &mut Bench, base: Row) -> Self {
+        bench.over(base);
+        let (one, informed) = one_window(bench);
+        let two = two_windows(bench);
+        let told = headers(bench, "three headers", Told::Seconds, SIZE, |layer| layer);
+        let ietf = by_plan(ample()).ietf_headers().layer(Bare);
+        bench.row("accepted, five headers: RateLimitLayer", &request(), OK, known(ietf));
+        // Most limits have fewer digits.
+        let large = headers(bench, "three headers, five digits", Told::Seconds, 50_000, |layer| layer);
+        let unix = headers(bench, "three headers, time of day", Told::Unix, SIZE, RateLimitLayer::unix_reset);
+        Self { one, informed, two, told, large, unix, refused: refused(bench) }
+    }
+
+    fn targets(&self, report: &Report) {
+        for (what, compared) in
+            [("by plan, one window, no headers", self.one), ("by plan, two windows, no headers", self.two)]
+        {
+            compared.target(report, what, 1.3);
+            no_allocations(report, what, compared.ours);
+        }
+        let ratio = report.ratio(self.one.ours, self.informed);
+        println!("- by plan, one window, no headers: {ratio:.2} x the floor that looks up the caller and the plan");
+        self.told.target(report, "three headers", 1.0);
+        self.large.target(report, "three headers, five digits", 1.0);
+        self.unix.target(report, "three headers, time of day", 1.0);
+        let accepted = [("three headers", self.told.ours), ("no headers", self.one.ours)];
+        for ((what, accepted), refused) in accepted.into_iter().zip(self.refused) {
+            target(&format!("refused, {what}"), report.added(refused), 400.0, "ns");
+            println!("- refused, {what}: {:.2} x accepted", report.ratio(refused, accepted));
+        }
+    }
+}
+
+const PLAN: &str = "standard";
+const OTHER_PLAN: &str = "premium";
+
+/// A service behind an authentication that finds the same caller every time.
+fn known<S>(inner: S) -> Gate<S> {
+    AuthLayer::from(fake()).layer(inner)
+}
+
+fn fake() -> FakeAuth {
+    FakeAuth::always(Principal::builder("alice").plan(PLAN).build())
+}
+
+fn by_plan(quotas: impl IntoIterator<Item = Quota>) -> RateLimitLayer {
+    let plans = Plans::new().plan(PLAN, quotas).plan(OTHER_PLAN, ample()).fallback(PLAN);
+    RateLimitLayer::by_plan(&plans.build().expect("the plans are good"))
+}
+
+fn one_window(bench: &mut Bench) -> (Compared, Row) {
+    bench.without_floor();
+    let floor = bench.row("accepted: floor", &request(), OK, known(Floor::ample(Bare)));
+    bench.against(floor);
+    let informed = Floor::ample(Bare).by(plan_of_caller);
+    let informed = bench.row("accepted: floor, caller and plan looked up", &request(), OK, known(informed));
+    let ours = by_plan(ample()).no_headers().layer(Bare);
+    let ours = bench.row("accepted: RateLimitLayer by plan", &request(), OK, known(ours));
+    let bucket = Bucket::of(["alice"]);
+    let own = RateLimitLayer::by(ample(), move |_, _| bucket).no_headers().layer(Bare);
+    bench.row("accepted: RateLimitLayer by a rule of the service's", &request(), OK, known(own));
+    (Compared { floor, ours }, informed)
+}
+
+/// What has to be read from a request to know the plan: who is calling, and what their plan is.
+fn plan_of_caller(extensions: &Extensions) -> Option<Key> {
+    static PLANS: LazyLock<HashMap<&str, Key>> =
+        LazyLock::new(|| HashMap::from([(PLAN, [11 << 56, 13]), (OTHER_PLAN, [17 << 56, 19])]));
+    PLANS.get(extensions.principal().ok()?.plan()?).copied()
+}
+
+fn two_windows(bench: &mut Bench) -> Compared {
+    bench.without_floor();
+    let floor = Floor::ample_twice(Bare);
+    let floor = bench.row("accepted, two windows: floor", &request(), OK, known(floor));
+    bench.against(floor);
+    let ours = by_plan([ample(), ample_too()]).no_headers().layer(Bare);
+    let ours = bench.row("accepted, two windows: RateLimitLayer by plan", &request(), OK, known(ours));
+    Compared { floor, ours }
+}
+
+fn headers(
+    bench: &mut Bench,
+    what: &str,
+    told: Told,
+    size: u32,
+    layer: impl Fn(RateLimitLayer) -> RateLimitLayer,
+) -> Compared {
+    bench.without_floor();
+    let floor = Floor::ample_of(Bare, size).telling(told);
+    let floor = bench.row(&format!("accepted, {what}: floor"), &request(), OK, known(floor));
+    bench.against(floor);
+    let ours = known(layer(by_plan(ample().burst(size))).layer(Bare));
+    let ours = bench.row(&format!("accepted, {what}: RateLimitLayer"), &request(), OK, ours);
+    Compared { floor, ours }
+}
+
+/// 429, with headers and without.
+fn refused(bench: &mut Bench) -> [Row; 2] {
+    let layers = [
+        ("three headers", Told::Seconds, by_plan(scant())),
+        ("no headers", Told::Nothing, by_plan(scant()).no_headers()),
+    ];
+    let rows = layers.map(|(what, told, layer)| {
+        let name = |whose: &str| format!("refused, {what}: {whose}");
+        bench.without_floor();
+        let floor = spent(known(Floor::scant(Bare).telling(told)), Request::default());
+        let floor = bench.row(&name("floor"), &request(), NO, floor);
+        bench.against(floor);
+        let ours = spent(known(layer.layer(Bare)), Request::default());
+        bench.row(&name("RateLimitLayer"), &request(), NO, ours)
+    });
+    bench.without_floor();
+    let limit = known(by_plan(scant()).layer(Bare));
+    let service = spent(ErrorEnvelopeLayer::detailed().layer(limit), Request::default());
+    bench.row("refused, JSON: RateLimitLayer, ErrorEnvelopeLayer", &request(), NO, service);
+    rows
+}
+
+/// A service that knows where its requests come from.
+fn from_address<S>(inner: S) -> Connected<S, PeerAddr> {
+    Connected { inner, told: PeerAddr(ADDRESS) }
+}
+
+fn by_address(bench: &mut Bench, base: Row) -> Compared {
+    bench.over(base);
+    bench.without_floor();
+    let floor = from_address(Floor::ample(Bare).by(address));
+    let floor = bench.row("accepted, by address: floor", &request(), OK, floor);
+    bench.against(floor);
+    let layer = || RateLimitLayer::by_address(ample(), ClientIp::peer());
+    let ours = from_address(layer().no_headers().layer(Bare));
+    let ours = bench.row("accepted, by address: RateLimitLayer", &request(), OK, ours);
+    let told = from_address(layer().layer(Bare));
+    bench.row("accepted, by address, three headers: RateLimitLayer", &request(), OK, told);
+    Compared { floor, ours }
+}
+
+fn address(extensions: &Extensions) -> Option<Key> {
+    match extensions.get()? {
+        PeerAddr(IpAddr::V4(address)) => Some([u64::from(u32::from(*address)), 4]),
+        PeerAddr(IpAddr::V6(_)) => None,
+    }
+}
+
+fn stack() -> AuthStackBuilder {
+    AuthStack::builder().auth(fake())
+}
+
+fn guards(stack: AuthStackBuilder) -> AuthGuards {
+    stack.build().expect("a layer was given").guards()
+}
+
+/// As one more guard of a gate that is there anyway.
+fn in_stack(bench: &mut Bench, base: Row) -> Row {
+    bench.over(base);
+    bench.without_floor();
+    let floor = guards(stack()).layer(Floor::ample(Bare));
+    let floor = bench.row("AuthStack::guards: floor", &request(), OK, floor);
+    bench.against(floor);
+    let limited = guards(stack().limit(by_plan(ample()).no_headers())).layer(Bare);
+    let row = bench.row("AuthStack::guards, limit by plan", &request(), OK, limited);
+    let told = guards(stack().limit(by_plan(ample()))).layer(Bare);
+    bench.row("AuthStack::guards, limit by plan, three headers", &request(), OK, told);
+    row
+}
+
+const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
+
+fn with_key() -> Template {
+    Template::new(Method::GET, PATH, &[("x-api-key", KEY)], Body::empty)
+}
+
+/// A good key, and its record at hand.
+fn key_stack() -> AuthStackBuilder {
+    let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, [7; 32]).expect("it is not all zeros"));
+    let store = MemoryKeyStore::new();
+    store.insert(&scheme, KEY, KeyRecord::new("key_1", "acme")).expect("the key has the format");
+    AuthStack::builder().auth(ApiKeyLayer::new(scheme, store))
+}
+
+/// What a budget of failed attempts costs those who do not fail.
+fn failures(bench: &mut Bench, base: Row) -> Row {
+    bench.over(base);
+    bench.without_floor();
+    let failures = || RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer());
+    let service = |stack: AuthStackBuilder| from_address(guards(stack).layer(Bare));
+    let budget = service(key_stack().limit(failures()));
+    let row = bench.row("AuthStack::guards, key, budget of failures", &with_key(), OK, budget);
+    let both = service(key_stack().limit(failures()).limit(by_plan(ample())));
+    bench.row("AuthStack::guards, key, budget of failures, limit by plan, three headers", &with_key(), OK, both);
+    row
+}
+
+/// What many addresses take.
+fn memory() {
+    for addresses in ADDRESSES {
+        let mut layer = from_address(RateLimitLayer::by_address(hourly(), ClientIp::peer()).layer(Bare));
+        print_memory("RateLimitLayer by address", addresses, |address| {
+            layer.told = PeerAddr(address);
+            ask(&mut layer, Request::new(Body::empty())) == OK
+        });
+        for (what, most) in [("MemoryLimiter", None), ("MemoryLimiter with room for a million", Some(1_000_000))] {
+            let limits = Limits::new(hourly()).expect("it is a good quota");
+            let limiter = most.into_iter().fold(MemoryLimiter::new(), MemoryLimiter::most);
+            print_memory(what, addresses, |address| {
+                let decided = limiter.take(Bucket::address(address), &limits, 1, elapsed());
+                matches!(decided, Decided::Admitted(_))
+            });
+            let (bytes, len, shared) = (limiter.bytes(), limiter.len(), limiter.shared());
+            println!("  - it says {bytes} bytes for {len} buckets; {shared} requests were counted in shared ones");
+        }
+    }
+}

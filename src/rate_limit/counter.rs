@@ -1,0 +1,153 @@
+//! What counts for a layer, by which clock, and what is done where it does not answer.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    Answer, BoxError, Clock, Rejection,
+    limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken},
+};
+
+/// What is done where the limiter does not answer.
+///
+/// ```
+/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OnOutage};
+///
+/// fn layer(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
+///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OnOutage::CountLocally)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnOutage {
+    /// 503: nobody is let in whom nobody counts.
+    #[default]
+    Refuse,
+    /// Everybody is let in, and nothing is said of limits.
+    Admit,
+    /// This process counts alone, by the same limits: as many processes, as many times the limit.
+    CountLocally,
+}
+
+/// What a limiter decided and when it was asked, if it did; or why the request goes no further.
+pub(super) type Ruling = Result<Option<Counted>, Rejection>;
+
+/// A decision, when it was asked for, and whether this process decided alone.
+pub(super) struct Counted {
+    pub(super) decided: Decided,
+    pub(super) at: Duration,
+    pub(super) local: bool,
+}
+
+/// What counts, by which clock, and what is done where it does not answer.
+#[derive(Clone)]
+pub(super) struct Counter {
+    pub(super) limiter: Engine,
+    /// Of all clones of a layer, so that a stack's is that of the layer on another route.
+    pub(super) clock: Arc<OnceLock<Clock>>,
+    pub(super) on_outage: OnOutage,
+    pub(super) outages: Arc<AtomicU64>,
+    /// Counts while the limiter does not.
+    pub(super) local: Arc<OnceLock<MemoryLimiter>>,
+}
+
+/// The limiter in memory is asked without a detour, as most are.
+#[derive(Clone)]
+pub(super) enum Engine {
+    Memory(Arc<MemoryLimiter>),
+    Other(Arc<dyn Limiter>),
+}
+
+impl Engine {
+    fn limiter(&self) -> &dyn Limiter {
+        match self {
+            Self::Memory(limiter) => limiter,
+            Self::Other(limiter) => limiter,
+        }
+    }
+}
+
+impl Counter {
+    pub(super) fn new(limiter: MemoryLimiter) -> Self {
+        Self {
+            limiter: Engine::Memory(Arc::new(limiter)),
+            clock: Arc::default(),
+            on_outage: OnOutage::Refuse,
+            outages: Arc::default(),
+            local: Arc::default(),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.clock.get_or_init(Clock::system)
+    }
+
+    /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
+    #[inline]
+    pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
+        let now = self.clock().elapsed();
+        let limiter = match &self.limiter {
+            Engine::Memory(limiter) => {
+                let decided = limiter.take(bucket, limits, cost, now);
+                return Answer::ready(Ok(Some(Counted { decided, at: now, local: false })));
+            }
+            Engine::Other(limiter) => limiter,
+        };
+        match limiter.decide(bucket, limits, cost, now).now() {
+            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: now, local: false }))),
+            Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
+            Err(future) => {
+                let (this, limits) = (self.clone(), limits.clone());
+                Answer::boxed(async move {
+                    future.await.map_or_else(
+                        |error| this.out(error, bucket, &limits, cost, now),
+                        |decided| Ok(Some(Counted { decided, at: now, local: false })),
+                    )
+                })
+            }
+        }
+    }
+
+    pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
+        let now = self.clock().elapsed();
+        match self.local.get().filter(|_| taken.local) {
+            Some(local) => local.give_back(bucket, taken, now),
+            None if taken.cost > 0 && !taken.local => self.limiter.limiter().give_back(bucket, taken, now),
+            None => {}
+        }
+    }
+
+    /// Counts one that has happened already.
+    pub(super) fn charge(&self, bucket: Bucket, limits: &Limits) {
+        self.limiter.limiter().charge(bucket, limits, 1, self.clock().elapsed());
+    }
+
+    /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
+    #[cold]
+    fn out(&self, error: BoxError, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Ruling {
+        let before = self.outages.fetch_add(1, Ordering::Relaxed);
+        if (before + 1).is_power_of_two() {
+            let error = error.to_string().escape_debug().to_string();
+            tracing::error!(
+                target: "tower_auth",
+                error,
+                requests = before + 1,
+                policy = ?self.on_outage,
+                "a limiter does not answer: see whether its server runs and can be reached"
+            );
+        }
+        match self.on_outage {
+            OnOutage::Refuse => Err(Rejection::unavailable(error)),
+            OnOutage::Admit => Ok(None),
+            OnOutage::CountLocally => {
+                let decided = self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now);
+                Ok(Some(Counted { decided, at: now, local: true }))
+            }
+        }
+    }
+}
