@@ -38,6 +38,8 @@ struct Facts {
     credential_hint: Option<String>,
     /// The id of the first of the keys that this one has succeeded.
     first_id: Option<String>,
+    /// Who has issued the token: subjects are unique for an issuer alone (RFC 7519, section 4.1.2).
+    issuer: Option<Arc<str>>,
     claims: Option<Extra>,
     limits: Option<Limits>,
     bucket: Remembered,
@@ -115,6 +117,7 @@ impl Principal {
             credential_id: None,
             credential_hint: None,
             first_id: None,
+            issuer: None,
             claims: None,
             limits: None,
             bucket: Remembered::default(),
@@ -217,6 +220,11 @@ impl Principal {
         self.0.organizations.iter().any(|o| o == organization)
     }
 
+    /// Who has issued the token.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
     /// Whose requests are counted together, where each credential is counted alone: a key by its id. Of a token that is its
     /// subject, for the next token of the same subject is no new caller.
     pub(crate) fn bucket(&self) -> Bucket {
@@ -225,7 +233,10 @@ impl Principal {
         *facts.bucket.0.get_or_init(|| match (&facts.method, id) {
             (AuthMethod::ApiKey, Some(id)) => Bucket::of(["key", id]),
             (AuthMethod::Other(method), _) => Bucket::of(["subject", "other", method, &facts.subject]),
-            (method, _) => Bucket::of(["subject", &method.to_string(), &facts.subject]),
+            (method, _) => {
+                let issuer = facts.issuer.as_deref().unwrap_or_default();
+                Bucket::of(["subject", &method.to_string(), issuer, &facts.subject])
+            }
         })
     }
 
@@ -312,6 +323,11 @@ impl PrincipalBuilder {
     /// See [`Principal::claims`].
     pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
         self.set(|facts| facts.claims = Some(Extra(claims)))
+    }
+
+    #[cfg(feature = "jwt")]
+    pub(crate) fn issuer(self, issuer: Arc<str>) -> Self {
+        self.set(|facts| facts.issuer = Some(issuer))
     }
 
     /// Another key, in the place of this one.

@@ -24,11 +24,14 @@ use common::{limited, reader};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme,
-    KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
+    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyError, KeyFormat, KeyRegistry,
+    KeyScheme, KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
     envelope::{Catalogue, Words},
+    json::FieldViolation,
     registry::IssuedKey,
 };
+
+const PERMISSIONS: [&str; 4] = ["read", "write", "admin", "webhook"];
 
 /// How long the key before is good when a key is rotated: time to update applications.
 const OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -140,6 +143,11 @@ async fn create(
     who: Principal,
     StrictJson(new): StrictJson<Create>,
 ) -> Result<Response, Rejection> {
+    let unknown = new.permissions.iter().position(|permission| !PERMISSIONS.contains(&permission.as_str()));
+    if let Some(place) = unknown {
+        let reason = format!("must be one of {}", PERMISSIONS.join(", "));
+        return Err(Rejection::invalid_fields([FieldViolation::new(format!("/permissions/{place}"), reason)]));
+    }
     let mut key =
         NewKey::named(new.name).account(who.account().unwrap_or_default()).scopes(new.permissions).plan("standard");
     if let Some(days) = new.expires_in_days {
@@ -153,6 +161,7 @@ async fn rotate(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Response, Rejection> {
+    own(&keys, &who, &id).await?;
     Ok(shown_once(&keys.rotate(&who, &id, OVERLAP).await?))
 }
 
@@ -161,8 +170,15 @@ async fn revoke(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Rejection> {
+    own(&keys, &who, &id).await?;
     let key = keys.revoke(&who, &id).await?;
     Ok(Json(json!({ "success": true, "data": { "id": key.id(), "revoked": true } })))
+}
+
+/// A key of another account is none that there is.
+async fn own(keys: &KeyRegistry, who: &Principal, id: &str) -> Result<(), KeyError> {
+    let key = keys.get(who, id).await?;
+    if key.principal().account() == who.account() { Ok(()) } else { Err(KeyError::NotFound) }
 }
 
 fn shown_once(issued: &IssuedKey) -> Response {

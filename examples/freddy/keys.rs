@@ -49,11 +49,12 @@ struct Fields {
 }
 
 impl Fields {
-    fn scopes(&self) -> Result<Option<&[String]>, Rejection> {
-        let unknown = |scope: &&String| !SCOPES.contains(&scope.as_str());
+    /// Nobody grants what they have not.
+    fn scopes(&self, who: &Principal) -> Result<Option<&[String]>, Rejection> {
+        let unknown = |scope: &&String| !SCOPES.contains(&scope.as_str()) || !who.has_scope(scope);
         match self.scopes.iter().flatten().position(|scope| unknown(&scope)) {
             Some(place) => {
-                let reason = format!("must be one of {}", SCOPES.join(", "));
+                let reason = format!("must be one of {}, and one of yours", SCOPES.join(", "));
                 Err(Rejection::invalid_fields([FieldViolation::new(format!("/scopes/{place}"), reason)]))
             }
             None => Ok(self.scopes.as_deref()),
@@ -110,7 +111,7 @@ async fn create(
     let mut new = NewKey::named(fields.key_name.clone().unwrap_or_default())
         .account(who.account().unwrap_or_default())
         .organizations([&org])
-        .scopes(fields.scopes()?.map_or_else(|| vec!["read".to_owned()], <[String]>::to_vec))
+        .scopes(fields.scopes(&who)?.map_or_else(|| vec!["read".to_owned()], <[String]>::to_vec))
         .plan(who.plan().unwrap_or("standard"));
     if let Some(end) = fields.end()? {
         new = new.expires_at(end);
@@ -136,7 +137,7 @@ async fn change(
 ) -> Result<Json<Value>, Rejection> {
     of(&keys, &who, &org, &id).await?;
     let mut change = KeyChange::new();
-    if let Some(scopes) = fields.scopes()? {
+    if let Some(scopes) = fields.scopes(&who)? {
         change = change.scopes(scopes);
     }
     if let Some(end) = fields.end()? {

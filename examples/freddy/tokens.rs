@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::{Algorithm as Signed, EncodingKey, Header, encode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
     BearerLayer, BoxError, Principal, Secret, Task, TokenVerifier,
@@ -35,7 +36,7 @@ impl Mint {
     #[allow(dead_code, reason = "only one of the servers exchanges keys for tokens")]
     pub(crate) fn exchange(&self, who: &Principal) -> Result<(String, Duration), BoxError> {
         let claims = json!({
-            "sub": who.subject(), "client_id": who.credential_id(), "jti": format!("token_{}", random()?),
+            "sub": who.subject(), "client_id": "freddy", "key_id": who.credential_id(), "jti": format!("token_{}", random()?),
             "scope": who.scopes().join(" "), "organizations": who.organizations(), "account": who.account(),
             "roles": who.roles(), "plan": who.plan(),
         });
@@ -66,6 +67,13 @@ impl Mint {
     }
 }
 
+/// What a token that a key was exchanged for says of the key.
+#[derive(Deserialize)]
+pub(crate) struct Exchanged {
+    #[allow(dead_code, reason = "only one of the servers exchanges keys for tokens")]
+    pub(crate) key_id: Option<String>,
+}
+
 fn claims(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
     // A remembered token is let in without a signature to check, whoever else guesses from its address.
     builder
@@ -73,6 +81,7 @@ fn claims(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
         .roles_from("roles")
         .account_from("account")
         .plan_from("plan")
+        .claims::<Exchanged>()
         .cache(10_000)
 }
 

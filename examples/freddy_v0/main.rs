@@ -30,10 +30,11 @@ use axum::{
 };
 use common::{ORGANIZATION, OTHER_ORGANIZATION, limited, reader};
 use serde_json::{Value, json};
-use tokens::Mint;
+use tokens::{Exchanged, Mint};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry,
-    KeyScheme, MemoryKeyStore, Principal, Rejection, RequireLayer,
+    Answer, ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat,
+    KeyRegistry, KeyScheme, KeyState, MemoryKeyStore, Principal, Rejection, RequireLayer,
+    token::{Claims, TokenRevocation, TokenStatus},
 };
 
 #[tokio::main]
@@ -68,6 +69,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     demo.extend(others.map(|(name, value)| (name.to_owned(), value.into())));
 
     let (tokens, _) = tokens::layer(&mint, None).await?;
+    let tokens = tokens.revocation(KeysBehind(registry));
     // The document tells invalid, expired, suspended and disabled credentials apart by their reasons, all of them 401.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
     let stack = AuthStack::builder()
@@ -95,11 +97,31 @@ async fn me(who: Principal) -> Json<Value> {
 
 /// A token for whoever has a key: it may do no more than the key.
 async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl IntoResponse, Rejection> {
-    if *who.method() != AuthMethod::ApiKey {
+    // A token would not have the limits that are the key's own.
+    if *who.method() != AuthMethod::ApiKey || who.limits().is_some() {
         return Err(Rejection::custom(http::StatusCode::FORBIDDEN, "OPERATION_NOT_ALLOWED")
-            .message("Only an API key can be exchanged for a token."));
+            .message("This credential cannot be exchanged for a token."));
     }
     let (token, lifetime) = mint.exchange(&who).map_err(Rejection::internal)?;
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime.as_secs() });
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
+}
+
+/// A token is as good as the key that it was exchanged for.
+struct KeysBehind(KeyRegistry);
+
+impl TokenRevocation for KeysBehind {
+    fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+        let Some(key) = token.principal().claims::<Exchanged>().and_then(|claims| claims.key_id.clone()) else {
+            return Answer::ready(Ok(TokenStatus::Valid));
+        };
+        let keys = self.0.clone();
+        Answer::boxed(async move {
+            let key = keys.get(&common::setup(), &key).await;
+            let good = key.is_ok_and(|key| {
+                key.state() == KeyState::Active && key.expires_at().is_none_or(|end| SystemTime::now() < end)
+            });
+            Ok(if good { TokenStatus::Valid } else { TokenStatus::Revoked })
+        })
+    }
 }

@@ -53,7 +53,8 @@ pub trait Limiter: Send + Sync + 'static {
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Puts back what a decision took, as far as it is not refilled already. Nobody waits for it.
+    /// Puts back what a decision took, as far as it is not refilled already; nothing where other limits hold for the bucket
+    /// by now. Nobody waits for it.
     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration);
 }
 
@@ -80,7 +81,7 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 /// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, Bucket::of(["alice"]));
 /// let at = Duration::from_secs(5);
 /// if let Decided::Admitted(levels) = limiter.take(alice, &limits, 1, at) {
-///     limiter.give_back(alice, &Taken::new(1, &levels, at), at); // it came to nothing
+///     limiter.give_back(alice, &Taken::new(1, &limits, &levels, at), at); // it came to nothing
 /// }
 /// assert!(matches!(limiter.take(alice, &limits, 1, at), Decided::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -92,17 +93,19 @@ pub struct Taken {
     pub(super) full: [u64; MOST_WINDOWS],
     /// By this process alone, while the limiter did not answer.
     pub(crate) local: bool,
+    /// The limits that it was counted by.
+    pub(super) limits: u64,
 }
 
 impl Taken {
-    /// So many requests, by a decision at this time that left the windows so.
+    /// So many requests, by a decision at this time that left the windows of these limits so.
     #[must_use]
-    pub fn new(cost: u32, levels: &Levels, at: Duration) -> Self {
+    pub fn new(cost: u32, limits: &Limits, levels: &Levels, at: Duration) -> Self {
         let mut full = [0; MOST_WINDOWS];
         for (full, level) in full.iter_mut().zip(levels.all()) {
             *full = nanos(at).saturating_add(nanos(level.reset));
         }
-        Self { cost, full, local: false }
+        Self { cost, full, local: false, limits: limits.id() }
     }
 
     /// How many.
@@ -118,7 +121,7 @@ impl Taken {
 
     /// Nothing.
     pub(crate) const fn nothing() -> Self {
-        Self { cost: 0, full: [0; MOST_WINDOWS], local: false }
+        Self { cost: 0, full: [0; MOST_WINDOWS], local: false, limits: 0 }
     }
 
     pub(crate) const fn by_this_process(self, local: bool) -> Self {

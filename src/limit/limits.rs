@@ -55,6 +55,8 @@ impl Limits {
             said.extend(window.interval.to_le_bytes());
             said.extend(window.size.to_le_bytes());
             said.extend(window.quota.period().as_nanos().to_le_bytes());
+            said.extend((window.quota.name().len() as u64).to_le_bytes());
+            said.extend(window.quota.name().as_bytes());
         }
         let digest = sha256(&said);
         let id = digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));

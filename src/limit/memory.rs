@@ -145,11 +145,18 @@ impl MemoryLimiter {
 
     #[inline]
     fn hash(&self, [low, high]: [u64; 2]) -> u64 {
-        let product = u128::from(low ^ self.seeds[0]) * u128::from(high ^ self.seeds[1]);
-        #[expect(clippy::cast_possible_truncation, reason = "both halves count")]
-        let folded = (product >> 64) as u64 ^ product as u64;
-        folded
+        // Twice, for addresses one after the other differ in few bits.
+        let once = fold(low ^ self.seeds[0], high ^ self.seeds[1]);
+        fold(once ^ self.seeds[1], self.seeds[0] | 1)
     }
+}
+
+#[inline]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    #[expect(clippy::cast_possible_truncation, reason = "both halves count")]
+    let folded = (product >> 64) as u64 ^ product as u64;
+    folded
 }
 
 fn shards<const N: usize>(buckets: usize) -> Box<[Padded<Shard<N>>]> {

@@ -24,8 +24,8 @@
 //!
 //! # When the limits of a bucket change
 //!
-//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing, and changing to and fro gains
-//! nothing. A window takes over the arrival time of the window of its period (and of its name, where there are several): its
+//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing, and changing to and fro makes no
+//! bucket full any sooner. A window takes over the arrival time of the window of its period (and of its name, where there are several): its
 //! bucket is full again when it would have been, and until then fills at the new rate. So half of the old limit used is half
 //! of the new one used. A window of a period that was not there before starts with the most requests that any other
 //! had counted and not refilled, as far as they fit; and one that is not there now is kept for when it is again, as

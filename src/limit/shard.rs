@@ -163,7 +163,7 @@ impl<const N: usize> Shard<N> {
             }
         }
         let room = self.buckets.len() < self.most;
-        if room && self.buckets.len() == self.buckets.capacity() && self.buckets.len() > self.most / 2 {
+        if room && self.buckets.len() == self.buckets.capacity() && self.buckets.len() >= self.most / 2 {
             // The table would be doubled, although what it has no room for may be traces of buckets that are gone.
             let mut table = HashTable::with_capacity(self.most);
             for entry in self.buckets.drain() {
@@ -177,7 +177,8 @@ impl<const N: usize> Shard<N> {
     /// Puts back what was taken, as far as it is not refilled already.
     pub(super) fn give_back(&mut self, place: Place, taken: &Taken, now: u64) {
         let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) else { return };
-        let Some(layout) = self.layouts.get(entry.layout as usize) else { return };
+        let layout = self.layouts.get(entry.layout as usize);
+        let Some(layout) = layout.filter(|layout| layout.limits.id() == taken.limits) else { return };
         for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(taken.full) {
             let cost = window.interval.saturating_mul(u64::from(taken.cost));
             let left = full.saturating_sub(now).min(cost);

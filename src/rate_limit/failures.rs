@@ -13,6 +13,7 @@ use crate::{
     attempts::{Attempts, Budget},
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     limit::{Bucket, Decided, Limits, Taken},
+    protocol::is_preflight,
 };
 
 /// Counts failed attempts by address, and refuses who has made too many.
@@ -54,8 +55,8 @@ impl Facts {
             (Some(Counted { decided: Decided::Refused { levels, wait }, .. }), Some(limits)) => {
                 refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock())
             }
-            (Some(Counted { decided: Decided::Admitted(levels), at, local }), _) => {
-                return Ok(Taken::new(1, &levels, at).by_this_process(local));
+            (Some(Counted { decided: Decided::Admitted(levels), at, local }), Some(limits)) => {
+                return Ok(Taken::new(1, limits, &levels, at).by_this_process(local));
             }
             _ => return Ok(Taken::nothing()),
         };
@@ -106,6 +107,10 @@ impl Guard for FailureGuard {
     fn check(&self, request: &Parts) -> Answer<Verdict> {
         if let Some(fault) = &self.0.fault {
             return Answer::ready(Err(Rejection::internal(fault.clone())));
+        }
+        // A browser asks for its user, who has tried nothing yet.
+        if is_preflight(&request.method, &request.headers) {
+            return Answer::ready(Ok(Outcome::default()));
         }
         let bucket = match self.0.bucket(request) {
             Ok(bucket) => bucket,

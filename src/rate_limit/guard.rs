@@ -74,10 +74,11 @@ pub(super) enum Whose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Partition {
-    /// Each key alone, by its id; of tokens, each subject, whatever token it comes with.
+    /// Each key alone, by its id; of tokens, each subject of an issuer, whatever token it comes with. Who may create keys has
+    /// as many times the limit: there, count accounts.
     #[default]
     Key,
-    /// Each subject, whatever it comes with.
+    /// Each subject, whatever it comes with; subjects of different issuers of tokens are different.
     Subject,
     /// Each account with all its keys and users; a caller without an account counts by the subject.
     Account,
@@ -89,7 +90,9 @@ impl Partition {
         match (self, who.account()) {
             (Self::Key, _) => who.bucket(),
             (Self::Account, Some(account)) => Bucket::of(["account", account]),
-            (Self::Subject | Self::Account, _) => Bucket::of(["subject", who.subject()]),
+            (Self::Subject | Self::Account, _) => {
+                Bucket::of(["subject", who.issuer().unwrap_or_default(), who.subject()])
+            }
         }
     }
 }
@@ -122,7 +125,7 @@ impl LimitGuard {
                 let level = levels.speaking();
                 let charge = Charge {
                     bucket,
-                    taken: Taken::new(cost, &levels, at).by_this_process(local),
+                    taken: Taken::new(cost, limits, &levels, at).by_this_process(local),
                     size: size(limits, &levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
@@ -214,7 +217,9 @@ impl Guard for LimitGuard {
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
         // Whoever was refused further in has had nothing for it.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && answered.refusal.is_some_and(|kind| kind != RejectionKind::Custom);
+            && answered
+                .refusal
+                .is_some_and(|kind| !matches!(kind, RejectionKind::Custom | RejectionKind::InvalidCredentials));
         if (denied || answered.limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
             self.0.counter.give_back(charge.bucket, &charge.taken);
             let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));

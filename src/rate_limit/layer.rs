@@ -149,7 +149,7 @@ impl RateLimitLayer {
         self
     }
 
-    /// Counts with this instead of in memory.
+    /// Counts with this instead of in memory. Layers of one kind that share a limiter count in the same buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
         self

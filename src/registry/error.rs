@@ -21,6 +21,8 @@ pub enum KeyError {
     Taken,
     /// The key is revoked, which is for good: 409.
     Revoked,
+    /// The key has expired: 409. Create another.
+    Expired,
     /// The key has a successor already: 409. Rotate that.
     Rotated {
         /// The id of the successor.
@@ -43,6 +45,7 @@ impl fmt::Display for KeyError {
             Self::NotFound => f.write_str("there is no key with this id"),
             Self::Taken => f.write_str("the id or the secret belongs to a key already"),
             Self::Revoked => f.write_str("the key is revoked, which is for good"),
+            Self::Expired => f.write_str("the key has expired"),
             Self::Rotated { successor } => write!(f, "the key has been rotated already, into {successor}"),
             Self::Invalid { field, reason } => write!(f, "{field} {reason}"),
             Self::Unavailable(error) => fmt::Display::fmt(error, f),
@@ -62,6 +65,7 @@ impl From<KeyError> for Rejection {
             }
             KeyError::Taken => conflict("API_KEY_EXISTS", "There is such an API key already."),
             KeyError::Revoked => conflict("API_KEY_REVOKED", "This API key is revoked, which cannot be undone."),
+            KeyError::Expired => conflict("API_KEY_EXPIRED", "This API key has expired. Please create another one."),
             KeyError::Rotated { successor } => {
                 conflict("API_KEY_ROTATED", "This API key has been rotated already.").detail("successor", successor)
             }

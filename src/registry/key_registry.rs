@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use super::{
@@ -45,7 +45,8 @@ struct Entry {
 
 #[expect(clippy::unused_async, reason = "on a database there is something to wait for")]
 impl KeyRegistry {
-    /// A registry of the keys in this store, minted and digested by this scheme: the one that the layer has.
+    /// A registry of keys in this store, minted and digested by this scheme: those that the layer has. Keys that were put into
+    /// the store otherwise are none of its keys until they are [adopted](Self::adopt); what the store has revoked stays revoked.
     #[must_use]
     pub fn new(scheme: KeyScheme, store: MemoryKeyStore) -> Self {
         Self::with_clock(scheme, store, Clock::system())
@@ -65,7 +66,8 @@ impl KeyRegistry {
         let now = self.0.clock.now();
         let record = new.record(random_id()?, now)?;
         let secret = self.mint()?;
-        let key = self.add(actor, new.name, &secret, record, now)?;
+        let lifetime = record.end().and_then(|end| end.duration_since(now).ok());
+        let key = self.add(actor, new.name, &secret, record, lifetime)?;
         Ok(IssuedKey { secret, key })
     }
 
@@ -80,7 +82,7 @@ impl KeyRegistry {
         secret: &Secret,
         record: KeyRecord,
     ) -> Result<KeyInfo, KeyError> {
-        self.add(actor, name.into(), secret, record, self.0.clock.now())
+        self.add(actor, name.into(), secret, record, None)
     }
 
     /// The key with this id, also one that was deleted.
@@ -104,12 +106,18 @@ impl KeyRegistry {
     /// Changes what a key is called and what it may do, for the very next request.
     ///
     /// # Errors
-    /// When there is none, it is revoked, or the change cannot be.
+    /// When there is none, it is revoked, the change cannot be, or it would put off the end of a key that was rotated.
     pub async fn change(&self, actor: &Principal, id: &str, change: KeyChange) -> Result<KeyInfo, KeyError> {
         let now = self.0.clock.now();
         self.alter(actor, "changed", id, |entry| {
             let (name, record) = change.apply(&entry.info.name, entry.info.record.clone(), now)?;
-            entry.lifetime = lifetime(&record, entry.info.created_at);
+            if record.end() != entry.info.record.end() {
+                // Whoever was rotated has an end that is not to be put off.
+                if let Some(successor) = &entry.info.successor {
+                    return Err(KeyError::Rotated { successor: successor.clone() });
+                }
+                entry.lifetime = record.end().and_then(|end| end.duration_since(entry.info.created_at).ok());
+            }
             (entry.info.name, entry.info.record) = (name, record);
             Ok(())
         })
@@ -167,7 +175,7 @@ impl KeyRegistry {
     /// neither is.
     ///
     /// # Errors
-    /// When there is none, it is revoked or has a successor, or no random bytes can be had.
+    /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
     pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, KeyError> {
         self.succeed(actor, "replaced", id, None)
     }
@@ -176,7 +184,7 @@ impl KeyRegistry {
     /// past its own end; an overlap of nought revokes it.
     ///
     /// # Errors
-    /// When there is none, it is revoked or has a successor, or no random bytes can be had.
+    /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
     pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, KeyError> {
         self.succeed(actor, "rotated", id, Some(overlap).filter(|overlap| !overlap.is_zero()))
     }
@@ -189,10 +197,14 @@ impl KeyRegistry {
         name: String,
         secret: &Secret,
         record: KeyRecord,
-        now: SystemTime,
+        lifetime: Option<Duration>,
     ) -> Result<KeyInfo, KeyError> {
+        let now = self.0.clock.now();
         let (fingerprint, record) = self.fingerprint(secret, record)?;
         let mut book = self.book();
+        if self.0.store.has_revoked(&fingerprint) {
+            return Err(KeyError::Revoked);
+        }
         book.refuse_taken(record.id(), &fingerprint)?;
         let state = record.current_state();
         let info = KeyInfo {
@@ -206,7 +218,6 @@ impl KeyRegistry {
             deleted: false,
             record,
         };
-        let lifetime = lifetime(&info.record, now);
         self.0.store.apply([(fingerprint, info.record.clone())]);
         book.insert(Entry { info: info.clone(), fingerprint, lifetime });
         audit(actor, "created", &info);
@@ -223,13 +234,17 @@ impl KeyRegistry {
         let (now, secret, new_id) = (self.0.clock.now(), self.mint()?, random_id()?);
         let mut book = self.book();
         let mut old = book.find(id)?.clone();
-        if old.info.record.is_revoked() {
+        if old.info.record.is_revoked() || self.0.store.has_revoked(&old.fingerprint) {
             return Err(KeyError::Revoked);
         }
         if let Some(successor) = &old.info.successor {
             return Err(KeyError::Rotated { successor: successor.clone() });
         }
-        let mut record = old.info.record.successor(&new_id).without_end();
+        if old.info.record.end().is_some_and(|end| end <= now) {
+            return Err(KeyError::Expired);
+        }
+        let mut record = old.info.record.successor(&new_id);
+        // Of a key that was adopted nobody knows how long it was to be good: its successor has its end.
         if let Some(lifetime) = old.lifetime {
             record = record.expires_at(end_of(now, lifetime)?);
         }
@@ -262,6 +277,10 @@ impl KeyRegistry {
         let changed = [Some(&old), Some(&new), before.as_ref()];
         self.0.store.apply(changed.into_iter().flatten().map(|entry| (entry.fingerprint, entry.info.record.clone())));
         audit(actor, what, &old.info);
+        audit(actor, "created", &new.info);
+        if let Some(before) = &before {
+            audit(actor, "revoked", &before.info);
+        }
         let key = new.info.clone();
         for entry in [Some(old), Some(new), before].into_iter().flatten() {
             book.insert(entry);
@@ -303,7 +322,7 @@ impl KeyRegistry {
     ) -> Result<KeyInfo, KeyError> {
         let mut book = self.book();
         let entry = book.find_mut(id)?;
-        if entry.info.record.is_revoked() {
+        if entry.info.record.is_revoked() || self.0.store.has_revoked(&entry.fingerprint) {
             return Err(KeyError::Revoked);
         }
         let mut changed = entry.clone();
@@ -352,10 +371,6 @@ impl Book {
             self.order.push(id);
         }
     }
-}
-
-fn lifetime(record: &KeyRecord, created: SystemTime) -> Option<Duration> {
-    record.end().and_then(|end| end.duration_since(created).ok())
 }
 
 fn random_id() -> Result<String, KeyError> {

@@ -32,7 +32,9 @@
 //! good revokes the predecessor, and a key that has a successor is not rotated again. A successor is counted in the bucket of
 //! the key that came first, so that rotating refills no limit.
 //!
-//! Every call takes the actor, and leaves a line in the log: who, what, which key; never the secret.
+//! Every call takes the actor, and every change leaves a line in the log: who, what, which key; never the secret. The actor is
+//! asked nothing: who may do what to whose keys is for the routes to say, by a permission and by the key's account or
+//! organisation.
 //!
 //! # When not to use it
 //!

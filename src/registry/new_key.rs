@@ -59,7 +59,7 @@ impl NewKey {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// The account that it belongs to, which is also its subject.
+    /// The account that it belongs to, which is also its subject; required.
     pub fn account(self, account: impl Into<String>) -> Self {
         Self { account: account.into(), ..self }
     }
@@ -107,6 +107,10 @@ impl NewKey {
     /// The record of such a key, from now on.
     pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, KeyError> {
         check_name(&self.name)?;
+        check_scopes(&self.scopes)?;
+        if self.account.trim().is_empty() {
+            return Err(KeyError::Invalid { field: "/account", reason: "must not be empty" });
+        }
         let mut record = KeyRecord::new(self.id.clone().unwrap_or(random_id), self.account.clone())
             .organizations(self.organizations.clone())
             .scopes(self.scopes.clone())
@@ -174,6 +178,7 @@ impl KeyChange {
         now: SystemTime,
     ) -> Result<(String, KeyRecord), KeyError> {
         if let Some(scopes) = self.scopes {
+            check_scopes(&scopes)?;
             record = record.scopes(scopes);
         }
         if let Some(plan) = self.plan {
@@ -195,6 +200,22 @@ fn check_name(name: &str) -> Result<(), KeyError> {
     }
     if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
         return wrong("must be a line of at most 200 bytes");
+    }
+    Ok(())
+}
+
+/// More are none that anybody grants.
+const MOST_SCOPES: usize = 100;
+
+fn check_scopes(scopes: &[String]) -> Result<(), KeyError> {
+    let wrong = |scope: &String| {
+        scope.is_empty() || scope.len() > LONGEST_NAME || scope.chars().any(|c| c.is_control() || c == ' ')
+    };
+    if scopes.len() > MOST_SCOPES || scopes.iter().any(wrong) {
+        return Err(KeyError::Invalid {
+            field: "/scopes",
+            reason: "must be at most 100, each a word of at most 200 bytes",
+        });
     }
     Ok(())
 }

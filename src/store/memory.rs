@@ -115,8 +115,18 @@ impl MemoryKeyStore {
 
     /// Puts these records in the place of what was known of their keys, all of them at once: nobody finds some changed and
     /// others not.
+    /// A revoked key stays revoked.
     pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Fingerprint, KeyRecord)>) {
-        self.write().extend(changes);
+        let mut keys = self.write();
+        for (fingerprint, record) in changes {
+            let gone = keys.get(&fingerprint).is_some_and(KeyRecord::is_revoked);
+            keys.insert(fingerprint, if gone { record.state(KeyState::Revoked) } else { record });
+        }
+    }
+
+    /// Whether the key with this fingerprint was revoked, by whomever.
+    pub(crate) fn has_revoked(&self, fingerprint: &Fingerprint) -> bool {
+        self.read().get(fingerprint).is_some_and(KeyRecord::is_revoked)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Keys> {

@@ -281,7 +281,7 @@ impl TokenVerifierBuilder {
             }
         };
         Ok(TokenVerifier(Arc::new(Verifier {
-            issuer: self.issuer.into_owned(),
+            issuer: self.issuer.into(),
             audiences: self.audiences,
             types: self.types,
             missing_type: self.missing_type,

@@ -52,7 +52,7 @@ pub type Verified = Answer<Result<Claims, TokenError>>;
 pub struct TokenVerifier(pub(super) Arc<Verifier>);
 
 pub(super) struct Verifier {
-    pub(super) issuer: String,
+    pub(super) issuer: Arc<str>,
     pub(super) audiences: Vec<String>,
     /// In lower case and without `application/`.
     pub(super) types: Vec<String>,
@@ -265,7 +265,7 @@ impl Verifier {
             Some(read) => Some(read(claims).ok_or(TokenError::BadClaim("the service's own claims cannot be read"))?),
         };
         let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
-        Ok(Claims { principal: principal(raw, extra)?, expires_at, not_before, issued_at })
+        Ok(Claims { principal: principal(raw, Arc::clone(&self.issuer), extra)?, expires_at, not_before, issued_at })
     }
 
     fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
@@ -298,10 +298,14 @@ fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = 
     keys.iter().filter(fits).take(MOST_TRIES)
 }
 
-fn principal(raw: Raw<'_>, extra: Option<Arc<dyn Any + Send + Sync>>) -> Result<Principal, TokenError> {
+fn principal(
+    raw: Raw<'_>,
+    issuer: Arc<str>,
+    extra: Option<Arc<dyn Any + Send + Sync>>,
+) -> Result<Principal, TokenError> {
     let subject = raw.subject.filter(|subject| !subject.is_empty());
     let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
-    let mut builder = Principal::builder(subject).method(AuthMethod::Token);
+    let mut builder = Principal::builder(subject).method(AuthMethod::Token).issuer(issuer);
     if !raw.scopes.is_none() {
         builder = builder.scopes(raw.scopes.words());
     }

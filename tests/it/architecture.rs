@@ -439,7 +439,7 @@ fn headers_are_looked_at_in_few_files() {
     let reads = |source: &&Source| READS.iter().any(|read| source.code.contains(read));
     let files: Vec<_> = SOURCES.iter().filter(reads).map(|source| source.path.as_str()).collect();
     let allowed = [
-        "challenge.rs",          // the challenge of a response
+        "challenge.rs", // the challenge of a response
         "credential.rs",
         "envelope/adopt.rs",          // the content type of a response
         "envelope/render.rs",         // what of a response is a gate's own word

@@ -403,3 +403,79 @@ async fn a_key_of_another_system_is_adopted_as_it_is() {
     let new = office.keys.rotate(&office.admin, "old_1", HOUR).await.unwrap();
     assert_eq!(office.present(&new.secret).await, Ok(0));
 }
+
+/// A store may be told to revoke behind the registry's back.
+#[tokio::test]
+async fn r086_what_the_store_has_revoked_stays_revoked() {
+    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+    let keys = KeyRegistry::new(scheme.clone(), store.clone());
+    let admin = Principal::builder("alice").build();
+    let issued = keys.create(&admin, new()).await.unwrap();
+    let id = issued.key.id();
+    assert!(store.set_state(id, KeyState::Revoked));
+    let status = || {
+        let digests = scheme.digests(issued.secret.expose().as_bytes()).unwrap();
+        futures_util::FutureExt::now_or_never(tower_auth::KeyStore::find(&store, &digests)).unwrap().unwrap().unwrap()
+    };
+    for refused in [
+        keys.change(&admin, id, KeyChange::new().name("x")).await.unwrap_err(),
+        keys.pause(&admin, id).await.unwrap_err(),
+        keys.activate(&admin, id).await.unwrap_err(),
+        keys.rotate(&admin, id, HOUR).await.unwrap_err(),
+        keys.adopt(&admin, "again", &issued.secret, KeyRecord::new("key_9", "acme")).await.unwrap_err(),
+    ] {
+        assert!(matches!(refused, KeyError::Revoked | KeyError::Taken), "{refused}");
+        assert_eq!(status().status(SystemTime::now()), tower_auth::KeyStatus::Revoked);
+    }
+    // One that the registry never knew.
+    let key = store.create(&scheme, KeyRecord::new("other", "acme").state(KeyState::Revoked)).unwrap();
+    let adopted = keys.adopt(&admin, "other", &key, KeyRecord::new("other", "acme")).await;
+    assert_eq!(adopted.unwrap_err(), KeyError::Revoked);
+}
+
+#[tokio::test]
+async fn r084_what_has_expired_is_not_rotated_and_what_was_rotated_gets_no_later_end() {
+    let office = Office::new();
+    let (admin, keys) = (&office.admin, &office.keys);
+    let old = keys.create(admin, new().expires_in(HOUR)).await.unwrap();
+    let secret = Secret::new("ak_1234567890abcdef1234567890abcdef12345678");
+    let record = KeyRecord::new("adopted", "acme").expires_at(office.hand.now() + HOUR);
+    keys.adopt(admin, "adopted", &secret, record).await.unwrap();
+    // Nobody knows how long it was made for: its successor has its end.
+    let successor = keys.rotate(admin, "adopted", HOUR).await.unwrap();
+    assert_eq!(successor.key.expires_at(), Some(office.hand.now() + HOUR));
+    for end in [None, Some(office.hand.now() + 9 * HOUR)] {
+        let put_off = keys.change(admin, "adopted", KeyChange::new().expires_at(end)).await.unwrap_err();
+        assert_eq!(put_off, KeyError::Rotated { successor: successor.key.id().to_owned() });
+    }
+    assert_eq!(keys.change(admin, "adopted", KeyChange::new().name("b")).await.unwrap().name(), "b");
+    office.hand.advance(HOUR);
+    for expired in [old.key.id(), successor.key.id()] {
+        assert_eq!(keys.rotate(admin, expired, HOUR).await.unwrap_err(), KeyError::Expired);
+        assert_eq!(keys.replace(admin, expired).await.unwrap_err(), KeyError::Expired);
+    }
+    // An end that may be put off is.
+    let longer = KeyChange::new().expires_at(Some(office.hand.now() + HOUR));
+    keys.change(admin, old.key.id(), longer).await.unwrap();
+    office.assert_good(&old.secret).await;
+}
+
+#[tokio::test]
+async fn a_key_of_nobody_or_of_too_many_scopes_is_not_made() {
+    let office = Office::new();
+    let many: Vec<String> = (0..101).map(|scope| scope.to_string()).collect();
+    for (wrong, field) in [
+        (NewKey::named("ci"), "/account"),
+        (NewKey::named("ci").account(" "), "/account"),
+        (new().scopes(many.clone()), "/scopes"),
+        (new().scopes(["a b"]), "/scopes"),
+        (new().scopes([""]), "/scopes"),
+        (new().scopes(["x".repeat(201)]), "/scopes"),
+    ] {
+        let error = office.keys.create(&office.admin, wrong).await.unwrap_err();
+        assert!(matches!(error, KeyError::Invalid { field: told, .. } if told == field), "{error}");
+    }
+    let key = office.create().await.key;
+    let change = KeyChange::new().scopes(many);
+    assert!(office.keys.change(&office.admin, key.id(), change).await.is_err());
+}

@@ -112,6 +112,7 @@ async fn a_required_policy_that_only_reports_is_in_the_log() {
 }
 
 #[tokio::test]
+#[allow(clippy::large_stack_arrays, reason = "a stack for each row")]
 async fn enforced_neighbours_of_a_guard_that_only_reports_still_refuse() {
     let quiet = || AuthLayer::from(keys(record())).report_only();
     let (read, admin) = (|| scope("read"), || scope("admin"));

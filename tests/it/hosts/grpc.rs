@@ -54,7 +54,7 @@ async fn r167_r168_r169_p65_refusals_are_trailers_only_with_their_own_status() {
             (LOOK, &key("short"), "16"),
             (RESERVE, &key(READER), "7"),
             (LOOK, &[key(READER)[0], key(READER)[0]], "3"),
-            (LOOK, &[("authorization", "Bearer")], "3"),
+            (LOOK, &[("authorization", "Bearer")], "16"),
             ("/inventory.v1.Gold/Look", &[], "16"),
             ("/inventory.v1.Gold/Look", &key(WRITER), "12"),
             ("/inventory.v1.Stock//Look", &key(WRITER), "3"),

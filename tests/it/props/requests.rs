@@ -61,10 +61,12 @@ fn expected(keys: &[HeaderValue], authorizations: &[HeaderValue]) -> Option<Reje
     let [key, authorization] = [keys, authorizations].map(<[_]>::first);
     let bearer = authorization.and_then(bearer);
     let key = key.map(trimmed).filter(|key| !key.is_empty());
-    if keys.len() > 1 || authorizations.len() > 1 || bearer == Some(b"") {
+    // A scheme with nothing behind it is as good as absent, unless something stands elsewhere.
+    let cut_off = bearer == Some(b"") && key.is_some();
+    if keys.len() > 1 || authorizations.len() > 1 || cut_off {
         return Some(RejectionKind::MalformedRequest);
     }
-    match key.or(bearer) {
+    match key.or(bearer.filter(|bearer| !bearer.is_empty())) {
         Some(found) if found == KEY.as_bytes() => None,
         Some(_) => Some(RejectionKind::InvalidKey),
         None => Some(RejectionKind::MissingCredential),

@@ -1,0 +1,74 @@
+//! `src/limit`, file by file, but for its lock.
+
+#[path = "../../../../src/limit/bucket.rs"]
+mod bucket;
+#[path = "../../../../src/limit/layout.rs"]
+mod layout;
+#[path = "../../../../src/limit/limiter.rs"]
+mod limiter;
+#[path = "../../../../src/limit/limits.rs"]
+mod limits;
+#[path = "../../../../src/limit/memory.rs"]
+mod memory;
+#[path = "../../../../src/limit/quota.rs"]
+mod quota;
+#[path = "../../../../src/limit/shard.rs"]
+mod shard;
+#[path = "../../../../src/limit/window.rs"]
+mod window;
+
+/// The seam: loom's mutex and atomics, and seeds that are the same in each order.
+mod lock {
+    pub(super) use std::sync::PoisonError;
+
+    pub(super) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    pub(super) fn seeds() -> [u64; 2] {
+        [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03]
+    }
+}
+
+mod one_bucket;
+mod one_shard;
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use self::{
+    limiter::{Decided, Limiter, Taken},
+    limits::Limits,
+    quota::Quota,
+};
+
+const NOW: Duration = Duration::from_secs(3600);
+
+fn limits(quotas: impl IntoIterator<Item = Quota>) -> Limits {
+    Limits::new(quotas).unwrap()
+}
+
+/// Runs the model in all orders, and tells how many there are.
+fn every_order(name: &str, model: impl Fn() + Send + Sync + 'static) -> u32 {
+    static ORDERS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one_model_at_a_time = ORDERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let count = std::sync::Arc::new(AtomicU32::new(0));
+    let (counted, start) = (std::sync::Arc::clone(&count), Instant::now());
+    loom::model(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let orders = count.load(Ordering::Relaxed);
+    println!("{name}: {orders} orders in {:?}", start.elapsed());
+    assert!(orders > 1, "there is nothing to choose");
+    orders
+}
+
+/// Runs each on a thread of its own, and gives what each says.
+fn together<T: Send + 'static>(work: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<T> {
+    let threads: Vec<_> = work.into_iter().map(loom::thread::spawn).collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
