@@ -8,10 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, time::Duration};
 
 use axum::{
     Json, Router,
@@ -20,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use common::{limited, reader};
+use common::reader;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
@@ -45,18 +42,8 @@ async fn server() -> Result<(Router, Value), BoxError> {
     let scheme = KeyScheme::ephemeral(KeyFormat::opaque(20));
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
-    let records = [
-        ("read", reader("read")),
-        ("write", reader("write").scopes(["read", "write"])),
-        ("admin", reader("admin").scopes(["read", "write", "admin", "webhook"])),
-        ("webhook", reader("webhook").scopes(["webhook"])),
-        ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("revoked", reader("revoked").state(KeyState::Revoked)),
-        ("suspended", reader("suspended").account_suspended(true)),
-        ("premium", reader("premium").plan("premium")),
-        ("limited", limited()?),
-    ];
+    let mut records = common::records(&["read", "write", "admin", "webhook"])?;
+    records.push(("revoked", reader("revoked").state(KeyState::Revoked)));
     let demo = common::adopt(&registry, &scheme, records).await?;
 
     let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
@@ -78,14 +65,8 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .route("/v1/generate", post(generate).route_layer(RequireLayer::scope("read")))
         .route("/v1/resources", post(resource).route_layer(RequireLayer::scope("write")))
         .route("/v1/webhooks", get(webhooks).post(webhooks).route_layer(RequireLayer::scope("webhook")))
-        .merge(admin)
-        .layer(stack.guards());
-    let app = Router::new()
-        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .merge(private)
-        .fallback(|| async { Rejection::not_found() })
-        .layer(stack.envelope());
-    Ok((app, demo.into()))
+        .merge(admin);
+    Ok((common::app(private, &stack), demo.into()))
 }
 
 /// The words of this document. A key that is not good and not expired is invalid, whatever was done to it; its id is told to

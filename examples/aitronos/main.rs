@@ -8,20 +8,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::process::ExitCode;
 
 use axum::{
     Json, Router,
     routing::{get, post},
 };
-use common::{ORGANIZATION, OTHER_ORGANIZATION, limited, reader};
+use common::{ORGANIZATION, OTHER_ORGANIZATION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, BoxError, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, Rejection,
+    ApiKeyLayer, AuthStack, BoxError, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore,
     RejectionKind, RequireLayer, StrictBodyLayer,
     envelope::{Catalogue, Words},
     permission::{OrgSource, member_of},
@@ -37,17 +34,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     let scheme = KeyScheme::ephemeral(KeyFormat::ak());
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
-    let records = [
-        ("read", reader("read")),
-        ("write", reader("write").scopes(["read", "write"])),
-        ("admin", reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
-        ("webhook", reader("webhook").scopes(["webhook"])),
-        ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("suspended", reader("suspended").account_suspended(true)),
-        ("premium", reader("premium").plan("premium")),
-        ("limited", limited()?),
-    ];
+    let records = common::records(&["read", "write", "webhook"])?;
     let mut demo = common::adopt(&registry, &scheme, records).await?;
     demo.insert("organization".to_owned(), ORGANIZATION.into());
     demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
@@ -58,22 +45,15 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .auth(ApiKeyLayer::new(scheme, store).header("x-api-key"))
         .limit(common::plans()?)
         .build()?;
-    let private = Router::new()
-        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
-        .route(
+    let private =
+        Router::new().route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read"))).route(
             "/v1/model/response",
             post(respond)
                 .route_layer(RequireLayer::new(member_of(OrgSource::body_field("organization_id"))))
                 .route_layer(StrictBodyLayer::<Ask>::new()?)
                 .route_layer(RequireLayer::scope("read")),
-        )
-        .layer(stack.guards());
-    let app = Router::new()
-        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .merge(private)
-        .fallback(|| async { Rejection::not_found() })
-        .layer(stack.envelope());
-    Ok((app, demo.into()))
+        );
+    Ok((common::app(private, &stack), demo.into()))
 }
 
 /// The texts of this document. A missing key is one of the causes of an invalid one, and so is one that is expired.

@@ -1,14 +1,19 @@
 //! What the example servers share: how they start, what they say when they are ready, and how they stop.
 #![allow(dead_code, reason = "not every server needs all of it")]
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
-use axum::{Json, Router};
+use axum::{Json, Router, routing::get};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_auth::{
-    BoxError, ClientIp, ConfigError, KeyRecord, KeyRegistry, KeyScheme, Plans, Principal, Quota, RateLimitLayer,
-    limit::Limits,
+    AuthStack, BoxError, ClientIp, ConfigError, KeyRecord, KeyRegistry, KeyScheme, Plans, Principal, Quota,
+    RateLimitLayer, Rejection, limit::Limits,
 };
 
 pub(crate) const ORGANIZATION: &str = "org_demo";
@@ -125,6 +130,30 @@ pub(crate) fn reader(name: &str) -> KeyRecord {
 /// The record of the key whose limit is soon used up: ten requests in five seconds.
 pub(crate) fn limited() -> Result<KeyRecord, ConfigError> {
     Ok(reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?))
+}
+
+/// The principals that most servers have; an admin may do what that API's admins may.
+pub(crate) fn records(admin: &[&str]) -> Result<Vec<(&'static str, KeyRecord)>, ConfigError> {
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    Ok(vec![
+        ("read", reader("read")),
+        ("write", reader("write").scopes(["read", "write"])),
+        ("admin", reader("admin").scopes(admin.iter().copied()).roles(["admin"])),
+        ("webhook", reader("webhook").scopes(["webhook"])),
+        ("expired", reader("expired").expires_at(a_minute_ago)),
+        ("suspended", reader("suspended").account_suspended(true)),
+        ("premium", reader("premium").plan("premium")),
+        ("limited", limited()?),
+    ])
+}
+
+/// Health, which is open to all; what the stack guards; and nothing else, which is told in the API's own words.
+pub(crate) fn app(private: Router, stack: &AuthStack) -> Router {
+    Router::new()
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .merge(private.layer(stack.guards()))
+        .fallback(|| async { Rejection::not_found() })
+        .layer(stack.envelope())
 }
 
 /// A key of every kind, by its name. They are minted at every start and shown on the ready line, nowhere else.

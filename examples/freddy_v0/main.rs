@@ -15,11 +15,7 @@ mod options;
 #[path = "../freddy/tokens.rs"]
 mod tokens;
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use axum::{
     Json, Router,
@@ -28,7 +24,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use common::{ORGANIZATION, OTHER_ORGANIZATION, limited, reader};
+use common::{ORGANIZATION, OTHER_ORGANIZATION};
 use serde_json::{Value, json};
 use tokens::{Exchanged, Mint};
 use tower_auth::{
@@ -46,17 +42,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     let scheme = KeyScheme::ephemeral(KeyFormat::ak());
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
-    let records = [
-        ("read", reader("read")),
-        ("write", reader("write").scopes(["read", "write"])),
-        ("admin", reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
-        ("webhook", reader("webhook").scopes(["webhook"])),
-        ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("suspended", reader("suspended").account_suspended(true)),
-        ("premium", reader("premium").plan("premium")),
-        ("limited", limited()?),
-    ];
+    let records = common::records(&["read", "write", "webhook"])?;
     let mut demo = common::adopt(&registry, &scheme, records).await?;
     let mint = Mint::new()?;
     let (token, expired) = mint.demo()?;
@@ -81,14 +67,8 @@ async fn server() -> Result<(Router, Value), BoxError> {
     let private = Router::new()
         .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
-        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)))
-        .layer(stack.guards());
-    let app = Router::new()
-        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .merge(private)
-        .fallback(|| async { Rejection::not_found() })
-        .layer(stack.envelope());
-    Ok((app, demo.into()))
+        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)));
+    Ok((common::app(private, &stack), demo.into()))
 }
 
 async fn me(who: Principal) -> Json<Value> {

@@ -63,17 +63,9 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .route("/v1/projects/{project}/key/replace", post(replace))
         .route_layer(RequireLayer::new(member_of(OrgSource::axum_param("project"))))
         .with_state(registry);
-    let private = Router::new()
-        .route("/v1/models", get(models))
-        .route("/v1/chat/completions", post(complete))
-        .merge(project)
-        .layer(stack.guards());
-    let app = Router::new()
-        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .merge(private)
-        .fallback(|| async { Rejection::not_found() })
-        .layer(stack.envelope());
-    Ok((app, demo.into()))
+    let private =
+        Router::new().route("/v1/models", get(models)).route("/v1/chat/completions", post(complete)).merge(project);
+    Ok((common::app(private, &stack), demo.into()))
 }
 
 /// The words of this document.

@@ -12,7 +12,7 @@ use crate::{Answer, BoxError};
 /// Counts in memory: exact, bounded, and without a task in the background.
 ///
 /// A bucket is kept until it is full again, and takes 57 bytes (33 where a layer's limits have one window and never change) and
-/// what a hash table leaves empty: 1.3 times as much again at the most. At most a million are kept. When all of them count
+/// what a hash table leaves empty: 1.3 times as much again at the most. At most 1.8 million are kept. When all of them count
 /// something, none is given up, for whoever has used up a limit would be let in again: newcomers then share, in each of 64
 /// parts of the limiter, what one of them would have, and the log says so. Full buckets are looked for ten times a second.
 ///
@@ -46,10 +46,10 @@ struct Padded<T>(Mutex<T>);
 /// A shard is locked for about a hundred nanoseconds, so that few threads meet in one.
 const SHARDS: usize = 64;
 /// What fills the tables of all shards, so that none of them is made larger for a few.
-const MOST: usize = SHARDS * (16 * 1024 / 8 * 7);
+const MOST: usize = SHARDS * (32 * 1024 / 8 * 7);
 
 impl MemoryLimiter {
-    /// A limiter for any limits, with room for 917,504 buckets.
+    /// A limiter for any limits, with room for 1,835,008 buckets.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Shards::Wide(shards(MOST)))

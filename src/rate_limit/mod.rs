@@ -21,7 +21,7 @@
 //! | the request fits | that of the service, with `X-RateLimit-Limit`, `-Remaining`, `-Reset` | its cost, in every window |
 //! | it does not fit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing, in no window |
 //! | it costs more than ever fits | 400 `REQUEST_TOO_COSTLY` | nothing |
-//! | a layer further in refuses it, 401, 403 or 429 | that | nothing: it is given back, but to an address |
+//! | it is refused further in, 401 or 403 by a kind of this crate, or 429 by another limit | that | nothing: it is given back, but to an address, and not for a wrong password |
 //! | the client goes away | | its cost: it may have been done |
 //! | a bad credential, a wrong password, a 403 | 401, 403 | an attempt of the address |
 //! | no attempts are left | 429 with `Retry-After`, unless the credential is good and at hand | nothing |

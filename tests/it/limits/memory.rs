@@ -12,7 +12,7 @@ use tower_auth::{
 
 use super::{DAY, HOUR, MINUTE, SECOND, admits, admitted, alice, limits, remaining};
 
-/// "At most a million are kept": this many, as the page of `new` says.
+/// So many fill the tables of all parts.
 const MOST: usize = 917_504;
 /// "Takes 57 bytes."
 const LARGEST: usize = 57;
@@ -36,7 +36,7 @@ fn scattered(number: u32) -> u32 {
 /// limit stays refused, and somebody who has some left has just that.
 #[test]
 fn p46_r135_a_million_addresses_neither_grow_the_store_nor_reset_anybody() {
-    let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_hour(3), Quota::per_day(50)]));
+    let (limiter, limits) = (MemoryLimiter::new().most(MOST), limits([Quota::per_hour(3), Quota::per_day(50)]));
     let bob = Bucket::of(["bob"]);
     assert_eq!(admitted(&limiter, alice(), &limits, SECOND, 5), 3);
     assert!(admits(&limiter, bob, &limits, SECOND));
@@ -56,6 +56,15 @@ fn p46_r135_a_million_addresses_neither_grow_the_store_nor_reset_anybody() {
     let Decided::Refused { wait, .. } = limiter.take(alice(), &limits, 1, now) else { panic!("alice was reset") };
     assert_eq!(wait, super::before(SECOND + 20 * MINUTE, now));
     assert_eq!(remaining(&limiter, bob, &limits, now), [2, 49]);
+}
+
+/// By default a million addresses have room: nobody has to share, and nobody is refused.
+#[test]
+fn p46_a_million_addresses_have_room() {
+    let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_hour(3)]));
+    assert!((0..1_000_000).all(|number| admits(&limiter, four(number), &limits, SECOND)));
+    assert_eq!((limiter.len(), limiter.shared()), (1_000_000, 0));
+    assert!(limiter.bytes() <= 1_000_000 * LARGEST * 23 / 10, "{} bytes", limiter.bytes());
 }
 
 /// "57 bytes … and what a hash table leaves empty: 1.3 times as much again at the most", however many there are: seven of
