@@ -68,6 +68,11 @@ impl Source {
     }
 }
 
+/// Whether shared caches know it for a credential (RFC 9111, section 3.5), and RFC 6750 speaks of it.
+pub(crate) fn is_authorization(name: &HeaderName) -> bool {
+    *name == header::AUTHORIZATION
+}
+
 /// The first of these headers that stands in the request more than once.
 #[inline]
 pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {

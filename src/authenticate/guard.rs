@@ -77,7 +77,7 @@ impl AuthGuard {
             }
         }
         let policy = Arc::new(IdentityPolicy {
-            vary: Vary::on(credentials.iter().filter(|name| **name != header::AUTHORIZATION)),
+            vary: Vary::on(credentials.iter().filter(|name| !credential::is_authorization(name))),
             credentials: credentials.into(),
             strip,
             remove: remove.into(),
@@ -262,7 +262,7 @@ impl Guard for AuthGuard {
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
-            let bearer = !(*header != header::AUTHORIZATION);
+            let bearer = credential::is_authorization(header);
             return Answer::ready(Err(self.0.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.0.reject_ambiguous

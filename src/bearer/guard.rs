@@ -55,8 +55,7 @@ impl TokenCheck {
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
             return self.conclude(Ok(claims));
         }
-        let (this, drawing) = (self.clone(), attempts.draw().now());
-        match drawing {
+        match attempts.draw().now() {
             Ok(Err(exhausted)) => {
                 request.has_drawn(Draw::Settled(attempts.budget()));
                 AuthFuture::ready(Authenticated::Rejected(exhausted))
@@ -65,12 +64,15 @@ impl TokenCheck {
                 request.has_drawn(Draw::Held(drawn));
                 match self.verify(token, clock).now() {
                     Ok(verified) => self.conclude(verified),
-                    Err(future) => AuthFuture::boxed(async move { this.conclude(future.await).await }),
+                    Err(future) => {
+                        let this = self.clone();
+                        AuthFuture::boxed(async move { this.conclude(future.await).await })
+                    }
                 }
             }
             Err(drawing) => {
                 request.has_drawn(Draw::Settled(attempts.budget()));
-                let (token, clock) = (token.to_vec(), request.clock());
+                let (this, token, clock) = (self.clone(), token.to_vec(), request.clock());
                 AuthFuture::boxed(async move {
                     let drawn = match drawing.await {
                         Ok(drawn) => drawn,

@@ -123,10 +123,7 @@ impl<const N: usize> Shard<N> {
         rehash: impl Fn([u64; 2]) -> u64,
     ) -> (Decided, bool) {
         let mut arrivals = [0; N];
-        let mut at = [0; N];
-        for (number, place) in at.iter_mut().enumerate() {
-            *place = u8::try_from(number).unwrap_or(0);
-        }
+        let at = std::array::from_fn(|number| u8::try_from(number).unwrap_or(0));
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
         // What counts nothing is not kept.
         if cost == 0 || !matches!(decided, Decided::Admitted(_)) {
