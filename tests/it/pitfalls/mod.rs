@@ -1,5 +1,14 @@
 //! One test a pitfall of published systems. p01 stands in `readiness`, p02 and p03 in `auto_traits`, p04 in
-//! `allocations`, p10 in `props`. Those of tokens, limits and strict bodies come with their layers.
+//! `allocations`, p10 in `props`. Those of tokens, limits and strict bodies come with their layers; p70 and on, found on this
+//! crate itself, stand in the files here.
+
+mod first_use;
+mod limits;
+mod log;
+mod rules;
+mod shape;
+mod time_limits;
+mod tokens;
 
 use std::{
     convert::Infallible,

@@ -1,0 +1,1 @@
+//! The features, the README and the tests of a service (p85).

@@ -1,0 +1,1 @@
+//! One error shape on every road (p74 and the envelope).

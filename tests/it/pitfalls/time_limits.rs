@@ -1,0 +1,1 @@
+//! Whoever is asked and does not answer (p79, p83).

@@ -1,0 +1,1 @@
+//! Tokens and key sets (p79 to p81).
