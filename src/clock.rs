@@ -2,9 +2,14 @@
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, OnceLock},
+    task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
+
+use crate::timer;
 
 /// The clock of a stack: what "expired" is measured against, and how long ago something was.
 ///
@@ -13,6 +18,9 @@ use std::{
 ///
 /// It has two hands. [`now`](Self::now) is the time of day, by which credentials expire; somebody may set it. Limits go by
 /// [`elapsed`](Self::elapsed), which nobody sets: a time of day that jumps refills nothing.
+///
+/// Its timer ends what takes too long. The system's works in every runtime and without one; it follows tokio's time in a test
+/// that pauses that. A clock [from functions](Self::from_fns) has no timer unless it is [given one](Self::timer).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -28,7 +36,16 @@ pub struct Clock(Option<Arc<Hands>>);
 struct Hands {
     now: Box<dyn Fn() -> SystemTime + Send + Sync>,
     elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
+    timer: Timer,
 }
+
+enum Timer {
+    System,
+    Own(Box<dyn Fn(Duration) -> BoxSleep + Send + Sync>),
+    None,
+}
+
+type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The start of all times that have passed; the first that asks sets it.
 static START: OnceLock<Instant> = OnceLock::new();
@@ -42,10 +59,14 @@ impl Clock {
 
     /// A time of day of one's own; the time that has passed is the system's.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self::from_fns(now, || Self::system().elapsed())
+        Self::of(now, || Self::system().elapsed(), Timer::System)
     }
 
     /// A time of day of one's own, and a time that has passed since any start, which must never go back.
+    ///
+    /// It has no [timer](Self::timer): until it is given one, a time limit such as
+    /// [`answer_within`](crate::stack::AuthStackBuilder::answer_within) is off, and a line in the log says so when a stack is
+    /// built.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -58,7 +79,34 @@ impl Clock {
         now: impl Fn() -> SystemTime + Send + Sync + 'static,
         elapsed: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
-        Self(Some(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed) })))
+        Self::of(now, elapsed, Timer::None)
+    }
+
+    fn of(
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+        elapsed: impl Fn() -> Duration + Send + Sync + 'static,
+        timer: Timer,
+    ) -> Self {
+        Self(Some(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed), timer })))
+    }
+
+    /// Sets the timer, by which time limits end what does not answer: `sleep` returns a future that ends after a duration of
+    /// this clock's time. It is called when something has to be waited for, inside the runtime that polls the request.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_auth::Clock;
+    ///
+    /// let clock = Clock::from_fns(SystemTime::now, || Duration::from_secs(7)).timer(tokio::time::sleep);
+    /// ```
+    #[must_use]
+    pub fn timer<F>(self, sleep: impl Fn(Duration) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let elapsed = self.clone();
+        let timer = Timer::Own(Box::new(move |duration| Box::pin(sleep(duration))));
+        Self::of(move || self.now(), move || elapsed.elapsed(), timer)
     }
 
     /// The time of day.
@@ -75,6 +123,81 @@ impl Clock {
             Some(hands) => (hands.elapsed)(),
         }
     }
+
+    /// Whether [`sleep`](Self::sleep) ever ends.
+    pub(crate) fn has_timer(&self) -> bool {
+        match self.0.as_ref().map(|hands| &hands.timer) {
+            None | Some(Timer::System) => timer::SYSTEM_HAS_TIMER,
+            Some(Timer::Own(_)) => true,
+            Some(Timer::None) => false,
+        }
+    }
+
+    /// Ends after this time by this clock; never where the clock has no timer.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep(match self.0.as_ref().map(|hands| &hands.timer) {
+            None | Some(Timer::System) => Sleeping::System(timer::Sleep::new(duration)),
+            Some(Timer::Own(sleep)) => Sleeping::Own(Some(sleep(duration))),
+            Some(Timer::None) => Sleeping::Never,
+        })
+    }
+
+    /// What the future gives, unless it takes longer than the limit: then the future is dropped. The limit runs from the
+    /// first time that the future is not ready; one that is ready at once reads no clock and starts no timer.
+    pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, TimedOut> {
+        let mut future = pin!(future);
+        let mut sleep = None;
+        poll_fn(|cx| {
+            // First, so that an answer counts however late somebody looks at it.
+            if let Poll::Ready(answer) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            let sleep = sleep.get_or_insert_with(|| self.sleep(limit));
+            Pin::new(sleep).poll(cx).map(|()| Err(TimedOut(limit)))
+        })
+        .await
+    }
+}
+
+/// See [`Clock::sleep`]. It stays ended.
+pub(crate) struct Sleep(Sleeping);
+
+enum Sleeping {
+    System(timer::Sleep),
+    /// None when it has ended.
+    Own(Option<BoxSleep>),
+    Never,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Sleeping::System(sleep) => Pin::new(sleep).poll(cx),
+            Sleeping::Own(own) => {
+                let polled = own.as_mut().map_or(Poll::Ready(()), |sleep| sleep.as_mut().poll(cx));
+                if polled.is_ready() {
+                    *own = None;
+                }
+                polled
+            }
+            Sleeping::Never => Poll::Pending,
+        }
+    }
+}
+
+/// What did not answer within this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimedOut(Duration);
+
+/// As in "the key store did not answer within 5 s".
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = format!("{:?}", self.0);
+        let (number, unit) = limit.split_at(limit.find(char::is_alphabetic).unwrap_or(limit.len()));
+        write!(f, "did not answer within {number} {unit}")
+    }
 }
 
 impl fmt::Debug for Clock {
@@ -88,4 +211,135 @@ pub(crate) fn rfc3339(time: SystemTime) -> jiff::Timestamp {
     jiff::Timestamp::try_from(time)
         .and_then(|t| jiff::Timestamp::from_second(t.as_second()))
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Ready, pending, ready},
+        task::{Wake, Waker},
+        thread::{self, Thread},
+    };
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    struct Parked(Thread);
+
+    impl Wake for Parked {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    /// An executor that knows no runtime.
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let (mut future, mut cx) = (pin!(future), Context::from_waker(&waker));
+        loop {
+            match future.as_mut().poll(&mut cx) {
+                Poll::Ready(value) => return value,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_runtime_what_takes_too_long_is_ended() {
+        for clock in [Clock::system(), Clock::from_fn(SystemTime::now)] {
+            let start = Instant::now();
+            assert_eq!(block_on(clock.within(SHORT, pending::<()>())), Err(TimedOut(SHORT)));
+            assert!(start.elapsed() >= SHORT);
+            assert_eq!(block_on(clock.within(LONG, ready(1))), Ok(1));
+            assert_eq!(block_on(clock.within(Duration::MAX, clock.sleep(SHORT))), Ok(()), "no limit that ends");
+        }
+    }
+
+    #[test]
+    fn what_is_ready_at_once_asks_no_timer() {
+        let timer = |_| -> Ready<()> { panic!("a timer is started") };
+        let clock = Clock::from_fns(SystemTime::now, || panic!("a clock is read")).timer(timer);
+        assert_eq!(block_on(clock.within(Duration::ZERO, ready(1))), Ok(1));
+    }
+
+    #[test]
+    fn a_clock_without_a_timer_ends_nothing() {
+        let clock = Clock::from_fns(SystemTime::now, || Duration::ZERO);
+        assert!(!clock.has_timer());
+        let mut waits = pin!(clock.within(Duration::ZERO, pending::<()>()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(waits.as_mut().poll(&mut cx).is_pending());
+        let given = clock.clone().timer(|_| ready(()));
+        assert!(given.has_timer());
+        assert_eq!(
+            (given.elapsed(), block_on(given.within(LONG, pending::<()>()))),
+            (Duration::ZERO, Err(TimedOut(LONG)))
+        );
+    }
+
+    #[test]
+    fn the_time_is_written_with_its_unit() {
+        let texts = [5_000, 250, 1_500].map(|millis| TimedOut(Duration::from_millis(millis)).to_string());
+        assert_eq!(texts, ["5 s", "250 ms", "1.5 s"].map(|limit| format!("did not answer within {limit}")));
+    }
+
+    #[cfg(feature = "strict-body")]
+    mod in_tokio {
+        use tokio::{
+            runtime::{Builder, Runtime},
+            time,
+        };
+
+        use super::*;
+
+        fn runtime(change: impl FnOnce(&mut Builder) -> &mut Builder) -> Runtime {
+            change(&mut Builder::new_current_thread()).build().unwrap()
+        }
+
+        #[test]
+        fn a_runtime_without_a_timer_does_not_panic() {
+            let clock = Clock::system();
+            let threads = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+            for runtime in [runtime(|builder| builder), runtime(|builder| builder.enable_time()), threads] {
+                assert_eq!(runtime.block_on(clock.within(SHORT, pending::<()>())), Err(TimedOut(SHORT)));
+            }
+        }
+
+        #[test]
+        fn where_time_stands_still_the_runtime_moves_it() {
+            let clock = Clock::system();
+            runtime(|builder| builder.enable_time().start_paused(true)).block_on(async {
+                let before = time::Instant::now();
+                assert_eq!(clock.within(LONG, pending::<()>()).await, Err(TimedOut(LONG)));
+                assert_eq!(before.elapsed(), LONG);
+                assert_eq!(clock.within(LONG, time::sleep(LONG / 2)).await, Ok(()));
+                // Also where it was moved, and where it goes on.
+                time::advance(LONG).await;
+                assert_eq!(clock.within(LONG, pending::<()>()).await, Err(TimedOut(LONG)));
+                time::resume();
+                assert_eq!(clock.within(SHORT, pending::<()>()).await, Err(TimedOut(SHORT)));
+            });
+        }
+
+        #[test]
+        fn time_that_is_paused_without_a_timer_does_not_panic() {
+            let runtime = runtime(|builder| builder.start_paused(true));
+            assert_eq!(runtime.block_on(Clock::system().within(SHORT, pending::<()>())), Err(TimedOut(SHORT)));
+        }
+
+        #[test]
+        fn a_sleeper_outlives_its_runtime() {
+            for paused in [false, true] {
+                let clock = Clock::system();
+                let mut waits = Box::pin(async move { clock.within(SHORT, pending::<()>()).await });
+                let mut cx = Context::from_waker(Waker::noop());
+                runtime(|builder| builder.enable_time().start_paused(paused)).block_on(async {
+                    assert!(waits.as_mut().poll(&mut cx).is_pending());
+                });
+                assert_eq!(runtime(|builder| builder).block_on(waits), Err(TimedOut(SHORT)));
+            }
+        }
+    }
 }

@@ -1,14 +1,21 @@
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Poll, Waker},
     time::{Duration, SystemTime},
 };
 
-use crate::Clock;
+use crate::{
+    Clock,
+    timer::{Dial, Place, Sleepers, Wait, wake_all},
+};
 
 /// A clock that stands still until the test turns it.
+///
+/// Time limits go by it too: a store that does not answer is waited for until [`advance`](Self::advance) has moved the clock
+/// past the limit, whatever time really passes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,6 +35,7 @@ pub struct ManualClock(Arc<Hands>);
 struct Hands {
     now: AtomicU64,
     elapsed: AtomicU64,
+    sleepers: Mutex<Sleepers<Duration>>,
 }
 
 impl ManualClock {
@@ -39,14 +47,19 @@ impl ManualClock {
     pub fn at(time: &str) -> Self {
         let at: jiff::Timestamp = time.parse().expect("the test gives an RFC 3339 time");
         let millis = u64::try_from(at.as_millisecond()).expect("the test gives a time after 1970");
-        Self(Arc::new(Hands { now: AtomicU64::new(millis), elapsed: AtomicU64::new(0) }))
+        let hands =
+            Hands { now: AtomicU64::new(millis), elapsed: AtomicU64::new(0), sleepers: Mutex::new(Sleepers::new()) };
+        Self(Arc::new(hands))
     }
 
-    /// Lets time pass; parts of a millisecond are dropped.
+    /// Lets time pass, and wakes what has waited for it; parts of a millisecond are dropped.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.now.fetch_add(millis, Ordering::SeqCst);
         self.0.elapsed.fetch_add(millis, Ordering::SeqCst);
+        // Whoever registers reads the clock under the same lock, and cannot miss this.
+        let due = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner).due(self.elapsed());
+        wake_all(due);
     }
 
     /// Sets the time of day, forward or back, as an operator would: no time passes.
@@ -70,7 +83,27 @@ impl ManualClock {
 
 impl From<&ManualClock> for Clock {
     fn from(hand: &ManualClock) -> Self {
-        let (hand, passed) = (hand.clone(), hand.clone());
-        Self::from_fns(move || hand.now(), move || passed.elapsed())
+        let (hand, passed, timer) = (hand.clone(), hand.clone(), hand.clone());
+        let sleep = move |duration| Wait::until(timer.elapsed().saturating_add(duration), timer.clone());
+        Self::from_fns(move || hand.now(), move || passed.elapsed()).timer(sleep)
+    }
+}
+
+impl Dial for ManualClock {
+    type Time = Duration;
+
+    fn put(&self, place: Place<Duration>, waker: &Waker) -> Poll<()> {
+        let waker = waker.clone();
+        let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let come = place.0 <= self.elapsed();
+        let replaced = if come { sleepers.remove(place) } else { sleepers.put(place, waker) };
+        drop(sleepers);
+        drop(replaced);
+        if come { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn remove(&self, place: Place<Duration>) {
+        let removed = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+        drop(removed);
     }
 }

@@ -18,7 +18,8 @@ use serde_json::Value;
 const TABLE: &[(&str, &[&str])] = &[
     ("answer", &[]),
     ("challenge", &[]),
-    ("clock", &[]),
+    ("timer", &[]),
+    ("clock", &["timer"]),
     ("credential", &[]),
     ("error", &[]),
     ("vary", &[]),
@@ -52,7 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission", "rate_limit"]),
     ("axum", &["identity", "permission", "principal", "rejection", "strict_body"]),
     ("tonic", &["envelope", "identity", "principal", "rejection"]),
-    ("testing", &["authenticate", "clock", "key", "principal", "store"]),
+    ("testing", &["authenticate", "clock", "key", "principal", "store", "timer"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
