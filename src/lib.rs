@@ -18,7 +18,7 @@ mod peer;
 mod principal;
 mod protocol;
 mod secret;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod task;
 #[allow(dead_code, reason = "what waits for others comes next")]
 mod timer;
@@ -29,12 +29,12 @@ mod vary;
 
 pub mod api_key;
 pub mod authenticate;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod bearer;
 pub mod envelope;
 pub mod gate;
 pub mod json;
-#[cfg(feature = "jwks-http")]
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod jwks;
 pub mod key;
 pub mod limit;
@@ -46,7 +46,7 @@ pub mod stack;
 pub mod store;
 #[cfg(feature = "strict-body")]
 pub mod strict_body;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod token;
 
 #[cfg(feature = "testing")]
@@ -81,7 +81,7 @@ pub use self::{
     store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
     trace_id::TraceId,
 };
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub use self::{
     bearer::BearerLayer,
     task::{Health, Task},

@@ -325,7 +325,7 @@ impl PrincipalBuilder {
         self.set(|facts| facts.claims = Some(Extra(claims)))
     }
 
-    #[cfg(feature = "jwt")]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) fn issuer(self, issuer: Arc<str>) -> Self {
         self.set(|facts| facts.issuer = Some(issuer))
     }

@@ -49,7 +49,10 @@ pub enum Authenticated {
 pub struct RequestHead<'a> {
     parts: &'a Parts,
     clock: &'a Clock,
-    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are costly without being waited for"))]
+    #[cfg_attr(
+        not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+        expect(dead_code, reason = "only tokens are costly without being waited for")
+    )]
     drawn: &'a OnceLock<Draw>,
 }
 
@@ -64,19 +67,19 @@ impl<'a> RequestHead<'a> {
         self.clock.now()
     }
 
-    #[cfg(feature = "jwt")]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) const fn clock_ref(&self) -> &'a Clock {
         self.clock
     }
 
     /// The failed attempts that whoever sends this has left, where somebody counts them.
-    #[cfg(feature = "jwt")]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) fn attempts(&self) -> Option<&'a crate::attempts::Attempts> {
         self.parts.extensions.get()
     }
 
     /// Says that the method has drawn on the attempts itself.
-    #[cfg(feature = "jwt")]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) fn has_drawn(&self, drawn: Draw) {
         let _ = self.drawn.set(drawn);
     }

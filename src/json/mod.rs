@@ -95,7 +95,7 @@ mod suggest;
 mod variants;
 mod violation;
 
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::read::from_slice_seed;
 #[cfg(feature = "strict-body")]
 pub(crate) use self::read::string_member;

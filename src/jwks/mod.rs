@@ -1,4 +1,4 @@
-//! Key sets over HTTPS (feature `jwks-http`).
+//! Key sets over HTTPS (feature `jwks-http`, together with `aws-lc-rs` or `rust-crypto`).
 //!
 //! ```no_run
 //! use std::time::Duration;

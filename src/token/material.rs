@@ -3,7 +3,6 @@
 use zeroize::Zeroizing;
 
 /// A key before a backend has parsed it.
-#[cfg_attr(not(any(feature = "aws-lc-rs", feature = "rust-crypto")), expect(dead_code, reason = "nobody parses it"))]
 pub(super) enum Material {
     Secret(Zeroizing<Vec<u8>>),
     /// Modulus and exponent, big-endian.

@@ -42,8 +42,8 @@
 //!
 //! # Features
 //!
-//! `jwt` needs something that checks signatures: `aws-lc-rs` (the default), or `rust-crypto`, which needs no C compiler and
-//! is several times slower. With both, `aws-lc-rs` is taken.
+//! Tokens come with one of two features, each with its own way of checking signatures: `aws-lc-rs`, which needs a C compiler,
+//! or `rust-crypto`, which is pure Rust and several times slower. With both, `aws-lc-rs` is used.
 //!
 //! # When not to use it
 //!
