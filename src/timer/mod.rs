@@ -4,7 +4,7 @@
 //! needed, and it ends when nobody has slept for a while. tokio's own timer is used only where tokio's time stands still,
 //! because it panics in a runtime that was built without one.
 
-#[cfg(any(feature = "jwt", feature = "strict-body"))]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
 mod paused;
 mod sleep;
 mod sleepers;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(any(feature = "jwt", feature = "strict-body"))]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
 use super::paused::PausedSleep;
 use super::{
     sleepers::Wait,
@@ -21,7 +21,7 @@ pub(crate) struct Sleep(State);
 
 enum State {
     Waiting(Wait<&'static SystemDial>),
-    #[cfg(any(feature = "jwt", feature = "strict-body"))]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
     Paused(PausedSleep, Duration),
     Ended,
     /// The time is further off than the clock can tell, or the system has no timer.
@@ -30,7 +30,7 @@ enum State {
 
 impl Sleep {
     pub(crate) fn new(duration: Duration) -> Self {
-        #[cfg(any(feature = "jwt", feature = "strict-body"))]
+        #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
         if let Some(paused) = PausedSleep::new(duration) {
             return Self(State::Paused(paused, duration));
         }
@@ -50,7 +50,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let polled = match &mut self.0 {
             State::Waiting(wait) => Pin::new(wait).poll(cx),
-            #[cfg(any(feature = "jwt", feature = "strict-body"))]
+            #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
             State::Paused(paused, duration) => {
                 let Some(polled) = paused.poll(cx) else {
                     *self = Self::system(*duration);
