@@ -1,4 +1,7 @@
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use crate::key::sha256;
 
@@ -33,13 +36,28 @@ impl Bucket {
     /// The bucket of an address: an IPv4 address, or the /64 that an IPv6 address is of, which is one customer's.
     #[must_use]
     pub fn address(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self([u64::from(u32::from(address)), 4]),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self([[a, b, c, d].into_iter().fold(0, |all, part| all << 16 | u64::from(part)), 6])
-            }
+        Self::network(address, 64)
+    }
+
+    /// The bucket of a client, of whose address so many bits are one customer's where it is one of IPv6. An IPv4 address
+    /// that is embedded in it counts as itself.
+    pub(crate) fn client(address: IpAddr, prefix: u8) -> Self {
+        match (address, embedded_v4(address)) {
+            (_, Some(inner)) => Self::network(inner.into(), prefix),
+            // Where an IPv4 address stands in it nobody knows, and no customer has a network there.
+            (IpAddr::V6(v6), None) if v6.segments()[..3] == LOCAL_NAT64 => Self::network(address, 128),
+            (address, None) => Self::network(address, prefix),
         }
+    }
+
+    fn network(address: IpAddr, prefix: u8) -> Self {
+        let address = match address.to_canonical() {
+            IpAddr::V4(address) => return Self([u64::from(u32::from(address)), 4]),
+            IpAddr::V6(address) => u128::from(address),
+        };
+        let bits = address & u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+        let half = |at: u32| u64::try_from(bits >> at & u128::from(u64::MAX)).unwrap_or(0);
+        Self([half(64), if prefix > 64 { half(0) } else { 6 }])
     }
 
     /// The bucket of the same party for another purpose.
@@ -61,6 +79,24 @@ impl Bucket {
     pub(super) const fn halves(self) -> [u64; 2] {
         self.0
     }
+}
+
+/// `64:ff9b:1::/48`, for translators of one's own (RFC 8215).
+const LOCAL_NAT64: [u16; 3] = [0x64, 0xff9b, 1];
+
+/// The IPv4 address that an IPv6 address is made of: translated (RFC 6052, section 2.1; RFC 8215; RFC 2765) or tunnelled
+/// (RFC 3056; RFC 4380, section 4).
+pub(crate) const fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let (high, low) = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, 0, 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x2002, high, low, ..] => (high, low),
+        [0x2001, 0, _, _, _, _, high, low] => (!high, !low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from_bits((high as u32) << 16 | low as u32))
 }
 
 /// Nothing of it: an address can be found from any short digest of it.

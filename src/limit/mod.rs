@@ -46,6 +46,7 @@ mod quota;
 mod shard;
 mod window;
 
+pub(crate) use self::bucket::embedded_v4;
 pub use self::{
     bucket::Bucket,
     limiter::{Decided, Level, Levels, Limiter, Taken},

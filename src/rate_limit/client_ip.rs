@@ -1,9 +1,12 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, request::Parts};
-use ipnet::IpNet;
 
-use crate::{ConfigError, PeerAddr, Rejection};
+use super::{forwarded::hops, networks::Networks};
+use crate::{
+    ConfigError, PeerAddr, Rejection,
+    limit::{Bucket, embedded_v4},
+};
 
 /// Whose address counts: that of the connection, or the one that a proxy of yours names.
 ///
@@ -14,90 +17,158 @@ use crate::{ConfigError, PeerAddr, Rejection};
 /// use tower_auth::ClientIp;
 ///
 /// let direct = ClientIp::peer();
-/// let behind_a_balancer = ClientIp::behind(["10.0.0.0/8", "fd00::/8"])?;
+/// let behind_a_balancer = ClientIp::behind(["10.0.0.0/8", "fd00::/8"])?
+///     .exempt(["10.0.0.7", "192.0.2.0/24"])?
+///     .ipv6_prefix(56)?;
 /// assert!(ClientIp::behind(["10.0.0.0/33"]).is_err());
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
+///
+/// # What counts as one client
+///
+/// - An IPv4 address, also where it is written as IPv6: `::ffff:192.0.2.1`; translated by NAT64 (`64:ff9b::/96`, and
+///   networks of 96 bits at the start of `64:ff9b:1::/48`) or by SIIT (`::ffff:0:0:0/96`); tunnelled by 6to4 (`2002::/16`)
+///   or Teredo (`2001::/32`), whose clients have the IPv4 address that their own is made of. Any other address in
+///   `64:ff9b:1::/48` counts by itself, since nobody can tell which of its bits are the IPv4 address.
+/// - The first 64 bits of any other IPv6 address, or those of [`ipv6_prefix`](Self::ipv6_prefix).
+///
+/// What a proxy of yours cannot or will not name (`unknown`, `_hidden`, text that is no address) is nobody's address:
+/// such a request counts as the last hop that was vouched for, which is the proxy that wrote it, and is never exempt.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
-    trusted: Vec<IpNet>,
+    trusted: Networks,
+    exempt: Networks,
     header: HeaderName,
+    prefix: u8,
+    fault: Option<ConfigError>,
 }
 
 impl ClientIp {
     /// The address of the connection ([`PeerAddr`]): nobody stands in between.
     #[must_use]
     pub fn peer() -> Self {
-        Self { trusted: Vec::new(), header: X_FORWARDED_FOR }
+        Self {
+            trusted: Networks::default(),
+            exempt: Networks::default(),
+            header: X_FORWARDED_FOR,
+            prefix: 64,
+            fault: None,
+        }
     }
 
     /// The last address in `X-Forwarded-For` that is none of these networks, which are your own proxies: what stands
     /// further left was written by whoever sent the request. A request that comes from elsewhere counts by its connection,
     /// whatever its headers say.
     ///
+    /// Networks of IPv4 may be written as IPv6 (`::ffff:10.0.0.0/104`).
+    ///
     /// # Errors
-    /// When a network cannot be read, or none is given.
+    /// When a network cannot be read, none is given, or they are so wide that they trust strangers: a prefix under 8 bits
+    /// of IPv4 or 16 bits of IPv6 (`fc00::/7` and `fe80::/10` apart), or half of all addresses together.
     pub fn behind<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
-        let wrong =
-            |what: String| ConfigError::new(what, "write the networks of your proxies as 10.0.0.0/8 or fd00::/8");
-        let mut trusted = Vec::new();
-        for network in networks {
-            let text = network.as_ref();
-            let read = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            trusted.push(read.map_err(|_| wrong(format!("{text:?} is no network")))?);
-        }
-        if trusted.is_empty() {
-            return Err(wrong("ClientIp::behind was given no network".to_owned()));
-        }
-        Ok(Self { trusted, ..Self::peer() })
+        Ok(Self { trusted: Networks::read(networks, "ClientIp::behind")?, ..Self::peer() })
     }
 
-    /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one, as `CF-Connecting-IP`. The proxy has
-    /// to replace what a client sends in it, or to append to it.
+    /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one, as `CF-Connecting-IP`. `Forwarded` is
+    /// read as RFC 7239 has it: the parameter `for` of each element. The proxy has to replace what a client sends in the
+    /// header, or to append to it.
+    ///
+    /// Only what a proxy writes is read: after [`peer`](Self::peer) it is a mistake, which is found when a stack is built.
     #[must_use]
-    pub fn header(self, name: HeaderName) -> Self {
+    pub fn header(mut self, name: HeaderName) -> Self {
+        if self.trusted.is_empty() {
+            self.fault = Some(ConfigError::new(
+                format!("ClientIp::peer().header({:?}) would read no header, since it trusts no proxy", name.as_str()),
+                "name the networks of the proxies that write it: ClientIp::behind([\"10.0.0.0/8\"])?.header(..)",
+            ));
+        }
         Self { header: name, ..self }
     }
 
-    /// The address that counts, or that nobody knows one.
-    pub(super) fn of(&self, request: &Parts) -> Result<IpAddr, Rejection> {
-        let peer = PeerAddr::of(&request.extensions).ok_or_else(|| Rejection::internal(UNKNOWN))?;
-        let peer = peer.0.to_canonical();
-        Ok(if self.trusts(peer) { self.forwarded(peer, &request.headers) } else { peer })
+    /// How many bits of an IPv6 address are one client's; 64 by default. Providers that give each customer a /56 or a /48
+    /// let one customer count as 256 or 65,536 clients under a /64. With more than 64, whoever holds a network of 64 bits
+    /// counts as often as they like: for networks of your own alone.
+    ///
+    /// # Errors
+    /// Under 32 bits, which are all customers of a provider, and over 128.
+    pub fn ipv6_prefix(self, bits: u8) -> Result<Self, ConfigError> {
+        if !(32..=128).contains(&bits) {
+            return Err(ConfigError::new(
+                format!("ClientIp::ipv6_prefix({bits}) is no prefix of one customer's"),
+                "give the bits of the networks that customers get: 64, 56 or 48; at least 32, at most 128",
+            ));
+        }
+        Ok(Self { prefix: bits, ..self })
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(&address))
+    /// Leaves these networks uncounted, by limits by address and by budgets of failed attempts alike: health checks, an
+    /// office. The client's address decides, not the proxy's. Limits of callers count them all the same.
+    ///
+    /// # Errors
+    /// As [`behind`](Self::behind).
+    pub fn exempt<S: AsRef<str>>(self, networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
+        Ok(Self { exempt: Networks::read(networks, "ClientIp::exempt")?, ..self })
+    }
+
+    /// The address of the client, for handlers and logs. It is whole: limits count the network that it stands for.
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_auth::{ClientIp, Rejection};
+    ///
+    /// fn line(ip: &ClientIp, request: &Parts) -> Result<String, Rejection> {
+    ///     Ok(format!("{} {}", ip.of(request)?, request.uri.path()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// 500 where nobody knows the address of the connection; the [cause](Rejection::private_cause) says what is missing.
+    pub fn of(&self, request: &Parts) -> Result<IpAddr, Rejection> {
+        self.find(request).map(|found| found.address)
+    }
+
+    /// Whose requests count together, and the address by which they do; nothing where the address is exempt.
+    pub(super) fn bucket(&self, request: &Parts) -> Result<Option<(IpAddr, Bucket)>, Rejection> {
+        let Found { address, vouched } = self.find(request)?;
+        let known = |address| self.exempt.contain(address);
+        let exempt = vouched && (known(address) || embedded_v4(address).is_some_and(|inner| known(inner.into())));
+        Ok((!exempt).then(|| (address, Bucket::client(address, self.prefix))))
+    }
+
+    pub(super) fn check_config(&self) -> Result<(), ConfigError> {
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    fn find(&self, request: &Parts) -> Result<Found, Rejection> {
+        let peer = PeerAddr::of(&request.extensions).ok_or_else(|| Rejection::internal(UNKNOWN))?;
+        let peer = peer.0.to_canonical();
+        let direct = Found { address: peer, vouched: true };
+        Ok(if self.trusted.contain(peer) { self.forwarded(direct, &request.headers) } else { direct })
     }
 
     /// From the right: each of our own vouches for the one that it had the request from.
-    fn forwarded(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let lines = headers.get_all(&self.header).iter().rev();
-        let mut last = peer;
-        for line in lines {
-            for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
-                // What cannot be read was not written by one of ours.
-                let Some(address) = read(hop) else { return last };
-                if !self.trusts(address) {
-                    return address;
-                }
-                last = address;
+    fn forwarded(&self, mut last: Found, headers: &HeaderMap) -> Found {
+        for hop in hops(headers, &self.header) {
+            // What cannot be read was not written by one of ours, or says that they do not know.
+            let Some(address) = hop else { return Found { vouched: false, ..last } };
+            last.address = address;
+            if !self.trusted.contain(address) {
+                break;
             }
         }
         last
     }
 }
 
+/// The address of a client.
+struct Found {
+    address: IpAddr,
+    /// Whether it is the client's own, and not that of a proxy which did not name the client.
+    vouched: bool,
+}
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-const UNKNOWN: &str = "a limit by address does not know whose connection the request came on; in axum serve with \
-                       into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddr into the request's \
-                       extensions";
-
-/// An address, with a port or without.
-fn read(hop: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(hop).ok()?.trim();
-    let bare = || text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse::<IpAddr>().ok();
-    let address = text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()).or_else(bare)?;
-    Some(address.to_canonical())
-}
+const UNKNOWN: &str = "the address of the client is not known: nothing in the request says whose connection it came on; in \
+                       axum serve with into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddr into \
+                       the request's extensions";

@@ -63,8 +63,9 @@ impl Facts {
         Err(refused.cause("too many failed attempts came from this address").refused_by(LAYER))
     }
 
-    fn bucket(&self, request: &Parts) -> Result<Bucket, Rejection> {
-        self.ip.of(request).map(|address| Bucket::address(address).scoped(self.scope))
+    /// Nothing where the address is exempt.
+    fn bucket(&self, request: &Parts) -> Result<Option<Bucket>, Rejection> {
+        Ok(self.ip.bucket(request)?.map(|(_, bucket)| bucket.scoped(self.scope)))
     }
 }
 
@@ -113,7 +114,8 @@ impl Guard for FailureGuard {
             return Answer::ready(Ok(Outcome::default()));
         }
         let bucket = match self.0.bucket(request) {
-            Ok(bucket) => bucket,
+            Ok(Some(bucket)) => bucket,
+            Ok(None) => return Answer::ready(Ok(Outcome::default())),
             Err(rejection) => return Answer::ready(Err(rejection)),
         };
         if self.0.deferred {

@@ -208,8 +208,9 @@ impl Guard for LimitGuard {
         if is_preflight(&request.method, &request.headers) {
             return Answer::ready(Ok(Outcome::default()));
         }
-        match ip.of(request) {
-            Ok(address) => self.count(request, Bucket::address(address).scoped(*scope), limits, None),
+        match ip.bucket(request) {
+            Ok(Some((_, bucket))) => self.count(request, bucket.scoped(*scope), limits, None),
+            Ok(None) => Answer::ready(Ok(Outcome::default())),
             Err(rejection) => Answer::ready(Err(rejection)),
         }
     }

@@ -60,10 +60,11 @@ impl RateLimitLayer {
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Counts each address; IPv6 by the /64. All that come from one address share its limit: offices, mobile networks.
+    /// Counts each address, IPv6 by the /64 ([`ClientIp`]). All that come from one address share its limit: offices, mobile
+    /// networks.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = Bucket::of(["address"]);
-        match Limits::new(quotas) {
+        match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => {
                 let limiter = if limits.len() == 1 { MemoryLimiter::narrow() } else { MemoryLimiter::new() };
                 Self::limit(Whose::Address { limits, ip, scope }, None, limiter)
@@ -97,7 +98,7 @@ impl RateLimitLayer {
     /// kept waiting by a neighbour who guesses. Alone, as in front of a login, every request takes an attempt, which is
     /// given back when it succeeds.
     pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
-        let (limits, fault) = match Limits::new(quotas) {
+        let (limits, fault) = match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => (Some(limits), None),
             Err(fault) => (None, Some(fault)),
         };

@@ -47,9 +47,11 @@
 mod client_ip;
 mod counter;
 mod failures;
+mod forwarded;
 mod guard;
 mod headers;
 mod layer;
+mod networks;
 mod plans;
 
 pub use self::{

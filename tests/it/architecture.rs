@@ -448,7 +448,7 @@ fn headers_are_looked_at_in_few_files() {
         "permission/organization.rs", // the header that a service declared
         "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request, and what makes an OPTIONS a preflight
-        "rate_limit/client_ip.rs",    // what a proxy says of the client
+        "rate_limit/forwarded.rs",    // what a proxy says of the client
         "rate_limit/headers.rs",      // whether a limit further in has spoken
         "strict_body/head.rs",        // whether a body is announced
         "strict_body/media.rs",       // the media type and the codings of a body

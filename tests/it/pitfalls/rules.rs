@@ -1,1 +1,4 @@
-//! Rules, organisations, addresses and builders (p71, p76 to p78, p82, p86).
+//! p71, p76, p78, p82 and p86: preflights behind a table, whose address counts, organisations that are named twice,
+//! mistakes that are refused when a stack is built, and paths that the router behind reads in another way.
+
+mod addresses;
