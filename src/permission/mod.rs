@@ -56,13 +56,17 @@
 //! [`Principal`](crate::Principal) itself.
 
 mod combine;
+mod foreign;
 mod guard;
 mod hierarchy;
 mod layer;
+mod moved;
 mod organization;
 mod path;
 mod pattern;
 mod policy;
+#[cfg(feature = "axum")]
+mod routed;
 mod rules;
 mod rules_guard;
 mod scopes;

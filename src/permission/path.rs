@@ -1,7 +1,5 @@
 //! Paths that two readers could read in two ways.
 
-use http::request::Parts;
-
 /// What is ambiguous about a path, if anything is.
 ///
 /// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty
@@ -21,10 +19,12 @@ pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
             return Some("a dot segment");
         }
     }
-    encoded_ambiguity(path.as_bytes())
+    encoded_ambiguity(path)
 }
 
-fn encoded_ambiguity(path: &[u8]) -> Option<&'static str> {
+/// What is ambiguous about the percent-encoding of a path.
+pub(super) fn encoded_ambiguity(path: &str) -> Option<&'static str> {
+    let path = path.as_bytes();
     for at in (0..path.len()).filter(|at| path[*at] == b'%') {
         let Some(byte) = encoded(&path[at..]) else { return Some("a percent sign that encodes nothing") };
         match byte {
@@ -68,19 +68,4 @@ fn encoded(text: &[u8]) -> Option<u8> {
 fn hex_pair(text: &[u8], at: usize) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
     u8::try_from(digit(at)? << 4 | digit(at + 1)?).ok()
-}
-
-/// Whether axum's `nest` has taken a prefix off the path, so that a table of whole paths means something else by what
-/// is left.
-#[cfg(feature = "axum")]
-pub(super) fn is_nested(request: &Parts) -> bool {
-    request
-        .extensions
-        .get::<axum::extract::OriginalUri>()
-        .is_some_and(|original| original.0.path() != request.uri.path())
-}
-
-#[cfg(not(feature = "axum"))]
-pub(super) const fn is_nested(_: &Parts) -> bool {
-    false
 }

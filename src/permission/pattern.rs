@@ -2,7 +2,10 @@ use std::fmt;
 
 use http::Method;
 
-use super::path::{ambiguity, decoded, reads_like};
+use super::{
+    foreign::foreign,
+    path::{ambiguity, decoded, is_encoded, reads_like},
+};
 use crate::ConfigError;
 
 /// A method and a path of whole segments: `GET /v1/models/{id}`.
@@ -41,12 +44,21 @@ impl Pattern {
             }
             _ => return Err(wrong("has no HTTP method in capitals in front")),
         };
+        if method == Some(Method::CONNECT) {
+            return Err(wrong("is for CONNECT; a WebSocket over HTTP/2 is ruled as the GET that it is over HTTP/1.1"));
+        }
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
         if !path.is_ascii() {
             return Err(wrong("has characters that clients send percent-encoded; write them so, in capitals: %C3%A9"));
         }
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path with a space, a query or a fragment"));
+        }
+        if let Some((segment, what)) = relative.split('/').find_map(|segment| Some((segment, foreign(segment)?))) {
+            return Err(ConfigError::new(
+                format!("the rule {text:?} has the segment {segment:?}, which {what}"),
+                "write a parameter as {name}, any one segment as *, and all that is left as ** at the end",
+            ));
         }
         let segments: Vec<Segment> =
             relative.split('/').map(Segment::parse).collect::<Option<_>>().ok_or_else(|| {
@@ -62,14 +74,43 @@ impl Pattern {
         Ok(Self { method, segments, text: path.to_owned() })
     }
 
+    /// Whether every request that the other means is meant too.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let by_method = match (&self.method, &other.method) {
+            (None, _) => true,
+            (Some(Method::GET), Some(other)) => matches!(*other, Method::GET | Method::HEAD),
+            (Some(own), Some(other)) => own == other,
+            (Some(_), None) => false,
+        };
+        let mut others = other.segments.iter();
+        for segment in &self.segments {
+            match (segment, others.next()) {
+                (Segment::Rest, _) => return by_method,
+                (Segment::One, Some(Segment::One)) => {}
+                (Segment::Literal(own, _), Some(Segment::Literal(other, _))) if own == other => {}
+                // A request in the other's spelling means this rule too when it is decoded, and is refused as ambiguous.
+                (Segment::Literal(_, plain), Some(Segment::Literal(other, read)))
+                    if is_encoded(other) && plain == read => {}
+                (Segment::One, Some(Segment::Literal(other, _))) if !other.is_empty() => {}
+                _ => return false,
+            }
+        }
+        by_method && others.next().is_none()
+    }
+
+    /// As an author would write it.
+    pub(super) fn written(&self) -> String {
+        format!("{} {}", self.method.as_ref().map_or("*", Method::as_str), self.text)
+    }
+
+    /// Whether a path is meant by this rule for some methods alone.
+    pub(super) fn means_path_for_a_method(&self, path: &str) -> bool {
+        self.method.as_ref().is_some_and(|method| self.matches(method, path))
+    }
+
     /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
     pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
         self.meets(method, path, |segment, raw, _| segment == raw)
-    }
-
-    /// Whether only some methods are meant.
-    pub(super) const fn is_bound_to_a_method(&self) -> bool {
-        self.method.is_some()
     }
 
     /// The same, the path read decoded.

@@ -1,9 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use http::{Method, header, request::Parts};
+use http::{Method, Version, request::Parts};
 
 use super::{
-    path::{ambiguity, is_encoded, is_nested},
+    moved::is_moved,
+    path::{ambiguity, is_encoded},
     pattern::Pattern,
     policy::Permission,
 };
@@ -44,15 +45,20 @@ use crate::ConfigError;
 ///
 /// - `/admin` is not `/admin/`; `/admin/**` means both. Nothing that rewrites paths may stand between the table and
 ///   the routes.
+/// - A rule that an earlier one covers wholly is refused when the stack is built, as are `:id`, `<id>`, `{*rest}` and other
+///   routers' ways to write a parameter.
 /// - gRPC methods are written without an HTTP method: services that tonic generates answer to any.
-/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where a
-///   rule that is bound to a method means its path, or a public rule means OPTIONS. Behind a rule for any method, a
-///   handler for any method could run for it.
+/// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441) and is ruled as GET, which it is over HTTP/1.1.
+///   axum routes it with `any`, not with `get`. A plain CONNECT has no path and is refused with 400.
+/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where the OPTIONS
+///   itself is public; or where no rule means it, nothing is said with [`otherwise`](Self::otherwise), and a rule for
+///   another method means its path. Behind a rule for any method, a handler for any method could run for it.
 ///
 /// # When not to use it
 ///
-/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`).
-/// Mount the stack around the whole router.
+/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`), as
+/// where the path was rewritten behind a route of an outer router. Mount the stack around the whole router, or see
+/// [`match_rewritten_path`](Self::match_rewritten_path).
 #[derive(Clone, Default)]
 #[must_use = "rules do nothing until a stack has them"]
 pub struct Rules {
@@ -60,6 +66,7 @@ pub struct Rules {
     otherwise: Option<Arc<dyn Permission>>,
     fault: Option<ConfigError>,
     pub(super) report_only: bool,
+    rewritten: bool,
 }
 
 /// What a request needs.
@@ -75,8 +82,8 @@ pub(super) enum Found<'a> {
     Requires(&'a Arc<dyn Permission>),
     Nothing,
     Ambiguous(&'static str),
-    /// A router has taken a prefix off the path.
-    Nested,
+    /// It has another path than the one by which a router has chosen its route.
+    Moved,
 }
 
 impl Rules {
@@ -108,6 +115,36 @@ impl Rules {
     /// Denies everything that no rule means, which is the default: for the reader of the table.
     pub fn otherwise_deny(mut self) -> Self {
         self.otherwise = None;
+        self
+    }
+
+    /// Decides by the path as it is now, also where a router of axum has seen another one and chosen a route by it: because
+    /// the path was rewritten behind that route, or because the stack stands around a router that is mounted with
+    /// `nest_service`. The rules are written for the rewritten paths. Without this, such requests are answered 500.
+    ///
+    /// It is safe where the router behind the table chooses its route by the path that the table reads: where the stack is
+    /// mounted around that router as a whole, `stack.layer(router)`, behind whatever rewrites. It is not safe where something
+    /// rewrites inside [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer), or `nest` stands
+    /// in front: there the route has been chosen already, and the table would decide about another one.
+    ///
+    /// Nothing has to be said where the rewriting stands in front of all routers, or behind an outer router that matched no
+    /// route (`fallback_service`) and in front of an inner one that matches the rewritten path.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tower::Layer;
+    /// use tower_auth::*;
+    ///
+    /// # fn app(keys: ApiKeyLayer) -> Result<(), ConfigError> {
+    /// let rules = Rules::new().public("GET /health").match_rewritten_path(); // not /api/health
+    /// let stack = AuthStack::builder().auth(keys).rules(rules).build()?;
+    /// let api = Router::new().route("/health", get(|| async { "ok" }));
+    /// let app: Router = Router::new().nest_service("/api", stack.layer(api));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn match_rewritten_path(mut self) -> Self {
+        self.rewritten = true;
         self
     }
 
@@ -145,16 +182,17 @@ impl Rules {
 
     pub(super) fn find(&self, request: &Parts) -> Found<'_> {
         let path = request.uri.path();
-        if is_nested(request) {
-            return Found::Nested;
+        if !self.rewritten && is_moved(request) {
+            return Found::Moved;
         }
         if let Some(what) = ambiguity(path) {
             return Found::Ambiguous(what);
         }
-        let first = self.first(|pattern| pattern.matches(&request.method, path));
+        let method = ruled_method(request);
+        let first = self.first(|pattern| pattern.matches(method, path));
         // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean
         // different rules, a weaker one could open what a stronger one closes.
-        if is_encoded(path) && first != self.first(|pattern| pattern.matches_decoded(&request.method, path)) {
+        if is_encoded(path) && first != self.first(|pattern| pattern.matches_decoded(method, path)) {
             return Found::Ambiguous("an encoding that means another rule");
         }
         match first.and_then(|place| self.routes.get(place)) {
@@ -164,16 +202,10 @@ impl Rules {
         }
     }
 
-    /// Whether a preflight may pass: where a rule for this path is bound to a method, so is the route behind it, and
-    /// OPTIONS reaches no handler of another. A route for any method might run for it.
-    pub(super) fn passes_preflight(&self, request: &Parts) -> bool {
-        let wanted = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let Some(Ok(wanted)) = wanted.map(|method| Method::from_bytes(method.as_bytes())) else { return false };
-        let path = request.uri.path();
-        let place = self.first(|pattern| pattern.matches(&wanted, path));
-        !is_nested(request)
-            && ambiguity(path).is_none()
-            && place.and_then(|place| self.routes.get(place)).is_some_and(|(pattern, _)| pattern.is_bound_to_a_method())
+    /// Whether a rule that is bound to a method means this path: then so is the route behind it, and an OPTIONS that no
+    /// rule means reaches no handler of another method.
+    pub(super) fn knows_path(&self, request: &Parts) -> bool {
+        self.routes.iter().any(|(pattern, _)| pattern.means_path_for_a_method(request.uri.path()))
     }
 
     fn first(&self, meant: impl Fn(&Pattern) -> bool) -> Option<usize> {
@@ -181,12 +213,35 @@ impl Rules {
     }
 
     fn rule(mut self, pattern: &str, access: Access) -> Self {
-        match Pattern::parse(pattern) {
+        match Pattern::parse(pattern).and_then(|pattern| self.reachable(pattern)) {
             Ok(pattern) => self.routes.push((pattern, access)),
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
         self
     }
+
+    /// A rule that no request can reach protects nothing, or opens nothing.
+    fn reachable(&self, pattern: Pattern) -> Result<Pattern, ConfigError> {
+        match self.routes.iter().find(|(earlier, _)| earlier.covers(&pattern)) {
+            None => Ok(pattern),
+            Some((earlier, _)) => Err(ConfigError::new(
+                format!(
+                    "the rule {:?} decides nothing: the rule {:?} above it means every request that it means",
+                    pattern.written(),
+                    earlier.written()
+                ),
+                "put the narrower rule above the wider one, or delete it",
+            )),
+        }
+    }
+}
+
+/// The method by which a request is ruled. A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441), where it
+/// is a GET over HTTP/1.1.
+fn ruled_method(request: &Parts) -> &Method {
+    let extended =
+        request.method == Method::CONNECT && request.version >= Version::HTTP_2 && request.uri.path().starts_with('/');
+    if extended { &Method::GET } else { &request.method }
 }
 
 impl fmt::Display for Access {

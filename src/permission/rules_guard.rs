@@ -22,14 +22,15 @@ impl Guard for Rules {
 
     #[inline]
     fn check(&self, request: &Parts) -> Answer<Verdict> {
-        if passes_preflight(request) && self.passes_preflight(request) {
-            return Answer::ready(Ok(Outcome::default()));
-        }
         match self.find(request) {
+            // A preflight of whose OPTIONS the table says nothing.
+            Found::Nothing if passes_preflight(request) && self.knows_path(request) => {
+                Answer::ready(Ok(Outcome::default()))
+            }
             Found::Public => Answer::ready(Ok(Outcome::default())),
             Found::Requires(policy) => ask(&**policy, request, false),
             Found::Nothing => Answer::ready(Err(refuse(request, Rejection::not_found()))),
-            Found::Nested => Answer::ready(Err(Rejection::internal(NESTED))),
+            Found::Moved => Answer::ready(Err(Rejection::internal(MOVED))),
             Found::Ambiguous(what) => {
                 let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("path", what);
                 Answer::ready(Err(refuse(request, rejection)))
@@ -38,8 +39,11 @@ impl Guard for Rules {
     }
 }
 
-const NESTED: &str = "Rules stand inside axum's nest, where the prefix of the path is gone, so that they would mean other routes \
-                      than they say; mount the stack with the rules around the whole router";
+const MOVED: &str = "the path is not the one by which a router chose the route: the Rules stand inside axum's nest, where the \
+                     prefix of the path is gone, or behind something that rewrites paths, so that they could mean other \
+                     routes than they say; mount the stack with the rules around the whole router, in front of what \
+                     rewrites, or call Rules::match_rewritten_path where the stack stands around the inner router and its \
+                     rules are written for the paths of that router";
 
 /// A stranger learns nothing but that a credential is missing.
 fn refuse(request: &Parts, rejection: Rejection) -> Rejection {

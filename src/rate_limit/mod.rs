@@ -37,7 +37,8 @@
 //!
 //! Nobody is counted by a credential that was not proved: a stranger who knows a key's id cannot spend its limit, and random
 //! keys make no buckets. Before it is known who is calling, there is the address alone; [`ClientIp`] has to be told what
-//! stands in front of the service.
+//! stands in front of the service, and which networks ([`exempt`](ClientIp::exempt)) are not counted: health checks, an
+//! office.
 //!
 //! # When not to use it
 //!

@@ -446,7 +446,6 @@ fn headers_are_looked_at_in_few_files() {
         "gate/effects.rs",            // `Vary` of a response
         "jwks/client.rs",             // the content type of a key set
         "permission/organization.rs", // the header that a service declared
-        "permission/rules.rs",        // the method that a preflight asks for
         "protocol.rs",                // the content type of a request, and what makes an OPTIONS a preflight
         "rate_limit/forwarded.rs",    // what a proxy says of the client
         "rate_limit/headers.rs",      // whether a limit further in has spoken

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select, test_runner::Config}
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{AuthStack, Rules, permission::scope};
 
-use super::{known, stranger};
+use super::{build, known, stranger};
 use crate::support::{Body, ok};
 
 /// What a rule grants: everybody, whoever is known, or nobody.
@@ -70,15 +70,41 @@ fn reference(table: &[(String, Access)], otherwise: Option<Access>, method: &str
     if !plain(path) {
         return Err(400);
     }
-    for (rule, access) in table {
+    decides(table, method, path).map(|place| table[place].1).or(otherwise).ok_or(404)
+}
+
+/// The place of the rule that decides.
+fn decides(table: &[(String, Access)], method: &str, path: &str) -> Option<usize> {
+    for (place, (rule, _)) in table.iter().enumerate() {
         let (of_method, pattern) = rule.split_once(' ').unwrap();
         let by_method = of_method == "*" || of_method == method || (of_method == "GET" && method == "HEAD");
         let pattern: Vec<&str> = pattern.split('/').skip(1).collect();
         if by_method && meets(&pattern, &path.split('/').skip(1).collect::<Vec<_>>()) {
-            return Ok(*access);
+            return Some(place);
         }
     }
-    otherwise.ok_or(404)
+    None
+}
+
+fn rules(table: &[(String, Access)]) -> Rules {
+    table.iter().fold(Rules::new(), |rules, (pattern, access)| match access {
+        Access::Public => rules.public(pattern),
+        Access::Granted => rules.require(pattern, scope("read")),
+        Access::Denied => rules.require(pattern, scope("admin")),
+    })
+}
+
+/// The rules of a table that are taken: those that an earlier one covers are refused, and decide about no path.
+fn taken(table: Vec<(String, Access)>, method: &str, path: &str) -> Vec<(String, Access)> {
+    let mut kept = Vec::new();
+    for rule in table {
+        kept.push(rule);
+        if build(rules(&kept)).is_err() {
+            assert_ne!(decides(&kept, method, path), Some(kept.len() - 1), "{method} {path}: {kept:?}");
+            kept.pop();
+        }
+    }
+    kept
 }
 
 fn access() -> impl Strategy<Value = Access> {
@@ -116,15 +142,9 @@ proptest! {
         method in select(vec!["GET", "HEAD", "POST", "PUT"]),
         path in path(),
     ) {
-        let mut rules = Rules::new();
-        for (pattern, access) in &table {
-            rules = match access {
-                Access::Public => rules.public(pattern),
-                Access::Granted => rules.require(pattern, scope("read")),
-                Access::Denied => rules.require(pattern, scope("admin")),
-            };
-        }
-        rules = match otherwise {
+        let table = taken(table, method, &path);
+        let rules = rules(&table);
+        let rules = match otherwise {
             None => rules,
             Some(Access::Denied) => rules.otherwise(scope("admin")),
             Some(_) => rules.otherwise(scope("read")),

@@ -1,0 +1,55 @@
+//! The path by which a router of axum has chosen its route.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use axum::extract::{FromRequestParts as _, RawPathParams};
+use http::{Request, request::Parts};
+
+use super::path::{decoded, encoded_ambiguity};
+
+/// Whether the router chose this route by the path that the request has now: with its parameters filled in, the route is
+/// that path. The original path must hide nothing in its encoding, since parameters are known decoded.
+pub(super) fn by_this_path(request: &Parts, original: &str, route: &str) -> bool {
+    let path: Vec<u8> = decoded(request.uri.path()).collect();
+    encoded_ambiguity(original).is_none() && filled_in(request, route).is_some_and(|all| all == path)
+}
+
+/// A route with its parameters filled in, all of it decoded.
+fn filled_in(request: &Parts, route: &str) -> Option<Vec<u8>> {
+    let params = params(request)?;
+    let mut params = params.iter();
+    let (mut path, mut rest) = (Vec::new(), route);
+    while let Some(at) = rest.find(['{', '}']) {
+        path.extend(decoded(&rest[..at]));
+        let brace = &rest[at..];
+        // A doubled brace is one of the path.
+        if brace.starts_with("{{") || brace.starts_with("}}") {
+            path.extend(&brace.as_bytes()[..1]);
+            rest = &brace[2..];
+            continue;
+        }
+        let (name, behind) = brace.strip_prefix('{')?.split_once('}')?;
+        let (param, value) = params.next()?;
+        if param != name.trim_start_matches('*') {
+            return None;
+        }
+        path.extend(value.as_bytes());
+        rest = behind;
+    }
+    path.extend(decoded(rest));
+    params.next().is_none().then_some(path)
+}
+
+/// axum shows path parameters to extractors alone, so one is run on a copy of the extensions; it never waits.
+fn params(request: &Parts) -> Option<RawPathParams> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.extensions = request.extensions.clone();
+    let extracting = pin!(RawPathParams::from_request_parts(&mut head, &()));
+    match extracting.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(params) => params.ok(),
+        Poll::Pending => None,
+    }
+}
