@@ -103,7 +103,12 @@ impl IntoResponse for Rejection {
 }
 
 impl OrgSource {
-    /// A path parameter of the matched route, decoded as the handler sees it. It is found inside `nest` too.
+    /// A path parameter of the matched route, decoded as the handler sees it. It is found inside `nest` too. A route that
+    /// has two parameters of this name names no one organisation and is denied: 403.
+    ///
+    /// It knows the parameters of routers that have chosen a route by then: in front of a router that is mounted with
+    /// `nest_service` or `route_service`, those of that router are unknown, and so is a second one of this name. Mount
+    /// the layer with `route_layer` on the router that has the route.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -127,7 +132,12 @@ fn path_param(request: &Parts, name: &str) -> Option<String> {
     let mut extracting = pin!(RawPathParams::from_request_parts(&mut head, &()));
     let mut context = Context::from_waker(Waker::noop());
     match extracting.as_mut().poll(&mut context) {
-        Poll::Ready(Ok(params)) => params.iter().find(|(param, _)| *param == name).map(|(_, value)| value.to_owned()),
+        Poll::Ready(Ok(params)) => {
+            let mut named = params.iter().filter(|(param, _)| *param == name).map(|(_, value)| value);
+            let first = named.next()?;
+            // A handler may read the other one of two.
+            Some(if named.next().is_some() { String::new() } else { first.to_owned() })
+        }
         // A parameter that is no UTF-8 is the caller's doing and names no organisation.
         Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => Some(String::new()),
         Poll::Ready(Err(_)) | Poll::Pending => None,

@@ -3,6 +3,8 @@ use std::{fmt, sync::Arc};
 use http::{HeaderName, request::Parts};
 
 use super::{
+    moved::original_path,
+    path::{ambiguity, reads_like},
     policy::Permission,
     verdict::{Check, Denial, Verdict},
 };
@@ -39,7 +41,8 @@ impl OrgSource {
     }
 
     /// The path segment behind the segment of this name, as it stands in the request. A path in which the name stands
-    /// twice names no one organisation and is denied: 403.
+    /// twice, in whatever spelling, names no one organisation and is denied: 403. So is a path that could be read in two
+    /// ways, such as one with `//`, `..` or `%2F`.
     ///
     /// It sees the path that is left where it is mounted: inside axum's `nest` the prefix is gone, so nothing is
     /// found, and every request is answered 500. There, take `OrgSource::axum_param` (feature `axum`). A
@@ -48,11 +51,13 @@ impl OrgSource {
     pub fn path_after(segment: &str) -> Self {
         let name = segment.trim_matches('/').to_owned();
         Self::named(format!("the path segment after {name:?}"), move |request| {
-            let mut segments = request.uri.path().split('/');
+            let path = request.uri.path();
+            let mut segments = path.split('/');
             segments.find(|segment| *segment == name)?;
             let organization = segments.next()?;
             // A handler may read the other one of two.
-            let ambiguous = organization == name || segments.any(|segment| segment == name);
+            let named = |path: &str| path.split('/').filter(|segment| reads_like(segment, name.as_bytes())).count();
+            let ambiguous = ambiguity(path).is_some() || named(path) > 1 || named(original_path(request)) > 1;
             Some(if ambiguous { String::new() } else { organization.to_owned() })
         })
     }
