@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{discovery, https::Https};
 use crate::{
     Answer, BoxError, ConfigError,
-    token::{KeySource, TokenVerifier, TokenVerifierBuilder},
+    token::{KeySource, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
 /// Fetches a key set by its address, or by the address of its issuer.
@@ -139,6 +139,10 @@ impl KeySource for JwksClient {
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {
+        match &self.address {
+            Address::Issuer(issuer) => check_issuer(issuer)?,
+            Address::KeySet(url) => check_key_set(url)?,
+        }
         self.get.as_ref().map_err(Clone::clone)?;
         let url = match &self.address {
             Address::KeySet(url) => Cow::Borrowed(url),
@@ -154,6 +158,19 @@ impl KeySource for JwksClient {
                 "write the whole address (https://id.example.com/jwks.json)",
             )
         })
+    }
+}
+
+/// Whether an address is that of a key set, and not that of the description which names it.
+fn check_key_set(url: &str) -> Result<(), ConfigError> {
+    let described =
+        url.contains("/.well-known/openid-configuration") || url.contains("/.well-known/oauth-authorization-server");
+    match issuer_of(url).filter(|_| described) {
+        None => Ok(()),
+        Some(issuer) => Err(ConfigError::new(
+            format!("{url:?} is the address of an issuer's description, and not of its key set"),
+            format!("call discover({issuer:?}), or give the address that the description has as jwks_uri"),
+        )),
     }
 }
 

@@ -12,7 +12,8 @@ use super::{
     key::VerifyingKey,
     key_set::KeySet,
     keys::{Fetched, Pace},
-    names::Names,
+    names::{Name, Names},
+    settings::{check_claim, check_issuer},
     source::KeySource,
     verifier::{Extra, Keys, Required, TokenVerifier, Verifier, extra},
 };
@@ -49,6 +50,8 @@ pub struct TokenVerifierBuilder {
     cache: Option<usize>,
     rsa: Algorithm,
     pace: Pace,
+    /// The first thing that is wrong with a setting.
+    fault: Option<ConfigError>,
 }
 
 enum From {
@@ -99,6 +102,7 @@ impl TokenVerifierBuilder {
                 cooldown: Duration::from_secs(30),
                 patience: Duration::from_secs(5),
             },
+            fault: None,
         }
     }
 
@@ -136,39 +140,40 @@ impl TokenVerifierBuilder {
     /// The claim of the subject; `sub` by default.
     ///
     /// A claim that is named here, and in the methods below, may stand inside another: with a slash in front the name is a
-    /// JSON Pointer (RFC 6901), as `/realm_access/roles`.
+    /// JSON Pointer (RFC 6901), as `/realm_access/roles`. A path in another notation (`realm_access.roles`) is refused when the
+    /// verifier is built; a claim whose name has dots and no colon is written as a pointer too: `/com.example.roles`.
     pub fn subject_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.subject = claim.into().into();
+        self.names.subject = self.claim("subject_from", claim.into());
         self
     }
 
     /// The claim of the scopes, a list or a text with spaces; `scope` by default (RFC 8693, section 4.2).
     pub fn scopes_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.scopes = claim.into().into();
+        self.names.scopes = self.claim("scopes_from", claim.into());
         self
     }
 
     /// The claim of the roles; none by default.
     pub fn roles_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.roles = Some(claim.into().into());
+        self.names.roles = Some(self.claim("roles_from", claim.into()));
         self
     }
 
     /// The claim of the organisations; none by default.
     pub fn organizations_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.organizations = Some(claim.into().into());
+        self.names.organizations = Some(self.claim("organizations_from", claim.into()));
         self
     }
 
     /// The claim of the account; none by default.
     pub fn account_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.account = Some(claim.into().into());
+        self.names.account = Some(self.claim("account_from", claim.into()));
         self
     }
 
     /// The claim of the plan; none by default.
     pub fn plan_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.plan = Some(claim.into().into());
+        self.names.plan = Some(self.claim("plan_from", claim.into()));
         self
     }
 
@@ -191,8 +196,21 @@ impl TokenVerifierBuilder {
     /// let tokens = TokenVerifier::keys("https://id.example.com/", [key]).audience("api").claims::<Staff>().build()?;
     /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```
-    pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> Self {
-        Self { extra: Some(extra::<T>), ..self }
+    pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
+        if self.extra.replace(extra::<T>).is_some() {
+            self.fault.get_or_insert(ConfigError::new(
+                "TokenVerifierBuilder::claims was called twice, and the second type would take the place of the first",
+                "read the claims into one type that has the fields of both",
+            ));
+        }
+        self
+    }
+
+    fn claim(&mut self, method: &'static str, name: Cow<'static, str>) -> Name {
+        if let Err(fault) = check_claim(method, &name) {
+            self.fault.get_or_insert(fault);
+        }
+        name.into()
     }
 
     /// Requires the claims of the access token profile too: `iat`, `jti` and `client_id` (RFC 9068, section 2.2).
@@ -239,9 +257,12 @@ impl TokenVerifierBuilder {
     /// The finished verifier.
     ///
     /// # Errors
-    /// Without an issuer, an audience, a type or a key, with the keys of another issuer, with a leeway over 60 seconds, or
-    /// with a cache of no tokens.
+    /// Without an issuer, an audience, a type or a key, with the address of a document about the issuer instead of the
+    /// issuer, with the keys of another issuer, with a leeway over 60 seconds, with a name that is no claim's, or with a
+    /// cache of no tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
+        check_issuer(&self.issuer)?;
+        self.fault.clone().map_or(Ok(()), Err)?;
         let wrong = |what: &'static str, mend: &'static str| Err(ConfigError::new(what, mend));
         if self.issuer.is_empty() {
             return wrong("the TokenVerifier has no issuer", "name it as it stands in the tokens' iss");

@@ -64,9 +64,12 @@ mod material;
 mod names;
 mod refresh;
 mod revocation;
+mod settings;
 mod source;
 mod verifier;
 
+#[cfg(feature = "jwks-http")]
+pub(crate) use self::settings::{check_issuer, issuer_of};
 pub(crate) use self::verifier::claimed_issuer;
 pub use self::{
     algorithm::Algorithm,

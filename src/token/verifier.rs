@@ -303,7 +303,7 @@ fn principal(
     issuer: Arc<str>,
     extra: Option<Arc<dyn Any + Send + Sync>>,
 ) -> Result<Principal, TokenError> {
-    let subject = raw.subject.filter(|subject| !subject.is_empty());
+    let subject = raw.subject.filter(|subject| !subject.trim().is_empty());
     let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
     let mut builder = Principal::builder(subject).method(AuthMethod::Token).issuer(issuer);
     if !raw.scopes.is_none() {
