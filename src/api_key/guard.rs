@@ -109,7 +109,13 @@ impl Judge {
                 // Most keys have no times, and then no clock is read.
                 let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
                 match record.status(now) {
-                    KeyStatus::Active => Authenticated::As(record.into_principal()),
+                    KeyStatus::Active => match record.nameless() {
+                        None => Authenticated::As(record.into_principal()),
+                        Some(what) => {
+                            let cause = format!("the store has a record with an empty {what} for this key");
+                            Authenticated::Rejected(Rejection::internal(cause).refused_by(LAYER))
+                        }
+                    },
                     status => Authenticated::Rejected(self.refuse(status, record)),
                 }
             }

@@ -54,7 +54,7 @@ impl ApiKeyLayer {
     /// One static key and no store: whoever has it is the subject `name`.
     ///
     /// # Errors
-    /// When the secret is under 16 bytes, or has characters that cannot stand in a header.
+    /// When the secret is under 16 bytes, or has characters that cannot stand in a header; when the name is empty.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, Secret};
@@ -63,6 +63,12 @@ impl ApiKeyLayer {
     /// assert!(ApiKeyLayer::static_key("ops", Secret::new("short")).is_err());
     /// ```
     pub fn static_key(name: &str, secret: Secret) -> Result<Self, ConfigError> {
+        if name.trim().is_empty() {
+            return Err(ConfigError::new(
+                "the static key has no name",
+                "name whoever holds it, such as \"ops\": the name is the subject",
+            ));
+        }
         let scheme = KeyScheme::ephemeral(KeyFormat::opaque(SHORTEST_STATIC_KEY));
         let record = KeyRecord::new(name, name);
         let store = MemoryKeyStore::new().with(&scheme, secret.expose(), record).map_err(|_| {

@@ -202,6 +202,8 @@ impl Facts {
 
     fn conclude(&self, found: Authenticated, place: usize) -> Verdict {
         match found {
+            // Everybody without a name would be one and the same.
+            Authenticated::As(principal) if principal.subject().trim().is_empty() => Err(Rejection::internal(NAMELESS)),
             Authenticated::As(principal) => Ok(self.outcome(Identity::Principal(principal))),
             Authenticated::NoCredential if self.optional => Ok(self.nobody()),
             Authenticated::NoCredential => Err(self.missing.clone()),
@@ -273,6 +275,9 @@ impl Guard for AuthGuard {
         self.ask(request, 0)
     }
 }
+
+const NAMELESS: &str =
+    "a method of authentication has found a principal with an empty subject; a subject names one caller";
 
 fn credentials_of(methods: &[Arc<dyn Authenticator>]) -> impl Iterator<Item = &HeaderName> {
     methods.iter().flat_map(Authenticator::credential_headers)

@@ -111,6 +111,12 @@ impl NewKey {
         if self.account.trim().is_empty() {
             return Err(KeyError::Invalid { field: "/account", reason: "must not be empty" });
         }
+        if self.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
+            return Err(KeyError::Invalid { field: "/id", reason: "must not be empty" });
+        }
+        if self.subject.as_ref().is_some_and(|subject| subject.trim().is_empty()) {
+            return Err(KeyError::Invalid { field: "/subject", reason: "must not be empty" });
+        }
         let mut record = KeyRecord::new(self.id.clone().unwrap_or(random_id), self.account.clone())
             .organizations(self.organizations.clone())
             .scopes(self.scopes.clone())

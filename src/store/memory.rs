@@ -41,7 +41,8 @@ impl MemoryKeyStore {
     /// Adds a key that exists already.
     ///
     /// # Errors
-    /// When the key has not the format of the scheme. The error does not show it.
+    /// When the key has not the format of the scheme, or the record has an empty id, account or subject. The error does not
+    /// show the key.
     ///
     /// ```
     /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
@@ -58,8 +59,15 @@ impl MemoryKeyStore {
     /// Adds a key that exists already; the same key again replaces its record.
     ///
     /// # Errors
-    /// When the key has not the format of the scheme, or was revoked: revoked is for good. The error does not show it.
+    /// When the key has not the format of the scheme, or was revoked: revoked is for good; or when the record has an empty
+    /// id, account or subject. The error does not show the key.
     pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
+        if let Some(what) = record.nameless() {
+            return Err(ConfigError::new(
+                format!("a key's record has an empty {what}"),
+                "give every key an id of its own, and the account and the subject that it belongs to",
+            ));
+        }
         let Some(digests) = scheme.digests(key.as_bytes()) else {
             return Err(ConfigError::new(
                 format!("the key for the record {:?} has not the format of its scheme", record.id()),

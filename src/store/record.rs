@@ -82,7 +82,8 @@ pub enum KeyStatus {
 
 impl KeyRecord {
     /// An active key with this id, of this account. The account is also the subject, until [`subject`](Self::subject)
-    /// names another.
+    /// names another. None of them is empty: a [`MemoryKeyStore`](crate::MemoryKeyStore) takes no such record, and a key whose
+    /// record in another store has an empty name is refused with 500.
     pub fn new(id: impl Into<String>, account: impl Into<String>) -> Self {
         let account = account.into();
         let principal =
@@ -217,6 +218,13 @@ impl KeyRecord {
     pub(crate) fn successor(&self, id: &str) -> Self {
         let principal = self.principal.clone().edit().succeeding(id).build();
         Self { principal, ..self.clone() }
+    }
+
+    /// Which of its names is empty, so that all keys without it would be one and the same.
+    pub(crate) fn nameless(&self) -> Option<&'static str> {
+        let holder = &self.principal;
+        let names = [("id", self.id()), ("subject", holder.subject()), ("account", holder.account().unwrap_or("none"))];
+        names.into_iter().find(|(_, name)| name.trim().is_empty()).map(|(what, _)| what)
     }
 
     pub(crate) const fn is_revoked(&self) -> bool {
