@@ -255,6 +255,14 @@ impl Observer {
         Self(Arc::new(observe))
     }
 
+    /// Tells this one, and then the other.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::new(move |decision| {
+            self.tell(decision);
+            other.tell(decision);
+        })
+    }
+
     pub(crate) fn tell(&self, decision: &Decision<'_>) {
         (self.0)(decision);
     }

@@ -98,25 +98,17 @@
 //!
 //! Where one guard is enough, its layer alone is shorter.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+mod service;
 
-use http::{Request, Response};
-use http_body::Body;
-use pin_project_lite::pin_project;
+use std::{fmt, sync::Arc};
+
 use tower_layer::Layer;
-use tower_service::Service;
 
+pub use self::service::{ResponseFuture, Stacked};
 use crate::{
     AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     decision::Observer,
-    envelope::{Edge, EnvelopeBody, Settings},
-    gate::{Admission, Gate, Guard, Guards},
+    gate::{Gate, Guard, Guards},
     permission::Permission,
 };
 
@@ -181,18 +173,28 @@ pub struct AuthStackBuilder {
     limits: Vec<RateLimitLayer>,
     observer: Option<Observer>,
     expose_principal: bool,
-    clock: Clock,
+    clock: Option<Clock>,
+    /// The first thing that was given twice.
+    fault: Option<ConfigError>,
 }
 
 impl AuthStackBuilder {
     /// How refusals look; [`ErrorEnvelopeLayer::detailed`] by default.
-    pub fn envelope(self, envelope: ErrorEnvelopeLayer) -> Self {
-        Self { envelope: Some(envelope), ..self }
+    pub fn envelope(mut self, envelope: ErrorEnvelopeLayer) -> Self {
+        let before = self.envelope.replace(envelope);
+        self.once(
+            before.is_some(),
+            "two envelopes",
+            "set up one ErrorEnvelopeLayer, which has both catalogue and shape",
+        )
     }
 
     /// How callers are told apart: one method, or an [`AuthLayer`] of several.
-    pub fn auth(self, auth: impl Into<AuthLayer>) -> Self {
-        Self { auth: Some(auth.into()), ..self }
+    pub fn auth(mut self, auth: impl Into<AuthLayer>) -> Self {
+        let before = self.auth.replace(auth.into());
+        let advice =
+            "give .auth(..) one AuthLayer with both, in the order in which they are asked: AuthLayer::first(a).then(b)";
+        self.once(before.is_some(), "two methods of authentication", advice)
     }
 
     /// What every method and path requires. A public route asks nobody who they are.
@@ -215,9 +217,15 @@ impl AuthStackBuilder {
     }
 
     /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that
-    /// passes by ([`Decision::overrules`]). It is called on the request's own path: be quick.
-    pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
-        Self { observer: Some(Observer::new(observe)), ..self }
+    /// passes by ([`Decision::overrules`]). It is called on the request's own path: be quick. Called again, each is told, in
+    /// the order of calls.
+    pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
+        let observer = Observer::new(observe);
+        self.observer = Some(match self.observer.take() {
+            Some(first) => first.and(observer),
+            None => observer,
+        });
+        self
     }
 
     /// Puts the [`Principal`](crate::Principal) into the response's extensions too: for an access log further out,
@@ -227,15 +235,27 @@ impl AuthStackBuilder {
     }
 
     /// The clock of all parts that were not given one of their own.
-    pub fn clock(self, clock: impl Into<Clock>) -> Self {
-        Self { clock: clock.into(), ..self }
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        let before = self.clock.replace(clock.into());
+        self.once(before.is_some(), "two clocks", "call .clock(..) once")
+    }
+
+    /// What was given twice would be dropped without a word.
+    fn once(mut self, twice: bool, what: &'static str, advice: &'static str) -> Self {
+        if twice {
+            self.fault.get_or_insert_with(|| ConfigError::new(format!("the AuthStack was given {what}"), advice));
+        }
+        self
     }
 
     /// The finished stack.
     ///
     /// # Errors
-    /// When no method of authentication was given, or one was put together wrongly, or a rule or a limit cannot be kept.
+    /// When no method of authentication was given, or one was put together wrongly, or a rule or a limit cannot be kept, or
+    /// a part of which there is one was given twice.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
+        self.fault.map_or(Ok(()), Err)?;
+        let clock = self.clock.unwrap_or_default();
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
                 "the AuthStack has no method of authentication and would admit everybody",
@@ -243,7 +263,7 @@ impl AuthStackBuilder {
             )
         })?;
         auth.check_config()?;
-        let mut auth = auth.clock_or(&self.clock);
+        let mut auth = auth.clock_or(&clock);
         let challenge = auth.challenge();
         let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
         if self.rules.len() > 1 {
@@ -268,13 +288,15 @@ impl AuthStackBuilder {
         }
         for limit in &self.limits {
             limit.check_config()?;
-            let guard = limit.guard_in_stack(&self.clock);
+            let guard = limit.guard_in_stack(&clock);
             if limit.is_before_identity() { before.push(guard) } else { behind.push(guard) }
         }
         let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
-        let mut envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed).clock_or(&self.clock);
+        let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed);
+        envelope.check_config()?;
+        let mut envelope = envelope.clock_or(&clock);
         if let Some(challenge) = challenge {
             envelope = envelope.challenge(challenge);
         }
@@ -300,78 +322,5 @@ impl<S> Layer<S> for AuthGuards {
 
     fn layer(&self, inner: S) -> Gate<S> {
         Gate::new(inner, Arc::clone(&self.0))
-    }
-}
-
-/// The service of an [`AuthStack`]; named only where a type has to be written out.
-///
-/// ```
-/// use tower::{Layer, service_fn};
-/// use tower_auth::{AuthStack, stack::Stacked};
-///
-/// fn mount<S>(stack: &AuthStack, inner: S) -> Stacked<S> {
-///     stack.layer(inner)
-/// }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Stacked<S> {
-    gate: Gate<S>,
-    settings: Arc<Settings>,
-}
-
-impl<S, B, R> Service<Request<B>> for Stacked<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    R: Body,
-{
-    type Response = Response<EnvelopeBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S, B>;
-
-    #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.gate.poll_inner(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let edge = Edge::enter(&self.settings, &mut request);
-        ResponseFuture { admission: self.gate.admit(request), edge }
-    }
-}
-
-pin_project! {
-    /// The future of an [`AuthStack`]; named only where a type has to be written out.
-    pub struct ResponseFuture<S, B>
-    where
-        S: Service<Request<B>>,
-    {
-        #[pin]
-        admission: Admission<S, B>,
-        edge: Edge,
-    }
-}
-
-impl<S, B, R> Future for ResponseFuture<S, B>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    R: Body,
-{
-    type Output = Result<Response<EnvelopeBody<R>>, S::Error>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let edge = this.edge;
-        this.admission.poll_answer(cx, |response| edge.leave(response), |refused| edge.refuse(refused))
-    }
-}
-
-impl<S, B> fmt::Debug for ResponseFuture<S, B>
-where
-    S: Service<Request<B>>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResponseFuture(..)")
     }
 }

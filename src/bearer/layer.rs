@@ -82,9 +82,15 @@ impl BearerLayer {
         self
     }
 
-    /// Asks about every token that verifies whether it was taken back; see [`TokenRevocation`].
+    /// Asks about every token that verifies whether it was taken back; see [`TokenRevocation`]. A second list is refused
+    /// when a stack is built: it would take the place of the first.
     pub fn revocation(mut self, revocation: impl TokenRevocation) -> Self {
-        self.check.revocation = Some(Arc::new(revocation));
+        if self.check.revocation.replace(Arc::new(revocation)).is_some() {
+            self.fault.get_or_insert(ConfigError::new(
+                "the BearerLayer was given two revocation lists, and would ask the second alone",
+                "give it one TokenRevocation that asks both",
+            ));
+        }
         self
     }
 

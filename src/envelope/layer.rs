@@ -9,7 +9,7 @@ use super::{
     service::ErrorEnvelope,
     settings::Settings,
 };
-use crate::{Clock, challenge};
+use crate::{Clock, ConfigError, challenge};
 
 /// Puts one shape around every refusal; mounted outside of everything else.
 ///
@@ -34,6 +34,7 @@ impl ErrorEnvelopeLayer {
             grpc_domain: Cow::Borrowed(grpc::DOMAIN),
             challenge: challenge::FALLBACK,
             clock: None,
+            fault: None,
         })
     }
 
@@ -61,8 +62,21 @@ impl ErrorEnvelopeLayer {
 
     /// Problem details (RFC 9457) whose types are URIs: this text with the code in lower case behind it, such as
     /// `https://api.example.com/problems/` and `invalid-api-key`. There, tell what it means.
+    ///
+    /// A text that is no URL (or path on this host, as `/problems/`) fails
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone leaves the types at
+    /// `about:blank` then, and says so in the log.
     pub fn problem_types(base: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Problem { types: Some(base.into()) })
+        let base = base.into();
+        if is_uri(&base) {
+            return Self::new(Problem { types: Some(base) });
+        }
+        let mut layer = Self::problem_json();
+        layer.0.fault = Some(ConfigError::new(
+            format!("the types of problems cannot start with {base:?}, which is no URL"),
+            "write a whole URL, such as https://api.example.com/problems/",
+        ));
+        layer
     }
 
     /// Gives problem details to a client that names `application/problem+json` in `Accept`, whatever weight above
@@ -119,6 +133,10 @@ impl ErrorEnvelopeLayer {
         self
     }
 
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        self.0.fault.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn clock_or(self, clock: &Clock) -> Self {
         if self.0.clock.is_some() { self } else { self.clock(clock.clone()) }
     }
@@ -132,6 +150,24 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
     type Service = ErrorEnvelope<S>;
 
     fn layer(&self, inner: S) -> ErrorEnvelope<S> {
+        if let Some(fault) = &self.0.fault {
+            tracing::error!(target: "tower_auth", layer = "envelope", %fault, "the envelope is set up wrongly");
+        }
         ErrorEnvelope::new(inner, self.settings())
     }
+}
+
+/// Whether a text is the start of a URI with a scheme, or a path on this host (RFC 3986, section 4.2).
+fn is_uri(text: &str) -> bool {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let is_path = text.starts_with('/') && !text.starts_with("//");
+    // A web address has a host; a name with a port behind it is a host without a scheme.
+    let has_host = || text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let named =
+        if is_web { rest.starts_with("//") && has_host() } else { !rest.starts_with(|c: char| c.is_ascii_digit()) };
+    visible && (is_path || (is_scheme && !rest.is_empty() && named))
 }

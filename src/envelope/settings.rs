@@ -6,7 +6,7 @@ use super::{
     catalogue::Catalogue,
     format::{ErrorFormat, Problem},
 };
-use crate::Clock;
+use crate::{Clock, ConfigError};
 
 /// How an envelope was set up; shared by all requests.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     /// What a 401 offers that offers nothing of its own.
     pub(super) challenge: HeaderValue,
     pub(super) clock: Option<Clock>,
+    pub(super) fault: Option<ConfigError>,
 }
 
 impl Settings {

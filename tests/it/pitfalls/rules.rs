@@ -2,6 +2,7 @@
 //! mistakes that are refused when a stack is built, and requests that the router behind reads in another way.
 
 mod addresses;
+mod built;
 mod organisations;
 mod preflights;
 mod rewritten;
