@@ -43,6 +43,9 @@ pub trait Limiter: Send + Sync + 'static {
     /// Takes so many requests out of every window of the bucket, or out of none. A cost of nought takes nothing and tells how
     /// things stand; one that never fits is [`Decided::TooCostly`].
     ///
+    /// A decision that takes longer than [`RateLimitLayer::answer_within`](crate::RateLimitLayer::answer_within), 5 s by
+    /// default, is dropped, and [`OnOutage`](crate::rate_limit::OnOutage) says what is done.
+    ///
     /// `now` is the time since any start, on a clock that is never set back; a limiter with a clock of its own takes no notice.
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>>;
 
@@ -54,7 +57,8 @@ pub trait Limiter: Send + Sync + 'static {
     }
 
     /// Puts back what a decision took, as far as it is not refilled already; nothing where other limits hold for the bucket
-    /// by now. Nobody waits for it.
+    /// by now. Nobody waits for it. However late it comes and in whatever order: what was let through and not put back must
+    /// never be more than the limits say.
     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration);
 }
 
@@ -86,16 +90,30 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 /// assert!(matches!(limiter.take(alice, &limits, 1, at), Decided::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Taken {
     pub(crate) cost: u32,
     /// In nanoseconds.
     pub(super) full: [u64; MOST_WINDOWS],
+    /// Its number among all that the limiter has let through.
+    pub(super) ticket: u64,
+    /// Whether it was counted in the bucket that newcomers share.
+    pub(super) shared: bool,
     /// By this process alone, while the limiter did not answer.
     pub(crate) local: bool,
     /// The limits that it was counted by.
     pub(super) limits: u64,
 }
+
+/// Equal are those that took the same of the same windows.
+impl PartialEq for Taken {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |taken: &Self| (taken.cost, taken.full, taken.local, taken.limits);
+        facts(self) == facts(other)
+    }
+}
+
+impl Eq for Taken {}
 
 impl Taken {
     /// So many requests, by a decision at this time that left the windows of these limits so.
@@ -105,7 +123,7 @@ impl Taken {
         for (full, level) in full.iter_mut().zip(levels.all()) {
             *full = nanos(at).saturating_add(nanos(level.reset));
         }
-        Self { cost, full, local: false, limits: limits.id() }
+        Self { cost, full, ticket: levels.ticket, shared: levels.shared, local: false, limits: limits.id() }
     }
 
     /// How many.
@@ -121,7 +139,7 @@ impl Taken {
 
     /// Nothing.
     pub(crate) const fn nothing() -> Self {
-        Self { cost: 0, full: [0; MOST_WINDOWS], local: false, limits: 0 }
+        Self { cost: 0, full: [0; MOST_WINDOWS], ticket: 0, shared: false, local: false, limits: 0 }
     }
 
     pub(crate) const fn by_this_process(self, local: bool) -> Self {
@@ -180,12 +198,22 @@ pub struct Levels {
     all: [Level; MOST_WINDOWS],
     count: u8,
     speaking: u8,
+    /// Whether they are those of the bucket that newcomers share, for want of room.
+    pub(super) shared: bool,
+    /// The number of the request that was let through.
+    pub(super) ticket: u64,
 }
 
 impl Levels {
     /// The levels in the order of the windows, of which the first four count, and which of them speaks for all.
     pub fn new(levels: impl IntoIterator<Item = Level>, speaking: usize) -> Self {
-        let mut all = Self { all: [Level::new(0, Duration::ZERO); MOST_WINDOWS], count: 0, speaking: 0 };
+        let mut all = Self {
+            all: [Level::new(0, Duration::ZERO); MOST_WINDOWS],
+            count: 0,
+            speaking: 0,
+            shared: false,
+            ticket: 0,
+        };
         levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
         all.speak(speaking);
         all
@@ -193,7 +221,13 @@ impl Levels {
 
     #[inline]
     pub(super) const fn none() -> Self {
-        Self { all: [Level { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS], count: 0, speaking: 0 }
+        Self {
+            all: [Level { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
+            count: 0,
+            speaking: 0,
+            shared: false,
+            ticket: 0,
+        }
     }
 
     #[inline]
@@ -205,7 +239,7 @@ impl Levels {
     }
 
     #[inline]
-    pub(super) fn speak(&mut self, place: usize) {
+    pub(crate) fn speak(&mut self, place: usize) {
         self.speaking = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
     }
 

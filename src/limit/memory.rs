@@ -92,6 +92,16 @@ impl MemoryLimiter {
         decided
     }
 
+    /// How a bucket stands, as a newcomer to a limiter without room finds it.
+    pub(crate) fn ask(&self, bucket: Bucket, limits: &Limits, now: Duration) -> Decided {
+        let (place, at) = (self.place(bucket), nanos(now));
+        let levels = match &self.shards {
+            Shards::Narrow(shards) => lock(shards, place).ask(place, limits, at),
+            Shards::Wide(shards) => lock(shards, place).ask(place, limits, at),
+        };
+        levels.map_or_else(|| self.take(bucket, limits, 0, now), Decided::Admitted)
+    }
+
     /// How many buckets it keeps now.
     #[must_use]
     pub fn len(&self) -> usize {

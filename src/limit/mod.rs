@@ -43,6 +43,7 @@ mod limits;
 mod lock;
 mod memory;
 mod quota;
+mod returned;
 mod shard;
 mod window;
 

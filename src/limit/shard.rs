@@ -1,6 +1,6 @@
 //! A part of the buckets, under one lock.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use hashbrown::HashTable;
 
@@ -8,6 +8,7 @@ use super::{
     layout::{Layout, Source},
     limiter::{Decided, Level, Levels, Taken},
     limits::Limits,
+    returned::Returned,
     window::Window,
 };
 
@@ -19,6 +20,10 @@ pub(super) struct Shard<const N: usize> {
     most: usize,
     /// What is left for newcomers to share when there is room for no more: no bucket that counts something is given up.
     shared: Option<Entry<N>>,
+    /// Of the few buckets out of which something was given back.
+    returned: HashMap<[u64; 2], Returned<N>>,
+    /// How many requests were let through and given back: it numbers them.
+    events: u64,
     /// When buckets were last looked through for full ones.
     swept: u64,
 }
@@ -40,12 +45,17 @@ pub(super) struct Place {
 
 /// Between two looks through all buckets of a shard.
 const PAUSE: u64 = 100_000_000;
+/// The key of the bucket that newcomers share: no other has it but by a chance of one in 2^128.
+const SHARED: [u64; 2] = [0; 2];
+/// So many buckets out of which something was given back are kept before those are looked for that can be forgotten.
+const MOST_RETURNED: usize = 1024;
 /// So many sets of limits are remembered before those that nobody uses are forgotten.
 const MOST_LAYOUTS: usize = 1024;
 
 impl<const N: usize> Shard<N> {
-    pub(super) const fn new(most: usize) -> Self {
-        Self { buckets: HashTable::new(), layouts: Vec::new(), most, shared: None, swept: 0 }
+    pub(super) fn new(most: usize) -> Self {
+        let (buckets, layouts) = (HashTable::new(), Vec::new());
+        Self { buckets, layouts, most, shared: None, returned: HashMap::new(), events: 0, swept: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,7 +81,8 @@ impl<const N: usize> Shard<N> {
             if let Some(layout) = self.layouts.get(entry.layout as usize)
                 && layout.limits.id() == limits.id()
             {
-                return (decide(&mut entry.arrivals, layout.at, limits.all(), cost, now), false);
+                let decided = decide(&mut entry.arrivals, layout.at, limits.all(), cost, now);
+                return (ticket(&mut self.events, decided), false);
             }
             return (self.recount(place, limits, cost, now), false);
         }
@@ -89,6 +100,7 @@ impl<const N: usize> Shard<N> {
         let (layout, mut arrivals) = self.carry_over(layout, arrivals, limits, now);
         let at = self.layouts.get(layout as usize).map_or([0; N], |layout| layout.at);
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
+        let decided = ticket(&mut self.events, decided);
         if let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) {
             (entry.layout, entry.arrivals) = (layout, arrivals);
         }
@@ -133,7 +145,7 @@ impl<const N: usize> Shard<N> {
         if self.make_room(now, &rehash) {
             let entry = Entry { key: place.key, arrivals, layout };
             self.buckets.insert_unique(place.hash, entry, |entry| rehash(entry.key));
-            return (decided, false);
+            return (ticket(&mut self.events, decided), false);
         }
         let (mut layout, mut arrivals) = match &self.shared {
             Some(shared) => (shared.layout, shared.arrivals),
@@ -144,8 +156,22 @@ impl<const N: usize> Shard<N> {
         }
         let at = self.layouts.get(layout as usize).map_or(at, |layout| layout.at);
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
-        self.shared = Some(Entry { key: [0; 2], arrivals, layout });
+        let mut decided = ticket(&mut self.events, decided);
+        if let Decided::Admitted(levels) = &mut decided {
+            levels.shared = true;
+        }
+        self.shared = Some(Entry { key: SHARED, arrivals, layout });
         (decided, true)
+    }
+
+    /// How a bucket stands; for one that is not there, and for want of room would not be, the one that newcomers share.
+    /// Nothing is taken.
+    pub(super) fn ask(&self, place: Place, limits: &Limits, now: u64) -> Option<Levels> {
+        let own = self.buckets.find(place.hash, |entry| entry.key == place.key);
+        let shared = || self.shared.as_ref().filter(|_| self.buckets.len() >= self.most);
+        let entry = own.or_else(shared)?;
+        let layout = self.layouts.get(entry.layout as usize).filter(|layout| layout.limits.id() == limits.id())?;
+        Some(levels(&entry.arrivals, layout.at, limits.all(), now))
     }
 
     /// Whether another bucket may be put in. Full ones are forgotten before the table grows, and before anybody is sent
@@ -155,6 +181,7 @@ impl<const N: usize> Shard<N> {
         if (grows || self.buckets.len() >= self.most) && now.saturating_sub(self.swept) >= PAUSE {
             self.swept = now;
             self.buckets.retain(|entry| entry.arrivals.iter().any(|arrival| *arrival > now));
+            self.forget_returned(now);
             if self.buckets.len() < self.buckets.capacity() / 8 {
                 self.buckets.shrink_to(self.buckets.len() * 2, |entry| rehash(entry.key));
             }
@@ -173,15 +200,34 @@ impl<const N: usize> Shard<N> {
 
     /// Puts back what was taken, as far as it is not refilled already.
     pub(super) fn give_back(&mut self, place: Place, taken: &Taken, now: u64) {
-        let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) else { return };
+        let own = |buckets| HashTable::find_mut(buckets, place.hash, |entry: &Entry<N>| entry.key == place.key);
+        let entry = if taken.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
+        let Some(entry) = entry else { return };
         let layout = self.layouts.get(entry.layout as usize);
         let Some(layout) = layout.filter(|layout| layout.limits.id() == taken.limits) else { return };
+        let returned = self.returned.entry(entry.key).or_insert_with(Returned::nothing);
+        let (in_front, mut amounts, mut until) = (returned.in_front_of(taken), [0; N], now);
         for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(taken.full) {
-            let cost = window.interval.saturating_mul(u64::from(taken.cost));
-            let left = full.saturating_sub(now).min(cost);
-            let arrival = &mut entry.arrivals[usize::from(at)];
-            *arrival = arrival.saturating_sub(left);
+            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(taken.cost)));
+            let arrival = &mut entry.arrivals[place];
+            let left = full.saturating_sub(in_front[place]).saturating_sub(now).min(cost);
+            let left = left.min(arrival.saturating_sub(now));
+            until = until.max(*arrival);
+            *arrival -= left;
+            amounts[place] = left;
         }
+        self.events += 1;
+        returned.add(taken, self.events, amounts, until, now);
+        if self.returned.len() >= MOST_RETURNED && now.saturating_sub(self.swept) >= PAUSE {
+            self.swept = now;
+            self.forget_returned(now);
+        }
+    }
+
+    /// What is decided from then on knows of all that was given back.
+    fn forget_returned(&mut self, now: u64) {
+        self.returned.retain(|_, returned| returned.forget(now));
+        self.returned.shrink_to(self.returned.len() * 2);
     }
 
     fn first_layout(&mut self, limits: &Limits) -> u32 {
@@ -222,6 +268,16 @@ impl<const N: usize> Shard<N> {
         layouts.sort_by_key(|(number, _)| *number);
         self.layouts = layouts.into_iter().map(|(_, layout)| layout).collect();
     }
+}
+
+/// Numbers a request that was let through.
+#[inline]
+fn ticket(events: &mut u64, mut decided: Decided) -> Decided {
+    if let Decided::Admitted(levels) = &mut decided {
+        *events += 1;
+        levels.ticket = *events;
+    }
+    decided
 }
 
 /// All windows or none.

@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn p48_r132_the_limiter_says_what_a_bucket_of_tokens_says(plans in vec(model::plan(), 1..=4), steps in steps()) {
         let (limiter, limits, mut model) = (MemoryLimiter::new(), model::limits(&plans), Model::default());
-        let (mut now, mut taken) = (0, Vec::<(usize, u32, Taken, Vec<u128>)>::new());
+        let (mut now, mut taken) = (0, Vec::<(usize, usize, Taken)>::new());
         for step in steps {
             now += step.later(&plans);
             let (cost, at) = (step.cost(&plans), Duration::from_nanos(now));
@@ -77,9 +77,9 @@ proptest! {
                 1 => usize::try_from(step.time.1 >> 32).unwrap().checked_rem(taken.len()),
                 _ => None,
             };
-            if let Some((number, cost, took, full)) = given_back.map(|place| taken.remove(place)) {
+            if let Some((number, request, took)) = given_back.map(|place| taken.remove(place)) {
                 limiter.give_back(bucket(number), &took, at);
-                model.give_back(number, cost, &full, now);
+                model.give_back(number, request, now);
             }
             let decided = limiter.take(bucket(step.bucket), &limits, cost, at);
             let said = Said::from(decided);
@@ -89,7 +89,7 @@ proptest! {
                 let took = Taken::new(cost, &limits, &levels, at);
                 let full: Vec<_> = took.full().take(plans.len()).map(|full| full.as_nanos()).collect();
                 prop_assert_eq!(&full, &expected.full(now));
-                taken.push((step.bucket, cost, took, full));
+                taken.push((step.bucket, model.last(), took));
             }
         }
     }

@@ -12,6 +12,7 @@ mod levels;
 mod memory;
 mod model;
 mod quotas;
+mod returned;
 mod room;
 mod threads;
 

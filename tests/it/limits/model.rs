@@ -2,7 +2,10 @@
 //! the documentation, in whole numbers without bounds, knows no points in time but the last look, and keeps every bucket for
 //! ever.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use tower_auth::{
@@ -102,8 +105,30 @@ impl Said {
 struct Account {
     period: u64,
     name: String,
+    /// What is owed and for which request, in nanoseconds, in the order in which it is paid.
+    queue: VecDeque<(Option<usize>, u128)>,
+}
+
+impl Account {
     /// Nanoseconds until it is full.
-    owed: u128,
+    fn owed(&self) -> u128 {
+        self.queue.iter().map(|(_, owed)| owed).sum()
+    }
+
+    fn pay(&mut self, mut time: u128) {
+        while let Some((_, owed)) = self.queue.front_mut() {
+            let paid = time.min(*owed);
+            (*owed, time) = (*owed - paid, time - paid);
+            if *owed > 0 {
+                return;
+            }
+            self.queue.pop_front();
+        }
+    }
+
+    fn strike_out(&mut self, request: usize) {
+        self.queue.retain(|(whose, _)| *whose != Some(request));
+    }
 }
 
 /// "As long as a bucket has room for four."
@@ -122,6 +147,8 @@ struct Ledger {
 #[derive(Default)]
 pub(super) struct Model {
     buckets: HashMap<usize, Ledger>,
+    /// How many requests were asked about: it numbers them.
+    requests: usize,
 }
 
 impl Model {
@@ -135,7 +162,8 @@ impl Model {
         if ledger.plans.iter().map(Plan::arithmetic).ne(plans.iter().map(Plan::arithmetic)) {
             ledger.change(plans);
         }
-        let said = ledger.take(cost);
+        self.requests += 1;
+        let said = ledger.take(cost, self.requests);
         // Whoever only asks is not remembered.
         if cost > 0 || self.buckets.contains_key(&bucket) {
             self.buckets.insert(bucket, ledger);
@@ -143,16 +171,16 @@ impl Model {
         said
     }
 
-    /// Of what each window was charged then, so much is struck out as is not paid by the time at which it would all be.
-    pub(super) fn give_back(&mut self, bucket: usize, cost: u32, full: &[u128], now: u64) {
+    /// The number of the last request that was asked about.
+    pub(super) fn last(&self) -> usize {
+        self.requests
+    }
+
+    /// What of a request is not paid yet is struck out.
+    pub(super) fn give_back(&mut self, bucket: usize, request: usize, now: u64) {
         let Some(ledger) = self.buckets.get_mut(&bucket) else { return };
         ledger.pay(now);
-        for ((plan, own), full) in ledger.plans.iter().zip(&ledger.own).zip(full) {
-            let charged = u128::from(plan.interval()) * u128::from(cost);
-            let unpaid = if *full > u128::from(now) { *full - u128::from(now) } else { 0 };
-            let owed = &mut ledger.accounts[*own].owed;
-            *owed -= charged.min(unpaid).min(*owed);
-        }
+        ledger.accounts.iter_mut().for_each(|account| account.strike_out(request));
     }
 }
 
@@ -165,29 +193,29 @@ impl Ledger {
 
     fn pay(&mut self, now: u64) {
         for account in &mut self.accounts {
-            account.owed -= account.owed.min(u128::from(now - self.seen));
+            account.pay(u128::from(now - self.seen));
         }
         self.seen = now;
     }
 
-    fn take(&mut self, cost: u32) -> Said {
+    fn take(&mut self, cost: u32, request: usize) -> Said {
         let windows: Vec<_> = self.plans.iter().zip(&self.own).map(|(plan, own)| (*plan, *own)).collect();
         let price = |plan: &Plan| u128::from(plan.interval()) * u128::from(cost);
         // A question is answered whatever is owed.
         let missing: Vec<_> = windows
             .iter()
-            .map(|(plan, own)| (self.accounts[*own].owed + price(plan)).saturating_sub(plan.refill()))
+            .map(|(plan, own)| (self.accounts[*own].owed() + price(plan)).saturating_sub(plan.refill()))
             .map(|missing| if cost == 0 { 0 } else { missing })
             .collect();
         let wait = missing.iter().copied().max().unwrap();
         if wait == 0 {
             for (plan, own) in &windows {
-                self.accounts[*own].owed += price(plan);
+                self.accounts[*own].queue.push_back((Some(request), price(plan)));
             }
         }
         let levels: Vec<_> = windows
             .iter()
-            .map(|(plan, own)| (plan, self.accounts[*own].owed))
+            .map(|(plan, own)| (plan, self.accounts[*own].owed()))
             .map(|(plan, owed)| (plan.refill().saturating_sub(owed) / u128::from(plan.interval()), owed))
             .map(|(remaining, owed)| (u32::try_from(remaining).unwrap(), owed))
             .collect();
@@ -220,7 +248,7 @@ impl Ledger {
             .plans
             .iter()
             .zip(&self.own)
-            .map(|(plan, own)| (self.accounts[*own].owed, u128::from(plan.interval())))
+            .map(|(plan, own)| (self.accounts[*own].owed(), u128::from(plan.interval())))
             .collect();
         for (place, plan) in plans.iter().enumerate() {
             if let Some(at) = own[place] {
@@ -229,7 +257,7 @@ impl Ledger {
             }
             let requests = counted.iter().map(|(owed, each)| (owed * u128::from(plan.interval())).div_ceil(*each));
             let owed = requests.max().unwrap_or(0).min(plan.refill());
-            let account = Account { period: plan.period, name: name(place, plan), owed };
+            let account = Account { period: plan.period, name: name(place, plan), queue: [(None, owed)].into() };
             let at = if self.accounts.len() < ROOM {
                 self.accounts.push(account);
                 self.accounts.len() - 1
