@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    task::{AbortHandle, JoinHandle},
+};
 
 /// Work in the background: dropped, it stops at once.
 ///
@@ -83,7 +87,8 @@ impl Task {
     pub async fn stop(mut self) {
         self.stop.notify_one();
         if let Some(running) = self.running.take() {
-            let abort = AbortOnDrop(running.abort_handle());
+            // Whoever does not wait for the end still stops it.
+            let abort = Owned(running.abort_handle());
             // It does not panic; if it did, it has stopped all the same.
             let _ = running.await;
             drop(abort);
@@ -91,13 +96,26 @@ impl Task {
     }
 }
 
-/// Whoever does not wait for the end still stops it.
-struct AbortOnDrop(tokio::task::AbortHandle);
+/// A task that stops when this is dropped.
+pub(crate) struct Owned(AbortHandle);
 
-impl Drop for AbortOnDrop {
+impl Owned {
+    /// Whether it has ended, in whatever way.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for Owned {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Does the work in the runtime of the caller, as long as the task is kept. Without a tokio runtime the work is dropped.
+pub(crate) fn spawn_owned(work: impl Future<Output = ()> + Send + 'static) -> Option<Owned> {
+    let runtime = Handle::try_current().ok()?;
+    Some(Owned(runtime.spawn(work).abort_handle()))
 }
 
 impl Drop for Task {

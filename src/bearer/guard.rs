@@ -3,10 +3,12 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 
 use crate::{
-    AuthFuture, Authenticated, BoxError, Challenge, Clock, Rejection, RejectionKind, RequestHead,
-    attempts::{Attempts, Draw},
+    Answer, AuthFuture, Authenticated, BoxError, Challenge, Clock, Rejection, RejectionKind, RequestHead,
+    attempts::Attempts,
+    clock::TimedOut,
     credential::{Empty, Source},
-    token::{Claims, TokenError, TokenRevocation, TokenStatus, TokenVerifier, Verified, claimed_issuer},
+    time_limit::TimeLimit,
+    token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
 };
 
 /// Reads a token and asks the verifier of its issuer.
@@ -37,73 +39,66 @@ impl TokenCheck {
             Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
             Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
         };
-        if let Some(attempts) = request.attempts() {
-            return self.verify_within(attempts, token, request);
-        }
-        match self.verify(token, request.clock_ref()).now() {
-            Ok(verified) => self.conclude(verified),
-            Err(future) => {
-                let this = self.clone();
-                AuthFuture::boxed(async move { this.conclude(future.await).await })
-            }
+        match request.attempts() {
+            Some(attempts) => self.verify_within(attempts, token, request),
+            None => self.check(token, request.time_limit()),
         }
     }
 
-    /// A signature is costly to check: an attempt is taken before, unless the token is remembered.
+    /// A signature is costly to check: the budget of failed attempts is asked before, unless the token is remembered.
     fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
         let clock = request.clock_ref();
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
-            return self.conclude(Ok(claims));
+            return self.conclude(Ok(claims), request.time_limit());
         }
-        match attempts.draw().now() {
-            Ok(Err(exhausted)) => {
-                request.has_drawn(Draw::Settled(attempts.budget()));
-                AuthFuture::ready(Authenticated::Rejected(exhausted))
-            }
-            Ok(Ok(drawn)) => {
-                request.has_drawn(Draw::Held(drawn));
-                match self.verify(token, clock).now() {
-                    Ok(verified) => self.conclude(verified),
-                    Err(future) => {
-                        let this = self.clone();
-                        AuthFuture::boxed(async move { this.conclude(future.await).await })
+        request.has_asked();
+        match attempts.ask().now() {
+            Ok(Err(spent)) => AuthFuture::ready(Authenticated::Rejected(spent)),
+            Ok(Ok(())) => self.check(token, request.time_limit()),
+            Err(asking) => {
+                let (this, token, limit) = (self.clone(), token.to_vec(), request.time_limit().clone());
+                AuthFuture::bounded(async move {
+                    match asking.await {
+                        Ok(()) => this.check(&token, &limit).await,
+                        Err(spent) => Authenticated::Rejected(spent),
                     }
-                }
-            }
-            Err(drawing) => {
-                request.has_drawn(Draw::Settled(attempts.budget()));
-                let (this, token, clock) = (self.clone(), token.to_vec(), request.clock());
-                AuthFuture::boxed(async move {
-                    let drawn = match drawing.await {
-                        Ok(drawn) => drawn,
-                        Err(exhausted) => return Authenticated::Rejected(exhausted),
-                    };
-                    let found = this.conclude(this.verify(&token, &clock).await).await;
-                    if !matches!(&found, Authenticated::Rejected(rejection) if rejection.status().is_client_error()) {
-                        drawn.give_back();
-                    }
-                    found
                 })
             }
         }
     }
 
-    /// A token that verifies is good if it was not taken back.
     #[inline]
-    fn conclude(&self, verified: Result<Claims, TokenError>) -> AuthFuture {
+    fn check(&self, token: &[u8], limit: &TimeLimit) -> AuthFuture {
+        match self.verify(token, limit.clock()).now() {
+            Ok(verified) => self.conclude(verified, limit),
+            Err(future) => {
+                let (this, limit) = (self.clone(), limit.clone());
+                // The keys of an issuer are fetched within limits of their own.
+                AuthFuture::bounded(async move { this.conclude(future.await, &limit).await })
+            }
+        }
+    }
+
+    /// A token that verifies is good if it was not revoked.
+    #[inline]
+    fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit) -> AuthFuture {
         match (verified, &self.revocation) {
             (Ok(claims), Some(revocation)) => {
+                if let Err(error) = claims.check_revocable() {
+                    let refused = Refused::of(claims.into_principal(), error);
+                    return AuthFuture::ready(Authenticated::Rejected(self.judge.refuse(refused)));
+                }
                 let judge = Arc::clone(&self.judge);
-                revocation.status(&claims).map(move |status| judge.weigh(claims, status))
+                limit.bound(revocation.status(&claims), too_late).map(move |status| judge.weigh(claims, status))
             }
             (verified, _) => AuthFuture::ready(self.judge.conclude(verified)),
         }
     }
 
     #[inline]
-    fn verify(&self, token: &[u8], clock: &Clock) -> Verified {
-        let unknown = || Verified::ready(Err(TokenError::WrongIssuer));
-        self.verifier(token).map_or_else(unknown, |verifier| verifier.verify_bytes(token, clock))
+    fn verify(&self, token: &[u8], clock: &Clock) -> Answer<Result<Claims, Refused>> {
+        let unknown = || Answer::ready(Err(of_no_issuer(token, &self.verifiers)));
+        self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock))
     }
 
     /// The verifier of the issuer that the token names: what it says of itself chooses only among those that are known.
@@ -124,6 +119,10 @@ impl TokenCheck {
         let presented = self.source.read(&request.headers).ok().flatten();
         presented.is_some_and(|token| token.secret().split(|byte| *byte == b'.').count() == 3)
     }
+}
+
+fn too_late(late: TimedOut) -> Result<TokenStatus, BoxError> {
+    Err(format!("the list of revoked tokens {late}").into())
 }
 
 impl Judge {
@@ -147,34 +146,39 @@ impl Judge {
             .refused_by(LAYER)
     }
 
-    #[inline]
-    fn conclude(&self, verified: Result<Claims, TokenError>) -> Authenticated {
+    fn conclude(&self, verified: Result<Claims, Refused>) -> Authenticated {
         match verified {
             Ok(claims) => Authenticated::As(claims.into_principal()),
-            Err(error) => Authenticated::Rejected(self.refuse(error)),
+            Err(refused) => Authenticated::Rejected(self.refuse(refused)),
         }
     }
 
     fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>) -> Authenticated {
-        self.conclude(match status {
-            Ok(TokenStatus::Valid) => Ok(claims),
-            Ok(TokenStatus::Revoked) => Err(TokenError::Revoked),
-            Ok(TokenStatus::Suspended) => Err(TokenError::Suspended),
+        let error = match status {
+            Ok(TokenStatus::Valid) => return Authenticated::As(claims.into_principal()),
+            Ok(TokenStatus::Revoked) => TokenError::Revoked,
+            Ok(TokenStatus::Suspended) => TokenError::Suspended,
             Err(why) => return Authenticated::Rejected(Rejection::unavailable(why).refused_by(LAYER)),
-        })
+        };
+        Authenticated::Rejected(self.refuse(Refused::of(claims.into_principal(), error)))
     }
 
-    fn refuse(&self, error: TokenError) -> Rejection {
-        let rejection = match error {
+    fn refuse(&self, refused: Refused) -> Rejection {
+        let rejection = match refused.error {
             TokenError::Suspended => {
                 Rejection::new(RejectionKind::Suspended).challenge(Some(Arc::clone(&self.invalid)))
             }
-            TokenError::Unavailable(_) => return Rejection::unavailable(error).refused_by(LAYER),
+            TokenError::Unavailable(_) => return Rejection::unavailable(refused).refused_by(LAYER),
             TokenError::Expired => {
                 Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&self.expired)))
             }
             _ => Rejection::new(RejectionKind::InvalidToken).challenge(Some(Arc::clone(&self.invalid))),
         };
-        rejection.cause(error).refused_by(LAYER)
+        let holder = refused.holder.clone();
+        let rejection = rejection.cause(refused).refused_by(LAYER);
+        match holder {
+            Some(holder) => rejection.about(holder),
+            None => rejection,
+        }
     }
 }

@@ -1,21 +1,19 @@
-use std::{
-    borrow::Cow,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::Empty;
 use tower_service::Service;
 
-use super::{discovery, https::Https};
+use super::{
+    discovery,
+    get::{DESCRIPTION, Get, InTokio, KEY_SET, Over, place, without_user},
+    https::Https,
+};
 use crate::{
     Answer, BoxError, ConfigError,
-    token::{KeySource, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
+    token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
 /// Fetches a key set by its address, or by the address of its issuer.
@@ -42,14 +40,6 @@ enum Address {
     Issuer(String),
 }
 
-/// A larger document is no key set, and no description of an issuer.
-const LARGEST: usize = 256 * 1024;
-
-/// Asks for a document: the HTTP client without its type.
-trait Get: Send + Sync {
-    fn get(&self, uri: Uri) -> Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>>;
-}
-
 impl JwksClient {
     /// The key set at this address.
     pub fn new(url: impl Into<String>) -> Self {
@@ -63,7 +53,7 @@ impl JwksClient {
     }
 
     fn at(address: Address) -> Self {
-        let get = Https::new().map(|https| Arc::new(Over(Mutex::new(https))) as Arc<dyn Get>);
+        let get = Https::new().map(|https| Arc::new(InTokio(Over::new(https))) as Arc<dyn Get>);
         Self { address, hosts: Vec::new(), insecure: false, get }
     }
 
@@ -77,7 +67,7 @@ impl JwksClient {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        Self { get: Ok(Arc::new(Over(Mutex::new(service)))), ..self }
+        Self { get: Ok(Arc::new(Over::new(service))), ..self }
     }
 
     /// A host on which the key set of a discovered issuer may stand, beside the issuer's own.
@@ -86,26 +76,47 @@ impl JwksClient {
         self
     }
 
-    /// Takes `http:` too: whoever is on the way can put in keys of their own. For tests and for networks where nobody is.
+    /// Takes `http:` too: whoever can change the answer on its way can put in keys of their own. For tests, and for
+    /// networks where nobody can.
     pub fn insecure_http(self) -> Self {
         Self { insecure: true, ..self }
     }
 
-    fn uri(&self, text: &str) -> Result<Uri, String> {
-        let uri: Uri = text.parse().map_err(|_| format!("{text:?} is no URL"))?;
+    fn uri(&self, text: &str) -> Result<Uri, Fault> {
+        let fault = |what: &str, help| Err(Fault(format!("{} {what}", Shown(&without_user(text))), help));
+        let Ok(uri) = text.parse::<Uri>() else { return fault("is no URL", WHOLE) };
         // The library takes any port for one.
         let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
         if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
-            return Err(format!("{text:?} has no port that there is"));
+            return fault("has no port that there is", WHOLE);
         }
         match uri.scheme_str() {
-            _ if uri.host().is_none_or(str::is_empty) => Err(format!("{text:?} has no host")),
+            _ if uri.host().is_none_or(str::is_empty) => fault("has no host", WHOLE),
             Some("https") => Ok(uri),
             Some("http") if self.insecure => Ok(uri),
-            _ => Err(format!("{text:?} does not start with https")),
+            Some("http") => {
+                fault("starts with http and not with https: whoever can change the answer can replace the keys", PLAIN)
+            }
+            _ => fault("does not start with https", WHOLE),
         }
     }
 }
+
+/// What is wrong with an address, and what to do.
+#[derive(Debug)]
+struct Fault(String, &'static str);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.0, self.1)
+    }
+}
+
+impl Error for Fault {}
+
+const WHOLE: &str = "write the whole address (https://id.example.com/jwks.json)";
+const PLAIN: &str = "write https:// (https://id.example.com/jwks.json), or, for a test or a network that you trust, allow it: \
+    TokenVerifier::source(issuer, JwksClient::new(url).insecure_http())";
 
 impl KeySource for JwksClient {
     fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
@@ -113,11 +124,11 @@ impl KeySource for JwksClient {
         Answer::boxed(async move {
             let get = this.get.clone()?;
             let issuer = match &this.address {
-                Address::KeySet(url) => return get.get(this.uri(url)?).await,
+                Address::KeySet(url) => return get.get(this.uri(url)?, KEY_SET).await,
                 Address::Issuer(issuer) => issuer,
             };
             let home = this.uri(&discovery::address(issuer))?;
-            let document = get.get(home.clone()).await?;
+            let document = get.get(home.clone(), DESCRIPTION).await?;
             let keys = this.uri(&discovery::key_set(&document, issuer)?)?;
             // Another host than the issuer's would be the issuer's choice, and not the service's.
             let host = keys.host().unwrap_or_default();
@@ -127,7 +138,7 @@ impl KeySource for JwksClient {
                     format!("the jwks_uri of {issuer:?} is on {host:?}; if that is right, call .jwks_host({host:?})");
                 return Err(why.into());
             }
-            get.get(keys).await
+            get.get(keys, KEY_SET).await
         })
     }
 
@@ -136,6 +147,15 @@ impl KeySource for JwksClient {
             Address::Issuer(issuer) => Some(issuer),
             Address::KeySet(_) => None,
         }
+    }
+
+    fn location(&self) -> Option<Cow<'_, str>> {
+        let uri: Uri = match &self.address {
+            Address::KeySet(url) => url.parse(),
+            Address::Issuer(issuer) => discovery::address(issuer).parse(),
+        }
+        .ok()?;
+        Some(Cow::Owned(place(&uri)))
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {
@@ -152,12 +172,8 @@ impl KeySource for JwksClient {
             Address::Issuer(issuer) => self.uri(issuer).map(drop),
             Address::KeySet(_) => Ok(()),
         };
-        issuer.and_then(|()| self.uri(&url).map(drop)).map_err(|why| {
-            ConfigError::new(
-                format!("the keys cannot be fetched: {why}"),
-                "write the whole address (https://id.example.com/jwks.json)",
-            )
-        })
+        let fault = |Fault(what, help)| ConfigError::new(format!("the keys cannot be fetched: {what}"), help);
+        issuer.and_then(|()| self.uri(&url).map(drop)).map_err(fault)
     }
 }
 
@@ -172,42 +188,6 @@ fn check_key_set(url: &str) -> Result<(), ConfigError> {
             format!("call discover({issuer:?}), or give the address that the description has as jwks_uri"),
         )),
     }
-}
-
-/// A service of anybody's. It is cloned for each call, so that its own lock is not held across one.
-struct Over<S>(Mutex<S>);
-
-impl<S, B> Get for Over<S>
-where
-    S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    fn get(&self, uri: Uri) -> Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>> {
-        let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::pin(async move {
-            std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-            let request = Request::get(uri).header(header::ACCEPT, "application/json").body(Empty::new())?;
-            let response = service.call(request).await.map_err(Into::into)?;
-            if response.status() != StatusCode::OK {
-                return Err(format!("the answer is {}, and redirects are not followed", response.status()).into());
-            }
-            if !is_json(response.headers()) {
-                return Err("the answer is no JSON by its Content-Type".into());
-            }
-            let body = Limited::new(response.into_body(), LARGEST).collect().await;
-            Ok(body?.to_bytes())
-        })
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
-    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 impl TokenVerifier {
@@ -228,7 +208,7 @@ impl TokenVerifier {
 impl fmt::Debug for JwksClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwksClient")
-            .field("address", &self.address)
+            .field("location", &self.location())
             .field("insecure", &self.insecure)
             .finish_non_exhaustive()
     }

@@ -2,7 +2,6 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -10,12 +9,13 @@ use http::Request;
 use http_body_util::Empty;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
+    client::legacy::{Client, ResponseFuture},
     rt::TokioExecutor,
 };
 use rustls::crypto::CryptoProvider;
 use tower_service::Service;
 
+use super::connect::Tcp;
 use crate::ConfigError;
 
 /// The HTTP client of [`JwksClient`](super::JwksClient): HTTP/1.1 over TLS, and nothing that is not needed to fetch a
@@ -26,10 +26,7 @@ use crate::ConfigError;
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone)]
-pub struct Https(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
-
-/// Longer than this no host takes that is there.
-const CONNECT: Duration = Duration::from_secs(2);
+pub struct Https(Client<HttpsConnector<Tcp>, Empty<Bytes>>);
 
 impl Https {
     /// A client with the operating system's roots.
@@ -49,11 +46,7 @@ impl Https {
                 "install the operating system's root certificates (ca-certificates)",
             )
         })?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
+        let connector = tls.https_or_http().enable_http1().wrap_connector(Tcp);
         // Hours lie between two fetches: nothing is kept open for the next.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self(client))

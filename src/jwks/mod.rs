@@ -15,13 +15,19 @@
 //!
 //! Addresses come from the configuration and never from a token. Only HTTPS is spoken, unless a method says
 //! [`insecure_http`](JwksClient::insecure_http); no redirect is followed, no proxy is asked, no cookie is kept. A document
-//! has at most 256 KiB and is JSON by its content type. How often it is fetched is the
+//! has at most 256 KiB and is JSON by its content type; `Accept` names `application/jwk-set+json`, `application/json`, and
+//! anything else last. Errors and warnings name the address, without user, password and query. How often it is fetched is the
 //! [verifier's](crate::token::TokenVerifierBuilder) business.
 //!
 //! # TLS
 //!
 //! The process's default provider of rustls is taken where one is installed; else the one of the feature `tls-aws-lc` or
 //! `tls-ring`. Without either, building the verifier fails and says so. Roots are those of the operating system.
+//!
+//! # Runtime
+//!
+//! The built-in client needs a tokio runtime with IO. Where it has none, or where that ends, the fetch fails, the
+//! reason is in the log, and requests are answered by the keys that are there, or 503.
 //!
 //! # Another HTTP client
 //!
@@ -32,7 +38,9 @@
 //! Where the keys are in a file or in the configuration: [`KeySet`](crate::token::KeySet).
 
 mod client;
+mod connect;
 mod discovery;
+mod get;
 mod https;
 
 pub use self::{client::JwksClient, https::Https};

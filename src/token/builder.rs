@@ -228,7 +228,7 @@ impl TokenVerifierBuilder {
         Self { cache: Some(tokens), ..self }
     }
 
-    /// How old fetched keys are when they are fetched again; 15 minutes by default.
+    /// How old fetched keys are when they are fetched again; 15 minutes by default. Tokens that verify do not wait for it.
     pub fn refresh_after(mut self, age: Duration) -> Self {
         self.pace.fresh = age;
         self
@@ -242,7 +242,8 @@ impl TokenVerifierBuilder {
     }
 
     /// How long after a fetch, whatever came of it, there is no other; 30 seconds by default. A key that the issuer
-    /// begins to use at once is unknown for as long.
+    /// begins to use at once is unknown for as long. Without keys that can be used, the first retries come sooner: after 250
+    /// milliseconds, then after twice the time before, up to the cooldown.
     pub fn cooldown(mut self, wait: Duration) -> Self {
         self.pace.cooldown = wait;
         self
@@ -282,6 +283,7 @@ impl TokenVerifierBuilder {
         if self.cache == Some(0) {
             return wrong("the TokenVerifier's cache has no room", "leave it out, or give it a thousand tokens");
         }
+        let issuer: Arc<str> = self.issuer.into();
         let keys = match self.keys {
             From::Fixed(keys) if keys.is_empty() => {
                 return wrong("the TokenVerifier has no key", "give it the issuer's public keys");
@@ -289,20 +291,17 @@ impl TokenVerifierBuilder {
             From::Fixed(keys) => Keys::Fixed(keys),
             From::Source(source) => {
                 source.check_config()?;
-                if let Some(other) = source.issuer().filter(|known| **known != *self.issuer) {
+                if let Some(other) = source.issuer().filter(|known| **known != *issuer) {
                     return Err(ConfigError::new(
-                        format!(
-                            "the TokenVerifier is for tokens of {:?}, and its keys are those of {other:?}",
-                            self.issuer
-                        ),
+                        format!("the TokenVerifier is for tokens of {issuer:?}, and its keys are those of {other:?}"),
                         "write the issuer the same in both places, exactly as it stands in the tokens' iss",
                     ));
                 }
-                Keys::Fetched(Fetched::new(source, self.pace, self.rsa))
+                Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, self.rsa))
             }
         };
         Ok(TokenVerifier(Arc::new(Verifier {
-            issuer: self.issuer.into(),
+            issuer,
             audiences: self.audiences,
             types: self.types,
             missing_type: self.missing_type,

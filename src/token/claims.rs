@@ -8,6 +8,7 @@ use std::{
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::error::TokenError;
 use crate::Principal;
 
 /// What a token says, after everything about it has been checked.
@@ -26,6 +27,8 @@ pub struct Claims {
     pub(super) expires_at: SystemTime,
     pub(super) not_before: Option<SystemTime>,
     pub(super) issued_at: Option<SystemTime>,
+    /// `jti` is there and no string.
+    pub(super) odd_id: bool,
 }
 
 impl Claims {
@@ -55,6 +58,16 @@ impl Claims {
     #[must_use]
     pub const fn issued_at(&self) -> Option<SystemTime> {
         self.issued_at
+    }
+}
+
+impl Claims {
+    /// Whether a list of revoked tokens can know the token: by an id that is one, and by when it was issued.
+    pub(crate) fn check_revocable(&self) -> Result<(), TokenError> {
+        if self.odd_id {
+            return Err(TokenError::BadClaim("jti is no string, and a list of revoked tokens is asked"));
+        }
+        self.issued_at.map(drop).ok_or(TokenError::BadClaim("iat is missing, and a list of revoked tokens is asked"))
     }
 }
 
@@ -98,6 +111,7 @@ pub(super) struct Raw<'de> {
     pub(super) not_before: Option<Date>,
     pub(super) issued: Option<Date>,
     pub(super) id: Option<Cow<'de, str>>,
+    pub(super) odd_id: bool,
     pub(super) client: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
     pub(super) scopes: Texts<'de>,
@@ -176,6 +190,67 @@ impl<'de> Deserialize<'de> for Text<'de> {
         }
 
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A text that nobody has asked for: a value of another type is none, and not refused.
+pub(super) enum Unasked<'de> {
+    Text(Cow<'de, str>),
+    Null,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Unasked<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UnaskedVisitor;
+
+        impl<'de> Visitor<'de> for UnaskedVisitor {
+            type Value = Unasked<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Null)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Other)
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Other)
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Other)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Unasked<'de>, E> {
+                Ok(Unasked::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Unasked<'de>, A::Error> {
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Unasked::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unasked<'de>, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Unasked::Other)
+            }
+        }
+
+        deserializer.deserialize_any(UnaskedVisitor)
     }
 }
 

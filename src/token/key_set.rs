@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc};
 
+use serde_json::Value;
+
 use super::{algorithm::Algorithm, key::VerifyingKey};
 use crate::ConfigError;
 
@@ -27,21 +29,39 @@ impl KeySet {
     /// # Errors
     /// When it is no set, has more than 64 keys, or none that can be used.
     pub fn from_json(document: &[u8]) -> Result<Self, ConfigError> {
-        let keys = read(document, Algorithm::Rs256).map_err(|what| faulty(&what))?;
-        if keys.is_empty() {
-            return Err(faulty("no key in it can be used"));
-        }
-        Ok(Self(keys.into()))
+        Self::read(document, Algorithm::Rs256, true).map_err(|what| faulty(&what))
     }
 
     /// A set that somebody publishes: without secrets.
     pub(super) fn published(document: &[u8], rsa: Algorithm) -> Result<Self, String> {
-        let mut keys = read(document, rsa)?;
-        keys.retain(|key| !key.is_secret());
-        if keys.is_empty() {
-            return Err("no key in the set can be used".to_owned());
+        Self::read(document, rsa, false)
+    }
+
+    fn read(document: &[u8], rsa: Algorithm, secrets: bool) -> Result<Self, String> {
+        let set: Value = serde_json::from_slice(document).map_err(|error| format!("it is no JSON: {error}"))?;
+        let keys = set.get("keys").and_then(Value::as_array).ok_or("it has no list `keys`")?;
+        if keys.len() > MOST_KEYS {
+            return Err(format!("it has {} keys, and at most {MOST_KEYS} are read", keys.len()));
         }
-        Ok(Self(keys.into()))
+        let (mut good, mut first_fault) = (Vec::new(), None);
+        for (place, key) in keys.iter().enumerate() {
+            let read = VerifyingKey::read_jwk(key.clone(), rsa).and_then(|key| {
+                let fits = secrets || !key.is_secret();
+                if fits { Ok(key) } else { Err("it is a secret in a set that is published".to_owned()) }
+            });
+            match read {
+                Ok(key) => good.push(key),
+                Err(why) => {
+                    tracing::debug!(target: "tower_auth", place, why, "a key of a set is left out");
+                    first_fault.get_or_insert(why);
+                }
+            }
+        }
+        match first_fault {
+            _ if !good.is_empty() => Ok(Self(good.into())),
+            None => Err("no key in the set can be used: it has none".to_owned()),
+            Some(why) => Err(format!("no key in the set can be used (the first: {why})")),
+        }
     }
 
     /// How many keys it has.
@@ -61,6 +81,11 @@ impl KeySet {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether no key has an id: then those of tokens tell nothing.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.0.iter().all(|key| key.key_id().is_none())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.0.iter()
     }
@@ -76,22 +101,6 @@ impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter()).finish()
     }
-}
-
-fn read(document: &[u8], rsa: Algorithm) -> Result<Vec<VerifyingKey>, String> {
-    let set: serde_json::Value = serde_json::from_slice(document).map_err(|error| format!("it is no JSON: {error}"))?;
-    let keys = set.get("keys").and_then(serde_json::Value::as_array).ok_or("it has no list `keys`")?;
-    if keys.len() > MOST_KEYS {
-        return Err(format!("it has {} keys, and at most {MOST_KEYS} are read", keys.len()));
-    }
-    let mut good = Vec::new();
-    for (place, key) in keys.iter().enumerate() {
-        match VerifyingKey::read_jwk(key.clone(), rsa) {
-            Ok(key) => good.push(key),
-            Err(why) => tracing::debug!(target: "tower_auth", place, why, "a key of a set is left out"),
-        }
-    }
-    Ok(good)
 }
 
 fn faulty(what: &str) -> ConfigError {

@@ -24,12 +24,29 @@ impl Material {
     }
 }
 
+const SEQUENCE: u8 = 0x30;
+
 /// Modulus and exponent of an `RSAPublicKey`.
 pub(super) fn rsa_from_der(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (inside, []) = take(der, 0x30)? else { return None };
+    let (inside, []) = take(der, SEQUENCE)? else { return None };
     let (n, rest) = take(inside, 0x02)?;
     let (e, []) = take(rest, 0x02)? else { return None };
     Some((without_leading_zeros(n).to_vec(), without_leading_zeros(e).to_vec()))
+}
+
+/// The `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1), as it stands there. Nothing else of it is read.
+pub(super) fn spki_of_certificate(der: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = take(der, SEQUENCE)?;
+    let (mut fields, _) = take(certificate, SEQUENCE)?;
+    // The version, which may be missing; serial number, algorithm, issuer, validity, subject.
+    if let Some((_, rest)) = take(fields, 0xa0) {
+        fields = rest;
+    }
+    for tag in [0x02, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        fields = take(fields, tag)?.1;
+    }
+    let (_, rest) = take(fields, SEQUENCE)?;
+    Some(&fields[..fields.len() - rest.len()])
 }
 
 pub(super) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
@@ -52,7 +69,22 @@ fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Material, rsa_from_der};
+    use super::{Material, rsa_from_der, spki_of_certificate};
+
+    #[test]
+    fn a_broken_certificate_has_no_key() {
+        let key = [0x30, 0x02, 0x05, 0x00];
+        let fields = [&[0x02, 0x01, 0x07][..], &[0x30, 0x00].repeat(4), &key, &[0xa3, 0x00]].concat();
+        for version in [&[][..], &[0xa0, 0x03, 0x02, 0x01, 0x02]] {
+            let length = u8::try_from(version.len() + fields.len()).unwrap();
+            let der = [&[0x30, length + 2, 0x30, length][..], version, &fields].concat();
+            assert_eq!(spki_of_certificate(&der), Some(&key[..]));
+            for end in 0..der.len() {
+                assert_eq!(spki_of_certificate(&der[..end]), None, "{end}");
+            }
+        }
+        assert_eq!(spki_of_certificate(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
+    }
 
     #[test]
     fn broken_der_is_nothing() {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::claims::{Raw, Text, Texts};
+use super::claims::{Raw, Text, Texts, Unasked};
 
 /// The name of a claim, or with a slash in front the way to one inside another (RFC 6901).
 #[derive(Clone, Debug)]
@@ -75,6 +75,7 @@ impl<'de> Visitor<'de> for &Names {
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
                 _ if self.any_inside(name) => self.inside(name, &members.next_value()?, &mut raw)?,
+                "jti" | "client_id" if !self.is_asked(name) => unasked(name, members.next_value()?, &mut raw),
                 _ => self.other(name, &mut members, &mut raw)?,
             }
         }
@@ -117,6 +118,11 @@ impl Names {
         Ok(())
     }
 
+    /// Whether a part of a principal stands in this claim.
+    fn is_asked(&self, claim: &str) -> bool {
+        self.all().any(|name| name.claim == claim)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Name> {
         let rest = [&self.roles, &self.organizations, &self.account, &self.plan];
         [&self.subject, &self.scopes].into_iter().chain(rest.into_iter().flatten())
@@ -144,6 +150,10 @@ impl Names {
                 *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is no string"))?);
             }
         }
+        if claim == "jti" {
+            raw.id = text(value);
+            raw.odd_id = raw.id.is_none() && !value.is_null();
+        }
         let wrong = || E::custom("a claim inside another is no list of strings");
         for (name, place) in
             [(self.roles.as_ref(), &mut raw.roles), (self.organizations.as_ref(), &mut raw.organizations)]
@@ -157,6 +167,13 @@ impl Names {
         }
         Ok(())
     }
+}
+
+/// An id that nothing is made of: one that is no string is as good as none.
+fn unasked<'de>(name: &str, value: Unasked<'de>, raw: &mut Raw<'de>) {
+    raw.odd_id |= name == "jti" && matches!(value, Unasked::Other);
+    let Unasked::Text(text) = value else { return };
+    *(if name == "jti" { &mut raw.id } else { &mut raw.client }) = Some(text);
 }
 
 fn text<'a>(value: &Value) -> Option<Cow<'a, str>> {

@@ -5,20 +5,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{
-    sync::Notify,
-    time::{sleep, timeout},
-};
+use tokio::sync::Notify;
 
 use super::{
-    keys::Fetched,
+    keys::{Fetched, Slept},
     verifier::{Keys, TokenVerifier},
 };
 use crate::{BoxError, Clock, Health, Task};
 
 impl TokenVerifier {
-    /// Fetches the keys now, and again before they are old, for as long as the task is kept. Without it the first request
-    /// after that time waits for the fetch. Call it inside a tokio runtime.
+    /// Fetches the keys now, and again before they are old, for as long as the task is kept. Without it, the first request
+    /// waits for the first fetch, and later ones begin the others without waiting. After a failure it tries again as requests
+    /// would. A fetch that has begun belongs to the verifier, and may end after the task. Call it inside a tokio runtime.
     ///
     /// ```
     /// use tower_auth::{BoxError, TokenVerifier};
@@ -41,7 +39,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Waits until there are keys, at most for this long. Fixed keys are always there.
+    /// Waits until there are keys, at most for this long, and tries again soon while the issuer does not answer. Fixed keys
+    /// are always there.
     ///
     /// # Errors
     /// When they could not be had in time: the last reason.
@@ -49,15 +48,17 @@ impl TokenVerifier {
         let Keys::Fetched(keys) = &self.0.keys else { return Ok(()) };
         let clock = Clock::system();
         let there = async {
+            let mut slept = Slept::default();
             while keys.current(clock.now()).0.is_none() {
-                if let Some(fetch) = keys.fetch(&clock) {
-                    drop(fetch.await);
+                if keys.fetch(&clock, slept).await.is_some_and(|fetched| fetched.is_ok()) {
+                    break;
                 }
                 // A source that fails at once does not keep the thread from the end of the patience.
-                sleep(Duration::from_millis(20)).await;
+                clock.sleep(LOOK).await;
+                slept = slept.more(LOOK, keys.begun());
             }
         };
-        timeout(patience, there).await.map_err(|_| {
+        clock.within(patience, there).await.map_err(|_| {
             let (issuer, why) = (self.issuer(), keys.failure());
             format!("no keys for the tokens of {issuer:?} within {patience:?}: {why}").into()
         })
@@ -81,22 +82,27 @@ fn health(keys: &Fetched) -> Health {
     }
 }
 
+/// How often keys are looked for that others may have fetched.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Four fifths of the way to old keys are fetched again; after a failure, as soon as the cooldown allows.
 async fn refresh(keys: Arc<Fetched>, stop: Arc<Notify>) {
     let clock = Clock::system();
+    let mut slept = Slept::default();
     loop {
-        if let Some(fetch) = keys.fetch(&clock) {
-            // What is under way is driven to its end, unless somebody does not want to wait for it.
-            tokio::select! {
-                _ = fetch => {}
-                () = stop.notified() => return,
-            }
-        }
-        let ahead = keys.pace.fresh / 5 * 4;
-        let wait = if keys.trouble().is_some() { keys.pace.cooldown } else { ahead.max(keys.pace.cooldown) };
         tokio::select! {
-            () = sleep(wait.max(Duration::from_millis(10))) => {}
+            _ = keys.fetch(&clock, slept) => {}
             () = stop.notified() => return,
         }
+        let ahead = keys.pace.fresh / 5 * 4;
+        let cooldown = keys.retry_after(clock.now());
+        let wait = if keys.trouble().is_some() { cooldown } else { ahead.max(cooldown) };
+        let wait = wait.max(Duration::from_millis(10));
+        let begun = keys.begun();
+        tokio::select! {
+            () = clock.sleep(wait) => {}
+            () = stop.notified() => return,
+        }
+        slept = Slept { since: begun, time: wait };
     }
 }

@@ -32,8 +32,10 @@ use crate::{Answer, BoxError};
     note = "implement `status` for it; the page of the trait shows a whole one"
 )]
 pub trait TokenRevocation: Send + Sync + 'static {
-    /// How things stand with this token: by its `jti` ([`credential_id`](crate::Principal::credential_id)), its subject and
-    /// when it was issued. The future must own what it needs; it may be dropped at any await.
+    /// How things stand with this token, which has an `iat`: by its `jti` ([`credential_id`](crate::Principal::credential_id)),
+    /// its subject and when it was issued. The future must own what it needs; it may be dropped at any await. It is dropped, and
+    /// the request is refused with 503, when it takes longer than [`AuthLayer::answer_within`](crate::AuthLayer::answer_within),
+    /// 5 s by default.
     fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>>;
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
@@ -6,8 +6,8 @@ use crate::{Answer, BoxError, ConfigError};
 
 /// Where an issuer's key set comes from: the bytes of a JSON Web Key Set, fetched again and again.
 ///
-/// It is asked by one request at a time, never more often than the cooldown allows, and given up after the time that
-/// the verifier sets.
+/// It is asked by one request at a time, no more often than the verifier's cooldown allows, and for no longer than the
+/// verifier's timeout. The future is polled in the runtime in which it was made; a panic in it is a failed fetch.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -40,6 +40,11 @@ pub trait KeySource: Send + Sync + 'static {
         None
     }
 
+    /// Where the keys come from, such as a URL, for logs and errors; it must hold no secret. None by default.
+    fn location(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Whether the source was put together rightly; asked once, when a verifier is built.
     ///
     /// # Errors
@@ -56,6 +61,10 @@ impl<T: KeySource + ?Sized> KeySource for Arc<T> {
 
     fn issuer(&self) -> Option<&str> {
         (**self).issuer()
+    }
+
+    fn location(&self) -> Option<Cow<'_, str>> {
+        (**self).location()
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

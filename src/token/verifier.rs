@@ -24,7 +24,7 @@ use crate::{
     json::{self, JsonLimits},
 };
 
-/// What a verifier answers: ready where the keys are there, boxed where they have to be fetched.
+/// What a verifier answers: ready where the keys are there, boxed where a fetch has to be begun or waited for.
 ///
 /// ```
 /// use tower_auth::{Answer, token::{TokenError, Verified}};
@@ -98,72 +98,24 @@ const MOST_TRIES: usize = 4;
 impl TokenVerifier {
     /// Who the token stands for, or why not.
     ///
-    /// Time is that of the clock; a token without fault is answered at once, unless its key has to be fetched.
+    /// Time is that of the clock. The answer has to be waited for only where the token's key is not known and is being
+    /// fetched: one that verifies with the keys in memory is answered at once, also while those are due to be fetched again.
     #[inline]
     pub fn verify(&self, token: &str, clock: &Clock) -> Verified {
         self.verify_bytes(token.as_bytes(), clock)
     }
 
-    pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> Verified {
-        let now = clock.now();
-        let keys = match &self.0.keys {
-            Keys::Fixed(keys) => return Answer::ready(self.0.verify(token, keys, now)),
-            Keys::Fetched(keys) => keys,
-        };
-        let (set, due) = keys.current(now);
-        // What could not be good under any keys fetches none.
-        let outcome = match &set {
-            Some(set) => self.0.verify(token, set, now),
-            None => self.0.look(token).and(Err(TokenError::UnknownKey)),
-        };
-        let unknown = match &outcome {
-            Err(TokenError::UnknownKey) => true,
-            // It names no key: the one that signed it may be new.
-            Err(TokenError::BadSignature) => self.0.look(token).is_ok_and(|(_, header)| header.kid.is_none()),
-            _ => false,
-        };
-        let possible = if outcome.is_ok() { Ok(()) } else { self.0.could_be_good(token, now) };
-        if possible.is_ok()
-            && (due || unknown)
-            && let Some(fetch) = keys.fetch(clock)
-        {
-            let (this, token, clock) = (self.clone(), token.to_vec(), clock.clone());
-            return Answer::boxed(async move {
-                match (fetch.await, set) {
-                    (Ok(set), _) | (Err(_), Some(set)) => this.0.verify(&token, &set, clock.now()),
-                    (Err(why), None) => Err(TokenError::Unavailable(why)),
-                }
-            });
-        }
-        // Another thread's fetch may have ended since the keys were looked at.
-        let (outcome, set) = match unknown.then(|| keys.current(now).0).flatten() {
-            Some(newer) if set.as_ref().is_none_or(|set| !set.is_same(&newer)) => {
-                (self.0.verify(token, &newer, now), Some(newer))
-            }
-            _ => (outcome, set),
-        };
-        Answer::ready(match (outcome, set) {
-            (Err(TokenError::UnknownKey), None) if possible.is_ok() => Err(TokenError::Unavailable(keys.failure())),
-            // That it cannot be read needs no key to be told.
-            (Err(TokenError::UnknownKey), None) => match possible {
-                Err(malformed @ TokenError::Malformed(_)) => Err(malformed),
-                _ => Err(TokenError::UnknownKey),
-            },
-            (outcome, _) => outcome,
+    /// Who holds a token whose signature holds, whatever else is wrong with it.
+    #[cold]
+    pub(super) fn holder(&self, token: &[u8]) -> Option<Principal> {
+        let claims = decode(Compact::split(token, self.0.longest).ok()?.claims).ok()?;
+        let raw = json::from_slice_seed(&self.0.names, &claims, &LIMITS).ok()?;
+        let builder = Principal::builder(raw.subject.unwrap_or_default()).method(AuthMethod::Token);
+        let builder = builder.issuer(Arc::clone(&self.0.issuer));
+        Some(match raw.id {
+            Some(id) => builder.credential_id(id).build(),
+            None => builder.build(),
         })
-    }
-
-    /// The claims of a token that was verified before, where they are remembered and still good.
-    pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
-        let cache = self.0.cache.as_ref()?;
-        let claims = match &self.0.keys {
-            Keys::Fixed(keys) => cache.get(&Cache::place(token, self.0.longest), keys)?,
-            Keys::Fetched(keys) => match keys.current(clock.now()) {
-                (Some(keys), false) => cache.get(&Cache::place(token, self.0.longest), &keys)?,
-                _ => return None,
-            },
-        };
-        self.0.in_time(claims, clock.now()).ok()
     }
 
     /// The longest token that it looks at.
@@ -187,7 +139,7 @@ pub(crate) fn claimed_issuer(token: &[u8], longest: usize) -> Option<String> {
 
 impl Verifier {
     /// What can be seen without a key.
-    fn look<'a>(&self, token: &'a [u8]) -> Result<(Compact<'a>, Cow<'_, Header>), TokenError> {
+    pub(super) fn look<'a>(&self, token: &'a [u8]) -> Result<(Compact<'a>, Cow<'_, Header>), TokenError> {
         let compact = Compact::split(token, self.longest)?;
         let header = match self.usual.get() {
             Some((bytes, header)) if **bytes == *compact.header => Cow::Borrowed(header),
@@ -198,13 +150,13 @@ impl Verifier {
 
     /// Whether there can be a key by which it is good. It is nobody's business but the fetching's: only what is signed is
     /// told of.
-    fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
+    pub(super) fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
         let (compact, header) = self.look(token)?;
         decode(compact.signature)?;
         self.in_time(self.judge(&header, &decode(compact.claims)?)?, now).map(drop)
     }
 
-    fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
+    pub(super) fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
         let remembered = self.cache.as_ref().map(|cache| (cache, Cache::place(token, self.longest)));
         if let Some((cache, place)) = &remembered
             && let Some(claims) = cache.get(place, keys)
@@ -236,13 +188,17 @@ impl Verifier {
         Ok(claims)
     }
 
+    pub(super) fn read<'a>(&self, claims: &'a [u8]) -> Result<Raw<'a>, TokenError> {
+        json::from_slice_seed(&self.names, claims, &LIMITS)
+            .map_err(|_| TokenError::Malformed("its claims cannot be read"))
+    }
+
     /// Everything but time. Only what is signed comes here.
     fn judge(&self, header: &Header, claims: &[u8]) -> Result<Claims, TokenError> {
         if !self.takes_type(header.typ.as_deref()) {
             return Err(TokenError::WrongType);
         }
-        let raw = json::from_slice_seed(&self.names, claims, &LIMITS)
-            .map_err(|_| TokenError::Malformed("its claims cannot be read"))?;
+        let raw = self.read(claims)?;
         if raw.issuer.as_deref() != Some(&*self.issuer) {
             return Err(TokenError::WrongIssuer);
         }
@@ -265,10 +221,12 @@ impl Verifier {
             Some(read) => Some(read(claims).ok_or(TokenError::BadClaim("the service's own claims cannot be read"))?),
         };
         let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
-        Ok(Claims { principal: principal(raw, Arc::clone(&self.issuer), extra)?, expires_at, not_before, issued_at })
+        let odd_id = raw.odd_id;
+        let principal = principal(raw, Arc::clone(&self.issuer), extra)?;
+        Ok(Claims { principal, expires_at, not_before, issued_at, odd_id })
     }
 
-    fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
+    pub(super) fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
         // Good before the second that is named, and no longer in it (RFC 7519, section 4.1.4).
         let late = now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway);
         if late {
@@ -289,10 +247,11 @@ impl Verifier {
     }
 }
 
-/// The keys that a header can mean: of its algorithm, and of its `kid` where it has one.
+/// The keys that a header can mean: of its algorithm, and of its `kid` where it has one and the keys have any.
 fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = &'a VerifyingKey> {
     let fits = |key: &&VerifyingKey| {
-        let named = header.kid.as_deref().is_none_or(|kid| key.key_id() == Some(kid));
+        let is_named = |kid| key.key_id().map_or_else(|| keys.is_nameless(), |id| id == kid);
+        let named = header.kid.as_deref().is_none_or(is_named);
         named && key.algorithm() == header.algorithm
     };
     keys.iter().filter(fits).take(MOST_TRIES)

@@ -19,7 +19,7 @@ use tower_auth::{
 };
 
 use super::{
-    AUDIENCE, FRESH, Fate, ISSUER, OLD, key_set, noon,
+    AUDIENCE, FRESH, Fate, ISSUER, OLD, STRANGER, Signer, key_set, noon,
     server::{Act, Issuer, JWKS},
     verdict,
 };
@@ -188,8 +188,11 @@ async fn a_description_over_a_socket_is_read_as_strictly_as_keys() {
     let client = JwksClient::discover(&*issuer).insecure_http();
     let tokens = TokenVerifier::source(issuer.clone(), client).audience(AUDIENCE).build().unwrap();
     let hand = noon();
-    let token = OLD.sign(&OLD.header(), &issuer);
-    let fate = async || Fate::from(&verdict(tokens.verify(&token, &Clock::from(&hand))).await);
+    let fate_of = async |signer: &Signer| {
+        let token = signer.sign(&signer.header(), &issuer);
+        Fate::from(&verdict(tokens.verify(&token, &Clock::from(&hand))).await)
+    };
+    let fate = async || fate_of(&OLD).await;
 
     server.serve("/elsewhere", Act::json(good.as_bytes()));
     let moved = Act::answer("302 Found", &["location: /elsewhere", "content-type: application/json"], good.as_bytes());
@@ -208,11 +211,14 @@ async fn a_description_over_a_socket_is_read_as_strictly_as_keys() {
     server.serve("/new.json", Act::publish(&[&OLD]));
     server.serve(path, Act::json(about(&*issuer, server.url("/new.json")).to_string().as_bytes()));
     hand.advance(FRESH);
-    assert_eq!((fate().await, server.requests()), (Fate::Good, 9));
+    // A good token does not wait for it, and one of an unknown key does.
+    assert_eq!((fate_of(&STRANGER).await, server.requests()), (Fate::UnknownKey, 9));
+    assert_eq!(fate().await, Fate::Good);
     assert!(server.heads()[8].starts_with("GET /new.json "));
     // The issuer is down: the old keys stay.
     server.serve(path, Act::answer("500 Internal Server Error", &[], b""));
     hand.advance(FRESH);
+    assert_eq!((fate_of(&STRANGER).await, server.requests()), (Fate::Unavailable, 10));
     assert_eq!((fate().await, server.requests()), (Fate::Good, 10));
 }
 

@@ -68,5 +68,5 @@ fn r069_freddy_starts_with_an_issuer_that_misbehaves() {
     let server = freddy(&issuer.url(JWKS));
     assert_eq!(models(&server, &OLD.token()).status, 503);
     assert_eq!(models(&server, server.demo("token")).status, 200);
-    assert_eq!(issuer.requests(), 1, "the cooldown holds while it waits");
+    assert!(issuer.requests() > 1, "it is tried again while it waits");
 }

@@ -8,8 +8,8 @@ mod misbehaving;
 mod over;
 mod pace;
 mod refreshes;
-mod server;
-mod source;
+pub(crate) mod server;
+pub(crate) mod source;
 mod task;
 
 use std::{
@@ -31,76 +31,76 @@ use tower_auth::{
 use self::source::{Does, Script};
 use crate::support::server::PATIENCE;
 
-const ISSUER: &str = "https://id.example.com/";
-const AUDIENCE: &str = "https://api.example.com";
+pub(crate) const ISSUER: &str = "https://id.example.com/";
+pub(crate) const AUDIENCE: &str = "https://api.example.com";
 
 /// What a verifier has by default.
-const FRESH: Duration = Duration::from_secs(15 * 60);
-const STALE: Duration = Duration::from_secs(24 * 3600);
-const COOLDOWN: Duration = Duration::from_secs(30);
-const FETCH: Duration = Duration::from_secs(5);
+pub(crate) const FRESH: Duration = Duration::from_secs(15 * 60);
+pub(crate) const STALE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const COOLDOWN: Duration = Duration::from_secs(30);
+pub(crate) const FETCH: Duration = Duration::from_secs(5);
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// The smallest step of a manual clock.
-const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// A key of the issuer, and the name that it is published under.
-struct Signer {
-    id: &'static str,
-    seed: u8,
+pub(crate) struct Signer {
+    pub(crate) id: &'static str,
+    pub(crate) seed: u8,
 }
 
-const OLD: Signer = Signer { id: "old", seed: 1 };
-const NEW: Signer = Signer { id: "new", seed: 2 };
+pub(crate) const OLD: Signer = Signer { id: "old", seed: 1 };
+pub(crate) const NEW: Signer = Signer { id: "new", seed: 2 };
 /// A key that the issuer never publishes.
-const STRANGER: Signer = Signer { id: "stranger", seed: 3 };
+pub(crate) const STRANGER: Signer = Signer { id: "stranger", seed: 3 };
 
 impl Signer {
     /// The private key as PKCS #8 (RFC 8410, section 7).
-    fn pkcs8(&self) -> Vec<u8> {
+    pub(crate) fn pkcs8(&self) -> Vec<u8> {
         [&b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..], &[self.seed; 32]].concat()
     }
 
-    fn key(&self) -> EncodingKey {
+    pub(crate) fn key(&self) -> EncodingKey {
         EncodingKey::from_ed_der(&self.pkcs8())
     }
 
     /// The public key as it stands in a set.
-    fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let mut jwk = Jwk::from_encoding_key(&self.key(), Algorithm::EdDSA).unwrap();
         jwk.common.key_id = Some(self.id.to_owned());
         serde_json::to_value(jwk).unwrap()
     }
 
-    fn header(&self) -> Header {
+    pub(crate) fn header(&self) -> Header {
         let (typ, kid) = (Some("at+jwt".to_owned()), Some(self.id.to_owned()));
         Header { typ, kid, ..Header::new(Algorithm::EdDSA) }
     }
 
-    fn sign(&self, header: &Header, issuer: &str) -> String {
+    pub(crate) fn sign(&self, header: &Header, issuer: &str) -> String {
         encode(header, &claims(issuer), &self.key()).unwrap()
     }
 
     /// A token without fault.
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.sign(&self.header(), ISSUER)
     }
 }
 
 /// Claims that are good until the year 2100.
-fn claims(issuer: &str) -> Value {
+pub(crate) fn claims(issuer: &str) -> Value {
     json!({ "iss": issuer, "aud": AUDIENCE, "sub": "ann", "exp": 4_102_444_800_u64, "scope": "read" })
 }
 
 /// The document of an issuer that has these keys.
-fn key_set(signers: &[&Signer]) -> Bytes {
+pub(crate) fn key_set(signers: &[&Signer]) -> Bytes {
     let keys: Vec<Value> = signers.iter().map(|signer| signer.jwk()).collect();
     json!({ "keys": keys }).to_string().into()
 }
 
 /// What becomes of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Good,
     UnknownKey,
     Malformed,
@@ -121,12 +121,12 @@ impl From<&Result<Claims, TokenError>> for Fate {
 }
 
 /// Waits for a verdict, and not for ever.
-async fn verdict(verified: Verified) -> Result<Claims, TokenError> {
+pub(crate) async fn verdict(verified: Verified) -> Result<Claims, TokenError> {
     tokio::time::timeout(PATIENCE, verified).await.expect("a verdict comes")
 }
 
 /// Why there are no keys.
-async fn reason(verified: Verified) -> String {
+pub(crate) async fn reason(verified: Verified) -> String {
     match verdict(verified).await {
         Err(TokenError::Unavailable(why)) => why.to_string(),
         other => panic!("there are keys: {other:?}"),
@@ -134,7 +134,7 @@ async fn reason(verified: Verified) -> String {
 }
 
 /// Polls once: what is not there then has to be waited for.
-fn at_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+pub(crate) fn at_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
     match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -142,46 +142,46 @@ fn at_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
 }
 
 /// A verifier whose keys come from a script, on a clock that the test turns.
-struct Desk {
-    source: Arc<Script>,
-    hand: ManualClock,
-    tokens: TokenVerifier,
+pub(crate) struct Desk {
+    pub(crate) source: Arc<Script>,
+    pub(crate) hand: ManualClock,
+    pub(crate) tokens: TokenVerifier,
 }
 
 impl Desk {
-    fn new(first: Does) -> Self {
+    pub(crate) fn new(first: Does) -> Self {
         Self::built(first, |builder| builder)
     }
 
-    fn built(first: Does, change: impl FnOnce(TokenVerifierBuilder) -> TokenVerifierBuilder) -> Self {
+    pub(crate) fn built(first: Does, change: impl FnOnce(TokenVerifierBuilder) -> TokenVerifierBuilder) -> Self {
         let source = Script::new(first);
         let builder = TokenVerifier::source(ISSUER, Arc::clone(&source)).audience(AUDIENCE);
         Self { source, hand: noon(), tokens: change(builder).build().unwrap() }
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::from(&self.hand)
     }
 
-    fn verify(&self, signer: &Signer) -> Verified {
+    pub(crate) fn verify(&self, signer: &Signer) -> Verified {
         self.tokens.verify(&signer.token(), &self.clock())
     }
 
-    async fn fate(&self, signer: &Signer) -> Fate {
+    pub(crate) async fn fate(&self, signer: &Signer) -> Fate {
         Fate::from(&verdict(self.verify(signer)).await)
     }
 
     /// Turns the clock forward.
-    fn later(&self, by: Duration) {
+    pub(crate) fn later(&self, by: Duration) {
         self.hand.advance(by);
     }
 }
 
 /// A tick before this time is over.
-fn just_before(time: Duration) -> Duration {
+pub(crate) fn just_before(time: Duration) -> Duration {
     time.checked_sub(TICK).unwrap()
 }
 
-fn noon() -> ManualClock {
+pub(crate) fn noon() -> ManualClock {
     ManualClock::at("2026-06-02T12:00:00Z")
 }

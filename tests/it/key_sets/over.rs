@@ -144,8 +144,8 @@ async fn p26_a_service_that_is_not_ready_is_a_failure() {
         let tokens = built(JwksClient::new(URL).over(service)).unwrap();
         reason(tokens.verify(&OLD.token(), &Clock::from(&noon()))).await
     };
-    assert_eq!(reason(Unready(Some("no room"))).await, "no room");
-    assert_eq!(reason(Unready(None)).await, format!("no answer within {FETCH:?}"));
+    assert_eq!(reason(Unready(Some("no room"))).await, format!("{URL}: no room"));
+    assert_eq!(reason(Unready(None)).await, format!("{URL}: no answer within {FETCH:?}"));
 }
 
 #[tokio::test]

@@ -17,11 +17,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{Signer, key_set};
 
-pub(super) const JWKS: &str = "/jwks.json";
+pub(crate) const JWKS: &str = "/jwks.json";
 
 /// What it does on a request.
 #[derive(Clone)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Writes these bytes, and closes.
     Say(Vec<u8>),
     /// Writes the first bytes, and then the second again and again, with a pause between them.
@@ -30,24 +30,24 @@ pub(super) enum Act {
 
 impl Act {
     /// A whole answer with these header lines.
-    pub(super) fn answer(status: &str, headers: &[&str], body: &[u8]) -> Self {
+    pub(crate) fn answer(status: &str, headers: &[&str], body: &[u8]) -> Self {
         let mut lines = vec![format!("HTTP/1.1 {status}"), format!("content-length: {}", body.len())];
         lines.extend(headers.iter().map(ToString::to_string));
         let head = lines.join("\r\n") + "\r\n\r\n";
         Self::Say([head.as_bytes(), body].concat())
     }
 
-    pub(super) fn json(body: &[u8]) -> Self {
+    pub(crate) fn json(body: &[u8]) -> Self {
         Self::answer("200 OK", &["content-type: application/json"], body)
     }
 
-    pub(super) fn publish(signers: &[&Signer]) -> Self {
+    pub(crate) fn publish(signers: &[&Signer]) -> Self {
         Self::json(&key_set(signers))
     }
 }
 
-pub(super) struct Issuer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Issuer {
+    pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -61,12 +61,12 @@ struct Shared {
 }
 
 impl Issuer {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::over(None)
     }
 
     /// The same behind TLS.
-    pub(super) fn over(tls: Option<Arc<ServerConfig>>) -> Self {
+    pub(crate) fn over(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -93,31 +93,31 @@ impl Issuer {
     }
 
     /// One that publishes these keys.
-    pub(super) fn of(signers: &[&Signer]) -> Self {
+    pub(crate) fn of(signers: &[&Signer]) -> Self {
         let server = Self::start();
         server.serve(JWKS, Act::publish(signers));
         server
     }
 
     /// From now on it does this at this path.
-    pub(super) fn serve(&self, path: &str, act: Act) {
+    pub(crate) fn serve(&self, path: &str, act: Act) {
         self.shared.pages.lock().unwrap().insert(path.to_owned(), act);
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", if self.shared.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// The heads of all requests so far.
-    pub(super) fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.shared.heads.lock().unwrap().clone()
     }
 
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.heads().len()
     }
 }
@@ -175,6 +175,6 @@ impl Shared {
 }
 
 /// A port of this machine on which nobody listens.
-pub(super) fn nobody() -> SocketAddr {
+pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -16,7 +16,7 @@ use super::{Signer, key_set};
 
 /// What a source does when it is asked.
 #[derive(Clone)]
-pub(super) enum Does {
+pub(crate) enum Does {
     Answer(Bytes),
     Fail(&'static str),
     /// Fails until it was asked so often.
@@ -29,33 +29,33 @@ pub(super) enum Does {
 }
 
 impl Does {
-    pub(super) fn publish(signers: &[&Signer]) -> Self {
+    pub(crate) fn publish(signers: &[&Signer]) -> Self {
         Self::Answer(key_set(signers))
     }
 }
 
-pub(super) struct Script {
+pub(crate) struct Script {
     does: Mutex<Does>,
     boxed: AtomicBool,
     fetches: AtomicUsize,
 }
 
 impl Script {
-    pub(super) fn new(does: Does) -> Arc<Self> {
+    pub(crate) fn new(does: Does) -> Arc<Self> {
         Arc::new(Self { does: Mutex::new(does), boxed: AtomicBool::new(false), fetches: AtomicUsize::new(0) })
     }
 
     /// From now on it does this.
-    pub(super) fn now(&self, does: Does) {
+    pub(crate) fn now(&self, does: Does) {
         *self.does.lock().unwrap() = does;
     }
 
     /// From now on no answer is ready when it is asked for.
-    pub(super) fn boxed(&self) {
+    pub(crate) fn boxed(&self) {
         self.boxed.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn fetches(&self) -> usize {
+    pub(crate) fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 }

@@ -17,7 +17,7 @@ use tower_auth::{
     token::{KeySet, TokenVerifierBuilder},
 };
 
-use super::{AUDIENCE, Desk, Fate, ISSUER, NEW, OLD, SECOND, at_once, key_set, source::Does, verdict};
+use super::{AUDIENCE, COOLDOWN, Desk, Fate, ISSUER, NEW, OLD, SECOND, at_once, key_set, source::Does, verdict};
 use crate::support::server::PATIENCE;
 
 const AHEAD: Duration = Duration::from_secs(12 * 60);
@@ -92,9 +92,9 @@ async fn r069_a_task_tries_again_after_the_cooldown() {
 async fn p26_a_task_keeps_to_the_cooldown() {
     let desk = Desk::new(Does::Fail("gone"));
     let task = desk.tokens.start();
-    sleep(Duration::from_secs(HOUR)).await;
-    // By the clock that counts, no time has passed.
-    assert_eq!(desk.source.fetches(), 1);
+    // 0.25, 0.5, 1, 2, 4, 8, 16 seconds between the first eight, and 30 between all others.
+    sleep(Duration::from_millis(31_750) + 100 * COOLDOWN + SECOND).await;
+    assert_eq!(desk.source.fetches(), 108);
     assert_eq!(task.health(), Health::Down("gone".into()));
 }
 
@@ -247,8 +247,8 @@ async fn a_service_that_does_not_get_ready_says_of_whom_and_why() {
         (desk.tokens.ready(10 * SECOND).await.unwrap_err().to_string(), desk.source.fetches())
     };
     let no_keys = "no keys for the tokens of \"https://id.example.com/\" within 10s";
-    assert_eq!(told(Does::Fail("gone")).await, (format!("{no_keys}: gone"), 1));
-    assert_eq!(told(Does::Hang).await, (format!("{no_keys}: no answer within 5s"), 1));
+    assert_eq!(told(Does::Fail("gone")).await, (format!("{no_keys}: gone"), 6));
+    assert_eq!(told(Does::Hang).await, (format!("{no_keys}: no answer within 5s"), 2));
     let desk = Desk::new(Does::Hang);
     assert!(desk.tokens.ready(SECOND).await.is_err(), "it is the shorter patience that counts");
 }

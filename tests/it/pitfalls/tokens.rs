@@ -1,1 +1,73 @@
-//! Tokens and key sets (p79 to p81).
+//! Tokens and key sets (p79 to p81), and what the log says of a token that is refused (p84).
+
+mod causes;
+mod fetches;
+mod lenient;
+mod outages;
+mod pems;
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
+use tower_auth::{
+    Answer, BoxError, Clock, TokenVerifier,
+    token::{KeySource, TokenError, TokenVerifierBuilder},
+};
+
+use crate::key_sets::{
+    AUDIENCE, COOLDOWN, Desk, FRESH, Fate, ISSUER, NEW, OLD, SECOND, STRANGER, at_once, key_set, source::Does,
+};
+
+/// A source that does what a closure does.
+struct Asks<F>(F);
+
+impl<F: Fn() -> Answer<Result<Bytes, BoxError>> + Send + Sync + 'static> KeySource for Asks<F> {
+    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+        (self.0)()
+    }
+}
+
+/// A verifier of keys that a closure fetches.
+fn asking<F>(fetch: F) -> TokenVerifierBuilder
+where
+    F: Fn() -> Answer<Result<Bytes, BoxError>> + Send + Sync + 'static,
+{
+    TokenVerifier::source(ISSUER, Asks(fetch)).audience(AUDIENCE)
+}
+
+fn good() -> Answer<Result<Bytes, BoxError>> {
+    Answer::ready(Ok(key_set(&[&OLD])))
+}
+
+/// A runtime of one thread, which runs only while something is blocked on.
+fn runtime(change: impl FnOnce(&mut Builder) -> &mut Builder) -> Runtime {
+    change(&mut Builder::new_current_thread()).build().unwrap()
+}
+
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// An executor that knows no runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Parked(thread::current())));
+    let (mut future, mut cx) = (pin!(future), Context::from_waker(&waker));
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

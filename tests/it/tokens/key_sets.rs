@@ -167,7 +167,9 @@ async fn the_id_of_a_key_is_the_one_that_it_was_given() {
     };
     for (named, presented, good) in [
         (None, None, true),
-        (None, Some("2026"), false),
+        // A name that no key has tells nothing where no key has any.
+        (None, Some("2026"), true),
+        (None, Some(""), true),
         (Some("2026"), None, true),
         (Some("2026"), Some("2026"), true),
         (Some("2026"), Some("2025"), false),

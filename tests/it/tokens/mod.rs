@@ -32,25 +32,27 @@ use self::mint::{AUDIENCE, ISSUER, KIDS, jwks};
 use crate::support::{self, Body, get, ok};
 
 /// The time of all tests on a clock that stands still: 2027-01-15T08:00:00Z.
-const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
-const INVALID: &str = r#"Bearer realm="api", error="invalid_token", error_description="The access token is invalid""#;
-const EXPIRED: &str = r#"Bearer realm="api", error="invalid_token", error_description="The access token expired""#;
-const MALFORMED: &str =
+pub(crate) const INVALID: &str =
+    r#"Bearer realm="api", error="invalid_token", error_description="The access token is invalid""#;
+pub(crate) const EXPIRED: &str =
+    r#"Bearer realm="api", error="invalid_token", error_description="The access token expired""#;
+pub(crate) const MALFORMED: &str =
     r#"Bearer realm="api", error="invalid_request", error_description="The Authorization header has no token""#;
-const MISSING: &str = r#"Bearer realm="api""#;
+pub(crate) const MISSING: &str = r#"Bearer realm="api""#;
 
-fn hand() -> ManualClock {
+pub(crate) fn hand() -> ManualClock {
     ManualClock::at("2027-01-15T08:00:00Z")
 }
 
 /// A verifier that knows all keys and has the strictest settings, which are the default ones.
-fn strict() -> TokenVerifierBuilder {
+pub(crate) fn strict() -> TokenVerifierBuilder {
     TokenVerifier::key_set(ISSUER, KeySet::from_json(jwks(&KIDS).as_bytes()).unwrap()).audience(AUDIENCE)
 }
 
 /// The settings of the example server for an issuer outside.
-fn lenient(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
+pub(crate) fn lenient(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
     builder
         .typ(["at+jwt", "JWT"])
         .allow_missing_typ()
@@ -62,21 +64,21 @@ fn lenient(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
 }
 
 /// What a verifier says of a token at [`NOW`].
-async fn judged(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenError> {
+pub(crate) async fn judged(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenError> {
     builder.build().unwrap().verify(token, &Clock::from(&hand())).await
 }
 
 /// A stack of one verifier at [`NOW`].
-fn stack(builder: TokenVerifierBuilder) -> AuthStack {
+pub(crate) fn stack(builder: TokenVerifierBuilder) -> AuthStack {
     stack_of(BearerLayer::new(builder.build().unwrap()))
 }
 
-fn stack_of(auth: impl Into<AuthLayer>) -> AuthStack {
+pub(crate) fn stack_of(auth: impl Into<AuthLayer>) -> AuthStack {
     AuthStack::builder().auth(auth).clock(&hand()).build().unwrap()
 }
 
 /// A document that somebody publishes.
-struct Published(String);
+pub(crate) struct Published(pub(crate) String);
 
 impl KeySource for Published {
     fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
@@ -86,40 +88,40 @@ impl KeySource for Published {
 
 /// What a client is told.
 #[derive(Debug)]
-struct Told {
-    status: u16,
-    code: String,
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) code: String,
     /// All lines of `WWW-Authenticate`.
-    challenges: Vec<String>,
-    body: Value,
+    pub(crate) challenges: Vec<String>,
+    pub(crate) body: Value,
     /// What only the service itself learns.
-    cause: Option<String>,
+    pub(crate) cause: Option<String>,
 }
 
 impl Told {
-    fn short(&self) -> (u16, &str) {
+    pub(crate) fn short(&self) -> (u16, &str) {
         (self.status, &self.code)
     }
 
-    fn assert(&self, status: u16, code: &str, challenges: &[&str]) {
+    pub(crate) fn assert(&self, status: u16, code: &str, challenges: &[&str]) {
         let told: Vec<&str> = self.challenges.iter().map(String::as_str).collect();
         assert_eq!((self.short(), &*told), ((status, code), challenges), "{self:?}");
     }
 
-    fn assert_accepted(&self) {
+    pub(crate) fn assert_accepted(&self) {
         self.assert(200, "", &[]);
     }
 
-    fn assert_invalid(&self) {
+    pub(crate) fn assert_invalid(&self) {
         self.assert(401, "TOKEN_INVALID", &[INVALID]);
     }
 
-    fn assert_expired(&self) {
+    pub(crate) fn assert_expired(&self) {
         self.assert(401, "TOKEN_EXPIRED", &[EXPIRED]);
     }
 }
 
-async fn ask(stack: &AuthStack, request: Request<Body>) -> Told {
+pub(crate) async fn ask(stack: &AuthStack, request: Request<Body>) -> Told {
     let response = stack.layer(ok()).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let lines = response.headers().get_all("www-authenticate").iter();
@@ -131,6 +133,6 @@ async fn ask(stack: &AuthStack, request: Request<Body>) -> Told {
 }
 
 /// A request with this token.
-async fn present(stack: &AuthStack, token: &str) -> Told {
+pub(crate) async fn present(stack: &AuthStack, token: &str) -> Told {
     ask(stack, get("/", &[("authorization", &format!("Bearer {token}"))])).await
 }

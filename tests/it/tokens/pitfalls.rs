@@ -142,7 +142,8 @@ async fn p25_one_bad_key_does_not_discard_the_set() {
 async fn p25_a_key_without_kid_is_not_the_one_called_nothing() {
     let mut nameless = key("rs256").jwk();
     nameless.as_object_mut().unwrap().remove("kid");
-    let set = || KeySet::from_json(json!({ "keys": [nameless] }).to_string().as_bytes()).unwrap();
+    let named = key("es256").jwk();
+    let set = || KeySet::from_json(json!({ "keys": [nameless, named] }).to_string().as_bytes()).unwrap();
     let verifier = || TokenVerifier::key_set(ISSUER, set()).audience(AUDIENCE);
     let token = |header| key("rs256").seal(header, claims(NOW));
     assert!(judged(verifier(), &token(key("rs256").header().without("kid"))).await.is_ok());

@@ -197,9 +197,10 @@ async fn r031_descriptions_are_fixed_texts() {
             causes.insert(told.cause.unwrap());
         }
     }
-    // The log is told more, and never what stood in the token.
+    // The log is told more: what of the token was wrong, in bounds, and never whose token it is.
     assert!(causes.len() > 8, "{causes:?}");
-    assert!(causes.iter().all(|cause| !cause.contains("user_1") && !cause.contains("evil")), "{causes:?}");
+    let fits = |cause: &String| cause.len() < 800 && !cause.contains("user_1") && !cause.contains(char::is_control);
+    assert!(causes.iter().all(fits), "{causes:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,135 @@
+//! One document over HTTP.
+
+use std::{
+    borrow::Cow,
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use tokio::runtime::Handle;
+use tower_service::Service;
+
+use crate::{BoxError, token::Shown};
+
+/// What is asked for, as `Accept` says it: a server that is strict has something to choose from.
+pub(super) const KEY_SET: &str = "application/jwk-set+json, application/json;q=0.9, */*;q=0.1";
+pub(super) const DESCRIPTION: &str = "application/json, */*;q=0.1";
+
+/// A larger document is no key set, and no description of an issuer.
+const LARGEST: usize = 256 * 1024;
+
+type Document = Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>>;
+
+/// Asks for a document: the HTTP client without its type.
+pub(super) trait Get: Send + Sync {
+    fn get(&self, uri: Uri, accept: &'static str) -> Document;
+}
+
+/// A service of anybody's. It is cloned for each call, so that its own lock is not held across one.
+pub(super) struct Over<S>(Mutex<S>);
+
+impl<S> Over<S> {
+    pub(super) const fn new(service: S) -> Self {
+        Self(Mutex::new(service))
+    }
+}
+
+/// A service that needs a tokio runtime.
+pub(super) struct InTokio<T>(pub(super) T);
+
+impl<T: Get> Get for InTokio<T> {
+    fn get(&self, uri: Uri, accept: &'static str) -> Document {
+        if Handle::try_current().is_err() {
+            let why = "the built-in client fetches keys inside a tokio runtime, and this is none";
+            return Box::pin(std::future::ready(Err(why.into())));
+        }
+        self.0.get(uri, accept)
+    }
+}
+
+impl<S, B> Get for Over<S>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn get(&self, uri: Uri, accept: &'static str) -> Document {
+        let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            let place = place(&uri);
+            let asked = async {
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+                let request = Request::get(uri).header(header::ACCEPT, accept).body(Empty::new())?;
+                read(service.call(request).await.map_err(Into::into)?).await
+            };
+            asked.await.map_err(|error| At(place, error).into())
+        })
+    }
+}
+
+async fn read<B>(response: Response<B>) -> Result<Bytes, BoxError>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (status, headers) = (response.status(), response.headers());
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        let to = text(header::LOCATION).map_or_else(String::new, |to| format!(" to {}", Shown(&without_user(to))));
+        return Err(format!("the answer is {status}{to}, and redirects are not followed").into());
+    }
+    if status != StatusCode::OK {
+        return Err(format!("the answer is {status}").into());
+    }
+    if !is_json(headers) {
+        let media = text(header::CONTENT_TYPE).map_or_else(|| "missing".to_owned(), |media| Shown(media).to_string());
+        return Err(format!("the answer is no JSON by its Content-Type, which is {media}").into());
+    }
+    Ok(Limited::new(response.into_body(), LARGEST).collect().await?.to_bytes())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// What went wrong, and at which address.
+#[derive(Debug)]
+struct At(String, BoxError);
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for At {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.1)
+    }
+}
+
+/// An address for logs: without what may be secret in it, a user's password or a query.
+pub(super) fn place(uri: &Uri) -> String {
+    let authority = uri.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    format!("{}://{}{}", uri.scheme_str().unwrap_or_default(), authority.unwrap_or_default(), uri.path())
+}
+
+/// A text that may be an address, without the user and the password in it.
+pub(super) fn without_user(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((user, _)) => Cow::Owned(format!("{scheme}://…{}", &rest[user.len()..])),
+        None => Cow::Borrowed(text),
+    }
+}

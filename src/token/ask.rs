@@ -1,0 +1,130 @@
+//! A token, and the keys that it needs: those that are there, or newer ones.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::{
+    cache::Cache,
+    claims::Claims,
+    error::TokenError,
+    key_set::KeySet,
+    keys::{Fetched, Slept},
+    verifier::{Keys, TokenVerifier, Verified, Verifier},
+};
+use crate::{Answer, Clock};
+
+/// What the keys in memory make of a token, and which they are.
+struct Found {
+    outcome: Result<Claims, TokenError>,
+    set: Option<KeySet>,
+}
+
+impl TokenVerifier {
+    pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> Verified {
+        let now = clock.now();
+        let keys = match &self.0.keys {
+            Keys::Fixed(keys) => return Answer::ready(self.0.verify(token, keys, now)),
+            Keys::Fetched(keys) => keys,
+        };
+        let (set, due) = keys.current(now);
+        let found = Found { outcome: self.0.verify_by(token, set.as_ref(), now), set };
+        match &found.outcome {
+            // It is good, whatever comes of a fetch: nobody waits.
+            Ok(_) if due && keys.needs_push(now) => self.pushed(keys, token, clock, found),
+            Err(error) if due || self.0.is_of_no_known_key(token, error, found.set.as_ref()) => {
+                self.with_newer_keys(keys, token, clock, found)
+            }
+            _ => Answer::ready(found.outcome),
+        }
+    }
+
+    /// A good token's keys are due. A fetch begins as soon as the answer is polled, because only then it is in a runtime, and
+    /// the answer does not wait for it.
+    fn pushed(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> Verified {
+        let (this, keys, token, clock) = (self.clone(), Arc::clone(keys), token.to_vec(), clock.clone());
+        Answer::boxed(async move {
+            keys.push(&clock);
+            this.0.judge_again(&keys, &token, clock.now(), found)
+        })
+    }
+
+    /// A token that does not verify may be of a key that has not been fetched yet.
+    fn with_newer_keys(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> Verified {
+        let now = clock.now();
+        // What could not be good under any keys fetches none.
+        if let Err(why) = self.0.could_be_good(token, now) {
+            return Answer::ready(match (&found.set, why) {
+                // That it cannot be read needs no key to be told.
+                (None, malformed @ TokenError::Malformed(_)) => Err(malformed),
+                _ => found.outcome,
+            });
+        }
+        if !keys.can_fetch(now) {
+            return Answer::ready(self.0.judge_again(keys, token, now, found));
+        }
+        let (this, keys, token, clock) = (self.clone(), Arc::clone(keys), token.to_vec(), clock.clone());
+        Answer::boxed(async move {
+            let _ = keys.fetch(&clock, Slept::default()).await;
+            this.0.judge_again(&keys, &token, clock.now(), found)
+        })
+    }
+
+    /// The claims of a token that was verified before, where they are remembered and still good. It never waits: keys that
+    /// are due are fetched by a task.
+    pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
+        let cache = self.0.cache.as_ref()?;
+        let now = clock.now();
+        let place = Cache::place(token, self.0.longest);
+        let claims = match &self.0.keys {
+            Keys::Fixed(keys) => cache.get(&place, keys)?,
+            Keys::Fetched(keys) => {
+                let (set, due) = keys.current(now);
+                let claims = cache.get(&place, &set?)?;
+                if due && tokio::runtime::Handle::try_current().is_ok() && keys.needs_push(now) {
+                    keys.push(clock);
+                    cache.get(&place, &keys.current(now).0?)?
+                } else {
+                    claims
+                }
+            }
+        };
+        self.0.in_time(claims, now).ok()
+    }
+}
+
+impl Verifier {
+    fn verify_by(&self, token: &[u8], set: Option<&KeySet>, now: SystemTime) -> Result<Claims, TokenError> {
+        match set {
+            Some(set) => self.verify(token, set, now),
+            None => self.look(token).and(Err(TokenError::UnknownKey)),
+        }
+    }
+
+    /// Whether the key that signed the token may be one that the set does not have yet.
+    fn is_of_no_known_key(&self, token: &[u8], error: &TokenError, set: Option<&KeySet>) -> bool {
+        match error {
+            TokenError::UnknownKey => true,
+            // It names no key, or the keys have no names.
+            TokenError::BadSignature => {
+                let named = self.look(token).is_ok_and(|(_, header)| header.kid.is_some());
+                !named || set.is_some_and(KeySet::is_nameless)
+            }
+            _ => false,
+        }
+    }
+
+    /// What becomes of a token that could be good, after all that can be fetched has been.
+    fn judge_again(&self, keys: &Fetched, token: &[u8], now: SystemTime, found: Found) -> Result<Claims, TokenError> {
+        let (set, _) = keys.current(now);
+        let same = matches!((&set, &found.set), (Some(new), Some(old)) if new.is_same(old));
+        let outcome = if same { found.outcome } else { self.verify_by(token, set.as_ref(), now) };
+        let Err(error) = outcome else { return outcome };
+        if !self.is_of_no_known_key(token, &error, set.as_ref()) {
+            return Err(error);
+        }
+        // The issuer may have a key that signed it, and nobody can tell.
+        Err(match set {
+            None => TokenError::Unavailable(keys.failure()),
+            Some(_) => keys.trouble().map_or(error, TokenError::Unavailable),
+        })
+    }
+}

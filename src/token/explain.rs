@@ -1,0 +1,208 @@
+//! Why a token was refused, in words for the one who has to find out.
+
+use std::{error::Error, fmt};
+
+use super::{
+    error::TokenError,
+    header::Header,
+    key_set::KeySet,
+    shown::{List, Shown},
+    verifier::{Keys, TokenVerifier, Verifier, claimed_issuer},
+};
+use crate::{Answer, Principal};
+
+/// An error, and what of the token and of the verifier it is about. It is for logs alone.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) error: TokenError,
+    /// Who holds the token, where its signature holds.
+    pub(crate) holder: Option<Principal>,
+    told: String,
+}
+
+impl Refused {
+    /// A token that verifies, and is refused all the same.
+    pub(crate) fn of(holder: Principal, error: TokenError) -> Self {
+        Self { holder: Some(holder), ..Self::from(error) }
+    }
+}
+
+impl From<TokenError> for Refused {
+    fn from(error: TokenError) -> Self {
+        Self { told: error.to_string(), holder: None, error }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told)
+    }
+}
+
+impl Error for Refused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl TokenVerifier {
+    /// Describes why [`verify`](Self::verify) refused this token, for a log: the error, the values in the token that led
+    /// to it, and what the verifier expects.
+    ///
+    /// Values of the token are escaped and cut to 80 characters. Its signature is never shown. No client should see the
+    /// text: it says which tokens would be accepted.
+    ///
+    /// ```
+    /// use tower_auth::{Clock, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
+    ///
+    /// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+    /// let tokens = TokenVerifier::keys("https://id.example.com/", [key]).audience("https://api.example.com").build()?;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// if let Err(error) = tokens.verify("not a token", &Clock::system()).await {
+    ///     let why = tokens.explain("not a token", &error);
+    ///     assert!(why.starts_with("the token is malformed"));
+    /// }
+    /// # });
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&self, token: &str, error: &TokenError) -> String {
+        self.0.explain(token.as_bytes(), error)
+    }
+
+    /// As [`verify`](Self::verify), with the reason in words.
+    pub(crate) fn check(&self, token: &[u8], clock: &crate::Clock) -> Answer<Result<super::Claims, Refused>> {
+        match self.verify_bytes(token, clock).now() {
+            Ok(outcome) => Answer::ready(outcome.map_err(|error| self.refused(token, error))),
+            Err(future) => {
+                let (this, token) = (self.clone(), token.to_vec());
+                Answer::boxed(async move { future.await.map_err(|error| this.refused(&token, error)) })
+            }
+        }
+    }
+
+    fn refused(&self, token: &[u8], error: TokenError) -> Refused {
+        // What is looked at only after the signature was checked.
+        let signed = matches!(
+            error,
+            TokenError::WrongIssuer
+                | TokenError::WrongAudience
+                | TokenError::WrongType
+                | TokenError::BadClaim(_)
+                | TokenError::NotYetValid
+                | TokenError::Expired
+        );
+        let holder = signed.then(|| self.holder(token)).flatten();
+        Refused { told: self.0.explain(token, &error), holder, error }
+    }
+}
+
+/// The refusal of a token of none of these verifiers' issuers.
+pub(crate) fn of_no_issuer(token: &[u8], verifiers: &[TokenVerifier]) -> Refused {
+    let longest = verifiers.iter().map(TokenVerifier::longest).max().unwrap_or_default();
+    let issuers: Vec<&str> = verifiers.iter().map(TokenVerifier::issuer).collect();
+    let told = match claimed_issuer(token, longest) {
+        None => format!("the token's issuer cannot be read, and the verifiers are for {}", List(&issuers)),
+        Some(named) => {
+            let near = issuers.iter().find(|issuer| same_but_for_slash(issuer, &named));
+            near.map_or_else(
+                || format!("the token's issuer is {}, and the verifiers are for {}", Shown(&named), List(&issuers)),
+                |near| other_issuer(&named, near),
+            )
+        }
+    };
+    Refused { error: TokenError::WrongIssuer, holder: None, told }
+}
+
+fn other_issuer(named: &str, ours: &str) -> String {
+    let slash = if same_but_for_slash(named, ours) { ": they differ in the last slash" } else { "" };
+    format!("the token's issuer is {}, and the verifier expects {}{slash}", Shown(named), Shown(ours))
+}
+
+fn same_but_for_slash(one: &str, other: &str) -> bool {
+    one.strip_suffix('/') == Some(other) || other.strip_suffix('/') == Some(one)
+}
+
+impl Verifier {
+    fn explain(&self, token: &[u8], error: &TokenError) -> String {
+        let ours = Shown(&self.issuer);
+        let told = match error {
+            TokenError::UnknownKey => self.unknown_key(token),
+            TokenError::BadSignature => {
+                let header = self.look(token).map(|(_, header)| header.into_owned());
+                header.ok().map(|header| format!("{error} ({}; the issuer is {ours})", meant(&header)))
+            }
+            TokenError::WrongIssuer => Some(claimed_issuer(token, self.longest).map_or_else(
+                || format!("the token has no iss that is a string, and the verifier expects {ours}"),
+                |named| other_issuer(&named, &self.issuer),
+            )),
+            TokenError::WrongAudience => self.other_audience(token),
+            TokenError::WrongType => self.other_type(token),
+            TokenError::Unavailable(why) => Some(format!("the keys of the issuer {ours} could not be fetched: {why}")),
+            _ => None,
+        };
+        told.unwrap_or_else(|| format!("{error} (the issuer is {ours})"))
+    }
+
+    fn unknown_key(&self, token: &[u8]) -> Option<String> {
+        // Of another issuer's token, the key is the least that is wrong.
+        if let Some(named) = claimed_issuer(token, self.longest)
+            && named != *self.issuer
+        {
+            return Some(other_issuer(&named, &self.issuer));
+        }
+        let (_, header) = self.look(token).ok()?;
+        let known = match &self.keys {
+            Keys::Fixed(keys) => names(keys),
+            Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
+        };
+        Some(format!("no key of the issuer {} has {}; its keys: {known}", Shown(&self.issuer), meant(&header)))
+    }
+
+    fn other_audience(&self, token: &[u8]) -> Option<String> {
+        let ours = List(&self.audiences);
+        let (compact, _) = self.look(token).ok()?;
+        let claims = super::compact::decode(compact.claims).ok()?;
+        let raw = self.read(&claims).ok()?;
+        let named: Vec<&str> = raw.audience.iter().collect();
+        Some(if named.is_empty() {
+            format!("the token has no audience (aud), and the verifier expects {ours}")
+        } else {
+            format!("the token's audience is {}, and the verifier expects {ours}", List(&named))
+        })
+    }
+
+    fn other_type(&self, token: &[u8]) -> Option<String> {
+        let (_, header) = self.look(token).ok()?;
+        let ours = List(&self.types);
+        Some(match &header.typ {
+            None => format!(
+                "the token has no typ, and the verifier expects {ours} (TokenVerifierBuilder::allow_missing_typ)"
+            ),
+            Some(typ) => {
+                format!(
+                    "the token's typ is {}, and the verifier expects {ours} (TokenVerifierBuilder::typ)",
+                    Shown(typ)
+                )
+            }
+        })
+    }
+}
+
+/// The key that a header means.
+fn meant(header: &Header) -> String {
+    let algorithm = header.algorithm;
+    header.kid.as_ref().map_or_else(
+        || format!("the algorithm {algorithm} (the token has no kid)"),
+        |kid| format!("the kid {} and the algorithm {algorithm}", Shown(kid)),
+    )
+}
+
+fn names(keys: &KeySet) -> String {
+    let name = |key: &super::VerifyingKey| {
+        let id = key.key_id().map_or_else(|| "no kid".to_owned(), |id| Shown(id).to_string());
+        format!("{id} ({})", key.algorithm())
+    };
+    let (first, more) = (keys.iter().take(4).map(name).collect::<Vec<_>>().join(", "), keys.len().saturating_sub(4));
+    if more == 0 { first } else { format!("{first} and {more} more") }
+}

@@ -1,0 +1,52 @@
+//! Texts of others in our own: escaped, and cut where they are long.
+
+use std::fmt::{self, Write as _};
+
+/// A text that somebody else chose, in quotes: control characters and what cannot be printed are escaped, and no more than
+/// 80 characters of it are shown.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+const MOST_CHARACTERS: usize = 80;
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.char_indices().nth(MOST_CHARACTERS).map_or(self.0.len(), |(end, _)| end);
+        write!(f, "{:?}", &self.0[..end])?;
+        if end < self.0.len() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
+/// The first few of a list, each in quotes.
+pub(crate) struct List<'a, T>(pub(crate) &'a [T]);
+
+const MOST_SHOWN: usize = 4;
+
+impl<T: AsRef<str>> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, text) in self.0.iter().take(MOST_SHOWN).enumerate() {
+            f.write_str(if place == 0 { "" } else { ", " })?;
+            Shown(text.as_ref()).fmt(f)?;
+        }
+        match self.0.len().checked_sub(MOST_SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{List, Shown};
+
+    #[test]
+    fn what_is_long_is_cut_and_what_is_odd_is_escaped() {
+        assert_eq!(Shown("at+jwt").to_string(), r#""at+jwt""#);
+        assert_eq!(Shown("a\n\u{1b}[31m\"\u{202e}").to_string(), r#""a\n\u{1b}[31m\"\u{202e}""#);
+        for long in ["é".repeat(81), "x".repeat(8000)] {
+            let shown = Shown(&long).to_string();
+            assert_eq!((shown.chars().count(), shown.ends_with("\"…")), (83, true), "{shown}");
+        }
+        assert_eq!(List::<&str>(&[]).to_string(), "");
+        assert_eq!(List(&["a", "b", "c", "d", "e", "f"]).to_string(), r#""a", "b", "c", "d" and 2 more"#);
+    }
+}
