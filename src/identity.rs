@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{Extensions, HeaderValue, Request, request};
+use http::{Extensions, HeaderValue, Method, Request, Uri, request};
 
-use crate::{Principal, Rejection, RejectionKind};
+use crate::{Principal, Rejection, RejectionKind, RequestId, asked, shown};
 
 /// The outcome of authentication where nothing was presented and the layer lets visitors in: nobody, and the
 /// challenges of the methods on offer.
@@ -81,12 +81,23 @@ fn unmounted() -> Rejection {
 }
 
 /// There may be no gate and no envelope that would log a mounting error, so whoever asks does.
-fn logged(rejection: Rejection) -> Rejection {
+fn logged(rejection: Rejection, head: Option<(&Method, &Uri)>, extensions: &Extensions) -> Rejection {
     const LAYER: &str = "principal";
     if rejection.kind() != RejectionKind::Internal {
         return rejection;
     }
-    tracing::error!(target: "tower_auth", layer = LAYER, cause = UNMOUNTED, "request refused by a fault of the service");
+    let path = head.and_then(|(_, uri)| asked::path(uri, extensions)).map(shown::path);
+    tracing::error!(
+        target: "tower_auth",
+        kind = ?rejection.kind(),
+        status = rejection.status().as_u16(),
+        layer = LAYER,
+        method = head.map(|(method, _)| shown::text(method.as_str(), 256)).as_deref(),
+        path = path.as_deref(),
+        trace_id = RequestId::of(extensions).map(tracing::field::display),
+        cause = UNMOUNTED,
+        "request refused by a fault of the service"
+    );
     rejection.refused_by(LAYER)
 }
 
@@ -110,11 +121,18 @@ pub trait RequestExt: Sealed {
 
     /// The outcome "nobody", where a layer lets visitors in.
     fn anonymous(&self) -> Option<&Anonymous>;
+
+    /// The id of the request as its client sees it in `x-request-id`, where an envelope stands in front.
+    fn request_id(&self) -> Option<RequestId>;
 }
 
 impl RequestExt for Extensions {
     fn principal(&self) -> Result<&Principal, Rejection> {
-        Identity::principal_in(self).map_err(logged)
+        Identity::principal_in(self).map_err(|rejection| logged(rejection, None, self))
+    }
+
+    fn request_id(&self) -> Option<RequestId> {
+        RequestId::of(self)
     }
 
     fn anonymous(&self) -> Option<&Anonymous> {
@@ -127,7 +145,12 @@ impl RequestExt for Extensions {
 
 impl<B> RequestExt for Request<B> {
     fn principal(&self) -> Result<&Principal, Rejection> {
-        self.extensions().principal()
+        let head = Some((self.method(), self.uri()));
+        Identity::principal_in(self.extensions()).map_err(|rejection| logged(rejection, head, self.extensions()))
+    }
+
+    fn request_id(&self) -> Option<RequestId> {
+        self.extensions().request_id()
     }
 
     fn anonymous(&self) -> Option<&Anonymous> {
@@ -137,7 +160,12 @@ impl<B> RequestExt for Request<B> {
 
 impl RequestExt for request::Parts {
     fn principal(&self) -> Result<&Principal, Rejection> {
-        self.extensions.principal()
+        let head = Some((&self.method, &self.uri));
+        Identity::principal_in(&self.extensions).map_err(|rejection| logged(rejection, head, &self.extensions))
+    }
+
+    fn request_id(&self) -> Option<RequestId> {
+        self.extensions.request_id()
     }
 
     fn anonymous(&self) -> Option<&Anonymous> {

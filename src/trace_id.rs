@@ -18,6 +18,9 @@ use crate::hex;
 /// `traceparent` header (W3C Trace Context, section 3.2) where that is trusted, else from the operating system's random
 /// source, as a version 4 UUID. A client may have chosen it: never use it as a key of a cache or a limit.
 ///
+/// Clients see it as `x-request-id`, unless the envelope keeps an id of theirs: [`RequestId`](crate::RequestId) is
+/// what they see in either case.
+///
 /// ```
 /// use tower_auth::TraceId;
 ///
@@ -59,6 +62,17 @@ impl TraceId {
         let parent = hex::decode::<8>(line.get(36..52)?)?;
         hex::decode::<1>(line.get(53..55)?)?;
         (well_formed && ends && id != [0; 16] && parent != [0; 8]).then_some(Self(id))
+    }
+
+    /// A UUID with its hyphens, or 32 hexadecimal digits, in either case.
+    pub(crate) fn from_uuid(text: &str) -> Option<Self> {
+        let hyphens = [8, 13, 18, 23];
+        let text = text.to_ascii_lowercase();
+        let digits = match text.len() {
+            36 if hyphens.iter().all(|at| text.as_bytes()[*at] == b'-') => text.replace('-', ""),
+            _ => text,
+        };
+        hex::decode(digits.as_bytes()).filter(|id| *id != [0; 16]).map(Self)
     }
 
     /// The 36 characters of the UUID.
@@ -135,5 +149,18 @@ mod tests {
     #[test]
     fn without_a_random_source_ids_still_differ() {
         assert_ne!(fallback_bytes(), fallback_bytes());
+    }
+
+    #[test]
+    fn a_uuid_is_read_in_either_case_and_nothing_else_is() {
+        let id = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
+        for text in [id.to_owned(), id.to_ascii_uppercase(), id.replace('-', "")] {
+            assert_eq!(TraceId::from_uuid(&text).map(|id| id.to_string()).as_deref(), Some(id));
+        }
+        let misplaced = "4bf92f357-7b3-4da6-a3ce-929d0e0e4736";
+        let nil = "0".repeat(32);
+        for text in ["", misplaced, &nil, &id[1..], &id.replace('b', "g"), &"-".repeat(36), "{4bf92f3577b34da6a3ce}"] {
+            assert_eq!(TraceId::from_uuid(text), None, "{text}");
+        }
     }
 }

@@ -16,10 +16,12 @@ use crate::{
     support::{Body, get, ok, store, strict},
 };
 
-const REFUSAL_FIELDS: [&str; 10] =
-    ["message", "kind", "status", "layer", "subject", "key_id", "key_hint", "peer", "trace_id", "cause"];
-/// "admit and refuse, kind, layer, principal, key hint, trace id" (issue 3).
-const ADMISSION_FIELDS: [&str; 7] = ["message", "layer", "subject", "key_id", "key_hint", "peer", "trace_id"];
+const REFUSAL_FIELDS: [&str; 16] = [
+    "message", "kind", "status", "layer", "method", "path", "required", "limit", "plan", "subject", "key_id",
+    "key_hint", "client", "peer", "trace_id", "cause",
+];
+const ADMISSION_FIELDS: [&str; 10] =
+    ["message", "layer", "method", "path", "subject", "key_id", "key_hint", "client", "peer", "trace_id"];
 
 /// The one event of a request.
 async fn event(stack: &AuthStack, request: Request<Body>) -> Line {
@@ -54,6 +56,8 @@ async fn the_event_of_a_refusal_is_stable() {
         ("kind", "InvalidKey"),
         ("status", "401"),
         ("layer", "api_key"),
+        ("method", "GET"),
+        ("path", "/"),
         ("subject", "acme"),
         ("key_id", "key_1"),
         ("key_hint", HINT),
@@ -70,6 +74,8 @@ async fn the_event_of_a_refusal_is_stable() {
         ("kind", "MissingCredential"),
         ("status", "401"),
         ("layer", "auth"),
+        ("method", "GET"),
+        ("path", "/"),
         ("trace_id", TRACE_ID),
     ]);
     assert_eq!(line.values, expected);
@@ -83,6 +89,8 @@ async fn the_event_of_a_refusal_is_stable() {
         ("kind", "Unavailable"),
         ("status", "503"),
         ("layer", "api_key"),
+        ("method", "GET"),
+        ("path", "/"),
         ("peer", peer),
         ("trace_id", TRACE_ID),
         ("cause", "the store was told to fail"),
@@ -99,6 +107,8 @@ async fn the_event_of_an_admission_is_stable() {
     let expected = values([
         ("message", "request admitted"),
         ("layer", "gate"),
+        ("method", "GET"),
+        ("path", "/"),
         ("subject", "acme"),
         ("key_id", "key_1"),
         ("key_hint", HINT),
@@ -109,8 +119,14 @@ async fn the_event_of_an_admission_is_stable() {
     // A visitor is nobody.
     let visitors = AuthStack::builder().auth(keys(record()).optional()).build().unwrap();
     let line = event(&visitors, from_peer("/", &[])).await;
-    let expected =
-        values([("message", "request admitted"), ("layer", "gate"), ("peer", "192.0.2.7"), ("trace_id", TRACE_ID)]);
+    let expected = values([
+        ("message", "request admitted"),
+        ("layer", "gate"),
+        ("method", "GET"),
+        ("path", "/"),
+        ("peer", "192.0.2.7"),
+        ("trace_id", TRACE_ID),
+    ]);
     assert_eq!(line.values, expected);
 }
 

@@ -1,0 +1,109 @@
+//! The id of a request as its client sees it.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{Extensions, HeaderMap};
+use serde::{Serialize, Serializer};
+
+use crate::TraceId;
+
+/// The id of one request, as `x-request-id` and the body of a refusal show it: the [`TraceId`], or the text that the
+/// request brought where the envelope
+/// [keeps such texts](crate::ErrorEnvelopeLayer::keep_request_ids).
+///
+/// A kept text is 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. A client may have chosen it: never use it as a
+/// key of a cache or a limit.
+///
+/// ```
+/// use tower_auth::{RequestExt, RequestId};
+///
+/// fn id_for_the_log<B>(request: &http::Request<B>) -> String {
+///     request.request_id().as_ref().map(RequestId::to_string).unwrap_or_default()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct RequestId {
+    trace_id: TraceId,
+    kept: Option<Arc<str>>,
+}
+
+/// The longest text that is kept.
+const LONGEST: usize = 128;
+
+impl RequestId {
+    /// The text that the request brings: exactly one `x-request-id` line, and a harmless one. The trace id is the given
+    /// one, or else that of the text, where it is a UUID or as many hexadecimal digits, or a new one.
+    pub(crate) fn from_headers(headers: &HeaderMap, trace_id: Option<TraceId>) -> Option<Self> {
+        let mut lines = headers.get_all("x-request-id").iter();
+        let text = lines.next()?.to_str().ok()?;
+        let harmless = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'@' | b'-')
+        };
+        let whole = lines.next().is_none() && (1..=LONGEST).contains(&text.len()) && text.bytes().all(harmless);
+        let trace_id = || trace_id.or_else(|| TraceId::from_uuid(text)).unwrap_or_else(TraceId::random);
+        whole.then(|| Self { trace_id: trace_id(), kept: Some(text.into()) })
+    }
+
+    /// What an envelope has left in a request.
+    #[inline]
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        let trace_id = extensions.get().copied()?;
+        Some(extensions.get().cloned().unwrap_or(Self { trace_id, kept: None }))
+    }
+
+    /// Leaves it in a request.
+    #[inline]
+    pub(crate) fn leave_in(&self, extensions: &mut Extensions) {
+        extensions.insert(self.trace_id);
+        if self.kept.is_some() {
+            extensions.insert(self.clone());
+        }
+    }
+
+    /// The trace id of the same request.
+    #[must_use]
+    pub const fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// The text, in one allocation.
+    #[inline]
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match &self.kept {
+            Some(text) => Bytes::copy_from_slice(text.as_bytes()),
+            None => Bytes::copy_from_slice(&self.trace_id.hyphenated()),
+        }
+    }
+}
+
+impl From<TraceId> for RequestId {
+    fn from(trace_id: TraceId) -> Self {
+        Self { trace_id, kept: None }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kept {
+            Some(text) => f.write_str(text),
+            None => self.trace_id.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+/// The text.
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.kept {
+            Some(text) => serializer.serialize_str(text),
+            None => self.trace_id.serialize(serializer),
+        }
+    }
+}
