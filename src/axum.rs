@@ -1,5 +1,9 @@
 //! For axum 0.8 (feature `axum`): extractors, refusals as responses, and organisations by path parameter.
 
+mod params;
+mod strict_path;
+mod strict_query;
+
 use std::{
     pin::pin,
     task::{Context, Poll, Waker},
@@ -18,6 +22,8 @@ use http::{Request, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{BodyLimits, Principal, Rejection, RequestExt as _, permission::OrgSource, strict_body};
+
+pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
 
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;

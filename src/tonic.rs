@@ -1,17 +1,12 @@
 //! For tonic 0.14 (feature `tonic`): the principal of a `tonic::Request`, and refusals as a `tonic::Status`.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::SystemTime,
-};
+use std::sync::Arc;
 
 use ::tonic::{Code, Request, Status};
 use bytes::Bytes;
 
 use crate::{
-    Anonymous, Principal, Rejection, RequestExt,
-    envelope::{Catalogue, Refusal, grpc},
-    identity::Sealed,
+    Anonymous, Principal, Rejection, RequestExt, RequestId, envelope::grpc, identity::Sealed, rejection::Carried,
 };
 
 impl<T> Sealed for Request<T> {}
@@ -24,18 +19,21 @@ impl<T> RequestExt for Request<T> {
     fn anonymous(&self) -> Option<&Anonymous> {
         self.extensions().anonymous()
     }
+
+    fn request_id(&self) -> Option<RequestId> {
+        self.extensions().request_id()
+    }
 }
 
 /// The status in the words of the default catalogue. It carries the refusal, so that an envelope outside gives it the
-/// words, the domain and the trace id of the service.
+/// words, the domain and the trace id of the service, and logs it: also where a stream yields it after messages.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
-        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
-        let refusal = Refusal::new(&rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
-        let details = Bytes::from(grpc::details(&refusal, grpc::DOMAIN));
-        let mut status =
-            Self::with_details(Code::from_i32(grpc::code(&refusal).into()), grpc::message(&refusal), details);
-        status.set_source(Arc::new(rejection));
+        // Where no layer looks at the response, nobody else logs a fault.
+        let rejection = rejection.logged_if_unwatched();
+        let (code, message, details) = grpc::plain(&rejection);
+        let mut status = Self::with_details(Code::from_i32(code.into()), message, Bytes::from(details));
+        status.set_source(Arc::new(Carried::new(rejection)));
         status
     }
 }

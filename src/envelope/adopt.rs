@@ -1,24 +1,34 @@
 //! Errors that a router, another layer or a handler made without this crate's words.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
+use bytes::Buf as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 
 use crate::{Rejection, RejectionKind};
 
+/// A longer text is no error message: it is left to the client as it is.
+const LONGEST_TEXT: u64 = 8 * 1024;
+
 /// The refusal to show instead of a foreign error, if this is one.
 ///
 /// Adopted are 404, 405, 408, 413, 415 and all of 500 and above where the body is plain text or none, and every other
-/// error with no body at all. What has a media type of its own was meant for the client and stays.
-pub(super) fn adopt<B: Body>(response: &Response<B>) -> Option<Rejection> {
+/// error with no body at all; with `texts`, also every other error of a client whose body is a short plain text. What
+/// has a media type of its own was meant for the client and stays.
+pub(super) fn adopt<B: Body>(response: &Response<B>, texts: bool) -> Option<Rejection> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return None;
     }
     let replaceable = match plainness(response) {
         Plainness::Empty => true,
-        Plainness::Text => status.is_server_error() || matches!(status.as_u16(), 404 | 405 | 408 | 413 | 415),
+        Plainness::Text if status.is_server_error() || matches!(status.as_u16(), 404 | 405 | 408 | 413 | 415) => true,
+        Plainness::Text => texts && length(response).is_some_and(|length| length <= LONGEST_TEXT),
         Plainness::Meant => false,
     };
     // In seconds; a date is left to the header alone.
@@ -27,7 +37,60 @@ pub(super) fn adopt<B: Body>(response: &Response<B>) -> Option<Rejection> {
         Some(seconds) => rejection.retry_after(Duration::from_secs(seconds)),
         None => rejection,
     };
-    replaceable.then(|| told(rejection(status)))
+    replaceable.then(|| told(rejection(status)).adopted())
+}
+
+/// The text of an error that is adopted.
+pub(super) enum Text {
+    Read(String),
+    /// There is one, and it is not shown.
+    Unread,
+    Absent,
+}
+
+/// The text of a body that is there at once, as the texts of extractors are. One that would have to be waited for is
+/// dropped.
+pub(super) fn text_of<B: Body>(headers: &HeaderMap, body: B) -> Text {
+    let coded = headers.contains_key(header::CONTENT_ENCODING);
+    let text = if coded { None } else { bytes_of(body).and_then(|bytes| String::from_utf8(bytes).ok()) };
+    match text.map(|text| text.trim().to_owned()) {
+        Some(text) if !text.is_empty() => Text::Read(text),
+        Some(_) if !headers.contains_key(header::CONTENT_LENGTH) => Text::Absent,
+        _ => Text::Unread,
+    }
+}
+
+fn bytes_of<B: Body>(body: B) -> Option<Vec<u8>> {
+    const MOST_FRAMES: usize = 16;
+    let most = usize::try_from(LONGEST_TEXT).unwrap_or(usize::MAX);
+    let mut body = pin!(body);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut bytes = Vec::new();
+    for _ in 0..MOST_FRAMES {
+        let frame = match body.as_mut().poll_frame(&mut context) {
+            Poll::Ready(None) => return Some(bytes),
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => return None,
+        };
+        let Ok(mut data) = frame.into_data() else { continue };
+        if data.remaining() > most - bytes.len() {
+            return None;
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            bytes.extend_from_slice(chunk);
+            let length = chunk.len();
+            data.advance(length);
+        }
+    }
+    None
+}
+
+/// How long the body is, where that is known; to HEAD, the body that GET would get.
+fn length<B: Body>(response: &Response<B>) -> Option<u64> {
+    let declared = response.headers().get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+    response.body().size_hint().exact().max(declared)
 }
 
 enum Plainness {
@@ -66,18 +129,24 @@ fn rejection(status: StatusCode) -> Rejection {
         415 => K::UnsupportedMediaType,
         422 => K::InvalidFields,
         429 => K::RateLimited,
+        500 => K::Internal,
+        501 => K::NotImplemented,
+        502 => K::BadGateway,
         503 => K::Unavailable,
-        500..=599 => K::Internal,
-        _ => return Rejection::custom(status, code(status)).message(status.canonical_reason().unwrap_or("Error")),
+        504 => K::GatewayTimeout,
+        _ => match status.canonical_reason() {
+            Some(reason) => return Rejection::custom(status, code(reason)).message(reason),
+            None if status.is_server_error() => K::Internal,
+            None => K::Custom,
+        },
     };
     Rejection::new(kind).status_code(status)
 }
 
 /// `I'm a teapot` becomes `IM_A_TEAPOT`.
-fn code(status: StatusCode) -> String {
-    let words = status.canonical_reason().unwrap_or("Error").split([' ', '-']);
+fn code(reason: &str) -> String {
     let upper = |word: &str| word.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
-    words.map(upper).collect::<Vec<_>>().join("_")
+    reason.split([' ', '-']).map(upper).collect::<Vec<_>>().join("_")
 }
 
 /// Takes away what described the body that is replaced.

@@ -7,6 +7,8 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::tail::Tail;
+
 pin_project! {
     /// The body of a response that went through an envelope: the inner service's, or a rendered refusal.
     ///
@@ -30,6 +32,7 @@ pin_project! {
     #[derive(Debug)]
     enum State<B> {
         Inner { #[pin] body: B },
+        Watched { #[pin] body: B, tail: Tail },
         Rendered { bytes: Bytes },
     }
 }
@@ -37,6 +40,11 @@ pin_project! {
 impl<B> EnvelopeBody<B> {
     pub(crate) const fn inner(body: B) -> Self {
         Self { state: State::Inner { body } }
+    }
+
+    /// The same, of an answer that may end in a refusal.
+    pub(super) const fn watched(body: B, tail: Tail) -> Self {
+        Self { state: State::Watched { body, tail } }
     }
 
     pub(crate) const fn rendered(bytes: Bytes) -> Self {
@@ -63,6 +71,7 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().state.project() {
             StateProj::Inner { body } => body.poll_frame(cx),
+            StateProj::Watched { body, tail } => tail.poll_frame(body, cx),
             StateProj::Rendered { bytes } if bytes.has_remaining() => {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into()))))
             }
@@ -72,14 +81,14 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Inner { body } => body.is_end_stream(),
+            State::Inner { body } | State::Watched { body, .. } => body.is_end_stream(),
             State::Rendered { bytes } => bytes.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Inner { body } => body.size_hint(),
+            State::Inner { body } | State::Watched { body, .. } => body.size_hint(),
             State::Rendered { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }

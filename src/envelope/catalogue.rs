@@ -15,7 +15,7 @@ use crate::RejectionKind;
 /// let layer = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue([Words; KINDS]);
+pub struct Catalogue(Box<[Words; KINDS]>);
 
 const KINDS: usize = RejectionKind::ALL.len();
 
@@ -111,14 +111,14 @@ impl Catalogue {
         self
     }
 
-    pub(super) const fn words(&self, kind: RejectionKind) -> &Words {
+    pub(super) fn words(&self, kind: RejectionKind) -> &Words {
         &self.0[kind as usize]
     }
 }
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self(std::array::from_fn(|kind| default_words(RejectionKind::ALL[kind])))
+        Self(Box::new(std::array::from_fn(|kind| default_words(RejectionKind::ALL[kind]))))
     }
 }
 
@@ -155,7 +155,10 @@ fn default_words(kind: RejectionKind) -> Words {
         K::TooCostly => ("REQUEST_TOO_COSTLY", "Your request is larger than your plan allows.", "Request cost exceeds the burst of the limit", CLIENT),
         K::NotFound => ("NOT_FOUND", "The requested resource was not found.", "Resource not found", CLIENT),
         K::MethodNotAllowed => ("METHOD_NOT_ALLOWED", "This method is not allowed here.", "Method not allowed for this resource", CLIENT),
+        K::NotImplemented => ("NOT_IMPLEMENTED", "This operation is not supported.", "The service does not implement this", SERVER),
+        K::BadGateway => ("BAD_GATEWAY", "A server behind this service did not answer correctly. Please try again later.", "Invalid response from an upstream server", SERVER),
         K::Unavailable => ("SERVICE_UNAVAILABLE", "The service is temporarily unavailable. Please try again.", "A required service is unavailable", SERVER),
+        K::GatewayTimeout => ("GATEWAY_TIMEOUT", "The service took too long to answer. Please try again later.", "The response was not ready in time", SERVER),
         K::Internal => ("INTERNAL_ERROR", "Something went wrong on our side. Please try again later.", "Internal server error", SERVER),
         K::Custom => ("REQUEST_REFUSED", "Your request was refused.", "Request refused", CLIENT),
     };

@@ -9,6 +9,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{body::EnvelopeBody, edge::Edge};
+use crate::faults::watched;
 
 pin_project! {
     /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written
@@ -37,7 +38,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
+        let response = ready!(watched(|| this.inner.poll(cx)))?;
         Poll::Ready(Ok(this.edge.leave(response)))
     }
 }

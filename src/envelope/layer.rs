@@ -30,7 +30,10 @@ impl ErrorEnvelopeLayer {
             catalogue: Catalogue::default(),
             with_system_message: true,
             adopt_foreign: false,
+            adopt_text: false,
+            no_grpc: false,
             trust_traceparent: true,
+            keep_request_ids: false,
             grpc_domain: Cow::Borrowed(grpc::DOMAIN),
             challenge: challenge::FALLBACK,
             clock: None,
@@ -107,7 +110,7 @@ impl ErrorEnvelopeLayer {
     /// Puts the same shape around errors that a router, another layer or a handler made without this crate's words.
     ///
     /// Adopted are 404, 405, 408, 413, 415 and all of 500 and above whose body is plain text or none, and every other
-    /// error with no body. `Allow`, `WWW-Authenticate`, `Retry-After` and all else that does not describe the body
+    /// error with no body, each with the code of its status. `Allow`, `WWW-Authenticate`, `Retry-After` and all else that does not describe the body
     /// stays. An error with a media type of its own, such as JSON or HTML, was meant for the client and is left
     /// alone.
     pub fn adopt_foreign_errors(mut self) -> Self {
@@ -115,10 +118,82 @@ impl ErrorEnvelopeLayer {
         self
     }
 
+    /// Adopts the plain-text errors of clients too: what axum's own extractors answer (`Path`, `Query`, `Json`, `Form`,
+    /// `Multipart`, `WebSocketUpgrade`), and what a handler answers as `(StatusCode::BAD_REQUEST, "text")`. It includes
+    /// [`adopt_foreign_errors`](Self::adopt_foreign_errors).
+    ///
+    /// Adopted is every 4xx whose body is `text/plain`, or has no media type, and whose length is known and at most
+    /// 8 KiB. The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409).
+    /// The text was written for a client, so it is kept as the `system_message`, in the formats that have one; a text
+    /// that is not UTF-8, has a content coding or is not there at once is dropped. The text of a 5xx is never sent.
+    /// JSON, HTML, streams and longer texts are left alone.
+    ///
+    /// ```
+    /// use axum::{Router, extract::Path, routing::get};
+    /// use tower_auth::ErrorEnvelopeLayer;
+    ///
+    /// // `GET /todos/abc` is an `INVALID_REQUEST` whose system_message is axum's "Invalid URL: Cannot parse …".
+    /// let app = Router::<()>::new()
+    ///     .route("/todos/{id}", get(|Path(id): Path<u64>| async move { id.to_string() }))
+    ///     .layer(ErrorEnvelopeLayer::detailed().adopt_text_errors());
+    /// ```
+    ///
+    /// For errors that name the parameter that is wrong, take `StrictPath`, `StrictQuery` and `StrictJson` (feature
+    /// `axum`).
+    pub fn adopt_text_errors(mut self) -> Self {
+        self.0.adopt_text = true;
+        self.adopt_foreign_errors()
+    }
+
+    /// Answers every request in HTTP, whatever media type it claims: for a service without gRPC.
+    ///
+    /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is taken for a gRPC
+    /// call, and so is a POST of `application/grpc-web` in every version of HTTP: its refusals have the HTTP status 200
+    /// and a gRPC status. A client of a service that speaks no gRPC can send these headers too.
+    pub fn no_grpc(mut self) -> Self {
+        self.0.no_grpc = true;
+        self
+    }
+
     /// Gives every request a new trace id, even where it brings a valid `traceparent`: for the border to callers who
     /// are not trusted to choose ids (W3C Trace Context, section 3.4).
     pub fn restart_traces(mut self) -> Self {
         self.0.trust_traceparent = false;
+        self
+    }
+
+    /// Keeps the `x-request-id` that a request brings, for services behind a proxy that gives ids: it is the
+    /// [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines, and in
+    /// [`Decision::request_id`](crate::Decision::request_id).
+    ///
+    /// Kept is exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. In place of any other, and of
+    /// none, the client sees the [`TraceId`](crate::TraceId).
+    ///
+    /// | the request brings | the client sees | the `TraceId` is |
+    /// |---|---|---|
+    /// | a valid `traceparent` | the trace id | that of the `traceparent` |
+    /// | an id that is kept | the kept id | the same where the id is a UUID or 32 hexadecimal digits, else new |
+    /// | both | the kept id | that of the `traceparent` |
+    ///
+    /// With [`restart_traces`](Self::restart_traces) a `traceparent` counts as none, and an id is still kept. A client
+    /// that reaches the service without the proxy chooses its id, and so can write lines under another's: keep ids only
+    /// where the proxy sets or checks them.
+    ///
+    /// ```
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # use http_body_util::Full;
+    /// use tower_auth::ErrorEnvelopeLayer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let service = ErrorEnvelopeLayer::detailed().keep_request_ids().layer(service_fn(|_: http::Request<()>| async {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::default()))
+    /// }));
+    /// let request = http::Request::get("/").header("x-request-id", "req_7Hq2").body(()).unwrap();
+    /// assert_eq!(service.oneshot(request).await.unwrap().headers()["x-request-id"], "req_7Hq2");
+    /// # });
+    /// ```
+    pub fn keep_request_ids(mut self) -> Self {
+        self.0.keep_request_ids = true;
         self
     }
 

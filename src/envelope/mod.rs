@@ -30,6 +30,9 @@
 //! `timestamp`, in this order. `trace_id` equals the `x-request-id` header; `timestamp` is RFC 3339, UTC, whole
 //! seconds. The words come from a [`Catalogue`].
 //!
+//! The id is that of a valid `traceparent`, or a new one; [`keep_request_ids`](ErrorEnvelopeLayer::keep_request_ids)
+//! keeps the one that a proxy gave.
+//!
 //! # What it keeps and what it does not
 //!
 //! Status, `Allow`, `WWW-Authenticate`, `Retry-After` and all other headers of a response stay; those that describe a
@@ -39,11 +42,40 @@
 //!
 //! A request that the HTTP server itself refuses, before any service sees it, has no envelope.
 //!
+//! # Errors that others made
+//!
+//! A router, another layer, an extractor or a proxy answers errors in words of its own. Two switches put them into the
+//! same shape:
+//!
+//! | answer | [`adopt_foreign_errors`](ErrorEnvelopeLayer::adopt_foreign_errors) | [`adopt_text_errors`](ErrorEnvelopeLayer::adopt_text_errors) |
+//! |---|---|---|
+//! | 4xx or 5xx without a body | adopted | adopted |
+//! | 5xx as plain text | adopted, the text is dropped | adopted, the text is dropped |
+//! | 404, 405, 408, 413, 415 as plain text | adopted, the text is dropped | adopted, the text is kept |
+//! | any other 4xx as plain text: axum's `Path`, `Query`, `Json`, `WebSocketUpgrade` | left alone | adopted, the text is kept |
+//! | JSON, HTML and every other media type | left alone | left alone |
+//!
+//! A text is kept as the `system_message`, if its length is known and at most 8 KiB. The code is that of the status: 502
+//! is `BAD_GATEWAY`, 504 `GATEWAY_TIMEOUT`, 409 `CONFLICT`.
+//!
+//! # gRPC
+//!
+//! A gRPC client reads a refusal as a status with details: `google.rpc.ErrorInfo` with the code and the
+//! [domain](ErrorEnvelopeLayer::grpc_domain) of the service, `RetryInfo`, `BadRequest`, and `RequestInfo` with the trace
+//! id. gRPC is a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, which `tonic-web` adds;
+//! gRPC-Web is a POST of `application/grpc-web` over any version of HTTP. Everything else is answered in HTTP, and so is
+//! every request to a service that says that it speaks [no gRPC](ErrorEnvelopeLayer::no_grpc).
+//!
+//! A `tonic::Status` that was made of a [`Rejection`](crate::Rejection) (feature `tonic`) gets the words, the domain and the
+//! trace id of the service, and a line in the log: as the answer of a method, and also as an item of its stream, where it
+//! ends the answer as trailers. That needs an envelope outside; a lone gate does not see what a stream yields.
+//!
 //! # When not to use it
 //!
 //! Inside another envelope that already speaks for the whole service; the inner one would win.
 
 mod adopt;
+mod answer;
 mod body;
 mod catalogue;
 mod edge;
@@ -53,6 +85,7 @@ mod layer;
 mod render;
 mod service;
 mod settings;
+mod tail;
 
 #[cfg(feature = "tonic")]
 pub(crate) use self::format::grpc;

@@ -1,52 +1,40 @@
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    body::EnvelopeBody,
-    format::{ErrorFormat, Refusal, grpc},
+    format::{Refusal, grpc},
     settings::Settings,
 };
-use crate::{Rejection, TraceId, challenge, protocol::Protocol, vary};
+use crate::{Rejection, RequestId, protocol::Protocol};
 
 /// In a response's extensions: an envelope was put around this refusal already.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Enveloped;
 
 /// Makes the bytes of a refusal, as the client of this request reads them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Render {
     pub(super) settings: Arc<Settings>,
-    pub(super) trace_id: TraceId,
+    pub(super) request_id: RequestId,
     pub(super) protocol: Protocol,
     pub(super) head: bool,
     pub(super) wants_problem: bool,
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Render {
-    /// An envelope around a refusal; the headers of the response stay.
-    pub(super) fn render<B>(&self, rejection: &Rejection, response: Response<()>) -> Response<EnvelopeBody<B>> {
-        let (mut parts, ()) = response.into_parts();
-        parts.headers.insert(REQUEST_ID, self.request_id());
-        if parts.status == StatusCode::UNAUTHORIZED {
-            // The fallback of a handler's refusal knows less than this envelope does.
-            challenge::complete(&mut parts.headers, !rejection.has_challenge(), &self.settings.challenge);
-        }
-        parts.extensions.insert(Enveloped);
+    pub(super) fn refusal<'a>(&'a self, rejection: &'a Rejection) -> Refusal<'a> {
         let settings = &*self.settings;
-        let refusal = Refusal::new(rejection, &settings.catalogue, settings.now())
-            .traced(self.trace_id)
-            .with_system_message(settings.with_system_message);
-        let body = match self.protocol {
-            Protocol::Http => self.http(&refusal, &mut parts),
-            Protocol::Grpc | Protocol::GrpcWeb | Protocol::GrpcWebText => self.grpc(&refusal, &mut parts),
-        };
-        Response::from_parts(parts, body)
+        Refusal::new(rejection, &settings.catalogue, settings.now())
+            .traced(&self.request_id)
+            .with_system_message(settings.with_system_message)
+    }
+
+    /// The gRPC trailers of a refusal, in the words of this service.
+    pub(super) fn grpc_trailers(&self, rejection: &Rejection) -> Vec<(&'static str, String)> {
+        grpc::trailers(&self.refusal(rejection), &self.settings.grpc_domain)
     }
 
     /// Every response has the id, and every 401 a challenge; what a handler set of its own stays.
@@ -58,70 +46,15 @@ impl Render {
         }
     }
 
-    fn request_id(&self) -> HeaderValue {
-        let text = Bytes::copy_from_slice(&self.trace_id.hyphenated());
-        HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
-    }
-
-    fn http<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
-        // `private` is a gate's own word for what a key opened; a refusal is for nobody to keep.
-        if parts.headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "private") {
-            parts.headers.insert(header::CACHE_CONTROL, NO_STORE);
-        }
-        if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || parts.status.is_informational()
-        {
-            return EnvelopeBody::default();
-        }
-        let format: &dyn ErrorFormat = match &self.settings.negotiated {
-            Some(problem) if self.wants_problem => problem,
-            _ => &*self.settings.format,
-        };
-        if self.settings.negotiated.is_some() {
-            vary::add(&mut parts.headers, &header::ACCEPT);
-        }
-        let mut body = Vec::with_capacity(512);
-        format.render(refusal, &mut body);
-        parts.headers.insert(header::CONTENT_TYPE, format.content_type());
-        parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
-        if self.head { EnvelopeBody::default() } else { EnvelopeBody::rendered(body.into()) }
-    }
-
-    /// Status 200 and the gRPC status in fields, no message: "trailers-only" (gRPC over HTTP/2). gRPC-Web reads
-    /// trailers at the end of the body.
-    fn grpc<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
-        const OF_HTTP: [HeaderName; 5] =
-            [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CACHE_CONTROL, header::VARY, header::ALLOW];
-        for name in OF_HTTP {
-            parts.headers.remove(name);
-        }
-        parts.status = StatusCode::OK;
-        let trailers = grpc::trailers(refusal, &self.settings.grpc_domain);
-        if self.protocol == Protocol::Grpc {
-            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            for (name, value) in trailers {
-                // All of them are ASCII by construction.
-                if let Ok(value) = HeaderValue::try_from(value) {
-                    parts.headers.insert(HeaderName::from_static(name), value);
-                }
-            }
-            return EnvelopeBody::default();
-        }
-        let frame = web_trailers(&trailers);
-        let (media, body) = match self.protocol {
-            Protocol::GrpcWebText => ("application/grpc-web-text+proto", STANDARD.encode(frame).into_bytes()),
-            _ => ("application/grpc-web+proto", frame),
-        };
-        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-        let exposed = HeaderValue::from_static("grpc-status,grpc-message,grpc-status-details-bin");
-        parts.headers.entry(header::ACCESS_CONTROL_EXPOSE_HEADERS).or_insert(exposed);
-        parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
-        EnvelopeBody::rendered(body.into())
+    pub(super) fn request_id(&self) -> HeaderValue {
+        HeaderValue::from_maybe_shared(self.request_id.to_bytes()).unwrap_or(HeaderValue::from_static(""))
     }
 }
 
 /// A frame whose first byte says "trailers", its length, and the fields as HTTP/1 writes them (gRPC-Web protocol).
-fn web_trailers(fields: &[(&'static str, String)]) -> Vec<u8> {
-    let text: String = fields.iter().flat_map(|(name, value)| [*name, ": ", value, "\r\n"]).collect();
+pub(super) fn web_trailers<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let text: Vec<u8> =
+        fields.flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"]).flatten().copied().collect();
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    [&[0x80][..], &length.to_be_bytes(), text.as_bytes()].concat()
+    [&[0x80][..], &length.to_be_bytes(), &text].concat()
 }

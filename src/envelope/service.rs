@@ -8,6 +8,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{body::EnvelopeBody, edge::Edge, future::ResponseFuture, settings::Settings};
+use crate::faults::watched;
 
 /// The service of an [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer).
 ///
@@ -47,7 +48,7 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let edge = Edge::enter(&self.settings, &mut request);
-        ResponseFuture::new(self.inner.call(request), edge)
+        let edge = Edge::enter(&self.settings, &mut request).keeping(&request);
+        ResponseFuture::new(watched(|| self.inner.call(request)), edge)
     }
 }

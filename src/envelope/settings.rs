@@ -1,12 +1,12 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 
 use super::{
     catalogue::Catalogue,
     format::{ErrorFormat, Problem},
 };
-use crate::{Clock, ConfigError};
+use crate::{Clock, ConfigError, RequestId, TraceId, protocol::Protocol};
 
 /// How an envelope was set up; shared by all requests.
 #[derive(Clone)]
@@ -17,7 +17,12 @@ pub(crate) struct Settings {
     pub(super) catalogue: Catalogue,
     pub(super) with_system_message: bool,
     pub(super) adopt_foreign: bool,
+    /// Plain-text errors of clients too.
+    pub(super) adopt_text: bool,
+    /// No client is answered in gRPC, whatever it asks for.
+    pub(super) no_grpc: bool,
     pub(super) trust_traceparent: bool,
+    pub(super) keep_request_ids: bool,
     pub(super) grpc_domain: Cow<'static, str>,
     /// What a 401 offers that offers nothing of its own.
     pub(super) challenge: HeaderValue,
@@ -29,6 +34,22 @@ impl Settings {
     pub(super) fn now(&self) -> SystemTime {
         self.clock.as_ref().map_or_else(SystemTime::now, Clock::now)
     }
+
+    #[inline]
+    pub(super) fn protocol<B>(&self, request: &Request<B>) -> Protocol {
+        if self.no_grpc {
+            return Protocol::Http;
+        }
+        Protocol::of(request.method(), request.version(), request.headers())
+    }
+
+    /// The caller's id where it is trusted, else a new one.
+    #[inline]
+    pub(super) fn give_id(&self, headers: &HeaderMap) -> RequestId {
+        let given = if self.trust_traceparent { TraceId::from_headers(headers) } else { None };
+        let kept = if self.keep_request_ids { RequestId::from_headers(headers, given) } else { None };
+        kept.unwrap_or_else(|| given.unwrap_or_else(TraceId::random).into())
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -36,7 +57,10 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("content_type", &self.format.content_type())
             .field("adopt_foreign", &self.adopt_foreign)
+            .field("adopt_text", &self.adopt_text)
+            .field("no_grpc", &self.no_grpc)
             .field("trust_traceparent", &self.trust_traceparent)
+            .field("keep_request_ids", &self.keep_request_ids)
             .finish_non_exhaustive()
     }
 }

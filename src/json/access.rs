@@ -90,7 +90,7 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
 }
 
 /// `serde_json` says things to itself under such names: what stands behind one, its `Value` would read by other rules.
-const PRIVATE: &str = "$serde_json::private::";
+pub(super) const PRIVATE: &str = "$serde_json::private::";
 
 /// An object whose names are documented.
 pub(super) struct Fields<'a, 'de> {

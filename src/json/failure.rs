@@ -69,7 +69,21 @@ impl Failure {
 
     /// Where it is.
     pub(super) fn at(&self) -> usize {
-        self.0.at.unwrap_or_default()
+        self.place().unwrap_or_default()
+    }
+
+    /// The same, unless nobody has said so yet.
+    pub(super) fn place(&self) -> Option<usize> {
+        self.0.at
+    }
+
+    /// The name that a struct misses, if it is that.
+    #[cfg(feature = "axum")]
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        match self.0.what {
+            What::Missing(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// As a client is told; the pointer is that of the value.

@@ -85,6 +85,12 @@ mod key;
 mod limits;
 mod loose;
 mod names;
+#[cfg(feature = "axum")]
+mod param_access;
+#[cfg(feature = "axum")]
+mod param_notes;
+#[cfg(feature = "axum")]
+mod params;
 mod pointer;
 mod read;
 mod reader;
@@ -95,6 +101,10 @@ mod suggest;
 mod variants;
 mod violation;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::param_notes::{Pair, ParamsError, Place, pointer as parameter_pointer};
+#[cfg(feature = "axum")]
+pub(crate) use self::params::from_pairs;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::read::from_slice_seed;
 #[cfg(feature = "strict-body")]

@@ -83,7 +83,7 @@ impl Walk<'_> {
 }
 
 /// A name as it stands in a pointer: not too long, and without characters that nobody sees.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let mut shown = String::new();
     for character in name.chars() {
         let piece: String = visible(character).collect();

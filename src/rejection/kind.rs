@@ -57,8 +57,14 @@ pub enum RejectionKind {
     NotFound,
     /// The path has no such method.
     MethodNotAllowed,
+    /// The service does not support what the request asks for.
+    NotImplemented,
+    /// A server behind this one gave an answer that cannot be used.
+    BadGateway,
     /// Something that has to be asked does not answer.
     Unavailable,
+    /// The answer was not ready in time.
+    GatewayTimeout,
     /// A fault of the service or of how it was put together.
     Internal,
     /// A refusal of the handler's own.
@@ -90,7 +96,10 @@ impl RejectionKind {
         Self::TooCostly,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotImplemented,
+        Self::BadGateway,
         Self::Unavailable,
+        Self::GatewayTimeout,
         Self::Internal,
         Self::Custom,
     ];
@@ -128,7 +137,10 @@ impl RejectionKind {
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, 8),
             Self::NotFound => (StatusCode::NOT_FOUND, 12),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 12),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, 12),
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, 14),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 14),
+            Self::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, 4),
             Self::Internal | Self::Custom => (StatusCode::INTERNAL_SERVER_ERROR, 13),
         }
     }

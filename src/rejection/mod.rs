@@ -7,9 +7,15 @@
 //! Handlers refuse with the same words: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors
 //! for the common ones.
 
+#[cfg(feature = "tonic")]
+mod carried;
 mod detail;
+mod found;
 mod kind;
 mod limited;
+mod private;
 mod value;
 
+#[cfg(feature = "tonic")]
+pub(crate) use self::carried::Carried;
 pub use self::{detail::Detail, kind::RejectionKind, value::Rejection};

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{Detail, RejectionKind};
 use crate::{
@@ -30,6 +30,8 @@ pub struct Rejection {
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
     logged: bool,
+    /// An envelope has made it of somebody else's error.
+    adopted: bool,
     /// The budget of failed attempts that was charged for it.
     charged: Option<u64>,
 }
@@ -46,6 +48,12 @@ pub(super) struct Facts {
     pub(super) principal: Option<Principal>,
     /// The limit that was used up.
     pub(super) policy: Option<Box<str>>,
+    /// The plan that sets the limit.
+    pub(super) plan: Option<Arc<str>>,
+    /// The address that was counted.
+    pub(super) client: Option<IpAddr>,
+    /// What the caller lacks, where the details do not say it.
+    pub(super) required: Option<Box<str>>,
 }
 
 impl Facts {
@@ -60,6 +68,9 @@ impl Facts {
             cause: None,
             principal: None,
             policy: None,
+            plan: None,
+            client: None,
+            required: None,
         }
     }
 }
@@ -79,7 +90,7 @@ impl Rejection {
     }
 
     pub(super) fn of_facts(facts: Facts) -> Self {
-        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, charged: None }
+        Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, adopted: false, charged: None }
     }
 
     /// A refusal of the handler's own: any status that is no success, any code.
@@ -203,8 +214,17 @@ impl Rejection {
         Self { challenge, ..self }
     }
 
-    /// Whose credential it was, where the secret matched: for the observer alone.
-    pub(crate) fn about(self, principal: Principal) -> Self {
+    /// Whose credential it was, where that was proved and the credential is refused all the same: an expired or paused
+    /// one. The observer and the log show it, no client sees it, and a budget of failed attempts charges this holder
+    /// instead of everybody at the holder's address.
+    ///
+    /// ```
+    /// use tower_auth::{Authenticated, Principal, Rejection, RejectionKind};
+    ///
+    /// let expired = Rejection::new(RejectionKind::ExpiredKey).about(Principal::builder("alice").build());
+    /// let found = Authenticated::Rejected(expired);
+    /// ```
+    pub fn about(self, principal: Principal) -> Self {
         self.set(|facts| facts.principal = Some(principal))
     }
 
@@ -217,6 +237,11 @@ impl Rejection {
         Self { logged: true, ..self }
     }
 
+    /// An envelope has made it of somebody else's error, whose words nobody knows.
+    pub(crate) fn adopted(self) -> Self {
+        Self { adopted: true, ..self }
+    }
+
     /// This budget of failed attempts was charged for it.
     pub(crate) fn charged(self, budget: u64) -> Self {
         Self { charged: Some(budget), ..self }
@@ -226,20 +251,13 @@ impl Rejection {
         self.set(|facts| change(facts.words.get_or_insert_default()))
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
         change(Arc::make_mut(&mut self.facts));
         self
     }
 }
 
 impl Rejection {
-    /// The refusal that a response carries, whether an envelope has rendered it or not; also one that a tonic handler
-    /// answered as a `Status` (feature `tonic`).
-    #[must_use]
-    pub fn of<B>(response: &Response<B>) -> Option<&Self> {
-        response.extensions().get().or_else(|| in_status(response.extensions()))
-    }
-
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
@@ -283,12 +301,12 @@ impl Rejection {
         self.logged || self.layer.is_some()
     }
 
-    pub(crate) const fn charged_by(&self) -> Option<u64> {
-        self.charged
+    pub(crate) const fn is_adopted(&self) -> bool {
+        self.adopted
     }
 
-    pub(crate) fn policy(&self) -> Option<&str> {
-        self.facts.policy.as_deref()
+    pub(crate) const fn charged_by(&self) -> Option<u64> {
+        self.charged
     }
 
     pub(crate) fn own_challenge(&self) -> Option<&HeaderValue> {
@@ -311,10 +329,8 @@ impl Rejection {
         self.facts.principal.as_ref()
     }
 
-    /// The response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the refusal in
-    /// the extensions. An envelope further out gives it a body.
-    #[must_use]
-    pub fn into_response<B: Default>(self) -> Response<B> {
+    /// The response, by which nobody has been told of a fault yet.
+    pub(crate) fn response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.facts.status;
         if self.facts.status == StatusCode::UNAUTHORIZED {
@@ -330,17 +346,6 @@ impl Rejection {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// tonic leaves a handler's status in the extensions of the response that it makes of it.
-#[cfg(feature = "tonic")]
-fn in_status(extensions: &Extensions) -> Option<&Rejection> {
-    extensions.get::<tonic::Status>()?.source()?.downcast_ref()
-}
-
-#[cfg(not(feature = "tonic"))]
-const fn in_status(_: &Extensions) -> Option<&Rejection> {
-    None
 }
 
 /// Rounded up, and at least one: a client that waits as told is not too early.

@@ -31,7 +31,7 @@ impl Serialize for Inner<'_> {
         error.serialize_field("type", refusal.error_type())?;
         error.serialize_field("status", &refusal.status().as_u16())?;
         error.serialize_field("details", &refusal.details_object())?;
-        error.serialize_field("trace_id", &refusal.trace_id())?;
+        error.serialize_field("trace_id", &refusal.request_id())?;
         error.serialize_field("timestamp", &Shown(refusal.timestamp()))?;
         error.end()
     }

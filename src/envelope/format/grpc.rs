@@ -1,18 +1,35 @@
 //! A refusal as a gRPC status: what tonic's and everybody's client decodes.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{protobuf::Message, view::Refusal};
-use crate::{Detail, RejectionKind};
+use crate::{Detail, Rejection, RejectionKind, envelope::catalogue::Catalogue};
 
 /// The domain of error details, where nobody named one.
-pub(crate) const DOMAIN: &str = "api";
+pub(in crate::envelope) const DOMAIN: &str = "api";
+
+/// Code, message and details as a `tonic::Status` has them, before an envelope gives them the words of its service.
+pub(crate) fn plain(rejection: &Rejection) -> (u8, String, Vec<u8>) {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
+    let refusal = Refusal::new(rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
+    (code(&refusal), message(&refusal).to_owned(), details(&refusal, DOMAIN))
+}
+
+/// Whether these trailers are those of a status that was made of this rejection, and that nobody has changed since.
+pub(in crate::envelope) fn is_plain(trailers: &HeaderMap, rejection: &Rejection) -> bool {
+    let (code, _, details) = plain(rejection);
+    let has = |name: &str, value: String| trailers.get(name).is_some_and(|field| field.as_bytes() == value.as_bytes());
+    has(STATUS, code.to_string()) && has(DETAILS, STANDARD_NO_PAD.encode(details))
+}
+
+const STATUS: &str = "grpc-status";
+const DETAILS: &str = "grpc-status-details-bin";
 
 /// The gRPC status code of a refusal.
-pub(crate) fn code(refusal: &Refusal<'_>) -> u8 {
+fn code(refusal: &Refusal<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
@@ -22,7 +39,7 @@ const LONGEST_MESSAGE: usize = 512;
 const LONGEST_DETAILS: usize = 3 * 1024;
 
 /// The sentence for the client's user, cut where it would be too long for a field.
-pub(crate) fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
+fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
     let message = refusal.message();
     let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
     message.get(..end.unwrap_or(0)).unwrap_or_default()
@@ -30,7 +47,7 @@ pub(crate) fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
 
 /// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too
 /// long, the reason and the wait are left.
-pub(crate) fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
+fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
     let all = status(refusal, domain, true);
     if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }
 }
@@ -51,18 +68,18 @@ fn status(refusal: &Refusal<'_>, domain: &str, everything: bool) -> Vec<u8> {
     if let Some(violations) = bad_request(refusal).filter(|_| everything) {
         status = status.any(3, "BadRequest", &violations);
     }
-    if let Some(id) = refusal.trace_id() {
+    if let Some(id) = refusal.request_id() {
         status = status.any(3, "RequestInfo", &Message::default().text(1, &id.to_string()));
     }
     status.into_bytes()
 }
 
 /// The fields of a trailers-only response, names and values.
-pub(crate) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str, String)> {
+pub(in crate::envelope) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str, String)> {
     let mut fields = vec![
-        ("grpc-status", code(refusal).to_string()),
+        (STATUS, code(refusal).to_string()),
         ("grpc-message", percent_encoded(message(refusal))),
-        ("grpc-status-details-bin", STANDARD_NO_PAD.encode(details(refusal, domain))),
+        (DETAILS, STANDARD_NO_PAD.encode(details(refusal, domain))),
     ];
     if let Some(seconds) = refusal.retry_after() {
         fields.push(("grpc-retry-pushback-ms", seconds.saturating_mul(1000).to_string()));
@@ -148,15 +165,17 @@ fn percent_encoded(text: &str) -> String {
 /// For refusals in a handler's own words, which have no kind: the canonical pairs of `google.rpc.Code`.
 fn code_of_status(status: StatusCode) -> u8 {
     match status.as_u16() {
-        400 | 422 => 3,
-        401 => 16,
-        403 => 7,
-        404 => 5,
+        499 => 1,
+        400 | 406 | 411 | 414 | 415 | 422 | 431 => 3,
         408 | 504 => 4,
+        404 | 410 => 5,
+        403 | 451 => 7,
+        413 | 429 | 507 => 8,
         409 => 10,
-        413 | 429 => 8,
-        405 | 501 => 12,
-        503 => 14,
+        416 => 11,
+        405 | 501 | 505 => 12,
+        425 | 502 | 503 => 14,
+        401 | 407 => 16,
         500..=599 => 13,
         _ => 9,
     }

@@ -52,7 +52,7 @@ impl Serialize for Body<'_> {
             problem.serialize_field("violated-policies", &[policy])?;
         }
         problem.serialize_field("details", &refusal.details_object())?;
-        problem.serialize_field("trace_id", &refusal.trace_id())?;
+        problem.serialize_field("trace_id", &refusal.request_id())?;
         problem.serialize_field("timestamp", &Shown(refusal.timestamp()))?;
         problem.end()
     }

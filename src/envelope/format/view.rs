@@ -7,7 +7,7 @@ use serde::{
 };
 
 use crate::{
-    Detail, Rejection, RejectionKind, TraceId,
+    Detail, Rejection, RejectionKind, RequestId, TraceId,
     clock::rfc3339,
     envelope::catalogue::{Catalogue, Words},
 };
@@ -53,18 +53,18 @@ pub struct Refusal<'a> {
     rejection: &'a Rejection,
     words: &'a Words,
     with_system_message: bool,
-    trace_id: Option<TraceId>,
+    request_id: Option<&'a RequestId>,
     now: SystemTime,
 }
 
 impl<'a> Refusal<'a> {
     pub(crate) fn new(rejection: &'a Rejection, catalogue: &'a Catalogue, now: SystemTime) -> Self {
         let words = catalogue.words(rejection.kind());
-        Self { rejection, words, with_system_message: true, trace_id: None, now }
+        Self { rejection, words, with_system_message: true, request_id: None, now }
     }
 
-    pub(in crate::envelope) const fn traced(self, trace_id: TraceId) -> Self {
-        Self { trace_id: Some(trace_id), ..self }
+    pub(in crate::envelope) const fn traced(self, request_id: &'a RequestId) -> Self {
+        Self { request_id: Some(request_id), ..self }
     }
 
     pub(in crate::envelope) const fn with_system_message(self, with: bool) -> Self {
@@ -125,10 +125,17 @@ impl<'a> Refusal<'a> {
         self.rejection.policy()
     }
 
-    /// The id of the request.
+    /// The trace id of the request. A format shows the [`request_id`](Self::request_id), by which clients ask.
     #[must_use]
-    pub const fn trace_id(&self) -> Option<TraceId> {
-        self.trace_id
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.request_id.map(RequestId::trace_id)
+    }
+
+    /// The id of the request as `x-request-id` shows it: the [`trace_id`](Self::trace_id), or an id of the client's
+    /// that the envelope [keeps](crate::ErrorEnvelopeLayer::keep_request_ids).
+    #[must_use]
+    pub const fn request_id(&self) -> Option<&'a RequestId> {
+        self.request_id
     }
 
     /// The time of the refusal: RFC 3339, UTC, whole seconds.

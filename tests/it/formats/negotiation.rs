@@ -129,7 +129,7 @@ async fn r158_a_cacheable_error_says_that_it_was_negotiated() {
 #[tokio::test]
 async fn r158_a_grpc_client_is_not_asked_for_its_taste() {
     let layer = ErrorEnvelopeLayer::problem_json().or_problem_json();
-    let headers = [("content-type", "application/grpc"), ("accept", PROBLEM)];
+    let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("accept", PROBLEM)];
     let response = shown(&layer, &headers, &Rejection::not_found()).await;
     assert_eq!(response.headers()["content-type"], "application/grpc");
     assert_eq!(response.headers()["grpc-status"], "12");

@@ -32,7 +32,7 @@ impl ErrorFormat for Lines {
             refusal.error_type(),
             details.join("&"),
             refusal.retry_after(),
-            refusal.trace_id().unwrap(),
+            refusal.request_id().unwrap(),
             refusal.timestamp(),
         );
         out.extend_from_slice(text.as_bytes());

@@ -73,7 +73,7 @@ async fn rendered() -> String {
             writeln!(all, "-------- {format}: {status}\n{fields}{}", text(response).await).unwrap();
         }
         let layer = ErrorEnvelopeLayer::detailed().grpc_domain("orders.example.com");
-        let response = shown(&layer, &[("content-type", "application/grpc")], &refusal).await;
+        let response = shown(&layer, &[("content-type", "application/grpc"), ("te", "trailers")], &refusal).await;
         let (status, fields) = (response.status().as_u16(), headers(response.headers()));
         writeln!(all, "-------- grpc: {status}\n{fields}{}", decoded(response.headers()).trim_end()).unwrap();
         assert_eq!(text(response).await, "");

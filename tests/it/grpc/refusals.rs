@@ -17,7 +17,7 @@ use super::{answered, call, details, message, refused, status};
 use crate::support::{Body, KEY, Strict, get, ok, store, strict, text};
 
 /// The gRPC status of every kind, written out once more.
-const TABLE: [(RejectionKind, Code); 24] = [
+const TABLE: [(RejectionKind, Code); 27] = [
     (RejectionKind::MissingCredential, Code::Unauthenticated),
     (RejectionKind::MalformedRequest, Code::InvalidArgument),
     (RejectionKind::InvalidKey, Code::Unauthenticated),
@@ -40,7 +40,10 @@ const TABLE: [(RejectionKind, Code); 24] = [
     (RejectionKind::TooCostly, Code::InvalidArgument),
     (RejectionKind::NotFound, Code::Unimplemented),
     (RejectionKind::MethodNotAllowed, Code::Unimplemented),
+    (RejectionKind::NotImplemented, Code::Unimplemented),
+    (RejectionKind::BadGateway, Code::Unavailable),
     (RejectionKind::Unavailable, Code::Unavailable),
+    (RejectionKind::GatewayTimeout, Code::DeadlineExceeded),
     (RejectionKind::Internal, Code::Internal),
 ];
 
@@ -129,8 +132,11 @@ async fn r169_a_handlers_own_refusal_has_the_code_of_its_status() {
         (429, Code::ResourceExhausted),
         (500, Code::Internal),
         (501, Code::Unimplemented),
+        (502, Code::Unavailable),
         (503, Code::Unavailable),
         (504, Code::DeadlineExceeded),
+        (415, Code::InvalidArgument),
+        (416, Code::OutOfRange),
         (418, Code::FailedPrecondition),
     ] {
         let refusal = Rejection::custom(StatusCode::from_u16(http).unwrap(), "OWN").message("Own words.");
@@ -286,7 +292,11 @@ async fn r169_foreign_errors_have_the_status_of_their_kind_and_leak_no_header() 
         (413, Code::ResourceExhausted),
         (415, Code::InvalidArgument),
         (500, Code::Internal),
+        (501, Code::Unimplemented),
+        (502, Code::Unavailable),
         (503, Code::Unavailable),
+        (504, Code::DeadlineExceeded),
+        (507, Code::ResourceExhausted),
     ] {
         let response = answered(&ADOPTING(), &[], foreign(http)).await;
         assert_eq!(status(response.headers()).code(), code, "{http}");
