@@ -1,35 +1,83 @@
-//! A budget of failed attempts, as whoever tells who is calling draws on it.
+//! A budget of failed attempts, as the guards that find out about failures use it.
+//!
+//! Failures are spent by failures: a request takes nothing before it has failed. Who has to be waited for is counted as
+//! under way meanwhile, apart from the budget, so that parallel guesses stay bounded.
 
-use std::{fmt, sync::Arc};
-
-use crate::{
-    Answer, Rejection,
-    limit::{Bucket, Taken},
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
 };
+
+use crate::{Answer, Principal, Rejection, answer::BoxFuture, limit::Bucket};
+
+/// Whether a budget has something left, or the refusal of those who have spent it.
+pub(crate) type Allowed = Result<(), Rejection>;
 
 /// What counts failed attempts.
 pub(crate) trait Budget: Send + Sync + 'static {
     /// What tells it from other budgets.
     fn id(&self) -> u64;
 
-    /// Takes one attempt out of a bucket, or refuses.
-    fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>>;
+    /// Whether an address has attempts left. Nothing is taken.
+    fn ask(&self, address: Bucket) -> Answer<Allowed>;
 
-    /// Puts one back.
-    fn give_back(&self, bucket: Bucket, taken: &Taken);
+    /// Counts an attempt as under way until the slot is dropped, or refuses it; without a slot where it only reports.
+    fn enter(&self, address: Bucket) -> Result<Option<Slot>, Rejection>;
+
+    /// Charges an address for a guess; refuses where nothing was left, so that the guesser is not told what came of it.
+    fn charge(&self, address: Bucket) -> Answer<Allowed>;
+
+    /// Charges a holder who was proved for what is wrong with the credential or was forbidden to it.
+    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> Answer<Allowed>;
+
+    /// Charges an address, and nobody waits for it.
+    fn charge_unheard(&self, address: Bucket);
+
+    /// Carries a check on to its end, whose client is gone, where there is something that runs it.
+    fn carry_on(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried>;
 }
 
-/// The failed attempts that whoever sends this request has left. A guard leaves it in the request; those behind draw on it
-/// before they do what is costly and could be in vain.
+/// Nothing runs what nobody waits for.
+#[derive(Debug)]
+pub(crate) struct NotCarried;
+
+/// The runtime in which a check was begun, where this crate knows of one.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+pub(crate) type Runtime = tokio::runtime::Handle;
+/// The runtime in which a check was begun, where this crate knows of one.
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
+#[derive(Debug)]
+pub(crate) enum Runtime {}
+
+/// The runtime that polls the caller.
+pub(crate) fn current_runtime() -> Option<Runtime> {
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+    return tokio::runtime::Handle::try_current().ok();
+    #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
+    None
+}
+
+/// A budget, and the address that draws on it. A guard leaves it in the request for those behind.
 #[derive(Clone)]
 pub(crate) struct Attempts {
     budget: Arc<dyn Budget>,
-    bucket: Bucket,
+    address: Bucket,
+    client: IpAddr,
+    /// Whether the request is a gRPC call, whose status stands in a header of its own.
+    grpc: bool,
 }
 
 impl Attempts {
-    pub(crate) const fn new(budget: Arc<dyn Budget>, bucket: Bucket) -> Self {
-        Self { budget, bucket }
+    pub(crate) const fn new(budget: Arc<dyn Budget>, address: Bucket, client: IpAddr, grpc: bool) -> Self {
+        Self { budget, address, client, grpc }
+    }
+
+    /// The address that they are counted for.
+    pub(crate) const fn client(&self) -> IpAddr {
+        self.client
     }
 
     /// Of which budget they are.
@@ -37,59 +85,139 @@ impl Attempts {
         self.budget.id()
     }
 
-    /// Takes one out, or refuses.
-    pub(crate) fn draw(&self) -> Answer<Result<Drawn, Rejection>> {
-        let attempts = self.clone();
-        self.budget.draw(self.bucket).map(|answer| answer.map(|taken| Drawn { attempts, taken }))
-    }
-}
-
-/// An attempt that was taken out of a budget. Dropped, it stays taken: who goes away in the middle of an attempt has made
-/// it.
-#[derive(Debug)]
-pub(crate) struct Drawn {
-    attempts: Attempts,
-    taken: Taken,
-}
-
-impl Drawn {
-    /// Of which budget it is.
-    pub(crate) fn budget(&self) -> u64 {
-        self.attempts.budget()
+    pub(crate) const fn is_grpc(&self) -> bool {
+        self.grpc
     }
 
-    /// It was no failed one.
-    pub(crate) fn give_back(self) {
-        self.attempts.budget.give_back(self.attempts.bucket, &self.taken);
+    pub(crate) fn ask(&self) -> Answer<Allowed> {
+        let client = self.client;
+        self.budget.ask(self.address).map(move |allowed| allowed.map_err(|refused| refused.counted(client)))
     }
-}
 
-/// Whether an attempt was taken for a request, and who settles it.
-#[derive(Debug, Default)]
-pub(crate) enum Draw {
-    /// None was taken yet.
-    #[default]
-    NotYet,
-    /// One was taken, and is to be given back or not.
-    Held(Drawn),
-    /// Whoever took one out of this budget settles it.
-    #[cfg_attr(
-        not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
-        expect(dead_code, reason = "only tokens are costly without being waited for")
-    )]
-    Settled(u64),
-}
+    pub(crate) fn enter(&self) -> Result<Option<Slot>, Rejection> {
+        self.budget.enter(self.address).map_err(|refused| refused.counted(self.client))
+    }
 
-impl Draw {
-    pub(crate) fn give_back(self) {
-        if let Self::Held(drawn) = self {
-            drawn.give_back();
+    /// Charges whoever a failure is of: the holder who was proved, else the address.
+    pub(crate) fn charge(&self, holder: Option<&Principal>, failure: Option<&Rejection>) -> Answer<Allowed> {
+        if let Some(holder) = holder {
+            return self.budget.charge_holder(holder, failure);
         }
+        let client = self.client;
+        self.budget.charge(self.address).map(move |allowed| allowed.map_err(|refused| refused.counted(client)))
+    }
+
+    pub(crate) fn charge_unheard(&self) {
+        self.budget.charge_unheard(self.address);
+    }
+
+    pub(crate) fn carry_on(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
+        self.budget.carry_on(check, runtime)
+    }
+
+    /// The same for work that must not keep the budget alive.
+    pub(crate) fn downgrade(&self) -> impl FnOnce() -> Option<Self> + Send + use<> {
+        let (budget, address) = (Arc::downgrade(&self.budget), self.address);
+        let (client, grpc) = (self.client, self.grpc);
+        move || Some(Self { budget: budget.upgrade()?, address, client, grpc })
     }
 }
 
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempts").field("bucket", &self.bucket).finish_non_exhaustive()
+        f.debug_struct("Attempts").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// How many attempts of every address are under way.
+pub(crate) struct InFlight {
+    shards: [Mutex<HashMap<Bucket, u32>>; SHARDS],
+    hasher: RandomState,
+}
+
+const SHARDS: usize = 16;
+
+impl InFlight {
+    pub(crate) fn new() -> Self {
+        Self { shards: Default::default(), hasher: RandomState::new() }
+    }
+
+    /// One more of an address, unless so many are under way.
+    pub(crate) fn enter(self: &Arc<Self>, address: Bucket, most: u32) -> Option<Slot> {
+        let mut shard = self.shard(address);
+        let count = shard.entry(address).or_insert(0);
+        if *count >= most {
+            if *count == 0 {
+                shard.remove(&address);
+            }
+            return None;
+        }
+        *count += 1;
+        drop(shard);
+        Some(Slot { all: Arc::clone(self), address })
+    }
+
+    fn leave(&self, address: Bucket) {
+        let mut shard = self.shard(address);
+        if let Some(count) = shard.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                shard.remove(&address);
+                // Many addresses at once leave no memory behind.
+                if shard.capacity() > 64 && shard.len() < shard.capacity() / 8 {
+                    shard.shrink_to_fit();
+                }
+            }
+        }
+    }
+
+    fn shard(&self, address: Bucket) -> std::sync::MutexGuard<'_, HashMap<Bucket, u32>> {
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        let place = self.hasher.hash_one(address) as usize % SHARDS;
+        // What is done under the lock does not panic.
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One attempt that is under way; dropped, it is no more.
+pub(crate) struct Slot {
+    all: Arc<InFlight>,
+    address: Bucket,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.all.leave(self.address);
+    }
+}
+
+/// A request whose handler is what looks at the credential, such as a login. Nobody knows what came of one whose client is
+/// gone, so that it has been a guess.
+pub(crate) struct UnderWay {
+    attempts: Attempts,
+    /// Whether the handler was called and has not answered.
+    called: bool,
+    _slot: Slot,
+}
+
+impl UnderWay {
+    pub(crate) const fn new(attempts: Attempts, slot: Slot) -> Self {
+        Self { attempts, called: false, _slot: slot }
+    }
+
+    pub(crate) const fn called(&mut self) {
+        self.called = true;
+    }
+
+    pub(crate) const fn answered(&mut self) {
+        self.called = false;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.called {
+            self.attempts.charge_unheard();
+        }
     }
 }

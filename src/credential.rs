@@ -84,6 +84,15 @@ pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Opti
     names.iter().filter(|name| **name != header::COOKIE).find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
+/// The headers by which clients prove who they are, whoever reads them; further in, these may be read too.
+pub(crate) const WELL_KNOWN: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("proxy-authorization")];
+
+/// Whether this header stands in the request.
+pub(crate) fn presents(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.contains_key(name)
+}
+
 /// The second of these headers in which something stands.
 pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
     let presented =

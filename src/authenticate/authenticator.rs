@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderName, request::Parts};
 
-use crate::{Answer, Clock, ConfigError, Principal, Rejection, attempts::Draw};
+use crate::{Answer, Clock, ConfigError, Principal, Rejection, time_limit::TimeLimit};
 
 /// What an authenticator answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
 ///
@@ -41,35 +41,50 @@ pub enum Authenticated {
 /// ```
 /// use tower_auth::RequestHead;
 ///
-/// fn session_cookie<'a>(request: &'a RequestHead<'_>) -> Option<&'a http::HeaderValue> {
-///     request.headers.get(http::header::COOKIE)
+/// fn session_cookie<'a>(request: &'a RequestHead<'_>) -> Option<&'a str> {
+///     // HTTP/2 and HTTP/3 clients may send one `Cookie` line for each cookie (RFC 9113, section 8.2.3).
+///     let lines = request.headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+///     let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+///     cookies.find_map(|(name, value)| (name == "session").then_some(value))
 /// }
 /// ```
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     parts: &'a Parts,
-    clock: &'a Clock,
-    #[cfg_attr(
-        not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
-        expect(dead_code, reason = "only tokens are costly without being waited for")
-    )]
-    drawn: &'a OnceLock<Draw>,
+    limit: &'a TimeLimit,
+    /// Whether a method has asked the budget of failed attempts already.
+    asked: &'a OnceLock<()>,
+    /// The one header in which to look, where the method took it over from another one.
+    only: Option<&'a HeaderName>,
 }
 
 impl<'a> RequestHead<'a> {
-    pub(super) const fn new(parts: &'a Parts, clock: &'a Clock, drawn: &'a OnceLock<Draw>) -> Self {
-        Self { parts, clock, drawn }
+    pub(super) const fn new(parts: &'a Parts, limit: &'a TimeLimit, asked: &'a OnceLock<()>) -> Self {
+        Self { parts, limit, asked, only: None }
+    }
+
+    /// The same, for a method that is to look in one header alone.
+    pub(super) const fn only<'b>(&self, header: Option<&'b HeaderName>) -> RequestHead<'b>
+    where
+        'a: 'b,
+    {
+        RequestHead { parts: self.parts, limit: self.limit, asked: self.asked, only: header }
+    }
+
+    /// Whether the method may look in this header.
+    pub(crate) fn may_read(&self, header: &HeaderName) -> bool {
+        self.only.is_none_or(|only| only == header)
     }
 
     /// The time of day by the clock of the stack; read when asked for.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.clock.now()
+        self.limit.clock().now()
     }
 
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) const fn clock_ref(&self) -> &'a Clock {
-        self.clock
+        self.limit.clock()
     }
 
     /// The failed attempts that whoever sends this has left, where somebody counts them.
@@ -78,16 +93,36 @@ impl<'a> RequestHead<'a> {
         self.parts.extensions.get()
     }
 
-    /// Says that the method has drawn on the attempts itself.
+    /// Says that the method has asked the budget itself.
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn has_drawn(&self, drawn: Draw) {
-        let _ = self.drawn.set(drawn);
+    pub(crate) fn has_asked(&self) {
+        let _ = self.asked.set(());
+    }
+
+    /// What a method answers, within the time limit: a later answer is 503.
+    #[inline]
+    pub(super) fn ask(&self, method: &Arc<dyn Authenticator>) -> AuthFuture {
+        let answer = method.authenticate(self);
+        if answer.is_bounded() {
+            return answer;
+        }
+        let method = Arc::clone(method);
+        self.limit.bound(answer, move |late| {
+            let scheme = method.challenge().split(' ').next().unwrap_or_default();
+            let cause = format!("the method of authentication {scheme:?} {late}");
+            Authenticated::Rejected(Rejection::unavailable(cause))
+        })
+    }
+
+    /// How long a method waits for what it has to ask.
+    pub(crate) const fn time_limit(&self) -> &'a TimeLimit {
+        self.limit
     }
 
     /// The clock of the stack, for a future that outlives the head.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        self.clock.clone()
+        self.limit.clock().clone()
     }
 }
 
@@ -117,7 +152,8 @@ impl Deref for RequestHead<'_> {
 pub trait Authenticator: Send + Sync + 'static {
     /// Looks for a credential, and tells whose it is.
     ///
-    /// The future must own what it needs. It may be dropped at any await.
+    /// The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused with 503,
+    /// when it takes longer than [`AuthLayer::answer_within`](crate::AuthLayer::answer_within), 5 s by default.
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
 
     /// What a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).
@@ -130,8 +166,8 @@ pub trait Authenticator: Send + Sync + 'static {
     }
 
     /// Whether the credential in the request has the form of this method's. It is asked only where another method reads
-    /// the same header: then a method that does not recognise what stands there, and whose neighbour does, is passed
-    /// over. Always, by default.
+    /// the same header: then a method that does not recognise what stands there, while a later one does, is passed over.
+    /// If the later one finds no credential after all, the one that was passed over decides. Always, by default.
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let _ = request;
         true

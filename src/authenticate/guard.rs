@@ -1,18 +1,24 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
-use super::authenticator::{Authenticated, Authenticator, RequestHead};
+use super::{
+    authenticator::{Authenticated, Authenticator, RequestHead},
+    under_way::{UnderWay, failed, holder},
+};
 use crate::{
     Anonymous, Answer, Clock, ConfigError, Rejection,
-    attempts::{Attempts, Draw, Drawn},
+    answer::BoxFuture,
+    attempts::Attempts,
     challenge, credential,
     gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
     identity::Identity,
     protocol::is_preflight,
+    time_limit::{self, TimeLimit},
 };
 
 /// Tells which requests nobody is asked about.
@@ -31,6 +37,7 @@ pub(super) struct Settings {
     pub(super) open: Option<Open>,
     pub(super) remove: Vec<HeaderName>,
     pub(super) clock: Option<Clock>,
+    pub(super) answer_within: Option<Duration>,
 }
 
 /// Asks the methods in their order, and decides what the outcome is.
@@ -46,7 +53,7 @@ struct Facts {
     report_only: bool,
     reject_ambiguous: bool,
     open: Option<Open>,
-    clock: Clock,
+    limit: TimeLimit,
     policy: Arc<IdentityPolicy>,
     /// The refusal of those who bring nothing, made once.
     missing: Rejection,
@@ -68,6 +75,7 @@ impl AuthGuard {
             open,
             remove,
             clock,
+            answer_within,
         } = settings;
         let told = credentials_of(&methods).next().filter(|_| tell_header).map(as_written);
         let mut credentials: Vec<HeaderName> = Vec::new();
@@ -77,14 +85,18 @@ impl AuthGuard {
             }
         }
         let policy = Arc::new(IdentityPolicy {
-            vary: Vary::on(credentials.iter().filter(|name| !credential::is_authorization(name))),
+            // Shared caches keep what `Authorization` opened to themselves; what they were given without it they would give
+            // to those who come with it too.
+            vary: Vary::on(
+                credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
+            ),
             credentials: credentials.into(),
             strip,
             remove: remove.into(),
             challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
-        let clock = clock.unwrap_or_default();
+        let limit = TimeLimit::new(clock.unwrap_or_default(), answer_within.unwrap_or(time_limit::DEFAULT));
         let read = || credentials_of(&methods);
         let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
         let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
@@ -103,7 +115,7 @@ impl AuthGuard {
             report_only,
             reject_ambiguous,
             open,
-            clock,
+            limit,
             policy,
             missing,
             invalid_request,
@@ -111,86 +123,148 @@ impl AuthGuard {
         }))
     }
 
-    fn ask(&self, request: &Parts, from: usize) -> Answer<Verdict> {
-        for (place, method) in self.0.methods.iter().enumerate().skip(from) {
-            let drawn = OnceLock::new();
-            let head = RequestHead::new(request, &self.0.clock, &drawn);
-            if self.0.shared && self.0.is_anothers(place, &head) {
+    /// Asks the methods from this place on. Those in `passed` were passed over for another one.
+    fn ask(&self, request: &Parts, from: usize, mut passed: Places) -> Answer<Verdict> {
+        let facts = &*self.0;
+        for (place, method) in facts.methods.iter().enumerate().skip(from) {
+            let asked = OnceLock::new();
+            let head = RequestHead::new(request, &facts.limit, &asked);
+            let header = if facts.shared { facts.taken_over(place, passed, &head) } else { None };
+            if facts.shared && facts.is_anothers(place, &head) {
+                passed.insert(place);
                 continue;
             }
-            match method.authenticate(&head).now() {
-                Ok(Authenticated::NoCredential) => {}
-                Ok(found) => {
-                    return self.settle(found, place, drawn.into_inner().unwrap_or_default(), request.extensions.get());
+            let head = head.only(header);
+            match head.ask(method).now() {
+                Ok(Authenticated::NoCredential) => {
+                    if header.is_some() {
+                        return self.ask_passed(request, place, passed);
+                    }
                 }
-                Err(future) => {
-                    let (guard, last) = (self.clone(), place + 1 == self.0.methods.len());
-                    let (drawn, attempts) =
-                        (drawn.into_inner().unwrap_or_default(), request.extensions.get::<Attempts>().cloned());
-                    // A method that has to wait to find no credential leaves the rest to be asked about the same head.
-                    let request = (!last).then(|| request.clone());
-                    return Answer::boxed(async move {
-                        // What has to be waited for is costly: an attempt is taken before anything is asked.
-                        let drawn = match (drawn, &attempts) {
-                            (Draw::NotYet, Some(attempts)) => Draw::Held(attempts.draw().await?),
-                            (drawn, _) => drawn,
-                        };
-                        match (future.await, request) {
-                            (Authenticated::NoCredential, Some(request)) => {
-                                drawn.give_back();
-                                guard.ask(&request, place + 1).await
-                            }
-                            (found, _) => guard.settle(found, place, drawn, attempts.as_ref()).await,
-                        }
-                    });
+                Ok(found) => return self.settle(found, place, request.extensions.get()),
+                Err(check) => {
+                    let waiting = Waiting { place, passed, taken_over: header.is_some(), asked: asked.get().is_some() };
+                    return self.wait(check, waiting, request);
                 }
             }
         }
-        Answer::ready(self.0.conclude(Authenticated::NoCredential, 0))
+        Answer::ready(facts.conclude(Authenticated::NoCredential, 0))
     }
 
-    /// Charges the sender's attempts for a bad credential, and for nothing else.
-    fn settle(&self, found: Authenticated, place: usize, drawn: Draw, attempts: Option<&Attempts>) -> Answer<Verdict> {
-        let rejection = match found {
-            Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => rejection,
-            found => {
-                drawn.give_back();
-                return Answer::ready(self.0.conclude(found, place));
+    /// A method took a header over and found nothing there: the one that was passed over decides.
+    fn ask_passed(&self, request: &Parts, after: usize, mut passed: Places) -> Answer<Verdict> {
+        let Some(place) = passed.take_first() else { return self.ask(request, after + 1, passed) };
+        let asked = OnceLock::new();
+        let head = RequestHead::new(request, &self.0.limit, &asked);
+        match head.ask(&self.0.methods[place]).now() {
+            Ok(Authenticated::NoCredential) => self.ask_passed(request, after, passed),
+            Ok(found) => self.settle(found, place, request.extensions.get()),
+            Err(check) => {
+                let asked = asked.get().is_some();
+                self.wait(check, Waiting { place: after, passed, taken_over: true, asked }, request)
             }
-        };
-        match (drawn, attempts) {
-            (Draw::NotYet, Some(attempts)) => {
-                let guard = self.clone();
-                let charge = move |drawn: Result<Drawn, Rejection>| match drawn {
-                    Ok(drawn) => guard.0.conclude(Authenticated::Rejected(rejection.charged(drawn.budget())), place),
-                    Err(exhausted) => Err(exhausted),
-                };
-                attempts.draw().map(charge)
-            }
-            (Draw::Held(drawn), _) => {
-                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged(drawn.budget())), place))
-            }
-            (Draw::Settled(budget), _) => {
-                Answer::ready(self.0.conclude(Authenticated::Rejected(rejection.charged(budget)), place))
-            }
-            (Draw::NotYet, None) => Answer::ready(self.0.conclude(Authenticated::Rejected(rejection), place)),
         }
+    }
+
+    /// Waits for a method. Its check counts as under way from the address, if somebody counts failed attempts.
+    fn wait(&self, check: BoxFuture<Authenticated>, waiting: Waiting, request: &Parts) -> Answer<Verdict> {
+        let (guard, Waiting { place, passed, taken_over, asked }) = (self.clone(), waiting);
+        let attempts = request.extensions.get::<Attempts>().cloned();
+        // A method that has to wait to find no credential leaves the rest to be asked about the same head.
+        let last = place + 1 == self.0.methods.len() && !taken_over;
+        let request = (!last).then(|| request.clone());
+        Answer::boxed(async move {
+            let (found, _slot) = match &attempts {
+                None => (check.await, None),
+                Some(attempts) => {
+                    let slot = attempts.enter()?;
+                    if !asked {
+                        attempts.ask().await?;
+                    }
+                    UnderWay::new(check, attempts.clone(), slot).await
+                }
+            };
+            match (found, request) {
+                (Authenticated::NoCredential, Some(request)) if taken_over => {
+                    guard.ask_passed(&request, place, passed).await
+                }
+                (Authenticated::NoCredential, Some(request)) => guard.ask(&request, place + 1, passed).await,
+                (found, _) => guard.settle(found, place, attempts.as_ref()).await,
+            }
+        })
+    }
+
+    /// Charges a bad credential, and nothing else: a proved holder for what is wrong with it, else the address.
+    fn settle(&self, found: Authenticated, place: usize, attempts: Option<&Attempts>) -> Answer<Verdict> {
+        let (Some(attempts), Some(failed)) = (attempts, failed(&found)) else {
+            return Answer::ready(self.0.conclude(found, place));
+        };
+        let (guard, budget) = (self.clone(), attempts.budget());
+        attempts.charge(holder(failed), Some(failed)).map(move |allowed| match found {
+            Authenticated::Rejected(rejection) => {
+                allowed?;
+                guard.0.conclude(Authenticated::Rejected(rejection.charged(budget)), place)
+            }
+            found => guard.0.conclude(found, place),
+        })
+    }
+}
+
+/// A method that is waited for.
+struct Waiting {
+    place: usize,
+    passed: Places,
+    /// Whether it took a header over from a method before it.
+    taken_over: bool,
+    /// Whether the budget of failed attempts was asked already.
+    asked: bool,
+}
+
+/// Places of methods; there are never more than a few.
+#[derive(Clone, Copy, Default)]
+struct Places(u64);
+
+impl Places {
+    const fn insert(&mut self, place: usize) {
+        if place < 64 {
+            self.0 |= 1 << place;
+        }
+    }
+
+    const fn contains(self, place: usize) -> bool {
+        place < 64 && self.0 & (1 << place) != 0
+    }
+
+    const fn take_first(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let place = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(place)
     }
 }
 
 impl Facts {
-    /// Whether this method does not recognise what stands in a header, and another one that reads the header does.
+    /// Whether this method does not recognise what stands in a header that a later one reads too, and the later one does.
     fn is_anothers(&self, place: usize, head: &RequestHead<'_>) -> bool {
-        let method = &self.methods[place];
-        let shares = |other: &dyn Authenticator| {
-            other.credential_headers().iter().any(|name| method.credential_headers().contains(name))
-        };
-        !method.recognizes(head)
-            && self
-                .methods
-                .iter()
-                .enumerate()
-                .any(|(other, method)| other != place && shares(&**method) && method.recognizes(head))
+        // More methods than that are never passed over.
+        place < 64 && (place + 1..self.methods.len()).any(|later| self.takes_over(later, place, head).is_some())
+    }
+
+    /// The header that this method took over from one that was passed over.
+    fn taken_over<'a>(&'a self, place: usize, passed: Places, head: &RequestHead<'_>) -> Option<&'a HeaderName> {
+        (0..place).filter(|earlier| passed.contains(*earlier)).find_map(|earlier| self.takes_over(place, earlier, head))
+    }
+
+    /// The header that both methods read, and in which only the later one recognises what stands there.
+    fn takes_over<'a>(&'a self, later: usize, earlier: usize, head: &RequestHead<'_>) -> Option<&'a HeaderName> {
+        let (later, earlier) = (&self.methods[later], &self.methods[earlier]);
+        let shared = later.credential_headers().iter().filter(|name| earlier.credential_headers().contains(name));
+        let recognizes = |method: &dyn Authenticator, name| method.recognizes(&head.only(Some(name)));
+        shared
+            .filter(|name| credential::presents(&head.headers, name))
+            .find(|name| !recognizes(&**earlier, name) && recognizes(&**later, name))
     }
 
     /// What a method that has words of its own offers, and what the others offer.
@@ -272,7 +346,7 @@ impl Guard for AuthGuard {
         {
             return Answer::ready(Err(self.0.malformed(header, true, "the request carries more than one credential")));
         }
-        self.ask(request, 0)
+        self.ask(request, 0, Places::default())
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, request::Parts};
 use tower_layer::Layer;
@@ -8,8 +8,9 @@ use super::{
     guard::{AuthGuard, Settings},
 };
 use crate::{
-    Clock, ConfigError, challenge,
+    Clock, ConfigError, challenge, credential,
     gate::{Gate, Guard, Guards},
+    time_limit,
 };
 
 /// Methods of authentication, asked in declared order; alone a layer, or part of an [`AuthStack`](crate::AuthStack).
@@ -37,6 +38,7 @@ impl AuthLayer {
             open: None,
             remove: Vec::new(),
             clock: None,
+            answer_within: None,
         })
     }
 
@@ -105,6 +107,41 @@ impl AuthLayer {
         self
     }
 
+    /// How long a method may take to answer, such as a key store or a list of revoked tokens; 5 s by default, or the
+    /// [stack's](crate::stack::AuthStackBuilder::answer_within). A later answer does not count: the request is refused with
+    /// 503 and `Retry-After`, and the cause in the log names what did not answer. An issuer whose keys are fetched has limits
+    /// of its own.
+    ///
+    /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
+    /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); a layer alone then
+    /// refuses everything that is not answered at once.
+    pub fn answer_within(mut self, limit: Duration) -> Self {
+        self.0.answer_within = Some(limit);
+        self
+    }
+
+    /// The request headers that no log may show: those that the methods read, and those in which clients prove who they
+    /// are to others. For what marks or leaves out headers further out; the [page of the stack](crate::stack) shows how.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, AuthLayer, Secret};
+    ///
+    /// let keys = AuthLayer::from(ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?);
+    /// assert!(keys.sensitive_headers().iter().any(|name| name == "x-api-key"));
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn sensitive_headers(&self) -> Vec<HeaderName> {
+        let mut names: Vec<HeaderName> = Vec::new();
+        let read = self.0.methods.iter().flat_map(|method| method.credential_headers().to_vec());
+        for name in read.chain(credential::WELL_KNOWN) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// What a 401 offers: the challenges of all methods.
     pub(crate) fn challenge(&self) -> Option<HeaderValue> {
         challenge::join(self.0.methods.iter().map(Authenticator::challenge))
@@ -116,12 +153,30 @@ impl AuthLayer {
         self
     }
 
+    /// Whether preflights pass it without a credential being read.
+    pub(crate) const fn passes_preflights(&self) -> bool {
+        self.0.pass_preflight
+    }
+
     pub(crate) fn clock_or(self, clock: &Clock) -> Self {
         if self.0.clock.is_some() { self } else { self.clock(clock.clone()) }
     }
 
-    /// The first thing that is wrong with a method.
+    pub(crate) fn answer_within_or(mut self, limit: Duration) -> Self {
+        self.0.answer_within.get_or_insert(limit);
+        self
+    }
+
+    /// Says that what has to be waited for has no time limit.
+    pub(crate) fn warn_without_timer(&self) {
+        if let Some(clock) = &self.0.clock {
+            clock.warn_without_timer();
+        }
+    }
+
+    /// The first thing that is wrong with the layer or a method.
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        time_limit::check(self.0.answer_within, "AuthLayer")?;
         self.0.methods.iter().try_for_each(Authenticator::check_config)
     }
 
@@ -140,6 +195,7 @@ impl<S> Layer<S> for AuthLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
+        self.warn_without_timer();
         Gate::new(inner, Arc::new(Guards::new([self.guard()])))
     }
 }

@@ -38,6 +38,7 @@
 mod authenticator;
 mod guard;
 mod layer;
+mod under_way;
 
 pub use self::{
     authenticator::{AuthFuture, Authenticated, Authenticator, RequestHead},

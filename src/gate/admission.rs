@@ -1,7 +1,6 @@
 use std::{
     future::Future,
     mem,
-    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,11 +11,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    effects::Effects,
-    guard::Verdict,
+    effects::{Charging, Effects},
+    guard::{ChargedBy, Verdict},
     guards::{Guards, Progress},
 };
-use crate::{Decision, PeerAddr, Rejection, TraceId, answer::BoxFuture, decision::Kept};
+use crate::{Decision, Rejection, answer::BoxFuture, attempts::Allowed, decision::Kept, faults::watched};
 
 pin_project! {
     /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody
@@ -32,7 +31,7 @@ pin_project! {
         effects: Effects,
         // Where they are needed when the response comes.
         guards: Option<Arc<Guards>>,
-        watch: Option<Watch>,
+        kept: Option<Kept>,
     }
 }
 
@@ -44,6 +43,7 @@ pin_project! {
     {
         Admitted { #[pin] inner: S::Future },
         Refused { rejection: Option<Rejection> },
+        Settling { settling: Option<Box<Settling<S::Response>>> },
         Waiting { waiting: Option<Box<Waiting<S, B>>> },
     }
 }
@@ -58,10 +58,17 @@ struct Waiting<S, B> {
     service: S,
 }
 
-/// Somebody wants to hear of refusals from further in.
-struct Watch {
-    trace_id: Option<TraceId>,
-    peer: Option<IpAddr>,
+/// An answer whose failure is charged by a limiter that has to be waited for.
+struct Settling<R> {
+    answer: BoxFuture<Allowed>,
+    budget: u64,
+    failure: Failure<R>,
+}
+
+/// An answer that says who may not.
+enum Failure<R> {
+    Guards(Rejection),
+    FurtherIn(R),
 }
 
 impl<S, B, R> Admission<S, B>
@@ -73,14 +80,15 @@ where
         let (mut request, body) = request.into_parts();
         let mut effects = Effects::default();
         let progress = guards.run(0, &mut request, &mut effects);
-        let watch = guards.watches().then(|| Watch {
-            trace_id: request.extensions.get().copied(),
-            peer: PeerAddr::of(&request.extensions).map(|peer| peer.0),
-        });
+        let kept = (guards.keeps() && matches!(progress, Progress::Admitted)).then(|| Kept::of(&request));
         let waits = matches!(progress, Progress::Waiting(..));
-        let kept = (watch.is_some() || waits || effects.is_charged()).then(|| Arc::clone(guards));
+        let needed = (kept.is_some() || waits || effects.is_charged()).then(|| Arc::clone(guards));
         let state = match progress {
-            Progress::Admitted => State::Admitted { inner: service.call(Request::from_parts(request, body)) },
+            Progress::Admitted => {
+                effects.called();
+                let request = Request::from_parts(request, body);
+                State::Admitted { inner: watched(|| service.call(request)) }
+            }
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
             Progress::Waiting(place, answer) => {
                 // The service that was polled ready is the one to call; its clone has not been polled.
@@ -90,7 +98,7 @@ where
                 State::Waiting { waiting: Some(Box::new(Waiting { answer, place, guards, request, body, service })) }
             }
         };
-        Self { state, effects, guards: kept, watch }
+        Self { state, effects, guards: needed, kept }
     }
 }
 
@@ -111,32 +119,97 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Admitted { inner } => {
-                    let mut response = ready!(inner.poll(cx))?;
-                    let guards = this.guards.as_deref();
-                    this.effects.apply(&mut response, Guards::settling(guards));
-                    if let (Some(watch), Some(guards)) = (this.watch, guards) {
-                        watch.report(&mut response, this.effects, guards);
+                    let mut response = ready!(watched(|| inner.poll(cx))).inspect_err(|_| this.effects.failed())?;
+                    match this.effects.charge_failure(&mut response) {
+                        Charging::Done => {
+                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
+                            return Poll::Ready(Ok(pass(response)));
+                        }
+                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Waiting(budget, answer) => {
+                            Settling::wait(budget, answer, Failure::FurtherIn(response))
+                        }
                     }
-                    return Poll::Ready(Ok(pass(response)));
                 }
                 StateProj::Refused { rejection } => {
                     // A future polled after it was done stays pending for ever, rather than panicking.
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
-                    let mut response = rejection.into_response();
-                    this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
-                    return Poll::Ready(Ok(answer(response)));
+                    let mut response = rejection.clone().into_response();
+                    match this.effects.charge_failure(&mut response) {
+                        Charging::Done => {
+                            this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
+                            return Poll::Ready(Ok(answer(response)));
+                        }
+                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Waiting(budget, answer) => Settling::wait(budget, answer, Failure::Guards(rejection)),
+                    }
+                }
+                StateProj::Settling { settling: slot } => {
+                    let Some(settling) = slot else { return Poll::Pending };
+                    let allowed = ready!(settling.answer.as_mut().poll(cx));
+                    let Some(settling) = slot.take() else { return Poll::Pending };
+                    match (allowed, settling.failure) {
+                        (Err(refusal), _) => {
+                            spent(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
+                        }
+                        (Ok(()), Failure::Guards(rejection)) => {
+                            State::Refused { rejection: Some(rejection.charged(settling.budget)) }
+                        }
+                        (Ok(()), Failure::FurtherIn(mut response)) => {
+                            response.extensions_mut().insert(ChargedBy(settling.budget));
+                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
+                            return Poll::Ready(Ok(pass(response)));
+                        }
+                    }
                 }
                 StateProj::Waiting { waiting: slot } => {
                     let Some(waiting) = slot else { return Poll::Pending };
-                    ready!(waiting.poll(cx, this.effects)).map_or_else(
-                        |rejection| State::Refused { rejection: Some(rejection) },
-                        |()| slot.take().map_or(State::Refused { rejection: None }, |waiting| waiting.call()),
-                    )
+                    let rejection = ready!(waiting.poll(cx, this.effects)).err();
+                    match slot.take().filter(|_| rejection.is_none()) {
+                        Some(waiting) => {
+                            *this.kept = waiting.guards.keeps().then(|| Kept::of(&waiting.request));
+                            this.effects.called();
+                            waiting.call()
+                        }
+                        None => State::Refused { rejection },
+                    }
                 }
             };
             this.state.set(next);
         }
     }
+}
+
+impl<R> Settling<R> {
+    fn wait<S, B>(budget: u64, answer: BoxFuture<Allowed>, failure: Failure<R>) -> State<S, B>
+    where
+        S: Service<Request<B>, Response = R>,
+    {
+        State::Settling { settling: Some(Box::new(Self { answer, budget, failure })) }
+    }
+}
+
+/// What is left to be done with a response from further in.
+#[inline]
+fn finish<R>(response: &mut Response<R>, effects: &Effects, guards: Option<&Guards>, kept: Option<&Kept>) {
+    effects.apply(response, Guards::settling(guards));
+    if let (Some(kept), Some(guards)) = (kept, guards) {
+        report(response, kept, guards);
+    }
+}
+
+/// The refusal of a holder who has failed too often, in the place of the last failure.
+#[cold]
+fn spent<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
+where
+    S: Service<Request<B>>,
+{
+    let decision = Decision::from_further_in(&refusal, kept);
+    decision.log();
+    if let Some(observer) = guards.and_then(|guards| guards.observer.as_ref()) {
+        observer.tell(&decision);
+    }
+    State::Refused { rejection: Some(refusal) }
 }
 
 impl<S, B> Waiting<S, B>
@@ -156,23 +229,38 @@ where
     }
 
     fn call(mut self) -> State<S, B> {
-        State::Admitted { inner: self.service.call(Request::from_parts(self.request, self.body)) }
+        let request = Request::from_parts(self.request, self.body);
+        State::Admitted { inner: watched(|| self.service.call(request)) }
     }
 }
 
-impl Watch {
-    /// Tells of a refusal from further in, and logs one of the handler's, which no gate has done.
-    fn report<B>(&self, response: &mut Response<B>, effects: &Effects, guards: &Guards) {
-        let Some(refusal) = Rejection::of(response) else { return };
-        let kept = Kept { principal: effects.principal(), trace_id: self.trace_id, peer: self.peer };
-        let decision = Decision::from_further_in(refusal, kept);
-        if let Some(observer) = &guards.observer {
-            observer.tell(&decision);
+/// Tells of a refusal from further in, and logs what no other layer has: faults, and in a stack all refusals.
+fn report<B>(response: &mut Response<B>, kept: &Kept, guards: &Guards) {
+    let Some(refusal) = Rejection::of(response) else {
+        if response.status().is_server_error() {
+            leave(response, kept);
         }
-        if !refusal.is_logged() {
-            decision.log();
-            let logged = refusal.clone().logged();
-            response.extensions_mut().insert(logged);
-        }
+        return;
+    };
+    let decision = Decision::from_further_in(refusal, Some(kept));
+    if let Some(observer) = &guards.observer {
+        observer.tell(&decision);
+    }
+    if refusal.is_logged() {
+        return;
+    }
+    if guards.logs_all() || refusal.status().is_server_error() {
+        decision.log();
+        let logged = refusal.clone().logged();
+        response.extensions_mut().insert(logged);
+    } else {
+        leave(response, kept);
+    }
+}
+
+/// An envelope further out may log it, and knows less of the request.
+fn leave<B>(response: &mut Response<B>, kept: &Kept) {
+    if response.extensions().get::<Kept>().is_none() {
+        response.extensions_mut().insert(kept.clone());
     }
 }

@@ -3,7 +3,15 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
-use crate::{Principal, Rejection, challenge, credential, identity::Identity, protocol::Protocol, vary};
+use crate::{
+    Principal, Rejection, RejectionKind,
+    answer::BoxFuture,
+    attempts::{Allowed, Attempts, UnderWay},
+    challenge, credential,
+    identity::Identity,
+    protocol::Protocol,
+    vary,
+};
 
 /// What is left to be done with the response, whoever makes it.
 #[derive(Default)]
@@ -11,20 +19,24 @@ pub(crate) struct Effects {
     policy: Option<Arc<IdentityPolicy>>,
     /// Whether somebody was identified by a credential.
     identified: bool,
-    /// gRPC is cached by nobody, and its clients show every header as metadata.
+    /// gRPC is cached by nobody, and its clients show every header as metadata. The request claims to be gRPC; whether
+    /// the service speaks it is seen in its answer.
     grpc: bool,
-    /// Who is calling, where an observer or outer layers are to read it.
+    /// Who is calling, where outer layers are to read it or a failure may have to be charged.
     principal: Option<Principal>,
     expose: bool,
     /// What guards have charged, and the place of the guard. Most gates have one that does.
     charge: Option<(usize, Charge)>,
     more: Vec<(usize, Charge)>,
+    /// The budget that is charged for a failure.
+    attempts: Option<Attempts>,
+    under_way: Option<UnderWay>,
 }
 
 impl Effects {
     /// Does to the request what a guard wants, and notes what is to be done with the response.
     #[inline]
-    pub(super) fn absorb(&mut self, outcome: Outcome, place: usize, request: &mut Parts, readers: Readers) {
+    pub(super) fn absorb(&mut self, outcome: Outcome, place: usize, request: &mut Parts, expose: bool) {
         if let Some(charge) = outcome.charge {
             if self.charge.is_none() {
                 self.charge = Some((place, charge));
@@ -33,7 +45,12 @@ impl Effects {
             }
         }
         if let Some(attempts) = outcome.attempts {
-            request.extensions.insert(attempts);
+            // Where the handler is what looks at the credential, nobody behind asks the budget once more.
+            if outcome.under_way.is_none() {
+                request.extensions.insert(attempts.clone());
+            }
+            self.attempts = Some(attempts);
+            self.under_way = outcome.under_way;
         }
         if let Some(policy) = outcome.policy {
             if policy.strip {
@@ -42,14 +59,16 @@ impl Effects {
                 credential::mark_sensitive(&mut request.headers, &policy.credentials);
             }
             credential::strip(&mut request.headers, &policy.remove);
-            self.grpc = policy.vary.is_some() && Protocol::of(&request.method, &request.headers) != Protocol::Http;
+            let protocol = Protocol::of(&request.method, request.version, &request.headers);
+            self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
             self.policy = Some(policy);
         }
         if let Some(identity) = outcome.identity {
             if let Identity::Principal(principal) = &identity {
                 self.identified = true;
-                self.expose = readers.outer_layers;
-                self.principal = (readers.outer_layers || readers.watch).then(|| principal.clone());
+                self.expose = expose;
+                // A 403 from further in is charged to whoever was proved.
+                self.principal = (expose || self.attempts.is_some()).then(|| principal.clone());
             }
             request.extensions.insert(identity);
         }
@@ -62,7 +81,8 @@ impl Effects {
             self.settle(response, settle);
         }
         if let Some(policy) = &self.policy {
-            if let Some(vary) = policy.vary.as_ref().filter(|_| !self.grpc) {
+            let in_grpc = self.grpc && Protocol::is_grpc_answer(response.headers());
+            if let Some(vary) = policy.vary.as_ref().filter(|_| !in_grpc) {
                 add_vary(response.headers_mut(), vary);
                 if self.identified {
                     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(PRIVATE);
@@ -84,15 +104,65 @@ impl Effects {
         let limited = refusal.is_some_and(|refusal| refusal.layer() == Some(LIMITS));
         // Over gRPC a refusal is HTTP 200.
         let status = refusal.map_or(response.status(), Rejection::status);
-        let before = response.extensions().get().map(|charged: &ChargedBy| charged.0);
-        let mut charged = before.or_else(|| refusal.and_then(Rejection::charged_by));
         for (place, charge) in self.more.iter().rev().chain(&self.charge) {
-            let mut answered = Answered { status, refusal: kind, limited, charged, headers: response.headers_mut() };
+            let mut answered = Answered { status, refusal: kind, limited, headers: response.headers_mut() };
             settle(*place, charge, &mut answered);
-            charged = answered.charged;
         }
-        if let Some(budget) = charged.filter(|_| charged != before) {
-            response.extensions_mut().insert(ChargedBy(budget));
+    }
+
+    /// Charges the budget of failed attempts for an answer that says who may not, wherever it comes from, and if it was
+    /// not charged already.
+    #[inline]
+    pub(super) fn charge_failure<B>(&mut self, response: &mut Response<B>) -> Charging {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.answered();
+        }
+        match &self.attempts {
+            Some(attempts) => self.charge(attempts, response),
+            None => Charging::Done,
+        }
+    }
+
+    fn charge<B>(&self, attempts: &Attempts, response: &mut Response<B>) -> Charging {
+        let refusal = Rejection::of(response);
+        let status = refusal.map_or_else(|| status(response, attempts.is_grpc()), Rejection::status);
+        // Who brings nothing has guessed nothing; what an envelope has made of somebody else's 401 may have been a guess.
+        let nothing = |refusal: &Rejection| refusal.kind() == RejectionKind::MissingCredential && !refusal.is_adopted();
+        let forbidden = status == StatusCode::FORBIDDEN;
+        if !(forbidden || status == StatusCode::UNAUTHORIZED) || refusal.is_some_and(nothing) {
+            return Charging::Done;
+        }
+        let budget = attempts.budget();
+        let before = response.extensions().get().map(|charged: &ChargedBy| charged.0);
+        if before.or_else(|| refusal.and_then(Rejection::charged_by)) == Some(budget) {
+            return Charging::Done;
+        }
+        let holder = refusal.and_then(Rejection::principal).or_else(|| self.principal.as_ref().filter(|_| forbidden));
+        let of_address = holder.is_none();
+        // What the handler has found out is told: only a holder is refused instead.
+        let charging = attempts.charge(holder, refusal).map(move |allowed| if of_address { Ok(()) } else { allowed });
+        match charging.now() {
+            Ok(Ok(())) => {
+                response.extensions_mut().insert(ChargedBy(budget));
+                Charging::Done
+            }
+            Ok(Err(refusal)) => Charging::Spent(refusal.charged(budget)),
+            Err(answer) => Charging::Waiting(budget, answer),
+        }
+    }
+
+    /// The handler was called: who goes away from now on may have guessed.
+    #[inline]
+    pub(super) const fn called(&mut self) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.called();
+        }
+    }
+
+    /// No answer came.
+    pub(super) const fn failed(&mut self) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.answered();
         }
     }
 
@@ -100,17 +170,26 @@ impl Effects {
     pub(super) const fn is_charged(&self) -> bool {
         self.charge.is_some()
     }
-
-    pub(super) const fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
-    }
 }
 
-/// Who, besides the inner service, is to learn who is calling.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Readers {
-    pub(super) outer_layers: bool,
-    pub(super) watch: bool,
+/// How far the charging of a failure has come.
+pub(super) enum Charging {
+    /// There was nothing to charge, or it is charged.
+    Done,
+    /// The holder has failed too often, and is answered this instead.
+    Spent(Rejection),
+    /// The limiter of this budget has to be waited for.
+    Waiting(u64, BoxFuture<Allowed>),
+}
+
+/// What an answer says in this crate's terms: over gRPC without a body, the status stands in a header.
+fn status<B>(response: &Response<B>, grpc: bool) -> StatusCode {
+    let code = if grpc { response.headers().get("grpc-status") } else { None };
+    match code.map(HeaderValue::as_bytes) {
+        Some(b"16") => StatusCode::UNAUTHORIZED,
+        Some(b"7") => StatusCode::FORBIDDEN,
+        _ => response.status(),
+    }
 }
 
 /// RFC 9111 protects what `Authorization` opened; of other headers a shared cache has to be told (section 3.5).

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 
 use crate::{
     Answer, Rejection, RejectionKind,
-    attempts::Attempts,
+    attempts::{Attempts, UnderWay},
     identity::Identity,
     limit::{Bucket, Taken},
 };
@@ -68,8 +68,6 @@ pub(crate) struct Answered<'a> {
     pub(crate) refusal: Option<RejectionKind>,
     /// Whether a limit refused it, further in than the one that is asked.
     pub(crate) limited: bool,
-    /// The budget of failed attempts that was charged for it.
-    pub(crate) charged: Option<u64>,
     pub(crate) headers: &'a mut HeaderMap,
 }
 
@@ -82,8 +80,10 @@ pub(crate) struct Outcome {
     pub(crate) policy: Option<Arc<IdentityPolicy>>,
     /// What is to be settled when the response is known.
     pub(crate) charge: Option<Charge>,
-    /// What the guards behind are to draw on before they do what is costly.
+    /// The budget of failed attempts that is charged for a failure, whoever finds out about it.
     pub(crate) attempts: Option<Attempts>,
+    /// Where the handler looks at the credential: the attempt, which is under way until it answers.
+    pub(crate) under_way: Option<UnderWay>,
 }
 
 /// What an identity guard wants done with headers, the same for all requests.

@@ -1,15 +1,16 @@
 use std::{fmt, sync::Arc};
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 
 use super::{
-    effects::{Effects, Readers},
+    effects::Effects,
     guard::{Answered, Charge, Guard, Verdict},
 };
 use crate::{
     Rejection,
     answer::BoxFuture,
     decision::{Decision, Observer},
+    identity::Identity,
 };
 
 /// The guards of one gate, in the order in which they are asked, and whoever is told of the decision.
@@ -17,7 +18,8 @@ use crate::{
 pub(crate) struct Guards {
     list: Box<[Arc<dyn Guard>]>,
     pub(super) observer: Option<Observer>,
-    readers: Readers,
+    watch: bool,
+    expose: bool,
 }
 
 /// How far the guards have come.
@@ -30,21 +32,27 @@ pub(super) enum Progress {
 
 impl Guards {
     pub(crate) fn new(list: impl IntoIterator<Item = Arc<dyn Guard>>) -> Self {
-        Self { list: list.into_iter().collect(), observer: None, readers: Readers::default() }
+        Self { list: list.into_iter().collect(), observer: None, watch: false, expose: false }
     }
 
     /// Tells somebody of decisions, and in any case logs who was refused further in.
     pub(crate) fn watched_by(self, observer: Option<Observer>) -> Self {
-        let readers = Readers { watch: true, ..self.readers };
-        Self { observer, readers, ..self }
+        Self { observer, watch: true, ..self }
     }
 
-    pub(super) const fn watches(&self) -> bool {
-        self.readers.watch
+    /// Whether all refusals from further in are logged here; where not, faults alone are.
+    pub(super) const fn logs_all(&self) -> bool {
+        self.watch
+    }
+
+    /// Whether anybody is to be told of refusals from further in.
+    #[inline]
+    pub(super) fn keeps(&self) -> bool {
+        self.observer.is_some() || Decision::faults_are_logged()
     }
 
     pub(crate) fn expose_principal(self, expose: bool) -> Self {
-        Self { readers: Readers { outer_layers: expose, ..self.readers }, ..self }
+        Self { expose, ..self }
     }
 
     /// Asks the guards from this place on.
@@ -61,7 +69,7 @@ impl Guards {
         }
         // Most admissions interest nobody: then not even the principal is looked up.
         if self.observer.is_some() || Decision::admissions_are_logged() {
-            self.tell(&Decision::new(&request.extensions, "gate", None));
+            self.tell(&Decision::new(request, "gate", None));
         }
         Progress::Admitted
     }
@@ -93,9 +101,9 @@ impl Guards {
         let outcome = match verdict {
             Ok(outcome) => outcome,
             Err(rejection) => {
-                let rejection = rejection.refused_by(guard.name());
+                let rejection = of_holder(rejection.refused_by(guard.name()), request);
                 let layer = rejection.layer().unwrap_or("gate");
-                let decision = Decision::new(&request.extensions, layer, Some(&rejection));
+                let decision = Decision::new(request, layer, Some(&rejection));
                 if guard.enforced() {
                     self.tell(&decision);
                     return Err(rejection);
@@ -104,7 +112,7 @@ impl Guards {
                 guard.instead()
             }
         };
-        effects.absorb(outcome, place, request, self.readers);
+        effects.absorb(outcome, place, request, self.expose);
         Ok(())
     }
 
@@ -125,6 +133,18 @@ impl Guards {
         if let Some(observer) = &self.observer {
             observer.tell(decision);
         }
+    }
+}
+
+/// A 403 says whose it is, to a budget of failed attempts that stands further out.
+fn of_holder(rejection: Rejection, request: &Parts) -> Rejection {
+    match request.extensions.get() {
+        Some(Identity::Principal(who))
+            if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() =>
+        {
+            rejection.about(who.clone())
+        }
+        _ => rejection,
     }
 }
 

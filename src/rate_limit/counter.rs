@@ -9,11 +9,13 @@ use std::{
 };
 
 use crate::{
-    Answer, BoxError, Clock, Rejection,
+    Answer, BoxError, Clock, ConfigError, Rejection,
     limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken},
+    time_limit::{self, TimeLimit},
 };
 
-/// What is done where the limiter does not answer.
+/// What is done where the limiter does not answer: it gives an error, or it takes longer than
+/// [`answer_within`](crate::RateLimitLayer::answer_within).
 ///
 /// ```
 /// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OnOutage};
@@ -50,6 +52,8 @@ pub(super) struct Counter {
     pub(super) limiter: Engine,
     /// Of all clones of a layer, so that a stack's is that of the layer on another route.
     pub(super) clock: Arc<OnceLock<Clock>>,
+    /// How long the limiter may take, where that is not the stack's or the default.
+    pub(super) answer_within: Option<Duration>,
     pub(super) on_outage: OnOutage,
     pub(super) outages: Arc<AtomicU64>,
     /// Counts while the limiter does not.
@@ -64,6 +68,13 @@ pub(super) enum Engine {
 }
 
 impl Engine {
+    /// Has room for limits of several windows.
+    pub(super) fn widen(&mut self) {
+        if let Self::Memory(limiter) = self {
+            *limiter = Arc::new(MemoryLimiter::new());
+        }
+    }
+
     fn limiter(&self) -> &dyn Limiter {
         match self {
             Self::Memory(limiter) => limiter,
@@ -77,6 +88,7 @@ impl Counter {
         Self {
             limiter: Engine::Memory(Arc::new(limiter)),
             clock: Arc::default(),
+            answer_within: None,
             on_outage: OnOutage::Refuse,
             outages: Arc::default(),
             local: Arc::default(),
@@ -85,6 +97,17 @@ impl Counter {
 
     pub(super) fn clock(&self) -> &Clock {
         self.clock.get_or_init(Clock::system)
+    }
+
+    /// How a bucket stands, without taking anything.
+    pub(super) fn ask(&self, bucket: Bucket, limits: &Limits) -> Answer<Ruling> {
+        match &self.limiter {
+            Engine::Memory(limiter) => {
+                let at = self.clock().elapsed();
+                Answer::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
+            }
+            Engine::Other(_) => self.decide(bucket, limits, 0),
+        }
     }
 
     /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
@@ -103,13 +126,26 @@ impl Counter {
             Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
-                Answer::boxed(async move {
-                    future.await.map_or_else(
+                let limit = TimeLimit::new(self.clock().clone(), self.answer_within.unwrap_or(time_limit::DEFAULT));
+                Answer::bounded(async move {
+                    let decided = limit.wait(future).await;
+                    decided.unwrap_or_else(|late| Err(format!("the limiter {late}").into())).map_or_else(
                         |error| this.out(error, bucket, &limits, cost, now),
                         |decided| Ok(Some(Counted { decided, at: now, local: false })),
                     )
                 })
             }
+        }
+    }
+
+    pub(super) fn check_config(&self) -> Result<(), ConfigError> {
+        time_limit::check(self.answer_within, "RateLimitLayer")
+    }
+
+    pub(super) fn warn_without_timer(&self) {
+        // A clock that was not set yet is not settled here: a stack that is built later may still set it.
+        if let (Engine::Other(_), Some(clock)) = (&self.limiter, self.clock.get()) {
+            clock.warn_without_timer();
         }
     }
 

@@ -1,22 +1,24 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 
 use super::{
+    carried::Carried,
     client_ip::ClientIp,
     counter::{Counted, Counter, Ruling},
     guard::refusal,
     headers::Style,
 };
 use crate::{
-    Answer, ConfigError, Rejection, RejectionKind,
-    attempts::{Attempts, Budget},
-    gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
-    limit::{Bucket, Decided, Limits, Taken},
-    protocol::is_preflight,
+    Answer, ConfigError, Principal, Rejection,
+    answer::BoxFuture,
+    attempts::{Allowed, Attempts, Budget, InFlight, NotCarried, Runtime, Slot, UnderWay},
+    gate::{Guard, LIMITS, Outcome, Verdict},
+    limit::{Bucket, Decided, Levels, Limits},
+    protocol::Protocol,
 };
 
-/// Counts failed attempts by address, and refuses who has made too many.
+/// Counts failed attempts by address, and what proved holders do wrong by holder, and refuses who has made too many.
 #[derive(Clone)]
 pub(super) struct FailureGuard(pub(super) Arc<Facts>);
 
@@ -24,48 +26,129 @@ pub(super) struct FailureGuard(pub(super) Arc<Facts>);
 pub(super) struct Facts {
     /// What tells it from other budgets; clones of a layer have one.
     pub(super) id: u64,
-    /// What tells its buckets from those of other limits by address.
+    /// What tells its buckets from those of other limits by address, and those of holders.
     pub(super) scope: Bucket,
+    pub(super) holders: Bucket,
     pub(super) limits: Option<Limits>,
+    /// The limits of holders, where they are others.
+    pub(super) of_holders: Option<Limits>,
     pub(super) ip: ClientIp,
     pub(super) counter: Counter,
-    /// Whether whoever tells who is calling stands behind, and draws on the budget only before what is costly.
+    pub(super) in_flight: Arc<InFlight>,
+    /// How many attempts of an address may be under way.
+    pub(super) most_in_flight: u32,
+    pub(super) carried: Arc<Carried>,
+    /// Whether whoever tells who is calling stands behind, and asks the budget only before what is costly.
     pub(super) deferred: bool,
     pub(super) report_only: bool,
     pub(super) fault: Option<ConfigError>,
 }
 
 const LAYER: &str = LIMITS;
+/// So many attempts of an address may be under way: what an office or a mobile network behind one address does not notice.
+pub(super) const MOST_IN_FLIGHT: u32 = 256;
+const CROWDED_FOR: Duration = Duration::from_secs(1);
+const CROWDED: &str = "too many checks of credentials from this address are under way";
 
 impl Facts {
-    fn conclude(&self, decided: Ruling) -> Result<Taken, Rejection> {
-        match self.weigh(decided) {
-            // In a stack the methods draw, and only the log can be told.
-            Err(refused) if self.report_only && self.deferred => {
+    /// What the budget says; where it only reports, the log is told. Before the request goes on, a layer alone leaves that
+    /// to the gate.
+    fn answer(&self, allowed: Allowed, before: bool) -> Allowed {
+        match allowed {
+            Err(refused) if self.report_only && (self.deferred || !before) => {
                 let kind = refused.kind();
                 tracing::warn!(target: "tower_auth", layer = LAYER, ?kind, "an attempt would have been refused");
-                Ok(Taken::nothing())
+                Ok(())
             }
-            weighed => weighed,
+            allowed => allowed,
         }
     }
 
-    fn weigh(&self, decided: Ruling) -> Result<Taken, Rejection> {
-        let refused = match (decided?, &self.limits) {
-            (Some(Counted { decided: Decided::Refused { levels, wait }, .. }), Some(limits)) => {
-                refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock())
-            }
-            (Some(Counted { decided: Decided::Admitted(levels), at, local }), Some(limits)) => {
-                return Ok(Taken::new(1, limits, &levels, at).by_this_process(local));
-            }
-            _ => return Ok(Taken::nothing()),
+    fn weigh(&self, ruling: Ruling, limits: &Limits, why: impl FnOnce() -> String) -> Allowed {
+        let (levels, wait) = match ruling? {
+            Some(Counted { decided: Decided::Refused { levels, wait }, .. }) => (levels, wait),
+            Some(Counted { decided: Decided::Admitted(levels), .. }) => match spent(limits, levels) {
+                Some(spent) => spent,
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
         };
-        Err(refused.cause("too many failed attempts came from this address").refused_by(LAYER))
+        let refused = refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock());
+        Err(refused.cause(why()).refused_by(LAYER))
     }
 
-    /// Nothing where the address is exempt.
-    fn bucket(&self, request: &Parts) -> Result<Option<Bucket>, Rejection> {
-        Ok(self.ip.bucket(request)?.map(|(_, bucket)| bucket.scoped(self.scope)))
+    /// Takes so many attempts out of a bucket; none asks how it stands.
+    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, why: Why) -> Answer<Allowed> {
+        let ruling =
+            if cost == 0 { self.counter.ask(bucket, limits) } else { self.counter.decide(bucket, limits, cost) };
+        match ruling.now() {
+            Ok(ruling) => Answer::ready(self.conclude(ruling, limits, cost, &why)),
+            Err(future) => {
+                let (this, limits) = (self.clone(), limits.clone());
+                Answer::boxed(async move { this.conclude(future.await, &limits, cost, &why) })
+            }
+        }
+    }
+
+    fn conclude(&self, ruling: Ruling, limits: &Limits, cost: u32, why: &Why) -> Allowed {
+        // What was taken was there: how little is left after it is the next one's.
+        if cost > 0 && matches!(&ruling, Ok(Some(Counted { decided: Decided::Admitted(_), .. }))) {
+            return Ok(());
+        }
+        let told = why.holder().cloned();
+        let allowed = self.answer(self.weigh(ruling, limits, || why.to_string()), cost == 0);
+        match told {
+            Some(holder) => allowed.map_err(|refused| refused.about(holder)),
+            None => allowed,
+        }
+    }
+
+    fn holder_limits(&self) -> Option<&Limits> {
+        self.of_holders.as_ref().or(self.limits.as_ref())
+    }
+}
+
+/// Of a bucket that was asked how it stands: the window in which nothing is left for longest, and for how long.
+fn spent(limits: &Limits, levels: Levels) -> Option<(Levels, Duration)> {
+    let mut longest = None;
+    for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
+        if level.remaining == 0 {
+            // Full again after `reset`: one fits as soon as all but the last of it is over.
+            let others = limits.interval(place).saturating_mul(u64::from(window.size.saturating_sub(1)));
+            let wait = level.reset.saturating_sub(Duration::from_nanos(others));
+            longest = longest.max(Some((wait, std::cmp::Reverse(place))));
+        }
+    }
+    let (wait, std::cmp::Reverse(place)) = longest?;
+    let mut levels = levels;
+    levels.speak(place);
+    Some((levels, wait))
+}
+
+/// Who is refused, and after what.
+enum Why {
+    Address,
+    Holder(Principal, Option<String>),
+}
+
+impl Why {
+    const fn holder(&self) -> Option<&Principal> {
+        match self {
+            Self::Address => None,
+            Self::Holder(holder, _) => Some(holder),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address => f.write_str("too many failed attempts came from this address"),
+            Self::Holder(_, last) => {
+                f.write_str("too many requests with this credential were refused")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, "; the last one: {last}"))
+            }
+        }
     }
 }
 
@@ -74,25 +157,55 @@ impl Budget for Facts {
         self.id
     }
 
-    fn draw(&self, bucket: Bucket) -> Answer<Result<Taken, Rejection>> {
-        let Some(limits) = &self.limits else { return Answer::ready(Ok(Taken::nothing())) };
-        match self.counter.decide(bucket, limits, 1).now() {
-            Ok(decided) => Answer::ready(self.conclude(decided)),
-            Err(future) => {
-                let this = self.clone();
-                Answer::boxed(async move { this.conclude(future.await) })
-            }
+    fn ask(&self, address: Bucket) -> Answer<Allowed> {
+        let Some(limits) = &self.limits else { return Answer::ready(Ok(())) };
+        self.decide(address, limits, 0, Why::Address)
+    }
+
+    fn enter(&self, address: Bucket) -> Result<Option<Slot>, Rejection> {
+        let slot = self.in_flight.enter(address, self.most_in_flight);
+        if slot.is_none() {
+            let refused = Rejection::rate_limited(self.most_in_flight, CROWDED_FOR, "in_flight", Vec::new());
+            self.answer(Err(refused.cause(CROWDED).refused_by(LAYER)), true)?;
+        }
+        Ok(slot)
+    }
+
+    fn charge(&self, address: Bucket) -> Answer<Allowed> {
+        let Some(limits) = &self.limits else { return Answer::ready(Ok(())) };
+        self.decide(address, limits, 1, Why::Address)
+    }
+
+    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> Answer<Allowed> {
+        let Some(limits) = self.holder_limits() else { return Answer::ready(Ok(())) };
+        let last = failure.map(|failure| failure.private_cause().map_or(failure.to_string(), ToString::to_string));
+        self.decide(holder.bucket().scoped(self.holders), limits, 1, Why::Holder(holder.clone(), last))
+    }
+
+    fn charge_unheard(&self, address: Bucket) {
+        if let Some(limits) = &self.limits {
+            self.counter.charge(address, limits);
         }
     }
 
-    fn give_back(&self, bucket: Bucket, taken: &Taken) {
-        self.counter.give_back(bucket, taken);
+    fn carry_on(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
+        self.carried.run(check, runtime)
     }
 }
 
 impl FailureGuard {
-    const fn charge(bucket: Bucket, taken: Taken) -> Charge {
-        Charge { bucket, taken, size: 0, remaining: 0, reset: 0, interval: 0, wall: 0, fields: None }
+    /// The address's budget is asked, and the request is under way until the handler has answered.
+    fn begin(attempts: Attempts) -> Answer<Verdict> {
+        // First, so that what is asked about counts as under way too.
+        let slot = match attempts.enter() {
+            Ok(slot) => slot,
+            Err(refused) => return Answer::ready(Err(refused)),
+        };
+        attempts.ask().map(move |allowed| {
+            allowed?;
+            let under_way = slot.map(|slot| UnderWay::new(attempts.clone(), slot));
+            Ok(Outcome { attempts: Some(attempts), under_way, ..Outcome::default() })
+        })
     }
 }
 
@@ -109,47 +222,18 @@ impl Guard for FailureGuard {
         if let Some(fault) = &self.0.fault {
             return Answer::ready(Err(Rejection::internal(fault.clone())));
         }
-        // A browser asks for its user, who has tried nothing yet.
-        if is_preflight(&request.method, &request.headers) {
-            return Answer::ready(Ok(Outcome::default()));
-        }
-        let bucket = match self.0.bucket(request) {
-            Ok(Some(bucket)) => bucket,
+        let (client, address) = match self.0.ip.bucket(request) {
+            Ok(Some((client, bucket))) => (client, bucket.scoped(self.0.scope)),
             Ok(None) => return Answer::ready(Ok(Outcome::default())),
             Err(rejection) => return Answer::ready(Err(rejection)),
         };
+        // A call's status stands in a header where there is no body.
+        let grpc = Protocol::of(&request.method, request.version, &request.headers) != Protocol::Http;
+        let attempts = Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, address, client, grpc);
         if self.0.deferred {
-            let attempts = Some(Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, bucket));
-            let charge = Some(Self::charge(bucket, Taken::nothing()));
-            return Answer::ready(Ok(Outcome { charge, attempts, ..Outcome::default() }));
+            return Answer::ready(Ok(Outcome { attempts: Some(attempts), ..Outcome::default() }));
         }
-        let admitted = move |drawn: Result<Taken, Rejection>| {
-            drawn.map(|taken| Outcome { charge: Some(Self::charge(bucket, taken)), ..Outcome::default() })
-        };
-        self.0.draw(bucket).map(admitted)
-    }
-
-    /// A refusal of who may not costs an attempt, wherever it comes from; it is charged once.
-    fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
-        let failed = match (answered.status, answered.refusal) {
-            // Who brings nothing has guessed nothing.
-            (StatusCode::UNAUTHORIZED, kind) => kind != Some(RejectionKind::MissingCredential),
-            (status, _) => status == StatusCode::FORBIDDEN,
-        };
-        let charged = failed && answered.charged != Some(self.0.id);
-        match (!self.0.deferred, charged) {
-            (true, false) => self.0.give_back(charge.bucket, &charge.taken),
-            // It went through: at most what is refused next counts from a little later.
-            (false, true) => {
-                if let Some(limits) = &self.0.limits {
-                    self.0.counter.charge(charge.bucket, limits);
-                }
-            }
-            (true, true) | (false, false) => {}
-        }
-        if charged {
-            answered.charged = Some(self.0.id);
-        }
+        Self::begin(attempts)
     }
 }
 

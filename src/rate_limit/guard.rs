@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,7 +11,7 @@ use super::{
     client_ip::ClientIp,
     counter::{Counted, Counter, Ruling},
     headers::{self, Standing, Style},
-    plans::{Plans, own_scope},
+    plans::{Plans, Told, own_scope},
 };
 use crate::{
     Answer, Clock, ConfigError, Principal, Rejection, RejectionKind,
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     pub(super) cost: Option<Cost>,
     pub(super) counter: Counter,
     pub(super) style: Style,
+    /// Whether the authentication behind passes preflights without reading a credential: then they count nothing.
+    pub(super) passes_preflights: bool,
     pub(super) report_only: bool,
     pub(super) fault: Option<ConfigError>,
 }
@@ -99,26 +102,23 @@ impl Partition {
 
 impl LimitGuard {
     #[inline]
-    fn count(&self, request: &Parts, bucket: Bucket, limits: &Limits, policy: Option<&HeaderValue>) -> Answer<Verdict> {
+    fn count(&self, request: &Parts, bucket: Bucket, limits: &Limits, whose: Named<'_>) -> Answer<Verdict> {
         let cost = self.0.cost.as_ref().map_or(1, |cost| cost(request));
         match self.0.counter.decide(bucket, limits, cost).now() {
-            Ok(decided) => Answer::ready(self.conclude(decided, bucket, cost, limits, policy)),
+            Ok(decided) => Answer::ready(self.conclude(decided, bucket, cost, limits, whose)),
             Err(future) => {
-                let (this, limits, policy) = (self.clone(), limits.clone(), policy.cloned());
-                Answer::boxed(async move { this.conclude(future.await, bucket, cost, &limits, policy.as_ref()) })
+                let (this, limits) = (self.clone(), limits.clone());
+                let (plan, client) = (whose.plan.cloned(), whose.client);
+                Answer::boxed(async move {
+                    let whose = Named { plan: plan.as_ref(), client };
+                    this.conclude(future.await, bucket, cost, &limits, whose)
+                })
             }
         }
     }
 
     #[inline]
-    fn conclude(
-        &self,
-        decided: Ruling,
-        bucket: Bucket,
-        cost: u32,
-        limits: &Limits,
-        policy: Option<&HeaderValue>,
-    ) -> Verdict {
+    fn conclude(&self, decided: Ruling, bucket: Bucket, cost: u32, limits: &Limits, whose: Named<'_>) -> Verdict {
         let Some(Counted { decided, at, local }) = decided? else { return Ok(Outcome::default()) };
         match decided {
             Decided::Admitted(levels) => {
@@ -131,29 +131,44 @@ impl LimitGuard {
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
                     interval: limits.interval(levels.place()),
                     wall: if self.0.style.unix { headers::nanos_of_day(self.0.counter.clock().now()) } else { 0 },
-                    fields: self.fields(limits, &levels, Duration::ZERO, policy).map(Box::new),
+                    fields: self.fields(limits, &levels, Duration::ZERO, whose).map(Box::new),
                 };
                 Ok(Outcome { charge: Some(charge), ..Outcome::default() })
             }
             Decided::Refused { levels, wait } => {
-                let fields = self.fields(limits, &levels, wait, policy);
-                Err(refusal(limits, &levels, wait, self.0.style, fields.as_ref(), self.0.counter.clock()))
+                let fields = self.fields(limits, &levels, wait, whose);
+                Err(whose.name(refusal(limits, &levels, wait, self.0.style, fields.as_ref(), self.0.counter.clock())))
             }
-            Decided::TooCostly { most } => Err(Rejection::new(RejectionKind::TooCostly)
-                .detail("limit", u64::from(most))
-                .detail("cost", u64::from(cost))),
+            Decided::TooCostly { most } => Err(whose.name(
+                Rejection::new(RejectionKind::TooCostly)
+                    .detail("limit", u64::from(most))
+                    .detail("cost", u64::from(cost)),
+            )),
         }
     }
 
-    fn fields(
-        &self,
-        limits: &Limits,
-        levels: &Levels,
-        wait: Duration,
-        policy: Option<&HeaderValue>,
-    ) -> Option<[HeaderValue; 2]> {
-        let policy = || policy.cloned().unwrap_or_else(|| headers::policy(limits));
+    fn fields(&self, limits: &Limits, levels: &Levels, wait: Duration, whose: Named<'_>) -> Option<[HeaderValue; 2]> {
+        let policy = || whose.plan.map_or_else(|| headers::policy(limits), |plan| plan.policy.clone());
         self.0.style.ietf.then(|| [policy(), headers::state(limits, levels, wait)])
+    }
+}
+
+/// Whose limit it is, for the log.
+#[derive(Clone, Copy, Default)]
+struct Named<'a> {
+    plan: Option<&'a Arc<Told>>,
+    client: Option<IpAddr>,
+}
+
+impl Named<'_> {
+    fn name(self, mut refusal: Rejection) -> Rejection {
+        if let Some(told) = self.plan {
+            refusal = refusal.of_plan(Arc::clone(&told.plan));
+        }
+        if let Some(client) = self.client {
+            refusal = refusal.counted(client);
+        }
+        refusal
     }
 }
 
@@ -204,12 +219,14 @@ impl Guard for LimitGuard {
                 };
             }
         };
-        // A browser asks for its user, who has sent nothing yet.
-        if is_preflight(&request.method, &request.headers) {
+        if self.0.passes_preflights && is_preflight(&request.method, &request.headers) {
             return Answer::ready(Ok(Outcome::default()));
         }
         match ip.bucket(request) {
-            Ok(Some((_, bucket))) => self.count(request, bucket.scoped(*scope), limits, None),
+            Ok(Some((address, bucket))) => {
+                let whose = Named { client: Some(address), ..Named::default() };
+                self.count(request, bucket.scoped(*scope), limits, whose)
+            }
             Ok(None) => Answer::ready(Ok(Outcome::default())),
             Err(rejection) => Answer::ready(Err(rejection)),
         }
@@ -252,17 +269,20 @@ impl LimitGuard {
             Whose::Plan { plans, partition, class } => {
                 let bucket = partition.bucket(who);
                 if let Some(own) = who.limits() {
-                    return self.count(request, bucket.scoped(own_scope()), own, None);
+                    return self.count(request, bucket.scoped(own_scope()), own, Named::default());
                 }
                 let table = plans.table();
                 let class = class.as_ref().and_then(|class| class(request));
                 match plans.find(&table, who, class) {
-                    Some(row) => self.count(request, bucket.scoped(row.scope), &row.limits, Some(&row.policy)),
+                    Some(row) => {
+                        let whose = Named { plan: Some(&row.told), ..Named::default() };
+                        self.count(request, bucket.scoped(row.scope), &row.limits, whose)
+                    }
                     // Every plan has limits for all routes.
                     None => Answer::ready(Err(Rejection::internal("a plan has no limits for this route"))),
                 }
             }
-            Whose::Own { limits, bucket } => self.count(request, bucket(who, request), limits, None),
+            Whose::Own { limits, bucket } => self.count(request, bucket(who, request), limits, Named::default()),
             Whose::Address { .. } | Whose::Nobody => Answer::ready(Ok(Outcome::default())),
         }
     }

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use http::request::Parts;
@@ -12,15 +13,17 @@ use tower_layer::Layer;
 use super::{
     client_ip::ClientIp,
     counter::{Counter, Engine, OnOutage},
-    failures::{self, FailureGuard},
+    failures::{self, FailureGuard, MOST_IN_FLIGHT},
     guard::{self, LimitGuard, Partition, Whose},
     headers::Style,
     plans::Plans,
 };
 use crate::{
     Clock, ConfigError, Principal, Quota,
+    attempts::InFlight,
     gate::{Gate, Guard, Guards},
     limit::{Bucket, Limiter, Limits, MemoryLimiter},
+    time_limit::TimeLimit,
 };
 
 /// Lets so many requests through, and answers the others 429.
@@ -91,12 +94,22 @@ impl RateLimitLayer {
         }
     }
 
-    /// Counts failed attempts by address: bad credentials, wrong passwords, and what was forbidden.
+    /// Limits failed attempts. Guesses (unknown and malformed keys, bad signatures, wrong passwords) are charged to the
+    /// address; what a proved holder does wrong (an expired, paused or revoked credential, a 403) is charged to that
+    /// credential and never to its neighbours.
     ///
-    /// In a stack an attempt is taken only before something costly, a look-up in a store that has to be waited for or a
-    /// signature, and given back when it succeeds; who goes away meanwhile has made it. So a key that is at hand is never
-    /// kept waiting by a neighbour who guesses. Alone, as in front of a login, every request takes an attempt, which is
-    /// given back when it succeeds.
+    /// **A budget in a stack never refuses a handler's answer.** It is asked only before a store look-up that has to be waited
+    /// for, and before a signature is checked: a wrong one-time code or password that a handler answers with 401 is charged
+    /// and not refused, however many there are. Put a clone of this layer on that route too: alone, as in front of a login, it is asked before every
+    /// request, and the handler is not called when nothing is left. Clones share one budget, and a failure is charged once.
+    ///
+    /// Only failures are charged: any number of good requests may be under way at once, up to a bound of its own for each
+    /// address ([`in_flight`](Self::in_flight)). A key in memory and a remembered token are accepted whatever is left. When
+    /// the budget of a credential is spent, its further failures are answered 429 and its good requests pass.
+    ///
+    /// A client that goes away during a look-up has failed if the credential turns out to be bad: the look-up is finished
+    /// without it, on the tokio runtime (features that bring tokio: `axum`, `strict-body`, tokens). Without one, and alone
+    /// in front of a handler, nobody learns what would have come of it, and the attempt is charged.
     pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let (limits, fault) = match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => (Some(limits), None),
@@ -107,9 +120,14 @@ impl RateLimitLayer {
         Self(Kind::Failures(failures::Facts {
             id: BUDGETS.fetch_add(1, Ordering::Relaxed),
             scope: Bucket::of(["failures"]),
+            holders: Bucket::of(["failures", "holders"]),
             limits,
+            of_holders: None,
             ip,
             counter: Counter::new(limiter),
+            in_flight: Arc::new(InFlight::new()),
+            most_in_flight: MOST_IN_FLIGHT,
+            carried: Arc::default(),
             deferred: false,
             report_only: false,
             fault,
@@ -118,7 +136,15 @@ impl RateLimitLayer {
 
     fn limit(whose: Whose, fault: Option<ConfigError>, limiter: MemoryLimiter) -> Self {
         let counter = Counter::new(limiter);
-        Self(Kind::Limit(guard::Facts { whose, cost: None, counter, style: Style::LEGACY, report_only: false, fault }))
+        Self(Kind::Limit(guard::Facts {
+            whose,
+            cost: None,
+            counter,
+            style: Style::LEGACY,
+            passes_preflights: false,
+            report_only: false,
+            fault,
+        }))
     }
 
     /// Whose requests count together under a plan; each credential's by default.
@@ -150,6 +176,54 @@ impl RateLimitLayer {
         self
     }
 
+    /// How many attempts of one address may be under way at once: checks of credentials that have to be waited for, and
+    /// requests whose handler has not answered where the budget stands alone. 256 by default. Beyond it requests are
+    /// answered 429 with `Retry-After: 1`. It bounds parallel guesses: no more than the budget and these are checked.
+    ///
+    /// Zero refuses every request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    ///
+    /// ```
+    /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
+    ///
+    /// let all_behind_one_gateway = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer()).in_flight(4096);
+    /// ```
+    pub fn in_flight(mut self, most: u32) -> Self {
+        match &mut self.0 {
+            Kind::Failures(facts) if most > 0 => facts.most_in_flight = most,
+            Kind::Failures(facts) => {
+                let fault = ConfigError::new(
+                    "RateLimitLayer::in_flight(0) would refuse every request whose credential has to be looked up",
+                    "give at least 1; the default is 256",
+                );
+                facts.fault.get_or_insert(fault);
+            }
+            Kind::Limit(_) => self.misplaced("in_flight", "failures"),
+        }
+        self
+    }
+
+    /// The quotas of what a proved holder does wrong, counted by credential; those of the address by default.
+    ///
+    /// ```
+    /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
+    ///
+    /// let failures = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer());
+    /// let more_for_holders = failures.credential_quota([Quota::per_minute(100), Quota::per_day(2_000)]);
+    /// ```
+    pub fn credential_quota(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+        match (&mut self.0, Limits::new(quotas)) {
+            (Kind::Failures(facts), Ok(limits)) => {
+                if limits.len() > 1 {
+                    facts.counter.limiter.widen();
+                }
+                facts.of_holders = Some(limits);
+            }
+            (Kind::Failures(facts), Err(fault)) => drop(facts.fault.get_or_insert(fault)),
+            (Kind::Limit(_), _) => self.misplaced("credential_quota", "failures"),
+        }
+        self
+    }
+
     /// Counts with this instead of in memory. Layers of one kind that share a limiter count in the same buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
@@ -159,6 +233,18 @@ impl RateLimitLayer {
     /// What is done where the limiter does not answer; 503 by default.
     pub fn on_outage(mut self, policy: OnOutage) -> Self {
         self.counter().on_outage = policy;
+        self
+    }
+
+    /// How long a [limiter](Self::limiter) may take to decide; 5 s by default, or the
+    /// [stack's](crate::stack::AuthStackBuilder::answer_within). One that takes longer has not answered, and
+    /// [`on_outage`](Self::on_outage) says what is done.
+    ///
+    /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
+    /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); in a layer alone
+    /// every decision that is not ready at once is then too late.
+    pub fn answer_within(mut self, limit: Duration) -> Self {
+        self.counter().answer_within = Some(limit);
         self
     }
 
@@ -249,14 +335,22 @@ impl RateLimitLayer {
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
         let (Kind::Limit(guard::Facts { fault, .. }) | Kind::Failures(failures::Facts { fault, .. })) = &self.0;
+        self.shared_counter().check_config()?;
         fault.clone().map_or(Ok(()), Err)
     }
 
-    /// The guard in a stack, whose own methods draw on a budget of failures.
-    pub(crate) fn guard_in_stack(&self, clock: &Clock) -> Arc<dyn Guard> {
-        let _ = self.shared_counter().clock.set(clock.clone());
-        match &self.0 {
-            Kind::Limit(_) => self.guard(),
+    /// Says that a limiter that may have to be waited for has no time limit.
+    pub(crate) fn warn_without_timer(&self) {
+        self.shared_counter().warn_without_timer();
+    }
+
+    /// The guard in a stack, whose own methods ask a budget of failures, and whose authentication may pass preflights.
+    pub(crate) fn guard_in_stack(&self, limit: &TimeLimit, passes_preflights: bool) -> Arc<dyn Guard> {
+        let _ = self.shared_counter().clock.set(limit.clock().clone());
+        let mut layer = self.clone();
+        layer.counter().answer_within.get_or_insert(limit.after());
+        match &layer.0 {
+            Kind::Limit(facts) => Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts.clone() }))),
             Kind::Failures(facts) => {
                 Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ..facts.clone() })))
             }
@@ -275,6 +369,7 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
+        self.warn_without_timer();
         Gate::new(inner, Arc::new(Guards::new([self.guard()])))
     }
 }

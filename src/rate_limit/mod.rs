@@ -23,15 +23,51 @@
 //! | it costs more than ever fits | 400 `REQUEST_TOO_COSTLY` | nothing |
 //! | it is refused further in, 401 or 403 by a kind of this crate, or 429 by another limit | that | nothing: it is given back, but to an address, and not for a wrong password |
 //! | the client goes away | | its cost: it may have been done |
-//! | a bad credential, a wrong password, a 403 | 401, 403 | an attempt of the address |
-//! | no attempts are left | 429 with `Retry-After`, unless the credential is good and at hand | nothing |
-//! | a CORS preflight | that of the CORS layer | nothing |
+//! | a preflight that the authentication passes without reading a credential ([`pass_preflight`](crate::AuthLayer::pass_preflight)) | that of the CORS layer | nothing |
+//! | any other OPTIONS | as any request | as any request |
+//! | the limiter gives an error, or no answer in [time](RateLimitLayer::answer_within) | what [`OnOutage`] says: 503 by default | unknown |
 //! | a WebSocket, a stream, a gRPC call | | once, when it begins |
 //!
 //! `Limit` is how many fit at once, `Remaining` never exceeds it, and `Reset` is when the bucket is full again, in seconds
 //! that are left or, by [`unix_reset`](RateLimitLayer::unix_reset), as a time of day. Of several windows the one that would
 //! refuse first speaks; [`ietf_headers`](RateLimitLayer::ietf_headers) tell of all. Of several layers the one furthest in
 //! speaks. Over gRPC all of it is initial metadata, and a refusal is `RESOURCE_EXHAUSTED` with `RetryInfo`.
+//!
+//! # Failed attempts
+//!
+//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) keeps two kinds of budgets. Failures are charged, and nothing else is: good requests
+//! take nothing, however many are under way and however they end.
+//!
+//! | what happens | answer | charged |
+//! |---|---|---|
+//! | a guess: an unknown or malformed key, a bad signature, a wrong password, another 401 of a handler | 401 | the address |
+//! | a proved holder's credential is expired, revoked, paused, suspended, not yet valid, or for another audience | 401 | that credential |
+//! | a proved holder is forbidden something, by a rule, a permission or the handler | 403 | that credential |
+//! | the native gRPC status `UNAUTHENTICATED` or `PERMISSION_DENIED` | that | as 401 and 403 |
+//! | no credential, a store that does not answer, a client that goes away during a look-up of a good key | 401, 503 | nothing |
+//! | the address has spent its budget | 429 with `Retry-After`, before a store is asked or a signature checked; a key in memory and a remembered token pass | nothing |
+//! | the credential has spent its budget | 429 instead of its next 401 or 403; its good requests pass | nothing |
+//! | more than [256](crate::RateLimitLayer::in_flight) look-ups from one address are under way | 429 with `Retry-After: 1` | nothing |
+//!
+//! **In a stack the budget charges a handler's 401 and never refuses the handler's route**, because it is asked only where a
+//! credential is looked up. Wrong one-time codes and passwords need a clone of the layer on their route:
+//!
+//! ```
+//! use axum::{Router, routing::{get, post}};
+//! use tower_auth::*;
+//!
+//! # fn app() -> Result<(), ConfigError> {
+//! let failures = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer());
+//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+//! let stack = AuthStack::builder().auth(keys).limit(failures.clone()).build()?;
+//! let private = Router::new().route("/me", get(|who: Principal| async move { who.subject().to_owned() })).layer(stack.guards());
+//! let app: Router = Router::new()
+//!     .route("/login", post(|| async { Rejection::invalid_credentials() }).layer(failures)) // asked before the password is looked at
+//!     .merge(private)
+//!     .layer(stack.envelope());
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Who counts
 //!
@@ -45,6 +81,7 @@
 //! Against floods: a request that is refused has been read. And a limit of one process is that of one process: three of them
 //! let three times as much through, unless they share a [`Limiter`](crate::Limiter).
 
+mod carried;
 mod client_ip;
 mod counter;
 mod failures;

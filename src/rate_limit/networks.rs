@@ -97,7 +97,7 @@ fn v6(network: Ipv6Net) -> Result<IpNet, &'static str> {
 }
 
 /// Whether the networks, which do not overlap, hold half of IPv4 (2^31 addresses), or half of the global unicast
-/// addresses of IPv6 (2000::/3: 2^60 networks of 64 bits).
+/// addresses of IPv6 (`2000::/3`: 2^60 networks of 64 bits).
 fn cover_half(networks: &[IpNet]) -> bool {
     let (mut v4, mut v6) = (0_u64, 0_u64);
     for network in networks {

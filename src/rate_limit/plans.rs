@@ -111,8 +111,15 @@ pub(super) struct Row {
     pub(super) limits: Limits,
     /// What tells the buckets of a class from others: the plan's name does not, so that another plan refills nothing.
     pub(super) scope: Bucket,
+    pub(super) told: Arc<Told>,
+}
+
+/// What is told of a plan's limits.
+pub(super) struct Told {
     /// What `RateLimit-Policy` says.
     pub(super) policy: HeaderValue,
+    /// The plan, and the class behind a slash: for the log alone.
+    pub(super) plan: Arc<str>,
 }
 
 impl Plans {
@@ -232,8 +239,9 @@ impl PlansBuilder {
                 ));
             }
             let scope = scope(class.as_deref());
-            let policy = headers::policy(&limits);
-            rows.push(Row { method, class, limits, scope, policy });
+            let plan = class.as_ref().map_or_else(|| name.to_string(), |class| format!("{name}/{class}"));
+            let told = Arc::new(Told { policy: headers::policy(&limits), plan: plan.into() });
+            rows.push(Row { method, class, limits, scope, told });
         }
         for (name, rows) in &mut plans {
             rows.sort_by_key(|row| (row.class.is_none(), row.method.is_none()));

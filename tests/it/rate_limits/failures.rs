@@ -139,27 +139,30 @@ async fn r089_a_store_that_fails_spends_nothing() {
     }
 }
 
-/// Someone who is known and tries what is forbidden is guessing too.
+/// Someone who is known and tries what is forbidden pays for it alone: the address has guessed nothing.
 #[tokio::test]
-async fn r089_a_403_of_the_rules_spends_one() {
-    forbidden_spends_one(Remote::new(false)).await;
+async fn r089_p73_a_403_of_the_rules_is_the_holders() {
+    forbidden_is_the_holders(Remote::new(false)).await;
 }
 
 #[tokio::test]
-async fn r089_a_403_of_the_rules_spends_one_of_a_limiter_that_has_to_be_waited_for() {
-    forbidden_spends_one(Remote::new(true)).await;
+async fn r089_p73_a_403_is_charged_by_a_limiter_that_has_to_be_waited_for() {
+    forbidden_is_the_holders(Remote::new(true)).await;
 }
 
-async fn forbidden_spends_one(limiter: Remote) {
+async fn forbidden_is_the_holders(limiter: Remote) {
     let service = over(&stack(&hand(), budget(4).limiter(limiter.clone())));
     let forbidden = || with("192.0.2.1", "/admin", KEY);
     assert_eq!(statuses(&service, 3, forbidden).await, [403; 3]);
     assert_eq!(limiter.taken() - limiter.given_back(), 3);
-    assert_eq!(spend(&service, bad).await, 1);
-    // It is answered as it is all the same: the key is good and at hand.
-    assert_eq!(statuses(&service, 3, forbidden).await, [403; 3]);
-    assert_eq!(limiter.taken() - limiter.given_back(), 4);
-    assert_eq!(ask(&service, good()).await.status, 200);
+    assert_eq!(spend(&service, bad).await, 4, "the address has all of its own");
+    // What the holder is answered further on does not depend on the address either.
+    assert_eq!(statuses(&service, 3, forbidden).await, [403, 429, 429]);
+    let told = ask(&service, forbidden()).await;
+    assert_eq!((told.code(), told.retry_after()), ("RATE_LIMIT_EXCEEDED".to_owned(), Some(15)));
+    assert!(told.cause.unwrap().contains("with this credential"));
+    assert_eq!(limiter.taken() - limiter.given_back(), 8);
+    assert_eq!(statuses(&service, 20, good).await, [200; 20], "good requests pass");
 }
 
 #[tokio::test]

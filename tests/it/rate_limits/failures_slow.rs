@@ -1,8 +1,8 @@
-//! The budget where the store has to be waited for: an attempt is taken before anybody is asked, and given back when it was
-//! no failed one.
+//! The budget where the store has to be waited for: it is asked before anybody else is, and charged for failures alone.
 
 use std::{
-    future::Future as _,
+    convert::Infallible,
+    future::Future,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tower::{Layer as _, ServiceExt as _};
+use tower::{Layer as _, Service, ServiceExt as _};
 use tower_auth::{
     Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, KeyDigests, KeyRecord,
     KeyStore, MemoryKeyStore, Principal, RateLimitLayer, Rejection, RequestHead, StoreFuture,
@@ -38,6 +38,8 @@ pub(super) enum Mood {
     Answers,
     Fails,
     Hangs,
+    /// Until it is told otherwise.
+    Waits,
 }
 
 impl Slow {
@@ -60,8 +62,15 @@ impl KeyStore for Slow {
         Answer::boxed(async move {
             this.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
-            let mood = *this.mood.lock().unwrap();
-            match mood {
+            let mood = std::future::poll_fn(|cx| match *this.mood.lock().unwrap() {
+                Mood::Waits => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                mood => Poll::Ready(mood),
+            });
+            match mood.await {
+                Mood::Waits => unreachable!("it was waited for"),
                 Mood::Answers => found.await,
                 Mood::Fails => Err("it was told to fail".into()),
                 Mood::Hangs => std::future::pending().await,
@@ -108,7 +117,7 @@ async fn r089_an_exhausted_address_does_not_reach_the_store() {
 }
 
 #[tokio::test]
-async fn r089_a_success_gives_the_attempt_back_exactly() {
+async fn r089_p72_a_success_takes_nothing() {
     for limiter in Remote::both() {
         let (stack, keys) = slow(budget(3).limiter(limiter.clone()));
         let service = stack.layer(ok());
@@ -116,67 +125,127 @@ async fn r089_a_success_gives_the_attempt_back_exactly() {
         for _ in 0..50 {
             assert_eq!(ask(&service, good()).await.status, 200);
         }
-        assert_eq!((limiter.taken(), limiter.given_back(), keys.asked()), (51, 50, 51));
+        assert_eq!((limiter.taken(), limiter.given_back(), keys.asked()), (1, 0, 51));
         assert_eq!(spend(&service, bad).await, 2);
     }
 }
 
 #[tokio::test]
-async fn r089_a_store_that_fails_gives_the_attempt_back() {
+async fn r089_a_store_that_has_to_be_waited_for_and_fails_spends_nothing() {
     for limiter in Remote::both() {
         let (stack, keys) = slow(budget(3).limiter(limiter.clone()));
         let service = stack.layer(ok());
         keys.set(Mood::Fails);
         assert_eq!(statuses(&service, 20, bad).await, [503; 20]);
         keys.set(Mood::Answers);
-        assert_eq!((limiter.taken(), limiter.given_back()), (20, 20));
+        assert_eq!((limiter.taken(), limiter.given_back()), (0, 0));
         assert_eq!(spend(&service, bad).await, 3);
     }
 }
 
-/// Who goes away before the answer comes has made an attempt: otherwise guesses would be free.
+/// Who goes away before the answer comes has made an attempt if it was a bad key: otherwise guesses would be free.
 #[tokio::test]
-async fn r089_a_request_that_is_dropped_in_the_middle_has_made_its_attempt() {
+async fn r089_p72_a_request_that_is_dropped_in_the_middle_is_looked_up_to_the_end() {
     for limiter in Remote::both() {
         let (stack, keys) = slow(budget(3).limiter(limiter.clone()));
         let service = stack.layer(ok());
-        keys.set(Mood::Hangs);
-        for _ in 0..2 {
-            let mut future = Box::pin(service.clone().oneshot(good()));
-            for _ in 0..5 {
-                assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        for (request, count, charged) in [(good as fn() -> _, 60, 0), (bad, 2, 2)] {
+            let before = keys.asked();
+            for _ in 0..count {
+                drop(begun(&service, request, &keys));
             }
-            drop(future);
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((keys.asked() - before, limiter.taken()), (count, charged), "slow: {}", limiter.is_slow());
         }
-        keys.set(Mood::Answers);
-        assert_eq!((keys.asked(), limiter.taken(), limiter.given_back()), (2, 2, 0));
+        assert_eq!(ask(&service, good()).await.status, 200);
         assert_eq!(spend(&service, bad).await, 1);
     }
 }
 
-/// Many at once: no more than the budget are under way, whatever becomes of them.
+/// A request that is dropped while the store hangs is no failure, and is under way for as long as it is looked up.
 #[tokio::test]
-async fn r089_no_more_attempts_are_under_way_than_the_budget_has() {
+async fn r089_p72_nobody_pays_for_a_store_that_hangs() {
     for limiter in Remote::both() {
-        let (stack, keys) = slow(budget(7).limiter(limiter.clone()));
+        let (stack, keys) = slow(budget(3).limiter(limiter.clone()).in_flight(5));
         let service = stack.layer(ok());
         keys.set(Mood::Hangs);
-        let mut context = Context::from_waker(Waker::noop());
-        let mut waiting: Vec<_> = (0..30).map(|_| Box::pin(service.clone().oneshot(bad()))).collect();
-        let mut refused = 0;
-        for _ in 0..6 {
-            waiting.retain_mut(|future| match future.as_mut().poll(&mut context) {
-                Poll::Pending => true,
-                Poll::Ready(response) => {
-                    assert_eq!(response.unwrap().status(), 429);
-                    refused += 1;
-                    false
-                }
-            });
+        for _ in 0..5 {
+            drop(begun(&service, good, &keys));
         }
-        assert_eq!((waiting.len(), refused, keys.asked()), (7, 23, 7), "slow: {}", limiter.is_slow());
+        // They go on, and find that the store hangs.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
         keys.set(Mood::Answers);
-        drop(waiting);
+        let told = ask(&service, good()).await;
+        assert_eq!((told.status, told.retry_after(), limiter.taken()), (429, Some(1), 0));
+        assert_eq!(ask(&service, from("192.0.2.2", get("/", &[("x-api-key", KEY)]))).await.status, 200);
+    }
+}
+
+/// A future that was polled until the store was asked.
+fn begun<S>(service: &S, request: fn() -> http::Request<Body>, keys: &Slow) -> impl Future
+where
+    S: Service<http::Request<Body>, Error = Infallible> + Clone,
+{
+    let before = keys.asked();
+    let mut future = Box::pin(service.clone().oneshot(request()));
+    while keys.asked() == before {
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    future
+}
+
+/// Many at once: no more than may be under way, whatever becomes of them, and nobody is charged for being many.
+#[tokio::test]
+async fn r089_p72_no_more_attempts_are_under_way_than_its_bound() {
+    for limiter in Remote::both() {
+        for (most, layer) in [(256, budget(300)), (7, budget(300).in_flight(7)), (256, budget(1))] {
+            let (stack, keys) = slow(layer.limiter(limiter.clone()));
+            let service = stack.layer(ok());
+            keys.set(Mood::Waits);
+            let mut context = Context::from_waker(Waker::noop());
+            let mut waiting: Vec<_> = (0..300).map(|_| Box::pin(service.clone().oneshot(good()))).collect();
+            let mut refused = 0;
+            for _ in 0..6 {
+                waiting.retain_mut(|future| match future.as_mut().poll(&mut context) {
+                    Poll::Pending => true,
+                    Poll::Ready(response) => {
+                        let response = response.unwrap();
+                        assert_eq!(
+                            (response.status().as_u16(), &response.headers()["retry-after"]),
+                            (429, &"1".parse().unwrap())
+                        );
+                        refused += 1;
+                        false
+                    }
+                });
+            }
+            assert_eq!((waiting.len(), refused, keys.asked()), (most, 300 - most, most), "slow: {}", limiter.is_slow());
+            keys.set(Mood::Answers);
+            for future in waiting {
+                assert_eq!(future.await.unwrap().status(), 200);
+            }
+            assert_eq!(ask(&service, good()).await.status, 200, "and the place of each is free again");
+        }
+    }
+}
+
+/// Guesses at once: the budget and what may be under way bound them together, and no more than the budget are told.
+#[tokio::test]
+async fn r089_p72_guesses_at_once_are_bounded() {
+    for limiter in Remote::both() {
+        let (stack, keys) = slow(budget(4).in_flight(10).limiter(limiter.clone()));
+        let service = stack.layer(ok());
+        let guesses = (0..200).map(|_| tokio::spawn(service.clone().oneshot(bad())));
+        let mut told = Vec::new();
+        for guess in guesses.collect::<Vec<_>>() {
+            told.push(guess.await.unwrap().unwrap().status().as_u16());
+        }
+        assert_eq!(told.iter().filter(|status| **status == 401).count(), 4, "slow: {}", limiter.is_slow());
+        assert!(keys.asked() <= 14, "{}", keys.asked());
         assert_eq!(spend(&service, bad).await, 0);
     }
 }

@@ -154,7 +154,8 @@ fn refusing(
 }
 
 fn call() -> Request<Body> {
-    let request = Request::post("/a.B/C").header("content-type", "application/grpc").header("who", "alice");
+    let request = Request::post("/a.B/C").header("content-type", "application/grpc").header("te", "trailers");
+    let request = request.header("who", "alice");
     super::from("192.0.2.1", request.body(Body::default()).unwrap())
 }
 

@@ -1,0 +1,88 @@
+//! A check of a credential that has to be waited for.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use super::authenticator::Authenticated;
+use crate::{
+    Principal, Rejection, RejectionKind,
+    answer::BoxFuture,
+    attempts::{Attempts, Runtime, Slot, current_runtime},
+};
+
+/// It counts as under way from its address. When its client goes away it is carried on to its end, for only then is it
+/// known whether it was a guess; where nothing can carry it on, it has been one.
+pub(super) struct UnderWay {
+    check: Option<BoxFuture<Authenticated>>,
+    attempts: Attempts,
+    slot: Option<Slot>,
+    /// Whether anybody was asked, and in which runtime.
+    begun: bool,
+    runtime: Option<Runtime>,
+}
+
+impl UnderWay {
+    pub(super) const fn new(check: BoxFuture<Authenticated>, attempts: Attempts, slot: Option<Slot>) -> Self {
+        Self { check: Some(check), attempts, slot, begun: false, runtime: None }
+    }
+}
+
+impl Future for UnderWay {
+    /// What was found, and the slot, which is kept until a failure is charged.
+    type Output = (Authenticated, Option<Slot>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        // A future polled after it was done stays pending for ever, rather than panicking.
+        let Some(check) = &mut this.check else { return Poll::Pending };
+        if !this.begun {
+            (this.begun, this.runtime) = (true, current_runtime());
+        }
+        let found = ready!(check.as_mut().poll(cx));
+        this.check = None;
+        Poll::Ready((found, this.slot.take()))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(check) = self.check.take().filter(|_| self.begun) else { return };
+        let (slot, attempts) = (self.slot.take(), self.attempts.downgrade());
+        let carried = self.runtime.take().is_some_and(|runtime| {
+            let to_its_end = async move {
+                let found = check.await;
+                if let Some(failed) = failed(&found)
+                    && let Some(attempts) = attempts()
+                {
+                    let _ = attempts.charge(holder(failed), Some(failed)).await;
+                }
+                drop(slot);
+            };
+            self.attempts.carry_on(Box::pin(to_its_end), &runtime).is_ok()
+        });
+        if !carried {
+            self.attempts.charge_unheard();
+        }
+    }
+}
+
+/// The refusal that has to be charged, if this is one. Who brings nothing has guessed nothing.
+pub(super) fn failed(found: &Authenticated) -> Option<&Rejection> {
+    match found {
+        Authenticated::Rejected(rejection)
+            if rejection.status() == http::StatusCode::UNAUTHORIZED
+                && rejection.kind() != RejectionKind::MissingCredential =>
+        {
+            Some(rejection)
+        }
+        _ => None,
+    }
+}
+
+/// Who has proved to hold the credential that was refused.
+pub(super) fn holder(refused: &Rejection) -> Option<&Principal> {
+    refused.principal()
+}
