@@ -2,25 +2,28 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+mod asked;
 mod attempts;
 // Not public: `use tower_auth::*` would hide the crate of the same name.
 #[cfg(feature = "axum")]
 mod axum;
 mod challenge;
-#[allow(dead_code, reason = "what waits for others comes next")]
 mod clock;
 mod credential;
 mod decision;
 mod error;
+mod faults;
 mod hex;
 mod identity;
 mod peer;
 mod principal;
 mod protocol;
+mod request_id;
 mod secret;
+mod shown;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod task;
-#[allow(dead_code, reason = "what waits for others comes next")]
+mod time_limit;
 mod timer;
 mod trace_id;
 #[cfg(feature = "strict-body")]
@@ -55,7 +58,7 @@ pub mod testing;
 mod tonic;
 
 #[cfg(feature = "axum")]
-pub use self::axum::StrictJson;
+pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "strict-body")]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};
 pub use self::{
@@ -76,6 +79,7 @@ pub use self::{
     rate_limit::{ClientIp, Plans, RateLimitLayer},
     registry::{KeyError, KeyRegistry, NewKey},
     rejection::{Detail, Rejection, RejectionKind},
+    request_id::RequestId,
     secret::Secret,
     stack::AuthStack,
     store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},

@@ -3,10 +3,12 @@
 //! ```text
 //! request
 //!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
-//!   │ failures     too many bad credentials from here? ─▶ 429
-//!   │ identity     who is this? ────────────────────────▶ 401   (503: the key store does not answer)
-//!   │ rules        may they do this here? ──────────────▶ 403   (503: the policy could not tell)
-//!   │ plan         have they any left? ─────────────────▶ 429
+//!   │ failures     too many guesses from this address? ─▶ 429   charged: nothing
+//!   │ identity     who is this? ────────────────────────▶ 401   charged: the address for a guess, a proved holder's own
+//!   │                                                           budget otherwise   (503: the key store does not answer)
+//!   │ rules        may they do this here? ──────────────▶ 403   charged: the holder's own budget, not the plan
+//!   │                                                           (503: the policy could not tell)
+//!   │ plan         have they any left? ─────────────────▶ 429   charged: nothing
 //!   ▼ your handler, with a Principal; a strict body stands in front of it
 //! ```
 //!
@@ -61,33 +63,7 @@
 //! axum puts `Allow` on the answer to a wrong method outside of every `Router::layer`, also on a stranger's 401.
 //! Where that tells too much, wrap the finished router as a service: `stack.layer(router)`.
 //!
-//! # With CORS, tracing and other layers
-//!
-//! CORS stands outside, so that refusals get its headers too and a browser can read them; it answers preflights
-//! before anybody is asked who they are. Request tracing may stand on either side: outside it sees refusals, inside
-//! it sees the principal.
-//!
-//! ```
-//! use axum::{Router, routing::get};
-//! use tower::ServiceBuilder;
-//! use tower_auth::*;
-//! use tower_http::{cors::CorsLayer, trace::TraceLayer};
-//!
-//! # fn app() -> Result<(), ConfigError> {
-//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
-//! let stack = AuthStack::builder().auth(keys).build()?;
-//! let app: Router = Router::new().route("/me", get(|who: Principal| async move { who.subject().to_owned() })).layer(
-//!     ServiceBuilder::new() // from the outside in
-//!         .layer(CorsLayer::permissive())
-//!         .layer(stack)
-//!         .layer(TraceLayer::new_for_http()),
-//! );
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Where the CORS layer has to stand further in, [`AuthLayer::pass_preflight`] lets real preflights through, never
-//! with an identity; read there what may stand behind it.
+#![doc = include_str!("stack/layers.md")]
 //!
 //! # Whose connection
 //!
@@ -100,16 +76,19 @@
 
 mod service;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
 pub use self::service::{ResponseFuture, Stacked};
+use http::HeaderName;
+
 use crate::{
     AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     decision::Observer,
     gate::{Gate, Guard, Guards},
     permission::Permission,
+    time_limit::{self, TimeLimit},
 };
 
 /// Guards and envelope as one layer, which can be named, stored, cloned and returned.
@@ -120,6 +99,7 @@ use crate::{
 pub struct AuthStack {
     guards: Arc<Guards>,
     envelope: ErrorEnvelopeLayer,
+    sensitive: Arc<[HeaderName]>,
 }
 
 impl AuthStack {
@@ -131,6 +111,13 @@ impl AuthStack {
     /// The guards alone: for the private routes of a router whose whole stands in [`envelope`](Self::envelope).
     pub fn guards(&self) -> AuthGuards {
         AuthGuards(Arc::clone(&self.guards))
+    }
+
+    /// The request headers that no log may show: those in which the stack reads credentials, and `Authorization`,
+    /// `Cookie` and `Proxy-Authorization` in any case. The [module page](crate::stack) shows their use.
+    #[must_use]
+    pub fn sensitive_headers(&self) -> Vec<HeaderName> {
+        self.sensitive.to_vec()
     }
 
     /// The envelope alone.
@@ -174,6 +161,7 @@ pub struct AuthStackBuilder {
     observer: Option<Observer>,
     expose_principal: bool,
     clock: Option<Clock>,
+    answer_within: Option<Duration>,
     /// The first thing that was given twice.
     fault: Option<ConfigError>,
 }
@@ -209,8 +197,11 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Counts requests, or failed attempts; called again, by another limit too. Limits by address and budgets of failures
+    /// Limits requests, or failed attempts; several calls add several limits. Limits by address and budgets of failures
     /// stand in front of the authentication, limits of callers behind all permissions.
+    ///
+    /// A budget of failures in a stack charges a wrong password that a handler answers with 401 and does not refuse the next
+    /// one: put a clone of it on the route too ([`RateLimitLayer::failures`]).
     pub fn limit(mut self, limit: RateLimitLayer) -> Self {
         self.limits.push(limit);
         self
@@ -248,6 +239,17 @@ impl AuthStackBuilder {
         self
     }
 
+    /// How long each part may wait for an answer: a key store, a list of revoked tokens, a method of your own, a policy, a
+    /// limiter; 5 s by default. [`AuthLayer::answer_within`] and [`RateLimitLayer::answer_within`] overrule it. Later answers
+    /// do not count: the request is refused with 503 and `Retry-After`, and the cause in the log names what did not answer.
+    ///
+    /// The time is that of the stack's [clock](Self::clock): without a timer there is no limit, and the log says so at
+    /// [`build`](Self::build), which refuses a limit of zero. `Duration::MAX` is no limit.
+    pub fn answer_within(mut self, limit: Duration) -> Self {
+        let before = self.answer_within.replace(limit);
+        self.once(before.is_some(), "two time limits", "call .answer_within(..) once")
+    }
+
     /// The finished stack.
     ///
     /// # Errors
@@ -255,7 +257,9 @@ impl AuthStackBuilder {
     /// a part of which there is one was given twice.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         self.fault.map_or(Ok(()), Err)?;
+        time_limit::check(self.answer_within, "AuthStackBuilder")?;
         let clock = self.clock.unwrap_or_default();
+        let limit = TimeLimit::new(clock.clone(), self.answer_within.unwrap_or(time_limit::DEFAULT));
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
                 "the AuthStack has no method of authentication and would admit everybody",
@@ -263,8 +267,9 @@ impl AuthStackBuilder {
             )
         })?;
         auth.check_config()?;
-        let mut auth = auth.clock_or(&clock);
-        let challenge = auth.challenge();
+        let mut auth = auth.clock_or(&clock).answer_within_or(limit.after());
+        let (challenge, passes_preflights) = (auth.challenge(), auth.passes_preflights());
+        let sensitive = auth.sensitive_headers().into();
         let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
         if self.rules.len() > 1 {
             return Err(ConfigError::new(
@@ -276,9 +281,9 @@ impl AuthStackBuilder {
             rules.check_config()?;
             let open = rules.clone();
             auth = auth.open(move |request| open.is_public(request));
-            behind.push(Arc::new(rules));
+            behind.push(Arc::new(rules.limited(&limit)));
         }
-        behind.extend(self.require.iter().map(RequireLayer::guard));
+        behind.extend(self.require.iter().map(|require| require.guard_in_stack(&limit)));
         let mut before: Vec<Arc<dyn Guard>> = Vec::new();
         if self.limits.iter().filter(|limit| limit.counts_failures()).count() > 1 {
             return Err(ConfigError::new(
@@ -286,11 +291,14 @@ impl AuthStackBuilder {
                 "give one of them all quotas: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
             ));
         }
-        for limit in &self.limits {
-            limit.check_config()?;
-            let guard = limit.guard_in_stack(&clock);
-            if limit.is_before_identity() { before.push(guard) } else { behind.push(guard) }
+        for part in &self.limits {
+            part.check_config()?;
+            let guard = part.guard_in_stack(&limit, passes_preflights);
+            part.warn_without_timer();
+            if part.is_before_identity() { before.push(guard) } else { behind.push(guard) }
         }
+        clock.warn_without_timer();
+        auth.warn_without_timer();
         let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
@@ -300,7 +308,7 @@ impl AuthStackBuilder {
         if let Some(challenge) = challenge {
             envelope = envelope.challenge(challenge);
         }
-        Ok(AuthStack { guards: Arc::new(guards), envelope })
+        Ok(AuthStack { guards: Arc::new(guards), envelope, sensitive })
     }
 }
 

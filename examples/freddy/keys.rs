@@ -18,8 +18,6 @@ use tower_auth::{
     registry::{IssuedKey, KeyChange, KeyFilter, KeyInfo},
 };
 
-/// How long a rotated key is good beside its successor, where the request does not say.
-const OVERLAP: u64 = 3600;
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
 const LARGEST_PAGE: usize = 100;
 const SCOPES: [&str; 3] = ["read", "write", "webhook"];
@@ -165,7 +163,7 @@ async fn delete(
 
 #[derive(Deserialize)]
 struct Rotation {
-    /// In seconds.
+    /// For how many seconds the old key stays good. Without it, the old key is deleted at once.
     overlap: Option<u64>,
 }
 
@@ -183,8 +181,11 @@ async fn act(
         "pause" => keys.pause(&who, &id).await?,
         "unpause" => keys.resume(&who, &id).await?,
         "rotate" => {
-            let overlap = Duration::from_secs(rotation.overlap.unwrap_or(OVERLAP).min(LONGEST_OVERLAP));
+            let overlap = Duration::from_secs(rotation.overlap.unwrap_or(0).min(LONGEST_OVERLAP));
             let issued = keys.rotate(&who, &id, overlap).await?;
+            if overlap.is_zero() {
+                keys.delete(&who, &id).await?;
+            }
             return Ok(no_store(json!({
                 "success": true, "message": "The API key was rotated.", "old_key_id": id, "new_key": with_secret(&issued, &org),
             }))
@@ -200,7 +201,7 @@ async fn act(
     Ok(Json(answer).into_response())
 }
 
-fn no_number(field: &'static str) -> Rejection {
+pub(crate) fn no_number(field: &'static str) -> Rejection {
     Rejection::invalid_fields([FieldViolation::new(field, "must be a whole number")])
 }
 
@@ -220,8 +221,9 @@ fn named_as_documented(error: KeyError) -> Rejection {
 
 fn shown(key: &KeyInfo, org: &str) -> Value {
     let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok().map(|time| time.strftime("%FT%TZ").to_string());
+    let prefix = key.hint().trim_end_matches('…');
     json!({
-        "id": key.id(), "organization_id": org, "key_name": key.name(), "key_prefix": key.hint(),
+        "id": key.id(), "organization_id": org, "key_name": key.name(), "key_prefix": prefix,
         "is_active": key.is_active(), "is_paused": key.is_paused(), "scopes": key.principal().scopes(),
         "created_by": key.created_by(), "created_at": time(key.created_at()), "last_used_at": null,
         "expires_at": key.expires_at().and_then(time),

@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -160,6 +160,22 @@ async fn organization(Path(id): Path<String>) -> Json<Value> {
     Json(json!({ "id": id, "object": "organization", "name": "Demo Organization" }))
 }
 
-async fn files() -> Json<Value> {
-    Json(json!({ "files": [], "total_count": 0, "data": [], "object": "list" }))
+/// One client names the size of a page `limit`, the other `pageSize`.
+#[derive(Deserialize)]
+struct Listing {
+    page: Option<usize>,
+    limit: Option<usize>,
+    #[serde(rename = "pageSize", alias = "page_size")]
+    size: Option<usize>,
+}
+
+/// One body for both published clients: `aitronos-sdk` reads `files`, `limit` and `has_more`; `aitronos-freddy` reads `data`,
+/// `pageSize` and `hasMore`.
+async fn files(page: Result<Query<Listing>, QueryRejection>) -> Result<Json<Value>, Rejection> {
+    let Query(Listing { page, limit, size }) = page.map_err(|_| keys::no_number("/page"))?;
+    let size = limit.or(size).unwrap_or(50).clamp(1, 100);
+    Ok(Json(json!({
+        "files": [], "data": [], "object": "list", "total": 0, "total_count": 0, "page": page.unwrap_or(1).max(1),
+        "limit": size, "page_size": size, "pageSize": size, "has_more": false, "hasMore": false,
+    })))
 }

@@ -23,6 +23,7 @@ pub struct KeyFormat {
     minted: usize,
     alphabet: Alphabet,
     checksum: bool,
+    leading_hint: bool,
 }
 
 /// The characters behind the prefix of a key.
@@ -113,6 +114,7 @@ impl KeyFormat {
             minted: random,
             alphabet: Alphabet::Alphanumeric,
             checksum: false,
+            leading_hint: false,
         }
         .checked()
     }
@@ -129,6 +131,7 @@ impl KeyFormat {
             minted: if least > 43 { least } else { 43 },
             alphabet: Alphabet::Visible,
             checksum: false,
+            leading_hint: false,
         }
     }
 
@@ -144,6 +147,7 @@ impl KeyFormat {
             minted: 40,
             alphabet: Alphabet::Alphanumeric,
             checksum: false,
+            leading_hint: false,
         }
     }
 
@@ -156,6 +160,7 @@ impl KeyFormat {
             minted: 28,
             alphabet: Alphabet::Alphanumeric,
             checksum: false,
+            leading_hint: false,
         }
     }
 
@@ -196,11 +201,31 @@ impl KeyFormat {
             && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
     }
 
+    /// Makes hints of the first four random characters instead of the last four, such as `ak_x9Yz…`: for APIs that show the
+    /// start of a key to identify it.
+    ///
+    /// ```
+    /// use tower_auth::KeyFormat;
+    ///
+    /// let format = KeyFormat::ak().leading_hint();
+    /// assert_eq!(format.hint("ak_1234567890abcdef1234567890abcdef12345678"), "ak_1234…");
+    /// ```
+    #[must_use]
+    pub const fn leading_hint(mut self) -> Self {
+        self.leading_hint = true;
+        self
+    }
+
     /// A few characters by which an owner recognises a key: the prefix and the last four, such as `ak_…x9Yz`. Of a key
     /// under 20 bytes nothing but the prefix.
     #[must_use]
     pub fn hint(&self, key: &str) -> String {
-        let last = key.len().checked_sub(4).filter(|_| key.len() >= 20).and_then(|at| key.get(at..));
+        let long = key.len() >= 20;
+        if self.leading_hint {
+            let first = key.strip_prefix(&*self.prefix).filter(|_| long).and_then(|random| random.get(..4));
+            return format!("{}{}…", self.prefix, first.unwrap_or_default());
+        }
+        let last = key.len().checked_sub(4).filter(|_| long).and_then(|at| key.get(at..));
         format!("{}…{}", self.prefix, last.unwrap_or_default())
     }
 

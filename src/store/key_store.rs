@@ -35,7 +35,9 @@ pub type StoreFuture<T> = Answer<Result<T, BoxError>>;
 pub trait KeyStore: Send + Sync + 'static {
     /// The record of a key, found under any of the digests; nothing where there is none.
     ///
-    /// The future must own what it needs: clone the pool and the digests into it. It may be dropped at any await.
+    /// The future must own what it needs: clone the pool and the digests into it. It may be dropped at any await. It is
+    /// dropped, and the request is refused with 503, when it takes longer than
+    /// [`AuthLayer::answer_within`](crate::AuthLayer::answer_within), 5 s by default.
     ///
     /// # Errors
     /// Anything that kept the store from answering: the request is refused with 503 and the cause is logged.

@@ -1,6 +1,10 @@
-use crate::{AuthFuture, Authenticated, Authenticator, Principal, RequestHead};
+use std::{fmt, sync::Arc};
 
-/// A method of authentication that looks at nothing.
+use http::Extensions;
+
+use crate::{Anonymous, AuthFuture, Authenticated, Authenticator, Principal, RequestHead, identity::Identity};
+
+/// A method of authentication that checks no credential.
 ///
 /// ```
 /// use tower_auth::{AuthStack, Principal, testing::FakeAuth};
@@ -9,28 +13,95 @@ use crate::{AuthFuture, Authenticated, Authenticator, Principal, RequestHead};
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FakeAuth(Option<Principal>);
+pub struct FakeAuth(Who);
+
+type Choose = dyn Fn(&RequestHead<'_>) -> Option<Principal> + Send + Sync;
+
+#[derive(Clone)]
+enum Who {
+    Always(Principal),
+    Never,
+    By(Arc<Choose>),
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always(principal) => f.debug_tuple("Always").field(principal).finish(),
+            Self::Never => f.write_str("Never"),
+            Self::By(_) => f.write_str("By(..)"),
+        }
+    }
+}
 
 impl FakeAuth {
-    /// Everybody is this principal.
+    /// Every request is this principal's.
     #[must_use]
     pub const fn always(principal: Principal) -> Self {
-        Self(Some(principal))
+        Self(Who::Always(principal))
     }
 
-    /// Nobody presents a credential.
+    /// No request presents a credential.
     #[must_use]
     pub const fn never() -> Self {
-        Self(None)
+        Self(Who::Never)
+    }
+
+    /// Asks a function for the principal of each request; `None` means that the request presents no credential.
+    ///
+    /// ```
+    /// use tower_auth::{AuthLayer, Principal, testing::FakeAuth};
+    ///
+    /// // `x-test-user: alice` is alice.
+    /// let auth = AuthLayer::from(FakeAuth::by(|request| {
+    ///     let name = request.headers.get("x-test-user")?.to_str().ok()?;
+    ///     Some(Principal::builder(name).scopes(["read"]).build())
+    /// }));
+    /// ```
+    pub fn by(principal: impl Fn(&RequestHead<'_>) -> Option<Principal> + Send + Sync + 'static) -> Self {
+        Self(Who::By(Arc::new(principal)))
     }
 }
 
 impl Authenticator for FakeAuth {
-    fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
-        AuthFuture::ready(self.0.clone().map_or(Authenticated::NoCredential, Authenticated::As))
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let principal = match &self.0 {
+            Who::Always(principal) => Some(principal.clone()),
+            Who::Never => None,
+            Who::By(principal) => principal(request),
+        };
+        AuthFuture::ready(principal.map_or(Authenticated::NoCredential, Authenticated::As))
     }
 
     fn challenge(&self) -> &'static str {
         "Fake realm=\"test\""
     }
+}
+
+/// Puts a principal into a request, as an authentication layer does: for the unit test of an extractor or a handler.
+///
+/// It works on the extensions of a request of any host: `request.extensions_mut()`, `&mut parts.extensions`.
+///
+/// ```
+/// use tower_auth::{Principal, RequestExt, testing::set_principal};
+///
+/// let (mut parts, ()) = http::Request::new(()).into_parts();
+/// set_principal(&mut parts.extensions, Principal::builder("alice").build());
+/// assert_eq!(parts.principal().unwrap().subject(), "alice");
+/// ```
+pub fn set_principal(extensions: &mut Extensions, principal: Principal) {
+    extensions.insert(Identity::Principal(principal));
+}
+
+/// Marks a request as one without a credential, as a layer that is optional does.
+///
+/// ```
+/// use tower_auth::{RequestExt, testing::set_anonymous};
+///
+/// let mut request = http::Request::new(());
+/// set_anonymous(request.extensions_mut());
+/// assert!(request.anonymous().is_some());
+/// ```
+pub fn set_anonymous(extensions: &mut Extensions) {
+    extensions.insert(Identity::Anonymous(Anonymous::new(None)));
 }

@@ -57,7 +57,7 @@ impl ManualClock {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.now.fetch_add(millis, Ordering::SeqCst);
         self.0.elapsed.fetch_add(millis, Ordering::SeqCst);
-        // Whoever registers reads the clock under the same lock, and cannot miss this.
+        // A sleeper that registers reads the clock under the same lock, and cannot miss this.
         let due = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner).due(self.elapsed());
         wake_all(due);
     }

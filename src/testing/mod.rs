@@ -28,9 +28,57 @@
 //! # }).unwrap();
 //! ```
 
+//!
+//! # Extractors and handlers by themselves
+//!
+//! [`set_principal`] puts a principal into a request's `Parts`; [`FakeAuth::by`] chooses one for each request.
+//!
+//! ```
+//! use axum::{Router, extract::FromRequestParts, routing::get};
+//! use http::{Request, request::Parts};
+//! use tower::ServiceExt;
+//! use tower_auth::{AuthLayer, Principal, Rejection, RequestExt, testing::{FakeAuth, set_principal}};
+//!
+//! /// An extractor of the service's own.
+//! struct Tenant(String);
+//!
+//! impl<S: Send + Sync> FromRequestParts<S> for Tenant {
+//!     type Rejection = Rejection;
+//!
+//!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+//!         let account = parts.principal()?.account().ok_or_else(|| Rejection::custom(http::StatusCode::FORBIDDEN, "NO_ACCOUNT"))?;
+//!         Ok(Self(account.to_owned()))
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let (mut parts, ()) = Request::new(()).into_parts();
+//! set_principal(&mut parts.extensions, Principal::builder("alice").account("acme").build());
+//! assert_eq!(Tenant::from_request_parts(&mut parts, &()).await.unwrap().0, "acme");
+//!
+//! let auth = AuthLayer::from(FakeAuth::by(|request| {
+//!     let name = request.headers.get("x-test-user")?.to_str().ok()?;
+//!     Some(Principal::builder(name).account(format!("{name}-inc")).build())
+//! }));
+//! let app: Router = Router::new().route("/", get(|Tenant(name): Tenant| async { name })).layer(auth);
+//! for (user, status) in [("bob", 200), ("carol", 200), ("", 401)] {
+//!     let mut request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+//!     if !user.is_empty() {
+//!         request.headers_mut().insert("x-test-user", user.parse().unwrap());
+//!     }
+//!     assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status);
+//! }
+//! # });
+//! ```
+
 mod auth;
 mod clock;
 mod probe;
 mod store;
 
-pub use self::{auth::FakeAuth, clock::ManualClock, probe::ReadinessProbe, store::FlakyKeyStore};
+pub use self::{
+    auth::{FakeAuth, set_anonymous, set_principal},
+    clock::ManualClock,
+    probe::ReadinessProbe,
+    store::FlakyKeyStore,
+};

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import servers
 
-MODULES = ["checks_halfred", "checks_openai", "checks_aitronos", "checks_http", "checks_snippets"]
+MODULES = ["checks_halfred", "checks_openai", "checks_aitronos", "checks_freddy", "checks_http", "checks_snippets"]
 
 
 class Result(unittest.TextTestResult):
@@ -28,7 +28,7 @@ def main():
             del os.environ[name]
     os.environ["NO_PROXY"] = "*"
     signal.signal(signal.SIGTERM, stop)
-    for client in ["halfred", "openai", "aitronos-sdk", "requests"]:
+    for client in ["halfred", "openai", "aitronos-sdk", "aitronos-freddy", "freddy-backend-client", "requests"]:
         print(client, version(client), flush=True)
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{word}*" for word in sys.argv[2:]] or None

@@ -1,1 +1,0 @@
-//! The features, the README and the tests of a service (p85).
