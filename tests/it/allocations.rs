@@ -38,14 +38,23 @@ impl Service<Request<Body>> for Bare {
 }
 
 /// How many allocations one admitted request costs; the request itself is made before.
-fn count<S, B>(mut service: S, key: (&str, &str)) -> u64
+fn count<S, B>(service: S, key: (&str, &str)) -> u64
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+{
+    // Whatever listens to the log elsewhere in this binary does not count.
+    count_at("/", service, key, &tracing::Dispatch::none())
+}
+
+/// The same for a path, while this reads the log.
+fn count_at<S, B>(path: &str, mut service: S, key: (&str, &str), log: &tracing::Dispatch) -> u64
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
     let mut last = 0;
     // The first request fetches random bytes and registers the log's call sites: once a process, not once a request.
     for _ in 0..2 {
-        let request = get("/", &[key, ("accept", "*/*"), ("host", "example.com"), ("user-agent", "test")]);
+        let request = get(path, &[key, ("accept", "*/*"), ("host", "example.com"), ("user-agent", "test")]);
         let mut status = None;
         let mut context = Context::from_waker(Waker::noop());
         let pass = || {
@@ -55,9 +64,8 @@ where
                 status = Some(response.status());
             }
         };
-        // Whatever listens to the log elsewhere in this binary does not count.
-        let quiet = || tracing::dispatcher::with_default(&tracing::Dispatch::none(), pass);
-        last = allocation_counter::measure(quiet).count_total;
+        let logged = || tracing::dispatcher::with_default(log, pass);
+        last = allocation_counter::measure(logged).count_total;
         assert_eq!(status, Some(StatusCode::OK));
     }
     last
@@ -129,4 +137,43 @@ fn p04_a_ready_policy_costs_nothing() {
     assert_eq!(added(&stack(keys(), 3), INNER, HEADER), alone);
     let behind_a_layer = count(keys().layer(RequireLayer::scope("read").layer(INNER)), HEADER);
     assert_eq!(behind_a_layer, count(keys().layer(INNER), HEADER));
+}
+
+/// A path whose bytes nobody shares yet: the first who keeps it makes them shareable, by one allocation.
+const PATH: &str = "/v1/organizations/acme/files?page=2";
+
+/// Where nobody reads the log and nobody observes, nothing is kept of a request.
+#[test]
+fn p84_an_unwatched_gate_keeps_no_path() {
+    let quiet = tracing::Dispatch::none();
+    let at = |path: &str, alone: bool| {
+        let inner = count_at(path, INNER, HEADER, &quiet);
+        let whole = if alone {
+            count_at(path, keys().layer(INNER), HEADER, &quiet)
+        } else {
+            count_at(path, stack(keys(), 1).layer(INNER), HEADER, &quiet)
+        };
+        whole - inner
+    };
+    for alone in [true, false] {
+        assert_eq!(at(PATH, alone), at("/", alone));
+    }
+    assert!(at(PATH, true) <= 3 && at(PATH, false) <= 7);
+}
+
+/// What it costs to name the request of a refusal from further in: at most one allocation, however many layers keep it.
+#[test]
+fn p84_a_watched_request_costs_at_most_one_allocation_more() {
+    drop(crate::no_leak::Logs::capture());
+    let reader = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+    let reader = tracing::Dispatch::new(reader.with_writer(std::io::sink).finish());
+    let quiet = tracing::Dispatch::none();
+    let observed = || AuthStack::builder().auth(keys()).on_decision(|_| {}).build().unwrap();
+    for (log, most) in [(&quiet, 1), (&reader, 1)] {
+        let cost = |path| count_at(path, observed().layer(INNER), HEADER, log) - count_at(path, INNER, HEADER, log);
+        assert!(cost("/") <= 7 && cost(PATH) <= 7 + most, "{} {}", cost("/"), cost(PATH));
+    }
+    let layers = || ErrorEnvelopeLayer::detailed().layer(keys().layer(RequireLayer::scope("read").layer(INNER)));
+    let more = count_at(PATH, layers(), HEADER, &reader) - count_at(PATH, layers(), HEADER, &quiet);
+    assert!(more <= 1, "{more}");
 }

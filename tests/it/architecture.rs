@@ -26,34 +26,39 @@ const TABLE: &[(&str, &[&str])] = &[
     ("hex", &[]),
     ("peer", &[]),
     ("protocol", &[]),
+    ("shown", &[]),
+    ("asked", &[]),
     ("task", &[]),
     ("trace_id", &["hex"]),
+    ("time_limit", &["answer", "clock", "error"]),
+    ("request_id", &["trace_id"]),
     ("json", &["error"]),
     ("secret", &["error"]),
     ("key", &["error", "hex", "secret"]),
     ("limit", &["answer", "error", "key"]),
     ("principal", &["limit"]),
     ("rejection", &["challenge", "error", "json", "principal"]),
-    ("identity", &["principal", "rejection"]),
-    ("decision", &["identity", "peer", "principal", "rejection", "trace_id"]),
-    ("attempts", &["answer", "limit", "rejection"]),
+    ("identity", &["asked", "principal", "rejection", "request_id", "shown"]),
+    ("attempts", &["answer", "limit", "principal", "rejection"]),
+    ("decision", &["asked", "attempts", "identity", "peer", "principal", "rejection", "request_id", "shown", "trace_id"]),
+    ("faults", &["decision", "rejection"]),
     ("validated", &["json"]),
     ("store", &["answer", "error", "key", "limit", "principal", "secret"]),
-    ("gate", &["answer", "attempts", "challenge", "credential", "decision", "identity", "limit", "peer", "principal", "protocol", "rejection", "trace_id", "vary"]),
-    ("authenticate", &["answer", "attempts", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "protocol", "rejection"]),
+    ("gate", &["answer", "attempts", "challenge", "credential", "decision", "faults", "identity", "limit", "principal", "protocol", "rejection", "vary"]),
+    ("authenticate", &["answer", "attempts", "challenge", "clock", "credential", "error", "gate", "identity", "principal", "protocol", "rejection", "time_limit"]),
     ("api_key", &["authenticate", "challenge", "clock", "credential", "error", "gate", "key", "rejection", "secret", "store"]),
     ("token", &["answer", "clock", "error", "json", "key", "principal", "secret", "task"]),
-    ("jwks", &["answer", "error", "token"]),
-    ("bearer", &["attempts", "authenticate", "challenge", "clock", "credential", "error", "gate", "rejection", "token"]),
-    ("permission", &["answer", "challenge", "error", "gate", "identity", "principal", "rejection", "validated"]),
+    ("jwks", &["answer", "clock", "error", "token"]),
+    ("bearer", &["answer", "attempts", "authenticate", "challenge", "clock", "credential", "error", "gate", "rejection", "time_limit", "token"]),
+    ("permission", &["answer", "challenge", "clock", "error", "gate", "identity", "principal", "rejection", "time_limit", "validated"]),
     ("registry", &["clock", "error", "json", "key", "limit", "principal", "rejection", "secret", "store"]),
-    ("rate_limit", &["answer", "attempts", "clock", "error", "gate", "identity", "limit", "peer", "principal", "protocol", "rejection"]),
-    ("strict_body", &["challenge", "error", "gate", "json", "rejection", "validated"]),
-    ("envelope", &["challenge", "clock", "decision", "json", "protocol", "rejection", "trace_id", "vary"]),
-    ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission", "rate_limit"]),
-    ("axum", &["identity", "permission", "principal", "rejection", "strict_body"]),
-    ("tonic", &["envelope", "identity", "principal", "rejection"]),
-    ("testing", &["authenticate", "clock", "key", "principal", "store", "timer"]),
+    ("rate_limit", &["answer", "attempts", "clock", "error", "gate", "identity", "limit", "peer", "principal", "protocol", "rejection", "time_limit"]),
+    ("strict_body", &["challenge", "error", "gate", "json", "rejection", "timer", "validated"]),
+    ("envelope", &["challenge", "clock", "decision", "error", "faults", "json", "protocol", "rejection", "request_id", "trace_id", "vary"]),
+    ("stack", &["authenticate", "clock", "decision", "envelope", "error", "gate", "permission", "rate_limit", "time_limit"]),
+    ("axum", &["identity", "json", "permission", "principal", "rejection", "strict_body"]),
+    ("tonic", &["envelope", "identity", "principal", "rejection", "request_id"]),
+    ("testing", &["authenticate", "clock", "identity", "key", "principal", "store", "timer"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
@@ -441,14 +446,15 @@ fn headers_are_looked_at_in_few_files() {
         "challenge.rs", // the challenge of a response
         "credential.rs",
         "envelope/adopt.rs",          // the content type of a response
-        "envelope/render.rs",         // what of a response is a gate's own word
+        "envelope/answer.rs",         // what of a response is a gate's own word
         "envelope/settings.rs",       // the media types that a client accepts
         "gate/effects.rs",            // `Vary` of a response
-        "jwks/client.rs",             // the content type of a key set
+        "jwks/get.rs",                // the content type of a key set
         "permission/organization.rs", // the header that a service declared
         "protocol.rs",                // the content type of a request, and what makes an OPTIONS a preflight
         "rate_limit/forwarded.rs",    // what a proxy says of the client
         "rate_limit/headers.rs",      // whether a limit further in has spoken
+        "request_id.rs",              // `x-request-id`
         "strict_body/head.rs",        // whether a body is announced
         "strict_body/media.rs",       // the media type and the codings of a body
         "trace_id.rs",                // `traceparent`

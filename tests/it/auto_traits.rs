@@ -20,8 +20,8 @@ use tower_auth::{
     Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
     Disclosure, ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyError, KeyFormat, KeyRecord, KeyRegistry,
     KeyScheme, KeyState, KeyStatus, KeyStore, Limiter, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans,
-    Principal, PrincipalBuilder, Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequireLayer, Rules,
-    Secret, StoreFuture, StrictBodyLayer, StrictJson, Task, TokenVerifier, TraceId,
+    Principal, PrincipalBuilder, Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer,
+    Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -182,11 +182,14 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<SyntaxError>();
     shared::<FieldViolation>();
     shared::<StrictJson<String>>();
+    shared::<StrictPath<String>>();
+    shared::<StrictQuery<String>>();
     shared::<ValidBody<Cell<u8>>>();
     everywhere::<ReplayBody<Body>>();
     shared::<Rules>();
     borrowed::<Refusal<'_>>();
     shared::<TraceId>();
+    shared::<RequestId>();
     shared::<Catalogue>();
     shared::<Words>();
     everywhere::<EnvelopeBody<Body>>();

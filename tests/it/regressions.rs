@@ -271,7 +271,7 @@ async fn r171_a_long_text_does_not_make_fields_too_large() {
     let long = "слишком длинно ".repeat(1_000);
     let refusal = Rejection::custom(StatusCode::FORBIDDEN, "OWN").message(long.clone()).detail("why", long);
     let handler = strict(move |_: Request<Body>| refusal.clone().into_response());
-    let mut request = get("/a.B/C", &[("content-type", "application/grpc")]);
+    let mut request = get("/a.B/C", &[("content-type", "application/grpc"), ("te", "trailers")]);
     *request.method_mut() = http::Method::POST;
     let response = ErrorEnvelopeLayer::detailed().layer(handler).oneshot(request).await.unwrap();
     assert_eq!(response.headers()["grpc-status"], "7");

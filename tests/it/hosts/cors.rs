@@ -73,7 +73,7 @@ async fn r016_p07_a_preflight_passes_only_where_configured() {
 
 #[tokio::test]
 async fn r016_p07_a_preflight_never_has_an_identity() {
-    let auth = Auth::with(AuthLayer::pass_preflight);
+    let auth = Auth::passing_preflights();
     everywhere(&auth, &auth.mount(), async |case| {
         let asked = case.auth.store.asked();
         // Browsers send no key along; whoever does is not looked up.
@@ -97,14 +97,14 @@ async fn r016_p07_a_preflight_never_has_an_identity() {
             assert_eq!(answer.told(), (401, "AUTHENTICATION_REQUIRED".to_owned()), "{case} {verb} {headers:?}");
         }
         let answer = case.ask(Method::OPTIONS, "/v1/me", &[("x-api-key", READER)]).await;
-        assert_eq!(answer.told(), (200, "ann".to_owned()), "{case}");
+        assert_eq!(answer.told(), (404, "NOT_FOUND".to_owned()), "{case}");
     })
     .await;
 }
 
 #[tokio::test]
 async fn r016_p07_a_preflight_reaches_a_cors_layer_further_in() {
-    let auth = Auth::with(AuthLayer::pass_preflight);
+    let auth = Auth::passing_preflights();
     let mut mount = auth.mount();
     mount.cors_inside = Some(cors());
     everywhere(&auth, &mount, async |case| {
@@ -113,6 +113,23 @@ async fn r016_p07_a_preflight_reaches_a_cors_layer_further_in() {
         assert_eq!(answer.header("access-control-allow-origin"), [ORIGIN], "{case}");
         assert_eq!(answer.header("access-control-allow-methods"), ["GET,POST"], "{case}");
         assert_eq!(case.get("/v1/me", &PREFLIGHT).await.status, 401, "{case}");
+    })
+    .await;
+}
+
+/// A rule for any method is one for OPTIONS too.
+#[tokio::test]
+async fn p71_a_preflight_does_not_pass_a_rule_for_any_method() {
+    let auth = Auth::with(AuthLayer::pass_preflight);
+    everywhere(&auth, &auth.mount(), async |case| {
+        for path in ["/v1/me", "/v1/models", "/v1/other", "/inventory.v1.Stock/Reserve", "/unknown"] {
+            let answer = case.ask(Method::OPTIONS, path, &PREFLIGHT).await;
+            assert_eq!(answer.told(), (401, "AUTHENTICATION_REQUIRED".to_owned()), "{case} {path}");
+        }
+        let answer = case.ask(Method::OPTIONS, "/grpc.health.v1.Health/Check", &PREFLIGHT).await;
+        assert_ne!(answer.status, 401, "{case}: public");
+        let answer = case.ask(Method::OPTIONS, "/v1/me", &[("x-api-key", READER)]).await;
+        assert_eq!(answer.told(), (200, "ann".to_owned()), "{case}");
     })
     .await;
 }

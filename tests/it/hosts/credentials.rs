@@ -234,7 +234,7 @@ async fn r015_responses_to_a_key_are_private() {
 
 #[tokio::test]
 async fn r017_what_a_client_claims_never_reaches_the_service() {
-    let auth = Auth::with(AuthLayer::pass_preflight);
+    let auth = Auth::passing_preflights();
     everywhere(&auth, &auth.mount(), async |case| {
         let claim = (CLAIM, "root");
         let answer = case.get("/v1/me", &[claim, ("x-api-key", READER), claim]).await;

@@ -69,6 +69,16 @@ impl Auth {
 
     /// The stack with something said about its methods.
     fn with(change: impl FnOnce(AuthLayer) -> AuthLayer) -> Self {
+        Self::ruled(change, rules())
+    }
+
+    /// One that lets preflights pass, with a table that says nothing of OPTIONS.
+    fn passing_preflights() -> Self {
+        let rules = Rules::new().public("GET /health").require("GET /v1/me", scope("read"));
+        Self::ruled(AuthLayer::pass_preflight, rules.require("POST /v1/me", scope("write")))
+    }
+
+    fn ruled(change: impl FnOnce(AuthLayer) -> AuthLayer, rules: Rules) -> Self {
         let (scheme, keys) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
         let writer = KeyRecord::new("key_2", "bob").scopes(["read", "write"]).organizations(["acme"]);
         keys.insert(&scheme, READER, KeyRecord::new("key_1", "ann").scopes(["read"])).unwrap();
@@ -80,7 +90,7 @@ impl Auth {
         let stack = AuthStack::builder()
             .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors().or_problem_json().grpc_domain("hosts.test"))
             .auth(change(AuthLayer::first(methods).remove_headers([HeaderName::from_static(CLAIM)])))
-            .rules(rules())
+            .rules(rules)
             .on_decision(move |decision| {
                 told.lock().unwrap().push(Seen {
                     kind: decision.kind(),

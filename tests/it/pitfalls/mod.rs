@@ -2,6 +2,7 @@
 //! `allocations`, p10 in `props`. Those of tokens, limits and strict bodies come with their layers; p70 and on, found on this
 //! crate itself, stand in the files here.
 
+mod credentials;
 mod first_use;
 mod limits;
 mod log;

@@ -58,6 +58,7 @@ fn grpc(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let mut call = get(path, headers);
     *call.method_mut() = Method::POST;
     call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    call.headers_mut().insert("te", "trailers".parse().unwrap());
     call
 }
 

@@ -22,7 +22,7 @@ use super::{
     script::{Script, Step},
     serve,
 };
-use crate::support::Body;
+use crate::support::{Body, runs::Runs};
 
 pub(super) fn limited(limits: &BodyLimits) -> StrictBodyLayer<Order> {
     layer().limits(limits.clone())
@@ -130,18 +130,23 @@ fn a_body_of_many_pieces_that_are_there_needs_no_runtime() {
     assert_eq!(last, Some(200));
 }
 
-/// 500, and the log says what is missing; the client is not told.
-fn assert_no_timer(mut answer: Answering) {
-    let Poll::Ready(Ok(response)) = poll(answer.as_mut()) else { panic!("it waits without a timer") };
-    assert_eq!(response.status(), 500);
-    let refusal = Rejection::of(&response).unwrap();
-    assert!(refusal.private_cause().unwrap().to_string().contains("enable_time"), "{refusal:?}");
-    assert_eq!((refusal.layer(), refusal.details().count()), (Some("strict_body"), 0));
-}
-
 #[test]
-fn a_body_that_has_to_be_waited_for_outside_of_a_runtime_is_a_fault_that_says_how_to_mend_it() {
-    assert_no_timer(answering(&layer(), Script::of([data("{"), Step::Stall])));
+fn p83_a_slow_body_is_408_in_every_runtime_and_without_one() {
+    let limits = BodyLimits::new().deadline(Duration::from_millis(50));
+    for host in Runs::ALL {
+        for start in [&[Step::Stall][..], &[data("{"), Step::Stall], &[Step::Wait, Step::Endless("")]] {
+            // A runtime that is always busy never moves its time.
+            if host == Runs::Paused && matches!(start, [.., Step::Endless(_)]) {
+                continue;
+            }
+            let answer = answering(&limited(&limits), Script::of(start.to_vec()));
+            let response = host.block_on(answer).unwrap();
+            let refusal = Rejection::of(&response).unwrap();
+            assert_eq!((response.status().as_u16(), refusal.layer()), (408, Some("strict_body")), "{host:?}");
+        }
+        let slow = Script::of([data("{"), Step::Wait, data(&GOOD[1..])]);
+        assert_eq!(host.block_on(answering(&limited(&limits), slow)).unwrap().status(), 200, "{host:?}");
+    }
 }
 
 #[derive(Default)]

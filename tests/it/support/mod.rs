@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 pub(crate) mod client;
+pub(crate) mod runs;
 pub(crate) mod server;
 pub(crate) mod sockets;
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, HeaderValue, Request, Response, header::FORWARDED};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     AuthStack, ClientIp, PeerAddr, Quota, RateLimitLayer, Rejection,
@@ -244,6 +245,48 @@ async fn p76_forwarded_is_read_as_rfc_7239_has_it() {
         counted(&ip, || from(PROXY, &FORWARDED, lines), address).await;
     }
     counted(&ip, || from(PROXY, &XFF, &["203.0.113.1"]), PROXY).await;
+}
+
+/// Whatever a client leaves in the header, it counts by what our proxy appends.
+#[test]
+fn p76_nothing_that_a_client_writes_is_read_behind_a_proxy() {
+    let part = select(vec![
+        "\"",
+        "\\",
+        "\\\"",
+        ",",
+        ";",
+        "=",
+        "for=",
+        "198.51.100.9",
+        "[",
+        "]",
+        "10.0.0.9",
+        "x",
+        " ",
+        "%",
+        "::1",
+    ]);
+    TestRunner::default()
+        .run(&(vec(vec(part, 0..8).prop_map(|parts| parts.concat()), 0..3), any::<bool>()), |(written, joined)| {
+            for (ip, name, own) in [
+                (behind(), XFF, "203.0.113.1"),
+                (behind(), XFF, "\"203.0.113.1:80\""),
+                (behind().header(FORWARDED), FORWARDED, "for=203.0.113.1;host=\"a\\\",for=198.51.100.9\""),
+                (behind().header(FORWARDED), FORWARDED, "by=_p;For=\"203.0.113.1:80\""),
+            ] {
+                let mut lines = written.clone();
+                match lines.last_mut().filter(|_| joined) {
+                    Some(last) => *last = format!("{last}, {own}"),
+                    None => lines.push(own.to_owned()),
+                }
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let (parts, _) = from(PROXY, &name, &lines).into_parts();
+                prop_assert_eq!(ip.of(&parts).unwrap().to_string(), "203.0.113.1", "{:?}", lines);
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,1 +1,0 @@
-//! Whoever is asked and does not answer (p79, p83).
