@@ -32,6 +32,8 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum State<T> {
     Ready(Option<T>),
     Boxed(BoxFuture<T>),
+    /// A future that ends within a time limit of its own.
+    Bounded(BoxFuture<T>),
 }
 
 impl<T> Answer<T> {
@@ -46,6 +48,17 @@ impl<T> Answer<T> {
         Self(State::Boxed(Box::pin(future)))
     }
 
+    /// The same of a future that ends within a time limit of its own.
+    pub(crate) fn bounded(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(State::Bounded(Box::pin(future)))
+    }
+
+    /// Whether the answer needs no time limit: it is ready, or it has one.
+    #[inline]
+    pub(crate) const fn is_bounded(&self) -> bool {
+        !matches!(self.0, State::Boxed(_))
+    }
+
     /// The value where it is ready, else the future.
     #[inline]
     pub(crate) fn now(self) -> Result<T, BoxFuture<T>>
@@ -55,7 +68,7 @@ impl<T> Answer<T> {
         match self.0 {
             State::Ready(Some(value)) => Ok(value),
             State::Ready(None) => Err(Box::pin(std::future::pending())),
-            State::Boxed(future) => Err(future),
+            State::Boxed(future) | State::Bounded(future) => Err(future),
         }
     }
 
@@ -65,8 +78,10 @@ impl<T> Answer<T> {
     where
         T: Send + 'static,
     {
+        let bounded = self.is_bounded();
         match self.now() {
             Ok(value) => Answer::ready(change(value)),
+            Err(future) if bounded => Answer::bounded(async move { change(future.await) }),
             Err(future) => Answer::boxed(async move { change(future.await) }),
         }
     }
@@ -82,7 +97,7 @@ impl<T> Future for Answer<T> {
         match &mut self.0 {
             // A future polled after it was done stays pending for ever, rather than panicking.
             State::Ready(value) => value.take().map_or(Poll::Pending, Poll::Ready),
-            State::Boxed(future) => future.as_mut().poll(cx),
+            State::Boxed(future) | State::Bounded(future) => future.as_mut().poll(cx),
         }
     }
 }
@@ -91,7 +106,7 @@ impl<T> fmt::Debug for Answer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             State::Ready(_) => "Answer::Ready(..)",
-            State::Boxed(_) => "Answer::Boxed(..)",
+            State::Boxed(_) | State::Bounded(_) => "Answer::Boxed(..)",
         })
     }
 }

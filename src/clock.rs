@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
@@ -37,6 +40,8 @@ struct Hands {
     now: Box<dyn Fn() -> SystemTime + Send + Sync>,
     elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
     timer: Timer,
+    /// Whether the log was told that there is no timer.
+    told: AtomicBool,
 }
 
 enum Timer {
@@ -46,6 +51,9 @@ enum Timer {
 }
 
 type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// See [`Hands::told`].
+static SYSTEM_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// The start of all times that have passed; the first that asks sets it.
 static START: OnceLock<Instant> = OnceLock::new();
@@ -87,7 +95,12 @@ impl Clock {
         elapsed: impl Fn() -> Duration + Send + Sync + 'static,
         timer: Timer,
     ) -> Self {
-        Self(Some(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed), timer })))
+        Self(Some(Arc::new(Hands {
+            now: Box::new(now),
+            elapsed: Box::new(elapsed),
+            timer,
+            told: AtomicBool::new(false),
+        })))
     }
 
     /// Sets the timer, by which time limits end what does not answer: `sleep` returns a future that ends after a duration of
@@ -133,6 +146,18 @@ impl Clock {
         }
     }
 
+    /// Tells the log, once for a clock, that there is no timer where one is wanted.
+    pub(crate) fn warn_without_timer(&self) {
+        let told = self.0.as_ref().map_or(&SYSTEM_TOLD, |hands| &hands.told);
+        if !self.has_timer() && !told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "tower_auth",
+                "the clock has no timer, so that time limits are off: a store, a policy or a limiter that does not answer \
+                 makes its request wait for ever; give the clock a timer with Clock::timer"
+            );
+        }
+    }
+
     /// Ends after this time by this clock; never where the clock has no timer.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         Sleep(match self.0.as_ref().map(|hands| &hands.timer) {
@@ -145,8 +170,7 @@ impl Clock {
     /// What the future gives, unless it takes longer than the limit: then the future is dropped. The limit runs from the
     /// first time that the future is not ready; one that is ready at once reads no clock and starts no timer.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, TimedOut> {
-        let mut future = pin!(future);
-        let mut sleep = None;
+        let (mut future, mut sleep) = (pin!(future), None);
         poll_fn(|cx| {
             // First, so that an answer counts however late somebody looks at it.
             if let Poll::Ready(answer) = future.as_mut().poll(cx) {

@@ -62,7 +62,7 @@ impl KeyCheck {
     /// header is; beside a credential elsewhere nobody knows what was meant.
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
         let (mut found, mut empty) = (None, None);
-        for source in &self.sources {
+        for source in self.sources.iter().filter(|source| request.may_read(source.header())) {
             match source.read(&request.headers) {
                 Ok(read) => found = found.or(read),
                 Err(Empty) => empty = Some(source),
@@ -86,8 +86,12 @@ impl KeyCheck {
         match self.store.find(digests).now() {
             Ok(found) => AuthFuture::ready(self.judge.conclude(found, || request.now())),
             Err(future) => {
-                let (judge, clock) = (self.judge.clone(), request.clock());
-                AuthFuture::boxed(async move { judge.conclude(future.await, || clock.now()) })
+                let (judge, limit) = (self.judge.clone(), request.time_limit().clone());
+                AuthFuture::bounded(async move {
+                    let found =
+                        limit.wait(future).await.unwrap_or_else(|late| Err(format!("the key store {late}").into()));
+                    judge.conclude(found, || limit.clock().now())
+                })
             }
         }
     }

@@ -36,7 +36,7 @@
 //! | a value that has not the format | 401 invalid key | no |
 //! | an unknown, revoked or not yet valid key | 401 invalid key | yes |
 //! | an expired, paused, deactivated or suspended key | 401 invalid key, or what [`disclose`](ApiKeyLayer::disclose) tells | yes |
-//! | any key while the store does not answer | 503, `Retry-After` | yes |
+//! | any key while the store gives an error, or no answer in [time](crate::AuthLayer::answer_within) | 503, `Retry-After` | yes |
 //! | a good key | the inner service | yes |
 //!
 //! A key is read from headers alone. Responses to requests with a key in a header of its own are marked

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{HeaderValue, header, request::Parts};
 
@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{
     Answer, AuthMethod, Challenge, Rejection, RejectionKind,
+    clock::TimedOut,
     gate::{Guard, Outcome, Verdict},
     identity::Identity,
+    time_limit::TimeLimit,
 };
 
 /// Asks a policy about the principal that an outer guard left.
@@ -18,6 +20,7 @@ pub(super) struct RequireGuard {
     pub(super) policy: Arc<dyn Permission>,
     pub(super) masked: bool,
     pub(super) report_only: bool,
+    pub(super) limit: TimeLimit,
 }
 
 impl Guard for RequireGuard {
@@ -34,7 +37,7 @@ impl Guard for RequireGuard {
         if passes_preflight(request) {
             Answer::ready(Ok(Outcome::default()))
         } else {
-            ask(&*self.policy, request, self.masked)
+            ask(&self.policy, request, self.masked, &self.limit)
         }
     }
 }
@@ -46,24 +49,46 @@ pub(super) fn passes_preflight(request: &Parts) -> bool {
 
 /// Asks a policy about the principal that an outer guard left.
 #[inline]
-pub(super) fn ask(policy: &dyn Permission, request: &Parts, masked: bool) -> Answer<Verdict> {
-    match Identity::principal_in(&request.extensions) {
-        Ok(who) => {
-            let token = *who.method() == AuthMethod::Token;
-            policy.check(who, request).map(move |decided| conclude(decided, masked, token))
+pub(super) fn ask(policy: &Arc<dyn Permission>, request: &Parts, masked: bool, limit: &TimeLimit) -> Answer<Verdict> {
+    let who = match Identity::principal_in(&request.extensions) {
+        Ok(who) => who,
+        Err(rejection) => return Answer::ready(Err(rejection)),
+    };
+    let token = *who.method() == AuthMethod::Token;
+    match policy.check(who, request).now() {
+        Ok(decided) => Answer::ready(conclude(decided, masked, token, &**policy)),
+        Err(future) => {
+            let (policy, limit) = (Arc::clone(policy), limit.clone());
+            Answer::bounded(async move {
+                let decided = limit.wait(future).await;
+                conclude(decided.unwrap_or_else(|late| undecided(&*policy, late)), masked, token, &*policy)
+            })
         }
-        Err(rejection) => Answer::ready(Err(rejection)),
     }
 }
 
-fn conclude(decided: Decided, masked: bool, token: bool) -> Verdict {
+fn undecided(policy: &dyn Permission, late: TimedOut) -> Decided {
+    Decided::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
+}
+
+fn conclude(decided: Decided, masked: bool, token: bool, policy: &dyn Permission) -> Verdict {
     match decided {
         Decided::Granted => Ok(Outcome::default()),
-        Decided::Denied(_) if masked => Err(Rejection::not_found().cause("the path is hidden from this principal")),
-        Decided::Denied(denial) => Err(denied(denial, token)),
+        Decided::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
         Decided::Undecided(cause) => Err(Rejection::unavailable(cause)),
         Decided::Mismounted(fault) => Err(Rejection::internal(fault)),
     }
+}
+
+/// The log is told what the caller lacks, also where the client is not.
+fn told(denied: Rejection, masked: bool, policy: &dyn Permission) -> Rejection {
+    let said = denied.required().map(Cow::into_owned);
+    if said.is_some() && !masked {
+        return denied;
+    }
+    let hidden = || Rejection::not_found().cause("the path is hidden from this principal");
+    let refusal = if masked { hidden() } else { denied };
+    refusal.requiring(said.unwrap_or_else(|| policy.describe()))
 }
 
 fn denied(denial: Denial, token: bool) -> Rejection {

@@ -1,14 +1,18 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
 use super::{guard::RequireGuard, policy::Permission, scopes::scope};
-use crate::gate::{Gate, Guard, Guards};
+use crate::{
+    Clock,
+    gate::{Gate, Guard, Guards},
+    time_limit::{self, TimeLimit},
+};
 
 /// Admits whom a policy grants.
 ///
 /// In: a request that an authentication layer further out has seen. Out: the request as it is; 403 with what was
-/// required; 401 where nobody presented a credential; 503 where the policy could not tell; 500 where no
+/// required; 401 where nobody presented a credential; 503 where the policy could not tell, or not in time; 500 where no
 /// authentication layer stands outside.
 ///
 /// ```
@@ -29,12 +33,25 @@ use crate::gate::{Gate, Guard, Guards};
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is mounted"]
-pub struct RequireLayer(RequireGuard);
+pub struct RequireLayer {
+    guard: RequireGuard,
+    clock: Clock,
+    answer_within: Duration,
+}
 
 impl RequireLayer {
     /// Requires this policy.
     pub fn new(policy: impl Permission) -> Self {
-        Self(RequireGuard { policy: Arc::new(policy), masked: false, report_only: false })
+        Self {
+            guard: RequireGuard {
+                policy: Arc::new(policy),
+                masked: false,
+                report_only: false,
+                limit: TimeLimit::default(),
+            },
+            clock: Clock::system(),
+            answer_within: time_limit::DEFAULT,
+        }
     }
 
     /// Requires one scope: short for `RequireLayer::new(scope(..))`.
@@ -45,18 +62,33 @@ impl RequireLayer {
     /// Answers 404 where the policy denies, so that a caller cannot tell a forbidden resource from a missing one
     /// (RFC 9110, section 15.5.4).
     pub const fn mask_as_not_found(mut self) -> Self {
-        self.0.masked = true;
+        self.guard.masked = true;
         self
     }
 
     /// Decides, tells the log and the observer, and lets pass: for the weeks before a policy is enforced.
     pub const fn report_only(mut self) -> Self {
-        self.0.report_only = true;
+        self.guard.report_only = true;
         self
     }
 
-    pub(crate) fn guard(&self) -> Arc<dyn Guard> {
-        Arc::new(self.0.clone())
+    /// How long the policy may take to decide; 5 s by default. A later decision does not count: the request is refused
+    /// with 503 and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` is no limit; with zero, every
+    /// decision that is not ready at once is too late.
+    pub const fn answer_within(mut self, limit: Duration) -> Self {
+        self.answer_within = limit;
+        self
+    }
+
+    /// The clock of the [time limit](Self::answer_within); the system's by default. Behind a stack with a clock of its own,
+    /// give the layer the same one.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    pub(crate) fn guard_in_stack(&self, limit: &TimeLimit) -> Arc<dyn Guard> {
+        Arc::new(RequireGuard { limit: limit.clone(), ..self.guard.clone() })
     }
 }
 
@@ -64,6 +96,8 @@ impl<S> Layer<S> for RequireLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate::new(inner, Arc::new(Guards::new([self.guard()])))
+        self.clock.warn_without_timer();
+        let limit = TimeLimit::new(self.clock.clone(), self.answer_within);
+        Gate::new(inner, Arc::new(Guards::new([self.guard_in_stack(&limit)])))
     }
 }

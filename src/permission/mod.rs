@@ -45,6 +45,9 @@
 //! }
 //! ```
 //!
+//! A policy that does not decide in time is [undecided](Verdict::Undecided) too: 5 s by default, or what
+//! [`RequireLayer::answer_within`] or the [stack](crate::stack::AuthStackBuilder::answer_within) says.
+//!
 //! # Scopes and roles
 //!
 //! A scope is what a credential was granted (RFC 6749, section 3.3), a role is what its holder is. No scope implies

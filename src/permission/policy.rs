@@ -16,7 +16,9 @@ use crate::Principal;
     note = "take `permission::from_fn` for a closure, or implement `check`; the page of the module `permission` shows both"
 )]
 pub trait Permission: Send + Sync + 'static {
-    /// Decides. The future must own what it needs. It may be dropped at any await.
+    /// Decides. The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused
+    /// with 503, when it takes longer than [`AuthStackBuilder::answer_within`](crate::stack::AuthStackBuilder::answer_within)
+    /// or [`RequireLayer::answer_within`](crate::RequireLayer::answer_within), 5 s by default.
     fn check(&self, who: &Principal, request: &Parts) -> Check;
 
     /// What the policy asks for, in a few words for a table of rules; the name of its type by default.

@@ -8,7 +8,7 @@ use super::{
     pattern::Pattern,
     policy::Permission,
 };
-use crate::ConfigError;
+use crate::{ConfigError, time_limit::TimeLimit};
 
 /// One table that says what every method and path requires; whatever is not in it is denied.
 ///
@@ -67,6 +67,7 @@ pub struct Rules {
     fault: Option<ConfigError>,
     pub(super) report_only: bool,
     rewritten: bool,
+    pub(super) limit: TimeLimit,
 }
 
 /// What a request needs.
@@ -169,6 +170,12 @@ impl Rules {
         let width = rows.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
         rows.iter()
             .fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}{report}\n"))
+    }
+
+    /// How long a policy may take to decide.
+    pub(crate) fn limited(mut self, limit: &TimeLimit) -> Self {
+        self.limit = limit.clone();
+        self
     }
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {

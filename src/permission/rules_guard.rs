@@ -28,7 +28,7 @@ impl Guard for Rules {
                 Answer::ready(Ok(Outcome::default()))
             }
             Found::Public => Answer::ready(Ok(Outcome::default())),
-            Found::Requires(policy) => ask(&**policy, request, false),
+            Found::Requires(policy) => ask(policy, request, false, &self.limit),
             Found::Nothing => Answer::ready(Err(refuse(request, Rejection::not_found()))),
             Found::Moved => Answer::ready(Err(Rejection::internal(MOVED))),
             Found::Ambiguous(what) => {

@@ -54,7 +54,7 @@ thread_local! {
 }
 
 /// There is no construction at which a type could be refused, so its first request is.
-fn check_type_once<T: DeserializeOwned + 'static>() -> Result<(), Rejection> {
+pub(crate) fn check_type_once<T: DeserializeOwned + 'static>() -> Result<(), Rejection> {
     let id = TypeId::of::<T>();
     if STRICT.with_borrow(|strict| strict.contains(&id)) {
         return Ok(());

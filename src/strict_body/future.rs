@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Extensions, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
@@ -61,7 +61,7 @@ pin_project! {
     {
         Reading { #[pin] reading: Reading<B>, waiting: Option<Waiting<S>> },
         Called { #[pin] inner: S::Future },
-        Refused { refusal: Option<(Rejection, Extensions)> },
+        Refused { refusal: Option<(Rejection, Parts)> },
     }
 }
 
@@ -85,7 +85,7 @@ where
     }
 
     pub(super) fn refused(rejection: Rejection, request: Parts) -> Self {
-        Self::new(State::Refused { refusal: Some((rejection, request.extensions)) })
+        Self::new(State::Refused { refusal: Some((rejection, request)) })
     }
 
     pub(super) const fn reading(reading: Reading<B>, request: Parts, service: S, limits: JsonLimits) -> Self {
@@ -115,7 +115,7 @@ where
                         Ok(whole) => waiting.call::<B, T>(whole),
                         Err(rejection) => {
                             let rejection = unread(rejection, waiting.request.version);
-                            State::Refused { refusal: Some((rejection, waiting.request.extensions)) }
+                            State::Refused { refusal: Some((rejection, waiting.request)) }
                         }
                     }
                 }
@@ -142,7 +142,7 @@ impl<S> Waiting<S> {
         if !absent {
             match json::from_slice::<T>(&bytes, &self.limits) {
                 Ok(value) => drop(self.request.extensions.insert(ValidBody::new(value))),
-                Err(error) => return State::Refused { refusal: Some((error.into(), self.request.extensions)) },
+                Err(error) => return State::Refused { refusal: Some((error.into(), self.request)) },
             }
         }
         let request = Request::from_parts(self.request, ReplayBody::checked(bytes, trailers));

@@ -38,7 +38,8 @@
 //!
 //! In axum (feature `axum`) the extractor `StrictJson<T>` does the same for one handler, and takes the layer's value where
 //! the layer stands in front. The layer is for hyper and tonic, for handlers that want the bytes too, and for what has to
-//! be known before the handler: [`OrgSource::body_field`](crate::permission::OrgSource::body_field).
+//! be known before the handler: [`OrgSource::body_field`](crate::permission::OrgSource::body_field). Path and query
+//! parameters are read as strictly by the extractors `StrictPath<T>` and `StrictQuery<T>`.
 //!
 //! # What is refused
 //!
@@ -90,9 +91,8 @@
 //! what it has sent, at most twice. A body that arrives in one piece is never copied; the pieces of another are put
 //! together as they come. What the host holds of a connection is not counted, nor what a handler makes of a body.
 //!
-//! The time runs on tokio's timer, from the first time the body has to be waited for: tests stop it with
-//! `tokio::time::pause`. Outside of tokio such a request is answered 500; a tokio runtime without `enable_time` panics, as
-//! for every timer.
+//! The time runs from the first time that the body has to be waited for. It is the system's, whatever runtime polls the
+//! request and whether that has a timer; a test that pauses tokio's time (`tokio::time::pause`) moves it.
 //!
 //! # When not to use it
 //!
@@ -112,7 +112,7 @@ mod service;
 mod valid;
 
 #[cfg(feature = "axum")]
-pub(crate) use self::checked::{extract, no_body};
+pub(crate) use self::checked::{check_type_once, extract, no_body};
 pub use self::{
     future::ResponseFuture, layer::StrictBodyLayer, limits::BodyLimits, replay::ReplayBody, service::StrictBody,
     valid::ValidBody,

@@ -13,17 +13,13 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
-use tokio::{
-    runtime::Handle,
-    time::{Sleep, sleep},
-};
 
 use super::{
     budget::Share,
     head::{Empty, too_large},
     limits::BodyLimits,
 };
-use crate::{BoxError, Rejection, RejectionKind};
+use crate::{BoxError, Rejection, RejectionKind, timer::Sleep};
 
 pin_project! {
     /// A body that is being read.
@@ -41,7 +37,7 @@ pin_project! {
         share: Share,
         deadline: Duration,
         // Most bodies are there when they are asked for, and need no timer.
-        timer: Option<Pin<Box<Sleep>>>,
+        timer: Option<Sleep>,
     }
 }
 
@@ -100,9 +96,7 @@ where
             }
         }
         // A host that always has another piece does not keep its thread for this body alone, nor go past its time.
-        if Handle::try_current().is_ok()
-            && let Poll::Ready(late) = self.wait(cx)
-        {
+        if let Poll::Ready(late) = self.wait(cx) {
             return Poll::Ready(Err(late));
         }
         cx.waker().wake_by_ref();
@@ -114,14 +108,8 @@ impl<B: Body> Reading<B> {
     /// Waits for the deadline, and is ready with the refusal when it has passed.
     fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Rejection> {
         let this = self.project();
-        let timer = match this.timer {
-            Some(timer) => timer,
-            None if Handle::try_current().is_err() => return Poll::Ready(Rejection::internal(NO_TIMER)),
-            None => this.timer.insert(Box::pin(sleep(*this.deadline))),
-        };
-        if !timer.is_elapsed() {
-            ready!(timer.as_mut().poll(cx));
-        }
+        let timer = this.timer.get_or_insert_with(|| Sleep::new(*this.deadline));
+        ready!(Pin::new(timer).poll(cx));
         let seconds = this.deadline.as_secs().saturating_add(u64::from(this.deadline.subsec_nanos() > 0));
         Poll::Ready(Rejection::new(RejectionKind::RequestTimeout).detail("limit", seconds))
     }
@@ -170,9 +158,6 @@ impl<B: Body> Reading<B> {
         Whole { bytes, trailers: this.trailers.take(), absent }
     }
 }
-
-const NO_TIMER: &str = "a body has to be waited for and there is no timer: serve requests inside a tokio runtime with \
-                        enable_time() or enable_all()";
 
 /// 503: others have to be done first.
 fn no_room() -> Rejection {

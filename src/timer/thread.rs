@@ -63,7 +63,7 @@ impl SystemDial {
                 None => *idle_until.get_or_insert(now + self.idle),
             };
             if until <= now {
-                // Whoever comes next starts another thread: that is decided under the same lock.
+                // The next sleeper starts another thread: that is decided under the same lock.
                 state.next_look = None;
                 return;
             }
