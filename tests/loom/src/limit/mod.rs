@@ -12,6 +12,8 @@ mod limits;
 mod memory;
 #[path = "../../../../src/limit/quota.rs"]
 mod quota;
+#[path = "../../../../src/limit/returned.rs"]
+mod returned;
 #[path = "../../../../src/limit/shard.rs"]
 mod shard;
 #[path = "../../../../src/limit/window.rs"]
