@@ -134,7 +134,10 @@ impl AuthGuard {
                 passed.insert(place);
                 continue;
             }
-            let head = head.only(header);
+            // It is to look in that header alone, and not to find another credential elsewhere.
+            let alone =
+                header.filter(|_| method.credential_headers().len() > 1).map(|kept| alone(request, method, kept));
+            let head = RequestHead::new(alone.as_ref().unwrap_or(request), &facts.limit, &asked).only(header);
             match head.ask(method).now() {
                 Ok(Authenticated::NoCredential) => {
                     if header.is_some() {
@@ -153,9 +156,13 @@ impl AuthGuard {
 
     /// A method took a header over and found nothing there: the one that was passed over decides.
     fn ask_passed(&self, request: &Parts, after: usize, mut passed: Places) -> Answer<Verdict> {
-        let Some(place) = passed.take_first() else { return self.ask(request, after + 1, passed) };
         let asked = OnceLock::new();
         let head = RequestHead::new(request, &self.0.limit, &asked);
+        // A later one may recognise it too.
+        if (after + 1..self.0.methods.len()).any(|later| self.0.taken_over(later, passed, &head).is_some()) {
+            return self.ask(request, after + 1, passed);
+        }
+        let Some(place) = passed.take_first() else { return self.ask(request, after + 1, passed) };
         match head.ask(&self.0.methods[place]).now() {
             Ok(Authenticated::NoCredential) => self.ask_passed(request, after, passed),
             Ok(found) => self.settle(found, place, request.extensions.get()),
@@ -208,6 +215,14 @@ impl AuthGuard {
             found => guard.0.conclude(found, place),
         })
     }
+}
+
+/// The request with one of the headers that a method reads, and without the others.
+fn alone(request: &Parts, method: &Arc<dyn Authenticator>, kept: &HeaderName) -> Parts {
+    let mut alone = request.clone();
+    let others: Vec<_> = method.credential_headers().iter().filter(|name| *name != kept).cloned().collect();
+    credential::strip(&mut alone.headers, &others);
+    alone
 }
 
 /// A method that is waited for.

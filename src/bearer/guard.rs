@@ -48,10 +48,11 @@ impl TokenCheck {
     /// A signature is costly to check: the budget of failed attempts is asked before, unless the token is remembered.
     fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
         let clock = request.clock_ref();
+        // What is remembered is no guess, and everything else asks here.
+        request.has_asked();
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
             return self.conclude(Ok(claims), request.time_limit());
         }
-        request.has_asked();
         match attempts.ask().now() {
             Ok(Err(spent)) => AuthFuture::ready(Authenticated::Rejected(spent)),
             Ok(Ok(())) => self.check(token, request.time_limit()),

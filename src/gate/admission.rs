@@ -85,7 +85,6 @@ where
         let needed = (kept.is_some() || waits || effects.is_charged()).then(|| Arc::clone(guards));
         let state = match progress {
             Progress::Admitted => {
-                effects.called();
                 let request = Request::from_parts(request, body);
                 State::Admitted { inner: watched(|| service.call(request)) }
             }
@@ -119,7 +118,13 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Admitted { inner } => {
-                    let mut response = ready!(watched(|| inner.poll(cx))).inspect_err(|_| this.effects.failed())?;
+                    // Only who goes away while it waits may have guessed: a handler that panics has refused nobody.
+                    this.effects.answered();
+                    let polled = watched(|| inner.poll(cx));
+                    if polled.is_pending() {
+                        this.effects.called();
+                    }
+                    let mut response = ready!(polled)?;
                     match this.effects.charge_failure(&mut response) {
                         Charging::Done => {
                             finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
@@ -168,7 +173,6 @@ where
                     match slot.take().filter(|_| rejection.is_none()) {
                         Some(waiting) => {
                             *this.kept = waiting.guards.keeps().then(|| Kept::of(&waiting.request));
-                            this.effects.called();
                             waiting.call()
                         }
                         None => State::Refused { rejection },

@@ -51,6 +51,10 @@ impl Effects {
             }
             self.attempts = Some(attempts);
             self.under_way = outcome.under_way;
+            // An authentication further out has proved who is calling.
+            if let Some(Identity::Principal(who)) = request.extensions.get() {
+                self.principal.get_or_insert_with(|| who.clone());
+            }
         }
         if let Some(policy) = outcome.policy {
             if policy.strip {
@@ -151,7 +155,7 @@ impl Effects {
         }
     }
 
-    /// The handler was called: who goes away from now on may have guessed.
+    /// The handler has not answered: who goes away now may have guessed.
     #[inline]
     pub(super) const fn called(&mut self) {
         if let Some(under_way) = &mut self.under_way {
@@ -159,8 +163,8 @@ impl Effects {
         }
     }
 
-    /// No answer came.
-    pub(super) const fn failed(&mut self) {
+    /// Nobody can go away before it is polled again.
+    pub(super) const fn answered(&mut self) {
         if let Some(under_way) = &mut self.under_way {
             under_way.answered();
         }

@@ -192,7 +192,8 @@ impl<T> Padded<T> {
 impl Limiter for MemoryLimiter {
     #[inline]
     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
-        Answer::ready(Ok(self.take(bucket, limits, cost, now)))
+        // A newcomer to a limiter without room is told of the bucket that newcomers share.
+        Answer::ready(Ok(if cost == 0 { self.ask(bucket, limits, now) } else { self.take(bucket, limits, cost, now) }))
     }
 
     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {

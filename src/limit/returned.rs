@@ -43,8 +43,8 @@ impl<const N: usize> Returned<N> {
     }
 
     pub(super) fn add(&mut self, taken: &Taken, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
-        // Nothing came behind it meanwhile.
-        if given_back <= taken.ticket + 1 {
+        // Nothing came behind it meanwhile, or nothing of it was left.
+        if given_back <= taken.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
             return;
         }
         if self.all.len() >= MOST {

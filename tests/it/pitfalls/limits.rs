@@ -434,3 +434,26 @@ fn p72_guesses_of_many_threads_are_told_so_no_more_often_than_the_budget_says() 
     });
     assert_eq!(told, 40);
 }
+
+/// A clone of the budget on a route knows who was proved further out; a handler that panics has refused nobody.
+#[tokio::test]
+async fn p73_a_clone_on_a_route_charges_the_holder_too() {
+    let (clock, budget) = (ManualClock::at(NOW), failures(3));
+    let handler = strict(|_: Request<Body>| Response::builder().status(403).body(Body::default()).unwrap());
+    let stack = AuthStack::builder().auth(slow_keys(KeyRecord::new("key_1", "acme"))).limit(budget.clone());
+    let service = stack.clock(&clock).build().unwrap().guards().layer(budget.layer(handler));
+    let with = |key: &str| from("192.0.2.1", Method::GET, "/", &[("x-api-key", key)]);
+    assert_eq!(statuses(&service, 5, || with(KEY)).await, [403, 403, 403, 429, 429]);
+    assert_eq!(statuses(&service, 4, || with(STRANGER)).await, [401, 401, 401, 429], "all of the address's");
+}
+
+/// A remembered token passes whatever is left, also where a list has to be waited for.
+#[tokio::test]
+async fn p73_a_remembered_token_passes_an_address_that_is_spent() {
+    let auth = bearer().revocation(Asked(TokenStatus::Valid));
+    let stack = AuthStack::builder().auth(auth).limit(failures(3)).clock(&ManualClock::at(NOW)).build().unwrap();
+    let (service, alice) = (stack.layer(ok()), token("alice", &[]));
+    assert_eq!(status(&service, with_token("192.0.2.1", &alice)).await, 200);
+    assert_eq!(statuses(&service, 4, || with_token("192.0.2.1", "a.b.c")).await, [401, 401, 401, 429]);
+    assert_eq!(statuses(&service, 5, || with_token("192.0.2.1", &alice)).await, [200; 5]);
+}
