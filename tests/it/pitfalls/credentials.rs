@@ -91,3 +91,47 @@ async fn r015_an_optional_bearer_varies_by_authorization() {
     let reported = headers(AuthLayer::from(bearer()).report_only(), get("/", &[])).await;
     assert_eq!(reported["vary"], "authorization");
 }
+
+/// Reads two headers, and says that whatever stands in either is its own.
+struct Sessions;
+
+impl Authenticator for Sessions {
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let session = request.headers.get("x-session").is_some();
+        Answer::ready(if session {
+            Authenticated::As(tower_auth::Principal::builder("session").build())
+        } else {
+            Authenticated::NoCredential
+        })
+    }
+
+    fn challenge(&self) -> &'static str {
+        "Session"
+    }
+
+    fn credential_headers(&self) -> &[http::HeaderName] {
+        static NAMES: [http::HeaderName; 2] = [http::header::AUTHORIZATION, http::HeaderName::from_static("x-session")];
+        &NAMES
+    }
+}
+
+#[tokio::test]
+async fn r009_p77_a_header_that_was_taken_over_is_not_rescued_by_another_one_of_the_method() {
+    let layer = AuthLayer::first(bearer()).then(Sessions).clock(&ManualClock::at(NOW));
+    let service = layer.layer(ok());
+    let garbage = [("authorization", "Bearer garbage"), ("x-session", "good")];
+    assert_eq!(status(&service, get("/", &garbage)).await, 401);
+    assert_eq!(status(&service, get("/", &[("x-session", "good")])).await, 200);
+}
+
+#[tokio::test]
+async fn r009_p77_of_three_methods_in_one_header_each_has_its_turn() {
+    let (scheme, keys) = store(KeyRecord::new("key_1", "acme"));
+    let keys = ApiKeyLayer::new(scheme, keys).bearer();
+    let layer = AuthLayer::first(bearer()).then(FindsNothing(false)).then(keys).clock(&ManualClock::at(NOW));
+    let service = layer.layer(ok());
+    let with = |credential: &str| get("/", &[("authorization", &format!("Bearer {credential}"))]);
+    assert_eq!(status(&service, with(KEY)).await, 200);
+    assert_eq!(status(&service, with(STRANGER)).await, 401);
+    assert_eq!(status(&service, with("garbage")).await, 401);
+}
