@@ -76,7 +76,7 @@ fn accepted(bench: &mut Bench, keys: &Keys) -> Accepted {
     bench.row("accepted: axum from_fn", request, ok, peers::from_fn(Bare, keys.known()));
 
     let bearer = bench.row("accepted: ApiKeyLayer, bearer", &with_bearer(), ok, keys.layer().bearer().layer(Bare));
-    let stripped = keys.layer().bearer().strip().layer(Bare);
+    let stripped = keys.layer().bearer().strip_credentials().layer(Bare);
     bench.row("accepted: ApiKeyLayer, bearer, strip", &with_bearer(), ok, stripped);
     bench.against(floor_with_cache_headers);
     let api_key = bench.row("accepted: ApiKeyLayer", request, ok, keys.layer().layer(Bare));
@@ -212,7 +212,10 @@ struct Keys {
 
 impl Keys {
     fn new() -> Self {
-        let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, [7; 32]).expect("it is not all zeros"));
+        let scheme = KeyScheme::new(
+            KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
+            Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+        );
         let others = (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).collect();
         let keys = Self { scheme, store: MemoryKeyStore::new(), others };
         for key in keys.texts() {

@@ -25,7 +25,7 @@ use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, ClientIp, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore,
     PeerAddr, Peppers, Plans, Principal, Quota, RateLimitLayer, RequestExt as _,
     gate::Gate,
-    limit::{Bucket, Decided, Limits, MemoryLimiter},
+    limit::{BucketKey, LimitDecision, Limits, MemoryLimiter},
     stack::{AuthGuards, AuthStackBuilder},
     testing::FakeAuth,
 };
@@ -185,10 +185,10 @@ fn one_window(bench: &mut Bench) -> (Compared, Row) {
     bench.against(floor);
     let informed = Floor::ample(Bare).by(plan_of_caller);
     let informed = bench.row("accepted: floor, caller and plan looked up", &request(), OK, known(informed));
-    let ours = by_plan(ample()).no_headers().layer(Bare);
+    let ours = by_plan(ample()).without_headers().layer(Bare);
     let ours = bench.row("accepted: RateLimitLayer by plan", &request(), OK, known(ours));
-    let bucket = Bucket::of(["alice"]);
-    let own = RateLimitLayer::by(ample(), move |_, _| bucket).no_headers().layer(Bare);
+    let bucket = BucketKey::new(["alice"]);
+    let own = RateLimitLayer::by_bucket(ample(), move |_, _| bucket).without_headers().layer(Bare);
     bench.row("accepted: RateLimitLayer by a rule of the service's", &request(), OK, known(own));
     (Compared { floor, ours }, informed)
 }
@@ -205,7 +205,7 @@ fn two_windows(bench: &mut Bench) -> Compared {
     let floor = Floor::ample_twice(Bare);
     let floor = bench.row("accepted, two windows: floor", &request(), OK, known(floor));
     bench.against(floor);
-    let ours = by_plan([ample(), ample_too()]).no_headers().layer(Bare);
+    let ours = by_plan([ample(), ample_too()]).without_headers().layer(Bare);
     let ours = bench.row("accepted, two windows: RateLimitLayer by plan", &request(), OK, known(ours));
     Compared { floor, ours }
 }
@@ -230,7 +230,7 @@ fn headers(
 fn refused(bench: &mut Bench) -> [Row; 2] {
     let layers = [
         ("three headers", Told::Seconds, by_plan(scant())),
-        ("no headers", Told::Nothing, by_plan(scant()).no_headers()),
+        ("no headers", Told::Nothing, by_plan(scant()).without_headers()),
     ];
     let rows = layers.map(|(what, told, layer)| {
         let name = |whose: &str| format!("refused, {what}: {whose}");
@@ -260,7 +260,7 @@ fn by_address(bench: &mut Bench, base: Row) -> Compared {
     let floor = bench.row("accepted, by address: floor", &request(), OK, floor);
     bench.against(floor);
     let layer = || RateLimitLayer::by_address(ample(), ClientIp::peer());
-    let ours = from_address(layer().no_headers().layer(Bare));
+    let ours = from_address(layer().without_headers().layer(Bare));
     let ours = bench.row("accepted, by address: RateLimitLayer", &request(), OK, ours);
     let told = from_address(layer().layer(Bare));
     bench.row("accepted, by address, three headers: RateLimitLayer", &request(), OK, told);
@@ -289,7 +289,7 @@ fn in_stack(bench: &mut Bench, base: Row) -> Row {
     let floor = guards(stack()).layer(Floor::ample(Bare));
     let floor = bench.row("AuthStack::guards: floor", &request(), OK, floor);
     bench.against(floor);
-    let limited = guards(stack().limit(by_plan(ample()).no_headers())).layer(Bare);
+    let limited = guards(stack().limit(by_plan(ample()).without_headers())).layer(Bare);
     let row = bench.row("AuthStack::guards, limit by plan", &request(), OK, limited);
     let told = guards(stack().limit(by_plan(ample()))).layer(Bare);
     bench.row("AuthStack::guards, limit by plan, three headers", &request(), OK, told);
@@ -304,7 +304,10 @@ fn with_key() -> Template {
 
 /// A good key, and its record at hand.
 fn key_stack() -> AuthStackBuilder {
-    let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, [7; 32]).expect("it is not all zeros"));
+    let scheme = KeyScheme::new(
+        KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
+        Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+    );
     let store = MemoryKeyStore::new();
     store.insert(&scheme, KEY, KeyRecord::new("key_1", "acme")).expect("the key has the format");
     AuthStack::builder().auth(ApiKeyLayer::new(scheme, store))
@@ -333,12 +336,12 @@ fn memory() {
         });
         for (what, most) in [("MemoryLimiter", None), ("MemoryLimiter with room for a million", Some(1_000_000))] {
             let limits = Limits::new(hourly()).expect("it is a good quota");
-            let limiter = most.into_iter().fold(MemoryLimiter::new(), MemoryLimiter::most);
+            let limiter = most.into_iter().fold(MemoryLimiter::new(), MemoryLimiter::max_buckets);
             print_memory(what, addresses, |address| {
-                let decided = limiter.take(Bucket::address(address), &limits, 1, elapsed());
-                matches!(decided, Decided::Admitted(_))
+                let decided = limiter.try_acquire(BucketKey::from_ip(address), &limits, 1, elapsed());
+                matches!(decided, LimitDecision::Admitted(_))
             });
-            let (bytes, len, shared) = (limiter.bytes(), limiter.len(), limiter.shared());
+            let (bytes, len, shared) = (limiter.memory_bytes(), limiter.len(), limiter.shared_bucket_count());
             println!("  - it says {bytes} bytes for {len} buckets; {shared} requests were counted in shared ones");
         }
     }

@@ -16,17 +16,17 @@ use axum::{Router, routing::get};
 use http::request::Parts;
 use tower_auth::{
     ApiKeyLayer, AuthStack, BoxError, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, Permission, Principal,
-    permission::{Check, Denial, Verdict, scope},
+    permission::{Denial, PermissionFuture, Verdict, scope},
 };
 
 impl Permission for PolicyService {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
         if who.has_scope("root") {
-            return Check::ready(Verdict::Granted); // no box when nobody is asked
+            return PermissionFuture::ready(Verdict::Granted); // no box when nobody is asked
         }
         // The answer owns what it needs; it may be dropped at any await.
         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
-        Check::boxed(async move {
+        PermissionFuture::boxed(async move {
             match service.allows(&subject, &path).await {
                 Ok(true) => Verdict::Granted,
                 Ok(false) => Verdict::Denied(Denial::new().role("owner")),
@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
     let stack = AuthStack::builder()
         .auth(ApiKeyLayer::new(scheme, keys))
         .require(scope("read").and(PolicyService)) // the cheap one first: where it denies, the other is not asked
-        .answer_within(Duration::from_millis(250)) // later: 503 with Retry-After, as for an error
+        .decision_timeout(Duration::from_millis(250)) // later: 503 with Retry-After, as for an error
         .build()?;
     let app = Router::new().route("/documents/{*name}", get(|| async { "Dear diary" })).layer(stack);
 

@@ -1,34 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
-mod asked;
-mod attempts;
 // Not public: `use tower_auth::*` would hide the crate of the same name.
 #[cfg(feature = "axum")]
 mod axum;
-mod challenge;
-mod clock;
-mod credential;
-mod decision;
-mod error;
-mod faults;
-mod hex;
-mod identity;
-mod peer;
+mod base;
+mod context;
 mod principal;
-mod protocol;
-mod request_id;
-mod secret;
-mod shown;
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-mod task;
-mod time_limit;
-mod timer;
-mod trace_id;
-#[cfg(feature = "strict-body")]
-mod validated;
-mod vary;
 
 pub mod api_key;
 pub mod authenticate;
@@ -58,36 +36,45 @@ pub mod testing;
 mod tonic;
 
 #[cfg(feature = "axum")]
+#[doc(inline)]
 pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "strict-body")]
+#[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};
+#[doc(inline)]
 pub use self::{
-    answer::Answer,
     api_key::{ApiKeyLayer, Disclosure},
-    authenticate::{AuthFuture, AuthLayer, Authenticated, Authenticator, RequestHead},
-    challenge::Challenge,
-    clock::Clock,
-    decision::Decision,
+    authenticate::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, RequestHead},
+    base::{
+        challenge::Challenge,
+        clock::Clock,
+        error::{BoxError, ConfigError},
+        maybe_ready::MaybeReady,
+        secret::Secret,
+    },
+    context::{
+        client_ip::ClientIp,
+        decision::Decision,
+        identity::{Anonymous, RequestExt},
+        peer::PeerAddr,
+        request_id::RequestId,
+        trace_id::TraceId,
+    },
     envelope::ErrorEnvelopeLayer,
-    error::{BoxError, ConfigError},
-    identity::{Anonymous, RequestExt},
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
     limit::{Limiter, Quota},
-    peer::PeerAddr,
-    permission::{Check, Denial, Permission, RequireLayer, Rules, Verdict},
+    permission::{Denial, Permission, PermissionFuture, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
-    rate_limit::{ClientIp, Plans, RateLimitLayer},
-    registry::{KeyError, KeyRegistry, NewKey},
+    rate_limit::{Plans, RateLimitLayer},
+    registry::{KeyRegistry, NewKey, RegistryError},
     rejection::{Detail, Rejection, RejectionKind},
-    request_id::RequestId,
-    secret::Secret,
     stack::AuthStack,
     store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
-    trace_id::TraceId,
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[doc(inline)]
 pub use self::{
+    base::task::{Health, Task},
     bearer::BearerLayer,
-    task::{Health, Task},
     token::TokenVerifier,
 };

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::limit::{Bucket, Limits};
+use crate::limit::{BucketKey, Limits};
 
 /// Who is calling, as an authentication method proved it. Never the credential itself.
 ///
@@ -47,7 +47,7 @@ struct Facts {
 
 /// The bucket of the credential, once somebody has asked for it.
 #[derive(Clone, Debug, Default)]
-struct Remembered(OnceLock<Bucket>);
+struct Remembered(OnceLock<BucketKey>);
 
 impl PartialEq for Remembered {
     fn eq(&self, _: &Self) -> bool {
@@ -227,15 +227,15 @@ impl Principal {
 
     /// Whose requests are counted together, where each credential is counted alone: a key by its id. Of a token that is its
     /// subject, for the next token of the same subject is no new caller.
-    pub(crate) fn bucket(&self) -> Bucket {
+    pub(crate) fn bucket(&self) -> BucketKey {
         let facts = &*self.0;
         let id = facts.first_id.as_ref().or(facts.credential_id.as_ref());
         *facts.bucket.0.get_or_init(|| match (&facts.method, id) {
-            (AuthMethod::ApiKey, Some(id)) => Bucket::of(["key", id]),
-            (AuthMethod::Other(method), _) => Bucket::of(["subject", "other", method, &facts.subject]),
+            (AuthMethod::ApiKey, Some(id)) => BucketKey::new(["key", id]),
+            (AuthMethod::Other(method), _) => BucketKey::new(["subject", "other", method, &facts.subject]),
             (method, _) => {
                 let issuer = facts.issuer.as_deref().unwrap_or_default();
-                Bucket::of(["subject", &method.to_string(), issuer, &facts.subject])
+                BucketKey::new(["subject", &method.to_string(), issuer, &facts.subject])
             }
         })
     }

@@ -67,7 +67,7 @@
 //!
 //! # Whose connection
 //!
-//! [`Decision::peer`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`,
+//! [`Decision::peer_ip`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`,
 //! tonic over TCP, and any host that puts [`PeerAddr`](crate::PeerAddr) into the request's extensions.
 //!
 //! # When not to use it
@@ -80,15 +80,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-pub use self::service::{ResponseFuture, Stacked};
+pub use self::service::{AuthStackService, ResponseFuture};
 use http::HeaderName;
 
 use crate::{
     AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
-    decision::Observer,
+    base::time_limit::{self, TimeLimit},
+    context::decision::Observer,
     gate::{Gate, Guard, Guards},
     permission::Permission,
-    time_limit::{self, TimeLimit},
 };
 
 /// Guards and envelope as one layer, which can be named, stored, cloned and returned.
@@ -133,10 +133,10 @@ impl fmt::Debug for AuthStack {
 }
 
 impl<S> Layer<S> for AuthStack {
-    type Service = Stacked<S>;
+    type Service = AuthStackService<S>;
 
-    fn layer(&self, inner: S) -> Stacked<S> {
-        Stacked { gate: Gate::new(inner, Arc::clone(&self.guards)), settings: self.envelope.settings() }
+    fn layer(&self, inner: S) -> AuthStackService<S> {
+        AuthStackService { gate: Gate::new(inner, Arc::clone(&self.guards)), settings: self.envelope.settings() }
     }
 }
 
@@ -161,7 +161,7 @@ pub struct AuthStackBuilder {
     observer: Option<Observer>,
     expose_principal: bool,
     clock: Option<Clock>,
-    answer_within: Option<Duration>,
+    decision_timeout: Option<Duration>,
     /// The first thing that was given twice.
     fault: Option<ConfigError>,
 }
@@ -208,7 +208,7 @@ impl AuthStackBuilder {
     }
 
     /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that
-    /// passes by ([`Decision::overrules`]). It is called on the request's own path: be quick. Called again, each is told, in
+    /// passes by ([`Decision::supersedes_admission`]). It is called on the request's own path: be quick. Called again, each is told, in
     /// the order of calls.
     pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         let observer = Observer::new(observe);
@@ -240,14 +240,14 @@ impl AuthStackBuilder {
     }
 
     /// How long each part may wait for an answer: a key store, a list of revoked tokens, a method of your own, a policy, a
-    /// limiter; 5 s by default. [`AuthLayer::answer_within`] and [`RateLimitLayer::answer_within`] overrule it. Later answers
+    /// limiter; 5 s by default. [`AuthLayer::decision_timeout`] and [`RateLimitLayer::decision_timeout`] overrule it. Later answers
     /// do not count: the request is refused with 503 and `Retry-After`, and the cause in the log names what did not answer.
     ///
     /// The time is that of the stack's [clock](Self::clock): without a timer there is no limit, and the log says so at
     /// [`build`](Self::build), which refuses a limit of zero. `Duration::MAX` is no limit.
-    pub fn answer_within(mut self, limit: Duration) -> Self {
-        let before = self.answer_within.replace(limit);
-        self.once(before.is_some(), "two time limits", "call .answer_within(..) once")
+    pub fn decision_timeout(mut self, limit: Duration) -> Self {
+        let before = self.decision_timeout.replace(limit);
+        self.once(before.is_some(), "two time limits", "call .decision_timeout(..) once")
     }
 
     /// The finished stack.
@@ -257,9 +257,9 @@ impl AuthStackBuilder {
     /// a part of which there is one was given twice.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         self.fault.map_or(Ok(()), Err)?;
-        time_limit::check(self.answer_within, "AuthStackBuilder")?;
+        time_limit::check(self.decision_timeout, "AuthStackBuilder")?;
         let clock = self.clock.unwrap_or_default();
-        let limit = TimeLimit::new(clock.clone(), self.answer_within.unwrap_or(time_limit::DEFAULT));
+        let limit = TimeLimit::new(clock.clone(), self.decision_timeout.unwrap_or(time_limit::DEFAULT));
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
                 "the AuthStack has no method of authentication and would admit everybody",

@@ -6,7 +6,8 @@ use ::tonic::{Code, Request, Status};
 use bytes::Bytes;
 
 use crate::{
-    Anonymous, Principal, Rejection, RequestExt, RequestId, envelope::grpc, identity::Sealed, rejection::Carried,
+    Anonymous, Principal, Rejection, RequestExt, RequestId, context::identity::Sealed, envelope::grpc,
+    rejection::Carried,
 };
 
 impl<T> Sealed for Request<T> {}

@@ -47,7 +47,7 @@ use governor::{
 };
 use http::{Extensions, Method, Request, Response, StatusCode, header};
 use tower::{Layer, Service, service_fn};
-use tower_auth::{AuthLayer, ClientIp, Plans, Principal, Quota, RateLimitLayer, limit::Bucket, testing::FakeAuth};
+use tower_auth::{AuthLayer, ClientIp, Plans, Principal, Quota, RateLimitLayer, limit::BucketKey, testing::FakeAuth};
 use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
 use tower_rate_tier::{RateTier, TierIdentity, TierLimitLayer};
 
@@ -242,7 +242,7 @@ fn governors((period, size): (Duration, u32)) -> governor::Quota {
 fn by_address(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compared> {
     let kind = Kind { request: request(), status, base: bases.anybody };
     floor(bench, &kind, Told::Nothing);
-    let layer = || RateLimitLayer::by_address(quota(status), ClientIp::peer()).no_headers();
+    let layer = || RateLimitLayer::by_address(quota(status), ClientIp::peer()).without_headers();
     let ours = kind.rows(bench, "RateLimitLayer by address, no headers", layer);
     let tower_governor = kind.rows(bench, "tower_governor", || {
         let (period, size) = period(status);
@@ -366,7 +366,7 @@ fn refusal(mut response: Response<Body>, wait: Duration) -> Response<Body> {
 /// Limiters alone. `governor` knows a bucket by the same key as ours, and hashes it as it does by default.
 fn takes(bench: &mut Bench, keys: Keys) -> Vec<Takes> {
     let quota = || governors((Duration::from_nanos(1), 1_000_000_000));
-    let key = |n: u32| Bucket::of([n.to_string().as_str()]);
+    let key = |n: u32| BucketKey::new([n.to_string().as_str()]);
     let mut takes = vec![floor_takes(bench, keys), our_takes(bench, keys, 1), our_takes(bench, keys, 2)];
     let limiter = RateLimiter::dashmap(quota());
     takes.push(Takes::rows(bench, "governor, DashMap", keys, key, move |key| limiter.check_key(key).is_ok()));

@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 use tower_auth::{
     Clock, Quota,
-    limit::{Bucket, Decided, Limits, MemoryLimiter},
+    limit::{BucketKey, LimitDecision, Limits, MemoryLimiter},
 };
 
 use super::{
@@ -427,10 +427,10 @@ pub(crate) fn our_takes(bench: &mut Bench, keys: Keys, windows: usize) -> Takes 
     let quotas = [Quota::per_second(1_000_000_000), Quota::per_minute(4_000_000_000)];
     let limits = Limits::new(quotas.into_iter().take(windows)).expect("they are good quotas");
     let limiter = MemoryLimiter::new();
-    let key = |n: u32| Bucket::of([n.to_string().as_str()]);
+    let key = |n: u32| BucketKey::new([n.to_string().as_str()]);
     let what = if windows == 1 { "MemoryLimiter".to_owned() } else { format!("MemoryLimiter, {windows} windows") };
     Takes::rows(bench, &what, keys, key, move |key| {
-        matches!(limiter.take(*key, &limits, 1, elapsed()), Decided::Admitted(_))
+        matches!(limiter.try_acquire(*key, &limits, 1, elapsed()), LimitDecision::Admitted(_))
     })
 }
 

@@ -21,9 +21,9 @@ use common::reader;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyError, KeyFormat, KeyRegistry,
-    KeyScheme, KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
-    envelope::{Catalogue, Words},
+    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme,
+    KeyState, MemoryKeyStore, NewKey, Principal, RegistryError, Rejection, RejectionKind, RequireLayer, StrictJson,
+    envelope::{Catalogue, CatalogueEntry},
     json::FieldViolation,
     registry::IssuedKey,
 };
@@ -50,7 +50,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::compact().catalogue(catalogue()).adopt_foreign_errors())
         .limit(common::failures(60, &[])?)
-        .auth(AuthLayer::first(keys).tell_header())
+        .auth(AuthLayer::first(keys).disclose_header())
         .limit(common::plans()?)
         .build()?;
     let admin = Router::new()
@@ -73,10 +73,10 @@ async fn server() -> Result<(Router, Value), BoxError> {
 /// who proved the secret.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
-    let invalid = Words::new("INVALID_API_KEY").message("The provided API key is invalid");
+    let invalid = CatalogueEntry::new("INVALID_API_KEY").message("The provided API key is invalid");
     Catalogue::default().map(|kind, words| match kind {
-        Kind::MissingCredential => Words::new("MISSING_API_KEY").message("API key is required"),
-        Kind::ExpiredKey => Words::new("EXPIRED_API_KEY").message("The API key has expired"),
+        Kind::MissingCredential => CatalogueEntry::new("MISSING_API_KEY").message("API key is required"),
+        Kind::ExpiredKey => CatalogueEntry::new("EXPIRED_API_KEY").message("The API key has expired"),
         Kind::InvalidKey | Kind::RevokedKey | Kind::PausedKey | Kind::DeactivatedKey | Kind::Suspended => {
             invalid.clone()
         }
@@ -157,9 +157,9 @@ async fn revoke(
 }
 
 /// A key of another account is none that there is.
-async fn own(keys: &KeyRegistry, who: &Principal, id: &str) -> Result<(), KeyError> {
+async fn own(keys: &KeyRegistry, who: &Principal, id: &str) -> Result<(), RegistryError> {
     let key = keys.get(who, id).await?;
-    if key.principal().account() == who.account() { Ok(()) } else { Err(KeyError::NotFound) }
+    if key.principal().account() == who.account() { Ok(()) } else { Err(RegistryError::NotFound) }
 }
 
 fn shown_once(issued: &IssuedKey) -> Response {

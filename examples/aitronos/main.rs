@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower_auth::{
     ApiKeyLayer, AuthStack, BoxError, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore,
     RejectionKind, RequireLayer, StrictBodyLayer,
-    envelope::{Catalogue, Words},
+    envelope::{Catalogue, CatalogueEntry},
     permission::{OrgSource, member_of},
 };
 
@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 
 async fn server() -> Result<(Router, Value), BoxError> {
     // 42 characters by the document's text and 43 by its example: both are accepted, 43 minted.
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.accept_lengths(39..=40)?);
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
     let records = common::records(&["read", "write", "webhook"])?;
@@ -59,16 +59,16 @@ async fn server() -> Result<(Router, Value), BoxError> {
 /// The texts of this document. A missing key is one of the causes of an invalid one, and so is one that is expired.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
-    let invalid = Words::new("INVALID_API_KEY")
+    let invalid = CatalogueEntry::new("INVALID_API_KEY")
         .message("The API key provided is invalid or has expired.")
         .system_message("API key validation failed");
-    let insufficient = Words::new("INSUFFICIENT_PERMISSIONS")
+    let insufficient = CatalogueEntry::new("INSUFFICIENT_PERMISSIONS")
         .message("You don't have permission to access this resource.")
         .system_message("Insufficient permissions for this operation");
     Catalogue::default().map(|kind, words| match kind {
         Kind::MissingCredential | Kind::InvalidKey => invalid.clone().without_details(),
         Kind::InsufficientPermissions | Kind::OrganizationDenied => insufficient.clone().without_details(),
-        _ => words.kind("client_error"),
+        _ => words.error_type("client_error"),
     })
 }
 

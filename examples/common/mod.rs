@@ -164,8 +164,8 @@ pub(crate) async fn adopt(
 ) -> Result<Map<String, Value>, BoxError> {
     let mut demo = Map::new();
     for (name, record) in records {
-        let key = scheme.mint()?;
-        registry.adopt(&setup(), name, &key, record).await?;
+        let key = scheme.generate()?;
+        registry.import(&setup(), name, &key, record).await?;
         demo.insert(name.to_owned(), key.expose().into());
     }
     Ok(demo)

@@ -12,10 +12,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    KeyError, KeyRegistry, NewKey, Principal, Rejection, RequireLayer, StrictJson,
+    KeyRegistry, NewKey, Principal, RegistryError, Rejection, RequireLayer, StrictJson,
     json::FieldViolation,
     permission::role,
-    registry::{IssuedKey, KeyChange, KeyFilter, KeyInfo},
+    registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
 };
 
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
@@ -134,7 +134,7 @@ async fn change(
     StrictJson(fields): StrictJson<Fields>,
 ) -> Result<Json<Value>, Rejection> {
     of(&keys, &who, &org, &id).await?;
-    let mut change = KeyChange::new();
+    let mut change = KeyUpdate::new();
     if let Some(scopes) = fields.scopes(&who)? {
         change = change.scopes(scopes);
     }
@@ -144,7 +144,7 @@ async fn change(
     if let Some(name) = fields.key_name {
         change = change.name(name);
     }
-    Ok(Json(shown(&keys.change(&who, &id, change).await.map_err(named_as_documented)?, &org)))
+    Ok(Json(shown(&keys.update(&who, &id, change).await.map_err(named_as_documented)?, &org)))
 }
 
 async fn delete(
@@ -155,7 +155,7 @@ async fn delete(
     let Path((org, id)) = at;
     // Again, it is deleted still.
     if !keys.get(&who, &id).await?.principal().is_member_of(&org) {
-        return Err(KeyError::NotFound.into());
+        return Err(RegistryError::NotFound.into());
     }
     keys.delete(&who, &id).await?;
     Ok(Json(json!({ "success": true, "message": "The API key was deleted.", "id": id })))
@@ -206,15 +206,17 @@ pub(crate) fn no_number(field: &'static str) -> Rejection {
 }
 
 /// The key, if it is the organisation's.
-async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, KeyError> {
+async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
     let key = keys.get(who, id).await?;
-    if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(KeyError::NotFound) }
+    if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(RegistryError::NotFound) }
 }
 
 /// This API calls a key's name otherwise.
-fn named_as_documented(error: KeyError) -> Rejection {
+fn named_as_documented(error: RegistryError) -> Rejection {
     match error {
-        KeyError::Invalid { field: "/name", reason } => KeyError::Invalid { field: "/key_name", reason }.into(),
+        RegistryError::Invalid { field: "/name", reason } => {
+            RegistryError::Invalid { field: "/key_name", reason }.into()
+        }
         error => error.into(),
     }
 }

@@ -44,7 +44,7 @@ impl Stats {
         let counter = if decision.is_admitted() { admitted } else { refused };
         counter.fetch_add(1, Ordering::Relaxed);
         // A route's own policy takes back what the guards in front of all routes had admitted.
-        if decision.overrules() {
+        if decision.supersedes_admission() {
             admitted.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -75,8 +75,8 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
-    let short = BodyLimits::new().bytes(limit.min(LONGEST_LOGIN));
-    let limits = BodyLimits::new().bytes(limit);
+    let short = BodyLimits::new().max_bytes(limit.min(LONGEST_LOGIN));
+    let limits = BodyLimits::new().max_bytes(limit);
     let documented = StrictBodyLayer::<Echo>::new()?.limits(limits.clone());
     let private = Router::new()
         .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))

@@ -28,8 +28,8 @@ use common::{ORGANIZATION, OTHER_ORGANIZATION};
 use serde_json::{Value, json};
 use tokens::{Exchanged, Mint};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat,
-    KeyRegistry, KeyScheme, KeyState, MemoryKeyStore, Principal, Rejection, RequireLayer,
+    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry,
+    KeyScheme, KeyState, MaybeReady, MemoryKeyStore, Principal, Rejection, RequireLayer,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 }
 
 async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.accept_lengths(39..=40)?);
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
     let records = common::records(&["read", "write", "webhook"])?;
@@ -91,12 +91,12 @@ async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl 
 struct KeysBehind(KeyRegistry);
 
 impl TokenRevocation for KeysBehind {
-    fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         let Some(key) = token.principal().claims::<Exchanged>().and_then(|claims| claims.key_id.clone()) else {
-            return Answer::ready(Ok(TokenStatus::Valid));
+            return MaybeReady::ready(Ok(TokenStatus::Valid));
         };
         let keys = self.0.clone();
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             let key = keys.get(&common::setup(), &key).await;
             let good = key.is_ok_and(|key| {
                 key.state() == KeyState::Active && key.expires_at().is_none_or(|end| SystemTime::now() < end)

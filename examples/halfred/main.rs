@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tower_auth::{
     ApiKeyLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
     KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
-    envelope::{Catalogue, Words},
+    envelope::{Catalogue, CatalogueEntry},
     json::FieldViolation,
     permission::{OrgSource, member_of},
     registry::{KeyFilter, KeyInfo},
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::halfred());
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28)?);
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
     let first = NewKey::named("Default project").account(PROJECT).organizations([PROJECT]).plan("standard");
@@ -71,8 +71,9 @@ async fn server() -> Result<(Router, Value), BoxError> {
 /// The words of this document.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
-    let words =
-        |code: &'static str, message: &'static str| Words::new(code).message(message).kind("authentication_error");
+    let words = |code: &'static str, message: &'static str| {
+        CatalogueEntry::new(code).message(message).error_type("authentication_error")
+    };
     Catalogue::default()
         .with(Kind::MissingCredential, words("INVALID_API_KEY", "Authentication failed"))
         .with(Kind::InvalidKey, words("INVALID_API_KEY", "Invalid API key"))

@@ -175,10 +175,10 @@ fuzz_target!(|bytes: &[u8]| {
 
     let strict = serde_json::from_slice::<Strict>(bytes);
     assert!(text.checked.is_err() || strict.is_ok(), "accepted, and serde_json says {:?}", strict.err());
-    let loosest = json::check(bytes, &JsonLimits::new().depth(usize::MAX).string(usize::MAX).number(usize::MAX));
+    let loosest = json::check(bytes, &JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX));
     assert!(loosest.is_ok() || strict.is_err(), "refused, and serde_json reads it: {loosest:?}");
 
-    let tight = Text::new(bytes, JsonLimits::new().depth(3).string(6).number(4));
+    let tight = Text::new(bytes, JsonLimits::new().max_depth(3).string(6).number(4));
     assert!(tight.checked.is_err() || text.checked.is_ok(), "tighter limits accept more");
     tight.compare_types();
 });

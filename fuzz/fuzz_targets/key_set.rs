@@ -24,7 +24,7 @@ use rsa::{
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tower_auth::{
-    Answer, BoxError, Clock, TokenVerifier,
+    MaybeReady, BoxError, Clock, TokenVerifier,
     token::{Algorithm, Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder, VerifyingKey},
 };
 
@@ -60,8 +60,8 @@ fn verify(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenErr
 struct Published(Bytes);
 
 impl KeySource for Published {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
-        Answer::ready(Ok(self.0.clone()))
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
+        MaybeReady::ready(Ok(self.0.clone()))
     }
 }
 

@@ -1,10 +1,12 @@
 use std::{sync::Arc, time::SystemTime};
 
 use crate::{
-    AuthFuture, Authenticated, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection,
-    RejectionKind, RequestHead,
-    clock::rfc3339,
-    credential::{Credential, Empty, Source},
+    AuthFuture, AuthOutcome, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection, RejectionKind,
+    RequestHead,
+    base::{
+        clock::rfc3339,
+        credential::{Credential, Empty, Source},
+    },
 };
 
 /// What a holder who proved the secret may learn of a key that is not active.
@@ -12,7 +14,9 @@ use crate::{
 /// ```
 /// use tower_auth::{ApiKeyLayer, Disclosure, KeyFormat, KeyScheme, MemoryKeyStore};
 ///
-/// let layer = ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new()).disclose(Disclosure::State);
+/// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
+/// let layer = ApiKeyLayer::new(scheme, MemoryKeyStore::new()).disclose(Disclosure::State);
+/// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,11 +53,11 @@ impl KeyCheck {
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let presented = match self.presented(request) {
             Ok(Some(presented)) => presented,
-            Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
-            Err(rejection) => return AuthFuture::ready(Authenticated::Rejected(rejection)),
+            Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
+            Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
         let Some(digests) = self.scheme.digests(presented) else {
-            return AuthFuture::ready(Authenticated::Rejected(self.judge.malformed.clone()));
+            return AuthFuture::ready(AuthOutcome::Rejected(self.judge.malformed.clone()));
         };
         self.look_up(&digests, request)
     }
@@ -107,24 +111,24 @@ impl Judge {
     }
 
     #[inline]
-    fn conclude(&self, found: Result<Option<KeyRecord>, BoxError>, now: impl FnOnce() -> SystemTime) -> Authenticated {
+    fn conclude(&self, found: Result<Option<KeyRecord>, BoxError>, now: impl FnOnce() -> SystemTime) -> AuthOutcome {
         match found {
             Ok(Some(record)) => {
                 // Most keys have no times, and then no clock is read.
                 let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
                 match record.status(now) {
                     KeyStatus::Active => match record.nameless() {
-                        None => Authenticated::As(record.into_principal()),
+                        None => AuthOutcome::Authenticated(record.into_principal()),
                         Some(what) => {
                             let cause = format!("the store has a record with an empty {what} for this key");
-                            Authenticated::Rejected(Rejection::internal(cause).refused_by(LAYER))
+                            AuthOutcome::Rejected(Rejection::internal(cause).refused_by(LAYER))
                         }
                     },
-                    status => Authenticated::Rejected(self.refuse(status, record)),
+                    status => AuthOutcome::Rejected(self.refuse(status, record)),
                 }
             }
-            Ok(None) => Authenticated::Rejected(self.unknown.clone()),
-            Err(error) => Authenticated::Rejected(Rejection::unavailable(error).refused_by(LAYER)),
+            Ok(None) => AuthOutcome::Rejected(self.unknown.clone()),
+            Err(error) => AuthOutcome::Rejected(Rejection::unavailable(error).refused_by(LAYER)),
         }
     }
 
@@ -151,7 +155,7 @@ impl Judge {
             _ if told => Rejection::new(kind),
             _ => Rejection::new(RejectionKind::InvalidKey),
         };
-        rejection.cause(cause).about(record.into_principal()).refused_by(LAYER)
+        rejection.cause(cause).with_principal(record.into_principal()).refused_by(LAYER)
     }
 }
 

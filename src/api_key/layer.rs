@@ -5,8 +5,10 @@ use tower_layer::Layer;
 
 use super::guard::{Disclosure, Judge, KeyCheck};
 use crate::{
-    AuthFuture, AuthLayer, Authenticated, Authenticator, Challenge, ConfigError, KeyFormat, KeyRecord, KeyScheme,
-    KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret, challenge, credential::Source, gate::Gate,
+    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, KeyFormat, KeyRecord, KeyScheme,
+    KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret,
+    base::{challenge, credential::Source},
+    gate::Gate,
 };
 
 /// Authenticates requests by an API key; alone a layer, or a method of an [`AuthLayer`] or
@@ -96,13 +98,13 @@ impl ApiKeyLayer {
 
     /// Reads the key from `Authorization: Bearer <key>`, whatever the case of the scheme.
     pub fn bearer(self) -> Self {
-        self.scheme("Bearer")
+        self.auth_scheme("Bearer")
     }
 
     /// Reads the key from `Authorization: <scheme> <key>`, whatever the case of the scheme.
     ///
     /// A scheme that is no token (RFC 9110, section 5.6.2) is a fault like a wrong header name.
-    pub fn scheme(self, scheme: &'static str) -> Self {
+    pub fn auth_scheme(self, scheme: &'static str) -> Self {
         if !challenge::is_token(scheme) {
             return self.faulty(
                 format!("{scheme:?} is no authentication scheme"),
@@ -129,9 +131,9 @@ impl ApiKeyLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Takes the key's header out of the request once it is read; see [`AuthLayer::strip`].
-    pub fn strip(self) -> AuthLayer {
-        AuthLayer::first(self).strip()
+    /// Takes the key's header out of the request once it is read; see [`AuthLayer::strip_credentials`].
+    pub fn strip_credentials(self) -> AuthLayer {
+        AuthLayer::first(self).strip_credentials()
     }
 
     fn faulty(mut self, what: String, mend: &'static str) -> Self {
@@ -177,7 +179,7 @@ impl Authenticator for ApiKeyLayer {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         match &self.fault {
             None => self.check.authenticate(request),
-            Some(fault) => AuthFuture::ready(Authenticated::Rejected(Rejection::internal(fault.clone()))),
+            Some(fault) => AuthFuture::ready(AuthOutcome::Rejected(Rejection::internal(fault.clone()))),
         }
     }
 

@@ -8,7 +8,7 @@
 //! use tower_auth::*;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::ephemeral()?);
+//! let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?, Peppers::ephemeral()?);
 //! let store = MemoryKeyStore::new();
 //! let key = store.create(&scheme, KeyRecord::new("key_1", "acme").scopes(["read"]))?;
 //!
@@ -36,7 +36,7 @@
 //! | a value that has not the format | 401 invalid key | no |
 //! | an unknown, revoked or not yet valid key | 401 invalid key | yes |
 //! | an expired, paused, deactivated or suspended key | 401 invalid key, or what [`disclose`](ApiKeyLayer::disclose) tells | yes |
-//! | any key while the store gives an error, or no answer in [time](crate::AuthLayer::answer_within) | 503, `Retry-After` | yes |
+//! | any key while the store gives an error, or no answer in [time](crate::AuthLayer::decision_timeout) | 503, `Retry-After` | yes |
 //! | a good key | the inner service | yes |
 //!
 //! A key is read from headers alone. Responses to requests with a key in a header of its own are marked

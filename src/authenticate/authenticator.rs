@@ -7,31 +7,31 @@ use std::{
 
 use http::{HeaderName, request::Parts};
 
-use crate::{Answer, Clock, ConfigError, Principal, Rejection, time_limit::TimeLimit};
+use crate::{Clock, ConfigError, MaybeReady, Principal, Rejection, base::time_limit::TimeLimit};
 
-/// What an authenticator answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
+/// What an authenticator answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
-/// use tower_auth::{AuthFuture, Authenticated};
+/// use tower_auth::{AuthFuture, AuthOutcome};
 ///
-/// let nobody = AuthFuture::ready(Authenticated::NoCredential);
+/// let nobody = AuthFuture::ready(AuthOutcome::NoCredential);
 /// ```
-pub type AuthFuture = Answer<Authenticated>;
+pub type AuthFuture = MaybeReady<AuthOutcome>;
 
 /// What one method of authentication found.
 ///
 /// ```
-/// use tower_auth::{Authenticated, Principal};
+/// use tower_auth::{AuthOutcome, Principal};
 ///
-/// let found = Authenticated::As(Principal::builder("alice").build());
+/// let found = AuthOutcome::Authenticated(Principal::builder("alice").build());
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Authenticated {
+pub enum AuthOutcome {
     /// The request presents no credential of this method; the next method is asked.
     NoCredential,
     /// The credential is good, and this is who it stands for.
-    As(Principal),
+    Authenticated(Principal),
     /// The credential is bad, or nobody could tell; no other method is asked.
     Rejected(Rejection),
 }
@@ -89,7 +89,7 @@ impl<'a> RequestHead<'a> {
 
     /// The failed attempts that whoever sends this has left, where somebody counts them.
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn attempts(&self) -> Option<&'a crate::attempts::Attempts> {
+    pub(crate) fn attempts(&self) -> Option<&'a crate::context::attempts::Attempts> {
         self.parts.extensions.get()
     }
 
@@ -110,7 +110,7 @@ impl<'a> RequestHead<'a> {
         self.limit.bound(answer, move |late| {
             let scheme = method.challenge().split(' ').next().unwrap_or_default();
             let cause = format!("the method of authentication {scheme:?} {late}");
-            Authenticated::Rejected(Rejection::unavailable(cause))
+            AuthOutcome::Rejected(Rejection::unavailable(cause))
         })
     }
 
@@ -153,7 +153,7 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Looks for a credential, and tells whose it is.
     ///
     /// The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused with 503,
-    /// when it takes longer than [`AuthLayer::answer_within`](crate::AuthLayer::answer_within), 5 s by default.
+    /// when it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default.
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
 
     /// What a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).

@@ -7,18 +7,19 @@ use std::{
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
-    authenticator::{Authenticated, Authenticator, RequestHead},
+    authenticator::{AuthOutcome, Authenticator, RequestHead},
     under_way::{UnderWay, failed, holder},
 };
 use crate::{
-    Anonymous, Answer, Clock, ConfigError, Rejection,
-    answer::BoxFuture,
-    attempts::Attempts,
-    challenge, credential,
+    Anonymous, Clock, ConfigError, MaybeReady, Rejection,
+    base::{
+        challenge, credential,
+        maybe_ready::BoxFuture,
+        protocol::is_preflight,
+        time_limit::{self, TimeLimit},
+    },
+    context::{attempts::Attempts, identity::Identity},
     gate::{Guard, IdentityPolicy, Outcome, Vary, Verdict},
-    identity::Identity,
-    protocol::is_preflight,
-    time_limit::{self, TimeLimit},
 };
 
 /// Tells which requests nobody is asked about.
@@ -29,15 +30,15 @@ pub(super) type Open = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 pub(super) struct Settings {
     pub(super) methods: Vec<Arc<dyn Authenticator>>,
     pub(super) optional: bool,
-    pub(super) pass_preflight: bool,
+    pub(super) allow_preflight: bool,
     pub(super) strip: bool,
     pub(super) report_only: bool,
     pub(super) reject_ambiguous: bool,
-    pub(super) tell_header: bool,
+    pub(super) disclose_header: bool,
     pub(super) open: Option<Open>,
     pub(super) remove: Vec<HeaderName>,
     pub(super) clock: Option<Clock>,
-    pub(super) answer_within: Option<Duration>,
+    pub(super) decision_timeout: Option<Duration>,
 }
 
 /// Asks the methods in their order, and decides what the outcome is.
@@ -49,7 +50,7 @@ struct Facts {
     /// Whether two methods read the same header.
     shared: bool,
     optional: bool,
-    pass_preflight: bool,
+    allow_preflight: bool,
     report_only: bool,
     reject_ambiguous: bool,
     open: Option<Open>,
@@ -67,17 +68,17 @@ impl AuthGuard {
         let Settings {
             methods,
             optional,
-            pass_preflight,
+            allow_preflight,
             strip,
             report_only,
             reject_ambiguous,
-            tell_header,
+            disclose_header,
             open,
             remove,
             clock,
-            answer_within,
+            decision_timeout,
         } = settings;
-        let told = credentials_of(&methods).next().filter(|_| tell_header).map(as_written);
+        let told = credentials_of(&methods).next().filter(|_| disclose_header).map(as_written);
         let mut credentials: Vec<HeaderName> = Vec::new();
         for header in credentials_of(&methods) {
             if !credentials.contains(header) {
@@ -96,7 +97,7 @@ impl AuthGuard {
             challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
-        let limit = TimeLimit::new(clock.unwrap_or_default(), answer_within.unwrap_or(time_limit::DEFAULT));
+        let limit = TimeLimit::new(clock.unwrap_or_default(), decision_timeout.unwrap_or(time_limit::DEFAULT));
         let read = || credentials_of(&methods);
         let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
         let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
@@ -111,7 +112,7 @@ impl AuthGuard {
             methods,
             shared,
             optional,
-            pass_preflight,
+            allow_preflight,
             report_only,
             reject_ambiguous,
             open,
@@ -124,7 +125,7 @@ impl AuthGuard {
     }
 
     /// Asks the methods from this place on. Those in `passed` were passed over for another one.
-    fn ask(&self, request: &Parts, from: usize, mut passed: Places) -> Answer<Verdict> {
+    fn ask(&self, request: &Parts, from: usize, mut passed: Places) -> MaybeReady<Verdict> {
         let facts = &*self.0;
         for (place, method) in facts.methods.iter().enumerate().skip(from) {
             let asked = OnceLock::new();
@@ -139,7 +140,7 @@ impl AuthGuard {
                 header.filter(|_| method.credential_headers().len() > 1).map(|kept| alone(request, method, kept));
             let head = RequestHead::new(alone.as_ref().unwrap_or(request), &facts.limit, &asked).only(header);
             match head.ask(method).now() {
-                Ok(Authenticated::NoCredential) => {
+                Ok(AuthOutcome::NoCredential) => {
                     if header.is_some() {
                         return self.ask_passed(request, place, passed);
                     }
@@ -151,11 +152,11 @@ impl AuthGuard {
                 }
             }
         }
-        Answer::ready(facts.conclude(Authenticated::NoCredential, 0))
+        MaybeReady::ready(facts.conclude(AuthOutcome::NoCredential, 0))
     }
 
     /// A method took a header over and found nothing there: the one that was passed over decides.
-    fn ask_passed(&self, request: &Parts, after: usize, mut passed: Places) -> Answer<Verdict> {
+    fn ask_passed(&self, request: &Parts, after: usize, mut passed: Places) -> MaybeReady<Verdict> {
         let asked = OnceLock::new();
         let head = RequestHead::new(request, &self.0.limit, &asked);
         // A later one may recognise it too.
@@ -164,7 +165,7 @@ impl AuthGuard {
         }
         let Some(place) = passed.take_first() else { return self.ask(request, after + 1, passed) };
         match head.ask(&self.0.methods[place]).now() {
-            Ok(Authenticated::NoCredential) => self.ask_passed(request, after, passed),
+            Ok(AuthOutcome::NoCredential) => self.ask_passed(request, after, passed),
             Ok(found) => self.settle(found, place, request.extensions.get()),
             Err(check) => {
                 let asked = asked.get().is_some();
@@ -174,13 +175,13 @@ impl AuthGuard {
     }
 
     /// Waits for a method. Its check counts as under way from the address, if somebody counts failed attempts.
-    fn wait(&self, check: BoxFuture<Authenticated>, waiting: Waiting, request: &Parts) -> Answer<Verdict> {
+    fn wait(&self, check: BoxFuture<AuthOutcome>, waiting: Waiting, request: &Parts) -> MaybeReady<Verdict> {
         let (guard, Waiting { place, passed, taken_over, asked }) = (self.clone(), waiting);
         let attempts = request.extensions.get::<Attempts>().cloned();
         // A method that has to wait to find no credential leaves the rest to be asked about the same head.
         let last = place + 1 == self.0.methods.len() && !taken_over;
         let request = (!last).then(|| request.clone());
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             let (found, _slot) = match &attempts {
                 None => (check.await, None),
                 Some(attempts) => {
@@ -192,25 +193,25 @@ impl AuthGuard {
                 }
             };
             match (found, request) {
-                (Authenticated::NoCredential, Some(request)) if taken_over => {
+                (AuthOutcome::NoCredential, Some(request)) if taken_over => {
                     guard.ask_passed(&request, place, passed).await
                 }
-                (Authenticated::NoCredential, Some(request)) => guard.ask(&request, place + 1, passed).await,
+                (AuthOutcome::NoCredential, Some(request)) => guard.ask(&request, place + 1, passed).await,
                 (found, _) => guard.settle(found, place, attempts.as_ref()).await,
             }
         })
     }
 
     /// Charges a bad credential, and nothing else: a proved holder for what is wrong with it, else the address.
-    fn settle(&self, found: Authenticated, place: usize, attempts: Option<&Attempts>) -> Answer<Verdict> {
+    fn settle(&self, found: AuthOutcome, place: usize, attempts: Option<&Attempts>) -> MaybeReady<Verdict> {
         let (Some(attempts), Some(failed)) = (attempts, failed(&found)) else {
-            return Answer::ready(self.0.conclude(found, place));
+            return MaybeReady::ready(self.0.conclude(found, place));
         };
         let (guard, budget) = (self.clone(), attempts.budget());
         attempts.charge(holder(failed), Some(failed)).map(move |allowed| match found {
-            Authenticated::Rejected(rejection) => {
+            AuthOutcome::Rejected(rejection) => {
                 allowed?;
-                guard.0.conclude(Authenticated::Rejected(rejection.charged(budget)), place)
+                guard.0.conclude(AuthOutcome::Rejected(rejection.charged(budget)), place)
             }
             found => guard.0.conclude(found, place),
         })
@@ -289,14 +290,16 @@ impl Facts {
         challenge::join([own.to_str().unwrap_or_default()].into_iter().chain(others)).map(Arc::new)
     }
 
-    fn conclude(&self, found: Authenticated, place: usize) -> Verdict {
+    fn conclude(&self, found: AuthOutcome, place: usize) -> Verdict {
         match found {
             // Everybody without a name would be one and the same.
-            Authenticated::As(principal) if principal.subject().trim().is_empty() => Err(Rejection::internal(NAMELESS)),
-            Authenticated::As(principal) => Ok(self.outcome(Identity::Principal(principal))),
-            Authenticated::NoCredential if self.optional => Ok(self.nobody()),
-            Authenticated::NoCredential => Err(self.missing.clone()),
-            Authenticated::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => {
+            AuthOutcome::Authenticated(principal) if principal.subject().trim().is_empty() => {
+                Err(Rejection::internal(NAMELESS))
+            }
+            AuthOutcome::Authenticated(principal) => Ok(self.outcome(Identity::Principal(principal))),
+            AuthOutcome::NoCredential if self.optional => Ok(self.nobody()),
+            AuthOutcome::NoCredential => Err(self.missing.clone()),
+            AuthOutcome::Rejected(rejection) if rejection.status() == StatusCode::UNAUTHORIZED => {
                 match rejection.own_challenge() {
                     Some(own) if self.methods.len() > 1 => {
                         let offer = self.offer(place, own);
@@ -305,7 +308,7 @@ impl Facts {
                     _ => Err(rejection.challenge(self.policy.challenge.clone())),
                 }
             }
-            Authenticated::Rejected(rejection) => Err(rejection),
+            AuthOutcome::Rejected(rejection) => Err(rejection),
         }
     }
 
@@ -340,26 +343,30 @@ impl Guard for AuthGuard {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> Answer<Verdict> {
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
         if let Some(fault) = &self.0.fault {
-            return Answer::ready(Err(Rejection::internal(fault.clone())));
+            return MaybeReady::ready(Err(Rejection::internal(fault.clone())));
         }
-        if self.0.pass_preflight && is_preflight(&request.method, &request.headers) {
+        if self.0.allow_preflight && is_preflight(&request.method, &request.headers) {
             let nobody = Anonymous::preflight(self.0.policy.challenge.clone());
-            return Answer::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
+            return MaybeReady::ready(Ok(self.0.outcome(Identity::Anonymous(nobody))));
         }
         if self.0.open.as_ref().is_some_and(|open| open(request)) {
-            return Answer::ready(Ok(self.0.nobody()));
+            return MaybeReady::ready(Ok(self.0.nobody()));
         }
         // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
         if let Some(header) = credential::repeated(&request.headers, &self.0.policy.credentials) {
             let bearer = credential::is_authorization(header);
-            return Answer::ready(Err(self.0.malformed(header, bearer, "a credential header is repeated")));
+            return MaybeReady::ready(Err(self.0.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.0.reject_ambiguous
             && let Some(header) = credential::second(&request.headers, &self.0.policy.credentials)
         {
-            return Answer::ready(Err(self.0.malformed(header, true, "the request carries more than one credential")));
+            return MaybeReady::ready(Err(self.0.malformed(
+                header,
+                true,
+                "the request carries more than one credential",
+            )));
         }
         self.ask(request, 0, Places::default())
     }

@@ -8,9 +8,9 @@ use super::{
     guard::{AuthGuard, Settings},
 };
 use crate::{
-    Clock, ConfigError, challenge, credential,
+    Clock, ConfigError,
+    base::{challenge, credential, time_limit},
     gate::{Gate, Guard, Guards},
-    time_limit,
 };
 
 /// Methods of authentication, asked in declared order; alone a layer, or part of an [`AuthStack`](crate::AuthStack).
@@ -30,15 +30,15 @@ impl AuthLayer {
         Self(Settings {
             methods: vec![Arc::new(method)],
             optional: false,
-            pass_preflight: false,
+            allow_preflight: false,
             strip: false,
             report_only: false,
             reject_ambiguous: false,
-            tell_header: false,
+            disclose_header: false,
             open: None,
             remove: Vec::new(),
             clock: None,
-            answer_within: None,
+            decision_timeout: None,
         })
     }
 
@@ -61,14 +61,14 @@ impl AuthLayer {
     /// What stands behind has to answer OPTIONS itself, as a CORS layer does, or route by method: a handler for any
     /// method, as services that tonic generates are, would run for a stranger. Where you can, put the CORS layer
     /// outside instead.
-    pub fn pass_preflight(mut self) -> Self {
-        self.0.pass_preflight = true;
+    pub fn allow_preflight(mut self) -> Self {
+        self.0.allow_preflight = true;
         self
     }
 
     /// Takes the credential headers out of the request once they are read, whole and whatever stands in them;
     /// otherwise they are only marked sensitive.
-    pub fn strip(mut self) -> Self {
+    pub fn strip_credentials(mut self) -> Self {
         self.0.strip = true;
         self
     }
@@ -82,8 +82,8 @@ impl AuthLayer {
 
     /// Says in the details of a 401 for who brings nothing in which header the credential belongs: `header`, that of the
     /// first method.
-    pub fn tell_header(mut self) -> Self {
-        self.0.tell_header = true;
+    pub fn disclose_header(mut self) -> Self {
+        self.0.disclose_header = true;
         self
     }
 
@@ -96,7 +96,7 @@ impl AuthLayer {
 
     /// Takes these headers out of every request, before the inner service: those in which a client could claim to be
     /// somebody, because something further in believes them. This layer's own methods have read the request by then.
-    pub fn remove_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+    pub fn strip_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.0.remove.extend(headers);
         self
     }
@@ -108,15 +108,15 @@ impl AuthLayer {
     }
 
     /// How long a method may take to answer, such as a key store or a list of revoked tokens; 5 s by default, or the
-    /// [stack's](crate::stack::AuthStackBuilder::answer_within). A later answer does not count: the request is refused with
+    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout). A later answer does not count: the request is refused with
     /// 503 and `Retry-After`, and the cause in the log names what did not answer. An issuer whose keys are fetched has limits
     /// of its own.
     ///
     /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
     /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); a layer alone then
     /// refuses everything that is not answered at once.
-    pub fn answer_within(mut self, limit: Duration) -> Self {
-        self.0.answer_within = Some(limit);
+    pub fn decision_timeout(mut self, limit: Duration) -> Self {
+        self.0.decision_timeout = Some(limit);
         self
     }
 
@@ -155,7 +155,7 @@ impl AuthLayer {
 
     /// Whether preflights pass it without a credential being read.
     pub(crate) const fn passes_preflights(&self) -> bool {
-        self.0.pass_preflight
+        self.0.allow_preflight
     }
 
     pub(crate) fn clock_or(self, clock: &Clock) -> Self {
@@ -163,7 +163,7 @@ impl AuthLayer {
     }
 
     pub(crate) fn answer_within_or(mut self, limit: Duration) -> Self {
-        self.0.answer_within.get_or_insert(limit);
+        self.0.decision_timeout.get_or_insert(limit);
         self
     }
 
@@ -176,7 +176,7 @@ impl AuthLayer {
 
     /// The first thing that is wrong with the layer or a method.
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
-        time_limit::check(self.0.answer_within, "AuthLayer")?;
+        time_limit::check(self.0.decision_timeout, "AuthLayer")?;
         self.0.methods.iter().try_for_each(Authenticator::check_config)
     }
 

@@ -7,7 +7,7 @@
 //! [`Anonymous`](crate::Anonymous).
 //!
 //! ```
-//! use tower_auth::{AuthFuture, AuthLayer, Authenticated, Authenticator, Principal, RequestHead};
+//! use tower_auth::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, Principal, RequestHead};
 //!
 //! #[derive(Clone)]
 //! struct PeerSpiffeId(String);
@@ -18,8 +18,8 @@
 //! impl Authenticator for MeshIdentity {
 //!     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
 //!         AuthFuture::ready(match request.extensions.get::<PeerSpiffeId>() {
-//!             Some(id) => Authenticated::As(Principal::builder(id.0.clone()).scopes(["internal"]).build()),
-//!             None => Authenticated::NoCredential,
+//!             Some(id) => AuthOutcome::Authenticated(Principal::builder(id.0.clone()).scopes(["internal"]).build()),
+//!             None => AuthOutcome::NoCredential,
 //!         })
 //!     }
 //!
@@ -41,6 +41,6 @@ mod layer;
 mod under_way;
 
 pub use self::{
-    authenticator::{AuthFuture, Authenticated, Authenticator, RequestHead},
+    authenticator::{AuthFuture, AuthOutcome, Authenticator, RequestHead},
     layer::AuthLayer,
 };

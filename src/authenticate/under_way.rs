@@ -6,17 +6,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::authenticator::Authenticated;
+use super::authenticator::AuthOutcome;
 use crate::{
     Principal, Rejection, RejectionKind,
-    answer::BoxFuture,
-    attempts::{Attempts, Runtime, Slot, current_runtime},
+    base::maybe_ready::BoxFuture,
+    context::attempts::{Attempts, Runtime, Slot, current_runtime},
 };
 
 /// It counts as under way from its address. When its client goes away it is carried on to its end, for only then is it
 /// known whether it was a guess; where nothing can carry it on, it has been one.
 pub(super) struct UnderWay {
-    check: Option<BoxFuture<Authenticated>>,
+    check: Option<BoxFuture<AuthOutcome>>,
     attempts: Attempts,
     slot: Option<Slot>,
     /// Whether anybody was asked, and in which runtime.
@@ -25,14 +25,14 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    pub(super) const fn new(check: BoxFuture<Authenticated>, attempts: Attempts, slot: Option<Slot>) -> Self {
+    pub(super) const fn new(check: BoxFuture<AuthOutcome>, attempts: Attempts, slot: Option<Slot>) -> Self {
         Self { check: Some(check), attempts, slot, begun: false, runtime: None }
     }
 }
 
 impl Future for UnderWay {
     /// What was found, and the slot, which is kept until a failure is charged.
-    type Output = (Authenticated, Option<Slot>);
+    type Output = (AuthOutcome, Option<Slot>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -70,9 +70,9 @@ impl Drop for UnderWay {
 }
 
 /// The refusal that has to be charged, if this is one. Who brings nothing has guessed nothing.
-pub(super) fn failed(found: &Authenticated) -> Option<&Rejection> {
+pub(super) fn failed(found: &AuthOutcome) -> Option<&Rejection> {
     match found {
-        Authenticated::Rejected(rejection)
+        AuthOutcome::Rejected(rejection)
             if rejection.status() == http::StatusCode::UNAUTHORIZED
                 && rejection.kind() != RejectionKind::MissingCredential =>
         {

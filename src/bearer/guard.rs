@@ -3,11 +3,13 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 
 use crate::{
-    Answer, AuthFuture, Authenticated, BoxError, Challenge, Clock, Rejection, RejectionKind, RequestHead,
-    attempts::Attempts,
-    clock::TimedOut,
-    credential::{Empty, Source},
-    time_limit::TimeLimit,
+    AuthFuture, AuthOutcome, BoxError, Challenge, Clock, MaybeReady, Rejection, RejectionKind, RequestHead,
+    base::{
+        clock::TimedOut,
+        credential::{Empty, Source},
+        time_limit::TimeLimit,
+    },
+    context::attempts::Attempts,
     token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
 };
 
@@ -36,8 +38,8 @@ impl TokenCheck {
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let token = match self.source.read(&request.headers) {
             Ok(Some(presented)) => presented.secret(),
-            Ok(None) => return AuthFuture::ready(Authenticated::NoCredential),
-            Err(Empty) => return AuthFuture::ready(Authenticated::Rejected(self.judge.empty(&self.source))),
+            Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
+            Err(Empty) => return AuthFuture::ready(AuthOutcome::Rejected(self.judge.empty(&self.source))),
         };
         match request.attempts() {
             Some(attempts) => self.verify_within(attempts, token, request),
@@ -54,14 +56,14 @@ impl TokenCheck {
             return self.conclude(Ok(claims), request.time_limit());
         }
         match attempts.ask().now() {
-            Ok(Err(spent)) => AuthFuture::ready(Authenticated::Rejected(spent)),
+            Ok(Err(spent)) => AuthFuture::ready(AuthOutcome::Rejected(spent)),
             Ok(Ok(())) => self.check(token, request.time_limit()),
             Err(asking) => {
                 let (this, token, limit) = (self.clone(), token.to_vec(), request.time_limit().clone());
                 AuthFuture::bounded(async move {
                     match asking.await {
                         Ok(()) => this.check(&token, &limit).await,
-                        Err(spent) => Authenticated::Rejected(spent),
+                        Err(spent) => AuthOutcome::Rejected(spent),
                     }
                 })
             }
@@ -87,7 +89,7 @@ impl TokenCheck {
             (Ok(claims), Some(revocation)) => {
                 if let Err(error) = claims.check_revocable() {
                     let refused = Refused::of(claims.into_principal(), error);
-                    return AuthFuture::ready(Authenticated::Rejected(self.judge.refuse(refused)));
+                    return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused)));
                 }
                 let judge = Arc::clone(&self.judge);
                 limit.bound(revocation.status(&claims), too_late).map(move |status| judge.weigh(claims, status))
@@ -97,8 +99,8 @@ impl TokenCheck {
     }
 
     #[inline]
-    fn verify(&self, token: &[u8], clock: &Clock) -> Answer<Result<Claims, Refused>> {
-        let unknown = || Answer::ready(Err(of_no_issuer(token, &self.verifiers)));
+    fn verify(&self, token: &[u8], clock: &Clock) -> MaybeReady<Result<Claims, Refused>> {
+        let unknown = || MaybeReady::ready(Err(of_no_issuer(token, &self.verifiers)));
         self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock))
     }
 
@@ -108,8 +110,8 @@ impl TokenCheck {
         match self.verifiers.as_slice() {
             [only] => Some(only),
             all => {
-                let longest = all.iter().map(TokenVerifier::longest).max().unwrap_or_default();
-                let issuer = claimed_issuer(token, longest);
+                let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
+                let issuer = claimed_issuer(token, max_token_len);
                 issuer.and_then(|issuer| all.iter().find(|verifier| verifier.issuer() == issuer))
             }
         }
@@ -147,21 +149,21 @@ impl Judge {
             .refused_by(LAYER)
     }
 
-    fn conclude(&self, verified: Result<Claims, Refused>) -> Authenticated {
+    fn conclude(&self, verified: Result<Claims, Refused>) -> AuthOutcome {
         match verified {
-            Ok(claims) => Authenticated::As(claims.into_principal()),
-            Err(refused) => Authenticated::Rejected(self.refuse(refused)),
+            Ok(claims) => AuthOutcome::Authenticated(claims.into_principal()),
+            Err(refused) => AuthOutcome::Rejected(self.refuse(refused)),
         }
     }
 
-    fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>) -> Authenticated {
+    fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>) -> AuthOutcome {
         let error = match status {
-            Ok(TokenStatus::Valid) => return Authenticated::As(claims.into_principal()),
+            Ok(TokenStatus::Valid) => return AuthOutcome::Authenticated(claims.into_principal()),
             Ok(TokenStatus::Revoked) => TokenError::Revoked,
             Ok(TokenStatus::Suspended) => TokenError::Suspended,
-            Err(why) => return Authenticated::Rejected(Rejection::unavailable(why).refused_by(LAYER)),
+            Err(why) => return AuthOutcome::Rejected(Rejection::unavailable(why).refused_by(LAYER)),
         };
-        Authenticated::Rejected(self.refuse(Refused::of(claims.into_principal(), error)))
+        AuthOutcome::Rejected(self.refuse(Refused::of(claims.into_principal(), error)))
     }
 
     fn refuse(&self, refused: Refused) -> Rejection {
@@ -178,7 +180,7 @@ impl Judge {
         let holder = refused.holder.clone();
         let rejection = rejection.cause(refused).refused_by(LAYER);
         match holder {
-            Some(holder) => rejection.about(holder),
+            Some(holder) => rejection.with_principal(holder),
             None => rejection,
         }
     }

@@ -5,8 +5,8 @@ use tower_layer::Layer;
 
 use super::guard::{Judge, TokenCheck};
 use crate::{
-    AuthFuture, AuthLayer, Authenticated, Authenticator, Challenge, ConfigError, Rejection, RequestHead,
-    credential::Source,
+    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Rejection, RequestHead,
+    base::credential::Source,
     gate::Gate,
     token::{TokenRevocation, TokenVerifier},
 };
@@ -99,9 +99,9 @@ impl BearerLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Takes the header out of the request once it is read; see [`AuthLayer::strip`].
-    pub fn strip(self) -> AuthLayer {
-        AuthLayer::first(self).strip()
+    /// Takes the header out of the request once it is read; see [`AuthLayer::strip_credentials`].
+    pub fn strip_credentials(self) -> AuthLayer {
+        AuthLayer::first(self).strip_credentials()
     }
 }
 
@@ -118,7 +118,7 @@ impl Authenticator for BearerLayer {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         match &self.fault {
             None => self.check.authenticate(request),
-            Some(fault) => AuthFuture::ready(Authenticated::Rejected(Rejection::internal(fault.clone()))),
+            Some(fault) => AuthFuture::ready(AuthOutcome::Rejected(Rejection::internal(fault.clone()))),
         }
     }
 

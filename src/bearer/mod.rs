@@ -19,7 +19,7 @@
 //! | a token that was taken back ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token of a subject that is locked out | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
 //! | a token without `iat`, or whose `jti` is no string, where a revocation list is asked | 401, `error="invalid_token"` | `TOKEN_INVALID` |
-//! | a token whose issuer's keys could not be fetched, one of an unknown key while the last fetch failed, or any while the list of revoked tokens cannot be asked or gives no answer in [time](crate::AuthLayer::answer_within) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | a token whose issuer's keys could not be fetched, one of an unknown key while the last fetch failed, or any while the list of revoked tokens cannot be asked or gives no answer in [time](crate::AuthLayer::decision_timeout) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //!
 //! The challenge is that of RFC 6750, section 3. What exactly is wrong is for the log: the cause of the
 //! [`Decision`](crate::Decision) names what of the token was wrong, and what was expected. A token that verifies with the keys

@@ -5,10 +5,13 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header, response::Part
 
 use super::{
     body::EnvelopeBody,
-    format::{ErrorFormat, Refusal, grpc},
+    format::{ErrorFormat, ErrorView, grpc},
     render::{Enveloped, REQUEST_ID, Render, web_trailers},
 };
-use crate::{Rejection, challenge, protocol::Protocol, vary};
+use crate::{
+    Rejection,
+    base::{challenge, protocol::Protocol, vary},
+};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -30,7 +33,7 @@ impl Render {
         Response::from_parts(parts, body)
     }
 
-    fn http<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
+    fn http<B>(&self, refusal: &ErrorView<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
         // `private` is a gate's own word for what a key opened; a refusal is for nobody to keep.
         if parts.headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "private") {
             parts.headers.insert(header::CACHE_CONTROL, NO_STORE);
@@ -55,7 +58,7 @@ impl Render {
 
     /// Status 200 and the gRPC status in fields, no message: "trailers-only" (gRPC over HTTP/2). gRPC-Web reads
     /// trailers at the end of the body.
-    fn grpc<B>(&self, refusal: &Refusal<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
+    fn grpc<B>(&self, refusal: &ErrorView<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
         const OF_HTTP: [HeaderName; 5] =
             [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CACHE_CONTROL, header::VARY, header::ALLOW];
         for name in OF_HTTP {

@@ -6,28 +6,28 @@ use crate::RejectionKind;
 /// crate's main example serves.
 ///
 /// ```
-/// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, Words}};
+/// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, CatalogueEntry}};
 ///
 /// let catalogue = Catalogue::default().with(
 ///     RejectionKind::InvalidKey,
-///     Words::new("BAD_KEY").message("This key opens nothing.").kind("client_error"),
+///     CatalogueEntry::new("BAD_KEY").message("This key opens nothing.").error_type("client_error"),
 /// );
 /// let layer = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue(Box<[Words; KINDS]>);
+pub struct Catalogue(Box<[CatalogueEntry; KINDS]>);
 
 const KINDS: usize = RejectionKind::ALL.len();
 
 /// What a client reads of one kind of refusal.
 ///
 /// ```
-/// use tower_auth::envelope::Words;
+/// use tower_auth::envelope::CatalogueEntry;
 ///
-/// let words = Words::new("NO_KEY").message("Bring a key.").system_message("No key was sent").kind("client_error");
+/// let words = CatalogueEntry::new("NO_KEY").message("Bring a key.").system_message("No key was sent").error_type("client_error");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct CatalogueEntry {
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
     pub(super) system_message: Cow<'static, str>,
@@ -35,7 +35,7 @@ pub struct Words {
     pub(super) details: bool,
 }
 
-impl Words {
+impl CatalogueEntry {
     /// Words with this code; the texts are empty and the type is `client_error` until they are set.
     pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -61,8 +61,8 @@ impl Words {
 
     /// The member `type`, such as `authentication_error`.
     #[must_use]
-    pub fn kind(self, kind: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: kind.into(), ..self }
+    pub fn error_type(self, error_type: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: error_type.into(), ..self }
     }
 
     /// Leaves the details out, where a documented API has none.
@@ -90,7 +90,7 @@ impl Words {
 impl Catalogue {
     /// Replaces the words of one kind.
     #[must_use]
-    pub fn with(mut self, kind: RejectionKind, words: Words) -> Self {
+    pub fn with(mut self, kind: RejectionKind, words: CatalogueEntry) -> Self {
         self.0[kind as usize] = words;
         self
     }
@@ -100,10 +100,10 @@ impl Catalogue {
     /// ```
     /// use tower_auth::envelope::Catalogue;
     ///
-    /// let plain = Catalogue::default().map(|_, words| words.kind("client_error"));
+    /// let plain = Catalogue::default().map(|_, words| words.error_type("client_error"));
     /// ```
     #[must_use]
-    pub fn map(mut self, mut change: impl FnMut(RejectionKind, Words) -> Words) -> Self {
+    pub fn map(mut self, mut change: impl FnMut(RejectionKind, CatalogueEntry) -> CatalogueEntry) -> Self {
         for &kind in RejectionKind::ALL {
             let words = &mut self.0[kind as usize];
             *words = change(kind, words.clone());
@@ -111,7 +111,7 @@ impl Catalogue {
         self
     }
 
-    pub(super) fn words(&self, kind: RejectionKind) -> &Words {
+    pub(super) fn words(&self, kind: RejectionKind) -> &CatalogueEntry {
         &self.0[kind as usize]
     }
 }
@@ -130,7 +130,7 @@ const CLIENT: &str = "client_error";
 const SERVER: &str = "server_error";
 
 #[rustfmt::skip]
-fn default_words(kind: RejectionKind) -> Words {
+fn default_words(kind: RejectionKind) -> CatalogueEntry {
     use RejectionKind as K;
     let (code, message, system_message, kind) = match kind {
         K::MissingCredential => ("AUTHENTICATION_REQUIRED", "Please sign in to continue.", "Missing authentication header", AUTHENTICATION),
@@ -162,5 +162,5 @@ fn default_words(kind: RejectionKind) -> Words {
         K::Internal => ("INTERNAL_ERROR", "Something went wrong on our side. Please try again later.", "Internal server error", SERVER),
         K::Custom => ("REQUEST_REFUSED", "Your request was refused.", "Request refused", CLIENT),
     };
-    Words::fixed(code, message, system_message, kind)
+    CatalogueEntry::fixed(code, message, system_message, kind)
 }

@@ -10,7 +10,7 @@ use super::{
     settings::Settings,
     tail::Tail,
 };
-use crate::{Decision, Rejection, RequestId, decision::Kept, protocol::Protocol};
+use crate::{Decision, Rejection, RequestId, base::protocol::Protocol, context::decision::Kept};
 
 /// The outermost edge as one request passes it: in with a trace id, out with an envelope.
 #[derive(Debug)]

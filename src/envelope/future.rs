@@ -9,7 +9,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{body::EnvelopeBody, edge::Edge};
-use crate::faults::watched;
+use crate::context::faults::watched;
 
 pin_project! {
     /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written

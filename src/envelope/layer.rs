@@ -9,7 +9,7 @@ use super::{
     service::ErrorEnvelope,
     settings::Settings,
 };
-use crate::{Clock, ConfigError, challenge};
+use crate::{Clock, ConfigError, base::challenge};
 
 /// Puts one shape around every refusal; mounted outside of everything else.
 ///
@@ -31,7 +31,7 @@ impl ErrorEnvelopeLayer {
             with_system_message: true,
             adopt_foreign: false,
             adopt_text: false,
-            no_grpc: false,
+            without_grpc: false,
             trust_traceparent: true,
             keep_request_ids: false,
             grpc_domain: Cow::Borrowed(grpc::DOMAIN),
@@ -150,8 +150,8 @@ impl ErrorEnvelopeLayer {
     /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is taken for a gRPC
     /// call, and so is a POST of `application/grpc-web` in every version of HTTP: its refusals have the HTTP status 200
     /// and a gRPC status. A client of a service that speaks no gRPC can send these headers too.
-    pub fn no_grpc(mut self) -> Self {
-        self.0.no_grpc = true;
+    pub fn without_grpc(mut self) -> Self {
+        self.0.without_grpc = true;
         self
     }
 

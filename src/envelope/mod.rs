@@ -64,7 +64,7 @@
 //! [domain](ErrorEnvelopeLayer::grpc_domain) of the service, `RetryInfo`, `BadRequest`, and `RequestInfo` with the trace
 //! id. gRPC is a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, which `tonic-web` adds;
 //! gRPC-Web is a POST of `application/grpc-web` over any version of HTTP. Everything else is answered in HTTP, and so is
-//! every request to a service that says that it speaks [no gRPC](ErrorEnvelopeLayer::no_grpc).
+//! every request to a service that says that it speaks [no gRPC](ErrorEnvelopeLayer::without_grpc).
 //!
 //! A `tonic::Status` that was made of a [`Rejection`](crate::Rejection) (feature `tonic`) gets the words, the domain and the
 //! trace id of the service, and a line in the log: as the answer of a method, and also as an item of its stream, where it
@@ -91,8 +91,8 @@ mod tail;
 pub(crate) use self::format::grpc;
 pub use self::{
     body::EnvelopeBody,
-    catalogue::{Catalogue, Words},
-    format::{ErrorFormat, Refusal},
+    catalogue::{Catalogue, CatalogueEntry},
+    format::{ErrorFormat, ErrorView},
     future::ResponseFuture,
     layer::ErrorEnvelopeLayer,
     service::ErrorEnvelope,

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    format::{Refusal, grpc},
+    format::{ErrorView, grpc},
     settings::Settings,
 };
-use crate::{Rejection, RequestId, protocol::Protocol};
+use crate::{Rejection, RequestId, base::protocol::Protocol};
 
 /// In a response's extensions: an envelope was put around this refusal already.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,9 @@ pub(super) struct Render {
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Render {
-    pub(super) fn refusal<'a>(&'a self, rejection: &'a Rejection) -> Refusal<'a> {
+    pub(super) fn refusal<'a>(&'a self, rejection: &'a Rejection) -> ErrorView<'a> {
         let settings = &*self.settings;
-        Refusal::new(rejection, &settings.catalogue, settings.now())
+        ErrorView::new(rejection, &settings.catalogue, settings.now())
             .traced(&self.request_id)
             .with_system_message(settings.with_system_message)
     }

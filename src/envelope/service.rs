@@ -8,7 +8,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{body::EnvelopeBody, edge::Edge, future::ResponseFuture, settings::Settings};
-use crate::faults::watched;
+use crate::context::faults::watched;
 
 /// The service of an [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer).
 ///

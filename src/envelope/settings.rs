@@ -6,7 +6,7 @@ use super::{
     catalogue::Catalogue,
     format::{ErrorFormat, Problem},
 };
-use crate::{Clock, ConfigError, RequestId, TraceId, protocol::Protocol};
+use crate::{Clock, ConfigError, RequestId, TraceId, base::protocol::Protocol};
 
 /// How an envelope was set up; shared by all requests.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     /// Plain-text errors of clients too.
     pub(super) adopt_text: bool,
     /// No client is answered in gRPC, whatever it asks for.
-    pub(super) no_grpc: bool,
+    pub(super) without_grpc: bool,
     pub(super) trust_traceparent: bool,
     pub(super) keep_request_ids: bool,
     pub(super) grpc_domain: Cow<'static, str>,
@@ -37,7 +37,7 @@ impl Settings {
 
     #[inline]
     pub(super) fn protocol<B>(&self, request: &Request<B>) -> Protocol {
-        if self.no_grpc {
+        if self.without_grpc {
             return Protocol::Http;
         }
         Protocol::of(request.method(), request.version(), request.headers())
@@ -58,7 +58,7 @@ impl fmt::Debug for Settings {
             .field("content_type", &self.format.content_type())
             .field("adopt_foreign", &self.adopt_foreign)
             .field("adopt_text", &self.adopt_text)
-            .field("no_grpc", &self.no_grpc)
+            .field("without_grpc", &self.without_grpc)
             .field("trust_traceparent", &self.trust_traceparent)
             .field("keep_request_ids", &self.keep_request_ids)
             .finish_non_exhaustive()

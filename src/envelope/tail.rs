@@ -14,7 +14,11 @@ use super::{
     format::grpc,
     render::{Render, web_trailers},
 };
-use crate::{Decision, Rejection, decision::Kept, faults::watched, protocol::Protocol};
+use crate::{
+    Decision, Rejection,
+    base::protocol::Protocol,
+    context::{decision::Kept, faults::watched},
+};
 
 /// Watches the body of a gRPC answer. A `Status` that was made of a rejection becomes trailers with the default words and
 /// domain; they get those of the service and the trace id, and the refusal a line in the log.

@@ -15,7 +15,11 @@ use super::{
     guard::{ChargedBy, Verdict},
     guards::{Guards, Progress},
 };
-use crate::{Decision, Rejection, answer::BoxFuture, attempts::Allowed, decision::Kept, faults::watched};
+use crate::{
+    Decision, Rejection,
+    base::maybe_ready::BoxFuture,
+    context::{attempts::Allowed, decision::Kept, faults::watched},
+};
 
 pin_project! {
     /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody

@@ -5,12 +5,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts}
 use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
 use crate::{
     Principal, Rejection, RejectionKind,
-    answer::BoxFuture,
-    attempts::{Allowed, Attempts, UnderWay},
-    challenge, credential,
-    identity::Identity,
-    protocol::Protocol,
-    vary,
+    base::{challenge, credential, maybe_ready::BoxFuture, protocol::Protocol, vary},
+    context::{
+        attempts::{Allowed, Attempts, UnderWay},
+        identity::Identity,
+    },
 };
 
 /// What is left to be done with the response, whoever makes it.

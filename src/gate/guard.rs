@@ -3,10 +3,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 
 use crate::{
-    Answer, Rejection, RejectionKind,
-    attempts::{Attempts, UnderWay},
-    identity::Identity,
-    limit::{Bucket, Taken},
+    MaybeReady, Rejection, RejectionKind,
+    context::{
+        attempts::{Attempts, UnderWay},
+        identity::Identity,
+    },
+    limit::{BucketKey, Reservation},
 };
 
 /// The name of every guard that limits.
@@ -31,7 +33,7 @@ pub(crate) trait Guard: Send + Sync + 'static {
     }
 
     /// Looks, and answers at once or with a future that owns what it needs.
-    fn check(&self, request: &Parts) -> Answer<Verdict>;
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict>;
 
     /// Settles what it charged, now that the response is known, whoever made it.
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
@@ -42,8 +44,8 @@ pub(crate) trait Guard: Send + Sync + 'static {
 /// What a guard has taken out of a bucket, and how the bucket stood then.
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
-    pub(crate) bucket: Bucket,
-    pub(crate) taken: Taken,
+    pub(crate) bucket: BucketKey,
+    pub(crate) taken: Reservation,
     /// The window that speaks: what fits at once, what is left of it, and the nanoseconds until it is full.
     pub(crate) size: u32,
     pub(crate) remaining: u32,

@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     Rejection,
-    answer::BoxFuture,
-    decision::{Decision, Observer},
-    identity::Identity,
+    base::maybe_ready::BoxFuture,
+    context::{
+        decision::{Decision, Observer},
+        identity::Identity,
+    },
 };
 
 /// The guards of one gate, in the order in which they are asked, and whoever is told of the decision.
@@ -142,7 +144,7 @@ fn of_holder(rejection: Rejection, request: &Parts) -> Rejection {
         Some(Identity::Principal(who))
             if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() =>
         {
-            rejection.about(who.clone())
+            rejection.with_principal(who.clone())
         }
         _ => rejection,
     }

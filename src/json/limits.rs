@@ -3,7 +3,7 @@
 /// ```
 /// use tower_auth::json::{self, JsonLimits};
 ///
-/// let limits = JsonLimits::new().depth(2);
+/// let limits = JsonLimits::new().max_depth(2);
 /// assert!(json::check(b"[[1]]", &limits).is_ok());
 /// assert!(json::check(b"[[[1]]]", &limits).is_err());
 /// ```
@@ -25,17 +25,17 @@ impl JsonLimits {
     }
 
     /// How many arrays and objects may stand in each other; 128 at the most, whatever is given.
-    pub const fn depth(self, depth: usize) -> Self {
+    pub const fn max_depth(self, depth: usize) -> Self {
         Self { depth: if depth < DEEPEST { depth } else { DEEPEST }, ..self }
     }
 
     /// How many bytes a string or a name may have between its quotes, as it stands in the text.
-    pub const fn string(self, bytes: usize) -> Self {
+    pub const fn max_string_len(self, bytes: usize) -> Self {
         Self { string: bytes, ..self }
     }
 
     /// How many characters a number may have.
-    pub const fn number(self, characters: usize) -> Self {
+    pub const fn max_number_len(self, characters: usize) -> Self {
         Self { number: characters, ..self }
     }
 }

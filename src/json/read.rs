@@ -83,7 +83,8 @@ fn check_text(text: &str, limits: &JsonLimits) -> Result<(), SyntaxError> {
 
 /// For a text that has been checked: nothing more is refused.
 #[cfg(feature = "strict-body")]
-const LOOSEST: JsonLimits = JsonLimits::new().depth(usize::MAX).string(usize::MAX).number(usize::MAX);
+const LOOSEST: JsonLimits =
+    JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX);
 
 /// The string under this name, directly in the object that the text is. The text has been checked.
 #[cfg(feature = "strict-body")]

@@ -12,7 +12,7 @@ use super::{
     https::Https,
 };
 use crate::{
-    Answer, BoxError, ConfigError,
+    BoxError, ConfigError, MaybeReady,
     token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
@@ -58,7 +58,7 @@ impl JwksClient {
     }
 
     /// Asks this service instead of the built-in client. It must not follow redirects.
-    pub fn over<S, B>(self, service: S) -> Self
+    pub fn with_service<S, B>(self, service: S) -> Self
     where
         S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -119,9 +119,9 @@ const PLAIN: &str = "write https:// (https://id.example.com/jwks.json), or, for 
     TokenVerifier::source(issuer, JwksClient::new(url).insecure_http())";
 
 impl KeySource for JwksClient {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         let this = self.clone();
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             let get = this.get.clone()?;
             let issuer = match &this.address {
                 Address::KeySet(url) => return get.get(this.uri(url)?, KEY_SET).await,

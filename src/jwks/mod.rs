@@ -31,7 +31,7 @@
 //!
 //! # Another HTTP client
 //!
-//! Any tower service that speaks HTTP can be asked instead: [`JwksClient::over`].
+//! Any tower service that speaks HTTP can be asked instead: [`JwksClient::with_service`].
 //!
 //! # When not to use it
 //!

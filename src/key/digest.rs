@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::hex;
+use crate::base::hex;
 
 /// SHA-256 of a token, under which it is remembered in memory: it never leaves the process.
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {

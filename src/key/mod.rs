@@ -8,7 +8,7 @@
 //! use tower_auth::{KeyFormat, KeyScheme, Peppers};
 //!
 //! let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?.checksummed(), Peppers::ephemeral()?);
-//! let key = scheme.mint()?;
+//! let key = scheme.generate()?;
 //! assert!(key.expose().starts_with("ak_"));
 //!
 //! // What a database holds, and is asked for.

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::digest::PepperMac;
-use crate::{ConfigError, Secret, hex};
+use crate::{ConfigError, Secret, base::hex};
 
 /// Versioned secrets under which keys are digested: a stolen table is worthless without them.
 ///

@@ -7,7 +7,7 @@ use crate::{ConfigError, Secret};
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme, Peppers};
 ///
-/// let ours = KeyScheme::new(KeyFormat::ak(), Peppers::ephemeral()?);
+/// let ours = KeyScheme::new(KeyFormat::prefixed("ak", 40)?, Peppers::ephemeral()?);
 /// let a_table_of_hashes = KeyScheme::sha256(KeyFormat::opaque(20));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
@@ -55,7 +55,7 @@ impl KeyScheme {
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
-    pub fn mint(&self) -> Result<Secret, ConfigError> {
+    pub fn generate(&self) -> Result<Secret, ConfigError> {
         mint::mint(&self.format)
     }
 }

@@ -11,18 +11,18 @@ use crate::key::sha256;
 /// It is a digest of 128 bits, so that what it is made of takes no room, and stands in no log.
 ///
 /// ```
-/// use tower_auth::limit::Bucket;
+/// use tower_auth::limit::BucketKey;
 ///
-/// let one = Bucket::of(["tenant", "acme:eu", "uploads"]);
-/// assert_ne!(one, Bucket::of(["tenant", "acme", "eu:uploads"]));
-/// assert_ne!(one, Bucket::of(["tenant", "acme:eu"]));
+/// let one = BucketKey::new(["tenant", "acme:eu", "uploads"]);
+/// assert_ne!(one, BucketKey::new(["tenant", "acme", "eu:uploads"]));
+/// assert_ne!(one, BucketKey::new(["tenant", "acme:eu"]));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bucket([u64; 2]);
+pub struct BucketKey([u64; 2]);
 
-impl Bucket {
+impl BucketKey {
     /// The bucket of these parts, in this order.
-    pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = Vec::new();
         for part in parts {
             all.extend((part.len() as u64).to_le_bytes());
@@ -35,7 +35,7 @@ impl Bucket {
 
     /// The bucket of an address: an IPv4 address, or the /64 that an IPv6 address is of, which is one customer's.
     #[must_use]
-    pub fn address(address: IpAddr) -> Self {
+    pub fn from_ip(address: IpAddr) -> Self {
         Self::network(address, 64)
     }
 
@@ -100,8 +100,8 @@ pub(crate) const fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
 }
 
 /// Nothing of it: an address can be found from any short digest of it.
-impl fmt::Debug for Bucket {
+impl fmt::Debug for BucketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bucket(..)")
+        f.write_str("BucketKey(..)")
     }
 }

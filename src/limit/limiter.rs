@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    bucket::Bucket,
+    bucket::BucketKey,
     limits::{Limits, MOST_WINDOWS},
 };
-use crate::{Answer, BoxError};
+use crate::{BoxError, MaybeReady};
 
 /// What counts, and decides: [`MemoryLimiter`](super::MemoryLimiter) on one machine, or one of your own.
 ///
@@ -19,39 +19,39 @@ use crate::{Answer, BoxError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::{Answer, BoxError, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken}};
+/// use tower_auth::{limit::{BucketKey, LimitFuture, Limiter, Limits, MemoryLimiter, Reservation}};
 ///
 /// /// Counts in memory, and tells a metric.
 /// struct Counted(MemoryLimiter);
 ///
 /// impl Limiter for Counted {
-///     fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+///     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
 ///         // … count …
 ///         self.0.decide(bucket, limits, cost, now)
 ///     }
 ///
-///     fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
-///         self.0.give_back(bucket, taken, now);
+///     fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
+///         self.0.refund(bucket, taken, now);
 ///     }
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no limiter: it does not implement `Limiter`",
-    note = "implement `decide` and `give_back` for it; the page of the trait shows a whole one"
+    note = "implement `decide` and `refund` for it; the page of the trait shows a whole one"
 )]
 pub trait Limiter: Send + Sync + 'static {
     /// Takes so many requests out of every window of the bucket, or out of none. A cost of nought takes nothing and tells how
-    /// things stand; one that never fits is [`Decided::TooCostly`].
+    /// things stand; one that never fits is [`LimitDecision::TooCostly`].
     ///
-    /// A decision that takes longer than [`RateLimitLayer::answer_within`](crate::RateLimitLayer::answer_within), 5 s by
-    /// default, is dropped, and [`OnOutage`](crate::rate_limit::OnOutage) says what is done.
+    /// A decision that takes longer than [`RateLimitLayer::decision_timeout`](crate::RateLimitLayer::decision_timeout), 5 s by
+    /// default, is dropped, and [`OutagePolicy`](crate::rate_limit::OutagePolicy) says what is done.
     ///
     /// `now` is the time since any start, on a clock that is never set back; a limiter with a clock of its own takes no notice.
-    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>>;
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture;
 
     /// Takes so many requests of something that has happened already, as far as they fit. Nobody waits for it: a limiter that
     /// has to be waited for does it in its own time. By default it is decided, and what is not ready is given up.
-    fn charge(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
         let mut decision = self.decide(bucket, limits, cost, now);
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
     }
@@ -59,20 +59,20 @@ pub trait Limiter: Send + Sync + 'static {
     /// Puts back what a decision took, as far as it is not refilled already; nothing where other limits hold for the bucket
     /// by now. Nobody waits for it. However late it comes and in whatever order: what was let through and not put back must
     /// never be more than the limits say.
-    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration);
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration);
 }
 
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
-    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
         (**self).decide(bucket, limits, cost, now)
     }
 
-    fn charge(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
         (**self).charge(bucket, limits, cost, now);
     }
 
-    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
-        (**self).give_back(bucket, taken, now);
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
+        (**self).refund(bucket, taken, now);
     }
 }
 
@@ -80,18 +80,18 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::{Quota, limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken}};
+/// use tower_auth::{Quota, limit::{BucketKey, LimitDecision, Limiter, Limits, MemoryLimiter, Reservation}};
 ///
-/// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, Bucket::of(["alice"]));
+/// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, BucketKey::new(["alice"]));
 /// let at = Duration::from_secs(5);
-/// if let Decided::Admitted(levels) = limiter.take(alice, &limits, 1, at) {
-///     limiter.give_back(alice, &Taken::new(1, &limits, &levels, at), at); // it came to nothing
+/// if let LimitDecision::Admitted(levels) = limiter.try_acquire(alice, &limits, 1, at) {
+///     limiter.refund(alice, &Reservation::new(1, &limits, &levels, at), at); // it came to nothing
 /// }
-/// assert!(matches!(limiter.take(alice, &limits, 1, at), Decided::Admitted(_)));
+/// assert!(matches!(limiter.try_acquire(alice, &limits, 1, at), LimitDecision::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Taken {
+pub struct Reservation {
     pub(crate) cost: u32,
     /// In nanoseconds.
     pub(super) full: [u64; MOST_WINDOWS],
@@ -106,19 +106,19 @@ pub struct Taken {
 }
 
 /// Equal are those that took the same of the same windows.
-impl PartialEq for Taken {
+impl PartialEq for Reservation {
     fn eq(&self, other: &Self) -> bool {
         let facts = |taken: &Self| (taken.cost, taken.full, taken.local, taken.limits);
         facts(self) == facts(other)
     }
 }
 
-impl Eq for Taken {}
+impl Eq for Reservation {}
 
-impl Taken {
+impl Reservation {
     /// So many requests, by a decision at this time that left the windows of these limits so.
     #[must_use]
-    pub fn new(cost: u32, limits: &Limits, levels: &Levels, at: Duration) -> Self {
+    pub fn new(cost: u32, limits: &Limits, levels: &WindowStates, at: Duration) -> Self {
         let mut full = [0; MOST_WINDOWS];
         for (full, level) in full.iter_mut().zip(levels.all()) {
             *full = nanos(at).saturating_add(nanos(level.reset));
@@ -153,27 +153,39 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
 }
 
+/// What [`Limiter::decide`] returns: a decision that is ready, or a boxed future.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_auth::{Quota, limit::{BucketKey, LimitFuture, Limiter, Limits, MemoryLimiter}};
+///
+/// let limits = Limits::new([Quota::per_minute(1)])?;
+/// let decision: LimitFuture = MemoryLimiter::new().decide(BucketKey::new(["alice"]), &limits, 1, Duration::ZERO);
+/// # Ok::<_, tower_auth::ConfigError>(())
+/// ```
+pub type LimitFuture = MaybeReady<Result<LimitDecision, BoxError>>;
+
 /// What a limiter decided.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::{Quota, limit::{Bucket, Decided, Limits, MemoryLimiter}};
+/// use tower_auth::{Quota, limit::{BucketKey, LimitDecision, Limits, MemoryLimiter}};
 ///
 /// let (limiter, limits) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?);
-/// let ask = || limiter.take(Bucket::of(["alice"]), &limits, 1, Duration::ZERO);
-/// assert!(matches!(ask(), Decided::Admitted(levels) if levels.speaking().remaining == 0));
-/// assert!(matches!(ask(), Decided::Refused { wait, .. } if wait == Duration::from_secs(60)));
+/// let ask = || limiter.try_acquire(BucketKey::new(["alice"]), &limits, 1, Duration::ZERO);
+/// assert!(matches!(ask(), LimitDecision::Admitted(levels) if levels.tightest().remaining == 0));
+/// assert!(matches!(ask(), LimitDecision::Refused { wait, .. } if wait == Duration::from_secs(60)));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Decided {
+pub enum LimitDecision {
     /// The request is counted; this is how the windows stand after it.
-    Admitted(Levels),
+    Admitted(WindowStates),
     /// The request is not counted; this is how the windows stand.
     Refused {
         /// How the windows stand; the one that has to be waited for longest speaks.
-        levels: Levels,
+        levels: WindowStates,
         /// How long until it would get through, if nothing else came.
         wait: Duration,
     },
@@ -188,14 +200,14 @@ pub enum Decided {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::limit::{Level, Levels};
+/// use tower_auth::limit::{WindowState, WindowStates};
 ///
-/// let levels = Levels::new([Level::new(95, Duration::from_secs(3)), Level::new(9_995, Duration::from_secs(44))], 0);
-/// assert_eq!(levels.speaking().remaining, 95);
+/// let levels = WindowStates::new([WindowState::new(95, Duration::from_secs(3)), WindowState::new(9_995, Duration::from_secs(44))], 0);
+/// assert_eq!(levels.tightest().remaining, 95);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Levels {
-    all: [Level; MOST_WINDOWS],
+pub struct WindowStates {
+    all: [WindowState; MOST_WINDOWS],
     count: u8,
     speaking: u8,
     /// Whether they are those of the bucket that newcomers share, for want of room.
@@ -204,11 +216,11 @@ pub struct Levels {
     pub(super) ticket: u64,
 }
 
-impl Levels {
+impl WindowStates {
     /// The levels in the order of the windows, of which the first four count, and which of them speaks for all.
-    pub fn new(levels: impl IntoIterator<Item = Level>, speaking: usize) -> Self {
+    pub fn new(levels: impl IntoIterator<Item = WindowState>, speaking: usize) -> Self {
         let mut all = Self {
-            all: [Level::new(0, Duration::ZERO); MOST_WINDOWS],
+            all: [WindowState::new(0, Duration::ZERO); MOST_WINDOWS],
             count: 0,
             speaking: 0,
             shared: false,
@@ -222,7 +234,7 @@ impl Levels {
     #[inline]
     pub(super) const fn none() -> Self {
         Self {
-            all: [Level { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
+            all: [WindowState { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
             count: 0,
             speaking: 0,
             shared: false,
@@ -231,7 +243,7 @@ impl Levels {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, level: Level) {
+    pub(super) fn push(&mut self, level: WindowState) {
         if let Some(place) = self.all.get_mut(usize::from(self.count)) {
             *place = level;
             self.count += 1;
@@ -245,19 +257,19 @@ impl Levels {
 
     /// The windows, in their order.
     #[must_use]
-    pub fn all(&self) -> &[Level] {
+    pub fn all(&self) -> &[WindowState] {
         &self.all[..usize::from(self.count)]
     }
 
     /// The window that would refuse first, or that has refused: what headers tell of.
     #[must_use]
-    pub fn speaking(&self) -> Level {
+    pub fn tightest(&self) -> WindowState {
         self.all[usize::from(self.speaking)]
     }
 
     /// Its place among the windows.
     #[must_use]
-    pub fn place(&self) -> usize {
+    pub fn tightest_index(&self) -> usize {
         usize::from(self.speaking)
     }
 }
@@ -266,21 +278,21 @@ impl Levels {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::limit::Level;
+/// use tower_auth::limit::WindowState;
 ///
-/// let level = Level::new(95, Duration::from_secs(3));
+/// let level = WindowState::new(95, Duration::from_secs(3));
 /// assert_eq!(level.remaining, 95);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Level {
+pub struct WindowState {
     /// How many requests would get through now.
     pub remaining: u32,
     /// How long until the bucket is full, if nothing else comes.
     pub reset: Duration,
 }
 
-impl Level {
+impl WindowState {
     /// A level.
     #[must_use]
     pub const fn new(remaining: u32, reset: Duration) -> Self {

@@ -78,14 +78,14 @@ impl Limits {
 
     /// The largest request that can ever get through: what fits at once in the smallest window.
     #[must_use]
-    pub fn most(&self) -> u32 {
+    pub fn max_cost(&self) -> u32 {
         self.0.most
     }
 
     /// What a window is, in the order in which the quotas were given.
     #[must_use]
-    pub fn windows(&self) -> impl ExactSizeIterator<Item = WindowFacts<'_>> {
-        self.0.windows.iter().map(|window| WindowFacts {
+    pub fn windows(&self) -> impl ExactSizeIterator<Item = WindowInfo<'_>> {
+        self.0.windows.iter().map(|window| WindowInfo {
             name: window.quota.name(),
             size: window.size,
             refill: Duration::from_nanos(window.capacity()),
@@ -136,7 +136,7 @@ impl std::fmt::Display for Limits {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct WindowFacts<'a> {
+pub struct WindowInfo<'a> {
     /// The name that headers show.
     pub name: &'a str,
     /// How many requests fit at once.

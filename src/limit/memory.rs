@@ -1,13 +1,13 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    bucket::Bucket,
-    limiter::{Decided, Limiter, Taken, nanos},
+    bucket::BucketKey,
+    limiter::{LimitDecision, LimitFuture, Limiter, Reservation, nanos},
     limits::{Limits, MOST_WINDOWS},
     lock::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, seeds},
     shard::{Place, Shard},
 };
-use crate::{Answer, BoxError};
+use crate::MaybeReady;
 
 /// Counts in memory: exact, bounded, and without a task in the background.
 ///
@@ -18,12 +18,12 @@ use crate::{Answer, BoxError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_auth::{Quota, limit::{Bucket, Decided, Limits, MemoryLimiter}};
+/// use tower_auth::{Quota, limit::{BucketKey, LimitDecision, Limits, MemoryLimiter}};
 ///
-/// let limiter = MemoryLimiter::new().most(10_000);
+/// let limiter = MemoryLimiter::new().max_buckets(10_000);
 /// let limits = Limits::new([Quota::per_second(1)])?;
-/// let decided = limiter.take(Bucket::of(["alice"]), &limits, 1, Duration::ZERO);
-/// assert!(matches!(decided, Decided::Admitted(_)));
+/// let decided = limiter.try_acquire(BucketKey::new(["alice"]), &limits, 1, Duration::ZERO);
+/// assert!(matches!(decided, LimitDecision::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 pub struct MemoryLimiter {
@@ -62,7 +62,7 @@ impl MemoryLimiter {
 
     /// Keeps so many buckets at the most, rounded up to a multiple of 64; what was counted before is forgotten.
     #[must_use]
-    pub fn most(self, buckets: usize) -> Self {
+    pub fn max_buckets(self, buckets: usize) -> Self {
         Self::of(match self.shards {
             Shards::Narrow(_) => Shards::Narrow(shards(buckets)),
             Shards::Wide(_) => Shards::Wide(shards(buckets)),
@@ -75,10 +75,10 @@ impl MemoryLimiter {
 
     /// Decides at once; see [`Limiter::decide`].
     #[inline]
-    pub fn take(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Decided {
-        let most = limits.most();
+    pub fn try_acquire(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitDecision {
+        let most = limits.max_cost();
         if cost > most {
-            return Decided::TooCostly { most };
+            return LimitDecision::TooCostly { most };
         }
         let (place, now) = (self.place(bucket), nanos(now));
         let rehash = |key| self.hash(key);
@@ -93,13 +93,13 @@ impl MemoryLimiter {
     }
 
     /// How a bucket stands, as a newcomer to a limiter without room finds it.
-    pub(crate) fn ask(&self, bucket: Bucket, limits: &Limits, now: Duration) -> Decided {
+    pub(crate) fn ask(&self, bucket: BucketKey, limits: &Limits, now: Duration) -> LimitDecision {
         let (place, at) = (self.place(bucket), nanos(now));
         let levels = match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).ask(place, limits, at),
             Shards::Wide(shards) => lock(shards, place).ask(place, limits, at),
         };
-        levels.map_or_else(|| self.take(bucket, limits, 0, now), Decided::Admitted)
+        levels.map_or_else(|| self.try_acquire(bucket, limits, 0, now), LimitDecision::Admitted)
     }
 
     /// How many buckets it keeps now.
@@ -116,13 +116,13 @@ impl MemoryLimiter {
 
     /// The memory that its buckets take, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.sum(Shard::bytes, Shard::bytes)
     }
 
     /// How many requests met a bucket that newcomers share, for want of room: a reason for an alarm.
     #[must_use]
-    pub fn shared(&self) -> u64 {
+    pub fn shared_bucket_count(&self) -> u64 {
         self.shared.load(Ordering::Relaxed)
     }
 
@@ -142,13 +142,13 @@ impl MemoryLimiter {
                 target: "tower_auth",
                 requests = before + 1,
                 "a limiter has no room for more buckets that count something, and newcomers share one: somebody may be \
-                 sending from very many addresses; give it more room with MemoryLimiter::most"
+                 sending from very many addresses; give it more room with MemoryLimiter::max_buckets"
             );
         }
     }
 
     #[inline]
-    fn place(&self, bucket: Bucket) -> Place {
+    fn place(&self, bucket: BucketKey) -> Place {
         let key = bucket.halves();
         Place { key, hash: self.hash(key) }
     }
@@ -191,16 +191,20 @@ impl<T> Padded<T> {
 
 impl Limiter for MemoryLimiter {
     #[inline]
-    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
         // A newcomer to a limiter without room is told of the bucket that newcomers share.
-        Answer::ready(Ok(if cost == 0 { self.ask(bucket, limits, now) } else { self.take(bucket, limits, cost, now) }))
+        MaybeReady::ready(Ok(if cost == 0 {
+            self.ask(bucket, limits, now)
+        } else {
+            self.try_acquire(bucket, limits, cost, now)
+        }))
     }
 
-    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
         let (place, now) = (self.place(bucket), nanos(now));
         match &self.shards {
-            Shards::Narrow(shards) => lock(shards, place).give_back(place, taken, now),
-            Shards::Wide(shards) => lock(shards, place).give_back(place, taken, now),
+            Shards::Narrow(shards) => lock(shards, place).refund(place, taken, now),
+            Shards::Wide(shards) => lock(shards, place).refund(place, taken, now),
         }
     }
 }

@@ -1,19 +1,19 @@
 //! Limits: how many requests, in what time, and who counts them.
 //!
-//! A [`Quota`] is one limit, [`Limits`] are several that are decided together, a [`Bucket`] says whose requests they count,
+//! A [`Quota`] is one limit, [`Limits`] are several that are decided together, a [`BucketKey`] says whose requests they count,
 //! and a [`Limiter`] counts and decides. [`RateLimitLayer`](crate::RateLimitLayer) asks it about requests, by the plan of
 //! whoever is calling.
 //!
 //! ```
 //! use std::time::Duration;
-//! use tower_auth::{Quota, limit::{Bucket, Decided, Limits, MemoryLimiter}};
+//! use tower_auth::{Quota, limit::{BucketKey, LimitDecision, Limits, MemoryLimiter}};
 //!
 //! let limits = Limits::new([Quota::per_second(2), Quota::per_minute(10)])?;
 //! let limiter = MemoryLimiter::new();
-//! let alice = |at| limiter.take(Bucket::of(["alice"]), &limits, 1, at);
-//! assert!(matches!(alice(Duration::ZERO), Decided::Admitted(_)));
-//! assert!(matches!(alice(Duration::ZERO), Decided::Admitted(_)));
-//! assert!(matches!(alice(Duration::ZERO), Decided::Refused { wait, .. } if wait == Duration::from_millis(500)));
+//! let alice = |at| limiter.try_acquire(BucketKey::new(["alice"]), &limits, 1, at);
+//! assert!(matches!(alice(Duration::ZERO), LimitDecision::Admitted(_)));
+//! assert!(matches!(alice(Duration::ZERO), LimitDecision::Admitted(_)));
+//! assert!(matches!(alice(Duration::ZERO), LimitDecision::Refused { wait, .. } if wait == Duration::from_millis(500)));
 //! # Ok::<_, tower_auth::ConfigError>(())
 //! ```
 //!
@@ -49,9 +49,9 @@ mod window;
 
 pub(crate) use self::bucket::embedded_v4;
 pub use self::{
-    bucket::Bucket,
-    limiter::{Decided, Level, Levels, Limiter, Taken},
-    limits::{Limits, WindowFacts},
+    bucket::BucketKey,
+    limiter::{LimitDecision, LimitFuture, Limiter, Reservation, WindowState, WindowStates},
+    limits::{Limits, WindowInfo},
     memory::MemoryLimiter,
     quota::Quota,
 };

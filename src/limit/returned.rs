@@ -5,7 +5,7 @@
 //! A request knows when it would have been worked off. That is earlier by everything in front of it that was given back
 //! since, which is kept here for as long as any request of that time may be in the queue.
 
-use super::limiter::Taken;
+use super::limiter::Reservation;
 
 /// What was given back out of one bucket.
 pub(super) struct Returned<const N: usize> {
@@ -32,7 +32,7 @@ impl<const N: usize> Returned<N> {
     }
 
     /// How much earlier a request is worked off in each place than was known when it was taken.
-    pub(super) fn in_front_of(&self, taken: &Taken) -> [u64; N] {
+    pub(super) fn in_front_of(&self, taken: &Reservation) -> [u64; N] {
         let mut sums = [0_u64; N];
         for one in self.all.iter().filter(|one| one.taken < taken.ticket && taken.ticket < one.given_back) {
             for (sum, amount) in sums.iter_mut().zip(one.amounts) {
@@ -42,7 +42,7 @@ impl<const N: usize> Returned<N> {
         sums
     }
 
-    pub(super) fn add(&mut self, taken: &Taken, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
+    pub(super) fn add(&mut self, taken: &Reservation, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
         // Nothing came behind it meanwhile, or nothing of it was left.
         if given_back <= taken.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
             return;

@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::{
     layout::{Layout, Source},
-    limiter::{Decided, Level, Levels, Taken},
+    limiter::{LimitDecision, Reservation, WindowState, WindowStates},
     limits::Limits,
     returned::Returned,
     window::Window,
@@ -76,7 +76,7 @@ impl<const N: usize> Shard<N> {
         cost: u32,
         now: u64,
         rehash: impl Fn([u64; 2]) -> u64,
-    ) -> (Decided, bool) {
+    ) -> (LimitDecision, bool) {
         if let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) {
             if let Some(layout) = self.layouts.get(entry.layout as usize)
                 && layout.limits.id() == limits.id()
@@ -91,11 +91,11 @@ impl<const N: usize> Shard<N> {
 
     /// A bucket that was counted by other limits.
     #[cold]
-    fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: u64) -> Decided {
+    fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: u64) -> LimitDecision {
         let known =
             self.buckets.find(place.hash, |entry| entry.key == place.key).map(|entry| (entry.layout, entry.arrivals));
         let Some((layout, arrivals)) = known else {
-            return Decided::Refused { levels: Levels::none(), wait: Duration::ZERO };
+            return LimitDecision::Refused { levels: WindowStates::none(), wait: Duration::ZERO };
         };
         let (layout, mut arrivals) = self.carry_over(layout, arrivals, limits, now);
         let at = self.layouts.get(layout as usize).map_or([0; N], |layout| layout.at);
@@ -133,12 +133,12 @@ impl<const N: usize> Shard<N> {
         cost: u32,
         now: u64,
         rehash: impl Fn([u64; 2]) -> u64,
-    ) -> (Decided, bool) {
+    ) -> (LimitDecision, bool) {
         let mut arrivals = [0; N];
         let at = std::array::from_fn(|number| u8::try_from(number).unwrap_or(0));
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
         // What counts nothing is not kept.
-        if cost == 0 || !matches!(decided, Decided::Admitted(_)) {
+        if cost == 0 || !matches!(decided, LimitDecision::Admitted(_)) {
             return (decided, false);
         }
         let layout = self.first_layout(limits);
@@ -157,7 +157,7 @@ impl<const N: usize> Shard<N> {
         let at = self.layouts.get(layout as usize).map_or(at, |layout| layout.at);
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
         let mut decided = ticket(&mut self.events, decided);
-        if let Decided::Admitted(levels) = &mut decided {
+        if let LimitDecision::Admitted(levels) = &mut decided {
             levels.shared = true;
         }
         self.shared = Some(Entry { key: SHARED, arrivals, layout });
@@ -166,7 +166,7 @@ impl<const N: usize> Shard<N> {
 
     /// How a bucket stands; for one that is not there, and for want of room would not be, the one that newcomers share.
     /// Nothing is taken.
-    pub(super) fn ask(&self, place: Place, limits: &Limits, now: u64) -> Option<Levels> {
+    pub(super) fn ask(&self, place: Place, limits: &Limits, now: u64) -> Option<WindowStates> {
         let own = self.buckets.find(place.hash, |entry| entry.key == place.key);
         let shared = || self.shared.as_ref().filter(|_| self.buckets.len() >= self.most);
         let entry = own.or_else(shared)?;
@@ -199,7 +199,7 @@ impl<const N: usize> Shard<N> {
     }
 
     /// Puts back what was taken, as far as it is not refilled already.
-    pub(super) fn give_back(&mut self, place: Place, taken: &Taken, now: u64) {
+    pub(super) fn refund(&mut self, place: Place, taken: &Reservation, now: u64) {
         let own = |buckets| HashTable::find_mut(buckets, place.hash, |entry: &Entry<N>| entry.key == place.key);
         let entry = if taken.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
         let Some(entry) = entry else { return };
@@ -272,8 +272,8 @@ impl<const N: usize> Shard<N> {
 
 /// Numbers a request that was let through.
 #[inline]
-fn ticket(events: &mut u64, mut decided: Decided) -> Decided {
-    if let Decided::Admitted(levels) = &mut decided {
+fn ticket(events: &mut u64, mut decided: LimitDecision) -> LimitDecision {
+    if let LimitDecision::Admitted(levels) = &mut decided {
         *events += 1;
         levels.ticket = *events;
     }
@@ -282,8 +282,16 @@ fn ticket(events: &mut u64, mut decided: Decided) -> Decided {
 
 /// All windows or none.
 #[inline]
-fn decide<const N: usize>(arrivals: &mut [u64; N], at: [u8; N], windows: &[Window], cost: u32, now: u64) -> Decided {
-    let Some(events) = NonZeroU32::new(cost) else { return Decided::Admitted(levels(arrivals, at, windows, now)) };
+fn decide<const N: usize>(
+    arrivals: &mut [u64; N],
+    at: [u8; N],
+    windows: &[Window],
+    cost: u32,
+    now: u64,
+) -> LimitDecision {
+    let Some(events) = NonZeroU32::new(cost) else {
+        return LimitDecision::Admitted(levels(arrivals, at, windows, now));
+    };
     let (mut next, mut longest) = (*arrivals, None);
     for (place, (window, at)) in windows.iter().zip(at).enumerate() {
         match window.add(arrivals[usize::from(at)].saturating_sub(now), events) {
@@ -294,20 +302,20 @@ fn decide<const N: usize>(arrivals: &mut [u64; N], at: [u8; N], windows: &[Windo
     if let Some((wait, std::cmp::Reverse(place))) = longest {
         let mut levels = levels(arrivals, at, windows, now);
         levels.speak(place);
-        return Decided::Refused { levels, wait: Duration::from_nanos(wait) };
+        return LimitDecision::Refused { levels, wait: Duration::from_nanos(wait) };
     }
     *arrivals = next;
-    Decided::Admitted(levels(arrivals, at, windows, now))
+    LimitDecision::Admitted(levels(arrivals, at, windows, now))
 }
 
 /// How the windows stand; the one with the least room speaks.
 #[inline]
-fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], now: u64) -> Levels {
-    let (mut levels, mut least) = (Levels::none(), None);
+fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], now: u64) -> WindowStates {
+    let (mut levels, mut least) = (WindowStates::none(), None);
     for (place, (window, at)) in windows.iter().zip(at).enumerate() {
         let backlog = arrivals[usize::from(at)].saturating_sub(now);
         let remaining = window.room(backlog);
-        levels.push(Level::new(remaining, Duration::from_nanos(backlog)));
+        levels.push(WindowState::new(remaining, Duration::from_nanos(backlog)));
         let room = (remaining, std::cmp::Reverse(backlog));
         if least.is_none_or(|(known, _)| room < known) {
             least = Some((room, place));

@@ -1,21 +1,21 @@
 //! Verdicts of two policies made one.
 
-use super::verdict::{Check, Denial, Verdict};
+use super::verdict::{Denial, PermissionFuture, Verdict};
 
 /// Asks the second policy unless the first decides alone. Where the first has to be waited for, the second is
 /// prepared at once, because the request is gone by then; a future that is not polled asks nobody.
 pub(super) fn combine(
-    first: Check,
-    second: impl FnOnce() -> Check,
+    first: PermissionFuture,
+    second: impl FnOnce() -> PermissionFuture,
     decides: fn(&Verdict) -> bool,
     join: fn(Verdict, Verdict) -> Verdict,
-) -> Check {
+) -> PermissionFuture {
     match first.now() {
-        Ok(first) if decides(&first) => Check::ready(first),
+        Ok(first) if decides(&first) => PermissionFuture::ready(first),
         Ok(first) => second().map(move |second| join(first, second)),
         Err(waiting) => {
             let second = second();
-            Check::boxed(async move {
+            PermissionFuture::boxed(async move {
                 let first = waiting.await;
                 if decides(&first) { first } else { join(first, second.await) }
             })
@@ -24,18 +24,18 @@ pub(super) fn combine(
 }
 
 pub(super) const fn decided_by_and(first: &Verdict) -> bool {
-    matches!(first, Verdict::Denied(_) | Verdict::Mismounted(_))
+    matches!(first, Verdict::Denied(_) | Verdict::Misconfigured(_))
 }
 
 pub(super) const fn decided_by_or(first: &Verdict) -> bool {
-    matches!(first, Verdict::Granted | Verdict::Mismounted(_))
+    matches!(first, Verdict::Granted | Verdict::Misconfigured(_))
 }
 
 /// A fault shows; else what is certain counts more than what nobody could tell.
 pub(super) fn both(first: Verdict, second: Verdict) -> Verdict {
-    use Verdict::{Denied, Granted, Mismounted, Undecided};
+    use Verdict::{Denied, Granted, Misconfigured, Undecided};
     match (first, second) {
-        (Mismounted(fault), _) | (_, Mismounted(fault)) => Mismounted(fault),
+        (Misconfigured(fault), _) | (_, Misconfigured(fault)) => Misconfigured(fault),
         (Denied(denial), _) | (_, Denied(denial)) => Denied(denial),
         (Undecided(cause), _) | (_, Undecided(cause)) => Undecided(cause),
         (Granted, Granted) => Granted,
@@ -43,9 +43,9 @@ pub(super) fn both(first: Verdict, second: Verdict) -> Verdict {
 }
 
 pub(super) fn either(first: Verdict, second: Verdict) -> Verdict {
-    use Verdict::{Denied, Granted, Mismounted, Undecided};
+    use Verdict::{Denied, Granted, Misconfigured, Undecided};
     match (first, second) {
-        (Mismounted(fault), _) | (_, Mismounted(fault)) => Mismounted(fault),
+        (Misconfigured(fault), _) | (_, Misconfigured(fault)) => Misconfigured(fault),
         (Granted, _) | (_, Granted) => Granted,
         (Undecided(cause), _) | (_, Undecided(cause)) => Undecided(cause),
         (Denied(one), Denied(other)) => Denied(merge(one, other)),

@@ -4,14 +4,13 @@ use http::{HeaderValue, header, request::Parts};
 
 use super::{
     policy::Permission,
-    verdict::{Denial, Verdict as Decided},
+    verdict::{Denial, Verdict as LimitDecision},
 };
 use crate::{
-    Answer, AuthMethod, Challenge, Rejection, RejectionKind,
-    clock::TimedOut,
+    AuthMethod, Challenge, MaybeReady, Rejection, RejectionKind,
+    base::{clock::TimedOut, time_limit::TimeLimit},
+    context::identity::Identity,
     gate::{Guard, Outcome, Verdict},
-    identity::Identity,
-    time_limit::TimeLimit,
 };
 
 /// Asks a policy about the principal that an outer guard left.
@@ -33,9 +32,9 @@ impl Guard for RequireGuard {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> Answer<Verdict> {
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
         if passes_preflight(request) {
-            Answer::ready(Ok(Outcome::default()))
+            MaybeReady::ready(Ok(Outcome::default()))
         } else {
             ask(&self.policy, request, self.masked, &self.limit)
         }
@@ -49,17 +48,22 @@ pub(super) fn passes_preflight(request: &Parts) -> bool {
 
 /// Asks a policy about the principal that an outer guard left.
 #[inline]
-pub(super) fn ask(policy: &Arc<dyn Permission>, request: &Parts, masked: bool, limit: &TimeLimit) -> Answer<Verdict> {
+pub(super) fn ask(
+    policy: &Arc<dyn Permission>,
+    request: &Parts,
+    masked: bool,
+    limit: &TimeLimit,
+) -> MaybeReady<Verdict> {
     let who = match Identity::principal_in(&request.extensions) {
         Ok(who) => who,
-        Err(rejection) => return Answer::ready(Err(rejection)),
+        Err(rejection) => return MaybeReady::ready(Err(rejection)),
     };
     let token = *who.method() == AuthMethod::Token;
     match policy.check(who, request).now() {
-        Ok(decided) => Answer::ready(conclude(decided, masked, token, &**policy)),
+        Ok(decided) => MaybeReady::ready(conclude(decided, masked, token, &**policy)),
         Err(future) => {
             let (policy, limit) = (Arc::clone(policy), limit.clone());
-            Answer::bounded(async move {
+            MaybeReady::bounded(async move {
                 let decided = limit.wait(future).await;
                 conclude(decided.unwrap_or_else(|late| undecided(&*policy, late)), masked, token, &*policy)
             })
@@ -67,16 +71,16 @@ pub(super) fn ask(policy: &Arc<dyn Permission>, request: &Parts, masked: bool, l
     }
 }
 
-fn undecided(policy: &dyn Permission, late: TimedOut) -> Decided {
-    Decided::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
+fn undecided(policy: &dyn Permission, late: TimedOut) -> LimitDecision {
+    LimitDecision::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
 }
 
-fn conclude(decided: Decided, masked: bool, token: bool, policy: &dyn Permission) -> Verdict {
+fn conclude(decided: LimitDecision, masked: bool, token: bool, policy: &dyn Permission) -> Verdict {
     match decided {
-        Decided::Granted => Ok(Outcome::default()),
-        Decided::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
-        Decided::Undecided(cause) => Err(Rejection::unavailable(cause)),
-        Decided::Mismounted(fault) => Err(Rejection::internal(fault)),
+        LimitDecision::Granted => Ok(Outcome::default()),
+        LimitDecision::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
+        LimitDecision::Undecided(cause) => Err(Rejection::unavailable(cause)),
+        LimitDecision::Misconfigured(fault) => Err(Rejection::internal(fault)),
     }
 }
 

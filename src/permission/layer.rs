@@ -5,8 +5,8 @@ use tower_layer::Layer;
 use super::{guard::RequireGuard, policy::Permission, scopes::scope};
 use crate::{
     Clock,
+    base::time_limit::{self, TimeLimit},
     gate::{Gate, Guard, Guards},
-    time_limit::{self, TimeLimit},
 };
 
 /// Admits whom a policy grants.
@@ -36,7 +36,7 @@ use crate::{
 pub struct RequireLayer {
     guard: RequireGuard,
     clock: Clock,
-    answer_within: Duration,
+    decision_timeout: Duration,
 }
 
 impl RequireLayer {
@@ -50,7 +50,7 @@ impl RequireLayer {
                 limit: TimeLimit::default(),
             },
             clock: Clock::system(),
-            answer_within: time_limit::DEFAULT,
+            decision_timeout: time_limit::DEFAULT,
         }
     }
 
@@ -75,12 +75,12 @@ impl RequireLayer {
     /// How long the policy may take to decide; 5 s by default. A later decision does not count: the request is refused
     /// with 503 and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` is no limit; with zero, every
     /// decision that is not ready at once is too late.
-    pub const fn answer_within(mut self, limit: Duration) -> Self {
-        self.answer_within = limit;
+    pub const fn decision_timeout(mut self, limit: Duration) -> Self {
+        self.decision_timeout = limit;
         self
     }
 
-    /// The clock of the [time limit](Self::answer_within); the system's by default. Behind a stack with a clock of its own,
+    /// The clock of the [time limit](Self::decision_timeout); the system's by default. Behind a stack with a clock of its own,
     /// give the layer the same one.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
@@ -97,7 +97,7 @@ impl<S> Layer<S> for RequireLayer {
 
     fn layer(&self, inner: S) -> Gate<S> {
         self.clock.warn_without_timer();
-        let limit = TimeLimit::new(self.clock.clone(), self.answer_within);
+        let limit = TimeLimit::new(self.clock.clone(), self.decision_timeout);
         Gate::new(inner, Arc::new(Guards::new([self.guard_in_stack(&limit)])))
     }
 }

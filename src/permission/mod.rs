@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use http::request::Parts;
-//! use tower_auth::{Principal, permission::{Check, Denial, Permission, Verdict}};
+//! use tower_auth::{Principal, permission::{PermissionFuture, Denial, Permission, Verdict}};
 //!
 //! /// Stands for the client of a policy service.
 //! #[derive(Clone)]
@@ -29,12 +29,12 @@
 //! }
 //!
 //! impl Permission for PolicyService {
-//!     fn check(&self, who: &Principal, request: &Parts) -> Check {
+//!     fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
 //!         if who.has_scope("root") {
-//!             return Check::ready(Verdict::Granted); // nobody is asked, nothing is boxed
+//!             return PermissionFuture::ready(Verdict::Granted); // nobody is asked, nothing is boxed
 //!         }
 //!         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
-//!         Check::boxed(async move {
+//!         PermissionFuture::boxed(async move {
 //!             match service.allows(subject, path).await {
 //!                 Ok(true) => Verdict::Granted,
 //!                 Ok(false) => Verdict::Denied(Denial::new().role("policy")),
@@ -46,7 +46,7 @@
 //! ```
 //!
 //! A policy that does not decide in time is [undecided](Verdict::Undecided) too: 5 s by default, or what
-//! [`RequireLayer::answer_within`] or the [stack](crate::stack::AuthStackBuilder::answer_within) says.
+//! [`RequireLayer::decision_timeout`] or the [stack](crate::stack::AuthStackBuilder::decision_timeout) says.
 //!
 //! # Scopes and roles
 //!
@@ -82,5 +82,5 @@ pub use self::{
     policy::{And, FromFn, Or, Permission, from_fn},
     rules::Rules,
     scopes::{AnyScope, HasRole, IsAuthenticated, any_scope, authenticated, role, scope},
-    verdict::{Check, Denial, Verdict},
+    verdict::{Denial, PermissionFuture, Verdict},
 };

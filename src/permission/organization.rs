@@ -6,11 +6,11 @@ use super::{
     moved::original_path,
     path::{ambiguity, reads_like},
     policy::Permission,
-    verdict::{Check, Denial, Verdict},
+    verdict::{Denial, PermissionFuture, Verdict},
 };
 use crate::Principal;
 #[cfg(feature = "strict-body")]
-use crate::validated::ValidatedBytes;
+use crate::context::validated::ValidatedBytes;
 
 type Find = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 
@@ -132,14 +132,14 @@ pub const fn member_of(source: OrgSource) -> MemberOf {
 const SHOWN: usize = 128;
 
 impl Permission for MemberOf {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
-        Check::ready(match (self.0.find)(request) {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+        PermissionFuture::ready(match (self.0.find)(request) {
             // An empty name is no organisation, whatever a record says.
             Some(organization) if !organization.is_empty() && who.is_member_of(&organization) => Verdict::Granted,
             Some(organization) => {
                 Verdict::Denied(Denial::new().organization(organization.chars().take(SHOWN).collect::<String>()))
             }
-            None => Verdict::Mismounted(
+            None => Verdict::Misconfigured(
                 format!(
                     "member_of found no organisation in {}; mount it on routes that have one (inside axum's nest the \
                      prefix of the path is gone: take OrgSource::axum_param there)",

@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::{
     combine::{both, combine, decided_by_and, decided_by_or, either},
-    verdict::{Check, Verdict},
+    verdict::{PermissionFuture, Verdict},
 };
 use crate::Principal;
 
@@ -17,9 +17,9 @@ use crate::Principal;
 )]
 pub trait Permission: Send + Sync + 'static {
     /// Decides. The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused
-    /// with 503, when it takes longer than [`AuthStackBuilder::answer_within`](crate::stack::AuthStackBuilder::answer_within)
-    /// or [`RequireLayer::answer_within`](crate::RequireLayer::answer_within), 5 s by default.
-    fn check(&self, who: &Principal, request: &Parts) -> Check;
+    /// with 503, when it takes longer than [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout)
+    /// or [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default.
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture;
 
     /// What the policy asks for, in a few words for a table of rules; the name of its type by default.
     fn describe(&self) -> String {
@@ -57,7 +57,7 @@ pub trait Permission: Send + Sync + 'static {
 }
 
 impl<P: Permission + ?Sized> Permission for Arc<P> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
         (**self).check(who, request)
     }
 
@@ -71,7 +71,7 @@ impl<P: Permission + ?Sized> Permission for Arc<P> {
 pub struct And<A, B>(A, B);
 
 impl<A: Permission, B: Permission> Permission for And<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_and, both)
     }
 
@@ -85,7 +85,7 @@ impl<A: Permission, B: Permission> Permission for And<A, B> {
 pub struct Or<A, B>(A, B);
 
 impl<A: Permission, B: Permission> Permission for Or<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_or, either)
     }
 
@@ -118,8 +118,8 @@ where
     F: Fn(&Principal, &Parts) -> V + Send + Sync + 'static,
     V: Into<Verdict>,
 {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
-        Check::ready((self.0)(who, request).into())
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+        PermissionFuture::ready((self.0)(who, request).into())
     }
 
     fn describe(&self) -> String {

@@ -8,7 +8,7 @@ use super::{
     pattern::Pattern,
     policy::Permission,
 };
-use crate::{ConfigError, time_limit::TimeLimit};
+use crate::{ConfigError, base::time_limit::TimeLimit};
 
 /// One table that says what every method and path requires; whatever is not in it is denied.
 ///
@@ -50,7 +50,7 @@ use crate::{ConfigError, time_limit::TimeLimit};
 /// - gRPC methods are written without an HTTP method: services that tonic generates answer to any.
 /// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441) and is ruled as GET, which it is over HTTP/1.1.
 ///   axum routes it with `any`, not with `get`. A plain CONNECT has no path and is refused with 400.
-/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::pass_preflight) passes the table where the OPTIONS
+/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::allow_preflight) passes the table where the OPTIONS
 ///   itself is public; or where no rule means it, nothing is said with [`otherwise`](Self::otherwise), and a rule for
 ///   another method means its path. Behind a rule for any method, a handler for any method could run for it.
 ///

@@ -5,9 +5,9 @@ use super::{
     rules::{Found, Rules},
 };
 use crate::{
-    Answer, Rejection, RejectionKind,
+    MaybeReady, Rejection, RejectionKind,
+    context::identity::Identity,
     gate::{Guard, Outcome, Verdict},
-    identity::Identity,
 };
 
 /// Asks the table about a request whose caller is known, or known to be nobody.
@@ -21,19 +21,19 @@ impl Guard for Rules {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> Answer<Verdict> {
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
         match self.find(request) {
             // A preflight of whose OPTIONS the table says nothing.
             Found::Nothing if passes_preflight(request) && self.knows_path(request) => {
-                Answer::ready(Ok(Outcome::default()))
+                MaybeReady::ready(Ok(Outcome::default()))
             }
-            Found::Public => Answer::ready(Ok(Outcome::default())),
+            Found::Public => MaybeReady::ready(Ok(Outcome::default())),
             Found::Requires(policy) => ask(policy, request, false, &self.limit),
-            Found::Nothing => Answer::ready(Err(refuse(request, Rejection::not_found()))),
-            Found::Moved => Answer::ready(Err(Rejection::internal(MOVED))),
+            Found::Nothing => MaybeReady::ready(Err(refuse(request, Rejection::not_found()))),
+            Found::Moved => MaybeReady::ready(Err(Rejection::internal(MOVED))),
             Found::Ambiguous(what) => {
                 let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("path", what);
-                Answer::ready(Err(refuse(request, rejection)))
+                MaybeReady::ready(Err(refuse(request, rejection)))
             }
         }
     }

@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::{
     policy::Permission,
-    verdict::{Check, Denial, Verdict},
+    verdict::{Denial, PermissionFuture, Verdict},
 };
 use crate::Principal;
 
@@ -50,8 +50,8 @@ pub fn any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> AnySco
 
 impl Permission for AnyScope {
     #[inline]
-    fn check(&self, who: &Principal, _: &Parts) -> Check {
-        Check::ready(if self.accepted.iter().any(|scope| who.has_scope(scope)) {
+    fn check(&self, who: &Principal, _: &Parts) -> PermissionFuture {
+        PermissionFuture::ready(if self.accepted.iter().any(|scope| who.has_scope(scope)) {
             Verdict::Granted
         } else {
             Verdict::Denied(Denial::new().permissions(self.told.iter().cloned()))
@@ -81,8 +81,8 @@ pub fn role(role: impl Into<Cow<'static, str>>) -> HasRole {
 
 impl Permission for HasRole {
     #[inline]
-    fn check(&self, who: &Principal, _: &Parts) -> Check {
-        Check::ready(if who.has_role(&self.0) {
+    fn check(&self, who: &Principal, _: &Parts) -> PermissionFuture {
+        PermissionFuture::ready(if who.has_role(&self.0) {
             Verdict::Granted
         } else {
             Verdict::Denied(Denial::new().role(self.0.clone()))
@@ -112,8 +112,8 @@ pub const fn authenticated() -> IsAuthenticated {
 
 impl Permission for IsAuthenticated {
     #[inline]
-    fn check(&self, _: &Principal, _: &Parts) -> Check {
-        Check::ready(Verdict::Granted)
+    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
+        PermissionFuture::ready(Verdict::Granted)
     }
 
     fn describe(&self) -> String {

@@ -1,15 +1,15 @@
 use std::borrow::Cow;
 
-use crate::{Answer, BoxError};
+use crate::{BoxError, MaybeReady};
 
-/// What a policy answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
+/// What a policy answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
-/// use tower_auth::permission::{Check, Verdict};
+/// use tower_auth::permission::{PermissionFuture, Verdict};
 ///
-/// let yes = Check::ready(Verdict::Granted);
+/// let yes = PermissionFuture::ready(Verdict::Granted);
 /// ```
-pub type Check = Answer<Verdict>;
+pub type PermissionFuture = MaybeReady<Verdict>;
 
 /// What a policy decided.
 ///
@@ -29,7 +29,7 @@ pub enum Verdict {
     /// Nobody could tell: 503, and the cause is logged.
     Undecided(BoxError),
     /// The policy cannot work where it is mounted: 500, and the text is logged. Never a grant.
-    Mismounted(Cow<'static, str>),
+    Misconfigured(Cow<'static, str>),
 }
 
 impl From<bool> for Verdict {

@@ -1,8 +1,8 @@
 //! Checks whose clients are gone, carried on to their ends.
 
 use crate::{
-    answer::BoxFuture,
-    attempts::{NotCarried, Runtime},
+    base::maybe_ready::BoxFuture,
+    context::attempts::{NotCarried, Runtime},
 };
 
 /// Dropped, it stops them.

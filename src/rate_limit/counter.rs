@@ -9,31 +9,31 @@ use std::{
 };
 
 use crate::{
-    Answer, BoxError, Clock, ConfigError, Rejection,
-    limit::{Bucket, Decided, Limiter, Limits, MemoryLimiter, Taken},
-    time_limit::{self, TimeLimit},
+    BoxError, Clock, ConfigError, MaybeReady, Rejection,
+    base::time_limit::{self, TimeLimit},
+    limit::{BucketKey, LimitDecision, Limiter, Limits, MemoryLimiter, Reservation},
 };
 
 /// What is done where the limiter does not answer: it gives an error, or it takes longer than
-/// [`answer_within`](crate::RateLimitLayer::answer_within).
+/// [`decision_timeout`](crate::RateLimitLayer::decision_timeout).
 ///
 /// ```
-/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OnOutage};
+/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OutagePolicy};
 ///
 /// fn layer(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
-///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OnOutage::CountLocally)
+///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::FallBackToLocal)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OnOutage {
+pub enum OutagePolicy {
     /// 503: nobody is let in whom nobody counts.
     #[default]
-    Refuse,
+    FailClosed,
     /// Everybody is let in, and nothing is said of limits.
-    Admit,
+    FailOpen,
     /// This process counts alone, by the same limits: as many processes, as many times the limit.
-    CountLocally,
+    FallBackToLocal,
 }
 
 /// What a limiter decided and when it was asked, if it did; or why the request goes no further.
@@ -41,7 +41,7 @@ pub(super) type Ruling = Result<Option<Counted>, Rejection>;
 
 /// A decision, when it was asked for, and whether this process decided alone.
 pub(super) struct Counted {
-    pub(super) decided: Decided,
+    pub(super) decided: LimitDecision,
     pub(super) at: Duration,
     pub(super) local: bool,
 }
@@ -53,8 +53,8 @@ pub(super) struct Counter {
     /// Of all clones of a layer, so that a stack's is that of the layer on another route.
     pub(super) clock: Arc<OnceLock<Clock>>,
     /// How long the limiter may take, where that is not the stack's or the default.
-    pub(super) answer_within: Option<Duration>,
-    pub(super) on_outage: OnOutage,
+    pub(super) decision_timeout: Option<Duration>,
+    pub(super) on_outage: OutagePolicy,
     pub(super) outages: Arc<AtomicU64>,
     /// Counts while the limiter does not.
     pub(super) local: Arc<OnceLock<MemoryLimiter>>,
@@ -88,8 +88,8 @@ impl Counter {
         Self {
             limiter: Engine::Memory(Arc::new(limiter)),
             clock: Arc::default(),
-            answer_within: None,
-            on_outage: OnOutage::Refuse,
+            decision_timeout: None,
+            on_outage: OutagePolicy::FailClosed,
             outages: Arc::default(),
             local: Arc::default(),
         }
@@ -100,11 +100,11 @@ impl Counter {
     }
 
     /// How a bucket stands, without taking anything.
-    pub(super) fn ask(&self, bucket: Bucket, limits: &Limits) -> Answer<Ruling> {
+    pub(super) fn ask(&self, bucket: BucketKey, limits: &Limits) -> MaybeReady<Ruling> {
         match &self.limiter {
             Engine::Memory(limiter) => {
                 let at = self.clock().elapsed();
-                Answer::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
+                MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
             }
             Engine::Other(_) => self.decide(bucket, limits, 0),
         }
@@ -112,22 +112,22 @@ impl Counter {
 
     /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
     #[inline]
-    pub(super) fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32) -> Answer<Ruling> {
+    pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> MaybeReady<Ruling> {
         let now = self.clock().elapsed();
         let limiter = match &self.limiter {
             Engine::Memory(limiter) => {
-                let decided = limiter.take(bucket, limits, cost, now);
-                return Answer::ready(Ok(Some(Counted { decided, at: now, local: false })));
+                let decided = limiter.try_acquire(bucket, limits, cost, now);
+                return MaybeReady::ready(Ok(Some(Counted { decided, at: now, local: false })));
             }
             Engine::Other(limiter) => limiter,
         };
         match limiter.decide(bucket, limits, cost, now).now() {
-            Ok(Ok(decided)) => Answer::ready(Ok(Some(Counted { decided, at: now, local: false }))),
-            Ok(Err(error)) => Answer::ready(self.out(error, bucket, limits, cost, now)),
+            Ok(Ok(decided)) => MaybeReady::ready(Ok(Some(Counted { decided, at: now, local: false }))),
+            Ok(Err(error)) => MaybeReady::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
-                let limit = TimeLimit::new(self.clock().clone(), self.answer_within.unwrap_or(time_limit::DEFAULT));
-                Answer::bounded(async move {
+                let limit = TimeLimit::new(self.clock().clone(), self.decision_timeout.unwrap_or(time_limit::DEFAULT));
+                MaybeReady::bounded(async move {
                     let decided = limit.wait(future).await;
                     decided.unwrap_or_else(|late| Err(format!("the limiter {late}").into())).map_or_else(
                         |error| this.out(error, bucket, &limits, cost, now),
@@ -139,7 +139,7 @@ impl Counter {
     }
 
     pub(super) fn check_config(&self) -> Result<(), ConfigError> {
-        time_limit::check(self.answer_within, "RateLimitLayer")
+        time_limit::check(self.decision_timeout, "RateLimitLayer")
     }
 
     pub(super) fn warn_without_timer(&self) {
@@ -149,23 +149,23 @@ impl Counter {
         }
     }
 
-    pub(super) fn give_back(&self, bucket: Bucket, taken: &Taken) {
+    pub(super) fn refund(&self, bucket: BucketKey, taken: &Reservation) {
         let now = self.clock().elapsed();
         match self.local.get().filter(|_| taken.local) {
-            Some(local) => local.give_back(bucket, taken, now),
-            None if taken.cost > 0 && !taken.local => self.limiter.limiter().give_back(bucket, taken, now),
+            Some(local) => local.refund(bucket, taken, now),
+            None if taken.cost > 0 && !taken.local => self.limiter.limiter().refund(bucket, taken, now),
             None => {}
         }
     }
 
     /// Counts one that has happened already.
-    pub(super) fn charge(&self, bucket: Bucket, limits: &Limits) {
+    pub(super) fn charge(&self, bucket: BucketKey, limits: &Limits) {
         self.limiter.limiter().charge(bucket, limits, 1, self.clock().elapsed());
     }
 
     /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
     #[cold]
-    fn out(&self, error: BoxError, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Ruling {
+    fn out(&self, error: BoxError, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Ruling {
         let before = self.outages.fetch_add(1, Ordering::Relaxed);
         if (before + 1).is_power_of_two() {
             let error = error.to_string().escape_debug().to_string();
@@ -178,10 +178,10 @@ impl Counter {
             );
         }
         match self.on_outage {
-            OnOutage::Refuse => Err(Rejection::unavailable(error)),
-            OnOutage::Admit => Ok(None),
-            OnOutage::CountLocally => {
-                let decided = self.local.get_or_init(MemoryLimiter::new).take(bucket, limits, cost, now);
+            OutagePolicy::FailClosed => Err(Rejection::unavailable(error)),
+            OutagePolicy::FailOpen => Ok(None),
+            OutagePolicy::FallBackToLocal => {
+                let decided = self.local.get_or_init(MemoryLimiter::new).try_acquire(bucket, limits, cost, now);
                 Ok(Some(Counted { decided, at: now, local: true }))
             }
         }

@@ -4,18 +4,16 @@ use http::request::Parts;
 
 use super::{
     carried::Carried,
-    client_ip::ClientIp,
     counter::{Counted, Counter, Ruling},
     guard::refusal,
     headers::Style,
 };
 use crate::{
-    Answer, ConfigError, Principal, Rejection,
-    answer::BoxFuture,
-    attempts::{Allowed, Attempts, Budget, InFlight, NotCarried, Runtime, Slot, UnderWay},
+    ClientIp, ConfigError, MaybeReady, Principal, Rejection,
+    base::{maybe_ready::BoxFuture, protocol::Protocol},
+    context::attempts::{Allowed, Attempts, Budget, InFlight, NotCarried, Runtime, Slot, UnderWay},
     gate::{Guard, LIMITS, Outcome, Verdict},
-    limit::{Bucket, Decided, Levels, Limits},
-    protocol::Protocol,
+    limit::{BucketKey, LimitDecision, Limits, WindowStates},
 };
 
 /// Counts failed attempts by address, and what proved holders do wrong by holder, and refuses who has made too many.
@@ -27,8 +25,8 @@ pub(super) struct Facts {
     /// What tells it from other budgets; clones of a layer have one.
     pub(super) id: u64,
     /// What tells its buckets from those of other limits by address, and those of holders.
-    pub(super) scope: Bucket,
-    pub(super) holders: Bucket,
+    pub(super) scope: BucketKey,
+    pub(super) holders: BucketKey,
     pub(super) limits: Option<Limits>,
     /// The limits of holders, where they are others.
     pub(super) of_holders: Option<Limits>,
@@ -66,8 +64,8 @@ impl Facts {
 
     fn weigh(&self, ruling: Ruling, limits: &Limits, why: impl FnOnce() -> String) -> Allowed {
         let (levels, wait) = match ruling? {
-            Some(Counted { decided: Decided::Refused { levels, wait }, .. }) => (levels, wait),
-            Some(Counted { decided: Decided::Admitted(levels), .. }) => match spent(limits, levels) {
+            Some(Counted { decided: LimitDecision::Refused { levels, wait }, .. }) => (levels, wait),
+            Some(Counted { decided: LimitDecision::Admitted(levels), .. }) => match spent(limits, levels) {
                 Some(spent) => spent,
                 None => return Ok(()),
             },
@@ -78,27 +76,27 @@ impl Facts {
     }
 
     /// Takes so many attempts out of a bucket; none asks how it stands.
-    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, why: Why) -> Answer<Allowed> {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, why: Why) -> MaybeReady<Allowed> {
         let ruling =
             if cost == 0 { self.counter.ask(bucket, limits) } else { self.counter.decide(bucket, limits, cost) };
         match ruling.now() {
-            Ok(ruling) => Answer::ready(self.conclude(ruling, limits, cost, &why)),
+            Ok(ruling) => MaybeReady::ready(self.conclude(ruling, limits, cost, &why)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
-                Answer::boxed(async move { this.conclude(future.await, &limits, cost, &why) })
+                MaybeReady::boxed(async move { this.conclude(future.await, &limits, cost, &why) })
             }
         }
     }
 
     fn conclude(&self, ruling: Ruling, limits: &Limits, cost: u32, why: &Why) -> Allowed {
         // What was taken was there: how little is left after it is the next one's.
-        if cost > 0 && matches!(&ruling, Ok(Some(Counted { decided: Decided::Admitted(_), .. }))) {
+        if cost > 0 && matches!(&ruling, Ok(Some(Counted { decided: LimitDecision::Admitted(_), .. }))) {
             return Ok(());
         }
         let told = why.holder().cloned();
         let allowed = self.answer(self.weigh(ruling, limits, || why.to_string()), cost == 0);
         match told {
-            Some(holder) => allowed.map_err(|refused| refused.about(holder)),
+            Some(holder) => allowed.map_err(|refused| refused.with_principal(holder)),
             None => allowed,
         }
     }
@@ -109,7 +107,7 @@ impl Facts {
 }
 
 /// Of a bucket that was asked how it stands: the window in which nothing is left for longest, and for how long.
-fn spent(limits: &Limits, levels: Levels) -> Option<(Levels, Duration)> {
+fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duration)> {
     let mut longest = None;
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         if level.remaining == 0 {
@@ -157,12 +155,12 @@ impl Budget for Facts {
         self.id
     }
 
-    fn ask(&self, address: Bucket) -> Answer<Allowed> {
-        let Some(limits) = &self.limits else { return Answer::ready(Ok(())) };
+    fn ask(&self, address: BucketKey) -> MaybeReady<Allowed> {
+        let Some(limits) = &self.limits else { return MaybeReady::ready(Ok(())) };
         self.decide(address, limits, 0, Why::Address)
     }
 
-    fn enter(&self, address: Bucket) -> Result<Option<Slot>, Rejection> {
+    fn enter(&self, address: BucketKey) -> Result<Option<Slot>, Rejection> {
         let slot = self.in_flight.enter(address, self.most_in_flight);
         if slot.is_none() {
             let refused = Rejection::rate_limited(self.most_in_flight, CROWDED_FOR, "in_flight", Vec::new());
@@ -171,18 +169,18 @@ impl Budget for Facts {
         Ok(slot)
     }
 
-    fn charge(&self, address: Bucket) -> Answer<Allowed> {
-        let Some(limits) = &self.limits else { return Answer::ready(Ok(())) };
+    fn charge(&self, address: BucketKey) -> MaybeReady<Allowed> {
+        let Some(limits) = &self.limits else { return MaybeReady::ready(Ok(())) };
         self.decide(address, limits, 1, Why::Address)
     }
 
-    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> Answer<Allowed> {
-        let Some(limits) = self.holder_limits() else { return Answer::ready(Ok(())) };
+    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> MaybeReady<Allowed> {
+        let Some(limits) = self.holder_limits() else { return MaybeReady::ready(Ok(())) };
         let last = failure.map(|failure| failure.private_cause().map_or(failure.to_string(), ToString::to_string));
         self.decide(holder.bucket().scoped(self.holders), limits, 1, Why::Holder(holder.clone(), last))
     }
 
-    fn charge_unheard(&self, address: Bucket) {
+    fn charge_unheard(&self, address: BucketKey) {
         if let Some(limits) = &self.limits {
             self.counter.charge(address, limits);
         }
@@ -195,11 +193,11 @@ impl Budget for Facts {
 
 impl FailureGuard {
     /// The address's budget is asked, and the request is under way until the handler has answered.
-    fn begin(attempts: Attempts) -> Answer<Verdict> {
+    fn begin(attempts: Attempts) -> MaybeReady<Verdict> {
         // First, so that what is asked about counts as under way too.
         let slot = match attempts.enter() {
             Ok(slot) => slot,
-            Err(refused) => return Answer::ready(Err(refused)),
+            Err(refused) => return MaybeReady::ready(Err(refused)),
         };
         attempts.ask().map(move |allowed| {
             allowed?;
@@ -218,20 +216,20 @@ impl Guard for FailureGuard {
         !self.0.report_only
     }
 
-    fn check(&self, request: &Parts) -> Answer<Verdict> {
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
         if let Some(fault) = &self.0.fault {
-            return Answer::ready(Err(Rejection::internal(fault.clone())));
+            return MaybeReady::ready(Err(Rejection::internal(fault.clone())));
         }
         let (client, address) = match self.0.ip.bucket(request) {
             Ok(Some((client, bucket))) => (client, bucket.scoped(self.0.scope)),
-            Ok(None) => return Answer::ready(Ok(Outcome::default())),
-            Err(rejection) => return Answer::ready(Err(rejection)),
+            Ok(None) => return MaybeReady::ready(Ok(Outcome::default())),
+            Err(rejection) => return MaybeReady::ready(Err(rejection)),
         };
         // A call's status stands in a header where there is no body.
         let grpc = Protocol::of(&request.method, request.version, &request.headers) != Protocol::Http;
         let attempts = Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, address, client, grpc);
         if self.0.deferred {
-            return Answer::ready(Ok(Outcome { attempts: Some(attempts), ..Outcome::default() }));
+            return MaybeReady::ready(Ok(Outcome { attempts: Some(attempts), ..Outcome::default() }));
         }
         Self::begin(attempts)
     }

@@ -8,17 +8,16 @@ use std::{
 use http::{HeaderValue, StatusCode, request::Parts};
 
 use super::{
-    client_ip::ClientIp,
     counter::{Counted, Counter, Ruling},
     headers::{self, Standing, Style},
     plans::{Plans, Told, own_scope},
 };
 use crate::{
-    Answer, Clock, ConfigError, Principal, Rejection, RejectionKind,
+    ClientIp, Clock, ConfigError, MaybeReady, Principal, Rejection, RejectionKind,
+    base::protocol::is_preflight,
+    context::identity::Identity,
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
-    identity::Identity,
-    limit::{Bucket, Decided, Levels, Limits, Taken},
-    protocol::is_preflight,
+    limit::{BucketKey, LimitDecision, Limits, Reservation, WindowStates},
 };
 
 /// Counts requests of somebody, and refuses what is too much.
@@ -42,7 +41,7 @@ pub(super) type Cost = Arc<dyn Fn(&Parts) -> u32 + Send + Sync>;
 /// The class of a request's route.
 pub(super) type Class = Arc<dyn Fn(&Parts) -> Option<&'static str> + Send + Sync>;
 /// Whose a request is, by a rule of the service's own.
-pub(super) type Own = Arc<dyn Fn(&Principal, &Parts) -> Bucket + Send + Sync>;
+pub(super) type Own = Arc<dyn Fn(&Principal, &Parts) -> BucketKey + Send + Sync>;
 
 /// Whose requests are counted together, and by which limits.
 #[derive(Clone)]
@@ -55,7 +54,7 @@ pub(super) enum Whose {
     Address {
         limits: Limits,
         ip: ClientIp,
-        scope: Bucket,
+        scope: BucketKey,
     },
     Own {
         limits: Limits,
@@ -80,7 +79,7 @@ pub enum Partition {
     /// Each key alone, by its id; of tokens, each subject of an issuer, whatever token it comes with. Who may create keys has
     /// as many times the limit: there, count accounts.
     #[default]
-    Key,
+    Credential,
     /// Each subject, whatever it comes with; subjects of different issuers of tokens are different.
     Subject,
     /// Each account with all its keys and users; a caller without an account counts by the subject.
@@ -89,12 +88,12 @@ pub enum Partition {
 
 impl Partition {
     #[inline]
-    fn bucket(self, who: &Principal) -> Bucket {
+    fn bucket(self, who: &Principal) -> BucketKey {
         match (self, who.account()) {
-            (Self::Key, _) => who.bucket(),
-            (Self::Account, Some(account)) => Bucket::of(["account", account]),
+            (Self::Credential, _) => who.bucket(),
+            (Self::Account, Some(account)) => BucketKey::new(["account", account]),
             (Self::Subject | Self::Account, _) => {
-                Bucket::of(["subject", who.issuer().unwrap_or_default(), who.subject()])
+                BucketKey::new(["subject", who.issuer().unwrap_or_default(), who.subject()])
             }
         }
     }
@@ -102,14 +101,14 @@ impl Partition {
 
 impl LimitGuard {
     #[inline]
-    fn count(&self, request: &Parts, bucket: Bucket, limits: &Limits, whose: Named<'_>) -> Answer<Verdict> {
+    fn count(&self, request: &Parts, bucket: BucketKey, limits: &Limits, whose: Named<'_>) -> MaybeReady<Verdict> {
         let cost = self.0.cost.as_ref().map_or(1, |cost| cost(request));
         match self.0.counter.decide(bucket, limits, cost).now() {
-            Ok(decided) => Answer::ready(self.conclude(decided, bucket, cost, limits, whose)),
+            Ok(decided) => MaybeReady::ready(self.conclude(decided, bucket, cost, limits, whose)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
                 let (plan, client) = (whose.plan.cloned(), whose.client);
-                Answer::boxed(async move {
+                MaybeReady::boxed(async move {
                     let whose = Named { plan: plan.as_ref(), client };
                     this.conclude(future.await, bucket, cost, &limits, whose)
                 })
@@ -118,28 +117,28 @@ impl LimitGuard {
     }
 
     #[inline]
-    fn conclude(&self, decided: Ruling, bucket: Bucket, cost: u32, limits: &Limits, whose: Named<'_>) -> Verdict {
+    fn conclude(&self, decided: Ruling, bucket: BucketKey, cost: u32, limits: &Limits, whose: Named<'_>) -> Verdict {
         let Some(Counted { decided, at, local }) = decided? else { return Ok(Outcome::default()) };
         match decided {
-            Decided::Admitted(levels) => {
-                let level = levels.speaking();
+            LimitDecision::Admitted(levels) => {
+                let level = levels.tightest();
                 let charge = Charge {
                     bucket,
-                    taken: Taken::new(cost, limits, &levels, at).by_this_process(local),
+                    taken: Reservation::new(cost, limits, &levels, at).by_this_process(local),
                     size: size(limits, &levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
-                    interval: limits.interval(levels.place()),
+                    interval: limits.interval(levels.tightest_index()),
                     wall: if self.0.style.unix { headers::nanos_of_day(self.0.counter.clock().now()) } else { 0 },
                     fields: self.fields(limits, &levels, Duration::ZERO, whose).map(Box::new),
                 };
                 Ok(Outcome { charge: Some(charge), ..Outcome::default() })
             }
-            Decided::Refused { levels, wait } => {
+            LimitDecision::Refused { levels, wait } => {
                 let fields = self.fields(limits, &levels, wait, whose);
                 Err(whose.name(refusal(limits, &levels, wait, self.0.style, fields.as_ref(), self.0.counter.clock())))
             }
-            Decided::TooCostly { most } => Err(whose.name(
+            LimitDecision::TooCostly { most } => Err(whose.name(
                 Rejection::new(RejectionKind::TooCostly)
                     .detail("limit", u64::from(most))
                     .detail("cost", u64::from(cost)),
@@ -147,7 +146,13 @@ impl LimitGuard {
         }
     }
 
-    fn fields(&self, limits: &Limits, levels: &Levels, wait: Duration, whose: Named<'_>) -> Option<[HeaderValue; 2]> {
+    fn fields(
+        &self,
+        limits: &Limits,
+        levels: &WindowStates,
+        wait: Duration,
+        whose: Named<'_>,
+    ) -> Option<[HeaderValue; 2]> {
         let policy = || whose.plan.map_or_else(|| headers::policy(limits), |plan| plan.policy.clone());
         self.0.style.ietf.then(|| [policy(), headers::state(limits, levels, wait)])
     }
@@ -175,23 +180,23 @@ impl Named<'_> {
 /// 429, with what the headers say of the window that has to be waited for.
 pub(super) fn refusal(
     limits: &Limits,
-    levels: &Levels,
+    levels: &WindowStates,
     wait: Duration,
     style: Style,
     fields: Option<&[HeaderValue; 2]>,
     clock: &Clock,
 ) -> Rejection {
-    let (level, size) = (levels.speaking(), size(limits, levels));
+    let (level, size) = (levels.tightest(), size(limits, levels));
     let wait = wait.max(Duration::from_nanos(1));
     let standing = Standing { size, remaining: level.remaining, reset: level.reset, wait };
-    let name = limits.windows().nth(levels.place()).map_or("", |window| window.name);
+    let name = limits.windows().nth(levels.tightest_index()).map_or("", |window| window.name);
     Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, || clock.now()))
 }
 
 /// How much fits into the window that speaks.
 #[inline]
-fn size(limits: &Limits, levels: &Levels) -> u32 {
-    limits.windows().nth(levels.place()).map_or(0, |window| window.size)
+fn size(limits: &Limits, levels: &WindowStates) -> u32 {
+    limits.windows().nth(levels.tightest_index()).map_or(0, |window| window.size)
 }
 
 impl Guard for LimitGuard {
@@ -204,9 +209,9 @@ impl Guard for LimitGuard {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> Answer<Verdict> {
+    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
         if let Some(fault) = &self.0.fault {
-            return Answer::ready(Err(Rejection::internal(fault.clone())));
+            return MaybeReady::ready(Err(Rejection::internal(fault.clone())));
         }
         let (limits, ip, scope) = match &self.0.whose {
             Whose::Address { limits, ip, scope } => (limits, ip, scope),
@@ -214,21 +219,21 @@ impl Guard for LimitGuard {
                 return match request.extensions.get() {
                     Some(Identity::Principal(who)) => self.count_caller(who, request),
                     // Visitors have no plan; what they may do is limited by address.
-                    Some(Identity::Anonymous(_)) => Answer::ready(Ok(Outcome::default())),
-                    None => Answer::ready(Identity::principal_in(&request.extensions).map(|_| Outcome::default())),
+                    Some(Identity::Anonymous(_)) => MaybeReady::ready(Ok(Outcome::default())),
+                    None => MaybeReady::ready(Identity::principal_in(&request.extensions).map(|_| Outcome::default())),
                 };
             }
         };
         if self.0.passes_preflights && is_preflight(&request.method, &request.headers) {
-            return Answer::ready(Ok(Outcome::default()));
+            return MaybeReady::ready(Ok(Outcome::default()));
         }
         match ip.bucket(request) {
             Ok(Some((address, bucket))) => {
                 let whose = Named { client: Some(address), ..Named::default() };
                 self.count(request, bucket.scoped(*scope), limits, whose)
             }
-            Ok(None) => Answer::ready(Ok(Outcome::default())),
-            Err(rejection) => Answer::ready(Err(rejection)),
+            Ok(None) => MaybeReady::ready(Ok(Outcome::default())),
+            Err(rejection) => MaybeReady::ready(Err(rejection)),
         }
     }
 
@@ -239,10 +244,10 @@ impl Guard for LimitGuard {
                 .refusal
                 .is_some_and(|kind| !matches!(kind, RejectionKind::Custom | RejectionKind::InvalidCredentials));
         if (denied || answered.limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
-            self.0.counter.give_back(charge.bucket, &charge.taken);
+            self.0.counter.refund(charge.bucket, &charge.taken);
             let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));
             let given_back = Charge {
-                taken: Taken::nothing(),
+                taken: Reservation::nothing(),
                 remaining: charge.remaining.saturating_add(charge.taken.cost).min(charge.size),
                 reset: charge.reset.saturating_sub(refilled),
                 fields: None,
@@ -264,7 +269,7 @@ impl Guard for LimitGuard {
 
 impl LimitGuard {
     #[inline]
-    fn count_caller(&self, who: &Principal, request: &Parts) -> Answer<Verdict> {
+    fn count_caller(&self, who: &Principal, request: &Parts) -> MaybeReady<Verdict> {
         match &self.0.whose {
             Whose::Plan { plans, partition, class } => {
                 let bucket = partition.bucket(who);
@@ -279,11 +284,11 @@ impl LimitGuard {
                         self.count(request, bucket.scoped(row.scope), &row.limits, whose)
                     }
                     // Every plan has limits for all routes.
-                    None => Answer::ready(Err(Rejection::internal("a plan has no limits for this route"))),
+                    None => MaybeReady::ready(Err(Rejection::internal("a plan has no limits for this route"))),
                 }
             }
             Whose::Own { limits, bucket } => self.count(request, bucket(who, request), limits, Named::default()),
-            Whose::Address { .. } | Whose::Nobody => Answer::ready(Ok(Outcome::default())),
+            Whose::Address { .. } | Whose::Nobody => MaybeReady::ready(Ok(Outcome::default())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::limit::{Levels, Limits};
+use crate::limit::{Limits, WindowStates};
 
 /// Which headers a layer writes.
 #[derive(Clone, Copy, Debug)]
@@ -172,13 +172,13 @@ pub(super) fn policy(limits: &Limits) -> HeaderValue {
 
 /// `"minute";r=50;t=30`: how much is left, and over how long it may be spent at the rate of the limit; where nothing is, how
 /// long until something is (the same draft, sections 4 and 6: who reads `r` and `t` as a rate must not be sent too fast).
-pub(super) fn state(limits: &Limits, levels: &Levels, wait: Duration) -> HeaderValue {
+pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> HeaderValue {
     let mut text = String::new();
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         let separator = if text.is_empty() { "" } else { ", " };
         let each = window.refill / window.size.max(1);
         let mut remaining = level.remaining;
-        let speaks = place == levels.place() && wait > Duration::ZERO;
+        let speaks = place == levels.tightest_index() && wait > Duration::ZERO;
         if speaks {
             // Where more is left than the request may wait for, it is not told of: it could not be spent at that rate.
             let fits = wait.as_nanos() / each.as_nanos().max(1);

@@ -11,19 +11,18 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use super::{
-    client_ip::ClientIp,
-    counter::{Counter, Engine, OnOutage},
+    counter::{Counter, Engine, OutagePolicy},
     failures::{self, FailureGuard, MOST_IN_FLIGHT},
     guard::{self, LimitGuard, Partition, Whose},
     headers::Style,
     plans::Plans,
 };
 use crate::{
-    Clock, ConfigError, Principal, Quota,
-    attempts::InFlight,
+    ClientIp, Clock, ConfigError, Principal, Quota,
+    base::time_limit::TimeLimit,
+    context::attempts::InFlight,
     gate::{Gate, Guard, Guards},
-    limit::{Bucket, Limiter, Limits, MemoryLimiter},
-    time_limit::TimeLimit,
+    limit::{BucketKey, Limiter, Limits, MemoryLimiter},
 };
 
 /// Lets so many requests through, and answers the others 429.
@@ -59,14 +58,14 @@ impl RateLimitLayer {
     /// ([`Principal::limits`]). Only callers count whom an authentication layer further out has proved; visitors are let
     /// through, and without any such layer a request is answered 500.
     pub fn by_plan(plans: &Plans) -> Self {
-        let whose = Whose::Plan { plans: plans.clone(), partition: Partition::Key, class: None };
+        let whose = Whose::Plan { plans: plans.clone(), partition: Partition::Credential, class: None };
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
     /// Counts each address, IPv6 by the /64 ([`ClientIp`]). All that come from one address share its limit: offices, mobile
     /// networks.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
-        let scope = Bucket::of(["address"]);
+        let scope = BucketKey::new(["address"]);
         match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => {
                 let limiter = if limits.len() == 1 { MemoryLimiter::narrow() } else { MemoryLimiter::new() };
@@ -80,13 +79,13 @@ impl RateLimitLayer {
     /// that no stranger spends another's limit; all callers have the same limits.
     ///
     /// ```
-    /// use tower_auth::{Quota, RateLimitLayer, limit::Bucket};
+    /// use tower_auth::{Quota, RateLimitLayer, limit::BucketKey};
     ///
-    /// let uploads = RateLimitLayer::by(Quota::per_hour(20), |who, _| Bucket::of(["uploads", who.account().unwrap_or_default()]));
+    /// let uploads = RateLimitLayer::by_bucket(Quota::per_hour(20), |who, _| BucketKey::new(["uploads", who.account().unwrap_or_default()]));
     /// ```
-    pub fn by(
+    pub fn by_bucket(
         quotas: impl IntoIterator<Item = Quota>,
-        bucket: impl Fn(&Principal, &Parts) -> Bucket + Send + Sync + 'static,
+        bucket: impl Fn(&Principal, &Parts) -> BucketKey + Send + Sync + 'static,
     ) -> Self {
         match Limits::new(quotas) {
             Ok(limits) => Self::limit(Whose::Own { limits, bucket: Arc::new(bucket) }, None, MemoryLimiter::new()),
@@ -104,7 +103,7 @@ impl RateLimitLayer {
     /// request, and the handler is not called when nothing is left. Clones share one budget, and a failure is charged once.
     ///
     /// Only failures are charged: any number of good requests may be under way at once, up to a bound of its own for each
-    /// address ([`in_flight`](Self::in_flight)). A key in memory and a remembered token are accepted whatever is left. When
+    /// address ([`in_flight`](Self::max_in_flight)). A key in memory and a remembered token are accepted whatever is left. When
     /// the budget of a credential is spent, its further failures are answered 429 and its good requests pass.
     ///
     /// A client that goes away during a look-up has failed if the credential turns out to be bad: the look-up is finished
@@ -119,8 +118,8 @@ impl RateLimitLayer {
         let limiter = if narrow { MemoryLimiter::narrow() } else { MemoryLimiter::new() };
         Self(Kind::Failures(failures::Facts {
             id: BUDGETS.fetch_add(1, Ordering::Relaxed),
-            scope: Bucket::of(["failures"]),
-            holders: Bucket::of(["failures", "holders"]),
+            scope: BucketKey::new(["failures"]),
+            holders: BucketKey::new(["failures", "holders"]),
             limits,
             of_holders: None,
             ip,
@@ -171,7 +170,7 @@ impl RateLimitLayer {
     pub fn cost(mut self, of: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
-            Kind::Failures(_) => self.misplaced("cost", "by_plan, by_address and by"),
+            Kind::Failures(_) => self.misplaced("cost", "by_plan, by_address and by_bucket"),
         }
         self
     }
@@ -185,19 +184,19 @@ impl RateLimitLayer {
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
     ///
-    /// let all_behind_one_gateway = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer()).in_flight(4096);
+    /// let all_behind_one_gateway = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer()).max_in_flight(4096);
     /// ```
-    pub fn in_flight(mut self, most: u32) -> Self {
+    pub fn max_in_flight(mut self, most: u32) -> Self {
         match &mut self.0 {
             Kind::Failures(facts) if most > 0 => facts.most_in_flight = most,
             Kind::Failures(facts) => {
                 let fault = ConfigError::new(
-                    "RateLimitLayer::in_flight(0) would refuse every request whose credential has to be looked up",
+                    "RateLimitLayer::max_in_flight(0) would refuse every request whose credential has to be looked up",
                     "give at least 1; the default is 256",
                 );
                 facts.fault.get_or_insert(fault);
             }
-            Kind::Limit(_) => self.misplaced("in_flight", "failures"),
+            Kind::Limit(_) => self.misplaced("max_in_flight", "failures"),
         }
         self
     }
@@ -208,9 +207,9 @@ impl RateLimitLayer {
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
     ///
     /// let failures = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer());
-    /// let more_for_holders = failures.credential_quota([Quota::per_minute(100), Quota::per_day(2_000)]);
+    /// let more_for_holders = failures.credential_quotas([Quota::per_minute(100), Quota::per_day(2_000)]);
     /// ```
-    pub fn credential_quota(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
+    pub fn credential_quotas(mut self, quotas: impl IntoIterator<Item = Quota>) -> Self {
         match (&mut self.0, Limits::new(quotas)) {
             (Kind::Failures(facts), Ok(limits)) => {
                 if limits.len() > 1 {
@@ -219,7 +218,7 @@ impl RateLimitLayer {
                 facts.of_holders = Some(limits);
             }
             (Kind::Failures(facts), Err(fault)) => drop(facts.fault.get_or_insert(fault)),
-            (Kind::Limit(_), _) => self.misplaced("credential_quota", "failures"),
+            (Kind::Limit(_), _) => self.misplaced("credential_quotas", "failures"),
         }
         self
     }
@@ -231,20 +230,20 @@ impl RateLimitLayer {
     }
 
     /// What is done where the limiter does not answer; 503 by default.
-    pub fn on_outage(mut self, policy: OnOutage) -> Self {
+    pub fn on_outage(mut self, policy: OutagePolicy) -> Self {
         self.counter().on_outage = policy;
         self
     }
 
     /// How long a [limiter](Self::limiter) may take to decide; 5 s by default, or the
-    /// [stack's](crate::stack::AuthStackBuilder::answer_within). One that takes longer has not answered, and
+    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout). One that takes longer has not answered, and
     /// [`on_outage`](Self::on_outage) says what is done.
     ///
     /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
     /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); in a layer alone
     /// every decision that is not ready at once is then too late.
-    pub fn answer_within(mut self, limit: Duration) -> Self {
-        self.counter().answer_within = Some(limit);
+    pub fn decision_timeout(mut self, limit: Duration) -> Self {
+        self.counter().decision_timeout = Some(limit);
         self
     }
 
@@ -265,8 +264,8 @@ impl RateLimitLayer {
 
     /// Writes no `X-RateLimit` headers; together with [`ietf_headers`](Self::ietf_headers), called after it, those of the
     /// IETF alone.
-    pub fn no_headers(self) -> Self {
-        self.style("no_headers", |style| *style = Style::NONE)
+    pub fn without_headers(self) -> Self {
+        self.style("without_headers", |style| *style = Style::NONE)
     }
 
     /// Counts, tells the log and the observer, and lets pass: for the weeks before a limit is enforced. A budget of failed
@@ -285,16 +284,16 @@ impl RateLimitLayer {
         self
     }
 
-    /// How often the limiter did not answer: each was refused, let in, or counted here, as [`OnOutage`] says.
+    /// How often the limiter did not answer: each was refused, let in, or counted here, as [`OutagePolicy`] says.
     #[must_use]
-    pub fn outages(&self) -> u64 {
+    pub fn outage_count(&self) -> u64 {
         self.shared_counter().outages.load(Ordering::Relaxed)
     }
 
     fn style(mut self, name: &'static str, change: impl FnOnce(&mut Style)) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => change(&mut facts.style),
-            Kind::Failures(_) => self.misplaced(name, "by_plan, by_address and by"),
+            Kind::Failures(_) => self.misplaced(name, "by_plan, by_address and by_bucket"),
         }
         self
     }
@@ -348,7 +347,7 @@ impl RateLimitLayer {
     pub(crate) fn guard_in_stack(&self, limit: &TimeLimit, passes_preflights: bool) -> Arc<dyn Guard> {
         let _ = self.shared_counter().clock.set(limit.clock().clone());
         let mut layer = self.clone();
-        layer.counter().answer_within.get_or_insert(limit.after());
+        layer.counter().decision_timeout.get_or_insert(limit.after());
         match &layer.0 {
             Kind::Limit(facts) => Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts.clone() }))),
             Kind::Failures(facts) => {
@@ -380,7 +379,7 @@ impl fmt::Debug for RateLimitLayer {
             Kind::Limit(guard::Facts { whose, .. }) => match whose {
                 Whose::Plan { .. } => "by_plan",
                 Whose::Address { .. } => "by_address",
-                Whose::Own { .. } => "by",
+                Whose::Own { .. } => "by_bucket",
                 Whose::Nobody => "faulty",
             },
             Kind::Failures(_) => "failures",

@@ -23,9 +23,9 @@
 //! | it costs more than ever fits | 400 `REQUEST_TOO_COSTLY` | nothing |
 //! | it is refused further in, 401 or 403 by a kind of this crate, or 429 by another limit | that | nothing: it is given back, but to an address, and not for a wrong password |
 //! | the client goes away | | its cost: it may have been done |
-//! | a preflight that the authentication passes without reading a credential ([`pass_preflight`](crate::AuthLayer::pass_preflight)) | that of the CORS layer | nothing |
+//! | a preflight that the authentication passes without reading a credential ([`allow_preflight`](crate::AuthLayer::allow_preflight)) | that of the CORS layer | nothing |
 //! | any other OPTIONS | as any request | as any request |
-//! | the limiter gives an error, or no answer in [time](RateLimitLayer::answer_within) | what [`OnOutage`] says: 503 by default | unknown |
+//! | the limiter gives an error, or no answer in [time](RateLimitLayer::decision_timeout) | what [`OutagePolicy`] says: 503 by default | unknown |
 //! | a WebSocket, a stream, a gRPC call | | once, when it begins |
 //!
 //! `Limit` is how many fit at once, `Remaining` never exceeds it, and `Reset` is when the bucket is full again, in seconds
@@ -47,7 +47,7 @@
 //! | no credential, a store that does not answer, a client that goes away during a look-up of a good key | 401, 503 | nothing |
 //! | the address has spent its budget | 429 with `Retry-After`, before a store is asked or a signature checked; a key in memory and a remembered token pass | nothing |
 //! | the credential has spent its budget | 429 instead of its next 401 or 403; its good requests pass | nothing |
-//! | more than [256](crate::RateLimitLayer::in_flight) look-ups from one address are under way | 429 with `Retry-After: 1` | nothing |
+//! | more than [256](crate::RateLimitLayer::max_in_flight) look-ups from one address are under way | 429 with `Retry-After: 1` | nothing |
 //!
 //! **In a stack the budget charges a handler's 401 and never refuses the handler's route**, because it is asked only where a
 //! credential is looked up. Wrong one-time codes and passwords need a clone of the layer on their route:
@@ -72,8 +72,8 @@
 //! # Who counts
 //!
 //! Nobody is counted by a credential that was not proved: a stranger who knows a key's id cannot spend its limit, and random
-//! keys make no buckets. Before it is known who is calling, there is the address alone; [`ClientIp`] has to be told what
-//! stands in front of the service, and which networks ([`exempt`](ClientIp::exempt)) are not counted: health checks, an
+//! keys make no buckets. Before it is known who is calling, there is the address alone; [`ClientIp`](crate::ClientIp) has to be told what
+//! stands in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are not counted: health checks, an
 //! office.
 //!
 //! # When not to use it
@@ -82,19 +82,15 @@
 //! let three times as much through, unless they share a [`Limiter`](crate::Limiter).
 
 mod carried;
-mod client_ip;
 mod counter;
 mod failures;
-mod forwarded;
 mod guard;
 mod headers;
 mod layer;
-mod networks;
 mod plans;
 
 pub use self::{
-    client_ip::ClientIp,
-    counter::OnOutage,
+    counter::OutagePolicy,
     guard::Partition,
     layer::RateLimitLayer,
     plans::{Plan, Plans, PlansBuilder},

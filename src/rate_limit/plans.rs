@@ -14,7 +14,7 @@ use http::HeaderValue;
 use super::headers;
 use crate::{
     AuthMethod, ConfigError, Principal, Quota,
-    limit::{Bucket, Limits},
+    limit::{BucketKey, Limits},
 };
 
 /// Which limits stand for a plan: by its name, and where they differ, by how the caller was authenticated and by the class
@@ -25,8 +25,8 @@ use crate::{
 ///
 /// let plans = Plans::new()
 ///     .plan("standard", [Quota::per_minute(100), Quota::per_day(10_000)])
-///     .plan(Plan::of("standard").method(AuthMethod::Token), [Quota::per_minute(300)])
-///     .plan(Plan::of("standard").class("uploads"), [Quota::per_hour(20)])
+///     .plan(Plan::new("standard").method(AuthMethod::Token), [Quota::per_minute(300)])
+///     .plan(Plan::new("standard").class("uploads"), [Quota::per_hour(20)])
 ///     .fallback("standard")
 ///     .build()?;
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -40,7 +40,7 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of this name.
-    pub fn of(name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), method: None, class: None }
     }
 
@@ -59,7 +59,7 @@ impl Plan {
 
 impl<T: Into<Cow<'static, str>>> From<T> for Plan {
     fn from(name: T) -> Self {
-        Self::of(name)
+        Self::new(name)
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) struct Row {
     class: Option<Cow<'static, str>>,
     pub(super) limits: Limits,
     /// What tells the buckets of a class from others: the plan's name does not, so that another plan refills nothing.
-    pub(super) scope: Bucket,
+    pub(super) scope: BucketKey,
     pub(super) told: Arc<Told>,
 }
 
@@ -138,7 +138,7 @@ impl Plans {
 
     /// How often the fallback stood in for a plan that a record names and that there is not: each is a record to mend.
     #[must_use]
-    pub fn unknown(&self) -> u64 {
+    pub fn unknown_plan_count(&self) -> u64 {
         self.0.unknown.load(Ordering::Relaxed)
     }
 
@@ -267,11 +267,11 @@ impl PlansBuilder {
     }
 }
 
-fn scope(class: Option<&str>) -> Bucket {
-    Bucket::of(["plan"].into_iter().chain(class))
+fn scope(class: Option<&str>) -> BucketKey {
+    BucketKey::new(["plan"].into_iter().chain(class))
 }
 
 /// The scope of those who have limits of their own.
-pub(super) fn own_scope() -> Bucket {
+pub(super) fn own_scope() -> BucketKey {
     scope(None)
 }

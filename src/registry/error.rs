@@ -7,18 +7,18 @@ use crate::{ConfigError, Rejection, json::FieldViolation};
 /// Why something could not be done with a key. Handlers answer it with `?`: it becomes a [`Rejection`].
 ///
 /// ```
-/// use tower_auth::{KeyError, Rejection};
+/// use tower_auth::{RegistryError, Rejection};
 ///
-/// let refusal = Rejection::from(KeyError::NotFound);
+/// let refusal = Rejection::from(RegistryError::NotFound);
 /// assert_eq!((refusal.status().as_u16(), refusal.code()), (404, Some("API_KEY_NOT_FOUND")));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum RegistryError {
     /// There is no key with this id: 404.
     NotFound,
     /// The id or the secret belongs to a key already: 409.
-    Taken,
+    AlreadyExists,
     /// The key is revoked, which is for good: 409.
     Revoked,
     /// The key has expired: 409. Create another.
@@ -39,11 +39,11 @@ pub enum KeyError {
     Unavailable(ConfigError),
 }
 
-impl fmt::Display for KeyError {
+impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => f.write_str("there is no key with this id"),
-            Self::Taken => f.write_str("the id or the secret belongs to a key already"),
+            Self::AlreadyExists => f.write_str("the id or the secret belongs to a key already"),
             Self::Revoked => f.write_str("the key is revoked, which is for good"),
             Self::Expired => f.write_str("the key has expired"),
             Self::Rotated { successor } => write!(f, "the key has been rotated already, into {successor}"),
@@ -53,24 +53,26 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl Error for KeyError {}
+impl Error for RegistryError {}
 
-impl From<KeyError> for Rejection {
-    fn from(error: KeyError) -> Self {
+impl From<RegistryError> for Rejection {
+    fn from(error: RegistryError) -> Self {
         let conflict =
             |code: &'static str, message: &'static str| Self::custom(StatusCode::CONFLICT, code).message(message);
         match error {
-            KeyError::NotFound => {
+            RegistryError::NotFound => {
                 Self::custom(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND").message("There is no such API key.")
             }
-            KeyError::Taken => conflict("API_KEY_EXISTS", "There is such an API key already."),
-            KeyError::Revoked => conflict("API_KEY_REVOKED", "This API key is revoked, which cannot be undone."),
-            KeyError::Expired => conflict("API_KEY_EXPIRED", "This API key has expired. Please create another one."),
-            KeyError::Rotated { successor } => {
+            RegistryError::AlreadyExists => conflict("API_KEY_EXISTS", "There is such an API key already."),
+            RegistryError::Revoked => conflict("API_KEY_REVOKED", "This API key is revoked, which cannot be undone."),
+            RegistryError::Expired => {
+                conflict("API_KEY_EXPIRED", "This API key has expired. Please create another one.")
+            }
+            RegistryError::Rotated { successor } => {
                 conflict("API_KEY_ROTATED", "This API key has been rotated already.").detail("successor", successor)
             }
-            KeyError::Invalid { field, reason } => Self::invalid_fields([FieldViolation::new(field, reason)]),
-            KeyError::Unavailable(error) => Self::unavailable(error),
+            RegistryError::Invalid { field, reason } => Self::invalid_fields([FieldViolation::new(field, reason)]),
+            RegistryError::Unavailable(error) => Self::unavailable(error),
         }
     }
 }

@@ -166,7 +166,7 @@ impl KeyFilter {
 
     /// Whether this is one of them.
     #[must_use]
-    pub fn has(&self, key: &KeyInfo) -> bool {
+    pub fn matches(&self, key: &KeyInfo) -> bool {
         let who = key.principal();
         self.account.as_deref().is_none_or(|account| who.account() == Some(account))
             && self.organization.as_deref().is_none_or(|organization| who.is_member_of(organization))

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    error::KeyError,
+    error::RegistryError,
     info::{IssuedKey, KeyFilter, KeyInfo},
-    new_key::{KeyChange, NewKey, end_of},
+    new_key::{KeyUpdate, NewKey, end_of},
 };
 use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Secret, key::Fingerprint};
 
@@ -46,7 +46,7 @@ struct Entry {
 #[expect(clippy::unused_async, reason = "on a database there is something to wait for")]
 impl KeyRegistry {
     /// A registry of keys in this store, minted and digested by this scheme: those that the layer has. Keys that were put into
-    /// the store otherwise are none of its keys until they are [adopted](Self::adopt); what the store has revoked stays revoked.
+    /// the store otherwise are none of its keys until they are [imported](Self::import); what the store has revoked stays revoked.
     #[must_use]
     pub fn new(scheme: KeyScheme, store: MemoryKeyStore) -> Self {
         Self::with_clock(scheme, store, Clock::system())
@@ -62,10 +62,10 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When the name is empty or too long, the end is in the past, the id is taken, or no random bytes can be had.
-    pub async fn create(&self, actor: &Principal, new: NewKey) -> Result<IssuedKey, KeyError> {
+    pub async fn create(&self, actor: &Principal, new: NewKey) -> Result<IssuedKey, RegistryError> {
         let now = self.0.clock.now();
         let record = new.record(random_id()?, now)?;
-        let secret = self.mint()?;
+        let secret = self.generate()?;
         let lifetime = record.end().and_then(|end| end.duration_since(now).ok());
         let key = self.add(actor, new.name, &secret, record, lifetime)?;
         Ok(IssuedKey { secret, key })
@@ -75,13 +75,13 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When the secret has not the format of the scheme, or the secret or the id is taken.
-    pub async fn adopt(
+    pub async fn import(
         &self,
         actor: &Principal,
         name: impl Into<String> + Send,
         secret: &Secret,
         record: KeyRecord,
-    ) -> Result<KeyInfo, KeyError> {
+    ) -> Result<KeyInfo, RegistryError> {
         self.add(actor, name.into(), secret, record, None)
     }
 
@@ -89,7 +89,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn get(&self, _actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn get(&self, _actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         Ok(self.book().find(id)?.info.clone())
     }
 
@@ -97,24 +97,24 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// None today; a registry on a database has some.
-    pub async fn list(&self, _actor: &Principal, filter: &KeyFilter) -> Result<Vec<KeyInfo>, KeyError> {
+    pub async fn list(&self, _actor: &Principal, filter: &KeyFilter) -> Result<Vec<KeyInfo>, RegistryError> {
         let book = self.book();
         let entries = book.order.iter().filter_map(|id| book.keys.get(id)).filter(|entry| !entry.info.deleted);
-        Ok(entries.map(|entry| &entry.info).filter(|key| filter.has(key)).cloned().collect())
+        Ok(entries.map(|entry| &entry.info).filter(|key| filter.matches(key)).cloned().collect())
     }
 
     /// Changes what a key is called and what it may do, for the very next request.
     ///
     /// # Errors
     /// When there is none, it is revoked, the change cannot be, or it would put off the end of a key that was rotated.
-    pub async fn change(&self, actor: &Principal, id: &str, change: KeyChange) -> Result<KeyInfo, KeyError> {
+    pub async fn update(&self, actor: &Principal, id: &str, change: KeyUpdate) -> Result<KeyInfo, RegistryError> {
         let now = self.0.clock.now();
         self.alter(actor, "changed", id, |entry| {
             let (name, record) = change.apply(&entry.info.name, entry.info.record.clone(), now)?;
             if record.end() != entry.info.record.end() {
                 // Whoever was rotated has an end that is not to be put off.
                 if let Some(successor) = &entry.info.successor {
-                    return Err(KeyError::Rotated { successor: successor.clone() });
+                    return Err(RegistryError::Rotated { successor: successor.clone() });
                 }
                 entry.lifetime = record.end().and_then(|end| end.duration_since(entry.info.created_at).ok());
             }
@@ -127,7 +127,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, or it is revoked.
-    pub async fn pause(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn pause(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "paused", id, |active, _| (active, true))
     }
 
@@ -135,7 +135,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, or it is revoked.
-    pub async fn resume(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn resume(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "resumed", id, |active, _| (active, false))
     }
 
@@ -143,7 +143,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, or it is revoked.
-    pub async fn deactivate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn deactivate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "deactivated", id, |_, paused| (false, paused))
     }
 
@@ -151,7 +151,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, or it is revoked.
-    pub async fn activate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn activate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "activated", id, |_, paused| (true, paused))
     }
 
@@ -159,7 +159,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn revoke(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn revoke(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.end(actor, "revoked", id, false)
     }
 
@@ -167,7 +167,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn delete(&self, actor: &Principal, id: &str) -> Result<KeyInfo, KeyError> {
+    pub async fn delete(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.end(actor, "deleted", id, true)
     }
 
@@ -176,7 +176,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
-    pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, KeyError> {
+    pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "replaced", id, None)
     }
 
@@ -185,7 +185,7 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
-    pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, KeyError> {
+    pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "rotated", id, Some(overlap).filter(|overlap| !overlap.is_zero()))
     }
 }
@@ -198,12 +198,12 @@ impl KeyRegistry {
         secret: &Secret,
         record: KeyRecord,
         lifetime: Option<Duration>,
-    ) -> Result<KeyInfo, KeyError> {
+    ) -> Result<KeyInfo, RegistryError> {
         let now = self.0.clock.now();
         let (fingerprint, record) = self.fingerprint(secret, record)?;
         let mut book = self.book();
         if self.0.store.has_revoked(&fingerprint) {
-            return Err(KeyError::Revoked);
+            return Err(RegistryError::Revoked);
         }
         book.refuse_taken(record.id(), &fingerprint)?;
         let state = record.current_state();
@@ -230,18 +230,18 @@ impl KeyRegistry {
         what: &'static str,
         id: &str,
         overlap: Option<Duration>,
-    ) -> Result<IssuedKey, KeyError> {
-        let (now, secret, new_id) = (self.0.clock.now(), self.mint()?, random_id()?);
+    ) -> Result<IssuedKey, RegistryError> {
+        let (now, secret, new_id) = (self.0.clock.now(), self.generate()?, random_id()?);
         let mut book = self.book();
         let mut old = book.find(id)?.clone();
         if old.info.record.is_revoked() || self.0.store.has_revoked(&old.fingerprint) {
-            return Err(KeyError::Revoked);
+            return Err(RegistryError::Revoked);
         }
         if let Some(successor) = &old.info.successor {
-            return Err(KeyError::Rotated { successor: successor.clone() });
+            return Err(RegistryError::Rotated { successor: successor.clone() });
         }
         if old.info.record.end().is_some_and(|end| end <= now) {
-            return Err(KeyError::Expired);
+            return Err(RegistryError::Expired);
         }
         let mut record = old.info.record.successor(&new_id);
         // Of a key that was adopted nobody knows how long it was to be good: its successor has its end.
@@ -288,7 +288,7 @@ impl KeyRegistry {
         Ok(IssuedKey { secret, key })
     }
 
-    fn end(&self, actor: &Principal, what: &'static str, id: &str, delete: bool) -> Result<KeyInfo, KeyError> {
+    fn end(&self, actor: &Principal, what: &'static str, id: &str, delete: bool) -> Result<KeyInfo, RegistryError> {
         let mut book = self.book();
         let entry = book.find_mut(id)?;
         entry.info.record = entry.info.record.clone().state(KeyState::Revoked);
@@ -304,7 +304,7 @@ impl KeyRegistry {
         what: &'static str,
         id: &str,
         change: impl FnOnce(bool, bool) -> (bool, bool),
-    ) -> Result<KeyInfo, KeyError> {
+    ) -> Result<KeyInfo, RegistryError> {
         self.alter(actor, what, id, |entry| {
             let (active, paused) = change(entry.info.active, entry.info.paused);
             entry.info = entry.info.clone().with_flags(active, paused);
@@ -318,12 +318,12 @@ impl KeyRegistry {
         actor: &Principal,
         what: &'static str,
         id: &str,
-        change: impl FnOnce(&mut Entry) -> Result<(), KeyError>,
-    ) -> Result<KeyInfo, KeyError> {
+        change: impl FnOnce(&mut Entry) -> Result<(), RegistryError>,
+    ) -> Result<KeyInfo, RegistryError> {
         let mut book = self.book();
         let entry = book.find_mut(id)?;
         if entry.info.record.is_revoked() || self.0.store.has_revoked(&entry.fingerprint) {
-            return Err(KeyError::Revoked);
+            return Err(RegistryError::Revoked);
         }
         let mut changed = entry.clone();
         change(&mut changed)?;
@@ -333,13 +333,13 @@ impl KeyRegistry {
         Ok(entry.info.clone())
     }
 
-    fn mint(&self) -> Result<Secret, KeyError> {
-        self.0.scheme.mint().map_err(KeyError::Unavailable)
+    fn generate(&self) -> Result<Secret, RegistryError> {
+        self.0.scheme.generate().map_err(RegistryError::Unavailable)
     }
 
     /// By what the store finds a key, and the record with the few characters by which people do.
-    fn fingerprint(&self, secret: &Secret, record: KeyRecord) -> Result<(Fingerprint, KeyRecord), KeyError> {
-        let wrong = KeyError::Invalid { field: "/key", reason: "has not the format of the scheme" };
+    fn fingerprint(&self, secret: &Secret, record: KeyRecord) -> Result<(Fingerprint, KeyRecord), RegistryError> {
+        let wrong = RegistryError::Invalid { field: "/key", reason: "has not the format of the scheme" };
         let digests = self.0.scheme.digests(secret.expose().as_bytes()).ok_or(wrong)?;
         Ok((*digests.fingerprint(), record.hint(self.0.scheme.format().hint(secret.expose()))))
     }
@@ -351,17 +351,17 @@ impl KeyRegistry {
 }
 
 impl Book {
-    fn find(&self, id: &str) -> Result<&Entry, KeyError> {
-        self.keys.get(id).ok_or(KeyError::NotFound)
+    fn find(&self, id: &str) -> Result<&Entry, RegistryError> {
+        self.keys.get(id).ok_or(RegistryError::NotFound)
     }
 
-    fn find_mut(&mut self, id: &str) -> Result<&mut Entry, KeyError> {
-        self.keys.get_mut(id).ok_or(KeyError::NotFound)
+    fn find_mut(&mut self, id: &str) -> Result<&mut Entry, RegistryError> {
+        self.keys.get_mut(id).ok_or(RegistryError::NotFound)
     }
 
-    fn refuse_taken(&self, id: &str, fingerprint: &Fingerprint) -> Result<(), KeyError> {
+    fn refuse_taken(&self, id: &str, fingerprint: &Fingerprint) -> Result<(), RegistryError> {
         let taken = self.keys.contains_key(id) || self.fingerprints.contains(fingerprint);
-        if taken { Err(KeyError::Taken) } else { Ok(()) }
+        if taken { Err(RegistryError::AlreadyExists) } else { Ok(()) }
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -373,9 +373,9 @@ impl Book {
     }
 }
 
-fn random_id() -> Result<String, KeyError> {
-    let format = KeyFormat::prefixed("key", 22).map_err(KeyError::Unavailable)?;
-    Ok(KeyScheme::sha256(format).mint().map_err(KeyError::Unavailable)?.expose().to_owned())
+fn random_id() -> Result<String, RegistryError> {
+    let format = KeyFormat::prefixed("key", 22).map_err(RegistryError::Unavailable)?;
+    Ok(KeyScheme::sha256(format).generate().map_err(RegistryError::Unavailable)?.expose().to_owned())
 }
 
 /// Who did what to which key.

@@ -5,7 +5,7 @@
 //! use tower_auth::*;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+//! let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?), MemoryKeyStore::new());
 //! let keys = KeyRegistry::new(scheme.clone(), store.clone()); // one scheme for both: what is minted here is read there
 //! let layer = ApiKeyLayer::new(scheme, store);
 //!
@@ -16,13 +16,13 @@
 //!
 //! let successor = keys.rotate(&admin, issued.key.id(), Duration::from_secs(3_600)).await?; // both are good for an hour
 //! keys.revoke(&admin, successor.key.id()).await?; // for the very next request, and for good
-//! # Ok::<_, KeyError>(())
+//! # Ok::<_, BoxError>(())
 //! # }).unwrap();
 //! ```
 //!
 //! | call | what becomes of the key | can be undone |
 //! |---|---|---|
-//! | [`create`](KeyRegistry::create), [`adopt`](KeyRegistry::adopt) | it is good at once | |
+//! | [`create`](KeyRegistry::create), [`import`](KeyRegistry::import) | it is good at once | |
 //! | [`pause`](KeyRegistry::pause), [`deactivate`](KeyRegistry::deactivate) | it is refused at once | [`resume`](KeyRegistry::resume), [`activate`](KeyRegistry::activate) |
 //! | [`rotate`](KeyRegistry::rotate) | it is good until exactly now + overlap, and not past its own end; its successor is good at once | no |
 //! | [`replace`](KeyRegistry::replace) | it is revoked, and its successor is good, in one step | no |
@@ -46,8 +46,8 @@ mod key_registry;
 mod new_key;
 
 pub use self::{
-    error::KeyError,
+    error::RegistryError,
     info::{IssuedKey, KeyFilter, KeyInfo},
     key_registry::KeyRegistry,
-    new_key::{KeyChange, NewKey},
+    new_key::{KeyUpdate, NewKey},
 };

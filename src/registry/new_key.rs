@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use super::error::KeyError;
+use super::error::RegistryError;
 use crate::{KeyRecord, limit::Limits};
 
 /// What a new key is to be. Setters replace what was set before.
@@ -36,7 +36,7 @@ enum End {
 }
 
 impl End {
-    fn of(self, record: KeyRecord, now: SystemTime) -> Result<KeyRecord, KeyError> {
+    fn of(self, record: KeyRecord, now: SystemTime) -> Result<KeyRecord, RegistryError> {
         Ok(match self {
             Self::Never => record.without_end(),
             Self::In(lifetime) => record.expires_at(end_of(now, lifetime)?),
@@ -105,17 +105,17 @@ impl NewKey {
     }
 
     /// The record of such a key, from now on.
-    pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, KeyError> {
+    pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, RegistryError> {
         check_name(&self.name)?;
         check_scopes(&self.scopes)?;
         if self.account.trim().is_empty() {
-            return Err(KeyError::Invalid { field: "/account", reason: "must not be empty" });
+            return Err(RegistryError::Invalid { field: "/account", reason: "must not be empty" });
         }
         if self.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
-            return Err(KeyError::Invalid { field: "/id", reason: "must not be empty" });
+            return Err(RegistryError::Invalid { field: "/id", reason: "must not be empty" });
         }
         if self.subject.as_ref().is_some_and(|subject| subject.trim().is_empty()) {
-            return Err(KeyError::Invalid { field: "/subject", reason: "must not be empty" });
+            return Err(RegistryError::Invalid { field: "/subject", reason: "must not be empty" });
         }
         let mut record = KeyRecord::new(self.id.clone().unwrap_or(random_id), self.account.clone())
             .organizations(self.organizations.clone())
@@ -137,20 +137,20 @@ impl NewKey {
 /// What is to be changed about a key; what is not set stays.
 ///
 /// ```
-/// use tower_auth::registry::KeyChange;
+/// use tower_auth::registry::KeyUpdate;
 ///
-/// let change = KeyChange::new().name("ci of the website").scopes(["read", "write"]);
+/// let change = KeyUpdate::new().name("ci of the website").scopes(["read", "write"]);
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing is changed until a registry is told to"]
-pub struct KeyChange {
+pub struct KeyUpdate {
     name: Option<String>,
     scopes: Option<Vec<String>>,
     plan: Option<String>,
     end: Option<End>,
 }
 
-impl KeyChange {
+impl KeyUpdate {
     /// Changes nothing.
     pub fn new() -> Self {
         Self::default()
@@ -182,7 +182,7 @@ impl KeyChange {
         name: &str,
         mut record: KeyRecord,
         now: SystemTime,
-    ) -> Result<(String, KeyRecord), KeyError> {
+    ) -> Result<(String, KeyRecord), RegistryError> {
         if let Some(scopes) = self.scopes {
             check_scopes(&scopes)?;
             record = record.scopes(scopes);
@@ -199,8 +199,8 @@ impl KeyChange {
     }
 }
 
-fn check_name(name: &str) -> Result<(), KeyError> {
-    let wrong = |reason| Err(KeyError::Invalid { field: "/name", reason });
+fn check_name(name: &str) -> Result<(), RegistryError> {
+    let wrong = |reason| Err(RegistryError::Invalid { field: "/name", reason });
     if name.trim().is_empty() {
         return wrong("must not be empty");
     }
@@ -213,12 +213,12 @@ fn check_name(name: &str) -> Result<(), KeyError> {
 /// More are none that anybody grants.
 const MOST_SCOPES: usize = 100;
 
-fn check_scopes(scopes: &[String]) -> Result<(), KeyError> {
+fn check_scopes(scopes: &[String]) -> Result<(), RegistryError> {
     let wrong = |scope: &String| {
         scope.is_empty() || scope.len() > LONGEST_NAME || scope.chars().any(|c| c.is_control() || c == ' ')
     };
     if scopes.len() > MOST_SCOPES || scopes.iter().any(wrong) {
-        return Err(KeyError::Invalid {
+        return Err(RegistryError::Invalid {
             field: "/scopes",
             reason: "must be at most 100, each a word of at most 200 bytes",
         });
@@ -226,13 +226,18 @@ fn check_scopes(scopes: &[String]) -> Result<(), KeyError> {
     Ok(())
 }
 
-pub(super) fn end_of(now: SystemTime, lifetime: Duration) -> Result<SystemTime, KeyError> {
-    let end = now.checked_add(lifetime).ok_or(KeyError::Invalid { field: "/expires_at", reason: "is too far away" })?;
+pub(super) fn end_of(now: SystemTime, lifetime: Duration) -> Result<SystemTime, RegistryError> {
+    let end =
+        now.checked_add(lifetime).ok_or(RegistryError::Invalid { field: "/expires_at", reason: "is too far away" })?;
     in_future(end, now)
 }
 
-fn in_future(end: SystemTime, now: SystemTime) -> Result<SystemTime, KeyError> {
-    if end > now { Ok(end) } else { Err(KeyError::Invalid { field: "/expires_at", reason: "must be in the future" }) }
+fn in_future(end: SystemTime, now: SystemTime) -> Result<SystemTime, RegistryError> {
+    if end > now {
+        Ok(end)
+    } else {
+        Err(RegistryError::Invalid { field: "/expires_at", reason: "must be in the future" })
+    }
 }
 
 fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {

@@ -11,6 +11,7 @@
 mod carried;
 mod detail;
 mod found;
+mod from_json;
 mod kind;
 mod limited;
 mod private;

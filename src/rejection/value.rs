@@ -3,10 +3,7 @@ use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{Detail, RejectionKind};
-use crate::{
-    BoxError, Principal, challenge,
-    json::{FieldViolation, JsonError},
-};
+use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 
 /// Why a request was refused: a kind, public details, and a private cause that no client sees.
 ///
@@ -219,12 +216,12 @@ impl Rejection {
     /// instead of everybody at the holder's address.
     ///
     /// ```
-    /// use tower_auth::{Authenticated, Principal, Rejection, RejectionKind};
+    /// use tower_auth::{AuthOutcome, Principal, Rejection, RejectionKind};
     ///
-    /// let expired = Rejection::new(RejectionKind::ExpiredKey).about(Principal::builder("alice").build());
-    /// let found = Authenticated::Rejected(expired);
+    /// let expired = Rejection::new(RejectionKind::ExpiredKey).with_principal(Principal::builder("alice").build());
+    /// let found = AuthOutcome::Rejected(expired);
     /// ```
-    pub fn about(self, principal: Principal) -> Self {
+    pub fn with_principal(self, principal: Principal) -> Self {
         self.set(|facts| facts.principal = Some(principal))
     }
 
@@ -356,21 +353,6 @@ pub(super) fn whole_seconds(wait: Duration) -> u64 {
 impl From<RejectionKind> for Rejection {
     fn from(kind: RejectionKind) -> Self {
         Self::new(kind)
-    }
-}
-
-/// 400 for what is no JSON, with line and column; 422 for another shape, with the fields; 500 for a type that cannot be
-/// read strictly.
-impl From<JsonError> for Rejection {
-    fn from(error: JsonError) -> Self {
-        match error {
-            JsonError::Syntax(error) => Self::new(RejectionKind::InvalidJson)
-                .detail("line", error.line())
-                .detail("column", error.column())
-                .detail("reason", error.reason()),
-            JsonError::Fields(fields) => Self::invalid_fields(fields),
-            JsonError::Type(_) => Self::internal(error),
-        }
     }
 }
 

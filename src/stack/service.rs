@@ -20,19 +20,19 @@ use crate::{
 ///
 /// ```
 /// use tower::{Layer, service_fn};
-/// use tower_auth::{AuthStack, stack::Stacked};
+/// use tower_auth::{AuthStack, stack::AuthStackService};
 ///
-/// fn mount<S>(stack: &AuthStack, inner: S) -> Stacked<S> {
+/// fn mount<S>(stack: &AuthStack, inner: S) -> AuthStackService<S> {
 ///     stack.layer(inner)
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stacked<S> {
+pub struct AuthStackService<S> {
     pub(super) gate: Gate<S>,
     pub(super) settings: Arc<Settings>,
 }
 
-impl<S, B, R> Service<Request<B>> for Stacked<S>
+impl<S, B, R> Service<Request<B>> for AuthStackService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     R: Body,

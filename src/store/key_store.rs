@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
 use super::KeyRecord;
-use crate::{Answer, BoxError, KeyDigests};
+use crate::{BoxError, KeyDigests, MaybeReady};
 
-/// What a store answers: ready now ([`Answer::ready`]), or a boxed future ([`Answer::boxed`]).
+/// What a store answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
 /// use tower_auth::{KeyRecord, StoreFuture};
 ///
 /// let nothing: StoreFuture<Option<KeyRecord>> = StoreFuture::ready(Ok(None));
 /// ```
-pub type StoreFuture<T> = Answer<Result<T, BoxError>>;
+pub type StoreFuture<T> = MaybeReady<Result<T, BoxError>>;
 
 /// Whatever knows keys: a table, a service, a map in memory.
 ///
@@ -37,7 +37,7 @@ pub trait KeyStore: Send + Sync + 'static {
     ///
     /// The future must own what it needs: clone the pool and the digests into it. It may be dropped at any await. It is
     /// dropped, and the request is refused with 503, when it takes longer than
-    /// [`AuthLayer::answer_within`](crate::AuthLayer::answer_within), 5 s by default.
+    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default.
     ///
     /// # Errors
     /// Anything that kept the store from answering: the request is refused with 503 and the cause is logged.

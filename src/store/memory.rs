@@ -19,7 +19,7 @@ use crate::{
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
 ///
-/// let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+/// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
 /// let store = MemoryKeyStore::new();
 /// let key = store.create(&scheme, KeyRecord::new("key_1", "acme").scopes(["read"]))?;
 /// assert_eq!(key.expose().len(), 43);
@@ -92,7 +92,7 @@ impl MemoryKeyStore {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn create(&self, scheme: &KeyScheme, record: KeyRecord) -> Result<Secret, ConfigError> {
-        let key = scheme.mint()?;
+        let key = scheme.generate()?;
         self.insert(scheme, key.expose(), record)?;
         Ok(key)
     }

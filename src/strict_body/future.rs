@@ -19,9 +19,10 @@ use super::{
     valid::ValidBody,
 };
 use crate::{
-    BoxError, Rejection, gate,
+    BoxError, Rejection,
+    context::validated::ValidatedBytes,
+    gate,
     json::{self, JsonLimits},
-    validated::ValidatedBytes,
 };
 
 pin_project! {

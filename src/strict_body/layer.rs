@@ -21,7 +21,7 @@ use crate::{ConfigError, json};
 ///     tags: Option<Vec<String>>,
 /// }
 ///
-/// let layer = StrictBodyLayer::<Echo>::new()?.limits(BodyLimits::new().bytes(64 << 10));
+/// let layer = StrictBodyLayer::<Echo>::new()?.limits(BodyLimits::new().max_bytes(64 << 10));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[must_use = "a layer does nothing until it is mounted"]
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned> StrictBodyLayer<T> {
     }
 
     /// A body whose media type is not JSON passes untouched and unread. One without a media type does not.
-    pub fn pass_other_media_types(self) -> Self {
+    pub fn allow_other_media_types(self) -> Self {
         Self { governed: Governed { json_only: true, ..self.governed }, ..self }
     }
 }

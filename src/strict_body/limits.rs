@@ -12,10 +12,10 @@ use crate::json::JsonLimits;
 /// use tower_auth::{BodyLimits, StrictBodyLayer, json::JsonLimits};
 ///
 /// let limits = BodyLimits::new()
-///     .bytes(64 << 10)
-///     .deadline(Duration::from_secs(5))
-///     .under_way(16 << 20)
-///     .json(JsonLimits::new().depth(8));
+///     .max_bytes(64 << 10)
+///     .read_timeout(Duration::from_secs(5))
+///     .max_in_flight_bytes(16 << 20)
+///     .json(JsonLimits::new().max_depth(8));
 /// let names = StrictBodyLayer::<Vec<String>>::new()?.limits(limits.clone());
 /// let numbers = StrictBodyLayer::<Vec<u64>>::new()?.limits(limits);
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -28,7 +28,7 @@ use crate::json::JsonLimits;
 /// use axum::{Extension, Router};
 /// use tower_auth::BodyLimits;
 ///
-/// let app = Router::<()>::new().layer(Extension(BodyLimits::new().bytes(64 << 10)));
+/// let app = Router::<()>::new().layer(Extension(BodyLimits::new().max_bytes(64 << 10)));
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "limits hold where they are handed over"]
@@ -52,19 +52,19 @@ impl BodyLimits {
 
     /// How many bytes a body may have; more is 413. Of a body whose coding was taken off further out, the bytes that came
     /// of it.
-    pub fn bytes(self, most: usize) -> Self {
+    pub fn max_bytes(self, most: usize) -> Self {
         Self { bytes: most, ..self }
     }
 
     /// How long a whole body may take to arrive; longer is 408.
-    pub fn deadline(self, deadline: Duration) -> Self {
+    pub fn read_timeout(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// How many bytes all bodies that are still arriving may hold together, here and in all clones made from now on;
     /// a body that would need more is 503. A body that is alone may always arrive, whatever its size, and one that has
     /// arrived is no longer counted. Nor is what the host holds of a connection, and what a handler makes of a body.
-    pub fn under_way(self, most: usize) -> Self {
+    pub fn max_in_flight_bytes(self, most: usize) -> Self {
         Self { budget: Budget::new(most), ..self }
     }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 
-use crate::{Rejection, RejectionKind, challenge::is_token};
+use crate::{Rejection, RejectionKind, base::challenge::is_token};
 
 /// What `Content-Type` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

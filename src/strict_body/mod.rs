@@ -62,7 +62,7 @@
 //! A request whose head says that it has no body passes, whatever else the head says of one, if its method is one that
 //! usually has none (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`) or the layer is
 //! [`optional`](StrictBodyLayer::optional); with a body it is checked. A body whose media type the layer was not told to
-//! govern passes only under [`pass_other_media_types`](StrictBodyLayer::pass_other_media_types).
+//! govern passes only under [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types).
 //!
 //! # Where it stands
 //!

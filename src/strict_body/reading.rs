@@ -19,7 +19,7 @@ use super::{
     head::{Empty, too_large},
     limits::BodyLimits,
 };
-use crate::{BoxError, Rejection, RejectionKind, timer::Sleep};
+use crate::{BoxError, Rejection, RejectionKind, base::timer::Sleep};
 
 pin_project! {
     /// A body that is being read.
@@ -161,7 +161,9 @@ impl<B: Body> Reading<B> {
 
 /// 503: others have to be done first.
 fn no_room() -> Rejection {
-    Rejection::unavailable("the bodies that are arriving hold all the bytes that BodyLimits::under_way allows them")
+    Rejection::unavailable(
+        "the bodies that are arriving hold all the bytes that BodyLimits::max_in_flight_bytes allows them",
+    )
 }
 
 /// The body broke off, or a layer further out has cut it.

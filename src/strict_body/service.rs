@@ -17,7 +17,7 @@ use super::{
     reading::Reading,
     replay::ReplayBody,
 };
-use crate::{BoxError, validated::ValidatedBytes};
+use crate::{BoxError, context::validated::ValidatedBytes};
 
 /// The service of a [`StrictBodyLayer`](crate::StrictBodyLayer); named only where a type has to be written out.
 ///

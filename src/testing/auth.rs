@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Anonymous, AuthFuture, Authenticated, Authenticator, Principal, RequestHead, identity::Identity};
+use crate::{Anonymous, AuthFuture, AuthOutcome, Authenticator, Principal, RequestHead, context::identity::Identity};
 
 /// A method of authentication that checks no credential.
 ///
@@ -53,12 +53,12 @@ impl FakeAuth {
     /// use tower_auth::{AuthLayer, Principal, testing::FakeAuth};
     ///
     /// // `x-test-user: alice` is alice.
-    /// let auth = AuthLayer::from(FakeAuth::by(|request| {
+    /// let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
     ///     let name = request.headers.get("x-test-user")?.to_str().ok()?;
     ///     Some(Principal::builder(name).scopes(["read"]).build())
     /// }));
     /// ```
-    pub fn by(principal: impl Fn(&RequestHead<'_>) -> Option<Principal> + Send + Sync + 'static) -> Self {
+    pub fn from_fn(principal: impl Fn(&RequestHead<'_>) -> Option<Principal> + Send + Sync + 'static) -> Self {
         Self(Who::By(Arc::new(principal)))
     }
 }
@@ -70,7 +70,7 @@ impl Authenticator for FakeAuth {
             Who::Never => None,
             Who::By(principal) => principal(request),
         };
-        AuthFuture::ready(principal.map_or(Authenticated::NoCredential, Authenticated::As))
+        AuthFuture::ready(principal.map_or(AuthOutcome::NoCredential, AuthOutcome::Authenticated))
     }
 
     fn challenge(&self) -> &'static str {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Clock,
-    timer::{Dial, Place, Sleepers, Wait, wake_all},
+    base::timer::{Dial, Place, Sleepers, Wait, wake_all},
 };
 
 /// A clock that stands still until the test turns it.

@@ -4,10 +4,10 @@
 //! ```
 //! use http::{Request, StatusCode};
 //! use tower::{Layer, ServiceExt, service_fn};
-//! use tower_auth::{testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe}, *};
+//! use tower_auth::{testing::{FakeAuth, FlakyKeyStore, ManualClock, AssertReady}, *};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let handler = ReadinessProbe::new(service_fn(|_: Request<()>| async {
+//! let handler = AssertReady::new(service_fn(|_: Request<()>| async {
 //!     Ok::<_, std::convert::Infallible>(http::Response::new(()))
 //! }));
 //!
@@ -31,7 +31,7 @@
 //!
 //! # Extractors and handlers by themselves
 //!
-//! [`set_principal`] puts a principal into a request's `Parts`; [`FakeAuth::by`] chooses one for each request.
+//! [`set_principal`] puts a principal into a request's `Parts`; [`FakeAuth::from_fn`] chooses one for each request.
 //!
 //! ```
 //! use axum::{Router, extract::FromRequestParts, routing::get};
@@ -56,7 +56,7 @@
 //! set_principal(&mut parts.extensions, Principal::builder("alice").account("acme").build());
 //! assert_eq!(Tenant::from_request_parts(&mut parts, &()).await.unwrap().0, "acme");
 //!
-//! let auth = AuthLayer::from(FakeAuth::by(|request| {
+//! let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
 //!     let name = request.headers.get("x-test-user")?.to_str().ok()?;
 //!     Some(Principal::builder(name).account(format!("{name}-inc")).build())
 //! }));
@@ -79,6 +79,6 @@ mod store;
 pub use self::{
     auth::{FakeAuth, set_anonymous, set_principal},
     clock::ManualClock,
-    probe::ReadinessProbe,
+    probe::AssertReady,
     store::FlakyKeyStore,
 };

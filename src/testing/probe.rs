@@ -9,33 +9,33 @@ use tower_service::Service;
 ///
 /// ```
 /// use tower::{ServiceExt, service_fn};
-/// use tower_auth::testing::ReadinessProbe;
+/// use tower_auth::testing::AssertReady;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let probe = ReadinessProbe::new(service_fn(|n: u32| async move { Ok::<_, std::convert::Infallible>(n + 1) }));
+/// let probe = AssertReady::new(service_fn(|n: u32| async move { Ok::<_, std::convert::Infallible>(n + 1) }));
 /// assert_eq!(probe.oneshot(1).await, Ok(2));
 /// # });
 /// ```
 #[derive(Debug)]
-pub struct ReadinessProbe<S> {
+pub struct AssertReady<S> {
     inner: S,
     ready: bool,
 }
 
-impl<S> ReadinessProbe<S> {
+impl<S> AssertReady<S> {
     /// Watches over this service.
     pub const fn new(inner: S) -> Self {
         Self { inner, ready: false }
     }
 }
 
-impl<S: Clone> Clone for ReadinessProbe<S> {
+impl<S: Clone> Clone for AssertReady<S> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone())
     }
 }
 
-impl<S: Service<R>, R> Service<R> for ReadinessProbe<S> {
+impl<S: Service<R>, R> Service<R> for AssertReady<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

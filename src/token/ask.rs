@@ -8,9 +8,9 @@ use super::{
     error::TokenError,
     key_set::KeySet,
     keys::{Fetched, Slept},
-    verifier::{Keys, TokenVerifier, Verified, Verifier},
+    verifier::{Keys, TokenVerifier, Verifier, VerifyFuture},
 };
-use crate::{Answer, Clock};
+use crate::{Clock, MaybeReady};
 
 /// What the keys in memory make of a token, and which they are.
 struct Found {
@@ -19,10 +19,10 @@ struct Found {
 }
 
 impl TokenVerifier {
-    pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> Verified {
+    pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> VerifyFuture {
         let now = clock.now();
         let keys = match &self.0.keys {
-            Keys::Fixed(keys) => return Answer::ready(self.0.verify(token, keys, now)),
+            Keys::Fixed(keys) => return MaybeReady::ready(self.0.verify(token, keys, now)),
             Keys::Fetched(keys) => keys,
         };
         let (set, due) = keys.current(now);
@@ -33,36 +33,36 @@ impl TokenVerifier {
             Err(error) if due || self.0.is_of_no_known_key(token, error, found.set.as_ref()) => {
                 self.with_newer_keys(keys, token, clock, found)
             }
-            _ => Answer::ready(found.outcome),
+            _ => MaybeReady::ready(found.outcome),
         }
     }
 
     /// A good token's keys are due. A fetch begins as soon as the answer is polled, because only then it is in a runtime, and
     /// the answer does not wait for it.
-    fn pushed(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> Verified {
+    fn pushed(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> VerifyFuture {
         let (this, keys, token, clock) = (self.clone(), Arc::clone(keys), token.to_vec(), clock.clone());
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             keys.push(&clock);
             this.0.judge_again(&keys, &token, clock.now(), found)
         })
     }
 
     /// A token that does not verify may be of a key that has not been fetched yet.
-    fn with_newer_keys(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> Verified {
+    fn with_newer_keys(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> VerifyFuture {
         let now = clock.now();
         // What could not be good under any keys fetches none.
         if let Err(why) = self.0.could_be_good(token, now) {
-            return Answer::ready(match (&found.set, why) {
+            return MaybeReady::ready(match (&found.set, why) {
                 // That it cannot be read needs no key to be told.
                 (None, malformed @ TokenError::Malformed(_)) => Err(malformed),
                 _ => found.outcome,
             });
         }
         if !keys.can_fetch(now) {
-            return Answer::ready(self.0.judge_again(keys, token, now, found));
+            return MaybeReady::ready(self.0.judge_again(keys, token, now, found));
         }
         let (this, keys, token, clock) = (self.clone(), Arc::clone(keys), token.to_vec(), clock.clone());
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             let _ = keys.fetch(&clock, Slept::default()).await;
             this.0.judge_again(&keys, &token, clock.now(), found)
         })
@@ -73,7 +73,7 @@ impl TokenVerifier {
     pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
         let cache = self.0.cache.as_ref()?;
         let now = clock.now();
-        let place = Cache::place(token, self.0.longest);
+        let place = Cache::place(token, self.0.max_token_len);
         let claims = match &self.0.keys {
             Keys::Fixed(keys) => cache.get(&place, keys)?,
             Keys::Fetched(keys) => {

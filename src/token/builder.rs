@@ -42,7 +42,7 @@ pub struct TokenVerifierBuilder {
     types: Vec<String>,
     missing_type: bool,
     leeway: Duration,
-    longest: usize,
+    max_token_len: usize,
     names: Names,
     required: Vec<Required>,
     extra: Option<Extra>,
@@ -89,7 +89,7 @@ impl TokenVerifierBuilder {
             types: vec!["at+jwt".to_owned()],
             missing_type: false,
             leeway: Duration::ZERO,
-            longest: 8 * 1024,
+            max_token_len: 8 * 1024,
             names: Names::default(),
             required: Vec::new(),
             extra: None,
@@ -132,9 +132,9 @@ impl TokenVerifierBuilder {
         Self { leeway, ..self }
     }
 
-    /// The longest token that is looked at, in bytes; 8 KiB by default.
-    pub fn longest(self, bytes: usize) -> Self {
-        Self { longest: bytes, ..self }
+    /// Sets the maximum length of a token, in bytes; 8 KiB by default. Longer tokens are refused unread.
+    pub fn max_token_len(self, bytes: usize) -> Self {
+        Self { max_token_len: bytes, ..self }
     }
 
     /// The claim of the subject; `sub` by default.
@@ -306,7 +306,7 @@ impl TokenVerifierBuilder {
             types: self.types,
             missing_type: self.missing_type,
             leeway: self.leeway,
-            longest: self.longest,
+            max_token_len: self.max_token_len,
             names: self.names,
             required: self.required,
             extra: self.extra,

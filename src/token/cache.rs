@@ -27,8 +27,8 @@ impl Cache {
     }
 
     /// Where a token stands; what is too long stands nowhere, and is refused before it is looked for.
-    pub(super) fn place(token: &[u8], longest: usize) -> [u8; 32] {
-        if token.len() > longest { [0; 32] } else { sha256(token) }
+    pub(super) fn place(token: &[u8], max_token_len: usize) -> [u8; 32] {
+        if token.len() > max_token_len { [0; 32] } else { sha256(token) }
     }
 
     /// The claims, as long as the same keys are in use: a key that was taken back verifies nothing any more.

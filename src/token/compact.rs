@@ -22,8 +22,8 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAF
 
 impl<'a> Compact<'a> {
     /// Three parts and no more, and nothing too long: before any of it is decoded.
-    pub(super) fn split(token: &'a [u8], longest: usize) -> Result<Self, TokenError> {
-        if token.len() > longest {
+    pub(super) fn split(token: &'a [u8], max_token_len: usize) -> Result<Self, TokenError> {
+        if token.len() > max_token_len {
             return Err(TokenError::Malformed("it is too long"));
         }
         let mut dots = memchr::memchr_iter(b'.', token);

@@ -9,7 +9,7 @@ use super::{
     shown::{List, Shown},
     verifier::{Keys, TokenVerifier, Verifier, claimed_issuer},
 };
-use crate::{Answer, Principal};
+use crate::{MaybeReady, Principal};
 
 /// An error, and what of the token and of the verifier it is about. It is for logs alone.
 #[derive(Debug)]
@@ -71,12 +71,12 @@ impl TokenVerifier {
     }
 
     /// As [`verify`](Self::verify), with the reason in words.
-    pub(crate) fn check(&self, token: &[u8], clock: &crate::Clock) -> Answer<Result<super::Claims, Refused>> {
+    pub(crate) fn check(&self, token: &[u8], clock: &crate::Clock) -> MaybeReady<Result<super::Claims, Refused>> {
         match self.verify_bytes(token, clock).now() {
-            Ok(outcome) => Answer::ready(outcome.map_err(|error| self.refused(token, error))),
+            Ok(outcome) => MaybeReady::ready(outcome.map_err(|error| self.refused(token, error))),
             Err(future) => {
                 let (this, token) = (self.clone(), token.to_vec());
-                Answer::boxed(async move { future.await.map_err(|error| this.refused(&token, error)) })
+                MaybeReady::boxed(async move { future.await.map_err(|error| this.refused(&token, error)) })
             }
         }
     }
@@ -99,9 +99,9 @@ impl TokenVerifier {
 
 /// The refusal of a token of none of these verifiers' issuers.
 pub(crate) fn of_no_issuer(token: &[u8], verifiers: &[TokenVerifier]) -> Refused {
-    let longest = verifiers.iter().map(TokenVerifier::longest).max().unwrap_or_default();
+    let max_token_len = verifiers.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
     let issuers: Vec<&str> = verifiers.iter().map(TokenVerifier::issuer).collect();
-    let told = match claimed_issuer(token, longest) {
+    let told = match claimed_issuer(token, max_token_len) {
         None => format!("the token's issuer cannot be read, and the verifiers are for {}", List(&issuers)),
         Some(named) => {
             let near = issuers.iter().find(|issuer| same_but_for_slash(issuer, &named));
@@ -132,7 +132,7 @@ impl Verifier {
                 let header = self.look(token).map(|(_, header)| header.into_owned());
                 header.ok().map(|header| format!("{error} ({}; the issuer is {ours})", meant(&header)))
             }
-            TokenError::WrongIssuer => Some(claimed_issuer(token, self.longest).map_or_else(
+            TokenError::WrongIssuer => Some(claimed_issuer(token, self.max_token_len).map_or_else(
                 || format!("the token has no iss that is a string, and the verifier expects {ours}"),
                 |named| other_issuer(&named, &self.issuer),
             )),
@@ -146,7 +146,7 @@ impl Verifier {
 
     fn unknown_key(&self, token: &[u8]) -> Option<String> {
         // Of another issuer's token, the key is the least that is wrong.
-        if let Some(named) = claimed_issuer(token, self.longest)
+        if let Some(named) = claimed_issuer(token, self.max_token_len)
             && named != *self.issuer
         {
             return Some(other_issuer(&named, &self.issuer));

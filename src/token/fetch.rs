@@ -15,9 +15,11 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{algorithm::Algorithm, key_set::KeySet, shown::Shown, source::KeySource};
 use crate::{
-    Answer, BoxError, Clock,
-    answer::BoxFuture,
-    task::{Owned, spawn_owned},
+    BoxError, Clock, MaybeReady,
+    base::{
+        maybe_ready::BoxFuture,
+        task::{Owned, spawn_owned},
+    },
 };
 
 /// Why there are no keys.
@@ -95,13 +97,13 @@ impl<T: Report> Job<T> {
     }
 
     /// Asks the source. A panic of the source's is a failure like others.
-    fn ask(&self) -> Answer<Result<Bytes, BoxError>> {
+    fn ask(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         let asked = catch_unwind(AssertUnwindSafe(|| self.source.fetch()));
-        asked.unwrap_or_else(|panic| Answer::ready(Err(panicked(&*panic).into())))
+        asked.unwrap_or_else(|panic| MaybeReady::ready(Err(panicked(&*panic).into())))
     }
 
     /// Waits for the answer, at most as long as a fetch may take.
-    async fn finish(self, answer: Answer<Result<Bytes, BoxError>>) -> Outcome {
+    async fn finish(self, answer: MaybeReady<Result<Bytes, BoxError>>) -> Outcome {
         let answer = AssertUnwindSafe(Clock::system().within(self.patience, answer)).catch_unwind().await;
         let fetched = match answer {
             Ok(Ok(answer)) => return self.report(answer),
@@ -133,7 +135,7 @@ impl<T: Report> Unbegun<T> {
                 None
             }
             Err(future) => {
-                let work = guarded(job.finish(Answer::boxed(future)));
+                let work = guarded(job.finish(MaybeReady::boxed(future)));
                 spawn_owned(async move {
                     let _ = outcome.send(work.await);
                 })

@@ -17,7 +17,7 @@ pub(super) struct Header {
 
 /// The longest `kid` that is looked for.
 const LONGEST_KID: usize = 256;
-const LIMITS: JsonLimits = JsonLimits::new().depth(8);
+const LIMITS: JsonLimits = JsonLimits::new().max_depth(8);
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, TokenError> {

@@ -108,7 +108,7 @@ pub use self::{
     key_set::KeySet,
     revocation::{TokenRevocation, TokenStatus},
     source::KeySource,
-    verifier::{TokenVerifier, Verified},
+    verifier::{TokenVerifier, VerifyFuture},
 };
 pub(crate) use self::{
     explain::{Refused, of_no_issuer},

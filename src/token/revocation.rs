@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::claims::Claims;
-use crate::{Answer, BoxError};
+use crate::{BoxError, MaybeReady};
 
 /// Whether a token that verifies is still good: whether it was taken back, and whether its subject may still come in.
 ///
@@ -10,16 +10,16 @@ use crate::{Answer, BoxError};
 ///
 /// ```
 /// use std::{collections::HashSet, sync::{Arc, RwLock}};
-/// use tower_auth::{Answer, BearerLayer, BoxError, TokenVerifier, token::{Claims, TokenRevocation, TokenStatus}};
+/// use tower_auth::{MaybeReady, BearerLayer, BoxError, TokenVerifier, token::{Claims, TokenRevocation, TokenStatus}};
 ///
 /// /// The subjects that support has locked out.
 /// #[derive(Clone, Default)]
 /// struct LockedOut(Arc<RwLock<HashSet<String>>>);
 ///
 /// impl TokenRevocation for LockedOut {
-///     fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+///     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
 ///         let locked = self.0.read().is_ok_and(|all| all.contains(token.principal().subject()));
-///         Answer::ready(Ok(if locked { TokenStatus::Suspended } else { TokenStatus::Valid }))
+///         MaybeReady::ready(Ok(if locked { TokenStatus::Suspended } else { TokenStatus::Valid }))
 ///     }
 /// }
 ///
@@ -34,13 +34,13 @@ use crate::{Answer, BoxError};
 pub trait TokenRevocation: Send + Sync + 'static {
     /// How things stand with this token, which has an `iat`: by its `jti` ([`credential_id`](crate::Principal::credential_id)),
     /// its subject and when it was issued. The future must own what it needs; it may be dropped at any await. It is dropped, and
-    /// the request is refused with 503, when it takes longer than [`AuthLayer::answer_within`](crate::AuthLayer::answer_within),
+    /// the request is refused with 503, when it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout),
     /// 5 s by default.
-    fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>>;
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>>;
 }
 
 impl<T: TokenRevocation + ?Sized> TokenRevocation for Arc<T> {
-    fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         (**self).status(token)
     }
 }

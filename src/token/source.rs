@@ -2,7 +2,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Answer, BoxError, ConfigError};
+use crate::{BoxError, ConfigError, MaybeReady};
 
 /// Where an issuer's key set comes from: the bytes of a JSON Web Key Set, fetched again and again.
 ///
@@ -11,14 +11,14 @@ use crate::{Answer, BoxError, ConfigError};
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_auth::{Answer, BoxError, token::{KeySource, TokenVerifier}};
+/// use tower_auth::{MaybeReady, BoxError, token::{KeySource, TokenVerifier}};
 ///
 /// /// A file that somebody else keeps up to date.
 /// struct KeyFile(&'static str);
 ///
 /// impl KeySource for KeyFile {
-///     fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
-///         Answer::ready(std::fs::read(self.0).map(Bytes::from).map_err(Into::into))
+///     fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
+///         MaybeReady::ready(std::fs::read(self.0).map(Bytes::from).map_err(Into::into))
 ///     }
 /// }
 ///
@@ -33,7 +33,7 @@ use crate::{Answer, BoxError, ConfigError};
 )]
 pub trait KeySource: Send + Sync + 'static {
     /// The document as it is now. The future must own what it needs; it may be dropped at any await.
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>>;
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>>;
 
     /// The issuer whose keys these are, where the source knows it: then no verifier of another issuer takes them.
     fn issuer(&self) -> Option<&str> {
@@ -55,7 +55,7 @@ pub trait KeySource: Send + Sync + 'static {
 }
 
 impl<T: KeySource + ?Sized> KeySource for Arc<T> {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         (**self).fetch()
     }
 

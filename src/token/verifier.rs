@@ -20,18 +20,18 @@ use super::{
     names::Names,
 };
 use crate::{
-    Answer, AuthMethod, Clock, Principal,
+    AuthMethod, Clock, MaybeReady, Principal,
     json::{self, JsonLimits},
 };
 
 /// What a verifier answers: ready where the keys are there, boxed where a fetch has to be begun or waited for.
 ///
 /// ```
-/// use tower_auth::{Answer, token::{TokenError, Verified}};
+/// use tower_auth::{MaybeReady, token::{TokenError, VerifyFuture}};
 ///
-/// let refused: Verified = Answer::ready(Err(TokenError::UnknownKey));
+/// let refused: VerifyFuture = MaybeReady::ready(Err(TokenError::UnknownKey));
 /// ```
-pub type Verified = Answer<Result<Claims, TokenError>>;
+pub type VerifyFuture = MaybeReady<Result<Claims, TokenError>>;
 
 /// Verifies the tokens of one issuer: bytes of a JWT to [`Claims`], or why not.
 ///
@@ -58,7 +58,7 @@ pub(super) struct Verifier {
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
     pub(super) leeway: Duration,
-    pub(super) longest: usize,
+    pub(super) max_token_len: usize,
     pub(super) names: Names,
     pub(super) required: Vec<Required>,
     pub(super) extra: Option<Extra>,
@@ -89,7 +89,7 @@ pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) 
     serde_json::from_slice::<T>(claims).ok().map(|claims| Arc::new(claims) as _)
 }
 
-const LIMITS: JsonLimits = JsonLimits::new().depth(32);
+const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
 /// What a type may start with (RFC 7515, section 4.1.9).
 const PREFIX: &str = "application/";
 /// A token without `kid` is tried with so many keys of its algorithm.
@@ -101,14 +101,14 @@ impl TokenVerifier {
     /// Time is that of the clock. The answer has to be waited for only where the token's key is not known and is being
     /// fetched: one that verifies with the keys in memory is answered at once, also while those are due to be fetched again.
     #[inline]
-    pub fn verify(&self, token: &str, clock: &Clock) -> Verified {
+    pub fn verify(&self, token: &str, clock: &Clock) -> VerifyFuture {
         self.verify_bytes(token.as_bytes(), clock)
     }
 
     /// Who holds a token whose signature holds, whatever else is wrong with it.
     #[cold]
     pub(super) fn holder(&self, token: &[u8]) -> Option<Principal> {
-        let claims = decode(Compact::split(token, self.0.longest).ok()?.claims).ok()?;
+        let claims = decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
         let raw = json::from_slice_seed(&self.0.names, &claims, &LIMITS).ok()?;
         let builder = Principal::builder(raw.subject.unwrap_or_default()).method(AuthMethod::Token);
         let builder = builder.issuer(Arc::clone(&self.0.issuer));
@@ -118,9 +118,9 @@ impl TokenVerifier {
         })
     }
 
-    /// The longest token that it looks at.
-    pub(crate) fn longest(&self) -> usize {
-        self.0.longest
+    /// The length of the longest token that it reads, in bytes.
+    pub(crate) fn max_token_len(&self) -> usize {
+        self.0.max_token_len
     }
 
     /// The issuer whose tokens it takes.
@@ -132,15 +132,15 @@ impl TokenVerifier {
 
 /// What a token says of its issuer before anybody has checked it: good to choose among those that are known, and for
 /// nothing else.
-pub(crate) fn claimed_issuer(token: &[u8], longest: usize) -> Option<String> {
-    let claims = decode(Compact::split(token, longest).ok()?.claims).ok()?;
+pub(crate) fn claimed_issuer(token: &[u8], max_token_len: usize) -> Option<String> {
+    let claims = decode(Compact::split(token, max_token_len).ok()?.claims).ok()?;
     json::from_slice_seed(Issuer, &claims, &LIMITS).ok()?
 }
 
 impl Verifier {
     /// What can be seen without a key.
     pub(super) fn look<'a>(&self, token: &'a [u8]) -> Result<(Compact<'a>, Cow<'_, Header>), TokenError> {
-        let compact = Compact::split(token, self.longest)?;
+        let compact = Compact::split(token, self.max_token_len)?;
         let header = match self.usual.get() {
             Some((bytes, header)) if **bytes == *compact.header => Cow::Borrowed(header),
             _ => Cow::Owned(Header::read(&decode(compact.header)?)?),
@@ -157,7 +157,7 @@ impl Verifier {
     }
 
     pub(super) fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
-        let remembered = self.cache.as_ref().map(|cache| (cache, Cache::place(token, self.longest)));
+        let remembered = self.cache.as_ref().map(|cache| (cache, Cache::place(token, self.max_token_len)));
         if let Some((cache, place)) = &remembered
             && let Some(claims) = cache.get(place, keys)
         {

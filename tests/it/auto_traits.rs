@@ -16,27 +16,29 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
-    Alphabet, Anonymous, Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthStack, Authenticated,
-    Authenticator, BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
-    Disclosure, ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyError, KeyFormat, KeyRecord, KeyRegistry,
-    KeyScheme, KeyState, KeyStatus, KeyStore, Limiter, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans,
-    Principal, PrincipalBuilder, Quota, RateLimitLayer, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer,
-    Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
-    envelope::{self, Catalogue, EnvelopeBody, ErrorEnvelope, Refusal, Words},
+    Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
+    BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
+    ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState,
+    KeyStatus, KeyStore, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans, Principal,
+    PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId,
+    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task,
+    TokenVerifier, TraceId,
+    envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     jwks::{Https, JwksClient},
-    limit::{Bucket, Decided, Level, Levels, Limits, MemoryLimiter, Taken, WindowFacts},
+    limit::{BucketKey, LimitDecision, Limits, MemoryLimiter, Reservation, WindowInfo, WindowState, WindowStates},
     permission::{
-        self, And, AnyScope, Check, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, ScopeHierarchy, Verdict, scope,
+        self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
+        Verdict, scope,
     },
-    rate_limit::{OnOutage, Partition, Plan, PlansBuilder},
-    registry::{IssuedKey, KeyChange, KeyFilter, KeyInfo},
-    stack::{self, AuthGuards, AuthStackBuilder, Stacked},
+    rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
+    registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
+    stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
-    testing::{FakeAuth, FlakyKeyStore, ManualClock, ReadinessProbe},
+    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock},
     token::{
-        self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, Verified,
+        self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture,
         VerifyingKey,
     },
 };
@@ -83,7 +85,7 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<AuthLayer>();
     shared::<RequireLayer>();
     shared::<RateLimitLayer>();
-    shared::<Taken>();
+    shared::<Reservation>();
     shared::<ErrorEnvelopeLayer>();
     shared::<AuthStack>();
     shared::<AuthGuards>();
@@ -91,7 +93,7 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<StrictBody<Inner, Cell<u8>>>();
     shared::<Gate<Inner>>();
     shared::<ErrorEnvelope<Inner>>();
-    shared::<Stacked<Inner>>();
+    shared::<AuthStackService<Inner>>();
     everywhere::<AuthStackBuilder>();
 }
 
@@ -102,11 +104,11 @@ fn futures_are_send() {
     sent::<stack::ResponseFuture<Inner, Body>>();
     sent::<stack::ResponseFuture<Strict<fn(Request<Body>) -> Response<Body>>, Body>>();
     sent::<envelope::ResponseFuture<<Inner as Service<Request<Body>>>::Future>>();
-    sent::<Answer<u8>>();
+    sent::<MaybeReady<u8>>();
     sent::<AuthFuture>();
     sent::<StoreFuture<Option<KeyRecord>>>();
-    sent::<Check>();
-    sent::<Verified>();
+    sent::<PermissionFuture>();
+    sent::<VerifyFuture>();
     sent::<strict_body::ResponseFuture<Answers<Body>, Body, Cell<u8>>>();
 }
 
@@ -128,7 +130,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<PrincipalBuilder>();
     shared::<AuthMethod>();
     shared::<Anonymous>();
-    shared::<Authenticated>();
+    shared::<AuthOutcome>();
     borrowed::<RequestHead<'_>>();
     borrowed::<Decision<'_>>();
     shared::<Rejection>();
@@ -140,30 +142,30 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ManualClock>();
     shared::<FakeAuth>();
     shared::<FlakyKeyStore>();
-    shared::<ReadinessProbe<()>>();
+    shared::<AssertReady<()>>();
     shared::<PeerAddr>();
     shared::<BearerLayer>();
     everywhere::<IssuedKey>();
-    shared::<KeyChange>();
-    shared::<KeyError>();
+    shared::<KeyUpdate>();
+    shared::<RegistryError>();
     shared::<KeyFilter>();
     shared::<KeyInfo>();
     shared::<KeyRegistry>();
     shared::<NewKey>();
-    shared::<Bucket>();
+    shared::<BucketKey>();
     shared::<ClientIp>();
-    shared::<Decided>();
-    shared::<Level>();
-    shared::<Levels>();
+    shared::<LimitDecision>();
+    shared::<WindowState>();
+    shared::<WindowStates>();
     shared::<Limits>();
     everywhere::<MemoryLimiter>();
-    shared::<OnOutage>();
+    shared::<OutagePolicy>();
     shared::<Partition>();
     shared::<Plan>();
     shared::<Plans>();
     shared::<PlansBuilder>();
     shared::<Quota>();
-    borrowed::<WindowFacts<'_>>();
+    borrowed::<WindowInfo<'_>>();
     shared::<TokenVerifier>();
     everywhere::<TokenVerifierBuilder>();
     shared::<VerifyingKey>();
@@ -187,11 +189,11 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ValidBody<Cell<u8>>>();
     everywhere::<ReplayBody<Body>>();
     shared::<Rules>();
-    borrowed::<Refusal<'_>>();
+    borrowed::<ErrorView<'_>>();
     shared::<TraceId>();
     shared::<RequestId>();
     shared::<Catalogue>();
-    shared::<Words>();
+    shared::<CatalogueEntry>();
     everywhere::<EnvelopeBody<Body>>();
     everywhere::<Verdict>();
     shared::<Denial>();
@@ -236,7 +238,7 @@ fn errors_are_errors() {
     error::<JsonError>();
     error::<SyntaxError>();
     error::<TokenError>();
-    error::<KeyError>();
+    error::<RegistryError>();
 }
 
 #[tokio::test]
@@ -294,8 +296,8 @@ async fn layers_can_be_named_stored_and_returned() {
     let company = company().unwrap();
     assert_eq!(status(mounted(&company), KEY).await, StatusCode::OK);
     assert_eq!(status(mounted(&company), WRONG).await, StatusCode::UNAUTHORIZED);
-    let stacked: Stacked<_> = company.stack.layer(ok());
-    let both: Vec<Stacked<_>> = vec![stacked.clone(), stacked];
+    let stacked: AuthStackService<_> = company.stack.layer(ok());
+    let both: Vec<AuthStackService<_>> = vec![stacked.clone(), stacked];
     for service in both {
         assert_eq!(status(service, KEY).await, StatusCode::OK);
     }

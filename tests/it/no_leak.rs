@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, ConfigError, Disclosure, KeyDigest,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ConfigError, Disclosure, KeyDigest,
     KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyState, KeyStore, MemoryKeyStore, Peppers, Rejection, RejectionKind,
     RequestExt as _, RequestHead, RequireLayer, Secret, StoreFuture,
     permission::{Verdict, from_fn, scope},
@@ -113,14 +113,14 @@ fn r083_what_can_be_printed_shows_no_secret() {
     let refusal = Rejection::unavailable(STORE_ERROR).cause(CAUSE);
     out.show(&refusal);
     write!(out.0, "{refusal} {}", KeyRecord::new("k", "a").principal().method()).unwrap();
-    out.show(&Answers(vec![Authenticated::Rejected(refusal), Authenticated::As(record().principal().clone())]));
+    out.show(&Answers(vec![AuthOutcome::Rejected(refusal), AuthOutcome::Authenticated(record().principal().clone())]));
     out.assert_clean();
 }
 
 /// Names what an authenticator answers, for `Debug` alone.
 #[derive(Debug)]
 #[expect(dead_code, reason = "it is printed")]
-struct Answers(Vec<Authenticated>);
+struct Answers(Vec<AuthOutcome>);
 
 /// The message of the panic that an `unwrap` of this makes.
 fn unwrapped<T>(made: Result<T, ConfigError>) -> String {
@@ -160,8 +160,8 @@ fn r083_a_hint_shows_the_last_four_characters_at_most() {
         (KeyFormat::opaque(16), &STATIC[..20], "…p4Qg"),
         (KeyFormat::opaque(16), &STATIC[..19], "…"),
         (KeyFormat::opaque(1), "short", "…"),
-        (KeyFormat::ak(), "ak_", "ak_…"),
-        (KeyFormat::ak(), &"é".repeat(20), "ak_…éé"),
+        (crate::support::ak(), "ak_", "ak_…"),
+        (crate::support::ak(), &"é".repeat(20), "ak_…éé"),
     ] {
         assert_eq!(format.hint(key), hint);
     }
@@ -183,7 +183,7 @@ struct Careless(Arc<Mutex<Out>>);
 impl Authenticator for Careless {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         self.0.lock().unwrap().show(request);
-        AuthFuture::ready(Authenticated::NoCredential)
+        AuthFuture::ready(AuthOutcome::NoCredential)
     }
 
     fn challenge(&self) -> &'static str {
@@ -282,7 +282,7 @@ async fn r033_no_answer_and_no_log_shows_a_secret() {
             })),
             403,
         ),
-        (RequireLayer::new(from_fn(|_, _| Verdict::Mismounted("in the wrong place".into()))), 500),
+        (RequireLayer::new(from_fn(|_, _| Verdict::Misconfigured("in the wrong place".into()))), 500),
     ] {
         let stack = AuthStack::builder().auth(keys(record())).build().unwrap();
         let service = stack.layer(layer.layer(handler.clone()));

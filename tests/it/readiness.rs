@@ -16,10 +16,9 @@ use std::{
 use http::{HeaderName, Request, Response, StatusCode, header, request::Parts};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, ConfigError,
-    ErrorEnvelopeLayer, KeyDigests, KeyRecord, KeyStore, Principal, RequestExt as _, RequestHead, RequireLayer,
-    StoreFuture,
-    permission::{Check, Permission, Verdict, authenticated, scope},
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ConfigError, ErrorEnvelopeLayer,
+    KeyDigests, KeyRecord, KeyStore, MaybeReady, Principal, RequestExt as _, RequestHead, RequireLayer, StoreFuture,
+    permission::{Permission, PermissionFuture, Verdict, authenticated, scope},
 };
 
 use crate::support::{Body, Careless, KEY, Strict, get, ok, store, strict};
@@ -39,8 +38,8 @@ async fn yield_once() {
     .await;
 }
 
-fn later<T: Send + 'static>(answer: Answer<T>) -> Answer<T> {
-    Answer::boxed(async move {
+fn later<T: Send + 'static>(answer: MaybeReady<T>) -> MaybeReady<T> {
+    MaybeReady::boxed(async move {
         yield_once().await;
         answer.await
     })
@@ -71,7 +70,7 @@ impl<A: Authenticator> Authenticator for Slow<A> {
 }
 
 impl<P: Permission> Permission for Slow<P> {
-    fn check(&self, who: &Principal, request: &Parts) -> Check {
+    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
         later(self.0.check(who, request))
     }
 }
@@ -82,7 +81,7 @@ struct Nobody(Arc<AtomicUsize>);
 impl Authenticator for Nobody {
     fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
         self.0.fetch_add(1, Ordering::SeqCst);
-        AuthFuture::ready(Authenticated::NoCredential)
+        AuthFuture::ready(AuthOutcome::NoCredential)
     }
 
     fn challenge(&self) -> &'static str {
@@ -98,9 +97,9 @@ fn nobody() -> Nobody {
 struct Noted(&'static str, bool, Arc<Mutex<Vec<&'static str>>>);
 
 impl Permission for Noted {
-    fn check(&self, _: &Principal, _: &Parts) -> Check {
+    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
         self.2.lock().unwrap().push(self.0);
-        Check::ready(Verdict::from(self.1))
+        PermissionFuture::ready(Verdict::from(self.1))
     }
 }
 
@@ -407,7 +406,7 @@ fn futures_polled_after_their_end_do_not_panic() {
         poll_past_the_end(&ErrorEnvelopeLayer::detailed(), request());
         poll_past_the_end(&RequireLayer::scope("read"), request());
     }
-    let mut answer = Answer::ready(1);
+    let mut answer = MaybeReady::ready(1);
     assert_eq!(poll(Pin::new(&mut answer)), Poll::Ready(1));
     assert!(poll(Pin::new(&mut answer)).is_pending());
 }

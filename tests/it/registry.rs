@@ -11,10 +11,10 @@ use std::{
 
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, Disclosure, KeyError, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState,
-    MemoryKeyStore, NewKey, Plans, Principal, Quota, RateLimitLayer, Rejection, RejectionKind, Secret,
+    ApiKeyLayer, AuthStack, Disclosure, KeyRecord, KeyRegistry, KeyScheme, KeyState, MemoryKeyStore, NewKey, Plans,
+    Principal, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, Secret,
     limit::Limits,
-    registry::{IssuedKey, KeyChange, KeyFilter},
+    registry::{IssuedKey, KeyFilter, KeyUpdate},
     testing::ManualClock,
 };
 
@@ -34,7 +34,7 @@ struct Office {
 impl Office {
     fn new() -> Self {
         let hand = ManualClock::at("2026-06-02T12:00:00Z");
-        let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+        let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
         let keys = KeyRegistry::with_clock(scheme.clone(), store.clone(), &hand);
         let plans = Plans::new().plan("standard", [Quota::per_minute(1000)]).fallback("standard").build().unwrap();
         let stack = AuthStack::builder()
@@ -161,7 +161,7 @@ async fn p17_a_second_rotation_in_the_overlap_leaves_two_and_not_three() {
     let second = office.keys.rotate(&office.admin, first.key.id(), HOUR).await.unwrap();
     // The first is not rotated again: its successor is.
     let again = office.keys.rotate(&office.admin, first.key.id(), HOUR).await.unwrap_err();
-    assert_eq!(again, KeyError::Rotated { successor: second.key.id().to_owned() });
+    assert_eq!(again, RegistryError::Rotated { successor: second.key.id().to_owned() });
     let third = office.keys.rotate(&office.admin, second.key.id(), HOUR).await.unwrap();
     office.assert_refused(&first.secret, RejectionKind::RevokedKey).await;
     office.assert_good(&second.secret).await;
@@ -199,11 +199,11 @@ async fn r085_a_revoked_key_is_refused_by_the_very_next_request_and_for_good() {
         keys.deactivate(admin, id).await.unwrap_err(),
         keys.pause(admin, id).await.unwrap_err(),
         keys.resume(admin, id).await.unwrap_err(),
-        keys.change(admin, id, KeyChange::new().name("x")).await.unwrap_err(),
+        keys.update(admin, id, KeyUpdate::new().name("x")).await.unwrap_err(),
         keys.rotate(admin, id, HOUR).await.unwrap_err(),
         keys.replace(admin, id).await.unwrap_err(),
     ] {
-        assert_eq!(refused, KeyError::Revoked);
+        assert_eq!(refused, RegistryError::Revoked);
     }
     office.assert_refused(&issued.secret, RejectionKind::RevokedKey).await;
     assert!(!keys.get(admin, id).await.unwrap().is_active());
@@ -289,7 +289,7 @@ fn p17_one_of_many_rotations_at_once_wins() {
     let winners: Vec<_> = outcomes.iter().flatten().collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");
     for lost in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-        assert_eq!(*lost, KeyError::Rotated { successor: winners[0].id().to_owned() });
+        assert_eq!(*lost, RegistryError::Rotated { successor: winners[0].id().to_owned() });
     }
     let all = runtime.block_on(office.keys.list(&office.admin, &KeyFilter::all())).unwrap();
     assert_eq!(all.len(), 2);
@@ -315,7 +315,7 @@ async fn keys_are_listed_by_account_and_organisation_in_their_order() {
     assert_eq!(ids(KeyFilter::account("acme")).await, [one.id()], "revoked is listed, deleted is not");
     assert!(keys.get(admin, two.id()).await.unwrap().is_deleted());
     assert!(keys.delete(admin, two.id()).await.unwrap().is_deleted(), "again is no error");
-    assert_eq!(keys.resume(admin, two.id()).await, Err(KeyError::Revoked));
+    assert_eq!(keys.resume(admin, two.id()).await, Err(RegistryError::Revoked));
 }
 
 #[tokio::test]
@@ -331,8 +331,8 @@ async fn a_change_holds_for_the_next_request() {
     let office = Office::new();
     let issued = office.create().await;
     let change =
-        KeyChange::new().name("website").scopes(["write"]).plan("other").expires_at(Some(office.hand.now() + HOUR));
-    let key = office.keys.change(&office.admin, issued.key.id(), change).await.unwrap();
+        KeyUpdate::new().name("website").scopes(["write"]).plan("other").expires_at(Some(office.hand.now() + HOUR));
+    let key = office.keys.update(&office.admin, issued.key.id(), change).await.unwrap();
     assert_eq!(
         (key.name(), key.principal().scopes(), key.principal().plan()),
         ("website", &["write".to_owned()][..], Some("other"))
@@ -340,8 +340,8 @@ async fn a_change_holds_for_the_next_request() {
     office.assert_good(&issued.secret).await;
     office.hand.advance(HOUR);
     office.assert_refused(&issued.secret, RejectionKind::ExpiredKey).await;
-    let forever = KeyChange::new().expires_at(None);
-    let key = office.keys.change(&office.admin, issued.key.id(), forever).await.unwrap();
+    let forever = KeyUpdate::new().expires_at(None);
+    let key = office.keys.update(&office.admin, issued.key.id(), forever).await.unwrap();
     assert_eq!((key.name(), key.expires_at()), ("website", None));
     office.assert_good(&issued.secret).await;
 }
@@ -362,15 +362,15 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         (new().expires_in(Duration::MAX), "/expires_at"),
     ] {
         let error = keys.create(admin, wrong).await.unwrap_err();
-        assert!(matches!(error, KeyError::Invalid { field: told, .. } if told == field), "{error}");
+        assert!(matches!(error, RegistryError::Invalid { field: told, .. } if told == field), "{error}");
         let refusal = Rejection::from(error);
         assert_eq!((refusal.status().as_u16(), refusal.kind()), (422, RejectionKind::InvalidFields));
     }
     assert!(keys.list(admin, &KeyFilter::all()).await.unwrap().is_empty());
     let key = keys.create(admin, new().id("mine")).await.unwrap().key;
-    assert_eq!(keys.create(admin, new().id("mine")).await.unwrap_err(), KeyError::Taken);
-    let past = KeyChange::new().name("new").expires_at(Some(past));
-    assert!(keys.change(admin, key.id(), past).await.is_err());
+    assert_eq!(keys.create(admin, new().id("mine")).await.unwrap_err(), RegistryError::AlreadyExists);
+    let past = KeyUpdate::new().name("new").expires_at(Some(past));
+    assert!(keys.update(admin, key.id(), past).await.is_err());
     assert_eq!(keys.get(admin, "mine").await.unwrap(), key);
     for missing in [
         keys.revoke(admin, "nobody").await,
@@ -378,7 +378,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         keys.get(admin, "nobody").await,
         keys.rotate(admin, "nobody", HOUR).await.map(|issued| issued.key),
     ] {
-        assert_eq!(missing, Err(KeyError::NotFound));
+        assert_eq!(missing, Err(RegistryError::NotFound));
     }
 }
 
@@ -388,16 +388,19 @@ async fn a_key_of_another_system_is_adopted_as_it_is() {
     let secret = Secret::new("ak_1234567890abcdef1234567890abcdef12345678");
     let limits = Limits::new([Quota::per_minute(2)]).unwrap();
     let record = KeyRecord::new("old_1", "acme").scopes(["read"]).limits(limits);
-    let key = office.keys.adopt(&office.admin, "legacy", &secret, record.clone()).await.unwrap();
+    let key = office.keys.import(&office.admin, "legacy", &secret, record.clone()).await.unwrap();
     assert_eq!((key.id(), key.hint()), ("old_1", "ak_…5678"));
     assert_eq!(office.present(&secret).await, Ok(1));
-    let again = office.keys.adopt(&office.admin, "twice", &secret, KeyRecord::new("old_2", "evil")).await;
-    assert_eq!(again.unwrap_err(), KeyError::Taken, "a secret opens one account");
-    let short = office.keys.adopt(&office.admin, "short", &Secret::new("ak_1"), record).await.unwrap_err();
-    assert!(matches!(short, KeyError::Invalid { field: "/key", .. }) && !short.to_string().contains("ak_1"), "{short}");
+    let again = office.keys.import(&office.admin, "twice", &secret, KeyRecord::new("old_2", "evil")).await;
+    assert_eq!(again.unwrap_err(), RegistryError::AlreadyExists, "a secret opens one account");
+    let short = office.keys.import(&office.admin, "short", &Secret::new("ak_1"), record).await.unwrap_err();
+    assert!(
+        matches!(short, RegistryError::Invalid { field: "/key", .. }) && !short.to_string().contains("ak_1"),
+        "{short}"
+    );
     let paused = KeyRecord::new("old_3", "acme").state(KeyState::Paused);
     let secret = Secret::new("ak_1234567890abcdef1234567890abcdef12340000");
-    let key = office.keys.adopt(&office.admin, "paused", &secret, paused).await.unwrap();
+    let key = office.keys.import(&office.admin, "paused", &secret, paused).await.unwrap();
     assert_eq!((key.is_active(), key.is_paused()), (true, true));
     // Its limits go with it when it is rotated.
     let new = office.keys.rotate(&office.admin, "old_1", HOUR).await.unwrap();
@@ -407,7 +410,7 @@ async fn a_key_of_another_system_is_adopted_as_it_is() {
 /// A store may be told to revoke behind the registry's back.
 #[tokio::test]
 async fn r086_what_the_store_has_revoked_stays_revoked() {
-    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
     let keys = KeyRegistry::new(scheme.clone(), store.clone());
     let admin = Principal::builder("alice").build();
     let issued = keys.create(&admin, new()).await.unwrap();
@@ -418,19 +421,19 @@ async fn r086_what_the_store_has_revoked_stays_revoked() {
         futures_util::FutureExt::now_or_never(tower_auth::KeyStore::find(&store, &digests)).unwrap().unwrap().unwrap()
     };
     for refused in [
-        keys.change(&admin, id, KeyChange::new().name("x")).await.unwrap_err(),
+        keys.update(&admin, id, KeyUpdate::new().name("x")).await.unwrap_err(),
         keys.pause(&admin, id).await.unwrap_err(),
         keys.activate(&admin, id).await.unwrap_err(),
         keys.rotate(&admin, id, HOUR).await.unwrap_err(),
-        keys.adopt(&admin, "again", &issued.secret, KeyRecord::new("key_9", "acme")).await.unwrap_err(),
+        keys.import(&admin, "again", &issued.secret, KeyRecord::new("key_9", "acme")).await.unwrap_err(),
     ] {
-        assert!(matches!(refused, KeyError::Revoked | KeyError::Taken), "{refused}");
+        assert!(matches!(refused, RegistryError::Revoked | RegistryError::AlreadyExists), "{refused}");
         assert_eq!(status().status(SystemTime::now()), tower_auth::KeyStatus::Revoked);
     }
     // One that the registry never knew.
     let key = store.create(&scheme, KeyRecord::new("other", "acme").state(KeyState::Revoked)).unwrap();
-    let adopted = keys.adopt(&admin, "other", &key, KeyRecord::new("other", "acme")).await;
-    assert_eq!(adopted.unwrap_err(), KeyError::Revoked);
+    let adopted = keys.import(&admin, "other", &key, KeyRecord::new("other", "acme")).await;
+    assert_eq!(adopted.unwrap_err(), RegistryError::Revoked);
 }
 
 #[tokio::test]
@@ -440,23 +443,23 @@ async fn r084_what_has_expired_is_not_rotated_and_what_was_rotated_gets_no_later
     let old = keys.create(admin, new().expires_in(HOUR)).await.unwrap();
     let secret = Secret::new("ak_1234567890abcdef1234567890abcdef12345678");
     let record = KeyRecord::new("adopted", "acme").expires_at(office.hand.now() + HOUR);
-    keys.adopt(admin, "adopted", &secret, record).await.unwrap();
+    keys.import(admin, "adopted", &secret, record).await.unwrap();
     // Nobody knows how long it was made for: its successor has its end.
     let successor = keys.rotate(admin, "adopted", HOUR).await.unwrap();
     assert_eq!(successor.key.expires_at(), Some(office.hand.now() + HOUR));
     for end in [None, Some(office.hand.now() + 9 * HOUR)] {
-        let put_off = keys.change(admin, "adopted", KeyChange::new().expires_at(end)).await.unwrap_err();
-        assert_eq!(put_off, KeyError::Rotated { successor: successor.key.id().to_owned() });
+        let put_off = keys.update(admin, "adopted", KeyUpdate::new().expires_at(end)).await.unwrap_err();
+        assert_eq!(put_off, RegistryError::Rotated { successor: successor.key.id().to_owned() });
     }
-    assert_eq!(keys.change(admin, "adopted", KeyChange::new().name("b")).await.unwrap().name(), "b");
+    assert_eq!(keys.update(admin, "adopted", KeyUpdate::new().name("b")).await.unwrap().name(), "b");
     office.hand.advance(HOUR);
     for expired in [old.key.id(), successor.key.id()] {
-        assert_eq!(keys.rotate(admin, expired, HOUR).await.unwrap_err(), KeyError::Expired);
-        assert_eq!(keys.replace(admin, expired).await.unwrap_err(), KeyError::Expired);
+        assert_eq!(keys.rotate(admin, expired, HOUR).await.unwrap_err(), RegistryError::Expired);
+        assert_eq!(keys.replace(admin, expired).await.unwrap_err(), RegistryError::Expired);
     }
     // An end that may be put off is.
-    let longer = KeyChange::new().expires_at(Some(office.hand.now() + HOUR));
-    keys.change(admin, old.key.id(), longer).await.unwrap();
+    let longer = KeyUpdate::new().expires_at(Some(office.hand.now() + HOUR));
+    keys.update(admin, old.key.id(), longer).await.unwrap();
     office.assert_good(&old.secret).await;
 }
 
@@ -473,9 +476,9 @@ async fn a_key_of_nobody_or_of_too_many_scopes_is_not_made() {
         (new().scopes(["x".repeat(201)]), "/scopes"),
     ] {
         let error = office.keys.create(&office.admin, wrong).await.unwrap_err();
-        assert!(matches!(error, KeyError::Invalid { field: told, .. } if told == field), "{error}");
+        assert!(matches!(error, RegistryError::Invalid { field: told, .. } if told == field), "{error}");
     }
     let key = office.create().await.key;
-    let change = KeyChange::new().scopes(many);
-    assert!(office.keys.change(&office.admin, key.id(), change).await.is_err());
+    let change = KeyUpdate::new().scopes(many);
+    assert!(office.keys.update(&office.admin, key.id(), change).await.is_err());
 }

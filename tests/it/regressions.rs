@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use tower::{Layer, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, Challenge, ErrorEnvelopeLayer,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, Challenge, ErrorEnvelopeLayer,
     KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, PeerAddr, Principal, Rejection, RejectionKind,
     RequestHead, RequireLayer, Rules, permission::scope, testing::FakeAuth,
 };
@@ -40,9 +40,9 @@ async fn r086_what_is_done_to_an_id_is_done_to_all_of_its_keys() {
 
 #[test]
 fn r079_no_length_overflows() {
-    assert!(KeyFormat::ak().accept_lengths(40..=usize::MAX).is_err());
+    assert!(crate::support::ak().accept_lengths(40..=usize::MAX).is_err());
     assert!(KeyFormat::prefixed("ak", usize::MAX).is_err());
-    let format = KeyFormat::ak().checksummed();
+    let format = crate::support::ak().checksummed();
     for short in ["", "ak_", "ak_a", "ak_abcde", "ak_abcdef"] {
         assert!(!format.accepts(short.as_bytes()), "{short}");
     }
@@ -126,8 +126,8 @@ impl Authenticator for Session {
         let mut sessions =
             cookies.flat_map(|line| line.split("; ")).filter_map(|cookie| cookie.strip_prefix("session="));
         AuthFuture::ready(match sessions.next() {
-            Some(session) => Authenticated::As(Principal::builder(session).build()),
-            None => Authenticated::NoCredential,
+            Some(session) => AuthOutcome::Authenticated(Principal::builder(session).build()),
+            None => AuthOutcome::NoCredential,
         })
     }
 
@@ -174,7 +174,7 @@ async fn a_refusal_from_further_in_takes_its_admission_back() {
     let stack = AuthStack::builder()
         .auth(ApiKeyLayer::new(scheme, store))
         .on_decision(move |decision| {
-            tell.lock().unwrap().push((decision.layer(), decision.is_admitted(), decision.overrules()));
+            tell.lock().unwrap().push((decision.layer(), decision.is_admitted(), decision.supersedes_admission()));
         })
         .build()
         .unwrap();
@@ -187,7 +187,7 @@ async fn a_refusal_from_further_in_takes_its_admission_back() {
 fn a_scheme_that_is_no_token_is_an_error_at_start_up() {
     for scheme in ["", "two words", "Bearer:", "schlüssel"] {
         let (keys, store) = store(KeyRecord::new("key_1", "acme"));
-        let error = AuthStack::builder().auth(ApiKeyLayer::new(keys, store).scheme(scheme)).build().unwrap_err();
+        let error = AuthStack::builder().auth(ApiKeyLayer::new(keys, store).auth_scheme(scheme)).build().unwrap_err();
         assert!(error.to_string().contains("authentication scheme"), "{error}");
     }
     assert_eq!(Challenge::new("").as_str(), "Unknown");
@@ -197,7 +197,7 @@ fn a_scheme_that_is_no_token_is_an_error_at_start_up() {
 #[tokio::test]
 async fn r016_a_preflight_runs_no_grpc_method() {
     let rules = Rules::new().require("/inventory.v1.Stock/Reserve", scope("write"));
-    let auth = AuthLayer::from(FakeAuth::never()).pass_preflight();
+    let auth = AuthLayer::from(FakeAuth::never()).allow_preflight();
     let stack = AuthStack::builder().auth(auth).rules(rules).build().unwrap();
     let never = strict(|_: Request<Body>| panic!("a stranger has reached the method"));
     let mut request = get(

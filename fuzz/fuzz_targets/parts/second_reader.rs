@@ -120,7 +120,7 @@ impl Reading {
 
 /// An object whose names are each there once, if the crate's reader says so; and nothing that another reader refuses.
 fn object(bytes: &[u8], deepest: usize) -> Option<Map<String, Value>> {
-    json::check(bytes, &JsonLimits::new().depth(deepest)).ok()?;
+    json::check(bytes, &JsonLimits::new().max_depth(deepest)).ok()?;
     serde_json::from_slice::<Strict>(bytes).expect("serde_json refuses this");
     let value: Value = serde_json::from_slice(bytes).unwrap();
     assert!(depth(&value) <= deepest, "deeper than {deepest}");

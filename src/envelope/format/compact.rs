@@ -1,7 +1,7 @@
 use http::HeaderValue;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::view::{ErrorFormat, Failure, Refusal, write};
+use super::view::{ErrorFormat, ErrorView, Failure, write};
 
 /// `{"success":false,"error":{"code","message","details"}}`.
 #[derive(Debug)]
@@ -12,12 +12,12 @@ impl ErrorFormat for Compact {
         HeaderValue::from_static("application/json")
     }
 
-    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+    fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>) {
         write(&Failure(Inner(refusal)), out);
     }
 }
 
-struct Inner<'a>(&'a Refusal<'a>);
+struct Inner<'a>(&'a ErrorView<'a>);
 
 impl Serialize for Inner<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::LazyLock, time::SystemTime};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use http::{HeaderMap, StatusCode};
 
-use super::{protobuf::Message, view::Refusal};
+use super::{protobuf::Message, view::ErrorView};
 use crate::{Detail, Rejection, RejectionKind, envelope::catalogue::Catalogue};
 
 /// The domain of error details, where nobody named one.
@@ -14,7 +14,7 @@ pub(in crate::envelope) const DOMAIN: &str = "api";
 /// Code, message and details as a `tonic::Status` has them, before an envelope gives them the words of its service.
 pub(crate) fn plain(rejection: &Rejection) -> (u8, String, Vec<u8>) {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
-    let refusal = Refusal::new(rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
+    let refusal = ErrorView::new(rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
     (code(&refusal), message(&refusal).to_owned(), details(&refusal, DOMAIN))
 }
 
@@ -29,7 +29,7 @@ const STATUS: &str = "grpc-status";
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// The gRPC status code of a refusal.
-fn code(refusal: &Refusal<'_>) -> u8 {
+fn code(refusal: &ErrorView<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
@@ -39,7 +39,7 @@ const LONGEST_MESSAGE: usize = 512;
 const LONGEST_DETAILS: usize = 3 * 1024;
 
 /// The sentence for the client's user, cut where it would be too long for a field.
-fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
+fn message<'a>(refusal: &ErrorView<'a>) -> &'a str {
     let message = refusal.message();
     let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
     message.get(..end.unwrap_or(0)).unwrap_or_default()
@@ -47,12 +47,12 @@ fn message<'a>(refusal: &Refusal<'a>) -> &'a str {
 
 /// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too
 /// long, the reason and the wait are left.
-fn details(refusal: &Refusal<'_>, domain: &str) -> Vec<u8> {
+fn details(refusal: &ErrorView<'_>, domain: &str) -> Vec<u8> {
     let all = status(refusal, domain, true);
     if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }
 }
 
-fn status(refusal: &Refusal<'_>, domain: &str, everything: bool) -> Vec<u8> {
+fn status(refusal: &ErrorView<'_>, domain: &str, everything: bool) -> Vec<u8> {
     let status = Message::default().number(1, u64::from(code(refusal))).text(2, message(refusal));
     let mut status = status.any(3, "ErrorInfo", &error_info(refusal, domain, everything));
     if let Some(seconds) = refusal.retry_after() {
@@ -75,7 +75,7 @@ fn status(refusal: &Refusal<'_>, domain: &str, everything: bool) -> Vec<u8> {
 }
 
 /// The fields of a trailers-only response, names and values.
-pub(in crate::envelope) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<(&'static str, String)> {
+pub(in crate::envelope) fn trailers(refusal: &ErrorView<'_>, domain: &str) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         (STATUS, code(refusal).to_string()),
         ("grpc-message", percent_encoded(message(refusal))),
@@ -88,7 +88,7 @@ pub(in crate::envelope) fn trailers(refusal: &Refusal<'_>, domain: &str) -> Vec<
 }
 
 /// `google.rpc.ErrorInfo { reason, domain, metadata }`.
-fn error_info(refusal: &Refusal<'_>, domain: &str, metadata: bool) -> Message {
+fn error_info(refusal: &ErrorView<'_>, domain: &str, metadata: bool) -> Message {
     let info = Message::default().text(1, &reason(refusal.code())).text(2, domain);
     refusal.details().filter(|_| metadata).fold(info, |info, (name, value)| {
         let value = match value {
@@ -103,7 +103,7 @@ fn error_info(refusal: &Refusal<'_>, domain: &str, metadata: bool) -> Message {
 }
 
 /// `google.rpc.BadRequest`, for what the request itself got wrong.
-fn bad_request(refusal: &Refusal<'_>) -> Option<Message> {
+fn bad_request(refusal: &ErrorView<'_>) -> Option<Message> {
     use RejectionKind::{InvalidFields, InvalidJson, MalformedRequest};
     if !matches!(refusal.kind(), MalformedRequest | InvalidJson | InvalidFields) {
         return None;

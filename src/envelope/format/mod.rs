@@ -8,5 +8,5 @@ mod problem;
 mod protobuf;
 mod view;
 
-pub use self::view::{ErrorFormat, Refusal};
+pub use self::view::{ErrorFormat, ErrorView};
 pub(super) use self::{compact::Compact, detailed::Detailed, openai::OpenAi, problem::Problem};

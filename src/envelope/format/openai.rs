@@ -1,7 +1,7 @@
 use http::HeaderValue;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::view::{ErrorFormat, Refusal, write};
+use super::view::{ErrorFormat, ErrorView, write};
 use crate::{Detail, json::FieldViolation};
 
 /// `{"error":{"message","type","param","code"}}`, which clients of the `OpenAI` API read.
@@ -13,12 +13,12 @@ impl ErrorFormat for OpenAi {
         HeaderValue::from_static("application/json")
     }
 
-    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+    fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>) {
         write(&Envelope(refusal), out);
     }
 }
 
-struct Envelope<'a>(&'a Refusal<'a>);
+struct Envelope<'a>(&'a ErrorView<'a>);
 
 impl Serialize for Envelope<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -28,7 +28,7 @@ impl Serialize for Envelope<'_> {
     }
 }
 
-struct Inner<'a>(&'a Refusal<'a>);
+struct Inner<'a>(&'a ErrorView<'a>);
 
 impl Serialize for Inner<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -42,7 +42,7 @@ impl Serialize for Inner<'_> {
 }
 
 /// The first field that is wrong.
-fn param<'a>(refusal: &Refusal<'a>) -> Option<&'a str> {
+fn param<'a>(refusal: &ErrorView<'a>) -> Option<&'a str> {
     refusal.details().find_map(|(_, detail)| match detail {
         Detail::Fields(fields) => fields.first().map(FieldViolation::pointer),
         _ => None,

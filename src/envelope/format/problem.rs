@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use http::HeaderValue;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::view::{ErrorFormat, Refusal, Shown, write};
+use super::view::{ErrorFormat, ErrorView, Shown, write};
 
 /// Problem details (RFC 9457), with the members of the other formats as extensions.
 #[derive(Clone, Debug, Default)]
@@ -17,13 +17,13 @@ impl ErrorFormat for Problem {
         HeaderValue::from_static("application/problem+json")
     }
 
-    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+    fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>) {
         write(&Body { refusal, types: self.types.as_deref() }, out);
     }
 }
 
 struct Body<'a> {
-    refusal: &'a Refusal<'a>,
+    refusal: &'a ErrorView<'a>,
     types: Option<&'a str>,
 }
 
@@ -32,7 +32,7 @@ impl Serialize for Body<'_> {
         let Self { refusal, types } = self;
         let mut problem = serializer.serialize_struct("Problem", 9)?;
         // A limit that is used up is a registered type (draft-ietf-httpapi-ratelimit-headers-11, section 5).
-        let kind = match (types, refusal.policy()) {
+        let kind = match (types, refusal.limit_name()) {
             (Some(base), _) => Some((format!("{base}{}", slug(refusal.code())), title(refusal.code()))),
             (None, Some(_)) => Some((QUOTA_EXCEEDED.0.to_owned(), QUOTA_EXCEEDED.1.to_owned())),
             (None, None) => None,
@@ -48,7 +48,7 @@ impl Serialize for Body<'_> {
         if let Some(text) = refusal.system_message() {
             problem.serialize_field("system_message", text)?;
         }
-        if let Some(policy) = refusal.policy() {
+        if let Some(policy) = refusal.limit_name() {
             problem.serialize_field("violated-policies", &[policy])?;
         }
         problem.serialize_field("details", &refusal.details_object())?;

@@ -8,14 +8,14 @@ use serde::{
 
 use crate::{
     Detail, Rejection, RejectionKind, RequestId, TraceId,
-    clock::rfc3339,
-    envelope::catalogue::{Catalogue, Words},
+    base::clock::rfc3339,
+    envelope::catalogue::{Catalogue, CatalogueEntry},
 };
 
 /// A shape of one's own for refusals.
 ///
 /// ```
-/// use tower_auth::{ErrorEnvelopeLayer, envelope::{ErrorFormat, Refusal}};
+/// use tower_auth::{ErrorEnvelopeLayer, envelope::{ErrorFormat, ErrorView}};
 ///
 /// /// `{"errors":[{"code":"…","title":"…"}]}`
 /// struct JsonApi;
@@ -25,7 +25,7 @@ use crate::{
 ///         http::HeaderValue::from_static("application/vnd.api+json")
 ///     }
 ///
-///     fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+///     fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>) {
 ///         let error = serde_json::json!({ "code": refusal.code(), "title": refusal.message() });
 ///         out.extend_from_slice(serde_json::json!({ "errors": [error] }).to_string().as_bytes());
 ///     }
@@ -42,22 +42,22 @@ pub trait ErrorFormat: Send + Sync + 'static {
     fn content_type(&self) -> HeaderValue;
 
     /// Appends the body of a refusal.
-    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>);
+    fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>);
 }
 
 /// A refusal with its words, as a format gets it. What is private is not in it.
 ///
 /// See [`ErrorFormat`] for an example.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
+pub struct ErrorView<'a> {
     rejection: &'a Rejection,
-    words: &'a Words,
+    words: &'a CatalogueEntry,
     with_system_message: bool,
     request_id: Option<&'a RequestId>,
     now: SystemTime,
 }
 
-impl<'a> Refusal<'a> {
+impl<'a> ErrorView<'a> {
     pub(crate) fn new(rejection: &'a Rejection, catalogue: &'a Catalogue, now: SystemTime) -> Self {
         let words = catalogue.words(rejection.kind());
         Self { rejection, words, with_system_message: true, request_id: None, now }
@@ -121,7 +121,7 @@ impl<'a> Refusal<'a> {
 
     /// The limit that was used up, by its name.
     #[must_use]
-    pub fn policy(&self) -> Option<&str> {
+    pub fn limit_name(&self) -> Option<&str> {
         self.rejection.policy()
     }
 
@@ -150,7 +150,7 @@ impl<'a> Refusal<'a> {
 }
 
 /// The details as a JSON object, in their order.
-pub(super) struct Details<'a>(Refusal<'a>);
+pub(super) struct Details<'a>(ErrorView<'a>);
 
 impl Serialize for Details<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::{Request, StatusCode};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Rejection,
+    ApiKeyLayer, AuthStack, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Rejection,
     testing::{FlakyKeyStore, ManualClock},
 };
 use tracing::Level;
@@ -161,7 +161,7 @@ async fn the_event_of_a_handlers_refusal_is_the_same() {
 #[tokio::test]
 async fn why_did_this_customer_get_a_401_at_03_12() {
     let clock = ManualClock::at("2026-01-01T03:12:00Z");
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let minute = Duration::from_secs(60);
     let mut store = MemoryKeyStore::new();
     let mut customers = Vec::new();
@@ -178,7 +178,7 @@ async fn why_did_this_customer_get_a_401_at_03_12() {
         ("key_suspended", |key, _| key.account_suspended(true), "account is suspended"),
         ("key_good", |key, now| key.expires_at(now + Duration::from_secs(1)), ""),
     ] {
-        let key = scheme.mint().unwrap().expose().to_owned();
+        let key = scheme.generate().unwrap().expose().to_owned();
         store = store.with(&scheme, &key, change(KeyRecord::new(id, format!("account of {id}")), clock.now())).unwrap();
         customers.push((id, key, cause));
     }

@@ -83,10 +83,10 @@ impl Observed {
                 kind: decision.kind(),
                 layer: decision.layer(),
                 subject: decision.principal().map(|who| who.subject().to_owned()),
-                hint: decision.key_hint().map(str::to_owned),
-                peer: decision.peer(),
+                hint: decision.credential_hint().map(str::to_owned),
+                peer: decision.peer_ip(),
                 trace_id: decision.trace_id().map(|id: TraceId| id.to_string()),
-                cause: decision.cause().map(ToString::to_string),
+                cause: decision.private_cause().map(ToString::to_string),
             });
         }
     }

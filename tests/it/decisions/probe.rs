@@ -5,15 +5,15 @@ use std::convert::Infallible;
 use axum::{Router, routing};
 use http::{Request, Response, StatusCode};
 use tower::{Layer as _, Service, ServiceExt as _};
-use tower_auth::{AuthStack, Disclosure, ErrorEnvelopeLayer, RequireLayer, Rules, testing::ReadinessProbe};
+use tower_auth::{AuthStack, Disclosure, ErrorEnvelopeLayer, RequireLayer, Rules, testing::AssertReady};
 
 use super::{KEYED, keys, record};
 use crate::support::{Body, Careless, get};
 
-fn probe() -> ReadinessProbe<
-    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send,
-> {
-    ReadinessProbe::new(tower::service_fn(async |_: Request<Body>| Ok(Response::new(Body::default()))))
+fn probe()
+-> AssertReady<impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send>
+{
+    AssertReady::new(tower::service_fn(async |_: Request<Body>| Ok(Response::new(Body::default()))))
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 1000;
 const ANNOUNCED: usize = 1 << 20;
 const SENT: usize = 256 << 10;
 
-/// The default of `BodyLimits::under_way`, in KiB.
+/// The default of `BodyLimits::max_in_flight_bytes`, in KiB.
 const UNDER_WAY: u64 = 64 << 10;
 
 /// What else a connection may cost, in KiB: its task, the host's buffers, what the allocator keeps. In ten runs of a debug

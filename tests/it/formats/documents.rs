@@ -5,7 +5,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthStack, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore,
     Rejection, RejectionKind,
-    envelope::{Catalogue, Words},
+    envelope::{Catalogue, CatalogueEntry},
     testing::ManualClock,
 };
 
@@ -46,9 +46,12 @@ const MISSING: &str = r#"{
 
 fn envelope_003() -> ErrorEnvelopeLayer {
     let catalogue = Catalogue::default()
-        .with(RejectionKind::InvalidKey, Words::new("INVALID_API_KEY").message("The provided API key is invalid"))
-        .with(RejectionKind::ExpiredKey, Words::new("EXPIRED_API_KEY").message("The API key has expired"))
-        .with(RejectionKind::MissingCredential, Words::new("MISSING_API_KEY").message("API key is required"));
+        .with(
+            RejectionKind::InvalidKey,
+            CatalogueEntry::new("INVALID_API_KEY").message("The provided API key is invalid"),
+        )
+        .with(RejectionKind::ExpiredKey, CatalogueEntry::new("EXPIRED_API_KEY").message("The API key has expired"))
+        .with(RejectionKind::MissingCredential, CatalogueEntry::new("MISSING_API_KEY").message("API key is required"));
     ErrorEnvelopeLayer::compact().catalogue(catalogue)
 }
 
@@ -98,8 +101,9 @@ const HALFRED: &str = "halfred_Ab3dEf6hIj9lMn2pQr5tUv8xYz1b";
 fn halfred() -> (AuthStack, MemoryKeyStore) {
     let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28).unwrap());
     let store = MemoryKeyStore::new().with(&scheme, HALFRED, KeyRecord::new("key_1", "project")).unwrap();
-    let say =
-        |code: &'static str, message: &'static str| Words::new(code).message(message).kind("authentication_error");
+    let say = |code: &'static str, message: &'static str| {
+        CatalogueEntry::new(code).message(message).error_type("authentication_error")
+    };
     let catalogue = Catalogue::default()
         .with(RejectionKind::InvalidKey, say("invalid_api_key", "Invalid API key"))
         .with(RejectionKind::MissingCredential, say("invalid_api_key", "Authentication failed"));

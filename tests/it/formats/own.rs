@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tower_auth::{
     ErrorEnvelopeLayer, Rejection, RejectionKind,
-    envelope::{Catalogue, ErrorFormat, Refusal, Words},
+    envelope::{Catalogue, CatalogueEntry, ErrorFormat, ErrorView},
 };
 
 use super::{NOW, TRACE_ID, shown};
@@ -20,7 +20,7 @@ impl ErrorFormat for Lines {
         HeaderValue::from_static("application/vnd.lines; charset=utf-8")
     }
 
-    fn render(&self, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
+    fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>) {
         let details: Vec<String> = refusal.details().map(|(name, value)| format!("{name}={}", json!(value))).collect();
         let text = format!(
             "{:?}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{:?}\n{}\n{}",
@@ -63,7 +63,8 @@ async fn an_own_format_is_told_everything_but_the_private_cause() {
 
 #[tokio::test]
 async fn an_own_format_takes_the_words_of_the_catalogue_and_of_the_handler() {
-    let words = Words::new("GONE_FISHING").message("Nobody is here.").system_message("s").kind("own_error");
+    let words =
+        CatalogueEntry::new("GONE_FISHING").message("Nobody is here.").system_message("s").error_type("own_error");
     let layer = ErrorEnvelopeLayer::new(Lines)
         .catalogue(Catalogue::default().with(RejectionKind::NotFound, words))
         .without_system_message();
@@ -84,7 +85,7 @@ async fn an_own_format_may_be_empty_and_may_be_negotiated() {
             HeaderValue::from_static("text/plain")
         }
 
-        fn render(&self, _: &Refusal<'_>, _: &mut Vec<u8>) {}
+        fn render(&self, _: &ErrorView<'_>, _: &mut Vec<u8>) {}
     }
     let layer = ErrorEnvelopeLayer::new(Nothing).or_problem_json();
     let response = shown(&layer, &[], &Rejection::not_found()).await;

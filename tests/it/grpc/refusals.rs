@@ -205,7 +205,7 @@ async fn r169_a_whole_stack_refuses_in_grpc() {
     let rules = Rules::new()
         .require("/orders.v1.Orders/List", scope("read"))
         .require("/orders.v1.Orders/Delete", scope("write"))
-        .require("/orders.v1.Orders/Lost", from_fn(|_, _| Verdict::Mismounted("PLANTED".into())))
+        .require("/orders.v1.Orders/Lost", from_fn(|_, _| Verdict::Misconfigured("PLANTED".into())))
         .require("/orders.v1.Orders/Slow", from_fn(|_, _| Verdict::Undecided("PLANTED".into())));
     let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme, store.clone())).rules(rules).build().unwrap();
     // Mounted whole, and in halves around a gate that makes an HTTP response of a refusal first.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, Version};
 use http_body_util::Full;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
-use tower_auth::{ApiKeyLayer, AuthStack, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyStore, StoreFuture};
+use tower_auth::{ApiKeyLayer, AuthStack, KeyDigests, KeyRecord, KeyScheme, KeyStore, StoreFuture};
 
 use super::{
     Auth, Case, READER, UNKNOWN,
@@ -82,7 +82,7 @@ impl KeyStore for Stuck {
 #[tokio::test]
 async fn a_dropped_connection_drops_the_lookup() {
     let (sender, told) = mpsc::unbounded_channel();
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let store = Stuck { key: scheme.digests(UNKNOWN.as_bytes()).unwrap(), told: sender };
     let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme, store)).rules(rules()).build().unwrap();
     let (mount, auth) = (Mount::new(stack), Auth::new());

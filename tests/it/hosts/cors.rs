@@ -120,7 +120,7 @@ async fn r016_p07_a_preflight_reaches_a_cors_layer_further_in() {
 /// A rule for any method is one for OPTIONS too.
 #[tokio::test]
 async fn p71_a_preflight_does_not_pass_a_rule_for_any_method() {
-    let auth = Auth::with(AuthLayer::pass_preflight);
+    let auth = Auth::with(AuthLayer::allow_preflight);
     everywhere(&auth, &auth.mount(), async |case| {
         for path in ["/v1/me", "/v1/models", "/v1/other", "/inventory.v1.Stock/Reserve", "/unknown"] {
             let answer = case.ask(Method::OPTIONS, path, &PREFLIGHT).await;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, ErrorEnvelopeLayer, KeyFormat, KeyScheme, MemoryKeyStore, RejectionKind as K,
+    ApiKeyLayer, AuthLayer, AuthStack, ErrorEnvelopeLayer, KeyScheme, MemoryKeyStore, RejectionKind as K,
 };
 
 use super::{Auth, CLAIM, Case, READER, Seen, UNKNOWN, WRITER, client::Answer, everywhere, serve::Mount};
@@ -194,7 +194,7 @@ async fn r008_challenges_are_joined_whatever_a_client_says_of_the_host() {
 
 #[tokio::test]
 async fn r007_nothing_breaks_out_of_a_challenge() {
-    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
     let keys = ApiKeyLayer::new(scheme, store).realm("the \"big\" \\ api\r\nx-evil: ü").bearer();
     let stack = AuthStack::builder().auth(keys).build().unwrap();
     everywhere(&Auth::new(), &Mount::new(stack), async |case| {
@@ -251,7 +251,7 @@ async fn r017_what_a_client_claims_never_reaches_the_service() {
 
 #[tokio::test]
 async fn strip_takes_the_key_from_the_service_alone() {
-    let auth = Auth::with(AuthLayer::strip);
+    let auth = Auth::with(AuthLayer::strip_credentials);
     everywhere(&auth, &auth.mount(), async |case| {
         assert_eq!(case.with_key("/v1/me", READER).await.told(), (200, "ann".to_owned()), "{case}");
     })

@@ -13,8 +13,8 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt as _;
 use tower_auth::{
-    ApiKeyLayer, AuthStack, ErrorEnvelopeLayer, KeyFormat, KeyScheme, MemoryKeyStore, Rejection, RejectionKind,
-    envelope::{Catalogue, Words},
+    ApiKeyLayer, AuthStack, ErrorEnvelopeLayer, KeyScheme, MemoryKeyStore, Rejection, RejectionKind,
+    envelope::{Catalogue, CatalogueEntry},
 };
 
 use super::{
@@ -252,8 +252,8 @@ async fn a_handlers_own_refusal_is_told_to_the_observer() {
 /// A message may have what cannot stand in a header as it is.
 #[tokio::test]
 async fn r171_a_message_in_any_language_arrives() {
-    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
-    let words = Words::new("WER_DA").message("Schlüssel fehlt: 100 %\nnoch einmal");
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
+    let words = CatalogueEntry::new("WER_DA").message("Schlüssel fehlt: 100 %\nnoch einmal");
     let catalogue = Catalogue::default().with(RejectionKind::MissingCredential, words);
     let envelope = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
     let stack = AuthStack::builder().envelope(envelope).auth(ApiKeyLayer::new(scheme, store)).build().unwrap();

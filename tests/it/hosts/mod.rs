@@ -28,8 +28,8 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Request, Version};
 use http_body_util::Full;
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore,
-    RejectionKind, Rules, permission::scope, testing::FlakyKeyStore,
+    ApiKeyLayer, AuthLayer, AuthStack, ErrorEnvelopeLayer, KeyRecord, KeyScheme, MemoryKeyStore, RejectionKind, Rules,
+    permission::scope, testing::FlakyKeyStore,
 };
 
 use serve::{Host, Mount};
@@ -75,11 +75,11 @@ impl Auth {
     /// One that lets preflights pass, with a table that says nothing of OPTIONS.
     fn passing_preflights() -> Self {
         let rules = Rules::new().public("GET /health").require("GET /v1/me", scope("read"));
-        Self::ruled(AuthLayer::pass_preflight, rules.require("POST /v1/me", scope("write")))
+        Self::ruled(AuthLayer::allow_preflight, rules.require("POST /v1/me", scope("write")))
     }
 
     fn ruled(change: impl FnOnce(AuthLayer) -> AuthLayer, rules: Rules) -> Self {
-        let (scheme, keys) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+        let (scheme, keys) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
         let writer = KeyRecord::new("key_2", "bob").scopes(["read", "write"]).organizations(["acme"]);
         keys.insert(&scheme, READER, KeyRecord::new("key_1", "ann").scopes(["read"])).unwrap();
         keys.insert(&scheme, WRITER, writer).unwrap();
@@ -89,14 +89,14 @@ impl Auth {
         let told = Arc::clone(&seen);
         let stack = AuthStack::builder()
             .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors().or_problem_json().grpc_domain("hosts.test"))
-            .auth(change(AuthLayer::first(methods).remove_headers([HeaderName::from_static(CLAIM)])))
+            .auth(change(AuthLayer::first(methods).strip_headers([HeaderName::from_static(CLAIM)])))
             .rules(rules)
             .on_decision(move |decision| {
                 told.lock().unwrap().push(Seen {
                     kind: decision.kind(),
                     layer: decision.layer(),
                     subject: decision.principal().map(|who| who.subject().to_owned()),
-                    peer: decision.peer(),
+                    peer: decision.peer_ip(),
                     trace_id: decision.trace_id().map(|id| id.to_string()),
                 });
             })

@@ -203,7 +203,7 @@ fn assert_loose<'de, T: Deserialize<'de>>(what: &str, place: &str) {
     let told = looseness::<T>().unwrap_or_else(|| panic!("{what} at {place:?} is not found"));
     let found = format!("{} cannot be read strictly: at {place:?} it has {what}, whose fields", type_name::<T>());
     assert!(told.starts_with(&found), "{told}\nand not\n{found}");
-    assert!(told.contains("; to mend it: "), "{told}");
+    assert!(told.contains("; help: "), "{told}");
 }
 
 #[test]

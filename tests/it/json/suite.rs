@@ -103,7 +103,7 @@ fn r148_the_suites_open_cases_are_decided_as_the_manual_says() {
         };
         fault(bytes);
         // One of the numbers is longer than the limit too.
-        let error = json::check(bytes, &JsonLimits::new().number(usize::MAX)).unwrap_err();
+        let error = json::check(bytes, &JsonLimits::new().max_number_len(usize::MAX)).unwrap_err();
         assert_eq!(error.reason(), reason, "{name}");
     }
 }

@@ -429,10 +429,10 @@ fn nested(depth: usize, open: &str, close: &str) -> String {
 
 #[test]
 fn r147_depth_has_an_end() {
-    let (wanted, most) = (JsonLimits::new(), JsonLimits::new().depth(usize::MAX));
-    assert_eq!(most, JsonLimits::new().depth(128));
-    let none = JsonLimits::new().depth(0);
-    for (limits, depth) in [(none, 0), (none.depth(1), 1), (wanted.depth(7), 7), (wanted, 64), (most, 128)] {
+    let (wanted, most) = (JsonLimits::new(), JsonLimits::new().max_depth(usize::MAX));
+    assert_eq!(most, JsonLimits::new().max_depth(128));
+    let none = JsonLimits::new().max_depth(0);
+    for (limits, depth) in [(none, 0), (none.max_depth(1), 1), (wanted.max_depth(7), 7), (wanted, 64), (most, 128)] {
         for (open, close, width) in [("[", "]", 1), ("[ ", "]", 2), ("{\"a\":[", "]}", 3)] {
             // The last opens two.
             let step = if width == 3 { 2 } else { 1 };
@@ -453,7 +453,7 @@ fn r147_depth_has_an_end() {
     assert_eq!((error.line(), error.column()), (1, 65));
     assert!(read::<Tree>(nested(32, "{\"a\":[", "]}")).is_ok());
     // What stands beside each other is not deeper.
-    json::check(format!("[{}1]", "[[]],{},".repeat(10_000)).as_bytes(), &wanted.depth(3)).unwrap();
+    json::check(format!("[{}1]", "[[]],{},".repeat(10_000)).as_bytes(), &wanted.max_depth(3)).unwrap();
 }
 
 fn assert_all_refuse(text: &str, limits: &JsonLimits, error: &JsonError) {
@@ -475,7 +475,7 @@ fn assert_all_refuse(text: &str, limits: &JsonLimits, error: &JsonError) {
 
 #[test]
 fn r147_strings_and_names_have_a_longest() {
-    let three = JsonLimits::new().string(3);
+    let three = JsonLimits::new().max_string_len(3);
     for (text, good) in [
         (r#""""#, true),
         (r#""abc""#, true),
@@ -517,7 +517,7 @@ fn r147_strings_and_names_have_a_longest() {
 
 #[test]
 fn r147_numbers_have_a_longest() {
-    let three = JsonLimits::new().number(3);
+    let three = JsonLimits::new().max_number_len(3);
     for (text, good) in [
         ("123", true),
         ("1234", false),
@@ -587,7 +587,7 @@ fn r147_whole_numbers_are_exact_as_far_as_the_type_holds_them() {
 
 #[test]
 fn r147_a_number_beyond_a_double_is_no_json_and_one_below_is_zero() {
-    let loose = JsonLimits::new().number(2000);
+    let loose = JsonLimits::new().max_number_len(2000);
     let digits = "9".repeat(400);
     for number in ["1e400", "-1e400", "1E+400", "0.1e310", "1e99999999999999999999", "1.8e308", "18e307", &digits] {
         let error = json::check(number.as_bytes(), &loose).unwrap_err();
@@ -623,7 +623,7 @@ fn r147_a_number_beyond_a_double_is_no_json_and_one_below_is_zero() {
 /// Nobody has to work out what a number is that is read over, but for those that may be too large.
 #[test]
 fn r147_a_number_that_is_read_over_is_refused_as_one_that_is_read() {
-    let loose = JsonLimits::new().number(2000);
+    let loose = JsonLimits::new().max_number_len(2000);
     let zeros = "0".repeat(400);
     let mut numbers = vec![
         format!("0.{zeros}1e400"),

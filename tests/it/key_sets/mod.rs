@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tower_auth::{
     Clock, TokenVerifier,
     testing::ManualClock,
-    token::{Claims, TokenError, TokenVerifierBuilder, Verified},
+    token::{Claims, TokenError, TokenVerifierBuilder, VerifyFuture},
 };
 
 use self::source::{Does, Script};
@@ -121,12 +121,12 @@ impl From<&Result<Claims, TokenError>> for Fate {
 }
 
 /// Waits for a verdict, and not for ever.
-pub(crate) async fn verdict(verified: Verified) -> Result<Claims, TokenError> {
+pub(crate) async fn verdict(verified: VerifyFuture) -> Result<Claims, TokenError> {
     tokio::time::timeout(PATIENCE, verified).await.expect("a verdict comes")
 }
 
 /// Why there are no keys.
-pub(crate) async fn reason(verified: Verified) -> String {
+pub(crate) async fn reason(verified: VerifyFuture) -> String {
     match verdict(verified).await {
         Err(TokenError::Unavailable(why)) => why.to_string(),
         other => panic!("there are keys: {other:?}"),
@@ -163,7 +163,7 @@ impl Desk {
         Clock::from(&self.hand)
     }
 
-    pub(crate) fn verify(&self, signer: &Signer) -> Verified {
+    pub(crate) fn verify(&self, signer: &Signer) -> VerifyFuture {
         self.tokens.verify(&signer.token(), &self.clock())
     }
 

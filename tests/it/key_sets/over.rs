@@ -14,7 +14,7 @@ use tower::{Service, service_fn};
 use tower_auth::{
     BoxError, Clock, ConfigError, TokenVerifier,
     jwks::JwksClient,
-    testing::ReadinessProbe,
+    testing::AssertReady,
     token::{Claims, TokenError},
 };
 
@@ -65,7 +65,7 @@ fn r049_an_address_that_is_not_https_is_refused_when_it_is_built() {
         for (kind, client) in [("keys", JwksClient::new(url)), ("issuer", JwksClient::discover(url))] {
             match built(client) {
                 Ok(_) => taken.push((kind, url)),
-                Err(error) => assert!(error.to_string().contains(URL), "it says how to mend it: {error}"),
+                Err(error) => assert!(error.to_string().contains(URL), "it says how help: {error}"),
             }
         }
         if TokenVerifier::jwks(ISSUER, url).audience(AUDIENCE).build().is_ok() {
@@ -107,7 +107,7 @@ async fn any_service_can_be_asked_instead() {
 #[tokio::test]
 async fn a_service_is_polled_ready_before_it_is_called() {
     let service = service_fn(|_: Request<Empty<Bytes>>| ready(Ok::<_, Infallible>(answer())));
-    let client = JwksClient::new(URL).over(ReadinessProbe::new(service));
+    let client = JwksClient::new(URL).over(AssertReady::new(service));
     assert!(outcome(client.clone()).await.is_ok());
     assert!(outcome(client).await.is_ok());
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::Notify, task::yield_now, time::sleep};
-use tower_auth::{Answer, BoxError, token::KeySource};
+use tower_auth::{BoxError, MaybeReady, token::KeySource};
 
 use super::{Signer, key_set};
 
@@ -61,32 +61,32 @@ impl Script {
 }
 
 impl KeySource for Script {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         let before = self.fetches.fetch_add(1, Ordering::SeqCst);
         let answer = match self.does.lock().unwrap().clone() {
             Does::Answer(document) => Ok(document),
             Does::Fail(why) => Err(why.into()),
             Does::FailUntil(enough, document) if before >= enough => Ok(document),
             Does::FailUntil(..) => Err("not yet".into()),
-            Does::Hang => return Answer::boxed(std::future::pending()),
+            Does::Hang => return MaybeReady::boxed(std::future::pending()),
             Does::Dawdle(time, document) => {
-                return Answer::boxed(async move {
+                return MaybeReady::boxed(async move {
                     sleep(time).await;
                     sleep(time).await;
                     Ok(document)
                 });
             }
             Does::Wait(gate, document) => {
-                return Answer::boxed(async move {
+                return MaybeReady::boxed(async move {
                     gate.notified().await;
                     Ok(document)
                 });
             }
         };
         if !self.boxed.load(Ordering::SeqCst) {
-            return Answer::ready(answer);
+            return MaybeReady::ready(answer);
         }
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             yield_now().await;
             answer
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*};
-use tower_auth::limit::{Bucket, Decided, MemoryLimiter};
+use tower_auth::limit::{BucketKey, LimitDecision, MemoryLimiter};
 
 use super::{
     SECOND, alice,
@@ -41,8 +41,8 @@ proptest! {
         for (set, time, cost) in asked {
             let (plans, limits) = (&sets[set % sets.len()], &limits[set % sets.len()]);
             now += later(time, plans);
-            let cost = if cost % 3 == 0 { cost % 5 } else { cost % limits.most() + 1 };
-            let said = Said::from(limiter.take(alice(), limits, cost, Duration::from_nanos(now)));
+            let cost = if cost % 3 == 0 { cost % 5 } else { cost % limits.max_cost() + 1 };
+            let said = Said::from(limiter.try_acquire(alice(), limits, cost, Duration::from_nanos(now)));
             prop_assert_eq!(said, model.take(0, plans, cost, now), "at {} for {}", now, cost);
         }
     }
@@ -54,13 +54,13 @@ proptest! {
         asked in vec((Just(0_usize), (0..7_u8, any::<u64>()), any::<u32>()), 1..40),
     ) {
         let (limiter, limits, mut now) = (MemoryLimiter::new(), model::limits(&plans), 0);
-        let (as_ever, reloaded) = (Bucket::of(["as ever"]), Bucket::of(["reloaded"]));
+        let (as_ever, reloaded) = (BucketKey::new(["as ever"]), BucketKey::new(["reloaded"]));
         for asked in asked {
             let (_, time, cost): Asked = asked;
             now += later(time, &plans);
-            let (cost, at) = (cost % limits.most() + 1, Duration::from_nanos(now));
-            let expected = Said::from(limiter.take(as_ever, &limits, cost, at));
-            prop_assert_eq!(Said::from(limiter.take(reloaded, &model::limits(&plans), cost, at)), expected);
+            let (cost, at) = (cost % limits.max_cost() + 1, Duration::from_nanos(now));
+            let expected = Said::from(limiter.try_acquire(as_ever, &limits, cost, at));
+            prop_assert_eq!(Said::from(limiter.try_acquire(reloaded, &model::limits(&plans), cost, at)), expected);
         }
     }
 
@@ -75,10 +75,10 @@ proptest! {
         let new = Plan { period: if same && u64::from(new.events) <= old.period { old.period } else { new.period }, ..new };
         prop_assume!(new.refill() < 1 << 62);
         let taken = taken % old.size() + 1;
-        limiter.take(alice(), &model::limits(&[old]), taken, SECOND);
-        let decided = limiter.take(alice(), &model::limits(&[new]), 0, SECOND);
-        let Decided::Admitted(levels) = decided else { panic!("a question was refused") };
-        let (remaining, reset) = (levels.speaking().remaining, levels.speaking().reset.as_nanos());
+        limiter.try_acquire(alice(), &model::limits(&[old]), taken, SECOND);
+        let decided = limiter.try_acquire(alice(), &model::limits(&[new]), 0, SECOND);
+        let LimitDecision::Admitted(levels) = decided else { panic!("a question was refused") };
+        let (remaining, reset) = (levels.tightest().remaining, levels.tightest().reset.as_nanos());
         if new.period == old.period {
             let owed = u128::from(old.interval()) * u128::from(taken);
             prop_assert_eq!(reset, owed);
@@ -138,7 +138,7 @@ proptest! {
             now += soon(kind, later);
             let at = Duration::from_nanos(now);
             for _ in 0..times {
-                through[set].1 += u32::from(super::admits(&alone, Bucket::of([set.to_string().as_str()]), &limits[set], at));
+                through[set].1 += u32::from(super::admits(&alone, BucketKey::new([set.to_string().as_str()]), &limits[set], at));
                 if super::admits(&limiter, alice(), &limits[set], at) {
                     through[set].0 += 1;
                     for plan in &sets[set] {
@@ -176,7 +176,7 @@ proptest! {
         for (turn, kind, later, times) in asked {
             now += soon(kind, later);
             let at = Duration::from_nanos(now);
-            most += super::admitted(&limiter, Bucket::of(["stays"]), &generous, at, times);
+            most += super::admitted(&limiter, BucketKey::new(["stays"]), &generous, at, times);
             through += super::admitted(&limiter, alice(), if turn { &generous } else { &frugal }, at, times);
             prop_assert!(through <= most, "{} and {}", through, most);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_auth::{
     Quota,
-    limit::{Decided, Limiter as _, Limits, MemoryLimiter},
+    limit::{LimitDecision, Limiter as _, Limits, MemoryLimiter},
 };
 
 use super::{HOUR, MINUTE, SECOND, admits, admitted, alice, limits, remaining};
@@ -45,8 +45,10 @@ fn p44_a_smaller_quota_has_the_same_part_used() {
 fn p44_what_does_not_fit_is_waited_for() {
     let limiter = after(&limits([Quota::per_minute(100)]), 60);
     let smaller = limits([Quota::per_minute(10).burst(2)]);
-    let Decided::Refused { levels, wait } = limiter.take(alice(), &smaller, 1, NOW) else { panic!("36 s are counted") };
-    assert_eq!((levels.speaking().remaining, levels.speaking().reset, wait), (0, 36 * SECOND, 30 * SECOND));
+    let LimitDecision::Refused { levels, wait } = limiter.try_acquire(alice(), &smaller, 1, NOW) else {
+        panic!("36 s are counted")
+    };
+    assert_eq!((levels.tightest().remaining, levels.tightest().reset, wait), (0, 36 * SECOND, 30 * SECOND));
     assert!(!admits(&limiter, alice(), &smaller, super::before(NOW + 30 * SECOND, super::NANO)));
     assert_eq!(admitted(&limiter, alice(), &smaller, NOW + 30 * SECOND, 9), 1);
     assert_eq!(remaining(&limiter, alice(), &smaller, NOW + 42 * SECOND), [2]);
@@ -145,7 +147,7 @@ fn p44_nothing_is_given_back_after_a_change() {
     let limiter = after(&old, 7);
     let three = super::taken(&limiter, alice(), &old, 3, NOW);
     assert_eq!(remaining(&limiter, alice(), &new, NOW), [0, 90]);
-    limiter.give_back(alice(), &three, NOW);
+    limiter.refund(alice(), &three, NOW);
     assert_eq!(remaining(&limiter, alice(), &new, NOW), [0, 90], "other limits hold by now");
 }
 
@@ -157,7 +159,7 @@ fn p44_what_is_refilled_is_not_given_back_after_the_order_has_changed() {
     let limiter = MemoryLimiter::new();
     let ten = super::taken(&limiter, alice(), &old, 10, NOW);
     assert_eq!(admitted(&limiter, alice(), &new, NOW + MINUTE, 20), 10);
-    limiter.give_back(alice(), &ten, NOW + MINUTE);
+    limiter.refund(alice(), &ten, NOW + MINUTE);
     assert_eq!(admitted(&limiter, alice(), &new, NOW + MINUTE, 20), 0, "in a minute of ten");
 }
 
@@ -168,7 +170,7 @@ fn p44_giving_back_under_another_plan_wins_nothing() {
     let limiter = after(&large, 99);
     let one = super::taken(&limiter, alice(), &large, 1, NOW);
     assert_eq!(remaining(&limiter, alice(), &small, NOW), [0]);
-    limiter.give_back(alice(), &one, NOW);
+    limiter.refund(alice(), &one, NOW);
     assert_eq!(admitted(&limiter, alice(), &large, NOW, 100), 0, "nothing was given back");
 }
 

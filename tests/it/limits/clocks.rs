@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use proptest::{collection::vec, prelude::*};
 use tower_auth::{
     Quota,
-    limit::{Bucket, Decided, Limiter, MemoryLimiter, Taken},
+    limit::{BucketKey, LimitDecision, Limiter, MemoryLimiter, Reservation},
 };
 
 use super::{DAY, HOUR, NANO, SECOND, admits, admitted, alice, exact::cases, limits, model, remaining};
@@ -15,7 +15,9 @@ fn r136_a_time_that_stands_still_refills_nothing() {
     for now in [Duration::ZERO, NANO, SECOND, 365 * DAY] {
         let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_second(1_000), Quota::per_day(2_000)]));
         assert_eq!(admitted(&limiter, alice(), &limits, now, 5_000), 1_000);
-        let Decided::Refused { wait, .. } = limiter.take(alice(), &limits, 1, now) else { panic!("1,001 at once") };
+        let LimitDecision::Refused { wait, .. } = limiter.try_acquire(alice(), &limits, 1, now) else {
+            panic!("1,001 at once")
+        };
         assert_eq!(wait, Duration::from_millis(1));
     }
 }
@@ -29,7 +31,9 @@ fn r136_a_time_that_goes_backwards_refills_nothing() {
         assert_eq!(admitted(&limiter, alice(), &limits, super::before(10 * HOUR, back), 9), 0, "{back:?}");
         assert_eq!(remaining(&limiter, alice(), &limits, super::before(10 * HOUR, back))[0], 0);
     }
-    let Decided::Refused { wait, .. } = limiter.take(alice(), &limits, 1, 9 * HOUR) else { panic!("refilled") };
+    let LimitDecision::Refused { wait, .. } = limiter.try_acquire(alice(), &limits, 1, 9 * HOUR) else {
+        panic!("refilled")
+    };
     assert_eq!(wait, HOUR + 12 * SECOND);
     assert_eq!(remaining(&limiter, alice(), &limits, 10 * HOUR), [0, 45]);
     assert_eq!(admitted(&limiter, alice(), &limits, 10 * HOUR + 12 * SECOND, 9), 1);
@@ -38,20 +42,20 @@ fn r136_a_time_that_goes_backwards_refills_nothing() {
 /// Nor is a bucket forgotten by looking through all of them with a time that lies behind.
 #[test]
 fn r136_a_time_that_goes_backwards_forgets_no_bucket() {
-    let (limiter, limits) = (MemoryLimiter::new().most(64), limits([Quota::per_hour(5)]));
+    let (limiter, limits) = (MemoryLimiter::new().max_buckets(64), limits([Quota::per_hour(5)]));
     for number in 0..1_000 {
-        admits(&limiter, Bucket::of([number.to_string().as_str()]), &limits, 10 * HOUR);
+        admits(&limiter, BucketKey::new([number.to_string().as_str()]), &limits, 10 * HOUR);
     }
     assert_eq!(limiter.len(), 64);
     for number in 1_000..2_000 {
-        admits(&limiter, Bucket::of([number.to_string().as_str()]), &limits, HOUR);
+        admits(&limiter, BucketKey::new([number.to_string().as_str()]), &limits, HOUR);
     }
     assert_eq!(limiter.len(), 64);
     // And afterwards time goes on as ever: an hour later all are full, and room is made.
     for number in 2_000..3_000 {
-        admits(&limiter, Bucket::of([number.to_string().as_str()]), &limits, 12 * HOUR);
+        admits(&limiter, BucketKey::new([number.to_string().as_str()]), &limits, 12 * HOUR);
     }
-    assert_eq!(remaining(&limiter, Bucket::of(["2999"]), &limits, 12 * HOUR).len(), 1);
+    assert_eq!(remaining(&limiter, BucketKey::new(["2999"]), &limits, 12 * HOUR).len(), 1);
 }
 
 const EXTREMES: [Duration; 7] = [
@@ -73,13 +77,13 @@ proptest! {
         sets in vec(model::plans(), 1..=2),
         asked in vec((0..2_usize, 0..EXTREMES.len(), any::<u32>(), proptest::option::of(0..EXTREMES.len())), 1..20),
     ) {
-        let limiter = MemoryLimiter::new().most(1);
+        let limiter = MemoryLimiter::new().max_buckets(1);
         for (set, time, cost, gives_back) in asked {
             let limits = model::limits(&sets[set % sets.len()]);
-            let (any, cost) = (cost, cost % limits.most() + 1);
-            let decided = limiter.take(alice(), &limits, cost, EXTREMES[time]);
-            if let (Decided::Admitted(levels) | Decided::Refused { levels, .. }, Some(when)) = (decided, gives_back) {
-                limiter.give_back(alice(), &Taken::new(any, &limits, &levels, EXTREMES[time]), EXTREMES[when]);
+            let (any, cost) = (cost, cost % limits.max_cost() + 1);
+            let decided = limiter.try_acquire(alice(), &limits, cost, EXTREMES[time]);
+            if let (LimitDecision::Admitted(levels) | LimitDecision::Refused { levels, .. }, Some(when)) = (decided, gives_back) {
+                limiter.refund(alice(), &Reservation::new(any, &limits, &levels, EXTREMES[time]), EXTREMES[when]);
             }
         }
     }
@@ -95,7 +99,7 @@ proptest! {
         let (mut first, mut last, mut sum) = (u64::MAX, 0, 0);
         for (time, cost) in asked {
             let (time, cost) = (time % stretch, cost % plan.size() + 1);
-            if let Decided::Admitted(_) = limiter.take(alice(), &limits, cost, Duration::from_nanos(time)) {
+            if let LimitDecision::Admitted(_) = limiter.try_acquire(alice(), &limits, cost, Duration::from_nanos(time)) {
                 sum += u128::from(cost);
             }
             (first, last) = (first.min(time), last.max(time));
@@ -139,8 +143,8 @@ fn r136_going_back_from_584_years_refills_nothing() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(5)]));
     assert!(admits(&limiter, alice(), &limits, Duration::from_nanos(u64::MAX)));
     for cost in 1..=5 {
-        let decided = limiter.take(alice(), &limits, cost, SECOND);
-        assert!(matches!(decided, Decided::Refused { .. }), "{decided:?}");
+        let decided = limiter.try_acquire(alice(), &limits, cost, SECOND);
+        assert!(matches!(decided, LimitDecision::Refused { .. }), "{decided:?}");
     }
 }
 
@@ -151,9 +155,9 @@ fn p46_it_needs_no_runtime() {
         let (limiter, limits) = (MemoryLimiter::default(), limits([Quota::per_minute(5)]));
         let limiter = Arc::new(limiter);
         let answer = Limiter::decide(&limiter, alice(), &limits, 2, SECOND);
-        assert_eq!(format!("{answer:?}"), "Answer::Ready(..)");
+        assert_eq!(format!("{answer:?}"), "MaybeReady::Ready(..)");
         let taken = super::taken(&limiter, alice(), &limits, 2, SECOND);
-        Limiter::give_back(&limiter, alice(), &taken, SECOND);
+        Limiter::refund(&limiter, alice(), &taken, SECOND);
         remaining(&limiter, alice(), &limits, SECOND)
     });
     assert_eq!(counted.join().unwrap(), [3]);

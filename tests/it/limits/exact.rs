@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use tower_auth::limit::{Bucket, Decided, Limiter as _, MemoryLimiter, Taken};
+use tower_auth::limit::{BucketKey, LimitDecision, Limiter as _, MemoryLimiter, Reservation};
 
 use super::model::{self, Model, Plan, Said};
 
@@ -57,8 +57,8 @@ impl Step {
     }
 }
 
-fn bucket(number: usize) -> Bucket {
-    Bucket::of([["a", "b", "c"][number]])
+fn bucket(number: usize) -> BucketKey {
+    BucketKey::new([["a", "b", "c"][number]])
 }
 
 proptest! {
@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn p48_r132_the_limiter_says_what_a_bucket_of_tokens_says(plans in vec(model::plan(), 1..=4), steps in steps()) {
         let (limiter, limits, mut model) = (MemoryLimiter::new(), model::limits(&plans), Model::default());
-        let (mut now, mut taken) = (0, Vec::<(usize, usize, Taken)>::new());
+        let (mut now, mut taken) = (0, Vec::<(usize, usize, Reservation)>::new());
         for step in steps {
             now += step.later(&plans);
             let (cost, at) = (step.cost(&plans), Duration::from_nanos(now));
@@ -78,15 +78,15 @@ proptest! {
                 _ => None,
             };
             if let Some((number, request, took)) = given_back.map(|place| taken.remove(place)) {
-                limiter.give_back(bucket(number), &took, at);
-                model.give_back(number, request, now);
+                limiter.refund(bucket(number), &took, at);
+                model.refund(number, request, now);
             }
-            let decided = limiter.take(bucket(step.bucket), &limits, cost, at);
+            let decided = limiter.try_acquire(bucket(step.bucket), &limits, cost, at);
             let said = Said::from(decided);
             let expected = model.take(step.bucket, &plans, cost, now);
             prop_assert_eq!(&said, &expected, "at {} for {}", now, cost);
-            if let Decided::Admitted(levels) = decided {
-                let took = Taken::new(cost, &limits, &levels, at);
+            if let LimitDecision::Admitted(levels) = decided {
+                let took = Reservation::new(cost, &limits, &levels, at);
                 let full: Vec<_> = took.full().take(plans.len()).map(|full| full.as_nanos()).collect();
                 prop_assert_eq!(&full, &expected.full(now));
                 taken.push((step.bucket, model.last(), took));
@@ -102,16 +102,16 @@ proptest! {
         for step in steps {
             now += Duration::from_nanos(step.later(&plans));
             let cost = step.cost(&plans);
-            let Decided::Refused { wait, .. } = limiter.take(bucket(0), &limits, cost, now) else { continue };
+            let LimitDecision::Refused { wait, .. } = limiter.try_acquire(bucket(0), &limits, cost, now) else { continue };
             // What no process lives to see is told of in `clocks`.
             if now + wait > Duration::from_nanos(1 << 62) {
                 break;
             }
-            let early = limiter.take(bucket(0), &limits, cost, super::before(now + wait, super::NANO));
-            prop_assert!(matches!(early, Decided::Refused { wait, .. } if wait == super::NANO), "{:?}", early);
+            let early = limiter.try_acquire(bucket(0), &limits, cost, super::before(now + wait, super::NANO));
+            prop_assert!(matches!(early, LimitDecision::Refused { wait, .. } if wait == super::NANO), "{:?}", early);
             now += wait;
-            let after = limiter.take(bucket(0), &limits, cost, now);
-            prop_assert!(matches!(after, Decided::Admitted(_)), "{:?}", after);
+            let after = limiter.try_acquire(bucket(0), &limits, cost, now);
+            prop_assert!(matches!(after, LimitDecision::Admitted(_)), "{:?}", after);
         }
     }
 
@@ -123,7 +123,7 @@ proptest! {
         for step in steps {
             now += step.later(&plans);
             let cost = step.cost(&plans);
-            if let Decided::Admitted(_) = limiter.take(bucket(0), &limits, cost, Duration::from_nanos(now)) {
+            if let LimitDecision::Admitted(_) = limiter.try_acquire(bucket(0), &limits, cost, Duration::from_nanos(now)) {
                 through.push((now, cost));
             }
         }

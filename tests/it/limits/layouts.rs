@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_auth::{
     Quota,
-    limit::{Bucket, Limits, MemoryLimiter},
+    limit::{BucketKey, Limits, MemoryLimiter},
 };
 
 use super::{DAY, HOUR, admits, admitted, limits, remaining};
@@ -15,15 +15,15 @@ fn set(number: u32) -> Limits {
     limits([Quota::per_day(5_000 + number)])
 }
 
-fn bucket(number: u32) -> Bucket {
-    Bucket::of([number.to_string().as_str()])
+fn bucket(number: u32) -> BucketKey {
+    BucketKey::new([number.to_string().as_str()])
 }
 
 /// More sets of limits than are remembered, each for a bucket of its own and then for one that goes through all of them.
 #[test]
 fn r138_thousands_of_sets_of_limits_are_told_apart() {
     let limiter = MemoryLimiter::new();
-    let through = Bucket::of(["through"]);
+    let through = BucketKey::new(["through"]);
     for number in 0..3_000 {
         assert!(admits(&limiter, through, &set(number), NOW));
         if number % 10 == 0 {
@@ -51,11 +51,11 @@ fn r138_thousands_of_sets_of_limits_are_told_apart() {
 /// A limiter without room, and what newcomers share in it: it is counted by limits too.
 #[test]
 fn r138_what_newcomers_share_is_counted_on_after_thousands_of_sets() {
-    let (limiter, few) = (MemoryLimiter::new().most(1), limits([Quota::per_minute(5)]));
+    let (limiter, few) = (MemoryLimiter::new().max_buckets(1), limits([Quota::per_minute(5)]));
     for number in 0..5_000 {
-        limiter.take(bucket(number), &few, 1, NOW);
+        limiter.try_acquire(bucket(number), &few, 1, NOW);
     }
-    let newcomer = |number: u32| Bucket::of(["new", number.to_string().as_str()]);
+    let newcomer = |number: u32| BucketKey::new(["new", number.to_string().as_str()]);
     let ask = |limits: &Limits| (0..5_000).filter(|number| admits(&limiter, newcomer(*number), limits, NOW)).count();
     ask(&few);
     assert_eq!((limiter.len(), ask(&few)), (64, 0));

@@ -6,12 +6,12 @@ mod changes;
 mod changes_by_hand;
 mod clocks;
 mod exact;
-mod give_back;
 mod layouts;
 mod levels;
 mod memory;
 mod model;
 mod quotas;
+mod refund;
 mod returned;
 mod room;
 mod threads;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tower_auth::{
     Quota,
-    limit::{Bucket, Decided, Limits, MemoryLimiter, Taken},
+    limit::{BucketKey, LimitDecision, Limits, MemoryLimiter, Reservation},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,31 +43,31 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-fn alice() -> Bucket {
-    Bucket::of(["alice"])
+fn alice() -> BucketKey {
+    BucketKey::new(["alice"])
 }
 
-fn admits(limiter: &MemoryLimiter, bucket: Bucket, limits: &Limits, now: Duration) -> bool {
-    matches!(limiter.take(bucket, limits, 1, now), Decided::Admitted(_))
+fn admits(limiter: &MemoryLimiter, bucket: BucketKey, limits: &Limits, now: Duration) -> bool {
+    matches!(limiter.try_acquire(bucket, limits, 1, now), LimitDecision::Admitted(_))
 }
 
 /// Takes so many, and keeps what is needed to give them back.
-fn taken(limiter: &MemoryLimiter, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Taken {
-    match limiter.take(bucket, limits, cost, now) {
-        Decided::Admitted(levels) => Taken::new(cost, limits, &levels, now),
+fn taken(limiter: &MemoryLimiter, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Reservation {
+    match limiter.try_acquire(bucket, limits, cost, now) {
+        LimitDecision::Admitted(levels) => Reservation::new(cost, limits, &levels, now),
         other => panic!("{cost} were not let through: {other:?}"),
     }
 }
 
 /// How many of so many requests at one time get through.
-fn admitted(limiter: &MemoryLimiter, bucket: Bucket, limits: &Limits, now: Duration, requests: u32) -> u32 {
+fn admitted(limiter: &MemoryLimiter, bucket: BucketKey, limits: &Limits, now: Duration, requests: u32) -> u32 {
     (0..requests).map(|_| u32::from(admits(limiter, bucket, limits, now))).sum()
 }
 
 /// What remains in every window, asked without taking anything.
-fn remaining(limiter: &MemoryLimiter, bucket: Bucket, limits: &Limits, now: Duration) -> Vec<u32> {
-    match limiter.take(bucket, limits, 0, now) {
-        Decided::Admitted(levels) => levels.all().iter().map(|level| level.remaining).collect(),
+fn remaining(limiter: &MemoryLimiter, bucket: BucketKey, limits: &Limits, now: Duration) -> Vec<u32> {
+    match limiter.try_acquire(bucket, limits, 0, now) {
+        LimitDecision::Admitted(levels) => levels.all().iter().map(|level| level.remaining).collect(),
         other => panic!("a question was answered with {other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use tower_auth::{
     Quota,
-    limit::{Decided, Limits},
+    limit::{LimitDecision, Limits},
 };
 
 /// What a quota is made of.
@@ -70,23 +70,23 @@ pub(super) enum Said {
     TooCostly { most: u32 },
 }
 
-impl From<Decided> for Said {
-    fn from(decided: Decided) -> Self {
-        let all = |levels: &tower_auth::limit::Levels| {
-            assert_eq!(levels.all()[levels.place()], levels.speaking());
+impl From<LimitDecision> for Said {
+    fn from(decided: LimitDecision) -> Self {
+        let all = |levels: &tower_auth::limit::WindowStates| {
+            assert_eq!(levels.all()[levels.tightest_index()], levels.tightest());
             let levels_of = levels.all().iter().map(|level| (level.remaining, level.reset.as_nanos()));
-            (levels_of.collect::<Vec<_>>(), levels.place())
+            (levels_of.collect::<Vec<_>>(), levels.tightest_index())
         };
         match decided {
-            Decided::Admitted(levels) => {
+            LimitDecision::Admitted(levels) => {
                 let (levels, speaking) = all(&levels);
                 Self::Admitted { levels, speaking }
             }
-            Decided::Refused { levels, wait } => {
+            LimitDecision::Refused { levels, wait } => {
                 let (levels, speaking) = all(&levels);
                 Self::Refused { levels, speaking, wait: wait.as_nanos() }
             }
-            Decided::TooCostly { most } => Self::TooCostly { most },
+            LimitDecision::TooCostly { most } => Self::TooCostly { most },
             other => panic!("an unknown decision: {other:?}"),
         }
     }
@@ -177,7 +177,7 @@ impl Model {
     }
 
     /// What of a request is not paid yet is struck out.
-    pub(super) fn give_back(&mut self, bucket: usize, request: usize, now: u64) {
+    pub(super) fn refund(&mut self, bucket: usize, request: usize, now: u64) {
         let Some(ledger) = self.buckets.get_mut(&bucket) else { return };
         ledger.pay(now);
         ledger.accounts.iter_mut().for_each(|account| account.strike_out(request));

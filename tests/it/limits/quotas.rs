@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_auth::{
     Quota,
-    limit::{Decided, Limits, MemoryLimiter},
+    limit::{LimitDecision, Limits, MemoryLimiter},
 };
 
 use super::{DAY, HOUR, MINUTE, NANO, SECOND, admits, admitted, alice, limits};
@@ -34,7 +34,7 @@ fn p41_every_constructor_reads_one_way() {
         let limits = limits(quota.clone());
         let facts = limits.windows().next().unwrap();
         assert_eq!((facts.name, facts.size, facts.refill), (name, 5, period));
-        assert_eq!((limits.len(), limits.most()), (1, 5));
+        assert_eq!((limits.len(), limits.max_cost()), (1, 5));
         let limiter = MemoryLimiter::new();
         assert_eq!(admitted(&limiter, alice(), &limits, SECOND, 10), 5, "{quota}");
         assert_eq!(admitted(&limiter, alice(), &limits, SECOND + period / 5, 10), 1, "{quota}");
@@ -66,13 +66,16 @@ fn p41_what_does_not_divide_is_rounded_against_whoever_asks() {
 fn p45_what_costs_more_than_fits_at_once_is_told_so_and_counted_in_nothing() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(20), Quota::per_day(7).burst(5)]));
     for cost in [6, 20, 21, u32::MAX] {
-        assert!(matches!(limiter.take(alice(), &limits, cost, SECOND), Decided::TooCostly { most: 5 }), "{cost}");
+        assert!(
+            matches!(limiter.try_acquire(alice(), &limits, cost, SECOND), LimitDecision::TooCostly { most: 5 }),
+            "{cost}"
+        );
     }
     assert!(limiter.is_empty());
-    assert!(matches!(limiter.take(alice(), &limits, 5, SECOND), Decided::Admitted(_)));
+    assert!(matches!(limiter.try_acquire(alice(), &limits, 5, SECOND), LimitDecision::Admitted(_)));
     // Also of a bucket that is used up: it would not get through later either.
-    assert!(matches!(limiter.take(alice(), &limits, 6, SECOND), Decided::TooCostly { most: 5 }));
-    assert!(matches!(limiter.take(alice(), &limits, 5, SECOND), Decided::Refused { .. }));
+    assert!(matches!(limiter.try_acquire(alice(), &limits, 6, SECOND), LimitDecision::TooCostly { most: 5 }));
+    assert!(matches!(limiter.try_acquire(alice(), &limits, 5, SECOND), LimitDecision::Refused { .. }));
 }
 
 /// What is wrong, and how to mend it, in the words of whoever wrote the quota.
@@ -101,7 +104,7 @@ fn p41_quotas_that_cannot_be_kept_are_errors_that_say_how_to_mend_them() {
     for (quota, shown, why) in quotas {
         let error = Limits::new([Quota::per_hour(1).named("fine"), quota.clone()]).unwrap_err().to_string();
         assert!(error.contains(shown) && error.contains(why), "{error}");
-        assert!(error.contains("; to mend it: "), "{error}");
+        assert!(error.contains("; help: "), "{error}");
         assert_eq!(Limits::new(quota).unwrap_err().to_string(), error);
     }
 }
@@ -118,11 +121,17 @@ fn p41_the_largest_and_the_smallest_quotas_that_can_be_kept_are_kept() {
     ];
     for quota in quotas {
         let (limiter, limits) = (MemoryLimiter::new(), limits(quota.clone()));
-        assert!(matches!(limiter.take(alice(), &limits, limits.most(), SECOND), Decided::Admitted(_)), "{quota}");
+        assert!(
+            matches!(limiter.try_acquire(alice(), &limits, limits.max_cost(), SECOND), LimitDecision::Admitted(_)),
+            "{quota}"
+        );
         assert!(!admits(&limiter, alice(), &limits, SECOND), "{quota}");
         let refill = limits.windows().next().unwrap().refill;
         assert!(
-            matches!(limiter.take(alice(), &limits, limits.most(), SECOND + refill), Decided::Admitted(_)),
+            matches!(
+                limiter.try_acquire(alice(), &limits, limits.max_cost(), SECOND + refill),
+                LimitDecision::Admitted(_)
+            ),
             "{quota}"
         );
     }

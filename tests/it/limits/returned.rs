@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::{collection::vec, prelude::*};
 use tower_auth::{
     Quota,
-    limit::{Bucket, Decided, Limiter as _, Limits, MemoryLimiter, Taken},
+    limit::{BucketKey, LimitDecision, Limiter as _, Limits, MemoryLimiter, Reservation},
 };
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Passed {
     at: Duration,
     cost: u32,
-    taken: Option<Taken>,
+    taken: Option<Reservation>,
 }
 
 /// The largest backlog in milliseconds that these requests make, one of which costs so many.
@@ -51,21 +51,21 @@ proptest! {
     fn p75_what_was_kept_is_never_more_than_the_limits_say(steps in steps()) {
         // Ten in ten seconds, and fifteen in a minute.
         let limits = Limits::new([Quota::per_minute(60).burst(10), Quota::per_minute(15).named("long")]).unwrap();
-        let (limiter, bucket) = (MemoryLimiter::new(), Bucket::of(["alice"]));
+        let (limiter, bucket) = (MemoryLimiter::new(), BucketKey::new(["alice"]));
         let (mut now, mut passed) = (Duration::from_secs(1), Vec::<Passed>::new());
         for step in steps {
             match step {
                 Step::Wait(millis) => now += Duration::from_millis(millis),
                 Step::Take(cost) => {
-                    if let Decided::Admitted(levels) = limiter.take(bucket, &limits, cost, now) {
-                        let taken = Some(Taken::new(cost, &limits, &levels, now));
+                    if let LimitDecision::Admitted(levels) = limiter.try_acquire(bucket, &limits, cost, now) {
+                        let taken = Some(Reservation::new(cost, &limits, &levels, now));
                         passed.push(Passed { at: now, cost, taken });
                     }
                 }
                 Step::GiveBack(place) if !passed.is_empty() => {
                     let place = place % passed.len();
                     if let Some(taken) = passed[place].taken.take() {
-                        limiter.give_back(bucket, &taken, now);
+                        limiter.refund(bucket, &taken, now);
                     }
                 }
                 Step::GiveBack(_) => {}
@@ -80,20 +80,20 @@ proptest! {
     #[test]
     fn p75_at_one_moment_all_of_it_is_given_back(order in vec(any::<usize>(), 10), before in 0..4_000_u64) {
         let limits = Limits::new([Quota::per_minute(60).burst(10)]).unwrap();
-        let (limiter, bucket) = (MemoryLimiter::new(), Bucket::of(["alice"]));
-        let take = |at: Duration| match limiter.take(bucket, &limits, 1, at) {
-            Decided::Admitted(levels) => Some(Taken::new(1, &limits, &levels, at)),
+        let (limiter, bucket) = (MemoryLimiter::new(), BucketKey::new(["alice"]));
+        let take = |at: Duration| match limiter.try_acquire(bucket, &limits, 1, at) {
+            LimitDecision::Admitted(levels) => Some(Reservation::new(1, &limits, &levels, at)),
             _ => None,
         };
         // One that is kept.
         prop_assert!(take(Duration::ZERO).is_some());
         let now = Duration::from_millis(before);
-        let mut under_way: Vec<Taken> = std::iter::from_fn(|| take(now)).collect();
+        let mut under_way: Vec<Reservation> = std::iter::from_fn(|| take(now)).collect();
         let count = under_way.len();
         for place in order {
             if !under_way.is_empty() {
                 let taken = under_way.swap_remove(place % under_way.len());
-                limiter.give_back(bucket, &taken, now);
+                limiter.refund(bucket, &taken, now);
             }
         }
         prop_assert_eq!(std::iter::from_fn(|| take(now)).count(), count);

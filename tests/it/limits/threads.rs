@@ -11,7 +11,7 @@ use std::{
 
 use tower_auth::{
     Quota,
-    limit::{Bucket, Decided, Limiter as _, MemoryLimiter},
+    limit::{BucketKey, LimitDecision, Limiter as _, MemoryLimiter},
 };
 
 use super::{SECOND, admits, limits, remaining};
@@ -38,7 +38,7 @@ fn p42_r133_two_four_and_eight_threads_get_exactly_the_limit() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(100)]));
     for threads in THREADS {
         for round in 0..200 {
-            let bucket = Bucket::of([threads.to_string().as_str(), round.to_string().as_str()]);
+            let bucket = BucketKey::new([threads.to_string().as_str(), round.to_string().as_str()]);
             let through = at_once(threads, |_| super::admitted(&limiter, bucket, &limits, SECOND, 100));
             assert_eq!(through, 100, "{threads} threads, round {round}");
         }
@@ -51,7 +51,7 @@ fn p42_r133_of_eight_threads_one_gets_the_only_one() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_day(1)]));
     let barrier = Barrier::new(8);
     let through = AtomicU32::new(0);
-    let rounds: Vec<_> = (0..2_000).map(|round: u32| Bucket::of([round.to_string().as_str()])).collect();
+    let rounds: Vec<_> = (0..2_000).map(|round: u32| BucketKey::new([round.to_string().as_str()])).collect();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -73,7 +73,7 @@ fn p42_r133_threads_get_exactly_the_smallest_of_several_windows() {
     let (limiter, limits) = (MemoryLimiter::new(), limits(quotas));
     for threads in THREADS {
         for round in 0..100 {
-            let bucket = Bucket::of([threads.to_string().as_str(), round.to_string().as_str()]);
+            let bucket = BucketKey::new([threads.to_string().as_str(), round.to_string().as_str()]);
             let through = at_once(threads, |_| super::admitted(&limiter, bucket, &limits, SECOND, 40));
             assert_eq!(through, 40, "{threads} threads, round {round}");
             assert_eq!(remaining(&limiter, bucket, &limits, SECOND), [10, 0, 5, 960]);
@@ -86,9 +86,14 @@ fn p42_r133_threads_with_dear_requests_get_what_fits() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(100), Quota::per_day(500)]));
     for threads in THREADS {
         for round in 0..100 {
-            let bucket = Bucket::of([threads.to_string().as_str(), round.to_string().as_str()]);
+            let bucket = BucketKey::new([threads.to_string().as_str(), round.to_string().as_str()]);
             let through = at_once(threads, |_| {
-                (0..40).map(|_| limiter.take(bucket, &limits, 3, SECOND)).filter(admitted).count().try_into().unwrap()
+                (0..40)
+                    .map(|_| limiter.try_acquire(bucket, &limits, 3, SECOND))
+                    .filter(admitted)
+                    .count()
+                    .try_into()
+                    .unwrap()
             });
             assert_eq!(through, 33, "{threads} threads, round {round}");
             assert_eq!(remaining(&limiter, bucket, &limits, SECOND), [1, 401]);
@@ -96,8 +101,8 @@ fn p42_r133_threads_with_dear_requests_get_what_fits() {
     }
 }
 
-fn admitted(decided: &Decided) -> bool {
-    matches!(decided, Decided::Admitted(_))
+fn admitted(decided: &LimitDecision) -> bool {
+    matches!(decided, LimitDecision::Admitted(_))
 }
 
 /// Each on a time of its own, all within what refills one: the limit is the limit.
@@ -106,7 +111,7 @@ fn p42_r133_threads_whose_clocks_differ_a_little_get_exactly_the_limit() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_second(100)]));
     for threads in THREADS {
         for round in 0..100 {
-            let bucket = Bucket::of([threads.to_string().as_str(), round.to_string().as_str()]);
+            let bucket = BucketKey::new([threads.to_string().as_str(), round.to_string().as_str()]);
             let through = at_once(threads, |thread| {
                 let time = |request: u32| SECOND + Duration::from_nanos(u64::from((thread * 7 + request * 13) % 1_000));
                 (0..100).map(|request| u32::from(admits(&limiter, bucket, &limits, time(request)))).sum()
@@ -121,14 +126,14 @@ fn p42_r133_threads_whose_clocks_differ_a_little_get_exactly_the_limit() {
 fn p42_threads_that_give_back_lose_nothing_and_win_nothing() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_day(1_000), Quota::per_hour(5_000)]));
     for round in 0..50 {
-        let bucket = Bucket::of([round.to_string().as_str()]);
+        let bucket = BucketKey::new([round.to_string().as_str()]);
         let kept = at_once(8, |thread| {
             let mut kept = 0;
             for _ in 0..100 {
                 // 800 of 1,000 fit.
                 let taken = super::taken(&limiter, bucket, &limits, 1, SECOND);
                 if thread % 2 == 0 {
-                    limiter.give_back(bucket, &taken, SECOND);
+                    limiter.refund(bucket, &taken, SECOND);
                 } else {
                     kept += 1;
                 }
@@ -143,7 +148,8 @@ fn p42_threads_that_give_back_lose_nothing_and_win_nothing() {
 #[test]
 fn p42_threads_on_buckets_of_their_own_do_not_disturb_each_other() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(10), Quota::per_day(20)]));
-    let buckets = |thread: u32| (0..200).map(move |number: u32| Bucket::of([format!("{thread}/{number}").as_str()]));
+    let buckets =
+        |thread: u32| (0..200).map(move |number: u32| BucketKey::new([format!("{thread}/{number}").as_str()]));
     let through = at_once(8, |thread| {
         let mut all = 0;
         for bucket in buckets(thread) {
@@ -154,7 +160,7 @@ fn p42_threads_on_buckets_of_their_own_do_not_disturb_each_other() {
         all
     });
     assert_eq!(through, 8 * 200 * 10);
-    assert_eq!((limiter.len(), limiter.shared()), (8 * 200, 0));
+    assert_eq!((limiter.len(), limiter.shared_bucket_count()), (8 * 200, 0));
     for bucket in (0..8).flat_map(buckets) {
         assert_eq!(remaining(&limiter, bucket, &limits, SECOND), [0, 10]);
     }
@@ -165,18 +171,18 @@ fn p42_threads_on_buckets_of_their_own_do_not_disturb_each_other() {
 fn p42_a_bucket_counts_exactly_while_the_store_fills() {
     let (few, many) = (limits([Quota::per_day(50)]), limits([Quota::per_day(60), Quota::per_minute(70)]));
     for round in 0..20 {
-        let limiter = MemoryLimiter::new().most(640);
+        let limiter = MemoryLimiter::new().max_buckets(640);
         let through = at_once(4, |thread| {
             let mut through = 0;
             for request in 0..500_u32 {
                 let name = if thread < 2 { "one".to_owned() } else { format!("{thread}/{}", request % 400) };
                 let limits = if thread > 2 && request >= 400 { &many } else { &few };
-                let got = admits(&limiter, Bucket::of([name.as_str()]), limits, SECOND);
+                let got = admits(&limiter, BucketKey::new([name.as_str()]), limits, SECOND);
                 through += u32::from(got && thread < 2);
             }
             through
         });
         // It may have come too late to be kept, and then it shares: no more than the limit gets through in any case.
-        assert!(through <= 50 && (through == 50 || limiter.shared() > 0), "{through} in round {round}");
+        assert!(through <= 50 && (through == 50 || limiter.shared_bucket_count() > 0), "{through} in round {round}");
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Request};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthFuture, AuthLayer, Authenticated, Authenticator, KeyRecord, RequestHead,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, Authenticator, KeyRecord, MaybeReady, RequestHead,
     testing::ManualClock,
 };
 
@@ -43,9 +43,9 @@ struct FindsNothing(bool);
 impl Authenticator for FindsNothing {
     fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
         if self.0 {
-            return Answer::boxed(async { Authenticated::NoCredential });
+            return MaybeReady::boxed(async { AuthOutcome::NoCredential });
         }
-        Answer::ready(Authenticated::NoCredential)
+        MaybeReady::ready(AuthOutcome::NoCredential)
     }
 
     fn challenge(&self) -> &'static str {
@@ -98,10 +98,10 @@ struct Sessions;
 impl Authenticator for Sessions {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let session = request.headers.get("x-session").is_some();
-        Answer::ready(if session {
-            Authenticated::As(tower_auth::Principal::builder("session").build())
+        MaybeReady::ready(if session {
+            AuthOutcome::Authenticated(tower_auth::Principal::builder("session").build())
         } else {
-            Authenticated::NoCredential
+            AuthOutcome::NoCredential
         })
     }
 

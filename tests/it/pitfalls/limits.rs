@@ -5,10 +5,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, ClientIp, ErrorEnvelopeLayer, KeyDigests,
-    KeyRecord, KeyState, KeyStore, MemoryKeyStore, PeerAddr, Quota, RateLimitLayer, Rejection, RequireLayer, Rules,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, ClientIp, ErrorEnvelopeLayer, KeyDigests, KeyRecord,
+    KeyState, KeyStore, MaybeReady, MemoryKeyStore, PeerAddr, Quota, RateLimitLayer, Rejection, RequireLayer, Rules,
     Secret, StoreFuture, TokenVerifier,
-    limit::{Bucket, Decided, Limiter as _, Limits, MemoryLimiter, Taken},
+    limit::{BucketKey, LimitDecision, Limiter as _, Limits, MemoryLimiter, Reservation},
     permission::{authenticated, role},
     testing::ManualClock,
     token::{Algorithm, Claims, TokenRevocation, TokenStatus, VerifyingKey},
@@ -27,7 +27,7 @@ struct Slow(MemoryKeyStore);
 impl KeyStore for Slow {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         let found = self.0.find(key);
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
@@ -108,7 +108,7 @@ async fn p70_the_headers_of_a_preflight_switch_no_limit_by_address_off() {
     let counted = stack(keys()).layer(ok());
     assert_eq!(statuses(&counted, 5, || as_preflight(KEY)).await, [200, 200, 200, 429, 429]);
     // What the authentication passes without reading a credential counts nothing.
-    let passing = stack(keys().pass_preflight()).layer(ok());
+    let passing = stack(keys().allow_preflight()).layer(ok());
     assert_eq!(statuses(&passing, 20, || as_preflight(STRANGER)).await, [200; 20]);
     let other = || from("192.0.2.1", Method::OPTIONS, "/", &[ORIGIN, ("x-api-key", KEY)]);
     assert_eq!(
@@ -155,9 +155,9 @@ fn with_token(address: &str, token: &str) -> Request<Body> {
 struct Asked(TokenStatus);
 
 impl TokenRevocation for Asked {
-    fn status(&self, _: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, _: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         let status = self.0;
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             tokio::task::yield_now().await;
             Ok(status)
         })
@@ -287,7 +287,7 @@ async fn p73_what_is_forbidden_is_its_holders_wherever_it_is_refused() {
 #[tokio::test]
 async fn p73_holders_may_have_other_quotas_than_addresses() {
     let clock = ManualClock::at(NOW);
-    let budget = failures(3).credential_quota([Quota::per_minute(5), Quota::per_day(6)]);
+    let budget = failures(3).credential_quotas([Quota::per_minute(5), Quota::per_day(6)]);
     let auth = slow_keys(KeyRecord::new("key_1", "acme").state(KeyState::Paused));
     let service = AuthStack::builder().auth(auth).limit(budget).clock(&clock).build().unwrap().layer(ok());
     let with = |key: &str| from("192.0.2.1", Method::GET, "/", &[("x-api-key", key)]);
@@ -295,8 +295,8 @@ async fn p73_holders_may_have_other_quotas_than_addresses() {
     assert_eq!(statuses(&service, 4, || with(STRANGER)).await, [401, 401, 401, 429]);
     clock.advance(Duration::from_secs(60));
     assert_eq!(statuses(&service, 2, || with(KEY)).await, [401, 429], "six a day");
-    let nothing = RateLimitLayer::failures(Quota::per_minute(3), ClientIp::peer()).credential_quota([]);
-    for wrong in [nothing, failures(3).in_flight(0)] {
+    let nothing = RateLimitLayer::failures(Quota::per_minute(3), ClientIp::peer()).credential_quotas([]);
+    for wrong in [nothing, failures(3).max_in_flight(0)] {
         let auth = slow_keys(KeyRecord::new("key_1", "acme"));
         assert!(AuthStack::builder().auth(auth).limit(wrong).build().is_err());
     }
@@ -355,19 +355,19 @@ async fn p74_a_401_that_an_envelope_has_adopted_is_charged() {
 fn p75_what_is_given_back_late_lets_nothing_more_through() {
     let limits = Limits::new([Quota::per_minute(60)]).unwrap();
     let limiter = MemoryLimiter::new();
-    let bucket = Bucket::of(["alice"]);
-    let take = |at: Duration| match limiter.take(bucket, &limits, 1, at) {
-        Decided::Admitted(levels) => Some(Taken::new(1, &limits, &levels, at)),
+    let bucket = BucketKey::new(["alice"]);
+    let take = |at: Duration| match limiter.try_acquire(bucket, &limits, 1, at) {
+        LimitDecision::Admitted(levels) => Some(Reservation::new(1, &limits, &levels, at)),
         _ => None,
     };
-    let taken: Vec<Taken> = (0..60).map(|_| take(Duration::ZERO).unwrap()).collect();
+    let taken: Vec<Reservation> = (0..60).map(|_| take(Duration::ZERO).unwrap()).collect();
     let half = Duration::from_secs(30);
     for taken in &taken[..30] {
-        limiter.give_back(bucket, taken, Duration::ZERO);
+        limiter.refund(bucket, taken, Duration::ZERO);
     }
     let mut passed = (0..200).filter_map(|_| take(half)).count();
     for taken in &taken[30..] {
-        limiter.give_back(bucket, taken, half);
+        limiter.refund(bucket, taken, half);
     }
     passed += (0..200).filter_map(|_| take(half)).count();
     assert_eq!(passed, 60);
@@ -377,15 +377,15 @@ fn p75_what_is_given_back_late_lets_nothing_more_through() {
 fn p75_what_is_given_back_at_once_is_given_back_whole_in_any_order() {
     let limits = Limits::new([Quota::per_minute(60), Quota::per_hour(100)]).unwrap();
     for order in [|n: usize| n, |n: usize| 59 - n, |n: usize| (n * 7) % 60] {
-        let (limiter, bucket) = (MemoryLimiter::new(), Bucket::of(["alice"]));
+        let (limiter, bucket) = (MemoryLimiter::new(), BucketKey::new(["alice"]));
         let at = Duration::from_secs(5);
-        let take = || match limiter.take(bucket, &limits, 1, at) {
-            Decided::Admitted(levels) => Some(Taken::new(1, &limits, &levels, at)),
+        let take = || match limiter.try_acquire(bucket, &limits, 1, at) {
+            LimitDecision::Admitted(levels) => Some(Reservation::new(1, &limits, &levels, at)),
             _ => None,
         };
-        let taken: Vec<Taken> = std::iter::from_fn(take).collect();
+        let taken: Vec<Reservation> = std::iter::from_fn(take).collect();
         assert_eq!(taken.len(), 60);
-        (0..60).for_each(|n| limiter.give_back(bucket, &taken[order(n)], at));
+        (0..60).for_each(|n| limiter.refund(bucket, &taken[order(n)], at));
         assert_eq!(std::iter::from_fn(take).count(), 60);
     }
 }
@@ -394,17 +394,17 @@ fn p75_what_is_given_back_at_once_is_given_back_whole_in_any_order() {
 #[test]
 fn p75_newcomers_of_a_full_limiter_are_given_back_too() {
     let limits = Limits::new([Quota::per_minute(3)]).unwrap();
-    let limiter = MemoryLimiter::new().most(64);
+    let limiter = MemoryLimiter::new().max_buckets(64);
     let at = Duration::from_secs(1);
     for n in 0..10_000 {
-        limiter.take(Bucket::of([n.to_string().as_str()]), &limits, 1, at);
+        limiter.try_acquire(BucketKey::new([n.to_string().as_str()]), &limits, 1, at);
     }
     for round in 0..50 {
-        let newcomer = Bucket::of(["newcomer", &round.to_string()]);
-        match limiter.take(newcomer, &limits, 1, at + Duration::from_secs(20)) {
-            Decided::Admitted(levels) => {
-                let taken = Taken::new(1, &limits, &levels, at + Duration::from_secs(20));
-                limiter.give_back(newcomer, &taken, at + Duration::from_secs(20));
+        let newcomer = BucketKey::new(["newcomer", &round.to_string()]);
+        match limiter.try_acquire(newcomer, &limits, 1, at + Duration::from_secs(20)) {
+            LimitDecision::Admitted(levels) => {
+                let taken = Reservation::new(1, &limits, &levels, at + Duration::from_secs(20));
+                limiter.refund(newcomer, &taken, at + Duration::from_secs(20));
             }
             other => panic!("{round}: {other:?}"),
         }

@@ -89,7 +89,7 @@ impl Seen {
     fn observer(&self) -> impl Fn(&Decision<'_>) + Send + Sync + 'static {
         let seen = Arc::clone(&self.0);
         move |decision| {
-            if decision.refusal().is_none() {
+            if decision.rejection().is_none() {
                 return;
             }
             seen.lock().unwrap().push(format!(
@@ -97,9 +97,9 @@ impl Seen {
                 decision.method().map_or("-", http::Method::as_str),
                 decision.path().unwrap_or_default(),
                 decision.required().unwrap_or_default(),
-                decision.limit().unwrap_or_default(),
+                decision.limit_name().unwrap_or_default(),
                 decision.plan().unwrap_or_default(),
-                decision.client().map(|client| client.to_string()).unwrap_or_default(),
+                decision.client_ip().map(|client| client.to_string()).unwrap_or_default(),
                 decision.request_id().map(|id| id.to_string()).unwrap_or_default(),
             ));
         }

@@ -21,8 +21,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, Disclosure, ErrorEnvelopeLayer, KeyDigests, KeyFormat, KeyRecord, KeyScheme,
-    KeyState, KeyStore, Rejection, RequireLayer, StoreFuture,
+    ApiKeyLayer, AuthLayer, AuthStack, Disclosure, ErrorEnvelopeLayer, KeyDigests, KeyRecord, KeyScheme, KeyState,
+    KeyStore, Rejection, RequireLayer, StoreFuture,
     permission::{OrgSource, Verdict, authenticated, from_fn, member_of},
 };
 use tower_http::cors::CorsLayer;
@@ -124,7 +124,7 @@ async fn p07_only_a_real_preflight_passes_and_only_where_declared() {
     let origin = ("origin", "https://app.example");
     let asks = ("access-control-request-method", "DELETE");
     let preflight = || request(Method::OPTIONS, "/", &[origin, asks]);
-    let passing = AuthStack::builder().auth(AuthLayer::from(keys()).pass_preflight()).require(authenticated());
+    let passing = AuthStack::builder().auth(AuthLayer::from(keys()).allow_preflight()).require(authenticated());
     let passing = passing.build().unwrap();
     assert_eq!(ask(&passing, preflight()).await.status(), 200);
     for no_preflight in [
@@ -151,7 +151,7 @@ async fn p08_a_cors_layer_outside_completes_refusals() {
 #[tokio::test]
 async fn p11_a_key_costs_one_fast_hash() {
     let asked = Asked::default();
-    let layer = ApiKeyLayer::new(KeyScheme::sha256(KeyFormat::ak()), asked.clone());
+    let layer = ApiKeyLayer::new(KeyScheme::sha256(crate::support::ak()), asked.clone());
     assert_eq!(ask(&layer, get("/", &[("x-api-key", KEY)])).await.status(), 200);
     let questions = asked.0.lock().unwrap();
     assert_eq!(questions.len(), 1);
@@ -160,7 +160,7 @@ async fn p11_a_key_costs_one_fast_hash() {
 
 #[tokio::test]
 async fn p14_a_store_that_is_down_is_never_the_keys_fault() {
-    let down = || ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), Down);
+    let down = || ApiKeyLayer::new(KeyScheme::ephemeral(crate::support::ak()), Down);
     for layer in [AuthLayer::from(down()), down().optional(), AuthLayer::first(down()).then(keys())] {
         let stack = AuthStack::builder().auth(layer).build().unwrap();
         let response = ask(&stack, get("/", &[("x-api-key", KEY)])).await;
@@ -181,7 +181,7 @@ async fn p15_a_key_with_a_character_of_many_bytes_anywhere_is_refused() {
             let mut request = get("/?api_key=%FF%00%zz", &[]);
             request.headers_mut().insert("x-api-key", http::HeaderValue::from_bytes(key.as_bytes()).unwrap());
             assert_eq!(ask(&stack(), request).await.status(), StatusCode::UNAUTHORIZED, "{key}");
-            assert!(KeyFormat::ak().hint(&key).starts_with("ak_…"));
+            assert!(crate::support::ak().hint(&key).starts_with("ak_…"));
         }
     }
 }
@@ -192,7 +192,7 @@ async fn p16_strangers_leave_nothing_behind_and_lock_nobody_out() {
     let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme.clone(), store.clone())).build().unwrap();
     let before = format!("{store:?} {stack:?}");
     for _ in 0..500 {
-        let stranger = scheme.mint().unwrap();
+        let stranger = scheme.generate().unwrap();
         for key in [stranger.expose(), STRANGER] {
             assert_eq!(ask(&stack, get("/", &[("x-api-key", key)])).await.status(), StatusCode::UNAUTHORIZED);
         }
@@ -253,7 +253,7 @@ async fn p64_plain_text_errors_of_other_layers_are_put_into_the_envelope() {
 
 #[tokio::test]
 async fn p65_an_internal_error_is_no_success_and_not_empty() {
-    let broken = |_: &_, _: &_| Verdict::Mismounted("the policy has no table".into());
+    let broken = |_: &_, _: &_| Verdict::Misconfigured("the policy has no table".into());
     let stack = AuthStack::builder().auth(keys()).require(from_fn(broken)).build().unwrap();
     let response = ask(&stack, get("/", &[("x-api-key", KEY)])).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -332,7 +332,7 @@ async fn p66_a_head_request_gets_no_body() {
 #[tokio::test]
 async fn p67_the_text_of_an_internal_error_goes_to_the_log_alone() {
     let logs = Logs::capture();
-    let down = ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), Down);
+    let down = ApiKeyLayer::new(KeyScheme::ephemeral(crate::support::ak()), Down);
     let down = AuthStack::builder().auth(down).build().unwrap();
     let refused = ask(&down, get("/", &[("x-api-key", KEY)])).await;
     assert!(Rejection::of(&refused).unwrap().private_cause().unwrap().to_string().contains("hunter2"));

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tower_auth::{
-    Answer, BoxError, Clock, TokenVerifier,
+    BoxError, Clock, MaybeReady, TokenVerifier,
     token::{KeySource, TokenError, TokenVerifierBuilder},
 };
 
@@ -29,8 +29,8 @@ use crate::key_sets::{
 /// A source that does what a closure does.
 struct Asks<F>(F);
 
-impl<F: Fn() -> Answer<Result<Bytes, BoxError>> + Send + Sync + 'static> KeySource for Asks<F> {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+impl<F: Fn() -> MaybeReady<Result<Bytes, BoxError>> + Send + Sync + 'static> KeySource for Asks<F> {
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         (self.0)()
     }
 }
@@ -38,13 +38,13 @@ impl<F: Fn() -> Answer<Result<Bytes, BoxError>> + Send + Sync + 'static> KeySour
 /// A verifier of keys that a closure fetches.
 fn asking<F>(fetch: F) -> TokenVerifierBuilder
 where
-    F: Fn() -> Answer<Result<Bytes, BoxError>> + Send + Sync + 'static,
+    F: Fn() -> MaybeReady<Result<Bytes, BoxError>> + Send + Sync + 'static,
 {
     TokenVerifier::source(ISSUER, Asks(fetch)).audience(AUDIENCE)
 }
 
-fn good() -> Answer<Result<Bytes, BoxError>> {
-    Answer::ready(Ok(key_set(&[&OLD])))
+fn good() -> MaybeReady<Result<Bytes, BoxError>> {
+    MaybeReady::ready(Ok(key_set(&[&OLD])))
 }
 
 /// A runtime of one thread, which runs only while something is blocked on.

@@ -1,7 +1,7 @@
 use http::{HeaderValue, header};
 use proptest::{collection::vec, prelude::*};
 use tower::{Layer as _, ServiceExt as _};
-use tower_auth::{AuthFuture, AuthLayer, Authenticated, Authenticator, Challenge, RequestHead};
+use tower_auth::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, RequestHead};
 
 use super::cases;
 use crate::support::{get, ok};
@@ -102,7 +102,7 @@ proptest! {
 
         impl Authenticator for Offers {
             fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
-                AuthFuture::ready(Authenticated::NoCredential)
+                AuthFuture::ready(AuthOutcome::NoCredential)
             }
 
             fn challenge(&self) -> &str {

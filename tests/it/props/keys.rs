@@ -96,9 +96,9 @@ fn formats() -> Vec<Described> {
     let (hex, safe) = (format!("{DIGITS}abcdef"), format!("{DIGITS}{UPPER}{LOWER}-_"));
     let sk = || KeyFormat::prefixed("sk_live", 32).unwrap();
     vec![
-        Described::new(KeyFormat::ak(), "ak_", (39, 40), 40),
-        Described::new(KeyFormat::ak(), "ak_", (39, 40), 40).checksummed(),
-        Described::new(KeyFormat::halfred(), "halfred_", (28, 28), 28),
+        Described::new(crate::support::ak(), "ak_", (39, 40), 40),
+        Described::new(crate::support::ak(), "ak_", (39, 40), 40).checksummed(),
+        Described::new(crate::support::halfred(), "halfred_", (28, 28), 28),
         Described::new(KeyFormat::opaque(20), "", (20, 512), 43).accepting(&visible()),
         Described::new(KeyFormat::opaque(60), "", (60, 512), 60).accepting(&visible()),
         Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()).checksummed(),
@@ -116,7 +116,7 @@ fn presented() -> impl Strategy<Value = (Described, Vec<u8>)> {
     let change = (any::<prop::sample::Index>(), select(vec![b'0', b'Z', b'_', b'~', b' ', 0, 0x7f, 0xc3, 0xff]));
     (select(formats()), anything, vec(change, 0..3), 0..8_u8, 0..600_usize).prop_map(
         |(described, anything, changes, kind, length)| {
-            let minted = KeyScheme::sha256(described.format.clone()).mint().unwrap().expose().as_bytes().to_vec();
+            let minted = KeyScheme::sha256(described.format.clone()).generate().unwrap().expose().as_bytes().to_vec();
             let length = if kind == 5 { length } else { length % 60 };
             let random: String = described.accepted.chars().cycle().take(length).collect();
             let whole = format!("{}{random}", described.prefix);
@@ -200,7 +200,7 @@ proptest! {
         let format = format.map(|format| format.clone().accept_lengths(lengths.0..=lengths.1).unwrap_or(format));
         if let Ok(format) = format {
             let format = if checksum { format.checksummed() } else { format };
-            let key = KeyScheme::sha256(format.clone()).mint().unwrap();
+            let key = KeyScheme::sha256(format.clone()).generate().unwrap();
             prop_assert!(format.accepts(key.expose().as_bytes()), "{format:?}");
             let longest = if checksum { 518 } else { 512 };
             prop_assert!(key.expose().len() <= longest);
@@ -221,7 +221,7 @@ fn minted_keys_have_the_documented_form() {
     for described in formats() {
         let scheme = KeyScheme::sha256(described.format.clone());
         for _ in 0..100 {
-            let key = scheme.mint().unwrap();
+            let key = scheme.generate().unwrap();
             let (key, format) = (key.expose(), &described.format);
             assert_eq!(key.len(), described.minted_length(), "{format:?}");
             assert!(format.accepts(key.as_bytes()) && described.describes(key.as_bytes()), "{format:?}");
@@ -230,8 +230,8 @@ fn minted_keys_have_the_documented_form() {
             assert_eq!(format.hint(key), format!("{}…{}", described.prefix, &key[key.len() - 4..]));
         }
     }
-    assert_eq!(KeyScheme::ephemeral(KeyFormat::ak()).mint().unwrap().expose().len(), 43);
-    assert_eq!(KeyScheme::ephemeral(KeyFormat::halfred()).mint().unwrap().expose().len(), 36);
+    assert_eq!(KeyScheme::ephemeral(crate::support::ak()).generate().unwrap().expose().len(), 43);
+    assert_eq!(KeyScheme::ephemeral(crate::support::halfred()).generate().unwrap().expose().len(), 36);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn p10_a_thousand_minted_keys_differ() {
     for described in formats() {
         let scheme = KeyScheme::sha256(described.format);
         // A clone of the scheme has no random source of its own either.
-        let keys = (0..1_000).map(|_| scheme.clone().mint().unwrap().expose().to_owned());
+        let keys = (0..1_000).map(|_| scheme.clone().generate().unwrap().expose().to_owned());
         assert_eq!(keys.collect::<HashSet<_>>().len(), 1_000);
     }
 }
@@ -253,7 +253,7 @@ fn every_character_is_minted_as_often_as_every_other() {
         let mut counts: BTreeMap<char, u32> = described.drawn.chars().map(|c| (c, 0)).collect();
         let mut total = 0;
         while total < 80_000 {
-            let key = scheme.mint().unwrap();
+            let key = scheme.generate().unwrap();
             for c in key.expose()[described.prefix.len()..][..described.minted].chars() {
                 *counts.get_mut(&c).unwrap() += 1;
                 total += 1;
@@ -271,7 +271,7 @@ fn a_checksummed_key_with_one_character_changed_is_refused() {
     for described in formats().into_iter().filter(|described| described.checksum) {
         let scheme = KeyScheme::sha256(described.format.clone());
         for _ in 0..5 {
-            let key = scheme.mint().unwrap().expose().as_bytes().to_vec();
+            let key = scheme.generate().unwrap().expose().as_bytes().to_vec();
             for place in 0..key.len() {
                 let mut changed = key.clone();
                 for byte in (0..=255).filter(|byte| *byte != key[place]) {
@@ -299,6 +299,6 @@ fn an_opaque_format_takes_another_alphabet() {
 #[test]
 fn a_key_of_512_bytes_is_not_too_long() {
     let longest = KeyFormat::prefixed("ak", 509).unwrap();
-    assert_eq!(KeyScheme::sha256(longest).mint().unwrap().expose().len(), 512);
+    assert_eq!(KeyScheme::sha256(longest).generate().unwrap().expose().len(), 512);
     assert!(KeyFormat::prefixed("ak", 510).is_err());
 }

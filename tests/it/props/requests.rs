@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, ErrorEnvelopeLayer, KeyRecord,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ErrorEnvelopeLayer, KeyRecord,
     Principal, Rejection, RejectionKind, RequestHead,
 };
 
@@ -192,8 +192,8 @@ async fn a_repeated_credential_header_is_refused_for_a_method_of_ones_own() {
     impl Authenticator for Session {
         fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
             AuthFuture::ready(match request.headers.get(&self.0[0]) {
-                Some(_) => Authenticated::As(Principal::builder("alice").build()),
-                None => Authenticated::NoCredential,
+                Some(_) => AuthOutcome::Authenticated(Principal::builder("alice").build()),
+                None => AuthOutcome::NoCredential,
             })
         }
 
@@ -219,7 +219,7 @@ async fn a_repeated_credential_header_is_refused_for_a_method_of_ones_own() {
 #[tokio::test]
 async fn a_repeated_key_in_a_passing_preflight_is_hidden_too() {
     let (scheme, store) = store(KeyRecord::new("key_1", "acme"));
-    let layer = AuthLayer::from(ApiKeyLayer::new(scheme, store)).pass_preflight();
+    let layer = AuthLayer::from(ApiKeyLayer::new(scheme, store)).allow_preflight();
     let inner = strict(|request: Request<Body>| Response::new(format!("{:?}", request.headers()).into()));
     let asks = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
     let mut request = get("/", &[asks[0], asks[1], ("x-api-key", KEY), ("x-api-key", KEY)]);

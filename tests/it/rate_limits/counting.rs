@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_auth::{ClientIp, Quota, RateLimitLayer, testing::ReadinessProbe};
+use tower_auth::{ClientIp, Quota, RateLimitLayer, testing::AssertReady};
 
 use super::{alice, ask, by_plan, from, hand, over, remote::Remote, spend, stack, statuses};
 use crate::support::{Body, client, get, server::Reply, sockets, strict};
@@ -82,7 +82,7 @@ fn by_limit_over_a_handler_that_never_answers()
         drop(request);
         pending::<Result<Response<Body>, std::convert::Infallible>>().await
     });
-    stack(&hand(), [by_plan(Quota::per_minute(7))]).guards().layer(ReadinessProbe::new(handler))
+    stack(&hand(), [by_plan(Quota::per_minute(7))]).guards().layer(AssertReady::new(handler))
 }
 
 /// Who goes away may have had what was asked for.
@@ -96,7 +96,7 @@ async fn r133_a_request_that_is_dropped_stays_counted() {
     });
     for limiter in Remote::both() {
         let limit = by_plan(Quota::per_minute(10)).limiter(limiter.clone());
-        let service = stack(&hand(), [limit]).layer(ReadinessProbe::new(handler));
+        let service = stack(&hand(), [limit]).layer(AssertReady::new(handler));
         for left in [9, 7, 5] {
             assert_eq!(ask(&service, alice()).await.remaining(), Some(left), "slow: {}", limiter.is_slow());
             let mut future = Box::pin(service.clone().oneshot(get("/", &[("who", "alice"), ("wait", "")])));

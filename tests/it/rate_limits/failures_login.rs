@@ -96,7 +96,7 @@ async fn r089_a_login_that_is_dropped_in_the_middle_has_been_an_attempt() {
             drop(request);
             pending::<Result<Response<Body>, std::convert::Infallible>>().await
         });
-        let service = alone(&limiter).layer(tower_auth::testing::ReadinessProbe::new(handler));
+        let service = alone(&limiter).layer(tower_auth::testing::AssertReady::new(handler));
         for _ in 0..2 {
             let mut future = Box::pin(service.clone().oneshot(right()));
             for _ in 0..3 {

@@ -13,8 +13,8 @@ use std::{
 
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, KeyDigests, KeyRecord,
-    KeyStore, MemoryKeyStore, Principal, RateLimitLayer, Rejection, RequestHead, StoreFuture,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, KeyDigests, KeyRecord, KeyStore,
+    MaybeReady, MemoryKeyStore, Principal, RateLimitLayer, Rejection, RequestHead, StoreFuture,
 };
 
 use super::{ask, failures::budget, from, hand, remote::Remote, spend, statuses};
@@ -59,7 +59,7 @@ impl Slow {
 impl KeyStore for Slow {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         let (this, found) = (Arc::clone(&self.0), self.0.keys.find(key));
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             this.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             let mood = std::future::poll_fn(|cx| match *this.mood.lock().unwrap() {
@@ -168,7 +168,7 @@ async fn r089_p72_a_request_that_is_dropped_in_the_middle_is_looked_up_to_the_en
 #[tokio::test]
 async fn r089_p72_nobody_pays_for_a_store_that_hangs() {
     for limiter in Remote::both() {
-        let (stack, keys) = slow(budget(3).limiter(limiter.clone()).in_flight(5));
+        let (stack, keys) = slow(budget(3).limiter(limiter.clone()).max_in_flight(5));
         let service = stack.layer(ok());
         keys.set(Mood::Hangs);
         for _ in 0..5 {
@@ -202,7 +202,7 @@ where
 #[tokio::test]
 async fn r089_p72_no_more_attempts_are_under_way_than_its_bound() {
     for limiter in Remote::both() {
-        for (most, layer) in [(256, budget(300)), (7, budget(300).in_flight(7)), (256, budget(1))] {
+        for (most, layer) in [(256, budget(300)), (7, budget(300).max_in_flight(7)), (256, budget(1))] {
             let (stack, keys) = slow(layer.limiter(limiter.clone()));
             let service = stack.layer(ok());
             keys.set(Mood::Waits);
@@ -237,7 +237,7 @@ async fn r089_p72_no_more_attempts_are_under_way_than_its_bound() {
 #[tokio::test]
 async fn r089_p72_guesses_at_once_are_bounded() {
     for limiter in Remote::both() {
-        let (stack, keys) = slow(budget(4).in_flight(10).limiter(limiter.clone()));
+        let (stack, keys) = slow(budget(4).max_in_flight(10).limiter(limiter.clone()));
         let service = stack.layer(ok());
         let guesses = (0..200).map(|_| tokio::spawn(service.clone().oneshot(bad())));
         let mut told = Vec::new();
@@ -276,10 +276,10 @@ impl Authenticator for Session {
         AuthFuture::boxed(async move {
             tokio::task::yield_now().await;
             match said.as_deref() {
-                None => Authenticated::NoCredential,
-                Some("bad") => Authenticated::Rejected(Rejection::invalid_credentials()),
-                Some("odd") => Authenticated::Rejected(Rejection::custom(http::StatusCode::BAD_REQUEST, "ODD")),
-                Some(_) => Authenticated::As(Principal::builder(who).build()),
+                None => AuthOutcome::NoCredential,
+                Some("bad") => AuthOutcome::Rejected(Rejection::invalid_credentials()),
+                Some("odd") => AuthOutcome::Rejected(Rejection::custom(http::StatusCode::BAD_REQUEST, "ODD")),
+                Some(_) => AuthOutcome::Authenticated(Principal::builder(who).build()),
             }
         })
     }

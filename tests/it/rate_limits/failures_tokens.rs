@@ -14,7 +14,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, KeyRecord, Secret, TokenVerifier,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, KeyRecord, MaybeReady, Secret, TokenVerifier,
     token::{Algorithm, Claims, KeySource, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyingKey},
 };
 
@@ -139,9 +139,9 @@ struct Issuer {
 }
 
 impl KeySource for Issuer {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         let this = self.clone();
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             this.asked.fetch_add(1, Ordering::SeqCst);
             if this.hangs.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
@@ -189,12 +189,12 @@ struct Revoked {
 }
 
 impl TokenRevocation for Revoked {
-    fn status(&self, _: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, _: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         let says = self.says.map_err(|()| BoxError::from("down"));
         if !self.slow {
-            return Answer::ready(says);
+            return MaybeReady::ready(says);
         }
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             tokio::task::yield_now().await;
             says
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_auth::{
     AuthMethod, AuthStack, ClientIp, Plans, Quota, RateLimitLayer,
-    limit::{Bucket, Limits},
+    limit::{BucketKey, Limits},
     rate_limit::{Partition, Plan, PlansBuilder},
 };
 
@@ -14,7 +14,7 @@ use crate::no_leak::Logs;
 /// What is wrong, and how to mend it.
 fn said<T>(made: Result<T, tower_auth::ConfigError>) -> (String, String) {
     let text = made.map(|_| ()).unwrap_err().to_string();
-    let (what, mend) = text.split_once("; to mend it: ").unwrap_or_else(|| panic!("no way to mend {text:?}"));
+    let (what, mend) = text.split_once("; help: ").unwrap_or_else(|| panic!("no way to mend {text:?}"));
     (what.to_owned(), mend.to_owned())
 }
 
@@ -26,7 +26,7 @@ fn minute() -> Quota {
 fn r138_plans_that_cannot_hold_are_not_built() {
     let five = || ["a", "b", "c", "d", "e"].map(|name| minute().named(name));
     let of = |quotas: Vec<Quota>| Plans::new().plan("a", quotas).fallback("a");
-    let a_method = Plan::of("a").method(AuthMethod::Token);
+    let a_method = Plan::new("a").method(AuthMethod::Token);
     for (builder, what, mend) in [
         (Plans::new(), "no fallback", ".fallback("),
         (Plans::new().plan("a", minute()), "no fallback", ".fallback("),
@@ -46,8 +46,8 @@ fn r138_plans_that_cannot_hold_are_not_built() {
         (of(vec![minute()]).plan("a", Quota::per_day(1)), "\"a\" is given twice", "one list"),
         (of(vec![minute()]).plan(a_method.clone(), minute()).plan(a_method.clone(), minute()), "twice", "one list"),
         (Plans::new().plan(a_method.clone(), minute()).fallback("a"), "none for the others", ".plan(\"a\""),
-        (Plans::new().plan(Plan::of("a").class("c"), minute()).fallback("a"), "none for the others", ".plan(\"a\""),
-        (of(vec![minute()]).plan(Plan::of("b").class("c"), minute()), "\"b\" has limits for some", ".plan(\"b\""),
+        (Plans::new().plan(Plan::new("a").class("c"), minute()).fallback("a"), "none for the others", ".plan(\"a\""),
+        (of(vec![minute()]).plan(Plan::new("b").class("c"), minute()), "\"b\" has limits for some", ".plan(\"b\""),
     ] {
         let shown = format!("{builder:?}");
         let (wrong, how) = said(PlansBuilder::build(builder));
@@ -89,25 +89,25 @@ fn p47_networks_that_cannot_be_read_are_not_taken() {
 fn misplaced() -> Vec<(RateLimitLayer, &'static str, &'static str)> {
     let failures = || RateLimitLayer::failures(minute(), ClientIp::peer());
     let address = || RateLimitLayer::by_address(minute(), ClientIp::peer());
-    let own = || RateLimitLayer::by(minute(), |_, _| Bucket::of(["all"]));
+    let own = || RateLimitLayer::by_bucket(minute(), |_, _| BucketKey::new(["all"]));
     let never = Quota::per_minute(0);
     vec![
         (failures().cost(|_| 1), "RateLimitLayer::cost", "by_plan, by_address and by"),
         (failures().unix_reset(), "RateLimitLayer::unix_reset", "by_plan, by_address and by"),
         (failures().x_retry_after(), "RateLimitLayer::x_retry_after", "by_plan, by_address and by"),
         (failures().ietf_headers(), "RateLimitLayer::ietf_headers", "by_plan, by_address and by"),
-        (failures().no_headers(), "RateLimitLayer::no_headers", "by_plan, by_address and by"),
+        (failures().without_headers(), "RateLimitLayer::without_headers", "by_plan, by_address and by"),
         (failures().partition(Partition::Account), "RateLimitLayer::partition", "by_plan"),
         (failures().class(|_| None), "RateLimitLayer::class", "by_plan"),
-        (address().partition(Partition::Key), "RateLimitLayer::partition", "by_plan"),
+        (address().partition(Partition::Credential), "RateLimitLayer::partition", "by_plan"),
         (address().class(|_| None), "RateLimitLayer::class", "by_plan"),
-        (own().partition(Partition::Key), "RateLimitLayer::partition", "by_plan"),
+        (own().partition(Partition::Credential), "RateLimitLayer::partition", "by_plan"),
         (own().class(|_| None), "RateLimitLayer::class", "by_plan"),
         (RateLimitLayer::failures(never.clone(), ClientIp::peer()), "the quota 0 per 60s", "Quota::per_minute"),
         (RateLimitLayer::by_address(never.clone(), ClientIp::peer()), "the quota 0 per 60s", "Quota::per_minute"),
         (RateLimitLayer::by_address([], ClientIp::peer()), "0 quotas", "one to 4"),
-        (RateLimitLayer::by(never, |_, _| Bucket::of(["all"])), "the quota 0 per 60s", "Quota::per_minute"),
-        (RateLimitLayer::by([minute(), minute()], |_, _| Bucket::of(["all"])), "two quotas", ".named("),
+        (RateLimitLayer::by_bucket(never, |_, _| BucketKey::new(["all"])), "the quota 0 per 60s", "Quota::per_minute"),
+        (RateLimitLayer::by_bucket([minute(), minute()], |_, _| BucketKey::new(["all"])), "two quotas", ".named("),
     ]
 }
 
@@ -122,7 +122,7 @@ async fn r138_a_layer_that_was_put_together_wrongly_fails_the_build_and_serves_n
         let told = ask(&over(&layer), from("192.0.2.1", alice())).await;
         assert_eq!(told.status, 500, "{wrong}");
         let lines = logs.text();
-        assert!(lines.contains("ERROR") && lines.contains(what) && lines.contains("to mend it"), "{lines}");
+        assert!(lines.contains("ERROR") && lines.contains(what) && lines.contains("help:"), "{lines}");
     }
 }
 

@@ -172,7 +172,7 @@ async fn r125_a_fresh_bucket_is_no_invitation() {
 /// No partition key is sent, and a bucket that is logged tells neither an address nor a key.
 #[tokio::test]
 async fn r126_whose_bucket_it_is_stands_nowhere() {
-    use tower_auth::limit::Bucket;
+    use tower_auth::limit::BucketKey;
     let logs = crate::no_leak::Logs::capture();
     let quota = Quota::per_minute(1);
     let service = over(&stack(&hand(), [by_plan(quota.clone()).ietf_headers()]));
@@ -184,7 +184,7 @@ async fn r126_whose_bucket_it_is_stands_nowhere() {
         }
     }
     drop(logs);
-    for bucket in [Bucket::address("192.0.2.7".parse().unwrap()), Bucket::of(["key", "c0000207"])] {
+    for bucket in [BucketKey::from_ip("192.0.2.7".parse().unwrap()), BucketKey::new(["key", "c0000207"])] {
         let shown = format!("{bucket:?} {bucket:#?}").to_ascii_lowercase();
         assert!(!shown.contains("192.0.2.7") && !shown.contains("c0000207") && !shown.contains("70200c0"), "{shown}");
     }
@@ -242,9 +242,9 @@ async fn r121_which_headers_are_written_is_the_builders_choice() {
         (layer(), LEGACY.to_vec()),
         (layer().x_retry_after(), [&LEGACY[..], &[OWN]].concat()),
         (layer().ietf_headers(), [&LEGACY[..], &IETF].concat()),
-        (layer().no_headers(), vec![]),
-        (layer().no_headers().ietf_headers(), IETF.to_vec()),
-        (layer().ietf_headers().no_headers(), vec![]),
+        (layer().without_headers(), vec![]),
+        (layer().without_headers().ietf_headers(), IETF.to_vec()),
+        (layer().ietf_headers().without_headers(), vec![]),
         (layer().x_retry_after().ietf_headers().unix_reset(), [&LEGACY[..], &[OWN], &IETF].concat()),
     ] {
         let service = over(&stack(&hand(), [layer]));
@@ -265,12 +265,12 @@ async fn r121_which_headers_are_written_is_the_builders_choice() {
 /// What was given back is not described as it stood before.
 #[tokio::test]
 async fn r129_a_request_that_is_given_back_claims_no_state() {
-    let limit = by_plan(Quota::per_minute(5)).no_headers().ietf_headers();
+    let limit = by_plan(Quota::per_minute(5)).without_headers().ietf_headers();
     let service = stack(&hand(), [limit]).layer(over(&RequireLayer::scope("admin")));
     let told = ask(&service, alice()).await;
     assert_eq!((told.status, told.header("ratelimit"), told.header("ratelimit-policy")), (403, None, None));
     // Of an address it is not given back, and the state is as it is.
-    let address = RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::peer()).no_headers().ietf_headers();
+    let address = RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::peer()).without_headers().ietf_headers();
     let service = stack(&hand(), [address]).layer(over(&RequireLayer::scope("admin")));
     let told = ask(&service, from("192.0.2.1", alice())).await;
     assert_eq!((told.status, state(&told)[0].integer("r")), (403, 4));

@@ -155,8 +155,8 @@ async fn r129_an_address_pays_for_its_refusals_and_is_told_of_its_own_limit() {
 /// Whatever a layer of somebody's own counts by is given back too.
 #[tokio::test]
 async fn r129_limits_by_a_rule_of_ones_own_are_given_back_too() {
-    use tower_auth::limit::Bucket;
-    let own = || RateLimitLayer::by(Quota::per_minute(4), |who, _| Bucket::of(["own", who.subject()]));
+    use tower_auth::limit::BucketKey;
+    let own = || RateLimitLayer::by_bucket(Quota::per_minute(4), |who, _| BucketKey::new(["own", who.subject()]));
     let twice = Plans::new().plan("a", Quota::per_minute(9)).fallback("a").build().unwrap();
     let service = stack(&hand(), [own(), RateLimitLayer::by_plan(&twice)]).layer(over(&RequireLayer::scope("admin")));
     for _ in 0..30 {
@@ -197,7 +197,7 @@ async fn r129_what_was_refilled_meanwhile_is_not_given_back_again() {
             Ok(Rejection::new(RejectionKind::InsufficientPermissions).into_response())
         }
     });
-    let handler = tower_auth::testing::ReadinessProbe::new(handler);
+    let handler = tower_auth::testing::AssertReady::new(handler);
     let service = stack(&hand, [by_plan(Quota::per_minute(5))]).layer(handler);
     let slow = || get("/", &[("who", "alice"), ("slow", "")]);
     let mut under_way = Vec::new();

@@ -31,8 +31,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    AuthFuture, AuthMethod, AuthStack, Authenticated, Authenticator, Plans, Principal, Quota, RateLimitLayer,
-    Rejection, RejectionKind, RequestHead, testing::ManualClock,
+    AuthFuture, AuthMethod, AuthOutcome, AuthStack, Authenticator, Plans, Principal, Quota, RateLimitLayer, Rejection,
+    RejectionKind, RequestHead, testing::ManualClock,
 };
 
 use crate::support::{Body, get};
@@ -160,9 +160,9 @@ struct Claimed;
 impl Authenticator for Claimed {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let said = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        let Some(who) = said("who") else { return AuthFuture::ready(Authenticated::NoCredential) };
+        let Some(who) = said("who") else { return AuthFuture::ready(AuthOutcome::NoCredential) };
         if who == "bad" {
-            return AuthFuture::ready(Authenticated::Rejected(Rejection::new(RejectionKind::InvalidKey)));
+            return AuthFuture::ready(AuthOutcome::Rejected(Rejection::new(RejectionKind::InvalidKey)));
         }
         let mut principal = Principal::builder(who);
         if let Some(plan) = said("plan") {
@@ -177,7 +177,7 @@ impl Authenticator for Claimed {
         if let Some(id) = said("token") {
             principal = principal.method(AuthMethod::Token).credential_id(id);
         }
-        AuthFuture::ready(Authenticated::As(principal.build()))
+        AuthFuture::ready(AuthOutcome::Authenticated(principal.build()))
     }
 
     fn challenge(&self) -> &'static str {

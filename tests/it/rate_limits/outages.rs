@@ -3,7 +3,7 @@
 use http::{Request, Response};
 use tower::Layer as _;
 use tower_auth::{
-    ClientIp, Plans, Quota, RateLimitLayer, Rejection, RejectionKind, limit::Bucket, rate_limit::OnOutage,
+    ClientIp, Plans, Quota, RateLimitLayer, Rejection, RejectionKind, limit::BucketKey, rate_limit::OutagePolicy,
 };
 
 use super::{alice, ask, by_plan, from, hand, over, plan, remote::Remote, spend, stack, statuses};
@@ -20,7 +20,7 @@ fn request() -> Request<Body> {
 /// Limits of each kind, five a minute.
 fn kinds(limiter: &Remote) -> [RateLimitLayer; 3] {
     let quota = || Quota::per_minute(5);
-    let own = RateLimitLayer::by(quota(), |who, _| Bucket::of([who.subject()]));
+    let own = RateLimitLayer::by_bucket(quota(), |who, _| BucketKey::new([who.subject()]));
     let address = RateLimitLayer::by_address(quota(), ClientIp::peer());
     [by_plan(quota()), own, address].map(|layer| layer.limiter(limiter.clone()))
 }
@@ -47,14 +47,14 @@ async fn r137_by_default_nobody_is_let_in_whom_nobody_counts() {
 async fn r137_or_everybody_is_and_nothing_is_said_of_limits() {
     for limiter in Remote::both() {
         for layer in kinds(&limiter) {
-            let layer = layer.on_outage(OnOutage::Admit).ietf_headers().x_retry_after();
+            let layer = layer.on_outage(OutagePolicy::FailOpen).ietf_headers().x_retry_after();
             let service = over(&stack(&hand(), [layer.clone()]));
             limiter.set_down(true);
             for _ in 0..50 {
                 let told = ask(&service, request()).await;
                 assert_eq!((told.status, told.names()), (200, vec![]));
             }
-            assert_eq!(layer.outages(), 50);
+            assert_eq!(layer.outage_count(), 50);
             limiter.set_down(false);
             assert!(ask(&service, request()).await.header("ratelimit").is_some());
         }
@@ -65,7 +65,7 @@ async fn r137_or_everybody_is_and_nothing_is_said_of_limits() {
 async fn r137_or_this_process_counts_by_the_same_limits() {
     for limiter in Remote::both() {
         for layer in kinds(&limiter) {
-            let layer = layer.on_outage(OnOutage::CountLocally);
+            let layer = layer.on_outage(OutagePolicy::FallBackToLocal);
             let service = over(&stack(&hand(), [layer.clone()]));
             limiter.set_down(true);
             let told = ask(&service, request()).await;
@@ -73,7 +73,7 @@ async fn r137_or_this_process_counts_by_the_same_limits() {
             assert_eq!(spend(&service, request).await, 4);
             let told = ask(&service, request()).await;
             assert_eq!((told.status, told.retry_after(), told.remaining()), (429, Some(12), Some(0)));
-            assert_eq!(layer.outages(), 7);
+            assert_eq!(layer.outage_count(), 7);
             limiter.set_down(false);
         }
     }
@@ -82,17 +82,17 @@ async fn r137_or_this_process_counts_by_the_same_limits() {
 #[tokio::test]
 async fn p49_outages_are_counted_and_told() {
     for limiter in Remote::both() {
-        for policy in [OnOutage::Refuse, OnOutage::Admit, OnOutage::CountLocally] {
+        for policy in [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal] {
             let logs = Logs::capture();
             let layer = by_plan(Quota::per_minute(500)).limiter(limiter.clone()).on_outage(policy);
             let service = over(&stack(&hand(), [layer.clone()]));
-            assert_eq!(layer.outages(), 0);
+            assert_eq!(layer.outage_count(), 0);
             statuses(&service, 3, alice).await;
             limiter.set_down(true);
             statuses(&service, 100, alice).await;
             limiter.set_down(false);
             statuses(&service, 3, alice).await;
-            assert_eq!(layer.outages(), 100, "as an operator reads it, from a clone that is not mounted");
+            assert_eq!(layer.outage_count(), 100, "as an operator reads it, from a clone that is not mounted");
             let lines = logs.text();
             let told: Vec<&str> = lines.lines().filter(|line| line.contains("a limiter does not answer")).collect();
             assert_eq!(told.len(), 7, "of the first, and of every doubling: {lines}");
@@ -106,7 +106,7 @@ async fn p49_outages_are_counted_and_told() {
 #[tokio::test]
 async fn r137_what_was_counted_here_is_given_back_here() {
     for limiter in Remote::both() {
-        let layer = by_plan(Quota::per_minute(5)).limiter(limiter.clone()).on_outage(OnOutage::CountLocally);
+        let layer = by_plan(Quota::per_minute(5)).limiter(limiter.clone()).on_outage(OutagePolicy::FallBackToLocal);
         let service = stack(&hand(), [layer]).layer(strict(|request: Request<Body>| {
             if request.headers().contains_key("denied") {
                 return Rejection::new(RejectionKind::InsufficientPermissions).into_response();
@@ -130,7 +130,7 @@ async fn r137_what_was_counted_here_is_given_back_here() {
 #[tokio::test]
 async fn r137_who_was_let_in_uncounted_is_given_nothing_back() {
     for limiter in Remote::both() {
-        let layer = by_plan(Quota::per_minute(5)).limiter(limiter.clone()).on_outage(OnOutage::Admit);
+        let layer = by_plan(Quota::per_minute(5)).limiter(limiter.clone()).on_outage(OutagePolicy::FailOpen);
         let denying = strict(|_| Rejection::new(RejectionKind::InsufficientPermissions).into_response());
         let service = stack(&hand(), [layer]).layer(denying);
         limiter.set_down(true);
@@ -150,9 +150,9 @@ fn bad() -> Request<Body> {
 #[tokio::test]
 async fn r137_a_budget_of_failures_has_the_same_choice() {
     for (policy, answers) in [
-        (OnOutage::Refuse, [503, 503, 503, 503]),
-        (OnOutage::Admit, [401, 401, 401, 401]),
-        (OnOutage::CountLocally, [401, 401, 429, 429]),
+        (OutagePolicy::FailClosed, [503, 503, 503, 503]),
+        (OutagePolicy::FailOpen, [401, 401, 401, 401]),
+        (OutagePolicy::FallBackToLocal, [401, 401, 429, 429]),
     ] {
         for limiter in Remote::both() {
             let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer());
@@ -161,7 +161,7 @@ async fn r137_a_budget_of_failures_has_the_same_choice() {
             limiter.set_down(true);
             assert_eq!(statuses(&service, 4, bad).await, answers, "{policy:?} {}", limiter.is_slow());
             assert_eq!(ask(&service, request()).await.status, 200, "{policy:?}");
-            assert_eq!(budget.outages(), 4);
+            assert_eq!(budget.outage_count(), 4);
             limiter.set_down(false);
             assert_eq!(ask(&service, bad()).await.status, 401);
         }
@@ -172,7 +172,7 @@ async fn r137_a_budget_of_failures_has_the_same_choice() {
 #[tokio::test]
 async fn r137_a_budget_that_let_in_uncounted_is_given_nothing_back() {
     for limiter in Remote::both() {
-        for policy in [OnOutage::Admit, OnOutage::CountLocally] {
+        for policy in [OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal] {
             let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()).clock(&hand());
             let service = budget.limiter(limiter.clone()).on_outage(policy).layer(strict(|request: Request<Body>| {
                 if request.headers().contains_key("wrong") {

@@ -46,10 +46,10 @@ async fn r138_an_unknown_plan_is_the_fallback_counted_and_logged() {
     let service = over(&stack(&hand(), [RateLimitLayer::by_plan(&plans)]));
     ask(&service, alice()).await;
     ask(&service, under("premium")).await;
-    assert_eq!(plans.unknown(), 0, "no plan is no unknown plan");
+    assert_eq!(plans.unknown_plan_count(), 0, "no plan is no unknown plan");
     for count in 1..=9 {
         assert_eq!(ask(&service, under("premuim\tx=two")).await.limit(), Some(10));
-        assert_eq!(plans.unknown(), count);
+        assert_eq!(plans.unknown_plan_count(), count);
     }
     let lines = logs.text();
     let told: Vec<&str> = lines.lines().filter(|line| line.contains("a plan that there is not")).collect();
@@ -57,7 +57,7 @@ async fn r138_an_unknown_plan_is_the_fallback_counted_and_logged() {
     assert!(told.iter().all(|line| line.contains("WARN") && line.contains(r"premuim\\tx=two")), "{told:?}");
     // Names differ by case.
     ask(&service, under("Premium")).await;
-    assert_eq!(plans.unknown(), 10);
+    assert_eq!(plans.unknown_plan_count(), 10);
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn r138_an_account_with_two_plans_has_one_budget() {
 async fn r138_an_account_with_keys_and_tokens_has_one_budget() {
     let plans = Plans::new()
         .plan("standard", Quota::per_minute(10))
-        .plan(Plan::of("standard").method(AuthMethod::Token), Quota::per_minute(30))
+        .plan(Plan::new("standard").method(AuthMethod::Token), Quota::per_minute(30))
         .fallback("standard");
     let layer = RateLimitLayer::by_plan(&plans.build().unwrap()).partition(Partition::Account);
     let service = over(&stack(&hand(), [layer]));
@@ -203,9 +203,9 @@ async fn p44_limits_of_ones_own_carry_over_from_the_plan_and_back() {
 async fn r138_limits_differ_by_method_and_by_class_of_the_route() {
     let plans = Plans::new()
         .plan("standard", Quota::per_minute(10))
-        .plan(Plan::of("standard").method(AuthMethod::Token), Quota::per_minute(30))
-        .plan(Plan::of("standard").class("uploads"), Quota::per_hour(2))
-        .plan(Plan::of("standard").method(AuthMethod::Token).class("uploads"), Quota::per_hour(5))
+        .plan(Plan::new("standard").method(AuthMethod::Token), Quota::per_minute(30))
+        .plan(Plan::new("standard").class("uploads"), Quota::per_hour(2))
+        .plan(Plan::new("standard").method(AuthMethod::Token).class("uploads"), Quota::per_hour(5))
         .plan("free", Quota::per_minute(4))
         .fallback("standard")
         .build()
@@ -247,10 +247,10 @@ async fn r138_limits_differ_by_method_and_by_class_of_the_route() {
 async fn r138_the_most_particular_limits_count_whatever_their_order() {
     let rows = || {
         [
-            (Plan::of("a"), 10),
-            (Plan::of("a").method(AuthMethod::ApiKey), 20),
-            (Plan::of("a").class("c"), 30),
-            (Plan::of("a").class("c").method(AuthMethod::ApiKey), 40),
+            (Plan::new("a"), 10),
+            (Plan::new("a").method(AuthMethod::ApiKey), 20),
+            (Plan::new("a").class("c"), 30),
+            (Plan::new("a").class("c").method(AuthMethod::ApiKey), 40),
         ]
     };
     for turn in 0..4 {

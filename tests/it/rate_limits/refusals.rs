@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::json;
 use tower::Layer as _;
 use tower_auth::{
-    Answer, AuthStack, BoxError, ClientIp, ErrorEnvelopeLayer, Limiter, Quota, RateLimitLayer,
-    limit::{Bucket, Decided, Level, Levels, Limits, Taken},
+    AuthStack, ClientIp, ErrorEnvelopeLayer, Limiter, MaybeReady, Quota, RateLimitLayer,
+    limit::{BucketKey, LimitDecision, LimitFuture, Limits, Reservation, WindowState, WindowStates},
 };
 
 use super::{Claimed, Told, alice, ask, by_plan, from, hand, over, spend, stack, statuses};
@@ -47,7 +47,7 @@ async fn r117_the_body_explains_the_refusal() {
 #[tokio::test]
 async fn r118_a_refusal_is_stored_by_no_cache() {
     assert_eq!(refused(by_plan(quotas())).await.header("cache-control"), Some("no-store"));
-    assert_eq!(refused(by_plan(quotas()).no_headers()).await.header("cache-control"), Some("no-store"));
+    assert_eq!(refused(by_plan(quotas()).without_headers()).await.header("cache-control"), Some("no-store"));
 
     let alone = over(&RateLimitLayer::by_address(Quota::per_minute(1), ClientIp::peer()).clock(&hand()));
     let told = statuses(&alone, 1, || from("192.0.2.1", get("/", &[]))).await;
@@ -234,24 +234,24 @@ async fn p50_a_refusal_is_not_described_as_if_it_had_been_counted() {
 }
 
 /// A limiter of somebody's own that says odd things of its windows.
-struct Odd(Level, Duration);
+struct Odd(WindowState, Duration);
 
 impl Limiter for Odd {
-    fn decide(&self, _: Bucket, _: &Limits, _: u32, _: Duration) -> Answer<Result<Decided, BoxError>> {
-        let levels = Levels::new([self.0], 0);
-        Answer::ready(Ok(if self.1 == Duration::MAX {
-            Decided::Admitted(levels)
+    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: Duration) -> LimitFuture {
+        let levels = WindowStates::new([self.0], 0);
+        MaybeReady::ready(Ok(if self.1 == Duration::MAX {
+            LimitDecision::Admitted(levels)
         } else {
-            Decided::Refused { levels, wait: self.1 }
+            LimitDecision::Refused { levels, wait: self.1 }
         }))
     }
 
-    fn give_back(&self, _: Bucket, _: &Taken, _: Duration) {}
+    fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
 }
 
 #[tokio::test]
 async fn r119_a_limiter_that_names_no_wait_is_not_passed_on() {
-    let level = Level::new(0, Duration::ZERO);
+    let level = WindowState::new(0, Duration::ZERO);
     for wait in [Duration::ZERO, Duration::from_nanos(1)] {
         let limit = by_plan(Quota::per_minute(5)).limiter(Odd(level, wait)).x_retry_after().ietf_headers();
         let told = ask(&over(&stack(&hand(), [limit])), alice()).await;
@@ -269,12 +269,12 @@ async fn r132_a_limiter_that_counts_wrongly_claims_nothing_impossible() {
         let limit = by_plan(Quota::per_minute(5)).limiter(Odd(level, wait)).x_retry_after();
         over(&stack(&hand(), [limit]))
     };
-    let told = ask(&limit(Level::new(500, Duration::ZERO), Duration::MAX), alice()).await;
+    let told = ask(&limit(WindowState::new(500, Duration::ZERO), Duration::MAX), alice()).await;
     assert!(told.remaining() <= told.limit(), "{told:?}");
     for wait in [Duration::MAX, Duration::ZERO] {
-        let told = ask(&limit(Level::new(0, Duration::ZERO), wait), alice()).await;
+        let told = ask(&limit(WindowState::new(0, Duration::ZERO), wait), alice()).await;
         assert!(told.reset() >= Some(1), "{told:?}");
     }
-    let told = ask(&limit(Level::new(0, Duration::ZERO), Duration::ZERO), alice()).await;
+    let told = ask(&limit(WindowState::new(0, Duration::ZERO), Duration::ZERO), alice()).await;
     assert_eq!(told.number("x-ratelimit-retry-after"), told.retry_after(), "{told:?}");
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tower_auth::{
-    Answer, BoxError, Limiter,
-    limit::{Bucket, Decided, Limits, MemoryLimiter, Taken},
+    BoxError, Limiter, MaybeReady,
+    limit::{BucketKey, LimitDecision, LimitFuture, Limits, MemoryLimiter, Reservation},
 };
 
 /// A clone is the same limiter.
@@ -71,13 +71,13 @@ impl Remote {
         self.0.slow
     }
 
-    fn now(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Result<Decided, BoxError> {
+    fn now(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Result<LimitDecision, BoxError> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         if self.0.down.load(Ordering::SeqCst) {
             return Err("PLANTED the limiter\nserver is down".into());
         }
-        let decided = self.0.memory.take(bucket, limits, cost, now);
-        if matches!(decided, Decided::Admitted(_)) {
+        let decided = self.0.memory.try_acquire(bucket, limits, cost, now);
+        if matches!(decided, LimitDecision::Admitted(_)) {
             self.0.taken.fetch_add(cost as usize, Ordering::SeqCst);
         }
         Ok(decided)
@@ -85,24 +85,24 @@ impl Remote {
 }
 
 impl Limiter for Remote {
-    fn decide(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) -> Answer<Result<Decided, BoxError>> {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
         if !self.0.slow {
-            return Answer::ready(self.now(bucket, limits, cost, now));
+            return MaybeReady::ready(self.now(bucket, limits, cost, now));
         }
         let (this, limits) = (self.clone(), limits.clone());
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             tokio::task::yield_now().await;
             this.now(bucket, &limits, cost, now)
         })
     }
 
     /// What it does in its own time is done at once here.
-    fn charge(&self, bucket: Bucket, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
         let _ = self.now(bucket, limits, cost, now);
     }
 
-    fn give_back(&self, bucket: Bucket, taken: &Taken, now: Duration) {
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
         self.0.given_back.fetch_add(taken.cost() as usize, Ordering::SeqCst);
-        self.0.memory.give_back(bucket, taken, now);
+        self.0.memory.refund(bucket, taken, now);
     }
 }

@@ -3,13 +3,15 @@
 use axum::{Router, body::Body as AxumBody, routing};
 use http::{Request, Response};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
-use tower_auth::{AuthLayer, AuthStack, ClientIp, Plans, Quota, RateLimitLayer, limit::Bucket};
+use tower_auth::{AuthLayer, AuthStack, ClientIp, Plans, Quota, RateLimitLayer, limit::BucketKey};
 
 use super::{Claimed, alice, ask, by_plan, from, hand, over, remote::Remote, stack, statuses};
 use crate::support::{Body, get, strict};
 
 fn uploads(events: u32) -> RateLimitLayer {
-    RateLimitLayer::by(Quota::per_minute(events).named("uploads"), |who, _| Bucket::of(["uploads", who.subject()]))
+    RateLimitLayer::by_bucket(Quota::per_minute(events).named("uploads"), |who, _| {
+        BucketKey::new(["uploads", who.subject()])
+    })
 }
 
 fn address(events: u32) -> RateLimitLayer {
@@ -104,7 +106,7 @@ async fn r123_headers_of_two_limits_are_never_mixed() {
     let outer = address(100).ietf_headers().x_retry_after();
     for (inner, expected) in [
         (by_plan(Quota::per_minute(7)), vec!["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]),
-        (by_plan(Quota::per_minute(7)).no_headers().ietf_headers(), vec!["ratelimit-policy", "ratelimit"]),
+        (by_plan(Quota::per_minute(7)).without_headers().ietf_headers(), vec!["ratelimit-policy", "ratelimit"]),
     ] {
         let service = over(&stack(&hand(), [outer.clone(), inner]));
         let told = ask(&service, request()).await;
@@ -113,7 +115,7 @@ async fn r123_headers_of_two_limits_are_never_mixed() {
         assert!(told.header("ratelimit").is_none_or(|state| state == r#""minute";r=6;t=52"#), "{told:?}");
     }
     // An inner one that is silent leaves the word to the outer one.
-    let service = over(&stack(&hand(), [outer, by_plan(Quota::per_minute(7)).no_headers()]));
+    let service = over(&stack(&hand(), [outer, by_plan(Quota::per_minute(7)).without_headers()]));
     assert_eq!(ask(&service, request()).await.limit(), Some(100));
 }
 

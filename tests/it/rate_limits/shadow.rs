@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use http::{Request, Response};
 use tower::Layer as _;
 use tower_auth::{
-    ApiKeyLayer, AuthStack, ClientIp, KeyRecord, Quota, RateLimitLayer, Rejection, RejectionKind, rate_limit::OnOutage,
+    ApiKeyLayer, AuthStack, ClientIp, KeyRecord, Quota, RateLimitLayer, Rejection, RejectionKind,
+    rate_limit::OutagePolicy,
 };
 
 use super::{Claimed, alice, ask, by_plan, failures_slow::Slow, from, hand, over, remote::Remote, stack, statuses};
@@ -21,7 +22,7 @@ fn observed(limit: RateLimitLayer, seen: &Seen) -> AuthStack {
     let seen = Arc::clone(seen);
     let builder = AuthStack::builder().auth(Claimed).limit(limit).clock(&hand());
     let builder = builder.on_decision(move |decision| {
-        if decision.refusal().is_some() {
+        if decision.rejection().is_some() {
             let told = (decision.kind(), decision.is_enforced(), decision.is_admitted());
             seen.lock().unwrap().push(told);
         }
@@ -62,7 +63,7 @@ async fn r137_a_limit_that_reports_refuses_nobody_when_its_limiter_is_down() {
         assert_eq!(statuses(&service, 2, alice).await, [200; 2]);
         limiter.set_down(true);
         assert_eq!(statuses(&service, 2, alice).await, [200; 2]);
-        assert_eq!(limit.outages(), 2);
+        assert_eq!(limit.outage_count(), 2);
     }
 }
 
@@ -119,14 +120,14 @@ async fn r089_a_budget_that_reports_alone_lets_everybody_try() {
 async fn r137_a_budget_that_reports_refuses_nobody_when_its_limiter_is_down() {
     for limiter in Remote::both() {
         limiter.set_down(true);
-        let budget = budget(&limiter).on_outage(OnOutage::Refuse);
+        let budget = budget(&limiter).on_outage(OutagePolicy::FailClosed);
         // A good key in a store that has to be waited for: an attempt is asked for first.
         let (scheme, keys) = store(KeyRecord::new("key_1", "acme"));
         let auth = ApiKeyLayer::new(scheme, Slow::new(keys));
         let stack = AuthStack::builder().auth(auth).limit(budget.clone()).clock(&hand()).build().unwrap();
         let service = stack.layer(strict(|_| Response::new(Body::default())));
         let told = ask(&service, from("192.0.2.1", get("/", &[("x-api-key", KEY)]))).await;
-        assert_eq!((told.status, budget.outages()), (200, 1));
+        assert_eq!((told.status, budget.outage_count()), (200, 1));
         let alone = over(&budget.clock(&hand()));
         assert_eq!(ask(&alone, from("192.0.2.1", get("/", &[]))).await.status, 200);
     }

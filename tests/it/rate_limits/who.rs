@@ -2,8 +2,8 @@
 
 use tower::Layer as _;
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, ClientIp, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, Quota,
-    RateLimitLayer, limit::Bucket, rate_limit::Partition, testing::ManualClock,
+    ApiKeyLayer, AuthLayer, AuthStack, ClientIp, KeyRecord, KeyScheme, MemoryKeyStore, Quota, RateLimitLayer,
+    limit::BucketKey, rate_limit::Partition, testing::ManualClock,
 };
 
 use super::{Claimed, alice, ask, by_plan, from, hand, over, remote::Remote, spend, stack, statuses};
@@ -11,7 +11,7 @@ use crate::support::{KEY, get, ok};
 
 /// Two keys of two records, and whatever else is presented.
 fn keys() -> ApiKeyLayer {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let store = MemoryKeyStore::new().with(&scheme, KEY, KeyRecord::new("key_1", "acme")).unwrap();
     let store = store.with(&scheme, OTHER, KeyRecord::new("key_2", "acme")).unwrap();
     ApiKeyLayer::new(scheme, store)
@@ -76,7 +76,7 @@ async fn r134_before_the_authentication_an_address_is_counted_and_nobody_else() 
 #[tokio::test]
 async fn r134_a_limit_of_callers_without_an_authentication_is_a_fault_that_is_told() {
     let logs = crate::no_leak::Logs::capture();
-    let own = RateLimitLayer::by(Quota::per_minute(1), |who, _| Bucket::of([who.subject()]));
+    let own = RateLimitLayer::by_bucket(Quota::per_minute(1), |who, _| BucketKey::new([who.subject()]));
     for alone in [by_plan(Quota::per_minute(1)), own] {
         let service = over(&alone.clock(&hand()));
         // A principal that some other layer puts there is not one that was proved.
@@ -122,7 +122,7 @@ async fn r134_each_key_alone_each_subject_or_each_account() {
         ]
     };
     for (partition, expected) in [
-        (Partition::Key, [9, 9, 9, 8, 9, 9, 9]),
+        (Partition::Credential, [9, 9, 9, 8, 9, 9, 9]),
         (Partition::Subject, [9, 8, 7, 6, 9, 9, 5]),
         (Partition::Account, [9, 8, 7, 6, 5, 9, 9]),
     ] {
@@ -139,7 +139,7 @@ async fn r134_each_key_alone_each_subject_or_each_account() {
 /// Names that would run into each other if they were joined.
 #[tokio::test]
 async fn r134_p43_names_do_not_run_into_each_other() {
-    for partition in [Partition::Key, Partition::Subject, Partition::Account] {
+    for partition in [Partition::Credential, Partition::Subject, Partition::Account] {
         let service = over(&stack(&hand(), [by_plan(Quota::per_minute(10)).partition(partition)]));
         for (who, account) in [("a:b", "c"), ("a", "b:c"), ("b", "a:b:c"), ("account", "a"), ("a:b:c", "key")] {
             let told = ask(&service, get("/", &[("who", who), ("account", account)])).await;
@@ -160,8 +160,8 @@ async fn r134_p43_names_do_not_run_into_each_other() {
 
 #[tokio::test]
 async fn r134_a_rule_of_ones_own_sees_who_was_proved_and_the_request() {
-    let by = RateLimitLayer::by(Quota::per_minute(10), |who, request| {
-        Bucket::of([who.account().unwrap_or_default(), request.uri.path()])
+    let by = RateLimitLayer::by_bucket(Quota::per_minute(10), |who, request| {
+        BucketKey::new([who.account().unwrap_or_default(), request.uri.path()])
     });
     let service = over(&stack(&hand(), [by]));
     let request = |path: &str, who: &str| get(path, &[("who", who), ("account", "acme")]);

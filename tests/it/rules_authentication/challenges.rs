@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Response, StatusCode};
 use tower::Layer as _;
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticated, Authenticator, Challenge, Disclosure,
-    ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Rejection, RejectionKind,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, Challenge, Disclosure,
+    ErrorEnvelopeLayer, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Rejection, RejectionKind,
     RequestHead, RequireLayer,
 };
 
@@ -70,7 +70,7 @@ struct Refuses(RejectionKind, &'static str);
 
 impl Authenticator for Refuses {
     fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
-        AuthFuture::ready(Authenticated::Rejected(Rejection::new(self.0)))
+        AuthFuture::ready(AuthOutcome::Rejected(Rejection::new(self.0)))
     }
 
     fn challenge(&self) -> &str {
@@ -177,7 +177,7 @@ async fn r003_a_good_key_without_the_privilege_is_403_without_a_challenge() {
 
 #[tokio::test]
 async fn r004_the_scheme_has_no_case() {
-    let layer = keys(KeyRecord::new("k1", "acme")).bearer().scheme("Api-Key");
+    let layer = keys(KeyRecord::new("k1", "acme")).bearer().auth_scheme("Api-Key");
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR", "Api-Key", "api-key", "API-KEY"] {
         let value = format!("{scheme} {KEY}");
         let response = answer(layer.layer(ok()), get("/", &[("authorization", &value)])).await;
@@ -239,7 +239,7 @@ fn r007_scheme_and_parameter_names_are_tokens() {
 
 #[tokio::test]
 async fn r008_several_schemes_are_joined_by_comma_and_space() {
-    let layer = keys(KeyRecord::new("k1", "acme")).header("x-api-key").header("api-key").bearer().scheme("Token");
+    let layer = keys(KeyRecord::new("k1", "acme")).header("x-api-key").header("api-key").bearer().auth_scheme("Token");
     let response = answer(layer.layer(ok()), get("/", &[])).await;
     let lines: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
     assert_eq!(lines, [r#"ApiKey realm="api", Bearer realm="api", Token realm="api""#]);
@@ -265,7 +265,7 @@ async fn r008_a_visitor_is_offered_every_challenge() {
         let refusal: Result<&Principal, Rejection> = request.principal();
         refusal.unwrap_err().into_response()
     });
-    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
     let layer = AuthLayer::first(ApiKeyLayer::new(scheme, store)).then(Named::new("x-mesh-id", "Mutual")).optional();
     let response = answer(layer.layer(handler), get("/", &[])).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);

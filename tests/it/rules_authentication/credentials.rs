@@ -229,7 +229,7 @@ async fn r010_credential_headers_are_marked_sensitive_in_every_admitted_request(
         witness.lock().unwrap().push((who, format!("{:?}", request.headers())));
         Response::new(Body::default())
     });
-    let layer = AuthLayer::first(keys()).then(Named::new("x-mesh-id", "Mutual")).optional().pass_preflight();
+    let layer = AuthLayer::first(keys()).then(Named::new("x-mesh-id", "Mutual")).optional().allow_preflight();
     for headers in
         [&[("x-api-key", KEY), ("x-mesh-id", "PLANTED")][..], &[("x-mesh-id", "PLANTED"), ("x-api-key", " ")]]
     {

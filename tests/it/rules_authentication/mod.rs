@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use http::{HeaderName, Request, Response};
 use tower::{Service, ServiceExt as _};
-use tower_auth::{AuthFuture, Authenticated, Authenticator, Principal, RequestHead};
+use tower_auth::{AuthFuture, AuthOutcome, Authenticator, Principal, RequestHead};
 
 use crate::support::Body;
 
@@ -34,8 +34,8 @@ impl Named {
 impl Authenticator for Named {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         AuthFuture::ready(match request.headers.get(&self.headers[0]) {
-            Some(name) => Authenticated::As(Principal::builder(name.to_str().unwrap()).build()),
-            None => Authenticated::NoCredential,
+            Some(name) => AuthOutcome::Authenticated(Principal::builder(name.to_str().unwrap()).build()),
+            None => AuthOutcome::NoCredential,
         })
     }
 

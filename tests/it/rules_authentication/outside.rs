@@ -149,7 +149,7 @@ async fn r016_a_preflight_passes_where_configured_and_has_no_identity() {
     let preflight = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
     let with_key = [preflight[0], preflight[1], ("x-api-key", KEY)];
     let guarded = RequireLayer::scope("write").layer(handler.clone());
-    let passing = AuthLayer::first(keys()).pass_preflight();
+    let passing = AuthLayer::first(keys()).allow_preflight();
     for headers in [&preflight[..], &with_key] {
         let response = answer(passing.layer(guarded.clone()), options(headers)).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -160,7 +160,7 @@ async fn r016_a_preflight_passes_where_configured_and_has_no_identity() {
 
 #[tokio::test]
 async fn r016_what_only_looks_like_a_preflight_is_a_request_like_any() {
-    let passing = AuthLayer::first(keys()).pass_preflight();
+    let passing = AuthLayer::first(keys()).allow_preflight();
     let (origin, method) = (("origin", "https://a.example"), ("access-control-request-method", "GET"));
     for headers in [&[][..], &[origin], &[method]] {
         let response = answer(passing.layer(ok()), options(headers)).await;
@@ -177,7 +177,7 @@ async fn r017_headers_that_claim_an_identity_are_removed() {
         Response::new(Body::from(names.join(" ")))
     });
     let claims = ["x-user", "x-forwarded-user"].map(HeaderName::from_static);
-    let layer = AuthLayer::first(keys()).remove_headers(claims).optional().pass_preflight();
+    let layer = AuthLayer::first(keys()).strip_headers(claims).optional().allow_preflight();
     let sent =
         [("x-user", "root"), ("X-User", "admin"), ("x-forwarded-user", "root"), ("accept", "a"), ("x-api-key", KEY)];
     let response = answer(layer.layer(handler.clone()), get("/", &sent)).await;
@@ -225,7 +225,7 @@ async fn r017_the_inner_gate_has_the_last_word() {
     let forgotten = keys().layer(mesh().optional().layer(handler.clone()));
     assert_eq!(text(answer(forgotten, get("/", &[key])).await).await, "nobody");
     // The inner layer finds no key where the outer one took it out.
-    let stripped = keys().strip().layer(AuthLayer::first(keys()).optional().layer(handler));
+    let stripped = keys().strip_credentials().layer(AuthLayer::first(keys()).optional().layer(handler));
     assert_eq!(text(answer(stripped, get("/", &[key])).await).await, "nobody");
 }
 

@@ -6,7 +6,7 @@ use axum::{Router, routing};
 use http::{Method, Request, Response, StatusCode};
 use tower::{Layer as _, ServiceBuilder};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthStack, Authenticated, Authenticator, ErrorEnvelopeLayer, KeyRecord, Rejection,
+    ApiKeyLayer, AuthFuture, AuthOutcome, AuthStack, Authenticator, ErrorEnvelopeLayer, KeyRecord, Rejection,
     RejectionKind, RequestHead, RequireLayer,
     permission::{Verdict, from_fn},
 };
@@ -287,7 +287,7 @@ struct Odd(StatusCode);
 
 impl Authenticator for Odd {
     fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
-        AuthFuture::ready(Authenticated::Rejected(Rejection::custom(self.0, "ODD")))
+        AuthFuture::ready(AuthOutcome::Rejected(Rejection::custom(self.0, "ODD")))
     }
 
     fn challenge(&self) -> &'static str {

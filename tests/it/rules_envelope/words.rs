@@ -7,7 +7,7 @@ use serde_json::Value;
 use tower::Layer as _;
 use tower_auth::{
     ApiKeyLayer, AuthStack, ErrorEnvelopeLayer, KeyRecord, Rejection, RejectionKind,
-    envelope::{Catalogue, Words},
+    envelope::{Catalogue, CatalogueEntry},
     permission::from_fn,
     testing::ManualClock,
 };
@@ -40,7 +40,10 @@ fn r154_codes_are_upper_case_words() {
 async fn r154_every_text_of_every_kind_can_be_replaced() {
     let own = |kind: RejectionKind| {
         let text = |member: &str| format!("{member} of {kind:?}");
-        Words::new(text("code")).message(text("message")).system_message(text("system")).kind(text("type"))
+        CatalogueEntry::new(text("code"))
+            .message(text("message"))
+            .system_message(text("system"))
+            .error_type(text("type"))
     };
     let one_by_one =
         RejectionKind::ALL.iter().copied().fold(Catalogue::default(), |all, kind| all.with(kind, own(kind)));
@@ -67,14 +70,14 @@ async fn r154_every_text_of_every_kind_can_be_replaced() {
 /// The words of document 002 of the seeds.
 fn second_catalogue() -> Catalogue {
     let invalid = || {
-        Words::new("INVALID_API_KEY")
+        CatalogueEntry::new("INVALID_API_KEY")
             .message("The API key provided is invalid or has expired.")
             .system_message("API key validation failed")
     };
-    let denied = Words::new("INSUFFICIENT_PERMISSIONS")
+    let denied = CatalogueEntry::new("INSUFFICIENT_PERMISSIONS")
         .message("You don't have permission to access this resource.")
         .system_message("Insufficient permissions for this operation");
-    let catalogue = Catalogue::default().map(|_, words| words.kind("client_error"));
+    let catalogue = Catalogue::default().map(|_, words| words.error_type("client_error"));
     [RejectionKind::InvalidKey, RejectionKind::MissingCredential, RejectionKind::ExpiredKey]
         .into_iter()
         .fold(catalogue, |catalogue, kind| catalogue.with(kind, invalid()))

@@ -50,7 +50,7 @@ async fn opens(scheme: &KeyScheme, store: impl KeyStore) -> bool {
 #[tokio::test]
 async fn r080_known_and_unknown_keys_are_the_same_question() {
     let peppers = Peppers::new(2, [7; 32]).unwrap().accept(1, [9; 32]).unwrap();
-    let scheme = KeyScheme::new(KeyFormat::ak(), peppers);
+    let scheme = KeyScheme::new(crate::support::ak(), peppers);
     let store = Counting::over(MemoryKeyStore::new().with(&scheme, KEY, KeyRecord::new("k1", "acme")).unwrap());
     let service = ApiKeyLayer::new(scheme, store.clone()).layer(ok());
     let near = format!("{}9", &KEY[..KEY.len() - 1]);
@@ -62,19 +62,19 @@ async fn r080_known_and_unknown_keys_are_the_same_question() {
 
 #[test]
 fn r080_digests_are_equal_for_equal_keys_alone() {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let digest = |scheme: &KeyScheme, key: &str| *scheme.digests(key.as_bytes()).unwrap().iter().next().unwrap();
     assert_eq!(digest(&scheme, KEY), digest(&scheme, KEY));
     assert_ne!(digest(&scheme, KEY), digest(&scheme, &KEY.replace('8', "9")));
-    assert_ne!(digest(&scheme, KEY), digest(&KeyScheme::ephemeral(KeyFormat::ak()), KEY), "another pepper");
+    assert_ne!(digest(&scheme, KEY), digest(&KeyScheme::ephemeral(crate::support::ak()), KEY), "another pepper");
 }
 
 #[tokio::test]
 async fn r081_old_peppers_are_accepted_and_others_are_not() {
     let (old, new) = ([1; 32], [2; 32]);
-    let before = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, old).unwrap());
-    let during = KeyScheme::new(KeyFormat::ak(), Peppers::new(2, new).unwrap().accept(1, old).unwrap());
-    let after = KeyScheme::new(KeyFormat::ak(), Peppers::new(2, new).unwrap());
+    let before = KeyScheme::new(crate::support::ak(), Peppers::new(1, old).unwrap());
+    let during = KeyScheme::new(crate::support::ak(), Peppers::new(2, new).unwrap().accept(1, old).unwrap());
+    let after = KeyScheme::new(crate::support::ak(), Peppers::new(2, new).unwrap());
     for (scheme, of_old, of_new) in [(&before, true, false), (&during, true, true), (&after, false, true)] {
         assert_eq!(opens(scheme, Table::of(at_rest(old, KEY))).await, of_old);
         assert_eq!(opens(scheme, Table::of(at_rest(new, KEY))).await, of_new);
@@ -87,7 +87,7 @@ async fn r081_old_peppers_are_accepted_and_others_are_not() {
 
 #[test]
 fn r081_the_first_digest_is_the_current_peppers() {
-    let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::new(7, [2; 32]).unwrap().accept(9, [1; 32]).unwrap());
+    let scheme = KeyScheme::new(crate::support::ak(), Peppers::new(7, [2; 32]).unwrap().accept(9, [1; 32]).unwrap());
     let digests = scheme.digests(KEY.as_bytes()).unwrap();
     assert_eq!(digests.as_slices(), [&at_rest([2; 32], KEY)[..], &at_rest([1; 32], KEY)]);
     let listed: Vec<&[u8]> = digests.iter().map(|digest| &digest.as_bytes()[..]).collect();
@@ -104,9 +104,9 @@ async fn r081_a_table_of_plain_sha256_works_as_it_is() {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
     assert_eq!(digest.as_slices().len(), 1);
-    assert!(opens(&KeyScheme::sha256(KeyFormat::ak()), Table::of(Sha256::digest(KEY).to_vec())).await);
+    assert!(opens(&KeyScheme::sha256(crate::support::ak()), Table::of(Sha256::digest(KEY).to_vec())).await);
     // The upgrade that the page of the module tells: one HMAC over every stored digest.
-    let upgraded = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, [5; 32]).unwrap());
+    let upgraded = KeyScheme::new(crate::support::ak(), Peppers::new(1, [5; 32]).unwrap());
     assert!(opens(&upgraded, Table::of(at_rest([5; 32], KEY))).await);
 }
 
@@ -121,8 +121,8 @@ fn r081_peppers_that_protect_nothing_are_refused() {
 #[test]
 fn r082_minted_keys_have_their_form_and_are_never_alike() {
     let formats = [
-        (KeyFormat::ak(), 43),
-        (KeyFormat::halfred(), 36),
+        (crate::support::ak(), 43),
+        (crate::support::halfred(), 36),
         (KeyFormat::opaque(20), 43),
         (KeyFormat::opaque(60), 60),
         (KeyFormat::prefixed("acme_live", 22).unwrap().checksummed(), 10 + 22 + 6),
@@ -131,7 +131,7 @@ fn r082_minted_keys_have_their_form_and_are_never_alike() {
     ];
     for (format, length) in formats {
         let scheme = KeyScheme::ephemeral(format.clone());
-        let keys: HashSet<String> = (0..500).map(|_| scheme.clone().mint().unwrap().expose().to_owned()).collect();
+        let keys: HashSet<String> = (0..500).map(|_| scheme.clone().generate().unwrap().expose().to_owned()).collect();
         assert_eq!(keys.len(), 500, "{format:?}");
         assert!(keys.iter().all(|key| key.len() == length && format.accepts(key.as_bytes())), "{format:?}");
     }
@@ -140,10 +140,10 @@ fn r082_minted_keys_have_their_form_and_are_never_alike() {
 /// Every place takes every letter: nothing of a key is fixed but its prefix.
 #[test]
 fn r082_every_place_of_a_key_is_random() {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let mut seen = vec![HashSet::new(); 43];
     for _ in 0..2000 {
-        for (place, letter) in scheme.mint().unwrap().expose().bytes().enumerate() {
+        for (place, letter) in scheme.generate().unwrap().expose().bytes().enumerate() {
             seen[place].insert(letter);
         }
     }
@@ -162,13 +162,13 @@ fn r082_formats_under_128_bits_are_refused() {
     for prefix in ["", "a b", "ä", "a.b"] {
         assert!(said(KeyFormat::prefixed(prefix, 40)).contains("prefix"), "{prefix:?}");
     }
-    assert!(said(KeyFormat::ak().accept_lengths(10..=20)).contains("40"));
-    assert!(KeyFormat::ak().accept_lengths(10..=40).unwrap().accepts(b"ak_0123456789"));
+    assert!(said(crate::support::ak().accept_lengths(10..=20)).contains("40"));
+    assert!(crate::support::ak().accept_lengths(10..=40).unwrap().accepts(b"ak_0123456789"));
 }
 
 #[test]
 fn r082_a_key_of_another_form_is_not_put_into_a_store() {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let error = MemoryKeyStore::new().with(&scheme, "PLANTED", KeyRecord::new("k1", "acme")).unwrap_err().to_string();
     assert!(error.contains("\"k1\"") && !error.contains("PLANTED"), "{error}");
 }
@@ -184,7 +184,7 @@ async fn r091_the_handler_sees_account_and_organisations() {
             .roles(["admin"])
             .plan("premium")
     };
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let store = MemoryKeyStore::new().with(&scheme, KEY, record()).unwrap();
     let handler = strict(|request: Request<Body>| {
         let who = request.principal().unwrap();

@@ -197,7 +197,7 @@ async fn r002_a_scheme_with_nothing_behind_it_is_as_good_as_absent() {
         let refused = (Some(Kind::MissingCredential), 0);
         assert_eq!(outcome(layer.clone().bearer(), &store, request()).await, refused, "{value:?}");
         assert_eq!(outcome(layer.clone().bearer().optional(), &store, request()).await, (None, 0), "{value:?}");
-        let other = layer.clone().scheme("ApiKey");
+        let other = layer.clone().auth_scheme("ApiKey");
         assert_eq!(outcome(other, &store, request()).await, (Some(Kind::MissingCredential), 0), "{value:?}");
     }
 }
@@ -238,8 +238,8 @@ async fn r077_strip_takes_the_key_out_and_otherwise_it_is_marked() {
     let headers = [("x-api-key", KEY), ("authorization", "Basic eDp5"), ("accept", "*/*")];
     let (layer, _) = keys();
     answer(layer.clone().layer(handler.clone()), get("/", &headers)).await;
-    answer(layer.clone().strip().layer(handler.clone()), get("/", &headers)).await;
-    answer(layer.header("x-api-key").bearer().strip().layer(handler), get("/", &headers)).await;
+    answer(layer.clone().strip_credentials().layer(handler.clone()), get("/", &headers)).await;
+    answer(layer.header("x-api-key").bearer().strip_credentials().layer(handler), get("/", &headers)).await;
     assert_eq!(*seen.lock().unwrap(), [(Some(true), true, true), (None, true, true), (None, false, true)]);
 }
 
@@ -250,7 +250,7 @@ async fn r088_the_challenge_of_a_key_names_its_scheme_and_realm() {
         (layer.clone(), r#"ApiKey realm="api""#),
         (layer.clone().header("x-key").realm("models"), r#"ApiKey realm="models""#),
         (layer.clone().bearer(), r#"Bearer realm="api""#),
-        (layer.scheme("Token").realm("t"), r#"Token realm="t""#),
+        (layer.auth_scheme("Token").realm("t"), r#"Token realm="t""#),
     ] {
         let response = answer(layer.layer(ok()), get("/", &[])).await;
         assert_eq!(response.headers()["www-authenticate"], challenge);
@@ -305,7 +305,7 @@ async fn r082_a_static_key_is_long_enough_and_can_stand_in_a_header() {
 
 #[tokio::test]
 async fn r093_a_key_that_is_created_after_a_miss_is_found_at_once() {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(crate::support::ak());
     let store = MemoryKeyStore::new();
     let service = ApiKeyLayer::new(scheme.clone(), store.clone()).layer(ok());
     let request = || get("/", &[("x-api-key", KEY)]);

@@ -31,15 +31,15 @@ struct Told {
 }
 
 fn note(decision: &Decision<'_>) -> Told {
-    assert_eq!(decision.is_admitted(), decision.refusal().is_none());
-    assert_eq!(decision.kind(), decision.refusal().map(Rejection::kind));
+    assert_eq!(decision.is_admitted(), decision.rejection().is_none());
+    assert_eq!(decision.kind(), decision.rejection().map(Rejection::kind));
     Told {
         kind: decision.kind(),
         layer: decision.layer().to_owned(),
         subject: decision.principal().map(|who| who.subject().to_owned()),
-        hint: decision.key_hint().map(str::to_owned),
+        hint: decision.credential_hint().map(str::to_owned),
         trace_id: decision.trace_id().map(|id| id.to_string()),
-        cause: decision.cause().map(ToString::to_string),
+        cause: decision.private_cause().map(ToString::to_string),
     }
 }
 

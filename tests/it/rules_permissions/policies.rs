@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, request::Parts};
 use tower_auth::{
     Principal,
     permission::{
-        Check, Denial, OrgSource, Permission, ScopeHierarchy, Verdict, any_scope, authenticated, from_fn, member_of,
-        role, scope,
+        Denial, OrgSource, Permission, PermissionFuture, ScopeHierarchy, Verdict, any_scope, authenticated, from_fn,
+        member_of, role, scope,
     },
 };
 
@@ -33,7 +33,7 @@ fn letter(verdict: &Verdict) -> char {
         Verdict::Granted => 'G',
         Verdict::Denied(_) => 'D',
         Verdict::Undecided(_) => 'U',
-        Verdict::Mismounted(_) => 'M',
+        Verdict::Misconfigured(_) => 'M',
         other => panic!("{other:?}"),
     }
 }
@@ -57,18 +57,18 @@ impl Always {
             'G' => Verdict::Granted,
             'D' => Verdict::Denied(Denial::new()),
             'U' => Verdict::Undecided("nobody answers".into()),
-            _ => Verdict::Mismounted("stands in the wrong place".into()),
+            _ => Verdict::Misconfigured("stands in the wrong place".into()),
         }
     }
 }
 
 impl Permission for Always {
-    fn check(&self, _: &Principal, _: &Parts) -> Check {
+    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
         if !self.boxed {
-            return Check::ready(self.verdict());
+            return PermissionFuture::ready(self.verdict());
         }
         let this = self.clone();
-        Check::boxed(async move {
+        PermissionFuture::boxed(async move {
             tokio::task::yield_now().await;
             this.verdict()
         })
@@ -129,7 +129,7 @@ async fn r090_causes_survive_a_combination() {
         panic!("undecided")
     };
     assert_eq!(cause.to_string(), "nobody answers");
-    let Verdict::Mismounted(fault) = decide(Always::new('U', false).and(Always::new('M', true))).await else {
+    let Verdict::Misconfigured(fault) = decide(Always::new('U', false).and(Always::new('M', true))).await else {
         panic!("mismounted")
     };
     assert_eq!(fault, "stands in the wrong place");

@@ -112,8 +112,8 @@ async fn r017_a_public_route_asks_nobody_and_knows_nobody() {
         let (scheme, memory) = store(KeyRecord::new("k1", "acme"));
         let store = FlakyKeyStore::new(memory);
         let auth = AuthLayer::from(ApiKeyLayer::new(scheme, store.clone()));
-        let auth = auth.remove_headers([http::HeaderName::from_static("x-user-id")]);
-        let auth = if strip { auth.strip() } else { auth };
+        let auth = auth.strip_headers([http::HeaderName::from_static("x-user-id")]);
+        let auth = if strip { auth.strip_credentials() } else { auth };
         let stack = AuthStack::builder().auth(auth).rules(rules.clone()).expose_principal().build().unwrap();
         let ask = |path: &str, headers: &[(&str, &str)]| stack.layer(handler.clone()).oneshot(get(path, headers));
         let left = (!strip).then_some(true);
@@ -165,7 +165,7 @@ async fn r016_p07_a_preflight_passes_the_table_only_where_declared() {
             .public("OPTIONS /open")
     };
     let auth = || AuthLayer::from(FakeAuth::never());
-    let passing = AuthStack::builder().auth(auth().pass_preflight()).rules(rules()).build().unwrap();
+    let passing = AuthStack::builder().auth(auth().allow_preflight()).rules(rules()).build().unwrap();
     let plain = AuthStack::builder().auth(auth()).rules(rules()).build().unwrap();
     let (origin, asks) = (("origin", "https://a.example"), ("access-control-request-method", "DELETE"));
     let request = |method: &str, path: &str, headers: &[(&str, &str)]| {

@@ -54,7 +54,7 @@ fn r018_a_pattern_that_cannot_be_read_is_refused_when_the_stack_is_built() {
     ] {
         let error = build(Rules::new().public(pattern)).expect_err(pattern).to_string();
         assert!(error.contains(&format!("{pattern:?}")), "{pattern:?} is not named: {error}");
-        assert!(error.contains("to mend it: "), "{error}");
+        assert!(error.contains("help: "), "{error}");
         let error = build(Rules::new().public("/fine").require(pattern, scope("read")).public("/fine")).unwrap_err();
         assert!(error.to_string().contains(&format!("{pattern:?}")), "{error}");
     }
@@ -197,8 +197,8 @@ async fn r012_get_means_head_and_no_other_method_means_another() {
 fn r018_the_table_can_be_read_and_compared() {
     struct Quota;
     impl Permission for Quota {
-        fn check(&self, _: &Principal, _: &http::request::Parts) -> tower_auth::permission::Check {
-            tower_auth::permission::Check::ready(false.into())
+        fn check(&self, _: &Principal, _: &http::request::Parts) -> tower_auth::permission::PermissionFuture {
+            tower_auth::permission::PermissionFuture::ready(false.into())
         }
     }
     let rules = Rules::new()

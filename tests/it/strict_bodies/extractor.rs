@@ -180,7 +180,8 @@ async fn behind_an_optional_layer_there_may_be_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn limits_stand_in_the_extensions() {
-    let limits = || BodyLimits::new().bytes(40).deadline(Duration::from_secs(3)).json(JsonLimits::new().depth(2));
+    let limits =
+        || BodyLimits::new().max_bytes(40).read_timeout(Duration::from_secs(3)).json(JsonLimits::new().max_depth(2));
     let app = app().layer(Extension(limits()));
     let spaces = |count| " ".repeat(count);
     let deep = r#"{"name":"a","items":[{"sku":""}]}"#;
@@ -202,7 +203,7 @@ async fn limits_stand_in_the_extensions() {
 
 #[tokio::test]
 async fn r152_layers_and_extractors_share_the_bytes_under_way() {
-    let limits = BodyLimits::new().under_way(15);
+    let limits = BodyLimits::new().max_in_flight_bytes(15);
     let app = app().layer(Extension(limits.clone()));
     let behind = Router::new().route("/", routing::post(name).layer(layer().limits(limits)));
     for [first, second] in [[&app, &behind], [&behind, &app], [&app, &app]] {
@@ -288,7 +289,7 @@ fn a_layer_is_not_built_for_a_type_that_cannot_be_strict() {
 #[test]
 fn an_extractor_over_a_socket_keeps_or_closes_the_connection_as_the_layer_does() {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let app = app().layer(Extension(BodyLimits::new().bytes(50))).layer(envelope());
+    let app = app().layer(Extension(BodyLimits::new().max_bytes(50))).layer(envelope());
     let running = runtime.block_on(sockets::axum(app));
     let mut wire = Wire::connect(running.address);
     wire.send([raw_post(TYPO), raw_post(GOOD), raw_post("{]"), raw_post(GOOD)].concat());

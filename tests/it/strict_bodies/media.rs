@@ -287,7 +287,7 @@ async fn r142_r143_over_http2() {
 }
 
 fn passing() -> StrictBodyLayer<Order> {
-    layer().pass_other_media_types()
+    layer().allow_other_media_types()
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_auth::{
     ErrorEnvelopeLayer, Rejection, StrictBodyLayer,
     strict_body::{ReplayBody, ValidBody},
-    testing::ReadinessProbe,
+    testing::AssertReady,
 };
 
 use crate::support::{
@@ -100,14 +100,14 @@ type Seen = Arc<Mutex<Vec<Got>>>;
 /// A handler that reads its body to the end, in a probe that panics when a clone of it is called.
 fn handler(
     seen: &Seen,
-) -> ReadinessProbe<
+) -> AssertReady<
     impl Service<Request<ReplayBody<Script>>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
     + Send
     + use<>,
 > {
     let seen = Arc::clone(seen);
-    ReadinessProbe::new(service_fn(move |mut request: Request<ReplayBody<Script>>| {
+    AssertReady::new(service_fn(move |mut request: Request<ReplayBody<Script>>| {
         let seen = Arc::clone(&seen);
         async move {
             let value = request.extensions().get::<ValidBody<Order>>().and_then(ValidBody::take);

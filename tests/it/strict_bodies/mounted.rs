@@ -50,7 +50,7 @@ fn stack(told: &Told) -> AuthStack {
     AuthStack::builder()
         .auth(ApiKeyLayer::new(scheme, keys))
         .on_decision(move |decision| {
-            told.lock().unwrap().push((decision.kind(), decision.layer(), decision.overrules()));
+            told.lock().unwrap().push((decision.kind(), decision.layer(), decision.supersedes_admission()));
         })
         .build()
         .unwrap()
@@ -156,7 +156,7 @@ async fn r091_a_request_without_a_body_names_no_organisation() {
         (prompts(), get()),
         (prompts().optional(), post(Script::none())),
         (prompts().optional(), post(Script::of([]))),
-        (prompts().pass_other_media_types(), form()),
+        (prompts().allow_other_media_types(), form()),
     ] {
         let (status, shown) = ask(layer, request).await;
         assert_eq!((status, organization(&shown).1), (403, String::new()), "{shown}");

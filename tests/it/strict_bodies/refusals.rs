@@ -169,7 +169,7 @@ fn r150_over_a_socket() {
 
 #[test]
 fn r011_a_body_that_its_head_refuses_is_never_asked_for() {
-    everywhere(&layer().optional().limits(BodyLimits::new().bytes(20)), |served| {
+    everywhere(&layer().optional().limits(BodyLimits::new().max_bytes(20)), |served| {
         let expect = "expect: 100-continue";
         for (lines, status) in [
             (&[expect, "content-type: text/plain", "content-length: 12"][..], 415),
@@ -204,7 +204,7 @@ fn r011_a_body_that_its_head_refuses_is_never_asked_for() {
 
 #[test]
 fn a_body_that_was_read_to_its_end_leaves_its_connection_open() {
-    everywhere(&layer().limits(BodyLimits::new().bytes(50)), |served| {
+    everywhere(&layer().limits(BodyLimits::new().max_bytes(50)), |served| {
         let mut wire = served.wire();
         let good = raw_post(GOOD);
         for (refused, status) in [
@@ -286,14 +286,14 @@ fn a_body_that_breaks_off_is_400_and_calls_nobody() {
 
 /// Every refusal of the layer: its status, its code and a request.
 fn refusals() -> Vec<(u16, &'static str, StrictBodyLayer<Order>, Request<Script>)> {
-    let limits = || BodyLimits::new().bytes(30).deadline(std::time::Duration::from_secs(1));
+    let limits = || BodyLimits::new().max_bytes(30).read_timeout(std::time::Duration::from_secs(1));
     let layer = || layer().limits(limits());
     let coded = || {
         let mut request = post(Script::whole(GOOD));
         request.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
         request
     };
-    let crowded = limits().under_way(5);
+    let crowded = limits().max_in_flight_bytes(5);
     // It is never given back.
     std::mem::forget(held(&crowded, 1));
     vec![

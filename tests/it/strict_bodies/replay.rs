@@ -155,7 +155,7 @@ async fn r149_the_head_and_the_trailers_are_handed_on() {
     // In a body that passes untouched they stand as they came.
     let request = Request::post("/").header("content-type", "text/plain");
     let request = request.body(Script::of([Step::Data("a".into()), Step::Trailers(sums("7"))])).unwrap();
-    let answer = ask(&layer().pass_other_media_types(), request).await;
+    let answer = ask(&layer().allow_other_media_types(), request).await;
     assert_eq!(answer.got.unwrap().trailers, Some(sums("7")));
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::support::{self, text};
 
 fn at_most(bytes: usize) -> StrictBodyLayer<Order> {
-    layer().limits(BodyLimits::new().bytes(bytes))
+    layer().limits(BodyLimits::new().max_bytes(bytes))
 }
 
 /// A good body of so many bytes.
@@ -43,7 +43,7 @@ async fn r144_a_declared_length_above_the_limit_is_refused_unread() {
     };
     let by_hint = |hint| post(Script::unread().hint(hint));
     let many = u64::MAX.to_string();
-    for layer in [at_most(20), at_most(20).optional(), at_most(20).pass_other_media_types()] {
+    for layer in [at_most(20), at_most(20).optional(), at_most(20).allow_other_media_types()] {
         for method in [Method::POST, Method::GET, Method::DELETE] {
             for mut request in [
                 announced("21"),
@@ -198,7 +198,7 @@ async fn p64_a_lower_limit_of_axum_is_told_by_the_extractor() {
         assert_eq!((status, &answer["name"]), (200, &"a".into()));
     }
     // Where somebody has said how large bodies may be, that holds.
-    let app = app.layer(Extension(BodyLimits::new().bytes(30)));
+    let app = app.layer(Extension(BodyLimits::new().max_bytes(30)));
     for (length, status) in [(30, 200), (31, 413)] {
         assert_eq!(both(app.clone(), &padded(length)).await.map(|answer| answer.0), [status; 2]);
     }

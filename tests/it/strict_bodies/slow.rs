@@ -59,7 +59,7 @@ pub(super) fn data(text: &'static str) -> Step {
 
 #[tokio::test(start_paused = true)]
 async fn r152_a_body_is_408_at_the_deadline_and_not_before() {
-    let limits = BodyLimits::new().deadline(Duration::from_secs(5));
+    let limits = BodyLimits::new().read_timeout(Duration::from_secs(5));
     for (layer, deadline) in [(layer(), 10), (limited(&limits), 5)] {
         for start in [vec![], vec![data("{")], vec![data(""), data("{"), data("\"name\"")]] {
             let body = Script::of(start.into_iter().chain([Step::Stall]));
@@ -132,7 +132,7 @@ fn a_body_of_many_pieces_that_are_there_needs_no_runtime() {
 
 #[test]
 fn p83_a_slow_body_is_408_in_every_runtime_and_without_one() {
-    let limits = BodyLimits::new().deadline(Duration::from_millis(50));
+    let limits = BodyLimits::new().read_timeout(Duration::from_millis(50));
     for host in Runs::ALL {
         for start in [&[Step::Stall][..], &[data("{"), Step::Stall], &[Step::Wait, Step::Endless("")]] {
             // A runtime that is always busy never moves its time.
@@ -193,7 +193,7 @@ async fn r152_a_body_that_is_always_ready_does_not_go_past_its_time() {
 
 #[tokio::test]
 async fn r152_nothing_more_is_asked_of_a_body_that_was_refused_or_handed_on() {
-    let limits = BodyLimits::new().bytes(20);
+    let limits = BodyLimits::new().max_bytes(20);
     for (steps, expected, polls) in [
         (vec![data("{"), Step::Fail, Step::Unread], 400, 2),
         (vec![data("123456789012345678901"), Step::Unread], 413, 1),
@@ -217,7 +217,7 @@ async fn r152_nothing_more_is_asked_of_a_body_that_was_refused_or_handed_on() {
 #[tokio::test]
 async fn p01_the_service_that_is_called_is_the_one_that_was_polled_ready() {
     let seen = Seen::default();
-    let layer = layer().pass_other_media_types();
+    let layer = layer().allow_other_media_types();
     let mut service = layer.layer(handler(&seen));
     let request = |road: &str| match road {
         "ready" => post(Script::whole(GOOD)),
@@ -280,7 +280,7 @@ async fn r152_the_layer_is_ready_when_its_service_is() {
 
 #[test]
 fn r152_a_slow_body_over_a_socket_is_408() {
-    let layer = limited(&BodyLimits::new().deadline(Duration::from_millis(200)));
+    let layer = limited(&BodyLimits::new().read_timeout(Duration::from_millis(200)));
     everywhere(&layer, |served| {
         let continued = "expect: 100-continue";
         for (lines, begun) in [
@@ -307,7 +307,7 @@ fn r152_a_slow_body_over_a_socket_is_408() {
 
 #[tokio::test]
 async fn r152_a_slow_body_over_http2_is_408_and_closes_nothing() {
-    let layer = limited(&BodyLimits::new().deadline(Duration::from_millis(200)));
+    let layer = limited(&BodyLimits::new().read_timeout(Duration::from_millis(200)));
     for host in [Host::Axum, Host::Hyper] {
         let served = serve(host, &layer).await;
         let reply = served.http2(Script::of([data("{"), Step::Stall])).await;

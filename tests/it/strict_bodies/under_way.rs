@@ -21,12 +21,12 @@ pub(super) fn held(limits: &BodyLimits, bytes: usize) -> Answering {
 
 #[tokio::test]
 async fn r152_more_bytes_under_way_than_there_may_be_are_503() {
-    let limits = BodyLimits::new().under_way(20);
+    let limits = BodyLimits::new().max_in_flight_bytes(20);
     let first = held(&limits, 13);
     let answer = ask(&limited(&limits), post(Script::whole(GOOD))).await;
     answer.assert_refused(503, "SERVICE_UNAVAILABLE");
     assert_eq!((answer.header("retry-after"), answer.header("connection")), (Some("1"), Some("close")));
-    assert!(answer.cause().contains("BodyLimits::under_way"), "{}", answer.cause());
+    assert!(answer.cause().contains("BodyLimits::max_in_flight_bytes"), "{}", answer.cause());
     // The last byte that has room is taken.
     for (length, status) in [(7, 400), (8, 503)] {
         assert_eq!(ask(&limited(&limits), post(Script::whole(" ".repeat(length)))).await.status, status);
@@ -34,9 +34,9 @@ async fn r152_more_bytes_under_way_than_there_may_be_are_503() {
         assert_eq!(ask(&limited(&limits), post(Script::pieces(bytes))).await.status, status);
     }
     // Clones share the room, whatever else they say; what is made anew has its own.
-    let other = limits.clone().bytes(50).deadline(Duration::from_secs(1));
+    let other = limits.clone().max_bytes(50).read_timeout(Duration::from_secs(1));
     ask(&limited(&other), post(Script::whole(GOOD))).await.assert_refused(503, "SERVICE_UNAVAILABLE");
-    for other in [limits.clone().under_way(20), BodyLimits::new().under_way(20)] {
+    for other in [limits.clone().max_in_flight_bytes(20), BodyLimits::new().max_in_flight_bytes(20)] {
         ask(&limited(&other), post(Script::whole(GOOD))).await.assert_passed(GOOD);
     }
     ask(&limited(&limits).optional(), post(Script::none())).await.assert_passed("");
@@ -46,7 +46,7 @@ async fn r152_more_bytes_under_way_than_there_may_be_are_503() {
 
 #[tokio::test]
 async fn r152_a_body_that_is_alone_may_always_arrive() {
-    let limits = BodyLimits::new().under_way(1);
+    let limits = BodyLimits::new().max_in_flight_bytes(1);
     let bytes = || Script::pieces(GOOD.bytes().map(|byte| vec![byte]));
     ask(&limited(&limits), post(bytes())).await.assert_passed(GOOD);
     let _first = held(&limits, 100);
@@ -55,7 +55,7 @@ async fn r152_a_body_that_is_alone_may_always_arrive() {
 
 #[tokio::test(start_paused = true)]
 async fn r152_whatever_becomes_of_a_body_its_bytes_are_free_again() {
-    let limits = BodyLimits::new().bytes(30).under_way(20).deadline(Duration::from_secs(1));
+    let limits = BodyLimits::new().max_bytes(30).max_in_flight_bytes(20).read_timeout(Duration::from_secs(1));
     // Were anything still held, so much would not have room.
     let free = async |what: &str| {
         let full = GOOD.to_owned() + &" ".repeat(20 - GOOD.len());
@@ -96,13 +96,13 @@ async fn r152_whatever_becomes_of_a_body_its_bytes_are_free_again() {
 #[tokio::test]
 async fn r152_a_body_holds_what_has_come_of_it_at_most_twice() {
     // Nothing is set aside for bytes that are only announced.
-    let limits = BodyLimits::new().under_way(13);
+    let limits = BodyLimits::new().max_in_flight_bytes(13);
     let announced = Script::of([data("{"), Step::Stall]).hint(SizeHint::with_exact(1 << 20));
     let mut first = answering(&limited(&limits), announced);
     assert_eq!(status(poll(first.as_mut())), None);
     ask(&limited(&limits), post(Script::whole(GOOD))).await.assert_passed(GOOD);
     for length in 1..600 {
-        let limits = BodyLimits::new().under_way(2 * length + GOOD.len());
+        let limits = BodyLimits::new().max_in_flight_bytes(2 * length + GOOD.len());
         let bytes = std::iter::repeat_n(data(" "), length).chain([Step::Stall]);
         let mut first = answering(&limited(&limits), Script::of(bytes));
         for _ in 0..20 {
@@ -111,7 +111,7 @@ async fn r152_a_body_holds_what_has_come_of_it_at_most_twice() {
         assert_eq!(ask(&limited(&limits), post(Script::whole(GOOD))).await.status, 200, "beside {length} bytes");
     }
     // Nor for more than can still come.
-    let limits = BodyLimits::new().under_way(100 + GOOD.len());
+    let limits = BodyLimits::new().max_in_flight_bytes(100 + GOOD.len());
     let pieces = [60, 20, 20].map(|length| Step::Data(" ".repeat(length).into())).into_iter().chain([Step::Stall]);
     let mut first = answering(&limited(&limits), Script::of(pieces).hint(SizeHint::with_exact(100)));
     assert_eq!(status(poll(first.as_mut())), None);

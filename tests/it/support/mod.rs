@@ -16,16 +16,26 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::Service;
-use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, testing::ReadinessProbe};
+use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, testing::AssertReady};
 
 pub(crate) type Body = Full<Bytes>;
 
 /// A key that every format of this module accepts.
 pub(crate) const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
 
+/// `ak_` and 39 or 40 letters and digits.
+pub(crate) fn ak() -> KeyFormat {
+    KeyFormat::prefixed("ak", 40).unwrap().accept_lengths(39..=40).unwrap()
+}
+
+/// `halfred_` and 28 letters and digits.
+pub(crate) fn halfred() -> KeyFormat {
+    KeyFormat::prefixed("halfred", 28).unwrap()
+}
+
 /// A scheme, and a store that knows [`KEY`] as this record.
 pub(crate) fn store(record: KeyRecord) -> (KeyScheme, MemoryKeyStore) {
-    let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+    let scheme = KeyScheme::ephemeral(ak());
     let store = MemoryKeyStore::new().with(&scheme, KEY, record).unwrap();
     (scheme, store)
 }
@@ -59,13 +69,13 @@ where
 
 /// A service from a closure, under every layer of the tests, in a probe that panics when it is called without having
 /// been polled ready itself: a clone has not.
-pub(crate) type Strict<F> = ReadinessProbe<Handler<F>>;
+pub(crate) type Strict<F> = AssertReady<Handler<F>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Handler<F>(F);
 
 pub(crate) fn strict<F>(handler: F) -> Strict<F> {
-    ReadinessProbe::new(Handler(handler))
+    AssertReady::new(Handler(handler))
 }
 
 /// A strict service that answers 200 with an empty body.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tower_auth::{
-    Answer, AuthStack, BearerLayer, BoxError, ConfigError, Secret, TokenVerifier,
+    AuthStack, BearerLayer, BoxError, ConfigError, MaybeReady, Secret, TokenVerifier,
     token::{Algorithm, KeySet, KeySource, TokenVerifierBuilder, VerifyingKey},
 };
 
@@ -25,8 +25,8 @@ fn keys() -> KeySet {
 struct Misconfigured;
 
 impl KeySource for Misconfigured {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
-        Answer::ready(Err("nobody asks".into()))
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
+        MaybeReady::ready(Err("nobody asks".into()))
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {
@@ -50,7 +50,7 @@ fn what_is_missing_or_too_much_is_said_when_it_is_built() {
     ];
     for (name, builder, part) in cases {
         let said = wrong(builder);
-        assert!(said.contains(part) && said.contains("to mend it:"), "{name}: {said}");
+        assert!(said.contains(part) && said.contains("help:"), "{name}: {said}");
     }
     assert!(strict().leeway(Duration::from_secs(60)).cache(1).build().is_ok());
     assert_eq!(strict().build().unwrap().issuer(), ISSUER);

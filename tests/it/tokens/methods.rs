@@ -71,7 +71,7 @@ async fn two_issuers_have_their_own_keys() {
 async fn each_issuer_has_its_own_audience_types_and_limits() {
     let one = issuer(ISSUER, &["rs256"]).build().unwrap();
     let two = TokenVerifier::key_set(OTHER, KeySet::from_json(jwks(&["rs256"]).as_bytes()).unwrap());
-    let two = two.audience("other").typ(["JWT"]).longest(600).build().unwrap();
+    let two = two.audience("other").typ(["JWT"]).max_token_len(600).build().unwrap();
     let stack = stack_of(BearerLayer::new(one).or(two));
     let token = |iss: &str, aud: &str, typ: &str| {
         let claims = Object::default().text("iss", iss).text("aud", aud).text("sub", "u").raw("exp", NOW + 9);
@@ -274,7 +274,7 @@ async fn a_visitor_is_let_in_and_a_bad_token_is_not() {
 
 #[tokio::test]
 async fn a_token_is_hidden_or_taken_away_further_in() {
-    for (auth, expected) in [(AuthLayer::from(bearer()), "Sensitive"), (bearer().strip(), "none")] {
+    for (auth, expected) in [(AuthLayer::from(bearer()), "Sensitive"), (bearer().strip_credentials(), "none")] {
         let handler = service(|request: Request<Body>| {
             let shown =
                 request.headers().get("authorization").map_or_else(|| "none".to_owned(), |line| format!("{line:?}"));

@@ -23,7 +23,7 @@ use http::Request;
 use serde_json::Value;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    Answer, AuthLayer, AuthStack, BearerLayer, BoxError, Clock, Rejection, TokenVerifier,
+    AuthLayer, AuthStack, BearerLayer, BoxError, Clock, MaybeReady, Rejection, TokenVerifier,
     testing::ManualClock,
     token::{Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder},
 };
@@ -81,8 +81,8 @@ pub(crate) fn stack_of(auth: impl Into<AuthLayer>) -> AuthStack {
 pub(crate) struct Published(pub(crate) String);
 
 impl KeySource for Published {
-    fn fetch(&self) -> Answer<Result<Bytes, BoxError>> {
-        Answer::ready(Ok(Bytes::from(self.0.clone())))
+    fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {
+        MaybeReady::ready(Ok(Bytes::from(self.0.clone())))
     }
 }
 

@@ -179,7 +179,7 @@ async fn p30_no_verifier_believes_what_another_has_remembered() {
             "other keys",
             TokenVerifier::key_set(ISSUER, KeySet::from_json(jwks(&["es256"]).as_bytes()).unwrap()).audience(AUDIENCE),
         ),
-        ("a shorter limit", strict().longest(100)),
+        ("a shorter limit", strict().max_token_len(100)),
         ("another subject", strict().subject_from("uid")),
     ] {
         let other = other.cache(16).build().unwrap();

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, KeyFormat, KeyScheme, MemoryKeyStore,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BoxError, KeyScheme, MaybeReady, MemoryKeyStore,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
@@ -49,15 +49,15 @@ impl List {
 struct Shared(Arc<List>);
 
 impl TokenRevocation for Shared {
-    fn status(&self, token: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         if self.0.boxed {
             let (list, token) = (Arc::clone(&self.0), token.clone());
-            Answer::boxed(async move {
+            MaybeReady::boxed(async move {
                 tokio::task::yield_now().await;
                 list.look(&token)
             })
         } else {
-            Answer::ready(self.0.look(token))
+            MaybeReady::ready(self.0.look(token))
         }
     }
 }
@@ -140,7 +140,7 @@ async fn r028_two_credentials_are_an_invalid_request_by_name() {
     let said = r#"Bearer realm="api", error="invalid_request""#;
     let twice = get("/", &[("authorization", &token), ("authorization", &token)]);
     ask(&stack_of(bearer()), twice).await.assert(400, "INVALID_REQUEST", &[said]);
-    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new());
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
     let both = AuthLayer::first(bearer()).then(ApiKeyLayer::new(scheme, store)).reject_ambiguous();
     let request = get("/", &[("authorization", &token), ("x-api-key", "ak_1")]);
     ask(&stack_of(both), request).await.assert(400, "INVALID_REQUEST", &[said]);
@@ -148,7 +148,7 @@ async fn r028_two_credentials_are_an_invalid_request_by_name() {
 
 #[tokio::test]
 async fn r029_what_keys_and_tokens_offer_alike_is_offered_once() {
-    let keys = ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), MemoryKeyStore::new()).bearer();
+    let keys = ApiKeyLayer::new(KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new()).bearer();
     let stack = stack_of(AuthLayer::first(BearerLayer::new(strict().build().unwrap())).then(keys));
     ask(&stack, get("/", &[])).await.assert(401, "AUTHENTICATION_REQUIRED", &[MISSING]);
     present(&stack, "a.b.c").await.assert_invalid();

@@ -358,7 +358,7 @@ async fn r068_a_long_token_is_refused_before_it_is_looked_at() {
     hostile::group(&["length"], 12).await;
     let token = key("es256").token(NOW);
     for (longest, good) in [(token.len(), true), (token.len() + 1, true), (token.len() - 1, false), (0, false)] {
-        let judged = judged(strict().longest(longest), &token).await;
+        let judged = judged(strict().max_token_len(longest), &token).await;
         assert_eq!(judged.is_ok(), good, "{longest}: {judged:?}");
     }
     // Its length is what is wrong with it, and not what stands in it.

@@ -2,9 +2,9 @@
 #![cfg(test)]
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "the sources are those of another crate")]
 
-#[path = "../../../src/answer.rs"]
-mod answer;
-#[path = "../../../src/error.rs"]
+#[path = "../../../src/base/maybe_ready.rs"]
+mod maybe_ready;
+#[path = "../../../src/base/error.rs"]
 mod error;
 mod limit;
 
@@ -16,6 +16,6 @@ mod key {
 }
 
 use self::{
-    answer::Answer,
+    maybe_ready::MaybeReady,
     error::{BoxError, ConfigError},
 };

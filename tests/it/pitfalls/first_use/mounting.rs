@@ -94,7 +94,7 @@ async fn p85_an_extractor_is_tested_with_a_principal_of_the_test() {
 
 #[tokio::test]
 async fn p85_a_fake_method_knows_a_principal_for_each_request() {
-    let auth = AuthLayer::from(FakeAuth::by(|request| {
+    let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
         let name = request.headers.get("x-test-user")?.to_str().ok()?;
         Some(Principal::builder(name).build())
     }));
@@ -108,5 +108,5 @@ async fn p85_a_fake_method_knows_a_principal_for_each_request() {
     let refused = app.oneshot(Request::new(())).await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], "Fake realm=\"test\"");
-    assert!(format!("{:?}", FakeAuth::by(|_| None)).contains("By(..)"));
+    assert!(format!("{:?}", FakeAuth::from_fn(|_| None)).contains("By(..)"));
 }

@@ -3,8 +3,8 @@
 use http::{Request, StatusCode};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    AuthStack, BoxError, ClientIp, Limiter, PeerAddr, Plans, Quota, RateLimitLayer, Rejection,
-    limit::{Bucket, Decided, Limits, MemoryLimiter, Taken},
+    AuthStack, ClientIp, Limiter, PeerAddr, Plans, Quota, RateLimitLayer, Rejection,
+    limit::{BucketKey, LimitFuture, Limits, MemoryLimiter, Reservation},
     rate_limit::Plan,
     stack::AuthStackBuilder,
     testing::ManualClock,
@@ -19,22 +19,16 @@ const NOW: &str = "2027-01-15T08:00:00Z";
 struct Remote(MemoryLimiter);
 
 impl Limiter for Remote {
-    fn decide(
-        &self,
-        bucket: Bucket,
-        limits: &Limits,
-        cost: u32,
-        now: std::time::Duration,
-    ) -> tower_auth::Answer<Result<Decided, BoxError>> {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: std::time::Duration) -> LimitFuture {
         let decided = self.0.decide(bucket, limits, cost, now);
-        tower_auth::Answer::boxed(async {
+        tower_auth::MaybeReady::boxed(async {
             tokio::task::yield_now().await;
             decided.await
         })
     }
 
-    fn give_back(&self, bucket: Bucket, taken: &Taken, now: std::time::Duration) {
-        self.0.give_back(bucket, taken, now);
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: std::time::Duration) {
+        self.0.refund(bucket, taken, now);
     }
 }
 
@@ -117,7 +111,7 @@ async fn p84_a_spent_budget_of_failures_names_the_client() {
 async fn p84_a_429_by_plan_names_plan_and_window() {
     let plans = Plans::new()
         .plan("standard", [Quota::per_minute(100), Quota::per_day(1)])
-        .plan(Plan::of("standard").class("uploads"), [Quota::per_hour(1)])
+        .plan(Plan::new("standard").class("uploads"), [Quota::per_hour(1)])
         .fallback("standard")
         .build()
         .unwrap();
@@ -132,7 +126,7 @@ async fn p84_a_429_by_plan_names_plan_and_window() {
             let (plan, window) = (format!("plan=\"{plan}\""), format!("limit=\"{window}\""));
             says(&refused, &["layer=\"rate_limit\"", &plan, &window, "subject=\"acme\"", &format!("path=\"{path}\"")]);
         }
-        let own = remote(RateLimitLayer::by([Quota::per_second(1)], |_, _| Bucket::of(["all"])), slow);
+        let own = remote(RateLimitLayer::by_bucket([Quota::per_second(1)], |_, _| BucketKey::new(["all"])), slow);
         let stack = AuthStack::builder().auth(keys(slow)).limit(own).build().unwrap();
         stack.layer(ok()).oneshot(keyed("GET", "/")).await.unwrap();
         let (_, refused) = line(&stack, ok(), keyed("GET", "/")).await;

@@ -6,7 +6,9 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     AuthStack, ErrorEnvelopeLayer, Permission, Principal, Rejection, RejectionKind, RequestExt as _, RequireLayer,
     Rules, StrictBodyLayer,
-    permission::{Check, Denial, OrgSource, Verdict, any_scope, authenticated, from_fn, member_of, role, scope},
+    permission::{
+        Denial, OrgSource, PermissionFuture, Verdict, any_scope, authenticated, from_fn, member_of, role, scope,
+    },
 };
 
 use super::{Seen, keyed, keys, lacks, line, lines, says};
@@ -16,8 +18,8 @@ use crate::support::{Body, get, ok, strict};
 struct OfficeHours;
 
 impl Permission for OfficeHours {
-    fn check(&self, _: &Principal, _: &http::request::Parts) -> Check {
-        Check::boxed(async {
+    fn check(&self, _: &Principal, _: &http::request::Parts) -> PermissionFuture {
+        PermissionFuture::boxed(async {
             tokio::task::yield_now().await;
             Verdict::Denied(Denial::new())
         })

@@ -39,7 +39,7 @@ fn stacks() -> Vec<AuthStack> {
         AuthStack::builder().auth(keys(false)).build().unwrap(),
         AuthStack::builder().auth(keys(true)).limit(limit).build().unwrap(),
         AuthStack::builder().auth(own()).build().unwrap(),
-        AuthStack::builder().auth(AuthLayer::first(fixed).then(own()).strip()).build().unwrap(),
+        AuthStack::builder().auth(AuthLayer::first(fixed).then(own()).strip_credentials()).build().unwrap(),
     ]
 }
 

@@ -112,7 +112,7 @@ fn p76_networks_that_believe_strangers_are_refused() {
             [(ClientIp::behind(networks), "ClientIp::behind"), (ClientIp::peer().exempt(networks), "ClientIp::exempt")]
         {
             let error = told.expect_err(&format!("{:?}", &networks[..networks.len().min(3)])).to_string();
-            assert!(error.contains(whose) && error.contains("; to mend it: name only"), "{error}");
+            assert!(error.contains(whose) && error.contains("; help: name only"), "{error}");
         }
     }
     for networks in [

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Clock, ErrorEnvelopeLayer, KeyDigests, KeyFormat, KeyRecord,
-    KeyScheme, KeyStore, MemoryKeyStore, Principal, Rules, Secret, StoreFuture, TokenVerifier,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Clock, ErrorEnvelopeLayer, KeyDigests, KeyRecord, KeyScheme,
+    KeyStore, MemoryKeyStore, Principal, Rules, Secret, StoreFuture, TokenVerifier,
     jwks::JwksClient,
     permission::{authenticated, scope},
     testing::{FakeAuth, ManualClock},
@@ -210,8 +210,11 @@ fn tokens() -> TokenVerifierBuilder {
 struct List;
 
 impl TokenRevocation for List {
-    fn status(&self, _: &tower_auth::token::Claims) -> tower_auth::Answer<Result<TokenStatus, tower_auth::BoxError>> {
-        tower_auth::Answer::ready(Ok(TokenStatus::Valid))
+    fn status(
+        &self,
+        _: &tower_auth::token::Claims,
+    ) -> tower_auth::MaybeReady<Result<TokenStatus, tower_auth::BoxError>> {
+        tower_auth::MaybeReady::ready(Ok(TokenStatus::Valid))
     }
 }
 
@@ -390,9 +393,9 @@ async fn p82_nobody_is_admitted_without_a_name() {
             KeyRecord::new("k1", "acme").subject(name),
             KeyRecord::new("k1", name).subject("alice"),
         ];
-        let stores = records
-            .clone()
-            .map(|record| AuthLayer::from(ApiKeyLayer::new(KeyScheme::ephemeral(KeyFormat::ak()), Always(record))));
+        let stores = records.clone().map(|record| {
+            AuthLayer::from(ApiKeyLayer::new(KeyScheme::ephemeral(crate::support::ak()), Always(record)))
+        });
         let fakes =
             [AuthLayer::from(FakeAuth::always(nobody.clone())), AuthLayer::from(FakeAuth::always(nobody)).optional()];
         for auth in stores.into_iter().chain(fakes) {
@@ -410,7 +413,7 @@ async fn p82_nobody_is_admitted_without_a_name() {
             }
         }
         // Where a part is built, it is found then.
-        let scheme = KeyScheme::ephemeral(KeyFormat::ak());
+        let scheme = KeyScheme::ephemeral(crate::support::ak());
         for record in records {
             assert!(MemoryKeyStore::new().with(&scheme, KEY, record.clone()).is_err());
             let error = MemoryKeyStore::new().create(&scheme, record).unwrap_err().to_string();

@@ -19,7 +19,7 @@ fn preflight(path: &str, wanted: &str, more: &[(&str, &str)]) -> Request<Body> {
 }
 
 fn stack(rules: Rules) -> AuthStack {
-    AuthStack::builder().auth(AuthLayer::from(FakeAuth::never()).pass_preflight()).rules(rules).build().unwrap()
+    AuthStack::builder().auth(AuthLayer::from(FakeAuth::never()).allow_preflight()).rules(rules).build().unwrap()
 }
 
 /// What a stranger's preflight is answered by a handler for any method.

@@ -285,11 +285,11 @@ async fn p66_head_of_an_adopted_text_has_no_body_and_no_wrong_length() {
 async fn p64_a_refusal_in_the_words_of_the_crate_is_not_adopted_again() {
     let layer = adopting();
     let handler = strict(|_| {
-        let refusal = Rejection::custom(StatusCode::CONFLICT, "TAKEN").message("Taken.").into_response::<Body>();
+        let refusal = Rejection::custom(StatusCode::CONFLICT, "TAKEN").message("Reservation.").into_response::<Body>();
         refusal.map(|_| Body::from("own text"))
     });
     let error = json(layer.layer(handler).oneshot(get("/", &[])).await.unwrap()).await["error"].take();
-    assert_eq!((&error["code"], &error["message"]), (&"TAKEN".into(), &"Taken.".into()));
+    assert_eq!((&error["code"], &error["message"]), (&"TAKEN".into(), &"Reservation.".into()));
     assert_eq!(error["system_message"], "Request refused");
 }
 

@@ -113,9 +113,9 @@ async fn p74_a_service_without_grpc_answers_in_http() {
         (Version::HTTP_3, "application/grpc+proto"),
     ] {
         let te = [("te", "trailers")];
-        let whole = stack(ErrorEnvelopeLayer::detailed().no_grpc());
+        let whole = stack(ErrorEnvelopeLayer::detailed().without_grpc());
         let refusing = strict(|_| Rejection::not_found().into_response::<Body>());
-        let adopting = ErrorEnvelopeLayer::detailed().no_grpc().adopt_foreign_errors();
+        let adopting = ErrorEnvelopeLayer::detailed().without_grpc().adopt_foreign_errors();
         let foreign = strict(|_| Response::builder().status(404).body(Body::default()).unwrap());
         for (response, status) in [
             (whole.layer(ok()).oneshot(call(version, media, &te)).await.unwrap(), 401),

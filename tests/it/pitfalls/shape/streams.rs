@@ -21,7 +21,7 @@ use tonic_types::StatusExt as _;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_auth::{
     AuthStack, ErrorEnvelopeLayer, Principal, Rejection, RejectionKind,
-    envelope::{Catalogue, Words},
+    envelope::{Catalogue, CatalogueEntry},
     json::FieldViolation,
     testing::FakeAuth,
 };
@@ -97,7 +97,7 @@ fn call(media: &str) -> Request<Body> {
 }
 
 fn envelope() -> ErrorEnvelopeLayer {
-    let words = Words::new("OUT_OF_STOCK_OR_SO").message("Nothing is left.");
+    let words = CatalogueEntry::new("OUT_OF_STOCK_OR_SO").message("Nothing is left.");
     ErrorEnvelopeLayer::detailed()
         .grpc_domain(DOMAIN)
         .catalogue(Catalogue::default().with(RejectionKind::NotFound, words))

@@ -98,7 +98,7 @@ async fn p83_without_a_timer_the_limit_is_off() {
     let store = Hangs::after(SECOND * 3600);
     let stack = AuthStack::builder().auth(keys(&store)).require(store.clone()).clock(without_timer()).build().unwrap();
     assert_eq!(ask(&stack, request()).await.status, 200);
-    let alone = AuthLayer::from(keys(&store)).clock(without_timer()).answer_within(SHORT);
+    let alone = AuthLayer::from(keys(&store)).clock(without_timer()).decision_timeout(SHORT);
     assert_eq!(ask(&alone, request()).await.status, 200);
     let policy = RequireLayer::new(store.clone()).clock(without_timer());
     assert_eq!(ask(&(ready_keys(), policy), request()).await.status, 200);
@@ -175,7 +175,7 @@ fn p83_a_timer_of_ones_own_is_asked_for_the_limit_and_ends_the_wait() {
         ready(())
     });
     let stack =
-        AuthStack::builder().auth(keys(&Hangs::default())).clock(clock).answer_within(SECOND * 7).build().unwrap();
+        AuthStack::builder().auth(keys(&Hangs::default())).clock(clock).decision_timeout(SECOND * 7).build().unwrap();
     for runs in Runs::ALL {
         runs.block_on(ask(&stack, request())).assert_late("api_key", "the key store", "7 s");
     }
@@ -198,21 +198,24 @@ fn p83_what_is_ready_asks_no_clock_and_no_timer() {
 #[test]
 fn p83_zero_is_refused_when_built() {
     let builder = || AuthStack::builder().auth(ready_keys());
-    let limit = || RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::peer()).answer_within(Duration::ZERO);
-    let failures = RateLimitLayer::failures(Quota::per_minute(5), ClientIp::peer()).answer_within(Duration::ZERO);
-    let own = AuthLayer::from(ready_keys()).answer_within(Duration::ZERO);
+    let limit = || RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::peer()).decision_timeout(Duration::ZERO);
+    let failures = RateLimitLayer::failures(Quota::per_minute(5), ClientIp::peer()).decision_timeout(Duration::ZERO);
+    let own = AuthLayer::from(ready_keys()).decision_timeout(Duration::ZERO);
     for (who, built) in [
-        ("AuthStackBuilder", builder().answer_within(Duration::ZERO).build()),
+        ("AuthStackBuilder", builder().decision_timeout(Duration::ZERO).build()),
         ("AuthLayer", AuthStack::builder().auth(own).build()),
         ("RateLimitLayer", builder().limit(limit()).build()),
         ("RateLimitLayer", builder().limit(failures).build()),
     ] {
         let error = built.unwrap_err().to_string();
-        assert!(error.contains(&format!("{who}::answer_within")) && error.contains("Duration::from_secs"), "{error}");
+        assert!(
+            error.contains(&format!("{who}::decision_timeout")) && error.contains("Duration::from_secs"),
+            "{error}"
+        );
     }
     // Alone, what is ready is in time, and nothing else is.
     for (alone, status) in [(ready_keys(), 200), (keys(&Hangs::default()), 503)] {
-        let alone = AuthLayer::from(alone).answer_within(Duration::ZERO);
+        let alone = AuthLayer::from(alone).decision_timeout(Duration::ZERO);
         assert_eq!(Runs::Thread.block_on(ask(&alone, request())).status, status);
     }
 }
@@ -222,12 +225,12 @@ async fn p83_a_huge_limit_is_none() {
     let store = Hangs::after(SECOND * 3600 * 24 * 365);
     for limit in [Duration::MAX, Duration::from_secs(u64::MAX), SECOND * u32::MAX] {
         for clock in [Clock::system(), Clock::from(&hand())] {
-            let stack = AuthStack::builder().auth(keys(&store)).clock(clock).answer_within(limit).build().unwrap();
+            let stack = AuthStack::builder().auth(keys(&store)).clock(clock).decision_timeout(limit).build().unwrap();
             assert_eq!(ask(&stack, request()).await.status, 200);
         }
     }
     let keys: ApiKeyLayer = keys(&Hangs::default());
-    let stack = AuthStack::builder().auth(keys).answer_within(Duration::MAX).build().unwrap();
+    let stack = AuthStack::builder().auth(keys).decision_timeout(Duration::MAX).build().unwrap();
     for _ in 0..2 {
         let mut answer = Box::pin(ask(&stack, request()));
         assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -17,10 +17,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    Answer, ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticator, BoxError, KeyDigests, KeyRecord, KeyStore,
-    Limiter, Permission, Principal, Rejection, RejectionKind, RequestHead, StoreFuture,
-    limit::{Bucket, Decided, Limits, Taken},
-    permission::Check,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticator, BoxError, KeyDigests, KeyRecord, KeyStore, Limiter,
+    MaybeReady, Permission, Principal, Rejection, RejectionKind, RequestHead, StoreFuture,
+    limit::{BucketKey, LimitFuture, Limits, Reservation},
+    permission::PermissionFuture,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
@@ -43,9 +43,9 @@ impl Hangs {
         Self { answers_after: Some(time), ..Self::default() }
     }
 
-    fn wait<T: Send + 'static>(&self, answer: T) -> Answer<T> {
+    fn wait<T: Send + 'static>(&self, answer: T) -> MaybeReady<T> {
         let (asked, waiting, after) = (Arc::clone(&self.asked), Arc::clone(&self.waiting), self.answers_after);
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             asked.fetch_add(1, Ordering::SeqCst);
             waiting.fetch_add(1, Ordering::SeqCst);
             let _waiting = Waiting(waiting);
@@ -84,13 +84,13 @@ impl KeyStore for Hangs {
 }
 
 impl TokenRevocation for Hangs {
-    fn status(&self, _: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
+    fn status(&self, _: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         self.wait(Ok(TokenStatus::Valid))
     }
 }
 
 impl Permission for Hangs {
-    fn check(&self, _: &Principal, _: &http::request::Parts) -> Check {
+    fn check(&self, _: &Principal, _: &http::request::Parts) -> PermissionFuture {
         self.wait(true.into())
     }
 
@@ -100,17 +100,17 @@ impl Permission for Hangs {
 }
 
 impl Limiter for Hangs {
-    fn decide(&self, _: Bucket, _: &Limits, _: u32, _: Duration) -> Answer<Result<Decided, BoxError>> {
+    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: Duration) -> LimitFuture {
         self.wait(Err("too late to matter".into()))
     }
 
-    fn give_back(&self, _: Bucket, _: &Taken, _: Duration) {}
+    fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
 }
 
 /// A method of a service's own.
 impl Authenticator for Hangs {
     fn authenticate(&self, _: &RequestHead<'_>) -> AuthFuture {
-        self.wait(tower_auth::Authenticated::As(Principal::builder("alice").build()))
+        self.wait(tower_auth::AuthOutcome::Authenticated(Principal::builder("alice").build()))
     }
 
     fn challenge(&self) -> &'static str {
@@ -180,5 +180,5 @@ impl Told {
 }
 
 fn stack(auth: impl Into<AuthLayer>) -> AuthStack {
-    AuthStack::builder().auth(auth).answer_within(SHORT).build().unwrap()
+    AuthStack::builder().auth(auth).decision_timeout(SHORT).build().unwrap()
 }

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, ClientIp, Plans, Quota, RateLimitLayer, RequireLayer, Rules,
     TokenVerifier,
-    limit::Bucket,
+    limit::BucketKey,
     permission::{Permission, scope},
-    rate_limit::OnOutage,
+    rate_limit::OutagePolicy,
     token::KeySet,
 };
 
@@ -18,7 +18,7 @@ use crate::{no_leak::Logs, support::runs::Runs, tokens::mint};
 fn p83_a_key_store_that_hangs_is_503_in_every_runtime() {
     for runs in Runs::ALL {
         let store = Hangs::default();
-        let alone = AuthLayer::from(keys(&store)).answer_within(SHORT);
+        let alone = AuthLayer::from(keys(&store)).decision_timeout(SHORT);
         let told = [
             runs.block_on(ask(&alone, request())),
             runs.block_on(ask(&stack(keys(&store)), request())),
@@ -65,15 +65,15 @@ async fn p83_five_seconds_by_default() {
 #[tokio::test(start_paused = true)]
 async fn p83_a_limit_of_its_own() {
     let store = Hangs::default();
-    let own = AuthLayer::from(keys(&store)).answer_within(Duration::from_millis(1500));
+    let own = AuthLayer::from(keys(&store)).decision_timeout(Duration::from_millis(1500));
     let counted = RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::peer()).limiter(store.clone());
-    let counted = counted.on_outage(OnOutage::Admit);
+    let counted = counted.on_outage(OutagePolicy::FailOpen);
     let stack = |counted| {
         let builder = AuthStack::builder().limit(counted).auth(own.clone());
-        builder.answer_within(Duration::from_secs(20)).build().unwrap()
+        builder.decision_timeout(Duration::from_secs(20)).build().unwrap()
     };
     let start = tokio::time::Instant::now();
-    let told = ask(&stack(counted.clone().answer_within(Duration::from_secs(2))), request()).await;
+    let told = ask(&stack(counted.clone().decision_timeout(Duration::from_secs(2))), request()).await;
     told.assert_late("api_key", "the key store", "1.5 s");
     assert_eq!(start.elapsed(), Duration::from_millis(3500));
     ask(&stack(counted), request()).await.assert_late("api_key", "the key store", "1.5 s");
@@ -89,7 +89,7 @@ fn p83_a_list_of_revoked_tokens_that_hangs_is_503_in_every_runtime() {
         let list = Hangs::default();
         let bearer = BearerLayer::new(tokens.clone()).revocation(list.clone());
         let presented = || get("/", &[("authorization", &format!("Bearer {token}"))]);
-        let alone = AuthLayer::from(bearer.clone()).answer_within(SHORT);
+        let alone = AuthLayer::from(bearer.clone()).decision_timeout(SHORT);
         for told in [runs.block_on(ask(&alone, presented())), runs.block_on(ask(&stack(bearer), presented()))] {
             told.assert_late("bearer", "the list of revoked tokens", "50 ms");
         }
@@ -102,13 +102,13 @@ fn p83_a_policy_that_hangs_is_503_and_the_cause_names_it() {
     for runs in Runs::ALL {
         let policy = Hangs::default();
         let owner = "the policy `owner of the file`";
-        let alone = RequireLayer::new(policy.clone()).answer_within(SHORT);
+        let alone = RequireLayer::new(policy.clone()).decision_timeout(SHORT);
         for layer in [alone.clone(), alone.clone().mask_as_not_found()] {
             runs.block_on(ask(&(ready_keys(), layer), request())).assert_late("permission", owner, "50 ms");
         }
         let reported = runs.block_on(ask(&(ready_keys(), alone.report_only()), request()));
         assert_eq!(reported.status, 200);
-        let builder = || AuthStack::builder().auth(ready_keys()).answer_within(SHORT);
+        let builder = || AuthStack::builder().auth(ready_keys()).decision_timeout(SHORT);
         let required = builder().require(policy.clone()).build().unwrap();
         runs.block_on(ask(&required, request())).assert_late("permission", owner, "50 ms");
         let table = Rules::new().require("GET /files/{id}", policy.clone()).otherwise_deny();
@@ -135,14 +135,17 @@ fn p83_one_limit_for_all_policies_of_a_guard() {
         (RequireLayer::new(policy.clone().and(policy.clone())), both(owner, owner)),
     ];
     for (layer, what) in late {
-        let told = Runs::Thread.block_on(ask(&(ready_keys(), layer.answer_within(SHORT)), request()));
+        let told = Runs::Thread.block_on(ask(&(ready_keys(), layer.decision_timeout(SHORT)), request()));
         told.assert_late("permission", &what, "50 ms");
     }
     // Where the other one decides alone, nobody waits.
     for (layer, status) in
         [(RequireLayer::new(write.and(policy.clone())), 403), (RequireLayer::new(read.or(policy)), 200)]
     {
-        assert_eq!(Runs::Thread.block_on(ask(&(ready_keys(), layer.answer_within(SHORT)), request())).status, status);
+        assert_eq!(
+            Runs::Thread.block_on(ask(&(ready_keys(), layer.decision_timeout(SHORT)), request())).status,
+            status
+        );
     }
 }
 
@@ -151,25 +154,25 @@ fn p83_a_limiter_that_hangs_is_an_outage() {
     let quota = || Quota::per_minute(2);
     let plans = Plans::new().plan("standard", quota()).fallback("standard").build().unwrap();
     let kinds = || {
-        let own = RateLimitLayer::by(quota(), |who, _| Bucket::of([who.subject()]));
+        let own = RateLimitLayer::by_bucket(quota(), |who, _| BucketKey::new([who.subject()]));
         [RateLimitLayer::by_plan(&plans), own, RateLimitLayer::by_address(quota(), ClientIp::peer())]
     };
     for runs in Runs::ALL {
         for (policy, statuses) in [
-            (OnOutage::Refuse, [503, 503, 503]),
-            (OnOutage::Admit, [200, 200, 200]),
-            (OnOutage::CountLocally, [200, 200, 429]),
+            (OutagePolicy::FailClosed, [503, 503, 503]),
+            (OutagePolicy::FailOpen, [200, 200, 200]),
+            (OutagePolicy::FallBackToLocal, [200, 200, 429]),
         ] {
             for layer in kinds() {
                 let (logs, limiter) = (Logs::capture(), Hangs::default());
-                let layer = layer.limiter(limiter.clone()).on_outage(policy).answer_within(SHORT);
+                let layer = layer.limiter(limiter.clone()).on_outage(policy).decision_timeout(SHORT);
                 let stack = AuthStack::builder().auth(ready_keys()).limit(layer.clone()).build().unwrap();
                 let told = statuses.map(|_| runs.block_on(ask(&stack, request())));
                 assert_eq!(told.each_ref().map(|told| told.status), statuses, "{runs:?} {policy:?}");
-                if policy == OnOutage::Refuse {
+                if policy == OutagePolicy::FailClosed {
                     told[0].assert_late("rate_limit", "the limiter", "50 ms");
                 }
-                assert_eq!(layer.outages(), 3);
+                assert_eq!(layer.outage_count(), 3);
                 assert!(logs.text().contains("the limiter did not answer within 50 ms"), "{}", logs.text());
                 limiter.assert_given_up(3);
             }
@@ -182,9 +185,9 @@ fn p83_a_budget_of_failures_whose_limiter_hangs() {
     let limiter = Hangs::default();
     let failures = RateLimitLayer::failures(Quota::per_minute(5), ClientIp::peer()).limiter(limiter);
     for runs in Runs::ALL {
-        let told = runs.block_on(ask(&failures.clone().answer_within(SHORT), request()));
+        let told = runs.block_on(ask(&failures.clone().decision_timeout(SHORT), request()));
         told.assert_late("rate_limit", "the limiter", "50 ms");
-        let admits = failures.clone().answer_within(SHORT).on_outage(OnOutage::Admit);
+        let admits = failures.clone().decision_timeout(SHORT).on_outage(OutagePolicy::FailOpen);
         assert_eq!(runs.block_on(ask(&admits, request())).status, 200);
     }
 }
@@ -194,7 +197,7 @@ fn p83_an_authenticator_of_ones_own_that_hangs_is_503() {
     for runs in Runs::ALL {
         let method = Hangs::default();
         let what = "the method of authentication \"Mutual\"";
-        let alone = AuthLayer::first(method.clone()).answer_within(SHORT);
+        let alone = AuthLayer::first(method.clone()).decision_timeout(SHORT);
         runs.block_on(ask(&alone, request())).assert_late("auth", what, "50 ms");
         runs.block_on(ask(&stack(method.clone()), request())).assert_late("auth", what, "50 ms");
         let before_keys = AuthLayer::first(method.clone()).then(ready_keys()).optional();
@@ -229,7 +232,7 @@ async fn p83_two_thousand_wait_at_once_and_all_are_answered() {
 #[test]
 fn p83_a_static_key_waits_for_nobody() {
     let keys = ApiKeyLayer::static_key("ops", tower_auth::Secret::new("0123456789abcdef")).unwrap();
-    let stack = AuthStack::builder().auth(keys).answer_within(Duration::from_nanos(1)).build().unwrap();
+    let stack = AuthStack::builder().auth(keys).decision_timeout(Duration::from_nanos(1)).build().unwrap();
     let told = Runs::Thread.block_on(ask(&stack, get("/", &[("x-api-key", "0123456789abcdef")])));
     assert_eq!(told.status, 200);
 }

@@ -8,13 +8,13 @@ use std::sync::{
 use tokio::{sync::Notify, task::yield_now, time};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    AuthStack, BearerLayer, Health, PeerAddr, Quota, RateLimitLayer, jwks::JwksClient, rate_limit::ClientIp,
+    AuthStack, BearerLayer, ClientIp, Health, MaybeReady, PeerAddr, Quota, RateLimitLayer, jwks::JwksClient,
 };
 
 use super::{
-    AUDIENCE, Answer, Arc, BoxError, Builder, Bytes, COOLDOWN, Clock, Desk, Does, Duration, FRESH, Fate, Future,
-    ISSUER, NEW, OLD, Poll, SECOND, STRANGER, TokenError, TokenVerifier, TokenVerifierBuilder, asking, at_once,
-    block_on, good, key_set, runtime, thread,
+    AUDIENCE, Arc, BoxError, Builder, Bytes, COOLDOWN, Clock, Desk, Does, Duration, FRESH, Fate, Future, ISSUER, NEW,
+    OLD, Poll, SECOND, STRANGER, TokenError, TokenVerifier, TokenVerifierBuilder, asking, at_once, block_on, good,
+    key_set, runtime, thread,
 };
 use crate::{
     key_sets::server::{Act, Issuer, JWKS},
@@ -95,7 +95,7 @@ async fn p79_a_fetch_ends_with_its_verifier() {
     let held = Arc::clone(&dropped);
     let tokens = asking(move || {
         let held = Dropped(Arc::clone(&held));
-        Answer::boxed(async move {
+        MaybeReady::boxed(async move {
             let _held = held;
             std::future::pending().await
         })
@@ -110,7 +110,7 @@ async fn p79_a_fetch_ends_with_its_verifier() {
 }
 
 /// Does this each time in turn, the last for ever.
-type Turn = fn() -> Answer<Result<Bytes, BoxError>>;
+type Turn = fn() -> MaybeReady<Result<Bytes, BoxError>>;
 
 fn in_turn(turns: Vec<Turn>) -> (TokenVerifierBuilder, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -120,15 +120,15 @@ fn in_turn(turns: Vec<Turn>) -> (TokenVerifierBuilder, Arc<AtomicUsize>) {
 }
 
 /// Waits in a timer of the runtime, which panics when that has ended.
-fn slow() -> Answer<Result<Bytes, BoxError>> {
-    Answer::boxed(async {
+fn slow() -> MaybeReady<Result<Bytes, BoxError>> {
+    MaybeReady::boxed(async {
         time::sleep(Duration::from_secs(3600)).await;
         Err("too late".into())
     })
 }
 
-fn hang() -> Answer<Result<Bytes, BoxError>> {
-    Answer::boxed(std::future::pending())
+fn hang() -> MaybeReady<Result<Bytes, BoxError>> {
+    MaybeReady::boxed(std::future::pending())
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn p79_a_fetch_in_a_runtime_that_stands_still_is_given_up() {
     drop(still);
 }
 
-fn panics() -> Answer<Result<Bytes, BoxError>> {
+fn panics() -> MaybeReady<Result<Bytes, BoxError>> {
     panic!("the source of a test")
 }
 
-fn panics_later() -> Answer<Result<Bytes, BoxError>> {
-    Answer::boxed(async {
+fn panics_later() -> MaybeReady<Result<Bytes, BoxError>> {
+    MaybeReady::boxed(async {
         yield_now().await;
         panic!("the source of a test")
     })
@@ -274,8 +274,8 @@ fn p79_a_clock_that_panics_poisons_nothing() {
 
 #[test]
 fn p79_a_runtime_without_a_timer_is_good_enough() {
-    fn later() -> Answer<Result<Bytes, BoxError>> {
-        Answer::boxed(async {
+    fn later() -> MaybeReady<Result<Bytes, BoxError>> {
+        MaybeReady::boxed(async {
             yield_now().await;
             Ok(key_set(&[&OLD]))
         })
@@ -299,7 +299,7 @@ fn p79_without_any_runtime_those_who_ask_drive_the_fetch() {
     let next = Arc::clone(&gate);
     let tokens = asking(move || {
         let next = Arc::clone(&next);
-        Answer::boxed(std::future::poll_fn(move |_| {
+        MaybeReady::boxed(std::future::poll_fn(move |_| {
             next.lock().unwrap().take().map_or(Poll::Pending, |set| Poll::Ready(Ok(set)))
         }))
     });

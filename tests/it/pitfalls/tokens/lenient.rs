@@ -8,7 +8,7 @@ use http_body_util::{Empty, Full};
 use serde_json::{Value, json};
 use tower::service_fn;
 use tower_auth::{
-    Answer, BearerLayer, BoxError, Clock, Secret, TokenVerifier,
+    BearerLayer, BoxError, Clock, MaybeReady, Secret, TokenVerifier,
     jwks::JwksClient,
     token::{Algorithm, Claims, KeySet, TokenError, TokenRevocation, TokenStatus, VerifyingKey},
 };
@@ -139,8 +139,8 @@ async fn p81_a_claim_that_is_asked_for_may_not() {
 struct Nobody;
 
 impl TokenRevocation for Nobody {
-    fn status(&self, _: &Claims) -> Answer<Result<TokenStatus, BoxError>> {
-        Answer::ready(Ok(TokenStatus::Valid))
+    fn status(&self, _: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        MaybeReady::ready(Ok(TokenStatus::Valid))
     }
 }
 

@@ -6,7 +6,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{AuthStack, BearerLayer, Health, Rejection, RejectionKind};
 
 use super::{
-    AUDIENCE, Answer, COOLDOWN, Clock, Desk, Does, Duration, FRESH, Fate, ISSUER, NEW, OLD, SECOND, STRANGER,
+    AUDIENCE, COOLDOWN, Clock, Desk, Does, Duration, FRESH, Fate, ISSUER, MaybeReady, NEW, OLD, SECOND, STRANGER,
     TokenError, TokenVerifier, TokenVerifierBuilder, asking, key_set,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A verifier whose issuer is down for so long from now.
 fn down_for(time: Duration) -> TokenVerifierBuilder {
     let start = Instant::now();
-    asking(move || Answer::ready(if start.elapsed() < time { Err("down".into()) } else { Ok(key_set(&[&OLD])) }))
+    asking(move || MaybeReady::ready(if start.elapsed() < time { Err("down".into()) } else { Ok(key_set(&[&OLD])) }))
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,10 @@ impl fmt::Debug for Case {
 
 impl Case {
     fn limits(&self) -> JsonLimits {
-        JsonLimits::new().depth(self.limits.depth).string(self.limits.string).number(self.limits.number)
+        JsonLimits::new()
+            .max_depth(self.limits.depth)
+            .max_string_len(self.limits.string)
+            .max_number_len(self.limits.number)
     }
 
     fn read(&self) -> Result<Read, JsonError> {

@@ -9,7 +9,7 @@ use tower_auth::json::{self, JsonError, JsonLimits};
 
 use super::{cases, generate::spell};
 
-const LIMITS: JsonLimits = JsonLimits::new().number(2_000);
+const LIMITS: JsonLimits = JsonLimits::new().max_number_len(2_000);
 
 /// Any character, the ones around the special ones more often than chance gives them.
 fn character() -> impl Strategy<Value = char> {

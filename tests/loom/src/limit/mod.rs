@@ -42,7 +42,7 @@ use std::{
 };
 
 use self::{
-    limiter::{Decided, Limiter, Taken},
+    limiter::{LimitDecision, Limiter, Reservation},
     limits::Limits,
     quota::Quota,
 };

@@ -7,18 +7,18 @@ use std::sync::{
 
 use loom::sync::Arc;
 
-use super::{bucket::Bucket, memory::MemoryLimiter, *};
+use super::{bucket::BucketKey, memory::MemoryLimiter, *};
 
-fn alice() -> Bucket {
-    Bucket::of(["alice"])
+fn alice() -> BucketKey {
+    BucketKey::new(["alice"])
 }
 
 fn admits(limiter: &MemoryLimiter, limits: &Limits, cost: u32) -> bool {
-    matches!(limiter.take(alice(), limits, cost, NOW), Decided::Admitted(_))
+    matches!(limiter.try_acquire(alice(), limits, cost, NOW), LimitDecision::Admitted(_))
 }
 
 fn remaining(limiter: &MemoryLimiter, limits: &Limits) -> Vec<u32> {
-    let Decided::Admitted(levels) = limiter.take(alice(), limits, 0, NOW) else { panic!("a question was refused") };
+    let LimitDecision::Admitted(levels) = limiter.try_acquire(alice(), limits, 0, NOW) else { panic!("a question was refused") };
     levels.all().iter().map(|level| level.remaining).collect()
 }
 
@@ -40,7 +40,7 @@ fn r133_two_and_three_threads_admit_exactly_the_limit() {
                 let through = together((0..threads).map(|_| asks(&limiter, &limits, requests, 1)).collect());
                 assert_eq!(through.iter().sum::<u32>(), limit);
                 assert_eq!(remaining(&limiter, &limits), [0]);
-                assert_eq!((limiter.len(), limiter.shared()), (1, 0));
+                assert_eq!((limiter.len(), limiter.shared_bucket_count()), (1, 0));
             });
         }
     }
@@ -66,11 +66,11 @@ fn r133_one_gives_back_while_others_ask() {
     every_order("2 threads ask while one gives back", || {
         let limits = limits([Quota::per_minute(1), Quota::per_day(10)]);
         let limiter = Arc::new(MemoryLimiter::new());
-        let Decided::Admitted(levels) = limiter.take(alice(), &limits, 1, NOW) else { panic!("the first is refused") };
-        let taken = Taken::new(1, &limits, &levels, NOW);
+        let LimitDecision::Admitted(levels) = limiter.try_acquire(alice(), &limits, 1, NOW) else { panic!("the first is refused") };
+        let taken = Reservation::new(1, &limits, &levels, NOW);
         let giver = Arc::clone(&limiter);
         let gives = Box::new(move || {
-            giver.give_back(alice(), &taken, NOW);
+            giver.refund(alice(), &taken, NOW);
             0
         });
         let through =
@@ -125,7 +125,7 @@ fn a_check_before_the_count_is_found() {
             let (limiter, limits) = (Arc::clone(&limiter), limits.clone());
             Box::new(move || {
                 let there = remaining(&limiter, &limits) == [1];
-                limiter.take(alice(), &limits, 1, NOW);
+                limiter.try_acquire(alice(), &limits, 1, NOW);
                 u32::from(there)
             }) as Box<dyn FnOnce() -> u32 + Send>
         };

@@ -25,7 +25,7 @@ fn ask(store: &Store, who: u64, limits: &Limits, now: Duration) -> (bool, bool) 
     let now = u64::try_from(now.as_nanos()).unwrap();
     let rehash = |key: [u64; 2]| key[0] << 57 | key[0];
     let (decided, shared) = store.lock().unwrap().decide(place(who), limits, 1, now, rehash);
-    (matches!(decided, Decided::Admitted(_)), shared)
+    (matches!(decided, LimitDecision::Admitted(_)), shared)
 }
 
 /// These, one after another, on a thread of its own; it gives how many got through, and how many of them shared.

@@ -10,7 +10,7 @@ use std::{
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
-use crate::hex;
+use crate::base::hex;
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///

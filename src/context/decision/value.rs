@@ -3,7 +3,7 @@ use std::{borrow::Cow, error::Error, fmt, net::IpAddr};
 use http::{Method, request::Parts};
 
 use super::kept::{self, Kept};
-use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, asked, shown};
+use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::asked};
 
 /// One admit or refusal, as an observer sees it, and as the log shows it; never a secret.
 ///
@@ -63,7 +63,7 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, asked, show
 ///
 /// fn audit(decision: &Decision<'_>) {
 ///     let path = decision.path().unwrap_or_default();
-///     println!("{:?} {path} {} {:?}", decision.request_id(), decision.layer(), decision.refusal());
+///     println!("{:?} {path} {} {:?}", decision.request_id(), decision.layer(), decision.rejection());
 /// }
 ///
 /// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
@@ -121,7 +121,7 @@ impl<'a> Decision<'a> {
     /// Whose connection the request came on, if the host or the service left it; see
     /// [`PeerAddr`](crate::PeerAddr).
     #[must_use]
-    pub fn peer(&self) -> Option<IpAddr> {
+    pub fn peer_ip(&self) -> Option<IpAddr> {
         match self.seen {
             Seen::Request(request) => kept::peer(&request.extensions),
             Seen::Kept(kept) => kept?.peer,
@@ -131,13 +131,13 @@ impl<'a> Decision<'a> {
     /// Whether this takes back an admission that was told before: the guards admitted, and something further in
     /// refused. Such a request is told twice.
     #[must_use]
-    pub const fn overrules(&self) -> bool {
+    pub const fn supersedes_admission(&self) -> bool {
         matches!(self.seen, Seen::Kept(..))
     }
 
     /// Why it may not, if so.
     #[must_use]
-    pub const fn refusal(&self) -> Option<&'a Rejection> {
+    pub const fn rejection(&self) -> Option<&'a Rejection> {
         self.refusal
     }
 
@@ -164,7 +164,7 @@ impl<'a> Decision<'a> {
 
     /// A few characters of the key, if its secret matched a record.
     #[must_use]
-    pub fn key_hint(&self) -> Option<&'a str> {
+    pub fn credential_hint(&self) -> Option<&'a str> {
         self.principal().and_then(Principal::credential_hint)
     }
 
@@ -227,7 +227,7 @@ impl<'a> Decision<'a> {
 
     /// The window of the limit that refused, by its name, such as `minute`.
     #[must_use]
-    pub fn limit(&self) -> Option<&'a str> {
+    pub fn limit_name(&self) -> Option<&'a str> {
         self.refusal?.policy()
     }
 
@@ -238,9 +238,9 @@ impl<'a> Decision<'a> {
     }
 
     /// The address that is counted, by the [`ClientIp`](crate::ClientIp) of the limit that refused, or of a budget of
-    /// failed attempts in front. Behind a proxy it is another than [`peer`](Self::peer).
+    /// failed attempts in front. Behind a proxy it is another than [`peer_ip`](Self::peer_ip).
     #[must_use]
-    pub fn client(&self) -> Option<IpAddr> {
+    pub fn client_ip(&self) -> Option<IpAddr> {
         self.refusal.and_then(Rejection::client).or_else(|| match self.seen {
             Seen::Request(request) => kept::client(&request.extensions),
             Seen::Kept(kept) => kept?.client,
@@ -249,7 +249,7 @@ impl<'a> Decision<'a> {
 
     /// What no client is told: the store's error, the state of the key.
     #[must_use]
-    pub fn cause(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
+    pub fn private_cause(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
         self.refusal.and_then(Rejection::private_cause)
     }
 }
@@ -262,10 +262,10 @@ impl fmt::Debug for Decision<'_> {
             .field("method", &self.method())
             .field("path", &self.path())
             .field("required", &self.required())
-            .field("limit", &self.limit())
+            .field("limit", &self.limit_name())
             .field("principal", &self.principal())
-            .field("client", &self.client())
-            .field("peer", &self.peer())
+            .field("client", &self.client_ip())
+            .field("peer", &self.peer_ip())
             .field("request_id", &self.request_id())
             .field("enforced", &self.enforced)
             .finish()

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::timer;
+use crate::base::timer;
 
 /// The clock of a stack: what "expired" is measured against, and how long ago something was.
 ///
@@ -73,7 +73,7 @@ impl Clock {
     /// A time of day of one's own, and a time that has passed since any start, which must never go back.
     ///
     /// It has no [timer](Self::timer): until it is given one, a time limit such as
-    /// [`answer_within`](crate::stack::AuthStackBuilder::answer_within) is off, and a line in the log says so when a stack is
+    /// [`decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) is off, and a line in the log says so when a stack is
     /// built.
     ///
     /// ```

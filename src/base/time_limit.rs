@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crate::{Answer, Clock, ConfigError, clock::TimedOut};
+use crate::{Clock, ConfigError, MaybeReady, base::clock::TimedOut};
 
 /// How long is waited for an answer, and by which clock.
 #[derive(Clone, Debug)]
@@ -36,17 +36,17 @@ impl TimeLimit {
     /// that has a limit of its own keeps that.
     pub(crate) fn bound<T: Send + 'static>(
         &self,
-        answer: Answer<T>,
+        answer: MaybeReady<T>,
         late: impl FnOnce(TimedOut) -> T + Send + 'static,
-    ) -> Answer<T> {
+    ) -> MaybeReady<T> {
         if answer.is_bounded() {
             return answer;
         }
         match answer.now() {
-            Ok(value) => Answer::ready(value),
+            Ok(value) => MaybeReady::ready(value),
             Err(future) => {
                 let limit = self.clone();
-                Answer::bounded(async move { limit.wait(future).await.unwrap_or_else(late) })
+                MaybeReady::bounded(async move { limit.wait(future).await.unwrap_or_else(late) })
             }
         }
     }
@@ -64,7 +64,9 @@ pub(crate) fn check(after: Option<Duration>, of: &'static str) -> Result<(), Con
         return Ok(());
     }
     Err(ConfigError::new(
-        format!("{of}::answer_within was given zero, so that every answer that is not ready at once would be too late"),
+        format!(
+            "{of}::decision_timeout was given zero, so that every answer that is not ready at once would be too late"
+        ),
         "give the longest time that a request may wait, such as Duration::from_secs(5); Duration::MAX is no limit",
     ))
 }

@@ -2,7 +2,10 @@ use std::net::IpAddr;
 
 use http::{Extensions, Method, Request, Uri, request::Parts};
 
-use crate::{PeerAddr, Principal, RequestId, asked::Asked, attempts::Attempts, identity::Identity};
+use crate::{
+    PeerAddr, Principal, RequestId,
+    context::{asked::Asked, attempts::Attempts, identity::Identity},
+};
 
 /// What is kept of a request for the case that it is refused further in, where only the response comes back. Nothing of
 /// it is copied: all parts are shared or small.

@@ -35,7 +35,7 @@ impl ConfigError {
     ///
     /// ```
     /// let error = tower_auth::ConfigError::new("REGION is not set", "export REGION=eu-1");
-    /// assert_eq!(error.to_string(), "REGION is not set; to mend it: export REGION=eu-1");
+    /// assert_eq!(error.to_string(), "REGION is not set; help: export REGION=eu-1");
     /// ```
     pub fn new(what: impl Into<Cow<'static, str>>, mend: impl Into<Cow<'static, str>>) -> Self {
         Self { what: what.into(), mend: mend.into() }
@@ -49,7 +49,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; to mend it: {}", self.what, self.mend)
+        write!(f, "{}; help: {}", self.what, self.mend)
     }
 }
 

@@ -11,21 +11,21 @@ use std::{
 ///
 /// The ready form costs nothing: no box, no clone of the inner service. The boxed form owns all that
 /// it needs (`'static`), so an implementor clones a pool or a client into it. It goes by three names:
-/// [`StoreFuture`](crate::StoreFuture), [`AuthFuture`](crate::AuthFuture) and [`Check`](crate::permission::Check).
+/// [`StoreFuture`](crate::StoreFuture), [`AuthFuture`](crate::AuthFuture) and [`PermissionFuture`](crate::PermissionFuture).
 ///
 /// ```
-/// use tower_auth::Answer;
+/// use tower_auth::MaybeReady;
 ///
 /// # futures_executor(async {
-/// assert_eq!(Answer::ready(1).await, 1);
-/// assert_eq!(Answer::boxed(async { 2 }).await, 2);
+/// assert_eq!(MaybeReady::ready(1).await, 1);
+/// assert_eq!(MaybeReady::boxed(async { 2 }).await, 2);
 /// # });
 /// # fn futures_executor(f: impl Future<Output = ()>) {
 /// #     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f)
 /// # }
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct Answer<T>(State<T>);
+pub struct MaybeReady<T>(State<T>);
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -36,7 +36,7 @@ enum State<T> {
     Bounded(BoxFuture<T>),
 }
 
-impl<T> Answer<T> {
+impl<T> MaybeReady<T> {
     /// An answer that is known already.
     #[inline]
     pub const fn ready(value: T) -> Self {
@@ -74,23 +74,23 @@ impl<T> Answer<T> {
 
     /// The same answer, changed when it comes.
     #[inline]
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Answer<U>
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> MaybeReady<U>
     where
         T: Send + 'static,
     {
         let bounded = self.is_bounded();
         match self.now() {
-            Ok(value) => Answer::ready(change(value)),
-            Err(future) if bounded => Answer::bounded(async move { change(future.await) }),
-            Err(future) => Answer::boxed(async move { change(future.await) }),
+            Ok(value) => MaybeReady::ready(change(value)),
+            Err(future) if bounded => MaybeReady::bounded(async move { change(future.await) }),
+            Err(future) => MaybeReady::boxed(async move { change(future.await) }),
         }
     }
 }
 
 /// Nothing is ever pinned inside: the boxed form is a pointer, the ready one is moved out.
-impl<T> Unpin for Answer<T> {}
+impl<T> Unpin for MaybeReady<T> {}
 
-impl<T> Future for Answer<T> {
+impl<T> Future for MaybeReady<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
@@ -102,11 +102,11 @@ impl<T> Future for Answer<T> {
     }
 }
 
-impl<T> fmt::Debug for Answer<T> {
+impl<T> fmt::Debug for MaybeReady<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            State::Ready(_) => "Answer::Ready(..)",
-            State::Boxed(_) | State::Bounded(_) => "Answer::Boxed(..)",
+            State::Ready(_) => "MaybeReady::Ready(..)",
+            State::Boxed(_) | State::Bounded(_) => "MaybeReady::Boxed(..)",
         })
     }
 }

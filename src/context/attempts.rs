@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Answer, Principal, Rejection, answer::BoxFuture, limit::Bucket};
+use crate::{MaybeReady, Principal, Rejection, base::maybe_ready::BoxFuture, limit::BucketKey};
 
 /// Whether a budget has something left, or the refusal of those who have spent it.
 pub(crate) type Allowed = Result<(), Rejection>;
@@ -22,19 +22,19 @@ pub(crate) trait Budget: Send + Sync + 'static {
     fn id(&self) -> u64;
 
     /// Whether an address has attempts left. Nothing is taken.
-    fn ask(&self, address: Bucket) -> Answer<Allowed>;
+    fn ask(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
     /// Counts an attempt as under way until the slot is dropped, or refuses it; without a slot where it only reports.
-    fn enter(&self, address: Bucket) -> Result<Option<Slot>, Rejection>;
+    fn enter(&self, address: BucketKey) -> Result<Option<Slot>, Rejection>;
 
     /// Charges an address for a guess; refuses where nothing was left, so that the guesser is not told what came of it.
-    fn charge(&self, address: Bucket) -> Answer<Allowed>;
+    fn charge(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
     /// Charges a holder who was proved for what is wrong with the credential or was forbidden to it.
-    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> Answer<Allowed>;
+    fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> MaybeReady<Allowed>;
 
     /// Charges an address, and nobody waits for it.
-    fn charge_unheard(&self, address: Bucket);
+    fn charge_unheard(&self, address: BucketKey);
 
     /// Carries a check on to its end, whose client is gone, where there is something that runs it.
     fn carry_on(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried>;
@@ -64,14 +64,14 @@ pub(crate) fn current_runtime() -> Option<Runtime> {
 #[derive(Clone)]
 pub(crate) struct Attempts {
     budget: Arc<dyn Budget>,
-    address: Bucket,
+    address: BucketKey,
     client: IpAddr,
     /// Whether the request is a gRPC call, whose status stands in a header of its own.
     grpc: bool,
 }
 
 impl Attempts {
-    pub(crate) const fn new(budget: Arc<dyn Budget>, address: Bucket, client: IpAddr, grpc: bool) -> Self {
+    pub(crate) const fn new(budget: Arc<dyn Budget>, address: BucketKey, client: IpAddr, grpc: bool) -> Self {
         Self { budget, address, client, grpc }
     }
 
@@ -89,7 +89,7 @@ impl Attempts {
         self.grpc
     }
 
-    pub(crate) fn ask(&self) -> Answer<Allowed> {
+    pub(crate) fn ask(&self) -> MaybeReady<Allowed> {
         let client = self.client;
         self.budget.ask(self.address).map(move |allowed| allowed.map_err(|refused| refused.counted(client)))
     }
@@ -99,7 +99,7 @@ impl Attempts {
     }
 
     /// Charges whoever a failure is of: the holder who was proved, else the address.
-    pub(crate) fn charge(&self, holder: Option<&Principal>, failure: Option<&Rejection>) -> Answer<Allowed> {
+    pub(crate) fn charge(&self, holder: Option<&Principal>, failure: Option<&Rejection>) -> MaybeReady<Allowed> {
         if let Some(holder) = holder {
             return self.budget.charge_holder(holder, failure);
         }
@@ -131,7 +131,7 @@ impl fmt::Debug for Attempts {
 
 /// How many attempts of every address are under way.
 pub(crate) struct InFlight {
-    shards: [Mutex<HashMap<Bucket, u32>>; SHARDS],
+    shards: [Mutex<HashMap<BucketKey, u32>>; SHARDS],
     hasher: RandomState,
 }
 
@@ -143,7 +143,7 @@ impl InFlight {
     }
 
     /// One more of an address, unless so many are under way.
-    pub(crate) fn enter(self: &Arc<Self>, address: Bucket, most: u32) -> Option<Slot> {
+    pub(crate) fn enter(self: &Arc<Self>, address: BucketKey, most: u32) -> Option<Slot> {
         let mut shard = self.shard(address);
         let count = shard.entry(address).or_insert(0);
         if *count >= most {
@@ -157,7 +157,7 @@ impl InFlight {
         Some(Slot { all: Arc::clone(self), address })
     }
 
-    fn leave(&self, address: Bucket) {
+    fn leave(&self, address: BucketKey) {
         let mut shard = self.shard(address);
         if let Some(count) = shard.get_mut(&address) {
             *count -= 1;
@@ -171,7 +171,7 @@ impl InFlight {
         }
     }
 
-    fn shard(&self, address: Bucket) -> std::sync::MutexGuard<'_, HashMap<Bucket, u32>> {
+    fn shard(&self, address: BucketKey) -> std::sync::MutexGuard<'_, HashMap<BucketKey, u32>> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
         let place = self.hasher.hash_one(address) as usize % SHARDS;
         // What is done under the lock does not panic.
@@ -182,7 +182,7 @@ impl InFlight {
 /// One attempt that is under way; dropped, it is no more.
 pub(crate) struct Slot {
     all: Arc<InFlight>,
-    address: Bucket,
+    address: BucketKey,
 }
 
 impl Drop for Slot {

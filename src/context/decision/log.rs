@@ -1,7 +1,7 @@
 use tracing::field::display;
 
 use super::value::Decision;
-use crate::{Principal, shown};
+use crate::{Principal, base::shown};
 
 /// The most of a name, and of a cause, that a line holds.
 const NAME: usize = 256;
@@ -23,7 +23,7 @@ impl Decision<'_> {
     /// Writes the decision to the log: faults of the service as errors, refusals as information, admissions for
     /// debugging.
     pub(crate) fn log(&self) {
-        let read = if self.refusal().is_some() { Self::faults_are_logged() } else { Self::admissions_are_logged() };
+        let read = if self.rejection().is_some() { Self::faults_are_logged() } else { Self::admissions_are_logged() };
         if !read {
             return;
         }
@@ -33,11 +33,11 @@ impl Decision<'_> {
         let path = self.path();
         let subject = self.principal().map(|who| name(who.subject()));
         let key_id = self.principal().and_then(Principal::credential_id).map(name);
-        let key_hint = self.key_hint().map(name);
-        let client = self.client().map(display);
-        let peer = self.peer().map(display);
+        let key_hint = self.credential_hint().map(name);
+        let client = self.client_ip().map(display);
+        let peer = self.peer_ip().map(display);
         let trace_id = self.request_id().map(display);
-        let Some(refusal) = self.refusal() else {
+        let Some(refusal) = self.rejection() else {
             tracing::debug!(
                 target: "tower_auth",
                 layer = self.layer(),
@@ -54,10 +54,10 @@ impl Decision<'_> {
             return;
         };
         let required = self.required();
-        let limit = self.limit().map(name);
+        let limit = self.limit_name().map(name);
         let plan = self.plan().map(name);
         // A cause may hold what a client sent.
-        let cause = self.cause().map(|cause| {
+        let cause = self.private_cause().map(|cause| {
             let cause = cause.to_string();
             display(shown::text(&cause, CAUSE).into_owned())
         });

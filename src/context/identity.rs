@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderValue, Method, Request, Uri, request};
 
-use crate::{Principal, Rejection, RejectionKind, RequestId, asked, shown};
+use crate::{Principal, Rejection, RejectionKind, RequestId, base::shown, context::asked};
 
 /// The outcome of authentication where nothing was presented and the layer lets visitors in: nobody, and the
 /// challenges of the methods on offer.

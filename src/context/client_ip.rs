@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, request::Parts};
 use super::{forwarded::hops, networks::Networks};
 use crate::{
     ConfigError, PeerAddr, Rejection,
-    limit::{Bucket, embedded_v4},
+    limit::{BucketKey, embedded_v4},
 };
 
 /// Whose address counts: that of the connection, or the one that a proxy of yours names.
@@ -128,14 +128,14 @@ impl ClientIp {
     }
 
     /// Whose requests count together, and the address by which they do; nothing where the address is exempt.
-    pub(super) fn bucket(&self, request: &Parts) -> Result<Option<(IpAddr, Bucket)>, Rejection> {
+    pub(crate) fn bucket(&self, request: &Parts) -> Result<Option<(IpAddr, BucketKey)>, Rejection> {
         let Found { address, vouched } = self.find(request)?;
         let known = |address| self.exempt.contain(address);
         let exempt = vouched && (known(address) || embedded_v4(address).is_some_and(|inner| known(inner.into())));
-        Ok((!exempt).then(|| (address, Bucket::client(address, self.prefix))))
+        Ok((!exempt).then(|| (address, BucketKey::client(address, self.prefix))))
     }
 
-    pub(super) fn check_config(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)
     }
 

@@ -1,0 +1,17 @@
+//! What imports nothing of the rest of the crate: futures that may be ready, time, credentials in headers, challenges,
+//! errors at start-up, secrets, and the small readers that several rooms need.
+
+pub(crate) mod challenge;
+pub(crate) mod clock;
+pub(crate) mod credential;
+pub(crate) mod error;
+pub(crate) mod hex;
+pub(crate) mod maybe_ready;
+pub(crate) mod protocol;
+pub(crate) mod secret;
+pub(crate) mod shown;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) mod task;
+pub(crate) mod time_limit;
+pub(crate) mod timer;
+pub(crate) mod vary;
