@@ -178,7 +178,7 @@ fuzz_target!(|bytes: &[u8]| {
     let loosest = json::check(bytes, &JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX));
     assert!(loosest.is_ok() || strict.is_err(), "refused, and serde_json reads it: {loosest:?}");
 
-    let tight = Text::new(bytes, JsonLimits::new().max_depth(3).string(6).number(4));
+    let tight = Text::new(bytes, JsonLimits::new().max_depth(3).max_string_len(6).max_number_len(4));
     assert!(tight.checked.is_err() || text.checked.is_ok(), "tighter limits accept more");
     tight.compare_types();
 });

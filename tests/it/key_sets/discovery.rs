@@ -48,7 +48,7 @@ impl Web {
     fn behind(&self, client: JwksClient) -> JwksClient {
         let web = self.clone();
         let keys: Value = serde_json::from_slice(&key_set(&[&OLD])).unwrap();
-        client.over(service_fn(move |request: Request<Empty<Bytes>>| {
+        client.with_service(service_fn(move |request: Request<Empty<Bytes>>| {
             let url = request.uri().to_string();
             let page = web.pages.get(&url).unwrap_or(&keys).to_string();
             web.asked.lock().unwrap().push(url);

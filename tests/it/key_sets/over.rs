@@ -100,14 +100,14 @@ async fn any_service_can_be_asked_instead() {
         told.lock().unwrap().push((request.method().clone(), request.uri().to_string()));
         ready(Ok::<_, Infallible>(answer()))
     });
-    assert!(outcome(JwksClient::new(URL).over(service)).await.is_ok());
+    assert!(outcome(JwksClient::new(URL).with_service(service)).await.is_ok());
     assert_eq!(*asked.lock().unwrap(), [(Method::GET, URL.to_owned())]);
 }
 
 #[tokio::test]
 async fn a_service_is_polled_ready_before_it_is_called() {
     let service = service_fn(|_: Request<Empty<Bytes>>| ready(Ok::<_, Infallible>(answer())));
-    let client = JwksClient::new(URL).over(AssertReady::new(service));
+    let client = JwksClient::new(URL).with_service(AssertReady::new(service));
     assert!(outcome(client.clone()).await.is_ok());
     assert!(outcome(client).await.is_ok());
 }
@@ -115,8 +115,8 @@ async fn a_service_is_polled_ready_before_it_is_called() {
 #[tokio::test]
 async fn r049_a_service_of_ones_own_is_asked_no_other_addresses() {
     let service = service_fn(|_: Request<Empty<Bytes>>| ready(Ok::<_, Infallible>(answer())));
-    assert!(built(JwksClient::new("http://id.example.com/jwks.json").over(service)).is_err());
-    let client = JwksClient::new("http://id.example.com/jwks.json").insecure_http().over(service);
+    assert!(built(JwksClient::new("http://id.example.com/jwks.json").with_service(service)).is_err());
+    let client = JwksClient::new("http://id.example.com/jwks.json").insecure_http().with_service(service);
     assert!(outcome(client).await.is_ok());
 }
 
@@ -141,7 +141,7 @@ impl Service<Request<Empty<Bytes>>> for Unready {
 #[tokio::test(start_paused = true)]
 async fn p26_a_service_that_is_not_ready_is_a_failure() {
     let reason = async |service| {
-        let tokens = built(JwksClient::new(URL).over(service)).unwrap();
+        let tokens = built(JwksClient::new(URL).with_service(service)).unwrap();
         reason(tokens.verify(&OLD.token(), &Clock::from(&noon()))).await
     };
     assert_eq!(reason(Unready(Some("no room"))).await, format!("{URL}: no room"));
@@ -151,5 +151,5 @@ async fn p26_a_service_that_is_not_ready_is_a_failure() {
 #[tokio::test]
 async fn a_service_that_fails_is_a_failure() {
     let service = service_fn(|_: Request<Empty<Bytes>>| ready(Err::<Response<Full<Bytes>>, BoxError>("gone".into())));
-    assert_eq!(Fate::from(&outcome(JwksClient::new(URL).over(service)).await), Fate::Unavailable);
+    assert_eq!(Fate::from(&outcome(JwksClient::new(URL).with_service(service)).await), Fate::Unavailable);
 }
