@@ -104,7 +104,7 @@ impl Tried {
         let mut builder = TokenVerifier::keys(ISSUER, self.keys.iter().cloned())
             .typ(types.iter().copied())
             .leeway(leeway)
-            .longest(longest)
+            .max_token_len(longest)
             .subject_from(subject)
             .scopes_from(scopes);
         for audience in audiences {

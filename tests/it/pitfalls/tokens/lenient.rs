@@ -217,7 +217,8 @@ async fn p81_a_strict_server_of_key_sets_finds_what_the_client_takes() {
             ready(Ok::<_, Infallible>(response.body(Full::<Bytes>::from(body)).unwrap()))
         });
         for client in [JwksClient::new(KEYS), JwksClient::discover(key_sets::ISSUER)] {
-            let tokens = TokenVerifier::source(key_sets::ISSUER, client.over(strict)).audience(key_sets::AUDIENCE);
+            let tokens =
+                TokenVerifier::source(key_sets::ISSUER, client.with_service(strict)).audience(key_sets::AUDIENCE);
             let outcome = tokens.build().unwrap().verify(&key_sets::OLD.token(), &Clock::system()).await;
             assert!(outcome.is_ok(), "{media}: {outcome:?}");
         }
