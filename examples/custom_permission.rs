@@ -13,19 +13,19 @@
 use std::{io, time::Duration};
 
 use axum::{Router, routing::get};
-use http::request::Parts;
 use tower_auth::{
     ApiKeyLayer, AuthStack, BoxError, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, Permission, Principal,
+    RequestHead,
     permission::{Denial, PermissionFuture, Verdict, scope},
 };
 
 impl Permission for PolicyService {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         if who.has_scope("root") {
             return PermissionFuture::ready(Verdict::Granted); // no box when nobody is asked
         }
         // The answer owns what it needs; it may be dropped at any await.
-        let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
+        let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.path().to_owned());
         PermissionFuture::boxed(async move {
             match service.allows(&subject, &path).await {
                 Ok(true) => Verdict::Granted,

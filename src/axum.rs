@@ -21,7 +21,10 @@ use ::axum::{
 use http::{Request, request::Parts};
 use serde::de::DeserializeOwned;
 
-use crate::{BodyLimits, Principal, Rejection, RequestExt as _, permission::OrgSource, strict_body};
+use crate::{
+    BodyLimits, Principal, Rejection, RequestExt as _, RequestHead, RequestId, TraceId, permission::OrgSource,
+    strict_body,
+};
 
 pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
 
@@ -41,6 +44,27 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
         if parts.anonymous().is_some() { Ok(None) } else { parts.principal().cloned().map(Some) }
     }
 }
+
+/// The id that the client reads in `x-request-id`; 500 where no envelope stands in front.
+impl<S: Send + Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        parts.request_id().ok_or_else(|| Rejection::internal(WITHOUT_ENVELOPE))
+    }
+}
+
+/// The trace id of the request; 500 where no envelope stands in front.
+impl<S: Send + Sync> FromRequestParts<S> for TraceId {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        parts.trace_id().ok_or_else(|| Rejection::internal(WITHOUT_ENVELOPE))
+    }
+}
+
+const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no envelope has given it one; mount an AuthStack or \
+                                an ErrorEnvelopeLayer around the router";
 
 /// The body of a request, read strictly into a type (feature `axum`): the whole check of a
 /// [`StrictBodyLayer`](crate::StrictBodyLayer), or its value where one stands in front.
@@ -132,9 +156,9 @@ impl OrgSource {
 }
 
 /// axum shows path parameters to extractors alone, so one is run on a copy of the extensions; it never waits.
-fn path_param(request: &Parts, name: &str) -> Option<String> {
+fn path_param(request: &RequestHead<'_>, name: &str) -> Option<String> {
     let (mut head, ()) = Request::new(()).into_parts();
-    head.extensions = request.extensions.clone();
+    head.extensions = request.extensions().clone();
     let mut extracting = pin!(RawPathParams::from_request_parts(&mut head, &()));
     let mut context = Context::from_waker(Waker::noop());
     match extracting.as_mut().poll(&mut context) {

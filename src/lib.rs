@@ -44,7 +44,7 @@ pub use self::strict_body::{BodyLimits, StrictBodyLayer};
 #[doc(inline)]
 pub use self::{
     api_key::{ApiKeyLayer, Disclosure},
-    authenticate::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, RequestHead},
+    authenticate::{AuthFuture, AuthLayer, AuthOutcome, Authenticator},
     base::{
         challenge::Challenge,
         clock::Clock,
@@ -53,12 +53,8 @@ pub use self::{
         secret::Secret,
     },
     context::{
-        client_ip::ClientIp,
-        decision::Decision,
-        identity::{Anonymous, RequestExt},
-        peer::PeerAddr,
-        request_id::RequestId,
-        trace_id::TraceId,
+        client_ip::ClientIp, decision::Decision, head::RequestHead, identity::Anonymous, late_refusal::LateRefusal,
+        peer::PeerAddr, request_ext::RequestExt, request_id::RequestId, trace_id::TraceId,
     },
     envelope::ErrorEnvelopeLayer,
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},

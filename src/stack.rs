@@ -84,7 +84,7 @@ pub use self::service::{AuthStackService, ResponseFuture};
 use http::HeaderName;
 
 use crate::{
-    AuthLayer, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
+    AuthLayer, ClientIp, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     base::time_limit::{self, TimeLimit},
     context::decision::Observer,
     gate::{Gate, Guard, Guards},
@@ -162,6 +162,8 @@ pub struct AuthStackBuilder {
     expose_principal: bool,
     clock: Option<Clock>,
     decision_timeout: Option<Duration>,
+    client_ip: Option<ClientIp>,
+    late_refusals: bool,
     /// The first thing that was given twice.
     fault: Option<ConfigError>,
 }
@@ -223,6 +225,38 @@ impl AuthStackBuilder {
     /// which cannot read what was put into the request.
     pub fn expose_principal(self) -> Self {
         Self { expose_principal: true, ..self }
+    }
+
+    /// Sets how the address of the client is found, once for the stack: for its log, and for limits that are given
+    /// [`ClientIp::of_stack`]. Without it, the log shows the address that the first limit by address counts.
+    pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
+        let before = self.client_ip.replace(client_ip);
+        self.once(before.is_some(), "two settings for the address of the client", "call .client_ip(..) once")
+    }
+
+    /// Lets code inside a handler refuse the request by a handle, [`RequestExt::late_refusal`](crate::RequestExt::late_refusal).
+    /// It costs one allocation a request.
+    ///
+    /// ```
+    /// use axum::{Router, extract::Request, routing::get};
+    /// use tower_auth::*;
+    ///
+    /// async fn tool(request: Request) -> &'static str {
+    ///     if let Some(handle) = request.late_refusal() {
+    ///         let _too_late = handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions));
+    ///     }
+    ///     "the client reads the refusal instead"
+    /// }
+    ///
+    /// # fn app() -> Result<(), ConfigError> {
+    /// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+    /// let stack = AuthStack::builder().auth(keys).late_refusals().build()?;
+    /// let app: Router = Router::new().route("/tools/{id}", get(tool)).layer(stack);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn late_refusals(self) -> Self {
+        Self { late_refusals: true, ..self }
     }
 
     /// The clock of all parts that were not given one of their own.
@@ -293,13 +327,19 @@ impl AuthStackBuilder {
         }
         for part in &self.limits {
             part.check_config()?;
-            let guard = part.guard_in_stack(&limit, passes_preflights);
+            let guard = part.guard_in_stack(&limit, passes_preflights, self.client_ip.as_ref())?;
             part.warn_without_timer();
             if part.is_before_identity() { before.push(guard) } else { behind.push(guard) }
         }
         clock.warn_without_timer();
         auth.warn_without_timer();
+        if let Some(client_ip) = &self.client_ip {
+            client_ip.check_config()?;
+        }
+        let counted = self.limits.iter().find_map(RateLimitLayer::client_ip).filter(|ip| !ip.is_of_stack());
         let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
+            .with_client_ip(self.client_ip.or_else(|| counted.cloned()))
+            .late_refusals(self.late_refusals)
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
         let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed);

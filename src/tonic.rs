@@ -6,7 +6,7 @@ use ::tonic::{Code, Request, Status};
 use bytes::Bytes;
 
 use crate::{
-    Anonymous, Principal, Rejection, RequestExt, RequestId, context::identity::Sealed, envelope::grpc,
+    Anonymous, LateRefusal, Principal, Rejection, RequestExt, RequestId, context::request_ext::Sealed, envelope::grpc,
     rejection::Carried,
 };
 
@@ -23,6 +23,10 @@ impl<T> RequestExt for Request<T> {
 
     fn request_id(&self) -> Option<RequestId> {
         self.extensions().request_id()
+    }
+
+    fn late_refusal(&self) -> Option<LateRefusal> {
+        self.extensions().late_refusal()
     }
 }
 

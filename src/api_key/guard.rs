@@ -67,7 +67,7 @@ impl KeyCheck {
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
         let (mut found, mut empty) = (None, None);
         for source in self.sources.iter().filter(|source| request.may_read(source.header())) {
-            match source.read(&request.headers) {
+            match source.read(request.headers()) {
                 Ok(read) => found = found.or(read),
                 Err(Empty) => empty = Some(source),
             }

@@ -1,13 +1,8 @@
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{Arc, OnceLock},
-    time::SystemTime,
-};
+use std::sync::Arc;
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, HeaderValue};
 
-use crate::{Clock, ConfigError, MaybeReady, Principal, Rejection, base::time_limit::TimeLimit};
+use crate::{ConfigError, MaybeReady, Principal, Rejection, RequestHead};
 
 /// What an authenticator answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
@@ -34,112 +29,6 @@ pub enum AuthOutcome {
     Authenticated(Principal),
     /// The credential is bad, or nobody could tell; no other method is asked.
     Rejected(Rejection),
-}
-
-/// The head of a request as an authenticator sees it: method, path, headers, extensions, and the stack's time.
-///
-/// ```
-/// use tower_auth::RequestHead;
-///
-/// fn session_cookie<'a>(request: &'a RequestHead<'_>) -> Option<&'a str> {
-///     // HTTP/2 and HTTP/3 clients may send one `Cookie` line for each cookie (RFC 9113, section 8.2.3).
-///     let lines = request.headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-///     let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-///     cookies.find_map(|(name, value)| (name == "session").then_some(value))
-/// }
-/// ```
-#[derive(Clone, Copy)]
-pub struct RequestHead<'a> {
-    parts: &'a Parts,
-    limit: &'a TimeLimit,
-    /// Whether a method has asked the budget of failed attempts already.
-    asked: &'a OnceLock<()>,
-    /// The one header in which to look, where the method took it over from another one.
-    only: Option<&'a HeaderName>,
-}
-
-impl<'a> RequestHead<'a> {
-    pub(super) const fn new(parts: &'a Parts, limit: &'a TimeLimit, asked: &'a OnceLock<()>) -> Self {
-        Self { parts, limit, asked, only: None }
-    }
-
-    /// The same, for a method that is to look in one header alone.
-    pub(super) const fn only<'b>(&self, header: Option<&'b HeaderName>) -> RequestHead<'b>
-    where
-        'a: 'b,
-    {
-        RequestHead { parts: self.parts, limit: self.limit, asked: self.asked, only: header }
-    }
-
-    /// Whether the method may look in this header.
-    pub(crate) fn may_read(&self, header: &HeaderName) -> bool {
-        self.only.is_none_or(|only| only == header)
-    }
-
-    /// The time of day by the clock of the stack; read when asked for.
-    #[must_use]
-    pub fn now(&self) -> SystemTime {
-        self.limit.clock().now()
-    }
-
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) const fn clock_ref(&self) -> &'a Clock {
-        self.limit.clock()
-    }
-
-    /// The failed attempts that whoever sends this has left, where somebody counts them.
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn attempts(&self) -> Option<&'a crate::context::attempts::Attempts> {
-        self.parts.extensions.get()
-    }
-
-    /// Says that the method has asked the budget itself.
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn has_asked(&self) {
-        let _ = self.asked.set(());
-    }
-
-    /// What a method answers, within the time limit: a later answer is 503.
-    #[inline]
-    pub(super) fn ask(&self, method: &Arc<dyn Authenticator>) -> AuthFuture {
-        let answer = method.authenticate(self);
-        if answer.is_bounded() {
-            return answer;
-        }
-        let method = Arc::clone(method);
-        self.limit.bound(answer, move |late| {
-            let scheme = method.challenge().split(' ').next().unwrap_or_default();
-            let cause = format!("the method of authentication {scheme:?} {late}");
-            AuthOutcome::Rejected(Rejection::unavailable(cause))
-        })
-    }
-
-    /// How long a method waits for what it has to ask.
-    pub(crate) const fn time_limit(&self) -> &'a TimeLimit {
-        self.limit
-    }
-
-    /// The clock of the stack, for a future that outlives the head.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.limit.clock().clone()
-    }
-}
-
-/// Method and path alone: nobody has hidden the credentials in the headers yet, and a query may hold one too.
-impl fmt::Debug for RequestHead<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.parts.uri.path();
-        f.debug_struct("RequestHead").field("method", &self.parts.method).field("path", &path).finish_non_exhaustive()
-    }
-}
-
-impl Deref for RequestHead<'_> {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        self.parts
-    }
 }
 
 /// One method of telling who is calling.
@@ -173,6 +62,14 @@ pub trait Authenticator: Send + Sync + 'static {
         true
     }
 
+    /// Returns a header for the response to a request that this method has authenticated, if its protocol asks for one: a
+    /// WebSocket whose credential came as a subprotocol is answered with the subprotocol that was chosen (RFC 6455, section
+    /// 4.2.2). A header of the response's own stays, and a refusal does not get it. None by default.
+    fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        let _ = request;
+        None
+    }
+
     /// Whether the method was put together rightly; asked once, when a stack is built.
     ///
     /// # Errors
@@ -197,6 +94,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         (**self).recognizes(request)
+    }
+
+    fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        (**self).response_header(request)
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

@@ -1,14 +1,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
 
-use super::{
-    authenticator::Authenticator,
-    guard::{AuthGuard, Settings},
-};
+use super::{authenticator::Authenticator, facts::Settings, guard::AuthGuard};
 use crate::{
-    Clock, ConfigError,
+    Clock, ConfigError, RequestHead,
     base::{challenge, credential, time_limit},
     gate::{Gate, Guard, Guards},
 };
@@ -148,7 +145,7 @@ impl AuthLayer {
     }
 
     /// Asks nobody about the requests that this tells.
-    pub(crate) fn open(mut self, open: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+    pub(crate) fn open(mut self, open: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.0.open = Some(Arc::new(open));
         self
     }

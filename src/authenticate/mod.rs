@@ -17,7 +17,7 @@
 //!
 //! impl Authenticator for MeshIdentity {
 //!     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-//!         AuthFuture::ready(match request.extensions.get::<PeerSpiffeId>() {
+//!         AuthFuture::ready(match request.extensions().get::<PeerSpiffeId>() {
 //!             Some(id) => AuthOutcome::Authenticated(Principal::builder(id.0.clone()).scopes(["internal"]).build()),
 //!             None => AuthOutcome::NoCredential,
 //!         })
@@ -35,12 +35,14 @@
 //!
 //! For API keys alone, [`ApiKeyLayer`](crate::ApiKeyLayer) is a layer by itself.
 
+mod asking;
 mod authenticator;
+mod facts;
 mod guard;
 mod layer;
 mod under_way;
 
 pub use self::{
-    authenticator::{AuthFuture, AuthOutcome, Authenticator, RequestHead},
+    authenticator::{AuthFuture, AuthOutcome, Authenticator},
     layer::AuthLayer,
 };

@@ -137,6 +137,12 @@ impl Clock {
         }
     }
 
+    /// Whether this is the operating system's clock, of which every handle shows the same time.
+    #[inline]
+    pub(crate) const fn is_system(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether [`sleep`](Self::sleep) ever ends.
     pub(crate) fn has_timer(&self) -> bool {
         match self.0.as_ref().map(|hands| &hands.timer) {

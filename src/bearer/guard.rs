@@ -36,7 +36,7 @@ const LAYER: &str = "bearer";
 impl TokenCheck {
     #[inline]
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let token = match self.source.read(&request.headers) {
+        let token = match self.source.read(request.headers()) {
             Ok(Some(presented)) => presented.secret(),
             Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
             Err(Empty) => return AuthFuture::ready(AuthOutcome::Rejected(self.judge.empty(&self.source))),
@@ -49,7 +49,7 @@ impl TokenCheck {
 
     /// A signature is costly to check: the budget of failed attempts is asked before, unless the token is remembered.
     fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
-        let clock = request.clock_ref();
+        let clock = request.time_limit().clock();
         // What is remembered is no guess, and everything else asks here.
         request.has_asked();
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
@@ -119,7 +119,7 @@ impl TokenCheck {
 
     /// Whether what stands in the header has the form of a token.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
-        let presented = self.source.read(&request.headers).ok().flatten();
+        let presented = self.source.read(request.headers()).ok().flatten();
         presented.is_some_and(|token| token.secret().split(|byte| *byte == b'.').count() == 3)
     }
 }

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName};
 
 use super::{forwarded::hops, networks::Networks};
 use crate::{
@@ -40,6 +40,8 @@ pub struct ClientIp {
     exempt: Networks,
     header: HeaderName,
     prefix: u8,
+    /// Whether it stands for the one that the stack was given.
+    of_stack: bool,
     fault: Option<ConfigError>,
 }
 
@@ -52,6 +54,7 @@ impl ClientIp {
             exempt: Networks::default(),
             header: X_FORWARDED_FOR,
             prefix: 64,
+            of_stack: false,
             fault: None,
         }
     }
@@ -110,26 +113,50 @@ impl ClientIp {
         Ok(Self { exempt: Networks::read(networks, "ClientIp::exempt")?, ..self })
     }
 
-    /// The address of the client, for handlers and logs. It is whole: limits count the network that it stands for.
+    /// The setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip): for limits in
+    /// that stack, so that the proxies are named in one place.
+    ///
+    /// A stack without that setting is not built, and a layer that is mounted outside a stack answers 500.
     ///
     /// ```
-    /// use http::request::Parts;
-    /// use tower_auth::{ClientIp, Rejection};
+    /// use tower_auth::{ApiKeyLayer, AuthStack, ClientIp, Quota, RateLimitLayer, Secret};
     ///
-    /// fn line(ip: &ClientIp, request: &Parts) -> Result<String, Rejection> {
-    ///     Ok(format!("{} {}", ip.of(request)?, request.uri.path()))
-    /// }
+    /// let stack = AuthStack::builder()
+    ///     .client_ip(ClientIp::behind(["10.0.0.0/8"])?)
+    ///     .limit(RateLimitLayer::failures(Quota::per_minute(30), ClientIp::of_stack()))
+    ///     .limit(RateLimitLayer::by_address(Quota::per_second(20), ClientIp::of_stack()))
+    ///     .auth(ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?)
+    ///     .build()?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```
-    ///
-    /// # Errors
-    /// 500 where nobody knows the address of the connection; the [cause](Rejection::private_cause) says what is missing.
-    pub fn of(&self, request: &Parts) -> Result<IpAddr, Rejection> {
-        self.find(request).map(|found| found.address)
+    #[must_use]
+    pub fn of_stack() -> Self {
+        Self { of_stack: true, ..Self::peer() }
+    }
+
+    pub(crate) const fn is_of_stack(&self) -> bool {
+        self.of_stack
+    }
+
+    /// Itself, or the setting of the stack that it stands for.
+    pub(crate) fn in_stack(self, of_stack: Option<&Self>) -> Result<Self, ConfigError> {
+        match of_stack {
+            _ if !self.of_stack => Ok(self),
+            Some(setting) => Ok(setting.clone()),
+            None => Err(ConfigError::new(
+                "a limit counts addresses by ClientIp::of_stack(), and the AuthStack has no such setting",
+                "call AuthStackBuilder::client_ip(..) with ClientIp::peer() or ClientIp::behind([\"10.0.0.0/8\"])?",
+            )),
+        }
     }
 
     /// Whose requests count together, and the address by which they do; nothing where the address is exempt.
-    pub(crate) fn bucket(&self, request: &Parts) -> Result<Option<(IpAddr, BucketKey)>, Rejection> {
-        let Found { address, vouched } = self.find(request)?;
+    pub(crate) fn bucket(
+        &self,
+        headers: &HeaderMap,
+        facts: &Extensions,
+    ) -> Result<Option<(IpAddr, BucketKey)>, Rejection> {
+        let Found { address, vouched } = self.find(headers, facts)?;
         let known = |address| self.exempt.contain(address);
         let exempt = vouched && (known(address) || embedded_v4(address).is_some_and(|inner| known(inner.into())));
         Ok((!exempt).then(|| (address, BucketKey::client(address, self.prefix))))
@@ -139,11 +166,15 @@ impl ClientIp {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    fn find(&self, request: &Parts) -> Result<Found, Rejection> {
-        let peer = PeerAddr::of(&request.extensions).ok_or_else(|| Rejection::internal(UNKNOWN))?;
+    /// The address of the client, by the headers and the extensions of a request.
+    pub(super) fn find(&self, headers: &HeaderMap, facts: &Extensions) -> Result<Found, Rejection> {
+        if self.of_stack {
+            return Err(Rejection::internal(OUTSIDE_STACK));
+        }
+        let peer = PeerAddr::of(facts).ok_or_else(|| Rejection::internal(UNKNOWN))?;
         let peer = peer.0.to_canonical();
         let direct = Found { address: peer, vouched: true };
-        Ok(if self.trusted.contain(peer) { self.forwarded(direct, &request.headers) } else { direct })
+        Ok(if self.trusted.contain(peer) { self.forwarded(direct, headers) } else { direct })
     }
 
     /// From the right: each of our own vouches for the one that it had the request from.
@@ -161,13 +192,16 @@ impl ClientIp {
 }
 
 /// The address of a client.
-struct Found {
-    address: IpAddr,
+pub(super) struct Found {
+    pub(super) address: IpAddr,
     /// Whether it is the client's own, and not that of a proxy which did not name the client.
     vouched: bool,
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+const OUTSIDE_STACK: &str = "a layer that was given ClientIp::of_stack() is mounted outside an AuthStack; give it ClientIp::peer() or \
+                             ClientIp::behind(..)";
 
 const UNKNOWN: &str = "the address of the client is not known: nothing in the request says whose connection it came on; in \
                        axum serve with into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddr into \

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap};
+use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
 use crate::TraceId;
@@ -43,22 +43,6 @@ impl RequestId {
         let whole = lines.next().is_none() && (1..=LONGEST).contains(&text.len()) && text.bytes().all(harmless);
         let trace_id = || trace_id.or_else(|| TraceId::from_uuid(text)).unwrap_or_else(TraceId::random);
         whole.then(|| Self { trace_id: trace_id(), kept: Some(text.into()) })
-    }
-
-    /// What an envelope has left in a request.
-    #[inline]
-    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
-        let trace_id = extensions.get().copied()?;
-        Some(extensions.get().cloned().unwrap_or(Self { trace_id, kept: None }))
-    }
-
-    /// Leaves it in a request.
-    #[inline]
-    pub(crate) fn leave_in(&self, extensions: &mut Extensions) {
-        extensions.insert(self.trace_id);
-        if self.kept.is_some() {
-            extensions.insert(self.clone());
-        }
     }
 
     /// The trace id of the same request.

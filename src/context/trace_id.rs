@@ -14,7 +14,7 @@ use crate::base::hex;
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
-/// The envelope puts it into the request's extensions, so that handlers can log it. It comes from a valid
+/// Handlers read it by [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes from a valid
 /// `traceparent` header (W3C Trace Context, section 3.2) where that is trusted, else from the operating system's random
 /// source, as a version 4 UUID. A client may have chosen it: never use it as a key of a cache or a limit.
 ///

@@ -10,7 +10,11 @@ use super::{
     settings::Settings,
     tail::Tail,
 };
-use crate::{Decision, Rejection, RequestId, base::protocol::Protocol, context::decision::Kept};
+use crate::{
+    Decision, Rejection, RequestId,
+    base::protocol::Protocol,
+    context::{decision::Kept, request::RequestContext},
+};
 
 /// The outermost edge as one request passes it: in with a trace id, out with an envelope.
 #[derive(Debug)]
@@ -23,12 +27,9 @@ pub(crate) struct Edge {
 impl Edge {
     /// Gives the request its id: that of an envelope further out, the caller's, or a new one.
     #[inline]
-    pub(crate) fn enter<B>(settings: &Arc<Settings>, request: &mut Request<B>) -> Self {
-        let request_id = RequestId::of(request.extensions()).unwrap_or_else(|| {
-            let id = settings.give_id(request.headers());
-            id.leave_in(request.extensions_mut());
-            id
-        });
+    pub(crate) fn enter<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
+        let outer = RequestContext::of(request.extensions()).and_then(|context| context.request_id.clone());
+        let request_id = outer.unwrap_or_else(|| settings.give_id(request.headers()));
         let render = Render {
             settings: Arc::clone(settings),
             request_id,
@@ -38,13 +39,19 @@ impl Edge {
         };
         // The stream of a gRPC answer may end in a refusal long after the gate is done.
         let streams = cfg!(feature = "tonic") && render.protocol != Protocol::Http && Decision::faults_are_logged();
-        Self { kept: streams.then(|| Kept::of_request(request)), render }
+        Self { kept: streams.then(|| Kept::of(&request.into(), None)), render }
     }
 
-    /// Keeps what the log shows of a request, where no gate stands directly inside that does.
+    /// Leaves the id in the request, and records what the log shows of it: no gate stands directly inside that does.
     #[inline]
-    pub(super) fn keeping<B>(self, request: &Request<B>) -> Self {
-        Self { kept: Decision::faults_are_logged().then(|| Kept::of_request(request)), ..self }
+    pub(super) fn marking<B>(self, request: &mut Request<B>) -> Self {
+        let context = RequestContext::of_mut(request.extensions_mut());
+        context.request_id.get_or_insert_with(|| self.render.request_id.clone());
+        Self { kept: Decision::faults_are_logged().then(|| Kept::of(&(&*request).into(), None)), ..self }
+    }
+
+    pub(crate) const fn request_id(&self) -> &RequestId {
+        &self.render.request_id
     }
 
     /// Lets a response out: as it is, or as an envelope around the refusal that it carries.

@@ -48,7 +48,7 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let edge = Edge::enter(&self.settings, &mut request).keeping(&request);
+        let edge = Edge::enter(&self.settings, &request).marking(&mut request);
         ResponseFuture::new(watched(|| self.inner.call(request)), edge)
     }
 }

@@ -6,19 +6,20 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, request};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
     effects::{Charging, Effects},
-    guard::{ChargedBy, Verdict},
+    guard::{ChargedBy, Waited},
     guards::{Guards, Progress},
+    in_gate::InGate,
 };
 use crate::{
-    Decision, Rejection,
+    Decision, Rejection, RequestHead, RequestId,
     base::maybe_ready::BoxFuture,
-    context::{attempts::Allowed, decision::Kept, faults::watched},
+    context::{attempts::Allowed, decision::Kept, faults::watched, request::RequestContext},
 };
 
 pin_project! {
@@ -54,11 +55,10 @@ pin_project! {
 
 /// A request whose guard has to be waited for, with the service that was polled ready for it.
 struct Waiting<S, B> {
-    answer: BoxFuture<Verdict>,
+    answer: BoxFuture<Waited>,
     place: usize,
     guards: Arc<Guards>,
-    request: request::Parts,
-    body: B,
+    request: Request<B>,
     service: S,
 }
 
@@ -80,25 +80,41 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone,
 {
     #[inline]
-    pub(super) fn start(guards: &Arc<Guards>, service: &mut S, request: Request<B>) -> Self {
-        let (mut request, body) = request.into_parts();
+    pub(super) fn start(
+        guards: &Arc<Guards>,
+        service: &mut S,
+        mut request: Request<B>,
+        request_id: Option<&RequestId>,
+    ) -> Self {
         let mut effects = Effects::default();
-        let progress = guards.run(0, &mut request, &mut effects);
-        let kept = (guards.keeps() && matches!(progress, Progress::Admitted)).then(|| Kept::of(&request));
-        let waits = matches!(progress, Progress::Waiting(..));
-        let needed = (kept.is_some() || waits || effects.is_charged()).then(|| Arc::clone(guards));
+        let mut beside = RequestContext::of(request.extensions()).is_none().then(RequestContext::default);
+        let mut gate = InGate { request: &mut request, beside: &mut beside };
+        if let Some(id) = request_id {
+            gate.context_mut().request_id.get_or_insert_with(|| id.clone());
+        }
+        if guards.accepts_late_refusals() {
+            effects.accept_late_refusal(&mut gate);
+        }
+        let progress = guards.run(0, gate, &mut effects);
+        let admitted = matches!(progress, Progress::Admitted);
+        let head = || RequestHead::in_pass(&request, beside.as_ref(), None);
+        let kept = (guards.keeps() && admitted).then(|| Kept::of(&head(), guards.client_ip()));
+        if !matches!(progress, Progress::Refused(_))
+            && let Some(context) = beside
+        {
+            request.extensions_mut().insert(context);
+        }
+        let needed = (kept.is_some() || effects.is_charged() || matches!(progress, Progress::Waiting(..)))
+            .then(|| Arc::clone(guards));
         let state = match progress {
-            Progress::Admitted => {
-                let request = Request::from_parts(request, body);
-                State::Admitted { inner: watched(|| service.call(request)) }
-            }
+            Progress::Admitted => State::Admitted { inner: watched(|| service.call(request)) },
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
             Progress::Waiting(place, answer) => {
                 // The service that was polled ready is the one to call; its clone has not been polled.
                 let clone = service.clone();
                 let service = mem::replace(service, clone);
                 let guards = Arc::clone(guards);
-                State::Waiting { waiting: Some(Box::new(Waiting { answer, place, guards, request, body, service })) }
+                State::Waiting { waiting: Some(Box::new(Waiting { answer, place, guards, request, service })) }
             }
         };
         Self { state, effects, guards: needed, kept }
@@ -129,12 +145,17 @@ where
                         this.effects.called();
                     }
                     let mut response = ready!(polled)?;
+                    if let Some(refusal) = this.effects.late_refusal() {
+                        let refused = further_in(refusal, this.guards.as_deref(), this.kept.as_ref());
+                        this.state.set(refused);
+                        continue;
+                    }
                     match this.effects.charge_failure(&mut response) {
                         Charging::Done => {
                             finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
                             return Poll::Ready(Ok(pass(response)));
                         }
-                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
                         Charging::Waiting(budget, answer) => {
                             Settling::wait(budget, answer, Failure::FurtherIn(response))
                         }
@@ -149,7 +170,7 @@ where
                             this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
                             return Poll::Ready(Ok(answer(response)));
                         }
-                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
                         Charging::Waiting(budget, answer) => Settling::wait(budget, answer, Failure::Guards(rejection)),
                     }
                 }
@@ -159,7 +180,7 @@ where
                     let Some(settling) = slot.take() else { return Poll::Pending };
                     match (allowed, settling.failure) {
                         (Err(refusal), _) => {
-                            spent(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
+                            further_in(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
                         }
                         (Ok(()), Failure::Guards(rejection)) => {
                             State::Refused { rejection: Some(rejection.charged(settling.budget)) }
@@ -176,7 +197,9 @@ where
                     let rejection = ready!(waiting.poll(cx, this.effects)).err();
                     match slot.take().filter(|_| rejection.is_none()) {
                         Some(waiting) => {
-                            *this.kept = waiting.guards.keeps().then(|| Kept::of(&waiting.request));
+                            let guards = &waiting.guards;
+                            *this.kept =
+                                guards.keeps().then(|| Kept::of(&(&waiting.request).into(), guards.client_ip()));
                             waiting.call()
                         }
                         None => State::Refused { rejection },
@@ -206,9 +229,10 @@ fn finish<R>(response: &mut Response<R>, effects: &Effects, guards: Option<&Guar
     }
 }
 
-/// The refusal of a holder who has failed too often, in the place of the last failure.
+/// A refusal in the place of what the inner service answered: of a holder who has failed too often, or one that the handler
+/// has handed in.
 #[cold]
-fn spent<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
+fn further_in<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
 where
     S: Service<Request<B>>,
 {
@@ -228,7 +252,8 @@ where
     fn poll(&mut self, cx: &mut Context<'_>, effects: &mut Effects) -> Poll<Result<(), Rejection>> {
         loop {
             let verdict = ready!(self.answer.as_mut().poll(cx));
-            match self.guards.resume(self.place, verdict, &mut self.request, effects) {
+            let gate = InGate { request: &mut self.request, beside: &mut None };
+            match self.guards.resume(self.place, verdict, gate, effects) {
                 Progress::Admitted => return Poll::Ready(Ok(())),
                 Progress::Refused(rejection) => return Poll::Ready(Err(rejection)),
                 Progress::Waiting(place, answer) => (self.place, self.answer) = (place, answer),
@@ -237,7 +262,7 @@ where
     }
 
     fn call(mut self) -> State<S, B> {
-        let request = Request::from_parts(self.request, self.body);
+        let request = self.request;
         State::Admitted { inner: watched(|| self.service.call(request)) }
     }
 }

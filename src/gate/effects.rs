@@ -1,14 +1,18 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, header::Entry};
 
-use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
+use super::{
+    guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary},
+    in_gate::InGate,
+};
 use crate::{
     Principal, Rejection, RejectionKind,
     base::{challenge, credential, maybe_ready::BoxFuture, protocol::Protocol, vary},
     context::{
         attempts::{Allowed, Attempts, UnderWay},
         identity::Identity,
+        late_refusal::LateRefusal,
     },
 };
 
@@ -29,58 +33,90 @@ pub(crate) struct Effects {
     more: Vec<(usize, Charge)>,
     /// The budget that is charged for a failure.
     attempts: Option<Attempts>,
-    under_way: Option<UnderWay>,
+    under_way: Option<Box<UnderWay>>,
+    /// What the source of the credential asks for.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+    late_refusal: Option<LateRefusal>,
 }
 
+/// A response gets at most this many headers here and in an envelope around it: room for them is made once.
+const HEADERS: usize = 6;
+
 impl Effects {
-    /// Does to the request what a guard wants, and notes what is to be done with the response.
+    /// Does to the request what a guard wants, and records what is to be done with the response. It leaves the outcome empty
+    /// for the next guard.
     #[inline]
-    pub(super) fn absorb(&mut self, outcome: Outcome, place: usize, request: &mut Parts, expose: bool) {
-        if let Some(charge) = outcome.charge {
+    pub(super) fn absorb<B>(&mut self, outcome: &mut Outcome, place: usize, gate: &mut InGate<'_, B>, expose: bool) {
+        if let Some(charge) = outcome.charge.take() {
             if self.charge.is_none() {
                 self.charge = Some((place, charge));
             } else {
                 self.more.push((place, charge));
             }
         }
-        if let Some(attempts) = outcome.attempts {
-            // Where the handler is what looks at the credential, nobody behind asks the budget once more.
-            if outcome.under_way.is_none() {
-                request.extensions.insert(attempts.clone());
+        if let Some(attempts) = outcome.attempts.take() {
+            self.under_way = outcome.under_way.take();
+            let context = gate.context_mut();
+            // Where the handler is what looks at the credential, no guard behind asks the budget once more.
+            if self.under_way.is_none() {
+                context.attempts = Some(attempts.clone());
             }
-            self.attempts = Some(attempts);
-            self.under_way = outcome.under_way;
             // An authentication further out has proved who is calling.
-            if let Some(Identity::Principal(who)) = request.extensions.get() {
+            if let Some(who) = context.principal() {
                 self.principal.get_or_insert_with(|| who.clone());
             }
+            self.attempts = Some(attempts);
         }
-        if let Some(policy) = outcome.policy {
-            if policy.strip {
-                credential::strip(&mut request.headers, &policy.credentials);
-            } else {
-                credential::mark_sensitive(&mut request.headers, &policy.credentials);
-            }
-            credential::strip(&mut request.headers, &policy.remove);
-            let protocol = Protocol::of(&request.method, request.version, &request.headers);
-            self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
-            self.policy = Some(policy);
+        if let Some(policy) = outcome.policy.take() {
+            self.hide_credentials(policy, gate);
         }
-        if let Some(identity) = outcome.identity {
+        if let Some(identity) = outcome.identity.take() {
             if let Identity::Principal(principal) = &identity {
                 self.identified = true;
                 self.expose = expose;
                 // A 403 from further in is charged to whoever was proved.
                 self.principal = (expose || self.attempts.is_some()).then(|| principal.clone());
             }
-            request.extensions.insert(identity);
+            gate.context_mut().set_identity(identity);
         }
+        if let Some(header) = outcome.response_header.take() {
+            self.header = Some(header);
+        }
+    }
+
+    #[inline]
+    fn hide_credentials<B>(&mut self, policy: Arc<IdentityPolicy>, gate: &mut InGate<'_, B>) {
+        let protocol = Protocol::of(gate.request.method(), gate.request.version(), gate.request.headers());
+        self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
+        let headers = gate.request.headers_mut();
+        if policy.strip {
+            credential::strip(headers, &policy.credentials);
+        } else {
+            credential::mark_sensitive(headers, &policy.credentials);
+        }
+        credential::strip(headers, &policy.remove);
+        self.policy = Some(policy);
+    }
+
+    /// Lets the handler hand in a refusal.
+    #[cold]
+    pub(super) fn accept_late_refusal<B>(&mut self, gate: &mut InGate<'_, B>) {
+        let handle = LateRefusal::new();
+        gate.context_mut().late_refusal = Some(handle.clone());
+        self.late_refusal = Some(handle);
+    }
+
+    /// The refusal that the handler has handed in, now that the head of the response is known.
+    #[inline]
+    pub(super) fn late_refusal(&mut self) -> Option<Rejection> {
+        self.late_refusal.take()?.close()
     }
 
     /// Keeps what a key opened out of shared caches, completes a 401, and shows the principal to outer layers.
     #[inline]
     pub(super) fn apply<B>(&self, response: &mut Response<B>, settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         if self.charge.is_some() {
+            response.headers_mut().reserve(HEADERS);
             self.settle(response, settle);
         }
         if let Some(policy) = &self.policy {
@@ -94,6 +130,11 @@ impl Effects {
             if response.status() == StatusCode::UNAUTHORIZED {
                 complete_challenge(response, policy);
             }
+        }
+        if let Some((name, value)) = self.header.as_deref()
+            && Rejection::of(response).is_none()
+        {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
         if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
             response.extensions_mut().insert(principal.clone());
@@ -156,14 +197,14 @@ impl Effects {
 
     /// The handler has not answered: who goes away now may have guessed.
     #[inline]
-    pub(super) const fn called(&mut self) {
+    pub(super) fn called(&mut self) {
         if let Some(under_way) = &mut self.under_way {
             under_way.called();
         }
     }
 
     /// Nobody can go away before it is polled again.
-    pub(super) const fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         if let Some(under_way) = &mut self.under_way {
             under_way.answered();
         }
@@ -208,9 +249,8 @@ fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
 
 /// Most responses have no `Vary` yet, and then all names stand in one line that was made once.
 fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
-    if headers.contains_key(header::VARY) {
-        vary.names.iter().for_each(|name| vary::add(headers, name));
-    } else {
-        headers.insert(header::VARY, vary.value.clone());
+    match headers.entry(header::VARY) {
+        Entry::Vacant(place) => drop(place.insert(vary.value.clone())),
+        Entry::Occupied(_) => vary.names.iter().for_each(|name| vary::add(headers, name)),
     }
 }

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
-    MaybeReady, Rejection, RejectionKind,
+    Rejection, RejectionKind, RequestHead,
+    base::maybe_ready::BoxFuture,
     context::{
         attempts::{Attempts, UnderWay},
         identity::Identity,
@@ -14,26 +15,42 @@ use crate::{
 /// The name of every guard that limits.
 pub(crate) const LIMITS: &str = "rate_limit";
 
-/// What a guard answers: what the gate is to do, or why the request goes no further.
-pub(crate) type Verdict = Result<Outcome, Rejection>;
+/// What a guard decided about a request.
+pub(crate) enum Verdict {
+    Admit,
+    Refuse(Rejection),
+    Wait(BoxFuture<Waited>),
+}
+
+/// What a guard answers that had to be waited for.
+pub(crate) type Waited = Result<Outcome, Rejection>;
+
+impl Verdict {
+    /// Refuses, or admits with what was written into the outcome.
+    #[inline]
+    pub(crate) fn of(result: Result<(), Rejection>) -> Self {
+        result.map_or_else(Self::Refuse, |()| Self::Admit)
+    }
+}
 
 /// A question about the head of a request, asked before the inner service sees it.
 pub(crate) trait Guard: Send + Sync + 'static {
     /// The name that decisions and logs show.
     fn name(&self) -> &'static str;
 
-    /// Whether a refusal refuses; where not, it is told and the request goes on.
+    /// Whether a refusal refuses; where not, it is reported and the request goes on.
     fn enforced(&self) -> bool {
         true
     }
 
     /// What the gate does where a refusal does not refuse.
-    fn instead(&self) -> Outcome {
-        Outcome::default()
+    fn instead(&self, outcome: &mut Outcome) {
+        let _ = outcome;
     }
 
-    /// Looks, and answers at once or with a future that owns what it needs.
-    fn check(&self, request: &Parts) -> MaybeReady<Verdict>;
+    /// Decides at once, or with a future that owns what it needs. What the gate is to do when the request is admitted is
+    /// written into the outcome, which is empty: a refusal leaves it so.
+    fn check(&self, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict;
 
     /// Settles what it charged, now that the response is known, whoever made it.
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
@@ -45,16 +62,16 @@ pub(crate) trait Guard: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
     pub(crate) bucket: BucketKey,
-    pub(crate) taken: Reservation,
-    /// The window that speaks: what fits at once, what is left of it, and the nanoseconds until it is full.
+    pub(crate) reservation: Reservation,
+    /// The tightest window: what fits at once, what is left of it, and the nanoseconds until it is full.
     pub(crate) size: u32,
     pub(crate) remaining: u32,
     pub(crate) reset: u64,
     /// The nanoseconds that refill it by one.
     pub(crate) interval: u64,
-    /// The time of day of the decision in nanoseconds since 1970, where a header tells the time of day.
+    /// The time of day of the decision in nanoseconds since 1970, where a header shows the time of day.
     pub(crate) wall: u64,
-    /// What the fields of the IETF say, where they are wanted: `RateLimit-Policy` and `RateLimit`.
+    /// The fields of the IETF, where they are wanted: `RateLimit-Policy` and `RateLimit`.
     pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
 }
 
@@ -73,19 +90,21 @@ pub(crate) struct Answered<'a> {
     pub(crate) headers: &'a mut HeaderMap,
 }
 
-/// What the gate is to do before the next guard is asked. It is moved once a guard, so it is kept small.
+/// What the gate is to do before the next guard is asked.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// Who is calling, or nobody: it takes the place of what an outer gate found.
     pub(crate) identity: Option<Identity>,
     /// What an identity guard wants done with headers.
     pub(crate) policy: Option<Arc<IdentityPolicy>>,
+    /// A header for the response that the source of the credential asks for, such as the subprotocol of a WebSocket.
+    pub(crate) response_header: Option<Box<(HeaderName, HeaderValue)>>,
     /// What is to be settled when the response is known.
     pub(crate) charge: Option<Charge>,
     /// The budget of failed attempts that is charged for a failure, whoever finds out about it.
     pub(crate) attempts: Option<Attempts>,
     /// Where the handler looks at the credential: the attempt, which is under way until it answers.
-    pub(crate) under_way: Option<UnderWay>,
+    pub(crate) under_way: Option<Box<UnderWay>>,
 }
 
 /// What an identity guard wants done with headers, the same for all requests.

@@ -1,27 +1,30 @@
 use std::{fmt, sync::Arc};
 
-use http::{StatusCode, request::Parts};
+use http::StatusCode;
 
 use super::{
     effects::Effects,
-    guard::{Answered, Charge, Guard, Verdict},
+    guard::{Answered, Charge, Guard, Outcome, Verdict, Waited},
+    in_gate::InGate,
 };
 use crate::{
-    Rejection,
+    ClientIp, Rejection, RequestHead,
     base::maybe_ready::BoxFuture,
     context::{
         decision::{Decision, Observer},
-        identity::Identity,
+        pass::Pass,
     },
 };
 
-/// The guards of one gate, in the order in which they are asked, and whoever is told of the decision.
+/// The guards of one gate, in the order in which they are asked, and the observer of their decisions.
 #[derive(Clone)]
 pub(crate) struct Guards {
     list: Box<[Arc<dyn Guard>]>,
     pub(super) observer: Option<Observer>,
     watch: bool,
     expose: bool,
+    late_refusals: bool,
+    client_ip: Option<ClientIp>,
 }
 
 /// How far the guards have come.
@@ -29,17 +32,41 @@ pub(super) enum Progress {
     Admitted,
     Refused(Rejection),
     /// The guard at this place has to be waited for.
-    Waiting(usize, BoxFuture<Verdict>),
+    Waiting(usize, BoxFuture<Waited>),
 }
 
 impl Guards {
     pub(crate) fn new(list: impl IntoIterator<Item = Arc<dyn Guard>>) -> Self {
-        Self { list: list.into_iter().collect(), observer: None, watch: false, expose: false }
+        Self {
+            list: list.into_iter().collect(),
+            observer: None,
+            watch: false,
+            expose: false,
+            late_refusals: false,
+            client_ip: None,
+        }
     }
 
-    /// Tells somebody of decisions, and in any case logs who was refused further in.
+    /// Reports decisions to the observer, and in any case logs refusals from further in.
     pub(crate) fn watched_by(self, observer: Option<Observer>) -> Self {
         Self { observer, watch: true, ..self }
+    }
+
+    pub(crate) fn with_client_ip(self, client_ip: Option<ClientIp>) -> Self {
+        Self { client_ip, ..self }
+    }
+
+    pub(super) const fn client_ip(&self) -> Option<&ClientIp> {
+        self.client_ip.as_ref()
+    }
+
+    /// Whether handlers may hand in refusals.
+    pub(crate) fn late_refusals(self, late_refusals: bool) -> Self {
+        Self { late_refusals, ..self }
+    }
+
+    pub(super) const fn accepts_late_refusals(&self) -> bool {
+        self.late_refusals
     }
 
     /// Whether all refusals from further in are logged here; where not, faults alone are.
@@ -47,7 +74,7 @@ impl Guards {
         self.watch
     }
 
-    /// Whether anybody is to be told of refusals from further in.
+    /// Whether refusals from further in are reported.
     #[inline]
     pub(super) fn keeps(&self) -> bool {
         self.observer.is_some() || Decision::faults_are_logged()
@@ -57,65 +84,67 @@ impl Guards {
         Self { expose, ..self }
     }
 
+    pub(super) const fn pass(&self) -> Pass<'_> {
+        Pass::new(self.client_ip.as_ref())
+    }
+
     /// Asks the guards from this place on.
     #[inline]
-    pub(super) fn run(&self, from: usize, request: &mut Parts, effects: &mut Effects) -> Progress {
+    pub(super) fn run<B>(&self, from: usize, mut gate: InGate<'_, B>, effects: &mut Effects) -> Progress {
+        let pass = self.pass();
+        let mut outcome = Outcome::default();
         for (place, guard) in self.list.iter().enumerate().skip(from) {
-            let verdict = match guard.check(request).now() {
-                Ok(verdict) => verdict,
-                Err(answer) => return Progress::Waiting(place, answer),
-            };
-            if let Err(rejection) = self.heed(place, &**guard, verdict, request, effects) {
-                return Progress::Refused(rejection);
+            match guard.check(&gate.head(&pass), &mut outcome) {
+                Verdict::Admit => {}
+                Verdict::Refuse(rejection) => match self.refuse(&**guard, rejection, gate.head(&pass)) {
+                    Some(rejection) => return Progress::Refused(rejection),
+                    None => guard.instead(&mut outcome),
+                },
+                Verdict::Wait(answer) => return Progress::Waiting(place, answer),
             }
+            effects.absorb(&mut outcome, place, &mut gate, self.expose);
         }
         // Most admissions interest nobody: then not even the principal is looked up.
         if self.observer.is_some() || Decision::admissions_are_logged() {
-            self.tell(&Decision::new(request, "gate", None));
+            self.tell(&Decision::new(gate.head(&pass), "gate", None));
         }
         Progress::Admitted
     }
 
     /// Goes on where the guard at `place` has been waited for.
-    pub(super) fn resume(
+    pub(super) fn resume<B>(
         &self,
         place: usize,
-        verdict: Verdict,
-        request: &mut Parts,
+        answer: Waited,
+        mut gate: InGate<'_, B>,
         effects: &mut Effects,
     ) -> Progress {
-        match self.list.get(place).map(|guard| self.heed(place, &**guard, verdict, request, effects)) {
-            Some(Err(rejection)) => Progress::Refused(rejection),
-            Some(Ok(())) | None => self.run(place + 1, request, effects),
-        }
-    }
-
-    /// Does what a guard wants; its refusal ends the way of the request where the guard is enforced.
-    #[inline]
-    fn heed(
-        &self,
-        place: usize,
-        guard: &dyn Guard,
-        verdict: Verdict,
-        request: &mut Parts,
-        effects: &mut Effects,
-    ) -> Result<(), Rejection> {
-        let outcome = match verdict {
+        let Some(guard) = self.list.get(place) else { return self.run(place + 1, gate, effects) };
+        let mut outcome = match answer {
             Ok(outcome) => outcome,
             Err(rejection) => {
-                let rejection = of_holder(rejection.refused_by(guard.name()), request);
-                let layer = rejection.layer().unwrap_or("gate");
-                let decision = Decision::new(request, layer, Some(&rejection));
-                if guard.enforced() {
-                    self.tell(&decision);
-                    return Err(rejection);
+                let mut instead = Outcome::default();
+                match self.refuse(&**guard, rejection, gate.head(&self.pass())) {
+                    Some(rejection) => return Progress::Refused(rejection),
+                    None => guard.instead(&mut instead),
                 }
-                self.tell(&decision.report_only());
-                guard.instead()
+                instead
             }
         };
-        effects.absorb(outcome, place, request, self.expose);
-        Ok(())
+        effects.absorb(&mut outcome, place, &mut gate, self.expose);
+        self.run(place + 1, gate, effects)
+    }
+
+    /// Reports the refusal of a guard. It ends the way of the request where the guard is enforced.
+    fn refuse(&self, guard: &dyn Guard, rejection: Rejection, request: RequestHead<'_>) -> Option<Rejection> {
+        let rejection = of_holder(rejection.refused_by(guard.name()), &request);
+        let decision = Decision::new(request, rejection.layer().unwrap_or("gate"), Some(&rejection));
+        if guard.enforced() {
+            self.tell(&decision);
+            return Some(rejection);
+        }
+        self.tell(&decision.report_only());
+        None
     }
 
     /// Lets the guard at a place settle what it charged.
@@ -138,12 +167,10 @@ impl Guards {
     }
 }
 
-/// A 403 says whose it is, to a budget of failed attempts that stands further out.
-fn of_holder(rejection: Rejection, request: &Parts) -> Rejection {
-    match request.extensions.get() {
-        Some(Identity::Principal(who))
-            if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() =>
-        {
+/// A 403 names its holder, for a budget of failed attempts that stands further out.
+fn of_holder(rejection: Rejection, request: &RequestHead<'_>) -> Rejection {
+    match request.principal() {
+        Some(who) if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() => {
             rejection.with_principal(who.clone())
         }
         _ => rejection,

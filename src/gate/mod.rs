@@ -11,6 +11,7 @@ mod admission;
 mod effects;
 mod guard;
 mod guards;
+mod in_gate;
 #[cfg(feature = "strict-body")]
 mod refusal;
 mod response;

@@ -7,6 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{admission::Admission, guards::Guards, response::ResponseFuture};
+use crate::RequestId;
 
 /// The service that every guarding layer makes: the guards in front of the inner service.
 ///
@@ -44,11 +45,11 @@ impl<S> Gate<S> {
 
     /// Asks the guards, and gives what came of it without making a response of a refusal yet.
     #[inline]
-    pub(crate) fn admit<B, R>(&mut self, request: Request<B>) -> Admission<S, B>
+    pub(crate) fn admit<B, R>(&mut self, request: Request<B>, request_id: Option<&RequestId>) -> Admission<S, B>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone,
     {
-        Admission::start(&self.guards, &mut self.inner, request)
+        Admission::start(&self.guards, &mut self.inner, request, request_id)
     }
 }
 
@@ -68,6 +69,6 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ResponseFuture::new(self.admit(request))
+        ResponseFuture::new(self.admit(request, None))
     }
 }

@@ -1,15 +1,15 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, header};
 
 use super::{
     policy::Permission,
-    verdict::{Denial, Verdict as LimitDecision},
+    verdict::{Denial, Verdict as Decided},
 };
 use crate::{
-    AuthMethod, Challenge, MaybeReady, Rejection, RejectionKind,
+    Anonymous, AuthMethod, Challenge, Rejection, RejectionKind, RequestHead,
     base::{clock::TimedOut, time_limit::TimeLimit},
-    context::identity::Identity,
+    context::{request::RequestContext, request_ext::caller},
     gate::{Guard, Outcome, Verdict},
 };
 
@@ -32,55 +32,47 @@ impl Guard for RequireGuard {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
-        if passes_preflight(request) {
-            MaybeReady::ready(Ok(Outcome::default()))
-        } else {
-            ask(&self.policy, request, self.masked, &self.limit)
-        }
+    fn check(&self, request: &RequestHead<'_>, _: &mut Outcome) -> Verdict {
+        if passes_preflight(request) { Verdict::Admit } else { ask(&self.policy, request, self.masked, &self.limit) }
     }
 }
 
-/// A CORS preflight that the authentication let pass is never anybody's.
-pub(super) fn passes_preflight(request: &Parts) -> bool {
-    matches!(request.extensions.get(), Some(Identity::Anonymous(nobody)) if nobody.is_preflight())
+/// A CORS preflight that the authentication let pass never has a caller.
+pub(super) fn passes_preflight(request: &RequestHead<'_>) -> bool {
+    request.context().and_then(RequestContext::anonymous).is_some_and(Anonymous::is_preflight)
 }
 
 /// Asks a policy about the principal that an outer guard left.
 #[inline]
-pub(super) fn ask(
-    policy: &Arc<dyn Permission>,
-    request: &Parts,
-    masked: bool,
-    limit: &TimeLimit,
-) -> MaybeReady<Verdict> {
-    let who = match Identity::principal_in(&request.extensions) {
+pub(super) fn ask(policy: &Arc<dyn Permission>, request: &RequestHead<'_>, masked: bool, limit: &TimeLimit) -> Verdict {
+    let who = match caller(request.context()) {
         Ok(who) => who,
-        Err(rejection) => return MaybeReady::ready(Err(rejection)),
+        Err(rejection) => return Verdict::Refuse(rejection),
     };
     let token = *who.method() == AuthMethod::Token;
     match policy.check(who, request).now() {
-        Ok(decided) => MaybeReady::ready(conclude(decided, masked, token, &**policy)),
+        Ok(Decided::Granted) => Verdict::Admit,
+        Ok(decided) => Verdict::of(conclude(decided, masked, token, &**policy)),
         Err(future) => {
             let (policy, limit) = (Arc::clone(policy), limit.clone());
-            MaybeReady::bounded(async move {
-                let decided = limit.wait(future).await;
-                conclude(decided.unwrap_or_else(|late| undecided(&*policy, late)), masked, token, &*policy)
-            })
+            Verdict::Wait(Box::pin(async move {
+                let decided = limit.wait(future).await.unwrap_or_else(|late| undecided(&*policy, late));
+                conclude(decided, masked, token, &*policy).map(|()| Outcome::default())
+            }))
         }
     }
 }
 
-fn undecided(policy: &dyn Permission, late: TimedOut) -> LimitDecision {
-    LimitDecision::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
+fn undecided(policy: &dyn Permission, late: TimedOut) -> Decided {
+    Decided::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
 }
 
-fn conclude(decided: LimitDecision, masked: bool, token: bool, policy: &dyn Permission) -> Verdict {
+fn conclude(decided: Decided, masked: bool, token: bool, policy: &dyn Permission) -> Result<(), Rejection> {
     match decided {
-        LimitDecision::Granted => Ok(Outcome::default()),
-        LimitDecision::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
-        LimitDecision::Undecided(cause) => Err(Rejection::unavailable(cause)),
-        LimitDecision::Misconfigured(fault) => Err(Rejection::internal(fault)),
+        Decided::Granted => Ok(()),
+        Decided::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
+        Decided::Undecided(cause) => Err(Rejection::unavailable(cause)),
+        Decided::Misconfigured(fault) => Err(Rejection::internal(fault)),
     }
 }
 

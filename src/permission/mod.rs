@@ -15,8 +15,7 @@
 //! A policy of one's own is a closure ([`from_fn`]) or, where somebody has to be asked, an implementation:
 //!
 //! ```
-//! use http::request::Parts;
-//! use tower_auth::{Principal, permission::{PermissionFuture, Denial, Permission, Verdict}};
+//! use tower_auth::{Principal, RequestHead, permission::{PermissionFuture, Denial, Permission, Verdict}};
 //!
 //! /// Stands for the client of a policy service.
 //! #[derive(Clone)]
@@ -29,11 +28,11 @@
 //! }
 //!
 //! impl Permission for PolicyService {
-//!     fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+//!     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
 //!         if who.has_scope("root") {
 //!             return PermissionFuture::ready(Verdict::Granted); // nobody is asked, nothing is boxed
 //!         }
-//!         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.uri.path().to_owned());
+//!         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.path().to_owned());
 //!         PermissionFuture::boxed(async move {
 //!             match service.allows(subject, path).await {
 //!                 Ok(true) => Verdict::Granted,
@@ -73,6 +72,7 @@ mod routed;
 mod rules;
 mod rules_guard;
 mod scopes;
+mod segments;
 mod verdict;
 
 pub use self::{

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, request::Parts};
+use http::HeaderName;
 
 use super::{
     moved::original_path,
@@ -8,11 +8,11 @@ use super::{
     policy::Permission,
     verdict::{Denial, PermissionFuture, Verdict},
 };
-use crate::Principal;
 #[cfg(feature = "strict-body")]
 use crate::context::validated::ValidatedBytes;
+use crate::{Principal, RequestHead};
 
-type Find = dyn Fn(&Parts) -> Option<String> + Send + Sync;
+type Find = dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync;
 
 /// Where a request names the organisation that it is about.
 ///
@@ -34,7 +34,7 @@ impl OrgSource {
     pub fn header(name: HeaderName) -> Self {
         let place = format!("the header {name}");
         Self::named(place, move |request| {
-            let mut values = request.headers.get_all(&name).iter();
+            let mut values = request.headers().get_all(&name).iter();
             let first = values.next().and_then(|value| value.to_str().ok());
             Some(first.filter(|_| values.next().is_none()).unwrap_or_default().to_owned())
         })
@@ -51,7 +51,7 @@ impl OrgSource {
     pub fn path_after(segment: &str) -> Self {
         let name = segment.trim_matches('/').to_owned();
         Self::named(format!("the path segment after {name:?}"), move |request| {
-            let path = request.uri.path();
+            let path = request.path();
             let mut segments = path.split('/');
             segments.find(|segment| *segment == name)?;
             let organization = segments.next()?;
@@ -88,18 +88,21 @@ impl OrgSource {
     #[must_use]
     pub fn body_field(name: &'static str) -> Self {
         Self::named(format!("the field {name:?} of the body"), move |request| {
-            let body = request.extensions.get::<ValidatedBytes>()?;
+            let body = request.extensions().get::<ValidatedBytes>()?;
             Some(body.text(name).unwrap_or_default())
         })
     }
 
     /// Any other place. `None` is a mounting error, 500 and never a grant; an empty text is a request that names no
     /// organisation, 403.
-    pub fn from_fn(find: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub fn from_fn(find: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::named("the closure given to OrgSource::from_fn".to_owned(), find)
     }
 
-    pub(crate) fn named(place: String, find: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub(crate) fn named(
+        place: String,
+        find: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         Self { find: Arc::new(find), place }
     }
 }
@@ -132,7 +135,7 @@ pub const fn member_of(source: OrgSource) -> MemberOf {
 const SHOWN: usize = 128;
 
 impl Permission for MemberOf {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready(match (self.0.find)(request) {
             // An empty name is no organisation, whatever a record says.
             Some(organization) if !organization.is_empty() && who.is_member_of(&organization) => Verdict::Granted,

@@ -5,7 +5,23 @@
 /// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty
 /// segments, dot segments, and percent-encoding of what could be a separator, a dot, a control, a letter, a digit, or
 /// another percent-encoding.
+#[inline]
 pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
+    if is_plain(path.as_bytes()) { None } else { what_is_ambiguous(path) }
+}
+
+/// Whether nothing in a path could make it ambiguous, by one look at every byte.
+#[inline]
+fn is_plain(path: &[u8]) -> bool {
+    let (mut before, mut suspicious) = (b'/', path.first() != Some(&b'/'));
+    for byte in path.iter().skip(1) {
+        suspicious |= matches!(byte, b'%' | b'\\') || (before == b'/' && matches!(byte, b'/' | b'.'));
+        before = *byte;
+    }
+    !suspicious
+}
+
+fn what_is_ambiguous(path: &str) -> Option<&'static str> {
     if path.contains('\\') {
         return Some("a backslash");
     }

@@ -5,6 +5,7 @@ use http::Method;
 use super::{
     foreign::foreign,
     path::{ambiguity, decoded, is_encoded, reads_like},
+    segments::Segments,
 };
 use crate::ConfigError;
 
@@ -14,6 +15,8 @@ pub(super) struct Pattern {
     /// Any method where there is none.
     method: Option<Method>,
     segments: Vec<Segment>,
+    /// Whether the last segment is [`Segment::Rest`].
+    rest: bool,
     text: String,
 }
 
@@ -71,7 +74,8 @@ impl Pattern {
         if segments.iter().rev().skip(1).any(|segment| *segment == Segment::Rest) {
             return Err(wrong("has ** before its end"));
         }
-        Ok(Self { method, segments, text: path.to_owned() })
+        let rest = segments.last() == Some(&Segment::Rest);
+        Ok(Self { method, segments, rest, text: path.to_owned() })
     }
 
     /// Whether every request that the other means is meant too.
@@ -104,37 +108,39 @@ impl Pattern {
     }
 
     /// Whether a path is meant by this rule for some methods alone.
-    pub(super) fn means_path_for_a_method(&self, path: &str) -> bool {
+    pub(super) fn means_path_for_a_method(&self, path: &Segments<'_>) -> bool {
         self.method.as_ref().is_some_and(|method| self.matches(method, path))
     }
 
     /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
-    pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
+    #[inline]
+    pub(super) fn matches(&self, method: &Method, path: &Segments<'_>) -> bool {
         self.meets(method, path, |segment, raw, _| segment == raw)
     }
 
     /// The same, the path read decoded.
-    pub(super) fn matches_decoded(&self, method: &Method, path: &str) -> bool {
+    pub(super) fn matches_decoded(&self, method: &Method, path: &Segments<'_>) -> bool {
         self.meets(method, path, |segment, _, plain| reads_like(segment, plain))
     }
 
-    fn meets(&self, method: &Method, path: &str, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
-        let by_method = match &self.method {
+    #[inline]
+    fn meets(&self, method: &Method, path: &Segments<'_>, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
+        let fits = if self.rest { path.len() >= self.segments.len() - 1 } else { path.len() == self.segments.len() };
+        fits && self.meets_method(method)
+            && self.segments.iter().zip(path.iter()).all(|(segment, text)| match segment {
+                Segment::Rest => true,
+                Segment::Literal(raw, plain) => same(text, raw, plain),
+                Segment::One => !text.is_empty(),
+            })
+    }
+
+    #[inline]
+    fn meets_method(&self, method: &Method) -> bool {
+        match &self.method {
             None => true,
             Some(Method::GET) => matches!(*method, Method::GET | Method::HEAD),
             Some(only) => only == method,
-        };
-        let Some(relative) = path.strip_prefix('/').filter(|_| by_method) else { return false };
-        let mut given = relative.split('/');
-        for segment in &self.segments {
-            match (segment, given.next()) {
-                (Segment::Rest, _) => return true,
-                (Segment::Literal(raw, plain), Some(text)) if same(text, raw, plain) => {}
-                (Segment::One, Some(text)) if !text.is_empty() => {}
-                _ => return false,
-            }
         }
-        given.next().is_none()
     }
 }
 

@@ -1,12 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use http::request::Parts;
-
 use super::{
     combine::{both, combine, decided_by_and, decided_by_or, either},
     verdict::{PermissionFuture, Verdict},
 };
-use crate::Principal;
+use crate::{Principal, RequestHead};
 
 /// A policy: may this principal do this, here?
 ///
@@ -19,7 +17,7 @@ pub trait Permission: Send + Sync + 'static {
     /// Decides. The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused
     /// with 503, when it takes longer than [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout)
     /// or [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default.
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture;
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture;
 
     /// What the policy asks for, in a few words for a table of rules; the name of its type by default.
     fn describe(&self) -> String {
@@ -57,7 +55,7 @@ pub trait Permission: Send + Sync + 'static {
 }
 
 impl<P: Permission + ?Sized> Permission for Arc<P> {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         (**self).check(who, request)
     }
 
@@ -71,7 +69,7 @@ impl<P: Permission + ?Sized> Permission for Arc<P> {
 pub struct And<A, B>(A, B);
 
 impl<A: Permission, B: Permission> Permission for And<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_and, both)
     }
 
@@ -85,7 +83,7 @@ impl<A: Permission, B: Permission> Permission for And<A, B> {
 pub struct Or<A, B>(A, B);
 
 impl<A: Permission, B: Permission> Permission for Or<A, B> {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         combine(self.0.check(who, request), || self.1.check(who, request), decided_by_or, either)
     }
 
@@ -103,11 +101,11 @@ pub struct FromFn<F>(F);
 /// ```
 /// use tower_auth::permission::from_fn;
 ///
-/// let own_files = from_fn(|who, request| request.uri.path().starts_with(&format!("/files/{}/", who.subject())));
+/// let own_files = from_fn(|who, request| request.path().starts_with(&format!("/files/{}/", who.subject())));
 /// ```
 pub fn from_fn<F, V>(decide: F) -> FromFn<F>
 where
-    F: Fn(&Principal, &Parts) -> V + Send + Sync + 'static,
+    F: Fn(&Principal, &RequestHead<'_>) -> V + Send + Sync + 'static,
     V: Into<Verdict>,
 {
     FromFn(decide)
@@ -115,10 +113,10 @@ where
 
 impl<F, V> Permission for FromFn<F>
 where
-    F: Fn(&Principal, &Parts) -> V + Send + Sync + 'static,
+    F: Fn(&Principal, &RequestHead<'_>) -> V + Send + Sync + 'static,
     V: Into<Verdict>,
 {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready((self.0)(who, request).into())
     }
 

@@ -6,19 +6,20 @@ use std::{
 };
 
 use axum::extract::{FromRequestParts as _, RawPathParams};
-use http::{Request, request::Parts};
+use http::Request;
 
 use super::path::{decoded, encoded_ambiguity};
+use crate::RequestHead;
 
 /// Whether the router chose this route by the path that the request has now: with its parameters filled in, the route is
 /// that path. The original path must hide nothing in its encoding, since parameters are known decoded.
-pub(super) fn by_this_path(request: &Parts, original: &str, route: &str) -> bool {
-    let path: Vec<u8> = decoded(request.uri.path()).collect();
+pub(super) fn by_this_path(request: &RequestHead<'_>, original: &str, route: &str) -> bool {
+    let path: Vec<u8> = decoded(request.path()).collect();
     encoded_ambiguity(original).is_none() && filled_in(request, route).is_some_and(|all| all == path)
 }
 
 /// A route with its parameters filled in, all of it decoded.
-fn filled_in(request: &Parts, route: &str) -> Option<Vec<u8>> {
+fn filled_in(request: &RequestHead<'_>, route: &str) -> Option<Vec<u8>> {
     let params = params(request)?;
     let mut params = params.iter();
     let (mut path, mut rest) = (Vec::new(), route);
@@ -44,9 +45,9 @@ fn filled_in(request: &Parts, route: &str) -> Option<Vec<u8>> {
 }
 
 /// axum shows path parameters to extractors alone, so one is run on a copy of the extensions; it never waits.
-fn params(request: &Parts) -> Option<RawPathParams> {
+fn params(request: &RequestHead<'_>) -> Option<RawPathParams> {
     let (mut head, ()) = Request::new(()).into_parts();
-    head.extensions = request.extensions.clone();
+    head.extensions = request.extensions().clone();
     let extracting = pin!(RawPathParams::from_request_parts(&mut head, &()));
     match extracting.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(params) => params.ok(),

@@ -1,14 +1,18 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
-use http::{Method, Version, request::Parts};
+use http::{Method, Version};
 
 use super::{
     moved::is_moved,
     path::{ambiguity, is_encoded},
     pattern::Pattern,
     policy::Permission,
+    segments::Segments,
 };
-use crate::{ConfigError, base::time_limit::TimeLimit};
+use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass::UNASKED};
 
 /// One table that says what every method and path requires; whatever is not in it is denied.
 ///
@@ -183,40 +187,65 @@ impl Rules {
     }
 
     /// Whether a request may go on without anybody being asked who it is from.
-    pub(crate) fn is_public(&self, request: &Parts) -> bool {
+    pub(crate) fn is_public(&self, request: &RequestHead<'_>) -> bool {
         matches!(self.find(request), Found::Public)
     }
 
-    pub(super) fn find(&self, request: &Parts) -> Found<'_> {
-        let path = request.uri.path();
+    /// What the table says of a request. Two guards of one gate ask, and the second is told what the first found.
+    #[inline]
+    pub(super) fn find(&self, request: &RequestHead<'_>) -> Found<'_> {
+        let Some(pass) = request.pass() else { return self.look_up(request).0 };
+        match pass.rule.load(Ordering::Relaxed) {
+            UNASKED => {
+                let (found, place) = self.look_up(request);
+                pass.rule.store(place.unwrap_or(UNASKED), Ordering::Relaxed);
+                found
+            }
+            place => self.at(place),
+        }
+    }
+
+    /// The same, and the place of the rule in the table, if one means the request.
+    fn look_up(&self, request: &RequestHead<'_>) -> (Found<'_>, Option<usize>) {
+        let path = request.path();
         if !self.rewritten && is_moved(request) {
-            return Found::Moved;
+            return (Found::Moved, None);
         }
         if let Some(what) = ambiguity(path) {
-            return Found::Ambiguous(what);
+            return (Found::Ambiguous(what), None);
         }
         let method = ruled_method(request);
-        let first = self.first(|pattern| pattern.matches(method, path));
+        let first = self.first(|pattern, asked| pattern.matches(method, asked), path);
         // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean
         // different rules, a weaker one could open what a stronger one closes.
-        if is_encoded(path) && first != self.first(|pattern| pattern.matches_decoded(method, path)) {
-            return Found::Ambiguous("an encoding that means another rule");
+        if is_encoded(path) && first != self.first(|pattern, asked| pattern.matches_decoded(method, asked), path) {
+            return (Found::Ambiguous("an encoding that means another rule"), None);
         }
-        match first.and_then(|place| self.routes.get(place)) {
+        match first {
+            Some(place) => (self.at(place), first),
+            None => (self.otherwise.as_ref().map_or(Found::Nothing, Found::Requires), None),
+        }
+    }
+
+    fn at(&self, place: usize) -> Found<'_> {
+        match self.routes.get(place) {
             Some((_, Access::Public)) => Found::Public,
             Some((_, Access::Requires(policy))) => Found::Requires(policy),
-            None => self.otherwise.as_ref().map_or(Found::Nothing, Found::Requires),
+            None => Found::Nothing,
         }
     }
 
     /// Whether a rule that is bound to a method means this path: then so is the route behind it, and an OPTIONS that no
     /// rule means reaches no handler of another method.
-    pub(super) fn knows_path(&self, request: &Parts) -> bool {
-        self.routes.iter().any(|(pattern, _)| pattern.means_path_for_a_method(request.uri.path()))
+    pub(super) fn knows_path(&self, request: &RequestHead<'_>) -> bool {
+        let Some(asked) = Segments::of(request.path()) else { return false };
+        self.routes.iter().any(|(pattern, _)| pattern.means_path_for_a_method(&asked))
     }
 
-    fn first(&self, meant: impl Fn(&Pattern) -> bool) -> Option<usize> {
-        self.routes.iter().position(|(pattern, _)| meant(pattern))
+    #[inline]
+    fn first(&self, meant: impl Fn(&Pattern, &Segments<'_>) -> bool, path: &str) -> Option<usize> {
+        let asked = Segments::of(path)?;
+        self.routes.iter().position(|(pattern, _)| meant(pattern, &asked))
     }
 
     fn rule(mut self, pattern: &str, access: Access) -> Self {
@@ -245,10 +274,10 @@ impl Rules {
 
 /// The method by which a request is ruled. A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441), where it
 /// is a GET over HTTP/1.1.
-fn ruled_method(request: &Parts) -> &Method {
+fn ruled_method<'a>(request: &RequestHead<'a>) -> &'a Method {
     let extended =
-        request.method == Method::CONNECT && request.version >= Version::HTTP_2 && request.uri.path().starts_with('/');
-    if extended { &Method::GET } else { &request.method }
+        *request.method() == Method::CONNECT && request.version() >= Version::HTTP_2 && request.path().starts_with('/');
+    if extended { &Method::GET } else { request.method() }
 }
 
 impl fmt::Display for Access {

@@ -1,12 +1,10 @@
-use http::request::Parts;
-
 use super::{
     guard::{ask, passes_preflight},
     rules::{Found, Rules},
 };
 use crate::{
-    MaybeReady, Rejection, RejectionKind,
-    context::identity::Identity,
+    Rejection, RejectionKind, RequestHead,
+    context::request_ext::caller,
     gate::{Guard, Outcome, Verdict},
 };
 
@@ -21,19 +19,17 @@ impl Guard for Rules {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
+    fn check(&self, request: &RequestHead<'_>, _: &mut Outcome) -> Verdict {
         match self.find(request) {
-            // A preflight of whose OPTIONS the table says nothing.
-            Found::Nothing if passes_preflight(request) && self.knows_path(request) => {
-                MaybeReady::ready(Ok(Outcome::default()))
-            }
-            Found::Public => MaybeReady::ready(Ok(Outcome::default())),
+            Found::Public => Verdict::Admit,
             Found::Requires(policy) => ask(policy, request, false, &self.limit),
-            Found::Nothing => MaybeReady::ready(Err(refuse(request, Rejection::not_found()))),
-            Found::Moved => MaybeReady::ready(Err(Rejection::internal(MOVED))),
+            // A preflight of whose OPTIONS the table says nothing.
+            Found::Nothing if passes_preflight(request) && self.knows_path(request) => Verdict::Admit,
+            Found::Nothing => Verdict::Refuse(refuse(request, Rejection::not_found())),
+            Found::Moved => Verdict::Refuse(Rejection::internal(MOVED)),
             Found::Ambiguous(what) => {
                 let rejection = Rejection::new(RejectionKind::MalformedRequest).detail("path", what);
-                MaybeReady::ready(Err(refuse(request, rejection)))
+                Verdict::Refuse(refuse(request, rejection))
             }
         }
     }
@@ -46,8 +42,8 @@ const MOVED: &str = "the path is not the one by which a router chose the route: 
                      rules are written for the paths of that router";
 
 /// A stranger learns nothing but that a credential is missing.
-fn refuse(request: &Parts, rejection: Rejection) -> Rejection {
-    match Identity::principal_in(&request.extensions) {
+fn refuse(request: &RequestHead<'_>, rejection: Rejection) -> Rejection {
+    match caller(request.context()) {
         Ok(_) => rejection,
         Err(unknown) => unknown,
     }

@@ -1,12 +1,10 @@
 use std::borrow::Cow;
 
-use http::request::Parts;
-
 use super::{
     policy::Permission,
     verdict::{Denial, PermissionFuture, Verdict},
 };
-use crate::Principal;
+use crate::{Principal, RequestHead};
 
 /// The policy of [`scope`] and [`any_scope`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub fn any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> AnySco
 
 impl Permission for AnyScope {
     #[inline]
-    fn check(&self, who: &Principal, _: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready(if self.accepted.iter().any(|scope| who.has_scope(scope)) {
             Verdict::Granted
         } else {
@@ -81,7 +79,7 @@ pub fn role(role: impl Into<Cow<'static, str>>) -> HasRole {
 
 impl Permission for HasRole {
     #[inline]
-    fn check(&self, who: &Principal, _: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready(if who.has_role(&self.0) {
             Verdict::Granted
         } else {
@@ -112,7 +110,7 @@ pub const fn authenticated() -> IsAuthenticated {
 
 impl Permission for IsAuthenticated {
     #[inline]
-    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
+    fn check(&self, _: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready(Verdict::Granted)
     }
 

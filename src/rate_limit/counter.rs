@@ -106,14 +106,27 @@ impl Counter {
                 let at = self.clock().elapsed();
                 MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
             }
-            Engine::Other(_) => self.decide(bucket, limits, 0),
+            Engine::Other(_) => self.decide_now(bucket, limits, 0),
         }
     }
 
     /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
     #[inline]
-    pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> MaybeReady<Ruling> {
-        let now = self.clock().elapsed();
+    pub(super) fn decide_now(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> MaybeReady<Ruling> {
+        self.decide(bucket, limits, cost, self.clock().elapsed())
+    }
+
+    /// The limiter in memory, if it is the one that counts.
+    #[inline]
+    pub(super) fn memory(&self) -> Option<&MemoryLimiter> {
+        match &self.limiter {
+            Engine::Memory(limiter) => Some(limiter),
+            Engine::Other(_) => None,
+        }
+    }
+
+    /// The same, at this time.
+    pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> MaybeReady<Ruling> {
         let limiter = match &self.limiter {
             Engine::Memory(limiter) => {
                 let decided = limiter.try_acquire(bucket, limits, cost, now);

@@ -1,7 +1,5 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::request::Parts;
-
 use super::{
     carried::Carried,
     counter::{Counted, Counter, Ruling},
@@ -9,7 +7,7 @@ use super::{
     headers::Style,
 };
 use crate::{
-    ClientIp, ConfigError, MaybeReady, Principal, Rejection,
+    ClientIp, ConfigError, MaybeReady, Principal, Rejection, RequestHead,
     base::{maybe_ready::BoxFuture, protocol::Protocol},
     context::attempts::{Allowed, Attempts, Budget, InFlight, NotCarried, Runtime, Slot, UnderWay},
     gate::{Guard, LIMITS, Outcome, Verdict},
@@ -71,14 +69,14 @@ impl Facts {
             },
             _ => return Ok(()),
         };
-        let refused = refusal(limits, &levels, wait, Style::NONE, None, self.counter.clock());
+        let refused = refusal(limits, &levels, wait, Style::NONE, None, || self.counter.clock().now());
         Err(refused.cause(why()).refused_by(LAYER))
     }
 
     /// Takes so many attempts out of a bucket; none asks how it stands.
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, why: Why) -> MaybeReady<Allowed> {
         let ruling =
-            if cost == 0 { self.counter.ask(bucket, limits) } else { self.counter.decide(bucket, limits, cost) };
+            if cost == 0 { self.counter.ask(bucket, limits) } else { self.counter.decide_now(bucket, limits, cost) };
         match ruling.now() {
             Ok(ruling) => MaybeReady::ready(self.conclude(ruling, limits, cost, &why)),
             Err(future) => {
@@ -193,18 +191,31 @@ impl Budget for Facts {
 
 impl FailureGuard {
     /// The address's budget is asked, and the request is under way until the handler has answered.
-    fn begin(attempts: Attempts) -> MaybeReady<Verdict> {
+    fn begin(attempts: Attempts, outcome: &mut Outcome) -> Verdict {
         // First, so that what is asked about counts as under way too.
         let slot = match attempts.enter() {
             Ok(slot) => slot,
-            Err(refused) => return MaybeReady::ready(Err(refused)),
+            Err(refused) => return Verdict::Refuse(refused),
         };
-        attempts.ask().map(move |allowed| {
-            allowed?;
-            let under_way = slot.map(|slot| UnderWay::new(attempts.clone(), slot));
-            Ok(Outcome { attempts: Some(attempts), under_way, ..Outcome::default() })
-        })
+        match attempts.ask().now() {
+            Ok(Err(refused)) => Verdict::Refuse(refused),
+            Ok(Ok(())) => {
+                under_way(attempts, slot, outcome);
+                Verdict::Admit
+            }
+            Err(answer) => Verdict::Wait(Box::pin(async move {
+                answer.await?;
+                let mut outcome = Outcome::default();
+                under_way(attempts, slot, &mut outcome);
+                Ok(outcome)
+            })),
+        }
     }
+}
+
+fn under_way(attempts: Attempts, slot: Option<Slot>, outcome: &mut Outcome) {
+    outcome.under_way = slot.map(|slot| Box::new(UnderWay::new(attempts.clone(), slot)));
+    outcome.attempts = Some(attempts);
 }
 
 impl Guard for FailureGuard {
@@ -216,22 +227,24 @@ impl Guard for FailureGuard {
         !self.0.report_only
     }
 
-    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
+    #[inline]
+    fn check(&self, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict {
         if let Some(fault) = &self.0.fault {
-            return MaybeReady::ready(Err(Rejection::internal(fault.clone())));
+            return Verdict::Refuse(Rejection::internal(fault.clone()));
         }
-        let (client, address) = match self.0.ip.bucket(request) {
+        let (client, address) = match self.0.ip.bucket(request.headers(), request.extensions()) {
             Ok(Some((client, bucket))) => (client, bucket.scoped(self.0.scope)),
-            Ok(None) => return MaybeReady::ready(Ok(Outcome::default())),
-            Err(rejection) => return MaybeReady::ready(Err(rejection)),
+            Ok(None) => return Verdict::Admit,
+            Err(rejection) => return Verdict::Refuse(rejection),
         };
         // A call's status stands in a header where there is no body.
-        let grpc = Protocol::of(&request.method, request.version, &request.headers) != Protocol::Http;
+        let grpc = Protocol::of(request.method(), request.version(), request.headers()) != Protocol::Http;
         let attempts = Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, address, client, grpc);
         if self.0.deferred {
-            return MaybeReady::ready(Ok(Outcome { attempts: Some(attempts), ..Outcome::default() }));
+            outcome.attempts = Some(attempts);
+            return Verdict::Admit;
         }
-        Self::begin(attempts)
+        Self::begin(attempts, outcome)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderValue, StatusCode};
 
 use super::{
     counter::{Counted, Counter, Ruling},
@@ -13,9 +13,9 @@ use super::{
     plans::{Plans, Told, own_scope},
 };
 use crate::{
-    ClientIp, Clock, ConfigError, MaybeReady, Principal, Rejection, RejectionKind,
-    base::protocol::is_preflight,
-    context::identity::Identity,
+    ClientIp, ConfigError, Principal, Rejection, RejectionKind, RequestHead,
+    base::{maybe_ready::BoxFuture, protocol::is_preflight},
+    context::{pass::Pass, request_ext::caller},
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     limit::{BucketKey, LimitDecision, Limits, Reservation, WindowStates},
 };
@@ -37,11 +37,11 @@ pub(super) struct Facts {
 }
 
 /// What a request costs.
-pub(super) type Cost = Arc<dyn Fn(&Parts) -> u32 + Send + Sync>;
+pub(super) type Cost = Arc<dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync>;
 /// The class of a request's route.
-pub(super) type Class = Arc<dyn Fn(&Parts) -> Option<&'static str> + Send + Sync>;
+pub(super) type Class = Arc<dyn Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync>;
 /// Whose a request is, by a rule of the service's own.
-pub(super) type Own = Arc<dyn Fn(&Principal, &Parts) -> BucketKey + Send + Sync>;
+pub(super) type Own = Arc<dyn Fn(&Principal, &RequestHead<'_>) -> BucketKey + Send + Sync>;
 
 /// Whose requests are counted together, and by which limits.
 #[derive(Clone)]
@@ -101,49 +101,93 @@ impl Partition {
 
 impl LimitGuard {
     #[inline]
-    fn count(&self, request: &Parts, bucket: BucketKey, limits: &Limits, whose: Named<'_>) -> MaybeReady<Verdict> {
+    fn count(
+        &self,
+        request: &RequestHead<'_>,
+        bucket: BucketKey,
+        limits: &Limits,
+        whose: Named<'_>,
+        outcome: &mut Outcome,
+    ) -> Verdict {
         let cost = self.0.cost.as_ref().map_or(1, |cost| cost(request));
-        match self.0.counter.decide(bucket, limits, cost).now() {
-            Ok(decided) => MaybeReady::ready(self.conclude(decided, bucket, cost, limits, whose)),
-            Err(future) => {
-                let (this, limits) = (self.clone(), limits.clone());
-                let (plan, client) = (whose.plan.cloned(), whose.client);
-                MaybeReady::boxed(async move {
-                    let whose = Named { plan: plan.as_ref(), client };
-                    this.conclude(future.await, bucket, cost, &limits, whose)
-                })
+        let counting = Counting { bucket, cost, limits, whose };
+        let counter = &self.0.counter;
+        let at = request.pass().map_or_else(|| counter.clock().elapsed(), |pass| pass.elapsed(counter.clock()));
+        if let Some(limiter) = counter.memory() {
+            let decided = limiter.try_acquire(bucket, limits, cost, at);
+            return self.conclude(&decided, at, false, &counting, request.pass(), outcome);
+        }
+        match counter.decide(bucket, limits, cost, at).now() {
+            Ok(ruling) => self.heed(ruling, &counting, request.pass(), outcome),
+            Err(future) => self.wait(future, &counting),
+        }
+    }
+
+    fn wait(&self, future: BoxFuture<Ruling>, counting: &Counting<'_>) -> Verdict {
+        let Counting { bucket, cost, limits, whose } = *counting;
+        let (this, limits) = (self.clone(), limits.clone());
+        let (plan, client) = (whose.plan.cloned(), whose.client);
+        Verdict::Wait(Box::pin(async move {
+            let ruling = future.await;
+            let whose = Named { plan: plan.as_ref(), client };
+            let mut outcome = Outcome::default();
+            match this.heed(ruling, &Counting { bucket, cost, limits: &limits, whose }, None, &mut outcome) {
+                Verdict::Refuse(rejection) => Err(rejection),
+                Verdict::Admit | Verdict::Wait(_) => Ok(outcome),
+            }
+        }))
+    }
+
+    fn heed(&self, ruling: Ruling, counting: &Counting<'_>, pass: Option<&Pass<'_>>, outcome: &mut Outcome) -> Verdict {
+        match ruling {
+            Ok(Some(Counted { decided, at, local })) => self.conclude(&decided, at, local, counting, pass, outcome),
+            Ok(None) => Verdict::Admit,
+            Err(rejection) => Verdict::Refuse(rejection),
+        }
+    }
+
+    /// What the decision of the limiter means for the request. `local` says that this process decided alone.
+    #[inline]
+    fn conclude(
+        &self,
+        decided: &LimitDecision,
+        at: Duration,
+        local: bool,
+        counting: &Counting<'_>,
+        pass: Option<&Pass<'_>>,
+        outcome: &mut Outcome,
+    ) -> Verdict {
+        let Counting { bucket, cost, limits, whose } = *counting;
+        match decided {
+            LimitDecision::Admitted(levels) => {
+                let level = levels.tightest();
+                outcome.charge = Some(Charge {
+                    bucket,
+                    reservation: Reservation::new(cost, limits, levels, at).by_this_process(local),
+                    size: size(limits, levels),
+                    remaining: level.remaining,
+                    reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
+                    interval: limits.interval(levels.tightest_index()),
+                    wall: if self.0.style.unix { headers::nanos_of_day(self.now(pass)) } else { 0 },
+                    fields: self.fields(limits, levels, Duration::ZERO, whose).map(Box::new),
+                });
+                Verdict::Admit
+            }
+            LimitDecision::Refused { levels, wait } => {
+                let fields = self.fields(limits, levels, *wait, whose);
+                let refused = refusal(limits, levels, *wait, self.0.style, fields.as_ref(), || self.now(pass));
+                Verdict::Refuse(whose.name(refused))
+            }
+            LimitDecision::TooCostly { most } => {
+                let refused = Rejection::new(RejectionKind::TooCostly).detail("limit", u64::from(*most));
+                Verdict::Refuse(whose.name(refused.detail("cost", u64::from(cost))))
             }
         }
     }
 
-    #[inline]
-    fn conclude(&self, decided: Ruling, bucket: BucketKey, cost: u32, limits: &Limits, whose: Named<'_>) -> Verdict {
-        let Some(Counted { decided, at, local }) = decided? else { return Ok(Outcome::default()) };
-        match decided {
-            LimitDecision::Admitted(levels) => {
-                let level = levels.tightest();
-                let charge = Charge {
-                    bucket,
-                    taken: Reservation::new(cost, limits, &levels, at).by_this_process(local),
-                    size: size(limits, &levels),
-                    remaining: level.remaining,
-                    reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
-                    interval: limits.interval(levels.tightest_index()),
-                    wall: if self.0.style.unix { headers::nanos_of_day(self.0.counter.clock().now()) } else { 0 },
-                    fields: self.fields(limits, &levels, Duration::ZERO, whose).map(Box::new),
-                };
-                Ok(Outcome { charge: Some(charge), ..Outcome::default() })
-            }
-            LimitDecision::Refused { levels, wait } => {
-                let fields = self.fields(limits, &levels, wait, whose);
-                Err(whose.name(refusal(limits, &levels, wait, self.0.style, fields.as_ref(), self.0.counter.clock())))
-            }
-            LimitDecision::TooCostly { most } => Err(whose.name(
-                Rejection::new(RejectionKind::TooCostly)
-                    .detail("limit", u64::from(most))
-                    .detail("cost", u64::from(cost)),
-            )),
-        }
+    fn now(&self, pass: Option<&Pass<'_>>) -> SystemTime {
+        let clock = self.0.counter.clock();
+        pass.map_or_else(|| clock.now(), |pass| pass.now(clock))
     }
 
     fn fields(
@@ -156,6 +200,15 @@ impl LimitGuard {
         let policy = || whose.plan.map_or_else(|| headers::policy(limits), |plan| plan.policy.clone());
         self.0.style.ietf.then(|| [policy(), headers::state(limits, levels, wait)])
     }
+}
+
+/// What is counted.
+#[derive(Clone, Copy)]
+struct Counting<'a> {
+    bucket: BucketKey,
+    cost: u32,
+    limits: &'a Limits,
+    whose: Named<'a>,
 }
 
 /// Whose limit it is, for the log.
@@ -184,13 +237,13 @@ pub(super) fn refusal(
     wait: Duration,
     style: Style,
     fields: Option<&[HeaderValue; 2]>,
-    clock: &Clock,
+    now: impl FnOnce() -> SystemTime,
 ) -> Rejection {
     let (level, size) = (levels.tightest(), size(limits, levels));
     let wait = wait.max(Duration::from_nanos(1));
     let standing = Standing { size, remaining: level.remaining, reset: level.reset, wait };
     let name = limits.windows().nth(levels.tightest_index()).map_or("", |window| window.name);
-    Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, || clock.now()))
+    Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, now))
 }
 
 /// How much fits into the window that speaks.
@@ -209,31 +262,28 @@ impl Guard for LimitGuard {
     }
 
     #[inline]
-    fn check(&self, request: &Parts) -> MaybeReady<Verdict> {
+    fn check(&self, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict {
         if let Some(fault) = &self.0.fault {
-            return MaybeReady::ready(Err(Rejection::internal(fault.clone())));
+            return Verdict::Refuse(Rejection::internal(fault.clone()));
         }
-        let (limits, ip, scope) = match &self.0.whose {
-            Whose::Address { limits, ip, scope } => (limits, ip, scope),
-            Whose::Plan { .. } | Whose::Own { .. } | Whose::Nobody => {
-                return match request.extensions.get() {
-                    Some(Identity::Principal(who)) => self.count_caller(who, request),
-                    // Visitors have no plan; what they may do is limited by address.
-                    Some(Identity::Anonymous(_)) => MaybeReady::ready(Ok(Outcome::default())),
-                    None => MaybeReady::ready(Identity::principal_in(&request.extensions).map(|_| Outcome::default())),
-                };
-            }
+        let Whose::Address { limits, ip, scope } = &self.0.whose else {
+            return match caller(request.context()) {
+                Ok(who) => self.count_caller(who, request, outcome),
+                // Visitors have no plan; what they may do is limited by address.
+                Err(_) if request.context().is_some_and(|context| context.anonymous().is_some()) => Verdict::Admit,
+                Err(unmounted) => Verdict::Refuse(unmounted),
+            };
         };
-        if self.0.passes_preflights && is_preflight(&request.method, &request.headers) {
-            return MaybeReady::ready(Ok(Outcome::default()));
+        if self.0.passes_preflights && is_preflight(request.method(), request.headers()) {
+            return Verdict::Admit;
         }
-        match ip.bucket(request) {
+        match ip.bucket(request.headers(), request.extensions()) {
             Ok(Some((address, bucket))) => {
                 let whose = Named { client: Some(address), ..Named::default() };
-                self.count(request, bucket.scoped(*scope), limits, whose)
+                self.count(request, bucket.scoped(*scope), limits, whose, outcome)
             }
-            Ok(None) => MaybeReady::ready(Ok(Outcome::default())),
-            Err(rejection) => MaybeReady::ready(Err(rejection)),
+            Ok(None) => Verdict::Admit,
+            Err(rejection) => Verdict::Refuse(rejection),
         }
     }
 
@@ -243,12 +293,13 @@ impl Guard for LimitGuard {
             && answered
                 .refusal
                 .is_some_and(|kind| !matches!(kind, RejectionKind::Custom | RejectionKind::InvalidCredentials));
-        if (denied || answered.limited) && charge.taken.cost > 0 && !matches!(self.0.whose, Whose::Address { .. }) {
-            self.0.counter.refund(charge.bucket, &charge.taken);
-            let refilled = charge.interval.saturating_mul(u64::from(charge.taken.cost));
+        if (denied || answered.limited) && charge.reservation.cost > 0 && !matches!(self.0.whose, Whose::Address { .. })
+        {
+            self.0.counter.refund(charge.bucket, &charge.reservation);
+            let refilled = charge.interval.saturating_mul(u64::from(charge.reservation.cost));
             let given_back = Charge {
-                taken: Reservation::nothing(),
-                remaining: charge.remaining.saturating_add(charge.taken.cost).min(charge.size),
+                reservation: Reservation::nothing(),
+                remaining: charge.remaining.saturating_add(charge.reservation.cost).min(charge.size),
                 reset: charge.reset.saturating_sub(refilled),
                 fields: None,
                 ..*charge
@@ -269,26 +320,28 @@ impl Guard for LimitGuard {
 
 impl LimitGuard {
     #[inline]
-    fn count_caller(&self, who: &Principal, request: &Parts) -> MaybeReady<Verdict> {
+    fn count_caller(&self, who: &Principal, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict {
         match &self.0.whose {
             Whose::Plan { plans, partition, class } => {
                 let bucket = partition.bucket(who);
                 if let Some(own) = who.limits() {
-                    return self.count(request, bucket.scoped(own_scope()), own, Named::default());
+                    return self.count(request, bucket.scoped(own_scope()), own, Named::default(), outcome);
                 }
                 let table = plans.table();
                 let class = class.as_ref().and_then(|class| class(request));
                 match plans.find(&table, who, class) {
                     Some(row) => {
                         let whose = Named { plan: Some(&row.told), ..Named::default() };
-                        self.count(request, bucket.scoped(row.scope), &row.limits, whose)
+                        self.count(request, bucket.scoped(row.scope), &row.limits, whose, outcome)
                     }
                     // Every plan has limits for all routes.
-                    None => MaybeReady::ready(Err(Rejection::internal("a plan has no limits for this route"))),
+                    None => Verdict::Refuse(Rejection::internal("a plan has no limits for this route")),
                 }
             }
-            Whose::Own { limits, bucket } => self.count(request, bucket(who, request), limits, Named::default()),
-            Whose::Address { .. } | Whose::Nobody => MaybeReady::ready(Ok(Outcome::default())),
+            Whose::Own { limits, bucket } => {
+                self.count(request, bucket(who, request), limits, Named::default(), outcome)
+            }
+            Whose::Address { .. } | Whose::Nobody => Verdict::Admit,
         }
     }
 }

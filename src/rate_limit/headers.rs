@@ -1,10 +1,12 @@
 //! What a response says of a limit, without formatting machinery.
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::limit::{Limits, WindowStates};
@@ -93,10 +95,10 @@ impl Standing {
             let remaining = self.remaining.min(self.size);
             let least = Duration::from_secs(u64::from(remaining == 0));
             let reset = self.reset.max(least);
-            let reset = if style.unix { unix(now(), reset) } else { up(reset) };
+            let reset = if style.unix { second(unix(now(), reset)) } else { number(up(reset)) };
             write(LIMIT, number(u64::from(self.size)));
             write(REMAINING, number(u64::from(remaining)));
-            write(RESET, number(reset));
+            write(RESET, reset);
         }
         if style.retry_after {
             write(RETRY_AFTER, number(up(self.wait)));
@@ -144,19 +146,48 @@ static DIGITS: [u8; 40_000] = {
     digits
 };
 
-/// A number as a header says it; a small one is copied from nowhere.
+/// A number as a header shows it; a small one needs no memory of its own.
 #[inline]
-fn number(number: u64) -> HeaderValue {
+pub(super) fn number(number: u64) -> HeaderValue {
     let places = match number {
         0..10 => 1,
         10..100 => 2,
         100..1_000 => 3,
         1_000..10_000 => 4,
-        _ => return HeaderValue::from(number),
+        _ => return large(number),
     };
     // It is below ten thousand.
     let end = usize::try_from(number).unwrap_or(0) * 4 + 4;
     std::str::from_utf8(&DIGITS[end - places..end]).map_or_else(|_| HeaderValue::from(number), HeaderValue::from_static)
+}
+
+fn large(number: u64) -> HeaderValue {
+    let (mut text, mut start, mut rest) = ([0; 20], 20, number);
+    while rest > 0 {
+        start -= 1;
+        let digit = b'0' + (rest % 10) as u8;
+        text[start] = digit;
+        rest /= 10;
+    }
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text[start..])).unwrap_or_else(|_| number.into())
+}
+
+thread_local! {
+    /// The time of day that a thread has shown last. Many responses in a row show the same second.
+    static LAST: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
+}
+
+/// A time of day in Unix seconds.
+fn second(unix: u64) -> HeaderValue {
+    let last = LAST.try_with(Cell::take).ok().flatten();
+    let value = match last {
+        Some((second, value)) if second == unix => value,
+        _ => number(unix),
+    };
+    let shown = value.clone();
+    // A thread that ends remembers nothing.
+    let _ = LAST.try_with(|last| last.set(Some((unix, value))));
+    shown
 }
 
 /// `"minute";q=100;w=60, "day";q=10000;w=86400`: how much fits, and how long an empty bucket takes to be full

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use http::request::Parts;
 use tower_layer::Layer;
 
 use super::{
@@ -18,8 +17,7 @@ use super::{
     plans::Plans,
 };
 use crate::{
-    ClientIp, Clock, ConfigError, Principal, Quota,
-    base::time_limit::TimeLimit,
+    ClientIp, Clock, ConfigError, Principal, Quota, RequestHead,
     context::attempts::InFlight,
     gate::{Gate, Guard, Guards},
     limit::{BucketKey, Limiter, Limits, MemoryLimiter},
@@ -42,10 +40,10 @@ use crate::{
 /// ```
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is mounted"]
-pub struct RateLimitLayer(Kind);
+pub struct RateLimitLayer(pub(super) Kind);
 
 #[derive(Clone)]
-enum Kind {
+pub(super) enum Kind {
     Limit(guard::Facts),
     Failures(failures::Facts),
 }
@@ -85,7 +83,7 @@ impl RateLimitLayer {
     /// ```
     pub fn by_bucket(
         quotas: impl IntoIterator<Item = Quota>,
-        bucket: impl Fn(&Principal, &Parts) -> BucketKey + Send + Sync + 'static,
+        bucket: impl Fn(&Principal, &RequestHead<'_>) -> BucketKey + Send + Sync + 'static,
     ) -> Self {
         match Limits::new(quotas) {
             Ok(limits) => Self::limit(Whose::Own { limits, bucket: Arc::new(bucket) }, None, MemoryLimiter::new()),
@@ -157,7 +155,7 @@ impl RateLimitLayer {
 
     /// The class of a route, by which plans may have other limits ([`Plan::class`](super::Plan::class)); a class that a
     /// plan does not know is limited as all routes are.
-    pub fn class(mut self, of: impl Fn(&Parts) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+    pub fn class(mut self, of: impl Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { class, .. }, .. }) => *class = Some(Arc::new(of)),
             _ => self.misplaced("class", "by_plan"),
@@ -167,7 +165,7 @@ impl RateLimitLayer {
 
     /// What a request costs, one by default. Nought is counted nowhere; what costs more than ever fits at once is answered
     /// 400, for waiting would not help.
-    pub fn cost(mut self, of: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
+    pub fn cost(mut self, of: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
             Kind::Failures(_) => self.misplaced("cost", "by_plan, by_address and by_bucket"),
@@ -309,50 +307,17 @@ impl RateLimitLayer {
         };
     }
 
-    fn counter(&mut self) -> &mut Counter {
+    pub(super) fn counter(&mut self) -> &mut Counter {
         match &mut self.0 {
             Kind::Limit(facts) => &mut facts.counter,
             Kind::Failures(facts) => &mut facts.counter,
         }
     }
 
-    const fn shared_counter(&self) -> &Counter {
+    pub(super) const fn shared_counter(&self) -> &Counter {
         match &self.0 {
             Kind::Limit(facts) => &facts.counter,
             Kind::Failures(facts) => &facts.counter,
-        }
-    }
-
-    /// Whether it stands in front of the authentication in a stack, since it has to know nobody.
-    pub(crate) const fn is_before_identity(&self) -> bool {
-        matches!(&self.0, Kind::Failures(_) | Kind::Limit(guard::Facts { whose: Whose::Address { .. }, .. }))
-    }
-
-    pub(crate) const fn counts_failures(&self) -> bool {
-        matches!(&self.0, Kind::Failures(_))
-    }
-
-    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
-        let (Kind::Limit(guard::Facts { fault, .. }) | Kind::Failures(failures::Facts { fault, .. })) = &self.0;
-        self.shared_counter().check_config()?;
-        fault.clone().map_or(Ok(()), Err)
-    }
-
-    /// Says that a limiter that may have to be waited for has no time limit.
-    pub(crate) fn warn_without_timer(&self) {
-        self.shared_counter().warn_without_timer();
-    }
-
-    /// The guard in a stack, whose own methods ask a budget of failures, and whose authentication may pass preflights.
-    pub(crate) fn guard_in_stack(&self, limit: &TimeLimit, passes_preflights: bool) -> Arc<dyn Guard> {
-        let _ = self.shared_counter().clock.set(limit.clock().clone());
-        let mut layer = self.clone();
-        layer.counter().decision_timeout.get_or_insert(limit.after());
-        match &layer.0 {
-            Kind::Limit(facts) => Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts.clone() }))),
-            Kind::Failures(facts) => {
-                Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ..facts.clone() })))
-            }
         }
     }
 

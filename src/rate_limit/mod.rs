@@ -86,6 +86,7 @@ mod counter;
 mod failures;
 mod guard;
 mod headers;
+mod in_stack;
 mod layer;
 mod plans;
 

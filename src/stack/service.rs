@@ -47,9 +47,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let edge = Edge::enter(&self.settings, &mut request);
-        ResponseFuture { admission: self.gate.admit(request), edge }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let edge = Edge::enter(&self.settings, &request);
+        ResponseFuture { admission: self.gate.admit(request, Some(edge.request_id())), edge }
     }
 }
 

@@ -2,7 +2,10 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Anonymous, AuthFuture, AuthOutcome, Authenticator, Principal, RequestHead, context::identity::Identity};
+use crate::{
+    Anonymous, AuthFuture, AuthOutcome, Authenticator, Principal, RequestHead,
+    context::{identity::Identity, request::RequestContext},
+};
 
 /// A method of authentication that checks no credential.
 ///
@@ -54,7 +57,7 @@ impl FakeAuth {
     ///
     /// // `x-test-user: alice` is alice.
     /// let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
-    ///     let name = request.headers.get("x-test-user")?.to_str().ok()?;
+    ///     let name = request.headers().get("x-test-user")?.to_str().ok()?;
     ///     Some(Principal::builder(name).scopes(["read"]).build())
     /// }));
     /// ```
@@ -90,7 +93,7 @@ impl Authenticator for FakeAuth {
 /// assert_eq!(parts.principal().unwrap().subject(), "alice");
 /// ```
 pub fn set_principal(extensions: &mut Extensions, principal: Principal) {
-    extensions.insert(Identity::Principal(principal));
+    RequestContext::of_mut(extensions).set_identity(Identity::Principal(principal));
 }
 
 /// Marks a request as one without a credential, as a layer that is optional does.
@@ -103,5 +106,5 @@ pub fn set_principal(extensions: &mut Extensions, principal: Principal) {
 /// assert!(request.anonymous().is_some());
 /// ```
 pub fn set_anonymous(extensions: &mut Extensions) {
-    extensions.insert(Identity::Anonymous(Anonymous::new(None)));
+    RequestContext::of_mut(extensions).set_identity(Identity::Anonymous(Anonymous::new(None)));
 }

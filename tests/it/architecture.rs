@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["base", "key", "limit", "principal"]),
     ("gate", &["base", "context", "limit", "principal", "rejection"]),
     ("authenticate", &["base", "context", "gate", "principal", "rejection"]),
-    ("api_key", &["authenticate", "base", "gate", "key", "rejection", "store"]),
+    ("api_key", &["authenticate", "base", "context", "gate", "key", "rejection", "store"]),
     ("token", &["base", "json", "key", "principal"]),
     ("jwks", &["base", "token"]),
     ("bearer", &["authenticate", "base", "context", "gate", "rejection", "token"]),

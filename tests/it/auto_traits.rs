@@ -19,9 +19,9 @@ use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
     BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
     ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState,
-    KeyStatus, KeyStore, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans, Principal,
-    PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId,
-    RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task,
+    KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission,
+    Plans, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead,
+    RequestId, RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task,
     TokenVerifier, TraceId,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
@@ -192,6 +192,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     borrowed::<ErrorView<'_>>();
     shared::<TraceId>();
     shared::<RequestId>();
+    shared::<LateRefusal>();
     shared::<Catalogue>();
     shared::<CatalogueEntry>();
     everywhere::<EnvelopeBody<Body>>();

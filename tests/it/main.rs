@@ -7,6 +7,7 @@ mod support;
 mod allocations;
 mod architecture;
 mod auto_traits;
+mod context;
 mod decisions;
 mod documented_apis;
 mod examples;

@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use http::{HeaderName, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, Request, Response, StatusCode, header};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ConfigError, ErrorEnvelopeLayer,
@@ -70,7 +70,7 @@ impl<A: Authenticator> Authenticator for Slow<A> {
 }
 
 impl<P: Permission> Permission for Slow<P> {
-    fn check(&self, who: &Principal, request: &Parts) -> PermissionFuture {
+    fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         later(self.0.check(who, request))
     }
 }
@@ -97,7 +97,7 @@ fn nobody() -> Nobody {
 struct Noted(&'static str, bool, Arc<Mutex<Vec<&'static str>>>);
 
 impl Permission for Noted {
-    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
+    fn check(&self, _: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         self.2.lock().unwrap().push(self.0);
         PermissionFuture::ready(Verdict::from(self.1))
     }

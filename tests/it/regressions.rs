@@ -122,7 +122,7 @@ struct Session([HeaderName; 1]);
 
 impl Authenticator for Session {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let cookies = request.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let cookies = request.headers().get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut sessions =
             cookies.flat_map(|line| line.split("; ")).filter_map(|cookie| cookie.strip_prefix("session="));
         AuthFuture::ready(match sessions.next() {

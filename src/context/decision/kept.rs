@@ -1,14 +1,12 @@
 use std::net::IpAddr;
 
-use http::{Extensions, Method, Request, Uri, request::Parts};
-
 use crate::{
-    PeerAddr, Principal, RequestId,
-    context::{asked::Asked, attempts::Attempts, identity::Identity},
+    ClientIp, Principal, RequestId,
+    context::{asked::Asked, head::RequestHead},
 };
 
-/// What is kept of a request for the case that it is refused further in, where only the response comes back. Nothing of
-/// it is copied: all parts are shared or small.
+/// What is recorded of a request in case it is refused further in, where only the response comes back. No text is copied:
+/// all parts are shared or small.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(super) asked: Asked,
@@ -19,43 +17,19 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn of(request: &Parts) -> Self {
-        Self::new(&request.method, &request.uri, &request.extensions)
-    }
-
-    pub(crate) fn of_request<B>(request: &Request<B>) -> Self {
-        Self::new(request.method(), request.uri(), request.extensions())
+    /// What a gate or an envelope knows of the request. A stack says how it finds the address of the client.
+    pub(crate) fn of(request: &RequestHead<'_>, client_ip: Option<&ClientIp>) -> Self {
+        Self {
+            asked: Asked::new(request.method(), request.uri(), request.extensions()),
+            principal: request.principal().cloned(),
+            request_id: request.request_id().cloned(),
+            peer: request.peer_ip(),
+            client: request.client_ip().or_else(|| client_ip?.resolve(*request).ok()),
+        }
     }
 
     /// Under the id that the client is shown.
     pub(crate) fn under(self, request_id: RequestId) -> Self {
         Self { request_id: Some(request_id), ..self }
     }
-
-    fn new(method: &Method, uri: &Uri, extensions: &Extensions) -> Self {
-        Self {
-            asked: Asked::new(method, uri, extensions),
-            principal: principal(extensions).cloned(),
-            request_id: RequestId::of(extensions),
-            peer: peer(extensions),
-            client: client(extensions),
-        }
-    }
-}
-
-/// Who is calling, if a gate has found out.
-pub(super) fn principal(extensions: &Extensions) -> Option<&Principal> {
-    match extensions.get() {
-        Some(Identity::Principal(principal)) => Some(principal),
-        _ => None,
-    }
-}
-
-pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    PeerAddr::of(extensions).map(|peer| peer.0)
-}
-
-/// The address whose failed attempts are counted.
-pub(super) fn client(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get().map(Attempts::client)
 }

@@ -1,9 +1,9 @@
 use std::{borrow::Cow, error::Error, fmt, net::IpAddr};
 
-use http::{Method, request::Parts};
+use http::Method;
 
-use super::kept::{self, Kept};
-use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::asked};
+use super::kept::Kept;
+use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::head::RequestHead};
 
 /// One admit or refusal, as an observer sees it, and as the log shows it; never a secret.
 ///
@@ -80,7 +80,7 @@ pub struct Decision<'a> {
 /// Where the facts of a request are looked up, and only when somebody asks for them.
 #[derive(Clone, Copy)]
 enum Seen<'a> {
-    Request(&'a Parts),
+    Request(RequestHead<'a>),
     /// The request is gone; this was kept, if anything was.
     Kept(Option<&'a Kept>),
 }
@@ -91,7 +91,7 @@ const REQUIRED: usize = 512;
 impl<'a> Decision<'a> {
     /// What the guards of one gate decided about a request.
     #[inline]
-    pub(crate) const fn new(request: &'a Parts, layer: &'static str, refusal: Option<&'a Rejection>) -> Self {
+    pub(crate) const fn new(request: RequestHead<'a>, layer: &'static str, refusal: Option<&'a Rejection>) -> Self {
         Self { refusal, layer, seen: Seen::Request(request), enforced: true }
     }
 
@@ -123,7 +123,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn peer_ip(&self) -> Option<IpAddr> {
         match self.seen {
-            Seen::Request(request) => kept::peer(&request.extensions),
+            Seen::Request(request) => request.peer_ip(),
             Seen::Kept(kept) => kept?.peer,
         }
     }
@@ -158,7 +158,7 @@ impl<'a> Decision<'a> {
     pub fn principal(&self) -> Option<&'a Principal> {
         self.refusal.and_then(Rejection::principal).or_else(|| match self.seen {
             Seen::Kept(kept) => kept?.principal.as_ref(),
-            Seen::Request(request) => kept::principal(&request.extensions),
+            Seen::Request(request) => request.principal(),
         })
     }
 
@@ -172,7 +172,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
         match self.seen {
-            Seen::Request(request) => request.extensions.get().copied(),
+            Seen::Request(request) => request.trace_id(),
             Seen::Kept(kept) => Some(kept?.request_id.as_ref()?.trace_id()),
         }
     }
@@ -183,7 +183,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         match self.seen {
-            Seen::Request(request) => RequestId::of(&request.extensions),
+            Seen::Request(request) => request.request_id().cloned(),
             Seen::Kept(kept) => kept?.request_id.clone(),
         }
     }
@@ -192,7 +192,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn method(&self) -> Option<&'a Method> {
         match self.seen {
-            Seen::Request(request) => Some(&request.method),
+            Seen::Request(request) => Some(request.method()),
             Seen::Kept(kept) => Some(&kept?.asked.method),
         }
     }
@@ -204,7 +204,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn path(&self) -> Option<Cow<'a, str>> {
         let path = match self.seen {
-            Seen::Request(request) => asked::path(&request.uri, &request.extensions),
+            Seen::Request(request) => request.asked_path(),
             Seen::Kept(kept) => kept?.asked.path(),
         };
         path.map(shown::path)
@@ -242,7 +242,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.refusal.and_then(Rejection::client).or_else(|| match self.seen {
-            Seen::Request(request) => kept::client(&request.extensions),
+            Seen::Request(request) => request.client_ip(),
             Seen::Kept(kept) => kept?.client,
         })
     }

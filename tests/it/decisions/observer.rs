@@ -37,7 +37,7 @@ async fn an_observer_is_told_of_every_admission_and_refusal() {
     let stack = AuthStack::builder()
         .auth(keys(record()))
         .rules(rules)
-        .require(from_fn(|_, request| request.uri.path() != "/closed"))
+        .require(from_fn(|_, request| request.path() != "/closed"))
         .on_decision(observed.observer())
         .build()
         .unwrap();

@@ -140,7 +140,7 @@ async fn hyper(mount: &Mount) -> Running {
 fn routes(mount: &Mount) -> Router {
     let slow = mount.slow.clone();
     let hidden = RequireLayer::new(role("admin")).mask_as_not_found();
-    let seen = |headers: HeaderMap, extensions: Extensions| async move { seen(&headers, &extensions) };
+    let seen = |request: Request<axum::body::Body>| async move { seen(request.headers(), request.extensions()) };
     Router::new()
         .route("/health", routing::get(seen))
         .route("/v1/me", routing::get(me).options(seen))

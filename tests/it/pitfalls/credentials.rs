@@ -97,7 +97,7 @@ struct Sessions;
 
 impl Authenticator for Sessions {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let session = request.headers.get("x-session").is_some();
+        let session = request.headers().get("x-session").is_some();
         MaybeReady::ready(if session {
             AuthOutcome::Authenticated(tower_auth::Principal::builder("session").build())
         } else {

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, Disclosure, ErrorEnvelopeLayer, KeyDigests, KeyRecord, KeyScheme, KeyState,
-    KeyStore, Rejection, RequireLayer, StoreFuture,
+    KeyStore, Rejection, RequestHead, RequireLayer, StoreFuture,
     permission::{OrgSource, Verdict, authenticated, from_fn, member_of},
 };
 use tower_http::cors::CorsLayer;
@@ -253,7 +253,7 @@ async fn p64_plain_text_errors_of_other_layers_are_put_into_the_envelope() {
 
 #[tokio::test]
 async fn p65_an_internal_error_is_no_success_and_not_empty() {
-    let broken = |_: &_, _: &_| Verdict::Misconfigured("the policy has no table".into());
+    let broken = |_: &_, _: &RequestHead<'_>| Verdict::Misconfigured("the policy has no table".into());
     let stack = AuthStack::builder().auth(keys()).require(from_fn(broken)).build().unwrap();
     let response = ask(&stack, get("/", &[("x-api-key", KEY)])).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -191,7 +191,7 @@ async fn a_repeated_credential_header_is_refused_for_a_method_of_ones_own() {
 
     impl Authenticator for Session {
         fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-            AuthFuture::ready(match request.headers.get(&self.0[0]) {
+            AuthFuture::ready(match request.headers().get(&self.0[0]) {
                 Some(_) => AuthOutcome::Authenticated(Principal::builder("alice").build()),
                 None => AuthOutcome::NoCredential,
             })

@@ -92,7 +92,7 @@ struct Second;
 impl tower_auth::Authenticator for Second {
     fn authenticate(&self, request: &tower_auth::RequestHead<'_>) -> tower_auth::AuthFuture {
         use tower_auth::AuthOutcome;
-        tower_auth::AuthFuture::ready(match request.headers.get("second") {
+        tower_auth::AuthFuture::ready(match request.headers().get("second") {
             None => AuthOutcome::NoCredential,
             Some(_) => AuthOutcome::Rejected(Rejection::new(RejectionKind::InvalidToken)),
         })

@@ -271,7 +271,7 @@ struct Session(&'static str);
 
 impl Authenticator for Session {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let said = request.headers.get("session").map(|value| value.to_str().unwrap().to_owned());
+        let said = request.headers().get("session").map(|value| value.to_str().unwrap().to_owned());
         let who = self.0;
         AuthFuture::boxed(async move {
             tokio::task::yield_now().await;

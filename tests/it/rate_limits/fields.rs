@@ -127,9 +127,9 @@ fn r125_the_state_never_promises_more_than_the_rate() {
                 Quota::new(*events, Duration::from_secs(*seconds)).burst(*burst).named(name)
             });
             let hand = hand();
-            let limit = by_plan(named)
-                .ietf_headers()
-                .cost(|request| request.headers.get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()));
+            let limit = by_plan(named).ietf_headers().cost(|request| {
+                request.headers().get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap())
+            });
             let service = over(&stack(&hand, [limit]));
             for (cost, pause) in steps {
                 let cost = cost.to_string();

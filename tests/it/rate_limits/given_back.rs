@@ -19,7 +19,7 @@ fn probe() -> Request<Body> {
 }
 
 fn probed(limit: RateLimitLayer) -> RateLimitLayer {
-    limit.cost(|request| request.headers.get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()))
+    limit.cost(|request| request.headers().get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()))
 }
 
 /// What is left of ten after five requests that a handler answers so.

@@ -164,7 +164,7 @@ fn call() -> Request<Body> {
 async fn r129_a_permission_that_a_grpc_handler_denies_is_given_back() {
     use tower_auth::RejectionKind::{InsufficientPermissions, Internal, OrganizationDenied};
     for (kind, left) in [(InsufficientPermissions, 5), (OrganizationDenied, 5), (Internal, 2)] {
-        let limit = by_plan(Quota::per_minute(5)).cost(|request| u32::from(request.headers.get("probe").is_none()));
+        let limit = by_plan(Quota::per_minute(5)).cost(|request| u32::from(request.headers().get("probe").is_none()));
         let service = stack(&hand(), [limit]).layer(strict(refusing(kind)));
         for _ in 0..3 {
             ask(&service, call()).await;

@@ -78,7 +78,7 @@ fn r132_what_is_left_is_never_more_than_the_limit_and_nothing_left_has_a_reset()
                 Quota::new(*events, Duration::from_millis(*millis)).burst(*burst).named(name)
             });
             let (hand, smallest) = (hand(), u64::from(quotas.iter().map(|quota| quota.2).min().unwrap()));
-            let limit = by_plan(named).cost(|request| request.headers["cost"].to_str().unwrap().parse().unwrap());
+            let limit = by_plan(named).cost(|request| request.headers()["cost"].to_str().unwrap().parse().unwrap());
             let service = over(&stack(&hand, [limit]));
             for (cost, pause) in steps {
                 let text = cost.to_string();

@@ -159,7 +159,7 @@ struct Claimed;
 
 impl Authenticator for Claimed {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let said = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let said = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let Some(who) = said("who") else { return AuthFuture::ready(AuthOutcome::NoCredential) };
         if who == "bad" {
             return AuthFuture::ready(AuthOutcome::Rejected(Rejection::new(RejectionKind::InvalidKey)));

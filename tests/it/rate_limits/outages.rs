@@ -198,8 +198,8 @@ async fn r137_a_limiter_that_has_to_be_waited_for_says_the_same() {
     for limiter in Remote::both() {
         let plans = Plans::new().plan("a", [Quota::per_minute(3), Quota::per_day(9)]).fallback("a").build().unwrap();
         let layer = RateLimitLayer::by_plan(&plans).limiter(limiter.clone()).ietf_headers().x_retry_after();
-        let layer =
-            layer.cost(|request| request.headers.get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()));
+        let layer = layer
+            .cost(|request| request.headers().get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()));
         let service = over(&stack(&hand(), [layer]));
         let cost = |cost: &str| get("/", &[("who", "alice"), ("cost", cost)]);
         assert_eq!(ask(&service, cost("2")).await.header("ratelimit"), Some(r#""minute";r=1;t=20, "day";r=7;t=67200"#));

@@ -210,7 +210,7 @@ async fn r138_limits_differ_by_method_and_by_class_of_the_route() {
         .fallback("standard")
         .build()
         .unwrap();
-    let layer = RateLimitLayer::by_plan(&plans).class(|request| match request.uri.path() {
+    let layer = RateLimitLayer::by_plan(&plans).class(|request| match request.uri().path() {
         "/uploads" => Some("uploads"),
         "/other" => Some("other"),
         _ => None,
@@ -259,7 +259,7 @@ async fn r138_the_most_particular_limits_count_whatever_their_order() {
         let plans =
             rows.into_iter().fold(Plans::new(), |plans, (plan, events)| plans.plan(plan, Quota::per_minute(events)));
         let layer = RateLimitLayer::by_plan(&plans.fallback("a").build().unwrap());
-        let layer = layer.class(|request| (request.uri.path() == "/c").then_some("c"));
+        let layer = layer.class(|request| (request.uri().path() == "/c").then_some("c"));
         let service = over(&stack(&hand(), [layer]));
         for (path, headers, limit) in [
             ("/", &[("who", "x")][..], 10),

@@ -180,7 +180,7 @@ async fn problem_document(envelope: ErrorEnvelopeLayer) -> serde_json::Value {
 }
 
 fn costly(limit: RateLimitLayer) -> RateLimitLayer {
-    limit.cost(|request| request.headers.get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()))
+    limit.cost(|request| request.headers().get("cost").map_or(1, |cost| cost.to_str().unwrap().parse().unwrap()))
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn r134_p43_names_do_not_run_into_each_other() {
 #[tokio::test]
 async fn r134_a_rule_of_ones_own_sees_who_was_proved_and_the_request() {
     let by = RateLimitLayer::by_bucket(Quota::per_minute(10), |who, request| {
-        BucketKey::new([who.account().unwrap_or_default(), request.uri.path()])
+        BucketKey::new([who.account().unwrap_or_default(), request.uri().path()])
     });
     let service = over(&stack(&hand(), [by]));
     let request = |path: &str, who: &str| get(path, &[("who", who), ("account", "acme")]);

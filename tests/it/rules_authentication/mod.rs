@@ -33,7 +33,7 @@ impl Named {
 
 impl Authenticator for Named {
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        AuthFuture::ready(match request.headers.get(&self.headers[0]) {
+        AuthFuture::ready(match request.headers().get(&self.headers[0]) {
             Some(name) => AuthOutcome::Authenticated(Principal::builder(name.to_str().unwrap()).build()),
             None => AuthOutcome::NoCredential,
         })

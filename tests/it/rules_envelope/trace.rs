@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use tower::Layer as _;
-use tower_auth::{ErrorEnvelopeLayer, Rejection, TraceId, testing::ManualClock};
+use tower_auth::{ErrorEnvelopeLayer, Rejection, RequestExt as _, testing::ManualClock};
 
 use super::answer;
 use crate::support::{Body, get, json, strict, text};
@@ -28,7 +28,7 @@ async fn id(layer: &ErrorEnvelopeLayer, headers: &[(&str, &[u8])]) -> String {
         request.headers_mut().append(name, HeaderValue::from_bytes(value).unwrap());
     }
     let handler = strict(|request: Request<Body>| {
-        let seen = *request.extensions().get::<TraceId>().unwrap();
+        let seen = request.trace_id().unwrap();
         Rejection::not_found().detail("seen", seen.to_string()).into_response()
     });
     let response = answer(layer.layer(handler), request).await;

@@ -117,7 +117,7 @@ async fn r159_document_002_is_spoken_word_for_word() {
     let (scheme, store) = store(KeyRecord::new("k1", "acme"));
     let stack = AuthStack::builder()
         .auth(ApiKeyLayer::new(scheme, store))
-        .require(from_fn(|_, request| request.uri.path() != "/restricted"))
+        .require(from_fn(|_, request| request.uri().path() != "/restricted"))
         .envelope(ErrorEnvelopeLayer::detailed().catalogue(second_catalogue()))
         .clock(&ManualClock::at("2025-12-22T15:30:00Z"))
         .build()

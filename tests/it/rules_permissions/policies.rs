@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use http::{HeaderName, HeaderValue, request::Parts};
+use tower_auth::RequestHead;
 use tower_auth::{
     Principal,
     permission::{
@@ -25,7 +26,7 @@ fn head(path: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 async fn decide(policy: impl Permission) -> Verdict {
-    policy.check(&alice(), &head("/", &[])).await
+    policy.check(&alice(), &RequestHead::from(&head("/", &[]))).await
 }
 
 fn letter(verdict: &Verdict) -> char {
@@ -63,7 +64,7 @@ impl Always {
 }
 
 impl Permission for Always {
-    fn check(&self, _: &Principal, _: &Parts) -> PermissionFuture {
+    fn check(&self, _: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         if !self.boxed {
             return PermissionFuture::ready(self.verdict());
         }
@@ -151,7 +152,7 @@ async fn r090_each_policy_grants_what_it_names() {
         ("a scope is no role", decide(role("read")).await, false),
         ("authenticated", decide(authenticated()).await, true),
         ("closure", decide(from_fn(|who, _| who.subject() == "alice")).await, true),
-        ("closure denies", decide(from_fn(|_, request| request.uri.path() != "/")).await, false),
+        ("closure denies", decide(from_fn(|_, request| request.uri().path() != "/")).await, false),
         ("closure with a verdict", decide(from_fn(|_, _| Verdict::Granted)).await, true),
     ] {
         assert_eq!(letter(&verdict), if granted { 'G' } else { 'D' }, "{case}");
@@ -159,7 +160,7 @@ async fn r090_each_policy_grants_what_it_names() {
 }
 
 async fn member(source: OrgSource, path: &str, headers: &[(&str, &str)]) -> char {
-    letter(&member_of(source).check(&alice(), &head(path, headers)).await)
+    letter(&member_of(source).check(&alice(), &RequestHead::from(&head(path, headers))).await)
 }
 
 #[tokio::test]
@@ -181,7 +182,7 @@ async fn r091_organisations_by_header() {
     }
     let mut request = head("/", &[]);
     request.headers.insert("x-org", HeaderValue::from_bytes(b"acme\xff").unwrap());
-    assert_eq!(letter(&member_of(source()).check(&alice(), &request).await), 'D');
+    assert_eq!(letter(&member_of(source()).check(&alice(), &RequestHead::from(&request)).await), 'D');
 }
 
 #[tokio::test]
@@ -222,7 +223,7 @@ fn declared() -> ScopeHierarchy {
 
 async fn opens(policy: &impl Permission, scope: &str) -> bool {
     let who = Principal::builder("x").scopes([scope]).build();
-    letter(&policy.check(&who, &head("/", &[])).await) == 'G'
+    letter(&policy.check(&who, &RequestHead::from(&head("/", &[]))).await) == 'G'
 }
 
 #[tokio::test]
@@ -281,7 +282,7 @@ async fn r090_an_undeclared_scope_is_found_when_the_service_starts() {
 #[tokio::test]
 async fn r090_a_denial_of_a_hierarchy_names_the_weakest_scope() {
     let who = Principal::builder("x").build();
-    let check = declared().scope("write").unwrap().check(&who, &head("/", &[])).await;
+    let check = declared().scope("write").unwrap().check(&who, &RequestHead::from(&head("/", &[]))).await;
     let Verdict::Denied(denial) = check else { panic!("denied") };
     assert_eq!(denial, Denial::new().permissions(["write"]));
 }

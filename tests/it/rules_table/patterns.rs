@@ -197,7 +197,7 @@ async fn r012_get_means_head_and_no_other_method_means_another() {
 fn r018_the_table_can_be_read_and_compared() {
     struct Quota;
     impl Permission for Quota {
-        fn check(&self, _: &Principal, _: &http::request::Parts) -> tower_auth::permission::PermissionFuture {
+        fn check(&self, _: &Principal, _: &tower_auth::RequestHead<'_>) -> tower_auth::permission::PermissionFuture {
             tower_auth::permission::PermissionFuture::ready(false.into())
         }
     }

@@ -95,7 +95,7 @@ async fn p85_an_extractor_is_tested_with_a_principal_of_the_test() {
 #[tokio::test]
 async fn p85_a_fake_method_knows_a_principal_for_each_request() {
     let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
-        let name = request.headers.get("x-test-user")?.to_str().ok()?;
+        let name = request.headers().get("x-test-user")?.to_str().ok()?;
         Some(Principal::builder(name).build())
     }));
     let app = auth.layer(service_fn(|request: Request<()>| async move {

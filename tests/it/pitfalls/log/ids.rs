@@ -29,7 +29,7 @@ async fn ask(layer: ErrorEnvelopeLayer, headers: &[(&str, &str)]) -> Shown {
     let stack = AuthStack::builder().auth(keys(false).optional()).envelope(layer).on_decision(seen.observer());
     let inner = Arc::clone(&handlers);
     let handler = strict(move |request: Request<Body>| {
-        let trace = request.extensions().get::<TraceId>().unwrap().to_string();
+        let trace = request.trace_id().unwrap().to_string();
         *inner.lock().unwrap() = Some((request.request_id().unwrap().to_string(), trace));
         Rejection::not_found().into_response()
     });

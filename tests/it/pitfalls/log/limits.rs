@@ -115,7 +115,7 @@ async fn p84_a_429_by_plan_names_plan_and_window() {
         .fallback("standard")
         .build()
         .unwrap();
-    let class = |request: &http::request::Parts| (request.uri.path() == "/uploads").then_some("uploads");
+    let class = |request: &tower_auth::RequestHead<'_>| (request.path() == "/uploads").then_some("uploads");
     for slow in [false, true] {
         let limit = remote(RateLimitLayer::by_plan(&plans).class(class), slow);
         let stack = AuthStack::builder().auth(keys(slow)).limit(limit).build().unwrap();

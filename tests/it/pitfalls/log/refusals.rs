@@ -18,7 +18,7 @@ use crate::support::{Body, get, ok, strict};
 struct OfficeHours;
 
 impl Permission for OfficeHours {
-    fn check(&self, _: &Principal, _: &http::request::Parts) -> PermissionFuture {
+    fn check(&self, _: &Principal, _: &tower_auth::RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::boxed(async {
             tokio::task::yield_now().await;
             Verdict::Denied(Denial::new())

@@ -45,7 +45,7 @@ async fn together(ip: &ClientIp, one: Request<Body>, other: Request<Body>) -> bo
 /// The address that counts, asked of a limit and of the public method.
 async fn counted(ip: &ClientIp, request: impl Fn() -> Request<Body>, address: &str) {
     let (parts, _) = request().into_parts();
-    assert_eq!(ip.of(&parts).unwrap(), address.parse::<IpAddr>().unwrap(), "{:?}", parts.headers);
+    assert_eq!(ip.resolve(&parts).unwrap(), address.parse::<IpAddr>().unwrap(), "{:?}", parts.headers);
     // Told apart without a proxy, since a proxy's own address is exempt nowhere.
     let plain = peer(address);
     assert!(together(ip, request(), plain).await, "{:?}", parts.headers);
@@ -282,7 +282,7 @@ fn p76_nothing_that_a_client_writes_is_read_behind_a_proxy() {
                 }
                 let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
                 let (parts, _) = from(PROXY, &name, &lines).into_parts();
-                prop_assert_eq!(ip.of(&parts).unwrap().to_string(), "203.0.113.1", "{:?}", lines);
+                prop_assert_eq!(ip.resolve(&parts).unwrap().to_string(), "203.0.113.1", "{:?}", lines);
             }
             Ok(())
         })
@@ -393,7 +393,7 @@ async fn p76_exempt_networks_are_not_counted() {
 #[tokio::test]
 async fn p76_the_address_can_be_asked_for() {
     let (unknown, _) = get("/", &[]).into_parts();
-    let error: Rejection = ClientIp::peer().of(&unknown).unwrap_err();
+    let error: Rejection = ClientIp::peer().resolve(&unknown).unwrap_err();
     assert_eq!(error.status(), 500);
     let cause = error.private_cause().unwrap().to_string();
     assert!(cause.contains("PeerAddr") && cause.contains("into_make_service_with_connect_info"), "{cause}");

@@ -90,7 +90,7 @@ impl TokenRevocation for Hangs {
 }
 
 impl Permission for Hangs {
-    fn check(&self, _: &Principal, _: &http::request::Parts) -> PermissionFuture {
+    fn check(&self, _: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
         self.wait(true.into())
     }
 

@@ -1,0 +1,282 @@
+//! The head of a request, lent to those who decide about it.
+
+use std::{fmt, net::IpAddr, sync::OnceLock, time::SystemTime};
+
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri, Version, request::Parts};
+
+use super::{
+    asked, attempts::Attempts, client_ip::ClientIp, pass::Pass, peer::PeerAddr, request::RequestContext,
+    request_id::RequestId,
+};
+use crate::{
+    Clock, Principal, Rejection, TraceId,
+    base::time_limit::{self, TimeLimit},
+};
+
+/// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers and
+/// extensions, and what the layers in front have found out.
+///
+/// It borrows from the request. In a unit test it is made of a request, or of its parts:
+///
+/// ```
+/// use tower_auth::RequestHead;
+///
+/// fn session_cookie<'a>(request: &RequestHead<'a>) -> Option<&'a str> {
+///     // HTTP/2 and HTTP/3 clients may send one `Cookie` line for each cookie (RFC 9113, section 8.2.3).
+///     let lines = request.headers().get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+///     let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+///     cookies.find_map(|(name, value)| (name == "session").then_some(value))
+/// }
+///
+/// let request = http::Request::get("/").header("cookie", "theme=dark; session=7f").body(()).unwrap();
+/// assert_eq!(session_cookie(&RequestHead::from(&request)), Some("7f"));
+/// ```
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+    context: Option<&'a RequestContext>,
+    pass: Option<&'a Pass<'a>>,
+    /// For an authenticator: how long it may take.
+    limit: Option<&'a TimeLimit>,
+    /// For an authenticator: set when it has asked the budget of failed attempts itself.
+    asked: Option<&'a OnceLock<()>>,
+    /// For an authenticator: the one header in which to look, if it took the header over from another method.
+    only: Option<&'a HeaderName>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The URI as this service sees it: inside axum's `nest`, without the prefix.
+    #[must_use]
+    pub const fn uri(&self) -> &'a Uri {
+        self.uri
+    }
+
+    /// The path of the [`uri`](Self::uri).
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.uri.path()
+    }
+
+    /// The version of HTTP.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The headers.
+    #[must_use]
+    pub const fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The extensions.
+    #[must_use]
+    pub const fn extensions(&self) -> &'a Extensions {
+        self.extensions
+    }
+
+    /// The time of day by the clock of the stack. The system's clock is read once for all guards of a gate.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        let clock = self.time_limit().clock();
+        self.pass.map_or_else(|| clock.now(), |pass| pass.now(clock))
+    }
+
+    /// The clock of the stack, for a future that outlives the head.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.time_limit().clock().clone()
+    }
+
+    /// The trace id, if an envelope stands in front.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        Some(self.context?.request_id.as_ref()?.trace_id())
+    }
+
+    /// The id that the client reads in `x-request-id`, if an envelope stands in front.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&'a RequestId> {
+        self.context?.request_id.as_ref()
+    }
+
+    /// The caller, if an authentication layer in front has found one.
+    #[must_use]
+    pub fn principal(&self) -> Option<&'a Principal> {
+        self.context?.principal()
+    }
+
+    /// The address of the other end of the connection, if the host or the service provides it; see [`PeerAddr`].
+    #[must_use]
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        PeerAddr::of(self.extensions).map(|peer| peer.0)
+    }
+
+    /// The address of the client, by the [`ClientIp`](crate::ClientIp) of the stack. `None` where the stack has none, or where
+    /// the address of the connection is unknown.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        match self.context.and_then(|context| context.attempts.as_ref()) {
+            Some(attempts) => Some(attempts.client()),
+            None => Some(self.pass?.client_ip?.find(self.headers, self.extensions).ok()?.address),
+        }
+    }
+
+    /// The path that the client asked for, also inside axum's `nest`.
+    pub(crate) fn asked_path(&self) -> Option<&'a str> {
+        asked::path(self.uri, self.extensions)
+    }
+
+    #[inline]
+    pub(crate) const fn context(&self) -> Option<&'a RequestContext> {
+        self.context
+    }
+
+    #[inline]
+    pub(crate) const fn pass(&self) -> Option<&'a Pass<'a>> {
+        self.pass
+    }
+
+    /// The budget of failed attempts, if one counts in front.
+    #[inline]
+    pub(crate) fn attempts(&self) -> Option<&'a Attempts> {
+        self.context?.attempts.as_ref()
+    }
+
+    /// The head as a gate lends it. The context stands in the request, or beside it until the request is admitted.
+    #[inline]
+    pub(crate) fn in_pass<B>(
+        request: &'a Request<B>,
+        beside: Option<&'a RequestContext>,
+        pass: Option<&'a Pass<'a>>,
+    ) -> Self {
+        let context = beside.or_else(|| RequestContext::of(request.extensions()));
+        Self { context, pass, ..Self::bare(request) }
+    }
+
+    #[inline]
+    fn bare<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+            context: None,
+            pass: None,
+            limit: None,
+            asked: None,
+            only: None,
+        }
+    }
+
+    /// The head for an authenticator.
+    #[inline]
+    pub(crate) const fn for_method(self, limit: &'a TimeLimit, asked: &'a OnceLock<()>) -> Self {
+        Self { limit: Some(limit), asked: Some(asked), ..self }
+    }
+
+    /// The head for a method that is to look in one header alone.
+    pub(crate) const fn only(self, header: Option<&'a HeaderName>) -> Self {
+        Self { only: header, ..self }
+    }
+
+    /// Whether the method may look in this header.
+    #[inline]
+    pub(crate) fn may_read(&self, header: &HeaderName) -> bool {
+        self.only.is_none_or(|only| only == header)
+    }
+
+    /// How long an authenticator may wait.
+    #[inline]
+    pub(crate) fn time_limit(&self) -> &'a TimeLimit {
+        static DEFAULT: TimeLimit = TimeLimit::new(Clock::system(), time_limit::DEFAULT);
+        self.limit.unwrap_or(&DEFAULT)
+    }
+
+    /// Says that the method has asked the budget of failed attempts itself.
+    #[cfg_attr(
+        not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+        expect(dead_code, reason = "tokens alone ask it themselves")
+    )]
+    pub(crate) fn has_asked(&self) {
+        if let Some(asked) = self.asked {
+            let _ = asked.set(());
+        }
+    }
+
+    /// The head as a request of its own without a body, for a future that outlives it. It has no caller.
+    pub(crate) fn to_request(self) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.headers.clone();
+        *request.extensions_mut() = self.extensions.clone();
+        if let Some(context) = self.context {
+            request.extensions_mut().insert(context.clone());
+        }
+        request
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self::in_pass(request, None, None)
+    }
+}
+
+impl<'a> From<&'a Parts> for RequestHead<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
+            context: RequestContext::of(&parts.extensions),
+            pass: None,
+            limit: None,
+            asked: None,
+            only: None,
+        }
+    }
+}
+
+impl ClientIp {
+    /// Returns the address of the client, for handlers and logs. It is the whole address: limits count the network that it
+    /// belongs to.
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_auth::{ClientIp, Rejection};
+    ///
+    /// fn line(ip: &ClientIp, request: &Parts) -> Result<String, Rejection> {
+    ///     Ok(format!("{} {}", ip.resolve(request)?, request.uri.path()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// 500 if the address of the connection is unknown; the [cause](Rejection::private_cause) says what is missing.
+    pub fn resolve<'a>(&self, request: impl Into<RequestHead<'a>>) -> Result<IpAddr, Rejection> {
+        let request = request.into();
+        self.find(request.headers, request.extensions).map(|found| found.address)
+    }
+}
+
+/// Shows method and path alone: credentials in headers may not be marked sensitive yet, and a query may hold one.
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead").field("method", self.method).field("path", &self.path()).finish_non_exhaustive()
+    }
+}

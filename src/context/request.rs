@@ -1,0 +1,97 @@
+//! The one entry of this crate in the extensions of a request.
+
+use http::Extensions;
+
+use super::{
+    attempts::Attempts,
+    identity::{Anonymous, Identity},
+    late_refusal::LateRefusal,
+    request_id::RequestId,
+};
+use crate::Principal;
+
+/// What the layers of this crate know about one request. The outermost of them inserts it; guards, extractors, observers
+/// and the envelope read it.
+///
+/// A clone belongs to another request: it keeps the id and the budget of failed attempts, and has no caller. A request that
+/// is cloned and sent elsewhere, or retried, has to be authenticated again.
+#[derive(Debug, Default)]
+pub(crate) struct RequestContext {
+    /// Set by an envelope.
+    pub(crate) request_id: Option<RequestId>,
+    /// The budget that is charged for a failed attempt, if a guard further out counts them.
+    pub(crate) attempts: Option<Attempts>,
+    /// Set by a stack that accepts refusals from its handlers.
+    pub(crate) late_refusal: Option<LateRefusal>,
+    caller: Caller,
+}
+
+#[derive(Debug, Default)]
+enum Caller {
+    /// No authentication layer has seen the request.
+    #[default]
+    Unknown,
+    Known(Identity),
+    /// The request that this one was cloned from had a caller.
+    LostInClone,
+}
+
+impl Clone for RequestContext {
+    fn clone(&self) -> Self {
+        let caller = match self.caller {
+            Caller::Unknown => Caller::Unknown,
+            Caller::Known(_) | Caller::LostInClone => Caller::LostInClone,
+        };
+        Self { request_id: self.request_id.clone(), attempts: self.attempts.clone(), late_refusal: None, caller }
+    }
+}
+
+impl RequestContext {
+    /// The context of a request, if a layer of this crate has seen it.
+    #[inline]
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// The same, inserted where there is none.
+    #[inline]
+    pub(crate) fn of_mut(extensions: &mut Extensions) -> &mut Self {
+        extensions.get_or_insert_default()
+    }
+
+    /// Who is calling, or that nobody presented a credential. It replaces what an outer layer found.
+    #[inline]
+    pub(crate) fn set_identity(&mut self, identity: Identity) {
+        self.caller = Caller::Known(identity);
+    }
+
+    #[inline]
+    pub(crate) const fn identity(&self) -> Option<&Identity> {
+        match &self.caller {
+            Caller::Known(identity) => Some(identity),
+            Caller::Unknown | Caller::LostInClone => None,
+        }
+    }
+
+    /// The caller, if one was authenticated.
+    #[inline]
+    pub(crate) const fn principal(&self) -> Option<&Principal> {
+        match &self.caller {
+            Caller::Known(Identity::Principal(principal)) => Some(principal),
+            _ => None,
+        }
+    }
+
+    /// The outcome "nobody", if an authentication layer found no credential and lets such requests pass.
+    pub(crate) const fn anonymous(&self) -> Option<&Anonymous> {
+        match &self.caller {
+            Caller::Known(Identity::Anonymous(nobody)) => Some(nobody),
+            _ => None,
+        }
+    }
+
+    /// Whether the request was cloned from one that had a caller.
+    pub(crate) const fn is_clone(&self) -> bool {
+        matches!(self.caller, Caller::LostInClone)
+    }
+}

@@ -1,0 +1,65 @@
+//! What a stack asks of a limit.
+
+use std::sync::Arc;
+
+use super::{
+    failures::{self, FailureGuard},
+    guard::{self, LimitGuard, Whose},
+    layer::{Kind, RateLimitLayer},
+};
+use crate::{ClientIp, ConfigError, base::time_limit::TimeLimit, gate::Guard};
+
+impl RateLimitLayer {
+    /// Whether it stands in front of the authentication in a stack, since it has to know nobody.
+    pub(crate) const fn is_before_identity(&self) -> bool {
+        matches!(&self.0, Kind::Failures(_) | Kind::Limit(guard::Facts { whose: Whose::Address { .. }, .. }))
+    }
+
+    pub(crate) const fn counts_failures(&self) -> bool {
+        matches!(&self.0, Kind::Failures(_))
+    }
+
+    pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
+        let (Kind::Limit(guard::Facts { fault, .. }) | Kind::Failures(failures::Facts { fault, .. })) = &self.0;
+        self.shared_counter().check_config()?;
+        fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// Says that a limiter that may have to be waited for has no time limit.
+    pub(crate) fn warn_without_timer(&self) {
+        self.shared_counter().warn_without_timer();
+    }
+
+    /// How it finds the address of the client, if it counts addresses.
+    pub(crate) const fn client_ip(&self) -> Option<&ClientIp> {
+        match &self.0 {
+            Kind::Limit(guard::Facts { whose: Whose::Address { ip, .. }, .. })
+            | Kind::Failures(failures::Facts { ip, .. }) => Some(ip),
+            Kind::Limit(_) => None,
+        }
+    }
+
+    /// The guard in a stack, whose own methods ask a budget of failures, and whose authentication may pass preflights.
+    pub(crate) fn guard_in_stack(
+        &self,
+        limit: &TimeLimit,
+        passes_preflights: bool,
+        client_ip: Option<&ClientIp>,
+    ) -> Result<Arc<dyn Guard>, ConfigError> {
+        let _ = self.shared_counter().clock.set(limit.clock().clone());
+        let mut layer = self.clone();
+        layer.counter().decision_timeout.get_or_insert(limit.after());
+        Ok(match layer.0 {
+            Kind::Limit(mut facts) => {
+                if let Whose::Address { ip, .. } = &mut facts.whose {
+                    *ip = ip.clone().in_stack(client_ip)?;
+                }
+                Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts })))
+            }
+            Kind::Failures(facts) => {
+                let ip = facts.ip.clone().in_stack(client_ip)?;
+                Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ip, ..facts })))
+            }
+        })
+    }
+}

@@ -1,0 +1,316 @@
+//! What travels with a request, and what does not.
+
+use std::sync::{Arc, Mutex};
+
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use tower::{Layer, Service, ServiceExt as _};
+use tower_auth::{
+    AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ClientIp, ErrorEnvelopeLayer, KeyRecord, LateRefusal,
+    PeerAddr, Principal, Quota, RateLimitLayer, Rejection, RejectionKind, RequestExt as _, RequestHead, TraceId,
+    permission::{from_fn, scope},
+};
+
+use crate::{
+    no_leak::Logs,
+    support::{Body, KEY, get, ok, store, strict, text},
+};
+
+fn keys() -> tower_auth::ApiKeyLayer {
+    let (scheme, store) = store(KeyRecord::new("key_1", "acme").scopes(["read"]));
+    tower_auth::ApiKeyLayer::new(scheme, store)
+}
+
+fn with_key() -> Request<Body> {
+    get("/", &[("x-api-key", KEY)])
+}
+
+async fn ask<L, S, B>(layer: L, inner: S, request: Request<Body>) -> Response<B>
+where
+    L: Layer<S>,
+    L::Service: Service<Request<Body>, Response = Response<B>>,
+    <L::Service as Service<Request<Body>>>::Error: std::fmt::Debug,
+{
+    layer.layer(inner).oneshot(request).await.unwrap()
+}
+
+/// A request that is cloned is another one: it may be sent anywhere, and nobody has authenticated it.
+#[tokio::test]
+async fn a_cloned_request_has_the_id_and_no_caller() {
+    let handler = strict(|request: Request<Body>| {
+        assert_eq!(request.principal().unwrap().subject(), "acme");
+        let clone = request.clone();
+        assert_eq!(clone.trace_id(), request.trace_id());
+        let refused = clone.principal().unwrap_err();
+        assert_eq!(refused.kind(), RejectionKind::Internal);
+        let cause = refused.private_cause().unwrap().to_string();
+        assert!(cause.contains("clone"), "{cause}");
+        // Nor has a clone of the clone, or one whose original was nobody's.
+        assert!(clone.clone().principal().unwrap_err().private_cause().unwrap().to_string().contains("clone"));
+        assert!(request.principal().is_ok(), "the original keeps it");
+        Response::default()
+    });
+    let stack = AuthStack::builder().auth(keys()).build().unwrap();
+    assert_eq!(ask(stack, handler, with_key()).await.status(), StatusCode::OK);
+
+    let handler = strict(|request: Request<Body>| {
+        assert!(request.anonymous().is_some());
+        assert!(request.clone().anonymous().is_none());
+        Response::default()
+    });
+    let stack = AuthStack::builder().auth(AuthLayer::from(keys()).optional()).build().unwrap();
+    assert_eq!(ask(stack, handler, get("/", &[])).await.status(), StatusCode::OK);
+}
+
+/// A retry sends a clone of the authenticated request through the layer again: it is authenticated again.
+#[tokio::test]
+async fn a_retried_request_is_authenticated_again() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let inner = {
+        let seen = Arc::clone(&seen);
+        strict(move |request: Request<Body>| {
+            seen.lock().unwrap().push(request.principal().map(|who| who.subject().to_owned()).map_err(|no| no.kind()));
+            let mut response = Response::new(Body::default());
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        })
+    };
+    let authenticated = keys().layer(inner);
+    let outer = get("/", &[("x-api-key", KEY)]);
+    for request in [outer.clone(), outer] {
+        authenticated.clone().oneshot(request).await.unwrap();
+    }
+    assert_eq!(*seen.lock().unwrap(), [Ok("acme".to_owned()), Ok("acme".to_owned())]);
+}
+
+/// Records the trace id that it sees.
+struct Method(Arc<Mutex<Vec<TraceId>>>);
+
+impl Authenticator for Method {
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        assert!(request.principal().is_none());
+        assert_eq!(request.client_ip(), Some([203, 0, 113, 9].into()));
+        assert_eq!(request.peer_ip(), Some([10, 0, 0, 1].into()));
+        self.0.lock().unwrap().push(request.trace_id().unwrap());
+        AuthFuture::ready(AuthOutcome::Authenticated(Principal::builder("ann").build()))
+    }
+
+    fn challenge(&self) -> &'static str {
+        "Test"
+    }
+}
+
+/// All who look at the head of a request see the same: a method, a policy, a limit's closure, the handler.
+#[tokio::test]
+async fn one_context_is_read_by_all() {
+    let ids: Arc<Mutex<Vec<TraceId>>> = Arc::default();
+    let (policy, costs) = (Arc::clone(&ids), Arc::clone(&ids));
+    let policy = from_fn(move |who: &Principal, request: &RequestHead<'_>| {
+        assert_eq!(request.principal(), Some(who));
+        policy.lock().unwrap().push(request.trace_id().unwrap());
+        true
+    });
+    let client = ClientIp::behind(["10.0.0.0/8"]).unwrap();
+    let limit = RateLimitLayer::by_address(Quota::per_minute(5), ClientIp::of_stack()).cost(move |request| {
+        costs.lock().unwrap().push(request.trace_id().unwrap());
+        1
+    });
+    let stack =
+        AuthStack::builder().auth(Method(Arc::clone(&ids))).require(policy).limit(limit).client_ip(client).build();
+    let handlers = Arc::clone(&ids);
+    let handler = strict(move |request: Request<Body>| {
+        handlers.lock().unwrap().push(request.trace_id().unwrap());
+        Response::default()
+    });
+    let mut request = get("/", &[("x-forwarded-for", "203.0.113.9")]);
+    request.extensions_mut().insert(PeerAddr([10, 0, 0, 1].into()));
+    let response = ask(stack.unwrap(), handler, request).await;
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let ids: Vec<_> = ids.lock().unwrap().iter().map(TraceId::to_string).collect();
+    assert_eq!(ids, [id.clone(), id.clone(), id.clone(), id]);
+}
+
+/// The proxies of a stack are named once.
+#[tokio::test]
+async fn the_address_of_the_client_is_set_once_for_the_stack() {
+    let limit = || RateLimitLayer::by_address(Quota::per_minute(1), ClientIp::of_stack());
+    let without = AuthStack::builder().auth(keys()).limit(limit()).build().unwrap_err().to_string();
+    assert!(without.contains("client_ip"), "{without}");
+    let twice = AuthStack::builder().auth(keys()).client_ip(ClientIp::peer()).client_ip(ClientIp::peer()).build();
+    assert!(twice.unwrap_err().to_string().contains("client_ip"));
+    let faulty = AuthStack::builder().auth(keys()).client_ip(ClientIp::peer().header(header::FORWARDED)).build();
+    assert!(faulty.unwrap_err().to_string().contains("trusts no proxy"));
+
+    let client = ClientIp::behind(["10.0.0.0/8"]).unwrap();
+    let failures = RateLimitLayer::failures(Quota::per_minute(1), ClientIp::of_stack());
+    let stack = AuthStack::builder().auth(keys()).limit(failures).limit(limit()).client_ip(client).build().unwrap();
+    let service = stack.layer(ok());
+    let statuses = ["203.0.113.1", "203.0.113.1", "203.0.113.2"].map(|client| {
+        let mut request = get("/", &[("x-api-key", KEY), ("x-forwarded-for", client)]);
+        request.extensions_mut().insert(PeerAddr([10, 0, 0, 1].into()));
+        service.clone().oneshot(request)
+    });
+    let mut seen = Vec::new();
+    for status in statuses {
+        seen.push(status.await.unwrap().status().as_u16());
+    }
+    assert_eq!(seen, [200, 429, 200]);
+
+    // Outside a stack nothing says what it stands for.
+    let logs = Logs::capture();
+    let mut request = with_key();
+    request.extensions_mut().insert(PeerAddr([10, 0, 0, 1].into()));
+    assert_eq!(ask(limit(), ok(), request).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(logs.text().contains("outside an AuthStack"), "{}", logs.text());
+}
+
+/// The log names the client in every line of a stack that knows how to find the address.
+#[tokio::test]
+async fn the_log_names_the_client_by_the_setting_of_the_stack() {
+    let client = ClientIp::behind(["10.0.0.0/8"]).unwrap();
+    let stack = AuthStack::builder().auth(keys()).client_ip(client).require(scope("write")).build().unwrap();
+    let logs = Logs::capture();
+    let mut request = get("/", &[("x-api-key", KEY), ("x-forwarded-for", "203.0.113.9")]);
+    request.extensions_mut().insert(PeerAddr([10, 0, 0, 1].into()));
+    assert_eq!(ask(stack, ok(), request).await.status(), StatusCode::FORBIDDEN);
+    assert!(logs.text().contains("client=203.0.113.9") && logs.text().contains("peer=10.0.0.1"), "{}", logs.text());
+}
+
+fn denied() -> Rejection {
+    Rejection::new(RejectionKind::InsufficientPermissions).detail("step", "up")
+}
+
+/// Whatever the handler answers, the client reads the refusal that was handed in.
+#[tokio::test]
+async fn a_handler_hands_in_a_refusal() {
+    let handler = strict(|request: Request<Body>| {
+        let handle = request.late_refusal().unwrap();
+        handle.refuse(denied()).unwrap();
+        assert_eq!(
+            handle.refuse(Rejection::not_found()).unwrap_err().kind(),
+            RejectionKind::NotFound,
+            "the first counts"
+        );
+        Response::new(Body::from("secret"))
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let decisions = Arc::clone(&seen);
+    let stack = AuthStack::builder().auth(keys()).late_refusals().expose_principal().on_decision(move |decision| {
+        decisions.lock().unwrap().push((decision.kind(), decision.supersedes_admission()));
+    });
+    let logs = Logs::capture();
+    let response = ask(stack.build().unwrap(), handler, with_key()).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(Rejection::of(&response).unwrap().kind(), RejectionKind::InsufficientPermissions);
+    assert!(response.extensions().get::<Principal>().is_some());
+    let text = text(response).await;
+    assert!(text.contains("\"step\":\"up\"") && !text.contains("secret"), "{text}");
+    assert_eq!(logs.text().matches("request refused").count(), 1, "{}", logs.text());
+    let expected = [(None, false), (Some(RejectionKind::InsufficientPermissions), true)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// A plan is not charged for what was refused after all.
+#[tokio::test]
+async fn a_late_refusal_is_refunded() {
+    let plans = tower_auth::Plans::new().plan("standard", [Quota::per_minute(1)]).fallback("standard").build().unwrap();
+    let handler = strict(|request: Request<Body>| {
+        request.late_refusal().unwrap().refuse(denied()).unwrap();
+        Response::default()
+    });
+    let limit = RateLimitLayer::by_plan(&plans);
+    let stack = AuthStack::builder().auth(keys()).limit(limit).late_refusals().build().unwrap();
+    let service = stack.layer(handler);
+    for _ in 0..3 {
+        assert_eq!(service.clone().oneshot(with_key()).await.unwrap().status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_too_late_is_given_back() {
+    let kept: Arc<Mutex<Option<LateRefusal>>> = Arc::default();
+    let handler = {
+        let kept = Arc::clone(&kept);
+        strict(move |request: Request<Body>| {
+            *kept.lock().unwrap() = request.late_refusal();
+            // A request that is made from this one is not refused with it.
+            assert!(request.clone().late_refusal().is_none());
+            Response::default()
+        })
+    };
+    let stack = AuthStack::builder().auth(keys()).late_refusals().build().unwrap();
+    assert_eq!(ask(&stack, handler.clone(), with_key()).await.status(), StatusCode::OK);
+    let handle = kept.lock().unwrap().take().unwrap();
+    assert_eq!(handle.refuse(denied()).unwrap_err().kind(), RejectionKind::InsufficientPermissions);
+
+    let without = AuthStack::builder().auth(keys()).build().unwrap();
+    assert_eq!(ask(without, handler, with_key()).await.status(), StatusCode::OK);
+    assert!(kept.lock().unwrap().is_none(), "a stack that was not asked to accept them gives no handle");
+}
+
+/// A credential in a WebSocket's subprotocol: the response names the subprotocol that was chosen.
+#[derive(Clone)]
+struct Subprotocol;
+
+const PROTOCOL: HeaderName = header::SEC_WEBSOCKET_PROTOCOL;
+
+impl Authenticator for Subprotocol {
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let slow = request.headers().contains_key("slow");
+        let outcome = match request.headers().get(PROTOCOL).map(HeaderValue::as_bytes) {
+            Some(b"v1, key.good") => AuthOutcome::Authenticated(Principal::builder("ann").build()),
+            Some(_) => AuthOutcome::Rejected(Rejection::new(RejectionKind::InvalidKey)),
+            None => AuthOutcome::NoCredential,
+        };
+        if slow { AuthFuture::boxed(async move { outcome }) } else { AuthFuture::ready(outcome) }
+    }
+
+    fn challenge(&self) -> &'static str {
+        "Key"
+    }
+
+    fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        request.headers().contains_key(PROTOCOL).then_some((PROTOCOL, HeaderValue::from_static("v1")))
+    }
+}
+
+#[tokio::test]
+async fn the_source_of_a_credential_puts_a_header_on_the_response() {
+    let stack = AuthStack::builder().auth(AuthLayer::first(Subprotocol).optional()).build().unwrap();
+    let own = strict(|_| {
+        let mut response = Response::new(Body::default());
+        response.headers_mut().insert(PROTOCOL, HeaderValue::from_static("handlers-own"));
+        response
+    });
+    for slow in [&[][..], &[("slow", "1")]] {
+        let at = |value| get("/", &[&[("sec-websocket-protocol", value)][..], slow].concat());
+        let response = ask(&stack, ok(), at("v1, key.good")).await;
+        assert_eq!(
+            (response.status(), &response.headers()[PROTOCOL]),
+            (StatusCode::OK, &HeaderValue::from_static("v1"))
+        );
+        let response = ask(&stack, own.clone(), at("v1, key.good")).await;
+        assert_eq!(response.headers()[PROTOCOL], "handlers-own");
+        let response = ask(&stack, ok(), at("v1, key.bad")).await;
+        assert_eq!((response.status(), response.headers().get(PROTOCOL)), (StatusCode::UNAUTHORIZED, None));
+        // A handler's refusal is no answer to the offer either.
+        let refusing = strict(|_| denied().into_response());
+        assert_eq!(ask(&stack, refusing, at("v1, key.good")).await.headers().get(PROTOCOL), None);
+    }
+    assert_eq!(ask(&stack, ok(), get("/", &[])).await.headers().get(PROTOCOL), None, "nobody asked");
+}
+
+/// In axum, the ids are extractors.
+#[tokio::test]
+async fn ids_are_extractors() {
+    use axum::{Router, routing};
+    use tower_auth::RequestId;
+    let ids = |trace: TraceId, request: RequestId| async move { format!("{trace} {request}") };
+    let request = || Request::get("/").body(axum::body::Body::empty()).unwrap();
+    let app = Router::<()>::new().route("/", routing::get(ids)).layer(ErrorEnvelopeLayer::detailed());
+    let response = app.oneshot(request()).await.unwrap();
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+    assert_eq!(body, format!("{id} {id}"));
+    let alone = Router::<()>::new().route("/", routing::get(ids));
+    assert_eq!(alone.oneshot(request()).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
