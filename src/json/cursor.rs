@@ -301,8 +301,8 @@ const HALF_PAIR: &str = "an escape names half of a surrogate pair";
 fn plain_end(bytes: &[u8], from: usize) -> usize {
     const EIGHT: usize = size_of::<u64>();
     let mut at = from;
-    // Eight bytes at a time. A byte of the mask is 0x80 if the byte of the word is special. Only the lowest such byte is
-    // exact.
+    // Eight bytes at a time. A byte of the mask is 0x80 if the byte of the word is special. Only the lowest such byte
+    // is exact.
     while let Some(word) = bytes.get(at..at + EIGHT).and_then(|eight| eight.try_into().ok()) {
         let word = u64::from_le_bytes(word);
         let mask = special(word);

@@ -1,7 +1,7 @@
 //! Strict JSON: reads bytes into a type, or reports everything that is wrong with them.
 //!
-//! One pass reads and checks the bytes. Only I-JSON (RFC 7493) is accepted, so every other parser reads the same value from
-//! the same bytes:
+//! One pass reads and checks the bytes. Only I-JSON (RFC 7493) is accepted, so every other parser reads the same value
+//! from the same bytes:
 //!
 //! ```
 //! use tower_auth::json::{self, JsonError, JsonLimits};
@@ -34,8 +34,8 @@
 //! - a number too large for a double (`1e400`). An integer beyond 2^53 is accepted, and is exact if the type can hold
 //!   it (`u64`, `i128`). A number too small for a double is read as zero.
 //!
-//! The standard leaves some cases to the parser. This parser decides them as follows (the names are the `i_` cases of the
-//! public JSON test suite):
+//! The standard leaves some cases to the parser. This parser decides them as follows (the names are the `i_` cases of
+//! the public JSON test suite):
 //!
 //! | case | read as |
 //! |---|---|
@@ -55,25 +55,28 @@
 //!
 //! JSON that does not fit the type is [`JsonError::Fields`], with a JSON Pointer (RFC 6901) for every field.
 //!
-//! - A field that a struct does not have is an error, at any depth. The error suggests the documented name that was probably
-//!   meant. All unknown fields up to the first error of the type are reported, together with that error.
+//! - A field that a struct does not have is an error, at any depth. The error suggests the documented name that was
+//!   probably meant. All unknown fields up to the first error of the type are reported, together with that error.
 //! - A struct is read from an object only, never from an array by position.
 //! - All other errors come from the type: missing fields, wrong types, unknown variants.
 //!
 //! # Types that cannot be read strictly
 //!
-//! Some types buffer a value before they know how to read it, so unknown fields in it cannot be found: `#[serde(flatten)]`,
-//! `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with or without `content`, because the content may come
-//! first), and `RawValue`. [`check_type`] finds these types and reports where they are. Write enums without these attributes,
-//! as `{"variant": contents}`, and list the fields instead of using `flatten`. [`check_type`] does not see past the first
-//! element of a tuple, past map keys other than strings, numbers and booleans, or into a hand-written `Deserialize`. If such a
-//! type is found while a text is read, the result is [`JsonError::Type`] and no value.
+//! Some types buffer a value before they know how to read it, so unknown fields in it cannot be found:
+//! `#[serde(flatten)]`, `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with or without `content`,
+//! because the content may come first), and `RawValue`. [`check_type`] finds these types and reports where they are.
+//! Write enums without these attributes, as `{"variant": contents}`, and list the fields instead of using `flatten`.
+//! [`check_type`] does not see past the first element of a tuple, past map keys other than strings, numbers and
+//! booleans, or into a hand-written `Deserialize`. If such a type is found while a text is read, the result is
+//! [`JsonError::Type`] and no value.
 //!
-//! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. Its syntax is still checked.
+//! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. Its syntax is still
+//! checked.
 //!
 //! # When not to use it
 //!
-//! For JSON that another party defines and may extend, such as the response of another service. Ignore unknown fields there.
+//! For JSON that another party defines and may extend, such as the response of another service. Ignore unknown fields
+//! there.
 
 mod access;
 mod cursor;

@@ -19,7 +19,8 @@ const LONGEST_NAME: usize = 64;
 /// Longer pointers are cut.
 const LONGEST: usize = 512;
 
-/// Returns the places of these byte offsets. They are ascending, and each is the start of a value or a name. The text is JSON.
+/// Returns the places of these byte offsets. They are ascending, and each is the start of a value or a name. The text
+/// is JSON.
 pub(super) fn places(text: &str, limits: JsonLimits, wanted: &[usize]) -> Vec<Place> {
     let mut walk = Walk { cursor: Cursor::new(text, limits), wanted, found: Vec::new(), path: String::new() };
     // In a text that is not JSON, only the places before the error are found.

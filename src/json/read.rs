@@ -20,8 +20,8 @@ use super::{
 /// See the [module page](crate::json) for what is accepted.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] if the bytes are not JSON at any place; [`JsonError::Fields`] if the JSON has another shape than
-/// the type; [`JsonError::Type`] if the type cannot be read strictly.
+/// [`JsonError::Syntax`] if the bytes are not JSON at any place; [`JsonError::Fields`] if the JSON has another shape
+/// than the type; [`JsonError::Type`] if the type cannot be read strictly.
 #[inline]
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
     from_slice_seed(PhantomData, bytes, limits)
@@ -44,8 +44,8 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     Err(explain(text, limits, &reader, failure))
 }
 
-/// Whether the value may be returned. A type may turn an error into a default; the text is then checked again, because a
-/// part of it may have been skipped.
+/// Whether the value may be returned. A type may turn an error into a default; the text is then checked again, because
+/// a part of it may have been skipped.
 #[inline]
 fn is_clean(reader: &Reader<'_>) -> bool {
     let Cursor { text, limits, failed, .. } = &reader.cursor;

@@ -39,8 +39,8 @@ use crate::ConfigError;
 /// ```
 ///
 /// # Errors
-/// If the type contains `flatten`, `untagged`, an enum with a `tag`, or a `RawValue`. The error says where, and what to write
-/// instead.
+/// If the type contains `flatten`, `untagged`, an enum with a `tag`, or a `RawValue`. The error says where, and what to
+/// write instead.
 pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
     let mut paths: Vec<Vec<Step>> = vec![Vec::new()];
     let mut structs: Vec<&'static str> = Vec::new();

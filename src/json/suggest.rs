@@ -15,8 +15,8 @@ impl<'a> Known<'a> {
 
     /// Returns the documented name that is most similar to the given one, if any is similar.
     ///
-    /// Similar means: the same word in another spelling (`emailAddress`), a few typing errors, or one name is a prefix of the
-    /// other (`email_adress` and `email`).
+    /// Similar means: the same word in another spelling (`emailAddress`), a few typing errors, or one name is a prefix
+    /// of the other (`email_adress` and `email`).
     pub(super) fn nearest(&self, given: &str) -> Option<&'a str> {
         let given = plain(given);
         if given.is_empty() || given.len() > LONGEST {

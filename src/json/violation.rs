@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 /// One field that does not match the documentation: its place, what is wrong, and the name that was probably meant.
 ///
-/// In an error body it is written as `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`. Without
-/// a suggestion, `suggestion` is `null`.
+/// In an error body it is written as `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`.
+/// Without a suggestion, `suggestion` is `null`.
 ///
 /// A handler can report its own checks in the same shape:
 ///
@@ -34,14 +34,15 @@ impl FieldViolation {
         Self { suggestion: Some(suggestion.into()), ..self }
     }
 
-    /// Returns the place as a JSON Pointer. A very long name in it is cut and ends in `…`. Invisible characters are written
-    /// as `\u{…}`.
+    /// Returns the place as a JSON Pointer. A very long name in it is cut and ends in `…`. Invisible characters are
+    /// written as `\u{…}`.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// Returns what is wrong: `unknown field`, `missing field`, or a sentence such as `expected a string, found an array`.
+    /// Returns what is wrong: `unknown field`, `missing field`, or a sentence such as
+    /// `expected a string, found an array`.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

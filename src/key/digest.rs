@@ -62,8 +62,8 @@ impl fmt::Debug for KeyDigest {
 
 /// What a store is queried by: the digests of one presented key, under each accepted pepper, for a single query.
 ///
-/// The first digest is under the current pepper; store this one for a new key. The digests are computed once, when a store
-/// first reads them.
+/// The first digest is under the current pepper; store this one for a new key. The digests are computed once, when a
+/// store first reads them.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -178,8 +178,8 @@ pub(super) struct PepperMac {
 
 impl PepperMac {
     pub(super) fn new(version: u32, pepper: &[u8; 32]) -> Self {
-        // HMAC pads a short key with zeros up to its block size (RFC 2104, section 2). A key of exactly one block cannot have
-        // a wrong length.
+        // HMAC pads a short key with zeros up to its block size (RFC 2104, section 2). A key of exactly one block
+        // cannot have a wrong length.
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(pepper);
         Self { version, state: Hmac::new((&*block).into()) }

@@ -4,8 +4,8 @@ use crate::ConfigError;
 
 /// The format of keys: prefix, length, alphabet, and an optional checksum.
 ///
-/// It rejects malformed keys before any hash or look-up, and never panics. It does not decide whether a key is *valid*: only
-/// a store knows that.
+/// It rejects malformed keys before any hash or look-up, and never panics. It does not decide whether a key is *valid*:
+/// only a store knows that.
 ///
 /// ```
 /// use tower_auth::KeyFormat;
@@ -135,8 +135,8 @@ impl KeyFormat {
         }
     }
 
-    /// Appends a checksum: six base-62 digits of the CRC-32 of everything before them. A mistyped key is then refused without
-    /// a look-up, and secret scanners can recognise a leaked key.
+    /// Appends a checksum: six base-62 digits of the CRC-32 of everything before them. A mistyped key is then refused
+    /// without a look-up, and secret scanners can recognise a leaked key.
     #[must_use]
     pub const fn checksummed(mut self) -> Self {
         self.checksum = true;
@@ -188,8 +188,8 @@ impl KeyFormat {
         self
     }
 
-    /// Returns a hint by which an owner recognises a key: the prefix and the last four characters, such as `ak_…x9Yz`. The
-    /// hint of a key under 20 bytes is the prefix only.
+    /// Returns a hint by which an owner recognises a key: the prefix and the last four characters, such as `ak_…x9Yz`.
+    /// The hint of a key under 20 bytes is the prefix only.
     #[must_use]
     pub fn hint(&self, key: &str) -> String {
         let long = key.len() >= 20;

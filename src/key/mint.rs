@@ -5,8 +5,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::format::KeyFormat;
 use crate::{ConfigError, Secret};
 
-/// Mints a key of the given format. Every character is equally likely: random bytes above the last whole multiple of the
-/// alphabet's size are discarded.
+/// Mints a key of the given format. Every character is equally likely: random bytes above the last whole multiple of
+/// the alphabet's size are discarded.
 pub(super) fn mint(format: &KeyFormat) -> Result<Secret, ConfigError> {
     let alphabet = format.minted_from();
     let fair = 256 - 256 % alphabet.len();

@@ -1,8 +1,8 @@
 //! API keys: their format, minting, and the digests that may be stored.
 //!
-//! A [`KeyFormat`] rejects malformed keys before any look-up. [`Peppers`] are the secrets under which keys are digested. A
-//! [`KeyScheme`] combines both. Pass the same scheme to the layer *and* to the code that creates keys. A store is queried
-//! by [`KeyDigests`] and never sees a key.
+//! A [`KeyFormat`] rejects malformed keys before any look-up. [`Peppers`] are the secrets under which keys are
+//! digested. A [`KeyScheme`] combines both. Pass the same scheme to the layer *and* to the code that creates keys. A
+//! store is queried by [`KeyDigests`] and never sees a key.
 //!
 //! ```
 //! use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -20,10 +20,10 @@
 //!
 //! # At rest
 //!
-//! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. Minted keys have at least 128 bits of entropy, so a slow password
-//! hash would add no security, only load on the server. The pepper makes a stolen table useless, even for keys that a person
-//! chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it without re-issuing
-//! keys, apply the HMAC to the stored digests once.
+//! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. Minted keys have at least 128 bits of entropy, so a slow
+//! password hash would add no security, only load on the server. The pepper makes a stolen table useless, even for keys
+//! that a person chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it
+//! without re-issuing keys, apply the HMAC to the stored digests once.
 //!
 //! # When not to use it
 //!

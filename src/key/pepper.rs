@@ -7,8 +7,8 @@ use crate::{ConfigError, Secret, base::hex};
 
 /// Versioned secrets under which keys are digested. Without them, a stolen table is useless.
 ///
-/// The first pepper is the current one and digests new keys. Older peppers are still accepted, so a pepper can be replaced
-/// without re-issuing keys. Store peppers outside of the database, for example in the environment.
+/// The first pepper is the current one and digests new keys. Older peppers are still accepted, so a pepper can be
+/// replaced without re-issuing keys. Store peppers outside of the database, for example in the environment.
 ///
 /// ```
 /// use tower_auth::Peppers;

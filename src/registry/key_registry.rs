@@ -45,8 +45,8 @@ struct Entry {
 
 #[expect(clippy::unused_async, reason = "a registry on a database has to wait")]
 impl KeyRegistry {
-    /// Creates a registry of the keys in this store, minted and digested by this scheme. Use the scheme and the store of the
-    /// layer. Keys that were added to the store directly are unknown to the registry until they are
+    /// Creates a registry of the keys in this store, minted and digested by this scheme. Use the scheme and the store
+    /// of the layer. Keys that were added to the store directly are unknown to the registry until they are
     /// [imported](Self::import). A key that is revoked in the store stays revoked.
     #[must_use]
     pub fn new(scheme: KeyScheme, store: MemoryKeyStore) -> Self {
@@ -62,8 +62,8 @@ impl KeyRegistry {
     /// Creates a key. Send it with `Cache-Control: no-store`.
     ///
     /// # Errors
-    /// If a field of the new key is invalid, the expiry is in the past, the id is in use, or the operating system provides no
-    /// random bytes.
+    /// If a field of the new key is invalid, the expiry is in the past, the id is in use, or the operating system
+    /// provides no random bytes.
     pub async fn create(&self, actor: &Principal, new: NewKey) -> Result<IssuedKey, RegistryError> {
         let now = self.0.clock.now();
         let record = new.record(random_id()?, now)?;
@@ -76,8 +76,8 @@ impl KeyRegistry {
     /// Imports an existing key unchanged: from another system, or for a demonstration.
     ///
     /// # Errors
-    /// If the secret does not have the format of the scheme, if the secret or the id is in use, or if the store has revoked
-    /// the key.
+    /// If the secret does not have the format of the scheme, if the secret or the id is in use, or if the store has
+    /// revoked the key.
     pub async fn import(
         &self,
         actor: &Principal,
@@ -109,7 +109,8 @@ impl KeyRegistry {
     /// Changes the name, scopes, plan or expiry of a key, from the next request on.
     ///
     /// # Errors
-    /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a rotated key.
+    /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a
+    /// rotated key.
     pub async fn update(&self, actor: &Principal, id: &str, change: KeyUpdate) -> Result<KeyInfo, RegistryError> {
         let now = self.0.clock.now();
         self.alter(actor, "changed", id, |entry| {
@@ -177,18 +178,18 @@ impl KeyRegistry {
     /// Revokes a key and creates its successor in one atomic step: at any moment, exactly one of the two is valid.
     ///
     /// # Errors
-    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no random
-    /// bytes.
+    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
+    /// random bytes.
     pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "replaced", id, None)
     }
 
-    /// Creates the successor of a key, which is valid at once. The old key stays valid until now + overlap, but not beyond
-    /// its own expiry. An overlap of zero revokes it.
+    /// Creates the successor of a key, which is valid at once. The old key stays valid until now + overlap, but not
+    /// beyond its own expiry. An overlap of zero revokes it.
     ///
     /// # Errors
-    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no random
-    /// bytes.
+    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
+    /// random bytes.
     pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "rotated", id, Some(overlap).filter(|overlap| !overlap.is_zero()))
     }

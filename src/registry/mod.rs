@@ -28,12 +28,13 @@
 //! | [`replace`](KeyRegistry::replace) | revoked, and its successor valid, in one atomic step | nothing |
 //! | [`revoke`](KeyRegistry::revoke), [`delete`](KeyRegistry::delete) | refused at once, cannot be restored | nothing |
 //!
-//! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if that is
-//! still valid. A key that has a successor cannot be rotated again. All successors share the bucket of the first key, so a
-//! rotation does not refill a limit.
+//! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if that
+//! is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of the first
+//! key, so a rotation does not refill a limit.
 //!
-//! Every call takes the actor. Every change is logged with the actor, the change and the key, never with the secret. The
-//! registry does not authorize the actor: routes must do that, by a permission and by the account or organisation of the key.
+//! Every call takes the actor. Every change is logged with the actor, the change and the key, never with the secret.
+//! The registry does not authorize the actor: routes must do that, by a permission and by the account or organisation
+//! of the key.
 //!
 //! # When not to use it
 //!

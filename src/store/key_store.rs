@@ -35,9 +35,9 @@ pub type StoreFuture<T> = MaybeReady<Result<T, BoxError>>;
 pub trait KeyStore: Send + Sync + 'static {
     /// Returns the record of the key that has any of these digests, or `None` if there is no such key.
     ///
-    /// The future must own its data: clone the pool and the digests into it. It may be dropped at any await, so it must be
-    /// cancel-safe. If it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default,
-    /// it is dropped, and the request is refused with 503.
+    /// The future must own its data: clone the pool and the digests into it. It may be dropped at any await, so it must
+    /// be cancel-safe. If it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s
+    /// by default, it is dropped, and the request is refused with 503.
     ///
     /// # Errors
     /// If the store cannot answer. The request is refused with 503, and the cause is logged.

@@ -12,9 +12,9 @@ use crate::{
 
 /// A key store in the memory of the process: for one machine, for tests, for a few static keys.
 ///
-/// Clones share the same keys. Inserts, changes and removals take effect for the next request. Nothing is written to disk:
-/// the keys are lost when the process ends. Keys are found by a hash that never leaves the process, independent of the
-/// scheme's peppers.
+/// Clones share the same keys. Inserts, changes and removals take effect for the next request. Nothing is written to
+/// disk: the keys are lost when the process ends. Keys are found by a hash that never leaves the process, independent
+/// of the scheme's peppers.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
@@ -41,8 +41,8 @@ impl MemoryKeyStore {
     /// Adds an existing key, as [`insert`](Self::insert) does, and returns the store.
     ///
     /// # Errors
-    /// If the key does not have the format of the scheme, was revoked, or the record has an empty id, account or subject. The
-    /// error does not show the key.
+    /// If the key does not have the format of the scheme, was revoked, or the record has an empty id, account or
+    /// subject. The error does not show the key.
     ///
     /// ```
     /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
@@ -59,8 +59,8 @@ impl MemoryKeyStore {
     /// Adds an existing key. If the store has the key already, its record is replaced.
     ///
     /// # Errors
-    /// If the key does not have the format of the scheme, if it was revoked and the record is not, or if the record has an
-    /// empty id, account or subject. The error does not show the key.
+    /// If the key does not have the format of the scheme, if it was revoked and the record is not, or if the record has
+    /// an empty id, account or subject. The error does not show the key.
     pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
         if let Some(what) = record.nameless() {
             return Err(ConfigError::new(
@@ -97,8 +97,8 @@ impl MemoryKeyStore {
         Ok(key)
     }
 
-    /// Sets the state of every key with this id, from the next request on. A revoked key stays revoked. Returns `false` if
-    /// no key was changed.
+    /// Sets the state of every key with this id, from the next request on. A revoked key stays revoked. Returns `false`
+    /// if no key was changed.
     #[must_use = "`false` means that no key was changed"]
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
         let mut changed = false;
@@ -112,8 +112,8 @@ impl MemoryKeyStore {
         changed
     }
 
-    /// Removes every key with this id. Returns `false` if there is none. A removed key may be inserted again; to prevent
-    /// that, revoke it instead.
+    /// Removes every key with this id. Returns `false` if there is none. A removed key may be inserted again; to
+    /// prevent that, revoke it instead.
     #[must_use = "`false` means that there was no such key"]
     pub fn remove(&self, id: &str) -> bool {
         let mut keys = self.write();
@@ -122,7 +122,8 @@ impl MemoryKeyStore {
         keys.len() < before
     }
 
-    /// Sets the records of these keys atomically: no request sees only some of the changes. A revoked key stays revoked.
+    /// Sets the records of these keys atomically: no request sees only some of the changes. A revoked key stays
+    /// revoked.
     pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Fingerprint, KeyRecord)>) {
         let mut keys = self.write();
         for (fingerprint, record) in changes {

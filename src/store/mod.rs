@@ -1,7 +1,7 @@
 //! Key stores: the [`KeyStore`] trait, the records that it returns, and a store in memory.
 //!
-//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or nothing. It does not administer
-//! keys, so a store on your own table takes ten lines:
+//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or nothing. It does not
+//! administer keys, so a store on your own table takes ten lines:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Arc};

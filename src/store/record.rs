@@ -82,9 +82,9 @@ pub enum KeyStatus {
 
 impl KeyRecord {
     /// Creates the record of an active key with this id and account. The account is also the subject, unless
-    /// [`subject`](Self::subject) sets another. The id, the account and the subject must not be empty:
-    /// a [`MemoryKeyStore`](crate::MemoryKeyStore) rejects such a record, and if another store returns one, the request is
-    /// answered 500.
+    /// [`subject`](Self::subject) sets another. The id, the account and the subject must not be empty: a
+    /// [`MemoryKeyStore`](crate::MemoryKeyStore) rejects such a record, and if another store returns one, the request
+    /// is answered 500.
     pub fn new(id: impl Into<String>, account: impl Into<String>) -> Self {
         let account = account.into();
         let principal =
@@ -135,7 +135,8 @@ impl KeyRecord {
         self
     }
 
-    /// Sets the hint: a few characters by which the owner recognises the key ([`KeyFormat::hint`](crate::KeyFormat::hint)).
+    /// Sets the hint: a few characters by which the owner recognises the key
+    /// ([`KeyFormat::hint`](crate::KeyFormat::hint)).
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.principal = self.principal.edit().credential_hint(hint).build();
         self
