@@ -114,7 +114,7 @@ impl OrgSource {
     /// `nest` are included. If the route has two parameters of this name, the organisation is ambiguous and the request
     /// is denied: 403.
     ///
-    /// Only the parameters of routers that have already matched are known. A layer in front of a router that is mounted
+    /// Only the parameters of routers that have already matched are known. A layer outside of a router that is mounted
     /// with `nest_service` or `route_service` does not see the parameters of that router, and does not detect a second
     /// parameter of this name in it. Mount the layer with `route_layer` on the router that has the route.
     ///

@@ -11,7 +11,7 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
 }
 
-/// A number, as large as its text needs.
+/// A number, in the type that its text needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
     Unsigned(u64),
@@ -221,7 +221,7 @@ impl<'de> Cursor<'de> {
         self.finite(start).map(Number::Float)
     }
 
-    /// Skips a number and returns its text, which 128-bit integers are parsed from.
+    /// Skips a number and returns its text. 128-bit integers are parsed from this text.
     #[inline]
     pub(super) fn skip_number(&mut self) -> Result<&'de str, Fault> {
         // Below this power of ten a number is finite, and need not be parsed.

@@ -6,7 +6,7 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::{cursor::Fault, loose::Loose, suggest::Known, violation::FieldViolation};
 
-/// Why reading stopped. It is boxed, because it is part of every step's result.
+/// Why reading stopped. It is boxed to keep the `Result` of every step small.
 #[derive(Debug)]
 pub(super) struct Failure(Box<Inner>);
 
@@ -36,7 +36,7 @@ enum What {
     Loose(Loose),
 }
 
-/// Longer texts of foreign origin are cut.
+/// Messages of a type, and values of the client, are cut to this many characters.
 const LONGEST: usize = 200;
 
 impl Failure {

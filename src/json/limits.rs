@@ -15,7 +15,7 @@ pub struct JsonLimits {
     pub(super) number: usize,
 }
 
-/// The highest possible limit, because nested values are read by recursion.
+/// Higher limits are lowered to this one, because nested values are read by recursion.
 const DEEPEST: usize = 128;
 
 impl JsonLimits {

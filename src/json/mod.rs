@@ -70,13 +70,13 @@
 //! booleans, or into a hand-written `Deserialize`. If such a type is found while a text is read, the result is
 //! [`JsonError::Type`] and no value.
 //!
-//! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. Its syntax is still
-//! checked.
+//! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. The syntax of that
+//! content is still checked.
 //!
 //! # When not to use it
 //!
-//! For JSON that another party defines and may extend, such as the response of another service. Ignore unknown fields
-//! there.
+//! Do not use it for JSON that another party defines and may extend, such as the response of another service. Unknown
+//! fields must be ignored there.
 
 mod access;
 mod cursor;

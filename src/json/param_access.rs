@@ -188,7 +188,7 @@ impl<'a, 'de> Members<'a, 'de> {
                 self.next = Some((pointer(&name), values));
                 return Some(name);
             }
-            // A handler need not read every parameter of the routes around it.
+            // A path may have parameters of outer routes, which the handler need not read.
             if self.notes.place == Place::Query {
                 self.notes.unknown(&name, || self.missing.nearest(&name));
             }

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::base::hex;
 
-/// SHA-256 of a token: its index in memory. It never leaves the process.
+/// Returns the SHA-256 of a token: its index in memory. This hash never leaves the process.
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// The digest of a key, as a store holds it: 32 bytes, compared in constant time. It does not reveal the key.
+/// The digest of a key: 32 bytes, compared in constant time. A store holds the digest, never the key.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme};
@@ -98,7 +98,7 @@ impl KeyDigests {
         self.keyed().iter().map(|digest| &digest.0[..]).collect()
     }
 
-    /// Returns the index of an in-memory store or cache, without a second hash. It never leaves the process.
+    /// Returns the index of an in-memory store or cache, without a second hash. The index never leaves the process.
     #[inline]
     pub(crate) const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint

@@ -27,7 +27,7 @@
 //!
 //! # When not to use it
 //!
-//! For passwords and other secrets that people choose: they need a slow hash.
+//! Do not use it for passwords and other secrets that people choose: they need a slow hash.
 
 mod digest;
 mod format;

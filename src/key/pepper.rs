@@ -27,7 +27,7 @@ impl Peppers {
     /// Creates peppers with one current pepper: 32 bytes from a random source, and its version.
     ///
     /// # Errors
-    /// If all bytes are zero, because they did not come from a random source.
+    /// If all bytes are zero: such a pepper does not come from a random source.
     pub fn new(version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
         Self(Arc::new([])).accept(version, pepper)
     }

@@ -38,7 +38,8 @@
 //!
 //! # When not to use it
 //!
-//! For several processes: the registry keeps its keys in the memory of one process. A few static keys need no registry.
+//! Several processes cannot share a registry: it keeps its keys in the memory of one process. A few static keys need no
+//! registry.
 
 mod error;
 mod info;

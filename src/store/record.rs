@@ -222,7 +222,7 @@ impl KeyRecord {
         Self { principal, ..self.clone() }
     }
 
-    /// Returns which of its names is empty, if any. Keys with an empty name could not be told apart.
+    /// Returns which of its names is empty, if any. Keys with an empty name could not be distinguished.
     pub(crate) fn nameless(&self) -> Option<&'static str> {
         let holder = &self.principal;
         let names = [("id", self.id()), ("subject", holder.subject()), ("account", holder.account().unwrap_or("none"))];

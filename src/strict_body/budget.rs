@@ -38,7 +38,7 @@ impl Share {
         }
         // Relaxed is enough: the counter guards no other memory.
         let room = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |all| {
-            // A single body may exceed the budget, or it could never arrive.
+            // A body that arrives alone may exceed the budget. Otherwise it could never arrive.
             let alone = all == held;
             all.checked_add(bytes - held).filter(|all| alone || *all <= self.budget.most)
         });

@@ -62,7 +62,7 @@ impl BodyLimits {
     }
 
     /// Sets how many bytes all bodies that are still arriving may hold together, here and in clones made afterwards. A
-    /// body that needs more is answered 503. A single arriving body may exceed this limit, up to
+    /// body that needs more is answered 503. A body that arrives alone may exceed this limit, up to
     /// [`max_bytes`](Self::max_bytes). A body that has arrived is no longer counted. The buffers of the HTTP server and
     /// the memory of handlers are not counted.
     pub fn max_in_flight_bytes(self, most: usize) -> Self {

@@ -1,8 +1,8 @@
 //! Strict bodies: a request body with an undocumented field is refused.
 //!
-//! [`StrictBodyLayer`] reads the body of a request, checks every byte, and reads it into a type. Only then it calls the
-//! inner service, with both the value and the same bytes. An undocumented field is answered 422 with a pointer to it
-//! and the name that was probably meant:
+//! [`StrictBodyLayer`] reads the body of a request, checks every byte, and reads it into a type. Only then does it call
+//! the inner service, with both the value and the same bytes. An undocumented field is answered 422 with a pointer to
+//! it and the name that was probably meant:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -89,16 +89,16 @@
 //!
 //! [`BodyLimits`] set how large a body may be (1 MiB), how long it may take to arrive (10 s), and how many bytes all
 //! bodies that are still arriving may hold together (64 MiB). No memory is allocated for bytes that are only declared:
-//! a slow body holds at most twice the bytes that it has sent. A body in one piece is never copied. A body in several
-//! pieces is copied into one buffer as they arrive. The buffers of the HTTP server and the memory of handlers are not
-//! counted.
+//! a slow body holds at most twice the bytes that it has sent. A body in one piece is never copied. The pieces of any
+//! other body are copied into one buffer as they arrive. The buffers of the HTTP server and the memory of handlers are
+//! not counted.
 //!
 //! The timeout starts when the layer first has to wait for the body. It uses system time and needs no timer of the
-//! async runtime. In a test that pauses tokio's time (`tokio::time::pause`), it uses the paused time.
+//! async runtime. In a test that pauses tokio's time (`tokio::time::pause`), the timeout follows the paused time.
 //!
 //! # When not to use it
 //!
-//! For streamed bodies such as uploads: the whole body is buffered before the handler is called.
+//! Do not use it for streamed bodies such as uploads: the whole body is buffered before the handler is called.
 
 mod budget;
 #[cfg(feature = "axum")]
