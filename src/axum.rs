@@ -1,4 +1,5 @@
-//! For axum 0.8 (feature `axum`): extractors, refusals as responses, and organisations by path parameter.
+//! Integration with axum 0.8 (feature `axum`): extractors, rejections as responses, and organisations by path
+//! parameter.
 
 mod params;
 mod strict_path;
@@ -36,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     }
 }
 
-/// `None` for a visitor whom an optional layer let in; without any layer, 500 as for the principal itself.
+/// `None` for an anonymous request that an optional layer accepted. Without any layer, 500 as for `Principal` itself.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
@@ -66,11 +67,11 @@ impl<S: Send + Sync> FromRequestParts<S> for TraceId {
 const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no envelope has given it one; mount an AuthStack or \
                                 an ErrorEnvelopeLayer around the router";
 
-/// The body of a request, read strictly into a type (feature `axum`): the whole check of a
-/// [`StrictBodyLayer`](crate::StrictBodyLayer), or its value where one stands in front.
+/// The body of a request, read strictly into a type (feature `axum`). It makes the same checks as a
+/// [`StrictBodyLayer`](crate::StrictBodyLayer). Behind such a layer, it takes the layer's value.
 ///
-/// It is the last argument of a handler. `Option<StrictJson<T>>` takes a request without a body too. Limits other than
-/// the defaults stand in the request's extensions: see [`BodyLimits`](crate::BodyLimits).
+/// It must be the last argument of a handler. `Option<StrictJson<T>>` also accepts a request without a body. To set
+/// other limits than the defaults, put them into the request's extensions: see [`BodyLimits`](crate::BodyLimits).
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -78,7 +79,7 @@ const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Login {
-///     email: String, // a typo in a field's name is a 422 with a pointer to it
+///     email: String, // a typing error in a field name is answered 422 with a pointer to it
 ///     password: String,
 /// }
 ///
@@ -89,8 +90,8 @@ const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no
 /// let app = Router::<()>::new().route("/login", post(login));
 /// ```
 ///
-/// A type with parts whose fields nobody can see ([`json::check_type`](crate::json::check_type)) is answered 500, and the
-/// log says which part.
+/// A type that cannot be read strictly ([`json::check_type`](crate::json::check_type)) is answered 500, and the reason
+/// is logged.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]
@@ -108,7 +109,7 @@ where
     }
 }
 
-/// `None` where there is no body.
+/// `None` if there is no body.
 impl<T, S> OptionalFromRequest<S> for StrictJson<T>
 where
     T: DeserializeOwned + Send + 'static,
@@ -121,7 +122,7 @@ where
     }
 }
 
-/// Where nobody has said how large bodies may be, axum's own limit holds too.
+/// Applies axum's own limit too, unless the request carries [`BodyLimits`].
 fn limited(request: Request<Body>) -> Request<Body> {
     if request.extensions().get::<BodyLimits>().is_some() { request } else { request.with_limited_body() }
 }
@@ -133,12 +134,13 @@ impl IntoResponse for Rejection {
 }
 
 impl OrgSource {
-    /// A path parameter of the matched route, decoded as the handler sees it. It is found inside `nest` too. A route that
-    /// has two parameters of this name names no one organisation and is denied: 403.
+    /// Takes the organisation from a path parameter of the matched route, decoded as the handler sees it. Parameters of
+    /// `nest` are included. If the route has two parameters of this name, the organisation is ambiguous and the request
+    /// is denied: 403.
     ///
-    /// It knows the parameters of routers that have chosen a route by then: in front of a router that is mounted with
-    /// `nest_service` or `route_service`, those of that router are unknown, and so is a second one of this name. Mount
-    /// the layer with `route_layer` on the router that has the route.
+    /// Only the parameters of routers that have already matched are known. A layer outside of a router that is mounted
+    /// with `nest_service` or `route_service` does not see the parameters of that router, and does not detect a second
+    /// parameter of this name in it. Mount the layer with `route_layer` on the router that has the route.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -155,7 +157,7 @@ impl OrgSource {
     }
 }
 
-/// axum shows path parameters to extractors alone, so one is run on a copy of the extensions; it never waits.
+/// axum exposes path parameters only to extractors, so an extractor is run on a copy of the extensions. It never waits.
 fn path_param(request: &RequestHead<'_>, name: &str) -> Option<String> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.extensions = request.extensions().clone();
@@ -165,10 +167,10 @@ fn path_param(request: &RequestHead<'_>, name: &str) -> Option<String> {
         Poll::Ready(Ok(params)) => {
             let mut named = params.iter().filter(|(param, _)| *param == name).map(|(_, value)| value);
             let first = named.next()?;
-            // A handler may read the other one of two.
+            // With two of this name, a handler may read the other one, so neither is used.
             Some(if named.next().is_some() { String::new() } else { first.to_owned() })
         }
-        // A parameter that is no UTF-8 is the caller's doing and names no organisation.
+        // A parameter that is not UTF-8 is a fault of the client and names no organisation.
         Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => Some(String::new()),
         Poll::Ready(Err(_)) | Poll::Pending => None,
     }

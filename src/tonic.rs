@@ -1,4 +1,5 @@
-//! For tonic 0.14 (feature `tonic`): the principal of a `tonic::Request`, and refusals as a `tonic::Status`.
+//! Integration with tonic 0.14 (feature `tonic`): the principal of a `tonic::Request`, and rejections as a
+//! `tonic::Status`.
 
 use std::sync::Arc;
 
@@ -30,11 +31,12 @@ impl<T> RequestExt for Request<T> {
     }
 }
 
-/// The status in the words of the default catalogue. It carries the refusal, so that an envelope outside gives it the
-/// words, the domain and the trace id of the service, and logs it: also where a stream yields it after messages.
+/// Converts into a status with the texts of the default catalogue. The status carries the rejection, so that an outer
+/// envelope can log it and can set the texts, the domain and the trace id of the service. This also works if a stream
+/// yields the status after messages.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
-        // Where no layer looks at the response, nobody else logs a fault.
+        // If no layer inspects the response, a fault is logged here.
         let rejection = rejection.logged_if_unwatched();
         let (code, message, details) = grpc::plain(&rejection);
         let mut status = Self::with_details(Code::from_i32(code.into()), message, Bytes::from(details));

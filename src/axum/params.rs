@@ -1,4 +1,4 @@
-//! What `StrictPath` and `StrictQuery` have in common: decoding, and refusals.
+//! Decoding and refusals for `StrictPath` and `StrictQuery`.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{
     strict_body::check_type_once,
 };
 
-/// Reads parameters into a type that can be read strictly.
+/// Reads parameters into a type, which is first checked to be readable strictly.
 pub(super) fn read<T: DeserializeOwned + 'static>(place: Place, pairs: Vec<Pair<'_>>) -> Result<T, Rejection> {
     check_type_once::<T>()?;
     from_pairs(place, pairs).map_err(|error| match error {
@@ -25,7 +25,7 @@ pub(super) fn read<T: DeserializeOwned + 'static>(place: Place, pairs: Vec<Pair<
     })
 }
 
-/// Where it is, as `OpenAPI` calls it.
+/// Returns the place as `OpenAPI` names it.
 const fn name(place: Place) -> &'static str {
     match place {
         Place::Path => "path",
@@ -33,7 +33,7 @@ const fn name(place: Place) -> &'static str {
     }
 }
 
-/// 400: the text cannot be read, or not in one way only.
+/// 400: the text cannot be decoded, or is ambiguous.
 pub(super) fn malformed(place: Place, parameter: &str, why: &'static str) -> Rejection {
     let pointer = if parameter.is_empty() { String::new() } else { parameter_pointer(parameter) };
     let fields = vec![FieldViolation::new(pointer, why)];
@@ -42,7 +42,7 @@ pub(super) fn malformed(place: Place, parameter: &str, why: &'static str) -> Rej
 
 const NO_DIGITS: &str = "a percent sign is not followed by two hexadecimal digits";
 
-/// A name or a value of a form, decoded.
+/// Decodes a name or a value of a form.
 pub(super) fn decoded(text: &str) -> Result<Cow<'_, str>, &'static str> {
     if !text.contains(['%', '+']) {
         return Ok(text.into());

@@ -12,13 +12,13 @@ use crate::{
     json::{Pair, Place},
 };
 
-/// The parameters of the path, read strictly into a type (feature `axum`): axum's `Path` with refusals in the words of
-/// this crate.
+/// The parameters of the path, read strictly into a type (feature `axum`): axum's `Path` with the rejections of this
+/// crate.
 ///
-/// The type is what it is for `Path`: one value, a tuple, or a struct whose fields are named as in the route. A value
-/// that is not of its type is answered 422 `VALIDATION_ERROR`, as a field of a body is, with the name of the parameter
-/// as a pointer; a path that cannot be decoded is 400 `INVALID_REQUEST`. Where the type and the route do not agree,
-/// the answer is 500 and the log says how. Parameters of the routes around that a struct does not name are left out.
+/// The type is the same as for `Path`: one value, a tuple, or a struct with the field names of the route. A value of a
+/// wrong type is answered 422 `VALIDATION_ERROR`, like a field of a body, with the name of the parameter as the
+/// pointer. A path that cannot be decoded is answered 400 `INVALID_REQUEST`. If the type does not match the route, the
+/// answer is 500 and the difference is logged. A struct may omit parameters, such as those of an outer route.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// `None` where the route has no parameters.
+/// `None` if the route has no parameters.
 impl<T, S> OptionalFromRequestParts<S> for StrictPath<T>
 where
     T: DeserializeOwned + 'static,
@@ -68,22 +68,22 @@ where
     }
 }
 
-const NO_ROUTE: &str = "StrictPath stands in a handler that is mounted on no route of an axum Router";
+const NO_ROUTE: &str = "StrictPath is used in a handler that is not mounted on a route of an axum Router";
 
 fn pairs(params: &RawPathParams) -> Vec<Pair<'_>> {
     params.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// Nothing, where there is no route at all.
+/// Returns `None` if there is no matched route.
 async fn raw<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Option<RawPathParams>, Rejection> {
-    // axum decodes what can be decoded, and leaves the rest as it is: `%zz` and `%25zz` would be the same.
+    // axum leaves an invalid escape unchanged, so `%zz` and `%25zz` would be the same value.
     let original: Option<&OriginalUri> = parts.extensions.get();
     let paths = [original.map_or("", |uri| uri.path()), parts.uri.path()];
     paths.into_iter().try_for_each(well_encoded).map_err(|why| malformed(Place::Path, "", why))?;
     match RawPathParams::from_request_parts(parts, state).await {
         Ok(params) => Ok(Some(params)),
         Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
-            // axum names the parameter in this text alone.
+            // axum names the parameter only in this text.
             let text = error.body_text();
             Err(malformed(Place::Path, text.split('`').nth(1).unwrap_or_default(), "the bytes are not UTF-8"))
         }

@@ -10,12 +10,12 @@ use crate::{
     json::{Pair, Place},
 };
 
-/// The query, read strictly into a struct (feature `axum`): axum's `Query` where nothing undocumented gets in.
+/// The query, read strictly into a struct (feature `axum`): axum's `Query`, but undocumented parameters are refused.
 ///
-/// What is not as documented is answered as in a body: 422 `VALIDATION_ERROR` with a pointer, a reason and, for a name
-/// that is not known, the name that was probably meant. So is a parameter that is given twice and read once: the
-/// service and a proxy in front of it might read different ones. A name or value that cannot be decoded is 400
-/// `INVALID_REQUEST`.
+/// Errors are answered like those of a body: 422 `VALIDATION_ERROR` with a pointer, a reason and, for an unknown name,
+/// the name that was probably meant. A parameter that is given twice but read as a single value is refused too, because
+/// the service and a proxy in front of it might read different values. A name or value that cannot be decoded is
+/// answered 400 `INVALID_REQUEST`.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -35,13 +35,13 @@ use crate::{
 /// let app = Router::<()>::new().route("/todos", get(todos)).layer(ErrorEnvelopeLayer::detailed());
 /// ```
 ///
-/// A field is a text, a number, a boolean, an enum without contents, an `Option` of these, or a list of these, which
-/// takes all values of its name. Numbers and booleans are written as in JSON (`7`, not `+7` or `007`); names and values
-/// are decoded as those of a form are (`+` is a space). `StrictQuery<()>` takes no parameters at all, and a `HashMap`
-/// any, each once.
+/// A field may be a string, a number, a boolean, an enum without contents, an `Option` of these, or a list of these. A
+/// list takes all values of its name. Numbers and booleans are written as in JSON (`7`, not `+7` or `007`). Names and
+/// values are decoded as in a form (`+` is a space). `StrictQuery<()>` accepts no parameters. A `HashMap` accepts any
+/// parameters, each once.
 ///
-/// A type with parts whose names nobody can see ([`json::check_type`](crate::json::check_type)), such as
-/// `#[serde(flatten)]`, and a struct inside the struct are answered 500, and the log says why.
+/// A type that cannot be read strictly ([`json::check_type`](crate::json::check_type)), for example because of
+/// `#[serde(flatten)]`, is answered 500, and the reason is logged. So is a struct inside of the struct.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]
@@ -59,7 +59,7 @@ where
     }
 }
 
-/// The parameters as a form has them (WHATWG URL, section 5.1), without its leniency.
+/// Parses the parameters as a form (WHATWG URL, section 5.1), but refuses malformed escapes.
 fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Rejection> {
     query.split('&').filter(|piece| !piece.is_empty()).map(pair).collect()
 }

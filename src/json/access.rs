@@ -20,7 +20,7 @@ impl<'a, 'de> Elements<'a, 'de> {
         Self { reader, first: true }
     }
 
-    /// A type that has read all that it wants leaves nothing over.
+    /// Checks that the type has read every element.
     #[inline]
     pub(super) fn close(self) -> Result<(), Failure> {
         if self.reader.cursor.another(self.first, b']')? {
@@ -44,7 +44,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
     }
 }
 
-/// An object whose names are data.
+/// An object with arbitrary names, such as a map.
 pub(super) struct Members<'a, 'de> {
     reader: &'a mut Reader<'de>,
     names: Names<'de>,
@@ -89,19 +89,19 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
     }
 }
 
-/// `serde_json` says things to itself under such names: what stands behind one, its `Value` would read by other rules.
+/// `serde_json` uses such names internally: its `Value` would read the value of such a member by other rules.
 pub(super) const PRIVATE: &str = "$serde_json::private::";
 
-/// An object whose names are documented.
+/// An object with documented names, such as a struct.
 pub(super) struct Fields<'a, 'de> {
     reader: &'a mut Reader<'de>,
     known: &'static [&'static str],
-    /// Which of `known` have been there: the first 64 bit by bit, the others as a list.
+    /// Which of `known` were read: the first 64 as bits, the others as a list.
     seen: u64,
     seen_further: Vec<usize>,
-    /// The one that comes next where all come in their order.
+    /// The index in `known` that is expected next if the members are in order.
     next: usize,
-    /// Where the object starts.
+    /// The byte at which the object starts.
     start: usize,
     first: bool,
 }
@@ -114,7 +114,7 @@ impl<'a, 'de> Fields<'a, 'de> {
 
     #[inline]
     pub(super) fn close(mut self) -> Result<(), Failure> {
-        // A type that stops early has left members unread: what is documented is no less strange then.
+        // A type that stops early leaves members unread. Documented members are an error here too.
         if self.next_name()?.is_some() {
             return Err(Failure::shape("the object has more members than the type reads"));
         }
@@ -122,7 +122,7 @@ impl<'a, 'de> Fields<'a, 'de> {
         Ok(())
     }
 
-    /// The next documented name; on the way, what is not documented is noted and left out.
+    /// Returns the next documented name. Unknown members before it are noted and skipped.
     #[inline]
     fn next_name(&mut self) -> Result<Option<&'static str>, Failure> {
         while self.reader.cursor.another(self.first, b'}')? {

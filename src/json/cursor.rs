@@ -1,4 +1,4 @@
-//! The characters of strings and numbers.
+//! Reads strings and numbers.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
 }
 
-/// A number, as large as its text needs.
+/// A number, in the type that its text needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
     Unsigned(u64),
@@ -19,26 +19,26 @@ pub(super) enum Number {
     Float(f64),
 }
 
-/// How a number is written.
+/// The written form of a number.
 struct Shape {
     whole: bool,
-    /// Before the point.
+    /// The number of digits before the point.
     digits: usize,
     exponent: i64,
 }
 
-/// So many digits fit whatever they are.
+/// Any number of this many digits fits into a `u64` and an `i64`.
 const EXACT: usize = 18;
 
-/// The text, how far it is read, and how deep.
+/// The text, with the current position and depth.
 pub(super) struct Cursor<'de> {
     pub(super) text: &'de str,
     pub(super) at: usize,
     pub(super) depth: usize,
     pub(super) limits: JsonLimits,
-    /// Something was not taken: it stays so, even if a type turns the error into a default.
+    /// An error occurred. It stays set, even if a type turns the error into a default.
     pub(super) failed: bool,
-    /// The value that is next was given up, and is read over by whoever goes on.
+    /// The next value could not be read. It is skipped before reading continues.
     pub(super) given_up: bool,
 }
 
@@ -64,7 +64,7 @@ impl<'de> Cursor<'de> {
         Fault { at: self.at, reason }
     }
 
-    /// The next byte that is no white space.
+    /// Returns the next byte that is not white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -84,7 +84,7 @@ impl<'de> Cursor<'de> {
         Err(self.fault_here("a value is expected"))
     }
 
-    /// The string whose opening quote is next: borrowed, unless something in it is escaped.
+    /// Reads a string from its opening quote on. It is borrowed, unless it contains an escape.
     #[inline]
     pub(super) fn string(&mut self) -> Result<Cow<'de, str>, Fault> {
         let start = self.at + 1;
@@ -114,7 +114,7 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// The same without the text of it.
+    /// Skips a string.
     #[inline]
     pub(super) fn skip_string(&mut self) -> Result<(), Fault> {
         let start = self.at + 1;
@@ -125,7 +125,7 @@ impl<'de> Cursor<'de> {
         Ok(())
     }
 
-    /// Where the plain characters end: the character that an escape stands for, or nothing at the closing quote.
+    /// Reads what ends a run of plain characters: the character of an escape, or `None` at the closing quote.
     #[inline]
     fn escape_or_end(&mut self, start: usize) -> Result<Option<char>, Fault> {
         match self.bytes().get(self.at) {
@@ -182,13 +182,13 @@ impl<'de> Cursor<'de> {
         value.filter(|_| digits.len() == 4).ok_or_else(|| self.fault(escape, "four hexadecimal digits are expected"))
     }
 
-    /// The number that is next.
+    /// Reads a number.
     #[inline]
     pub(super) fn number(&mut self) -> Result<Number, Fault> {
         let start = self.at;
         let negative = self.bytes().get(start) == Some(&b'-');
         let digits = start + usize::from(negative);
-        // Most numbers are whole and short, and read at once.
+        // The fast path: most numbers are short integers.
         let (mut at, mut value) = (digits, 0_u64);
         while let Some(digit) = self.bytes().get(at).filter(|byte| byte.is_ascii_digit() && at - digits < EXACT) {
             value = value * 10 + u64::from(digit - b'0');
@@ -200,7 +200,7 @@ impl<'de> Cursor<'de> {
             self.at = at;
             return Ok(match (negative, value) {
                 (false, value) => Number::Unsigned(value),
-                // As a float, so that the sign is kept.
+                // A float keeps the sign.
                 (true, 0) => Number::Float(-0.0),
                 (true, value) => Number::Negative(0_i64.saturating_sub_unsigned(value)),
             });
@@ -221,10 +221,10 @@ impl<'de> Cursor<'de> {
         self.finite(start).map(Number::Float)
     }
 
-    /// The same, for whoever wants the text: 128 bits, or nothing but to go on.
+    /// Skips a number and returns its text. 128-bit integers are parsed from this text.
     #[inline]
     pub(super) fn skip_number(&mut self) -> Result<&'de str, Fault> {
-        // Below this power of ten it is finite, and nobody has to work out what it is.
+        // Below this power of ten a number is finite, and need not be parsed.
         const FINITE: i64 = 300;
         let start = self.at;
         let shape = self.number_text()?;
@@ -241,7 +241,7 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Reads over a number.
+    /// Skips a number, and returns its written form.
     #[inline]
     fn number_text(&mut self) -> Result<Shape, Fault> {
         let start = self.at;
@@ -268,7 +268,7 @@ impl<'de> Cursor<'de> {
             }
             self.digits()?;
             let exponent = self.slice(sign, self.at);
-            // More than an i64 holds is as far as any.
+            // An exponent beyond an i64 is treated as the extreme value.
             shape.exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
         }
         if self.at - start > self.limits.number {
@@ -286,7 +286,7 @@ impl<'de> Cursor<'de> {
         if self.at == start { Err(self.fault(start, "a digit is expected")) } else { Ok(self.at - start) }
     }
 
-    /// A part whose ends are ASCII characters or the ends of the text.
+    /// Returns a part of the text. Both ends must be at ASCII characters or at the ends of the text.
     #[inline]
     fn slice(&self, from: usize, to: usize) -> &'de str {
         self.text.get(from..to).unwrap_or_default()
@@ -296,13 +296,13 @@ impl<'de> Cursor<'de> {
 const TOO_LONG: &str = "a string or number is longer than is read here";
 const HALF_PAIR: &str = "an escape names half of a surrogate pair";
 
-/// The first place from here on that is a quote, a backslash or a control character, or the end.
+/// Returns the position of the next quote, backslash or control character, or the end.
 #[inline]
 fn plain_end(bytes: &[u8], from: usize) -> usize {
     const EIGHT: usize = size_of::<u64>();
     let mut at = from;
-    // Eight bytes at a time: a byte of the mask is 0x80 where the byte of the word is special, and the lowest such
-    // byte is exact.
+    // Eight bytes at a time. A byte of the mask is 0x80 if the byte of the word is special. Only the lowest such byte
+    // is exact.
     while let Some(word) = bytes.get(at..at + EIGHT).and_then(|eight| eight.try_into().ok()) {
         let word = u64::from_le_bytes(word);
         let mask = special(word);

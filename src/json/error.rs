@@ -2,7 +2,7 @@ use std::{error::Error, fmt};
 
 use super::violation::FieldViolation;
 
-/// Why bytes are not the value that they should be.
+/// Why bytes cannot be read into a type.
 ///
 /// ```
 /// use tower_auth::json::{self, JsonError, JsonLimits};
@@ -13,17 +13,17 @@ use super::violation::FieldViolation;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// The bytes are no JSON, or none that every parser reads in the same way.
+    /// The bytes are not JSON, or not JSON that every parser reads in the same way.
     Syntax(SyntaxError),
-    /// The JSON has another shape than the type: the unknown fields, at most 32, what stopped the type, and a line that
-    /// says if there are more.
+    /// The JSON has another shape than the type. Contains at most 32 unknown fields, the error that stopped the type,
+    /// and an entry that says so if more fields are unknown.
     Fields(Vec<FieldViolation>),
-    /// The type cannot be read strictly, whatever the bytes are: a fault of the service, which
-    /// [`check_type`](super::check_type) finds at start-up.
+    /// The type cannot be read strictly, whatever the bytes are. This is a fault of the service;
+    /// [`check_type`](super::check_type) finds it at start-up.
     Type(&'static str),
 }
 
-/// What is wrong with bytes that are no JSON, and where.
+/// What is wrong with bytes that are not JSON, with line and column.
 ///
 /// ```
 /// use tower_auth::json::{self, JsonLimits};
@@ -40,19 +40,19 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// The line, from 1.
+    /// Returns the line, counted from 1.
     #[must_use]
     pub const fn line(&self) -> u64 {
         self.line
     }
 
-    /// The column, from 1, in characters.
+    /// Returns the column in characters, counted from 1.
     #[must_use]
     pub const fn column(&self) -> u64 {
         self.column
     }
 
-    /// What is wrong, in fixed words: nothing of the text is in it.
+    /// Returns what is wrong. It is a fixed text that contains nothing from the bytes.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         self.reason
@@ -70,10 +70,10 @@ impl Error for SyntaxError {}
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax(error) => write!(f, "no JSON: {error}"),
+            Self::Syntax(error) => write!(f, "invalid JSON: {error}"),
             Self::Type(what) => write!(f, "the type cannot be read strictly: it has {what}"),
             Self::Fields(fields) => {
-                f.write_str("another shape than documented")?;
+                f.write_str("the JSON does not have the documented shape")?;
                 fields.iter().try_for_each(|field| write!(f, "; {field}"))
             }
         }

@@ -1,4 +1,4 @@
-//! What a type says of a value that it does not take.
+//! The errors of a type that refuses a value.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,20 +6,20 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::{cursor::Fault, loose::Loose, suggest::Known, violation::FieldViolation};
 
-/// Why reading stopped. One word wide: it is part of every step's result.
+/// Why reading stopped. It is boxed to keep the `Result` of every step small.
 #[derive(Debug)]
 pub(super) struct Failure(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Where the value starts that was not taken.
+    /// The byte at which the refused value starts.
     at: Option<usize>,
     what: What,
 }
 
 #[derive(Debug)]
 enum What {
-    /// The text is no JSON.
+    /// The text is not JSON.
     Fault(&'static str),
     Expected {
         expected: String,
@@ -32,11 +32,11 @@ enum What {
     Missing(&'static str),
     Repeated(&'static str),
     Custom(String),
-    /// The type is at fault, and not the text.
+    /// The type is at fault, not the text.
     Loose(Loose),
 }
 
-/// More of somebody else's words is not shown.
+/// Messages of a type, and values of the client, are cut to this many characters.
 const LONGEST: usize = 200;
 
 impl Failure {
@@ -44,7 +44,7 @@ impl Failure {
         Self(Box::new(Inner { at: None, what }))
     }
 
-    /// An object, an array or another value, where a struct or an enum is documented.
+    /// A value of another kind than the documented struct, enum or array.
     #[cold]
     pub(super) fn expected(expected: &'static str, found: u8) -> Self {
         Self::new(What::Expected { expected: expected.to_owned(), found: kind_of(found) })
@@ -60,24 +60,24 @@ impl Failure {
         Self::new(What::Loose(why))
     }
 
-    /// The innermost value is the one that is told.
+    /// Sets the place, unless an inner value has set it.
     #[inline]
     pub(super) fn located(mut self, at: usize) -> Self {
         self.0.at.get_or_insert(at);
         self
     }
 
-    /// Where it is.
+    /// Returns the place, or zero if it is not set.
     pub(super) fn at(&self) -> usize {
         self.place().unwrap_or_default()
     }
 
-    /// The same, unless nobody has said so yet.
+    /// Returns the place, if it is set.
     pub(super) fn place(&self) -> Option<usize> {
         self.0.at
     }
 
-    /// The name that a struct misses, if it is that.
+    /// Returns the name of the missing field, if that is the error.
     #[cfg(feature = "axum")]
     pub(super) fn missing(&self) -> Option<&'static str> {
         match self.0.what {
@@ -86,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// As a client is told; the pointer is that of the value.
+    /// Converts the failure for the client. The pointer is that of the refused value.
     pub(super) fn violation(self, pointer: String) -> FieldViolation {
         match self.0.what {
             What::Fault(words) => FieldViolation::new(pointer, words),
@@ -111,7 +111,7 @@ impl Failure {
     }
 }
 
-/// As a part of a JSON Pointer (RFC 6901, section 3).
+/// Escapes a name as a part of a JSON Pointer (RFC 6901, section 3).
 pub(super) fn escaped(name: &str) -> Cow<'_, str> {
     if name.contains(['~', '/']) { name.replace('~', "~0").replace('/', "~1").into() } else { name.into() }
 }
@@ -147,7 +147,7 @@ impl de::Error for Failure {
 
     #[cold]
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        // The value itself is not repeated.
+        // The value itself is never repeated to the client.
         let found = match found {
             Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "another number",
             Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "another string",
@@ -191,7 +191,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What a type expects, in the words of JSON where they are known: Rust's names of types tell a client nothing.
+/// Translates serde's expectation into JSON's terms, because Rust's type names mean nothing to a client.
 fn in_json_words(expected: &str) -> String {
     macro_rules! range {
         ($type:ident) => {
@@ -248,7 +248,7 @@ fn capped(words: &str) -> String {
     capped
 }
 
-/// Control characters, and others that nobody sees or that turn the direction of text around, are written out.
+/// Escapes control characters, invisible characters, and characters that change the direction of text.
 pub(super) fn visible(character: char) -> impl Iterator<Item = char> {
     let turns = matches!(
         character,

@@ -1,4 +1,4 @@
-//! A name as the key of a map: a text, or what its text says.
+//! A member name as the key of a map: a string, or the number or boolean that it spells.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::{
     variants::UnitOnly,
 };
 
-/// Numbers and booleans are keys as JSON has them between quotes: `{"7":"seven"}`.
+/// Numbers and booleans as keys are written as JSON in quotes: `{"7":"seven"}`.
 pub(super) struct Key<'de>(Cow<'de, str>);
 
 impl<'de> Key<'de> {

@@ -1,4 +1,4 @@
-/// How deep and how long JSON may be.
+/// Limits on the depth of JSON and on the length of its strings and numbers.
 ///
 /// ```
 /// use tower_auth::json::{self, JsonLimits};
@@ -8,33 +8,33 @@
 /// assert!(json::check(b"[[[1]]]", &limits).is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "limits hold where they are handed over"]
+#[must_use = "limits apply only where they are passed"]
 pub struct JsonLimits {
     pub(super) depth: usize,
     pub(super) string: usize,
     pub(super) number: usize,
 }
 
-/// The deepest that can be asked for: types that hold themselves are read by recursion.
+/// Higher limits are lowered to this one, because nested values are read by recursion.
 const DEEPEST: usize = 128;
 
 impl JsonLimits {
-    /// A depth of 64, strings of 1 MiB, numbers of 128 characters.
+    /// Returns the defaults: a depth of 64, strings of 1 MiB, numbers of 128 characters.
     pub const fn new() -> Self {
         Self { depth: 64, string: 1 << 20, number: 128 }
     }
 
-    /// How many arrays and objects may stand in each other; 128 at the most, whatever is given.
+    /// Sets how deep arrays and objects may be nested. Values above 128 are lowered to 128.
     pub const fn max_depth(self, depth: usize) -> Self {
         Self { depth: if depth < DEEPEST { depth } else { DEEPEST }, ..self }
     }
 
-    /// How many bytes a string or a name may have between its quotes, as it stands in the text.
+    /// Sets how many bytes a string or a name may have between its quotes, before unescaping.
     pub const fn max_string_len(self, bytes: usize) -> Self {
         Self { string: bytes, ..self }
     }
 
-    /// How many characters a number may have.
+    /// Sets how many characters a number may have.
     pub const fn max_number_len(self, characters: usize) -> Self {
         Self { number: characters, ..self }
     }

@@ -1,35 +1,35 @@
-//! Types that read a value before they know what it is to be: by the names of what they read with.
+//! Finds types that buffer a value before they know how to read it, by the names of their visitors.
 //!
-//! What serde's derive makes of the attributes is told by nothing else. The names are pinned by tests, so that a new
-//! serde that changes them is noticed.
+//! Only these names show which attributes serde's derive has expanded. Tests pin the names, so a new serde version that
+//! changes them is noticed.
 
 use std::any::type_name;
 
-/// Why nobody sees the fields of a type.
+/// Why the fields of a type cannot be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loose {
     Flatten,
     Untagged,
     Tagged,
     Raw,
-    /// It holds itself, and nothing else.
+    /// The type contains only itself.
     Endless,
 }
 
 impl Loose {
-    /// What it is called, and what to write instead.
+    /// Returns its name in messages, and what to write instead.
     pub(super) const fn words(self) -> (&'static str, &'static str) {
-        const VARIANT: &str = "leave the attribute out: {\"variant\": contents} is read strictly";
+        const VARIANT: &str = "remove the attribute: {\"variant\": contents} is read strictly";
         match self {
-            Self::Flatten => ("#[serde(flatten)]", "write its fields out, or nest them under a name"),
-            Self::Untagged => ("#[serde(untagged)] or another value that is kept for later", VARIANT),
+            Self::Flatten => ("#[serde(flatten)]", "list its fields in the struct, or nest them under a name"),
+            Self::Untagged => ("#[serde(untagged)] or another buffered value", VARIANT),
             Self::Tagged => ("an enum with #[serde(tag = \"…\")]", VARIANT),
-            Self::Raw => ("a RawValue", "take serde_json::Value where anything goes"),
-            Self::Endless => ("itself and nothing else", "put it into a list, or beside other fields"),
+            Self::Raw => ("a RawValue", "use serde_json::Value if any content is allowed"),
+            Self::Endless => ("a type that contains only itself", "put it into a list, or add other fields"),
         }
     }
 
-    /// What asks for any value: `Value` and the like take what comes; what is derived keeps it for later.
+    /// For `deserialize_any`: `Value` and the like read any value at once, derived visitors buffer it.
     #[inline]
     pub(super) fn any<V>() -> Option<Self> {
         let name = type_name::<V>();
@@ -42,20 +42,20 @@ impl Loose {
         }
     }
 
-    /// What asks for a map: a struct does only where a field of it is flattened.
+    /// For `deserialize_map`: a struct calls it only if one of its fields is flattened.
     #[inline]
     pub(super) fn map<V>() -> Option<Self> {
         is(type_name::<V>(), "__Visitor").then_some(Self::Flatten)
     }
 
-    /// What asks for a newtype of this name.
+    /// For a newtype struct of this name.
     #[inline]
     pub(super) fn newtype(name: &str) -> Option<Self> {
         name.starts_with("$serde_json::").then_some(Self::Raw)
     }
 }
 
-/// Whether it is of this type, whatever its parameters are: a lifetime is one too.
+/// Whether a type name is this type, with any parameters. A lifetime is a parameter too.
 #[inline]
 fn is(name: &str, wanted: &str) -> bool {
     name.ends_with(wanted) || (name.ends_with('>') && name.contains(wanted))

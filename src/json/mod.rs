@@ -1,7 +1,7 @@
-//! Strict JSON: bytes to a value of a type, or everything that is wrong with them.
+//! Strict JSON: reads bytes into a type, or reports everything that is wrong with them.
 //!
-//! One pass reads the bytes into the type and checks them while it reads. What it accepts is I-JSON (RFC 7493), so that
-//! any other parser reads the same from the same bytes:
+//! One pass reads and checks the bytes. Only I-JSON (RFC 7493) is accepted, so every other parser reads the same value
+//! from the same bytes:
 //!
 //! ```
 //! use tower_auth::json::{self, JsonError, JsonLimits};
@@ -23,59 +23,60 @@
 //! # Ok::<_, JsonError>(())
 //! ```
 //!
-//! # What is refused as no JSON
+//! # What is refused as invalid JSON
 //!
-//! The bytes come first, for the whole text, before any question about its shape: [`JsonError::Syntax`].
+//! Syntax errors ([`JsonError::Syntax`]) anywhere in the text take precedence over errors of shape. Refused are:
 //!
-//! - anything that RFC 8259 has not: comments, trailing commas, leading zeros, `NaN`, more than one value;
-//! - bytes that are no UTF-8, a byte order mark, an escape that names half of a surrogate pair;
-//! - an object with the same name twice, also where they are equal only after unescaping: `"a"` and `"\u0061"`;
-//! - what is deeper or longer than [`JsonLimits`] say;
-//! - a number too large for a double (`1e400`). A whole number beyond 2^53 is accepted, and exact where the type holds
-//!   it (`u64`, `i128`); a number too small for a double is zero.
+//! - everything outside of RFC 8259: comments, trailing commas, leading zeros, `NaN`, more than one value;
+//! - bytes that are not UTF-8, a byte order mark, an escape that names half of a surrogate pair;
+//! - an object that has the same name twice, even if the names are equal only after unescaping: `"a"` and `"\u0061"`;
+//! - nesting, strings and numbers beyond [`JsonLimits`];
+//! - a number too large for a double (`1e400`). An integer beyond 2^53 is accepted, and is exact if the type can hold
+//!   it (`u64`, `i128`). A number too small for a double is read as zero.
 //!
-//! Where the standard leaves the choice to the parser, this one decides so (the names are those of the public JSON
-//! test suite's `i_` cases):
+//! The standard leaves some cases to the parser. This parser decides them as follows (the names are the `i_` cases of
+//! the public JSON test suite):
 //!
 //! | case | read as |
 //! |---|---|
 //! | `number_double_huge_neg_exp`, `number_real_underflow` | accepted: zero |
-//! | `number_too_big_neg_int`, `number_too_big_pos_int`, `number_very_big_negative_int` | accepted: the type decides whether it holds it |
+//! | `number_too_big_neg_int`, `number_too_big_pos_int`, `number_very_big_negative_int` | accepted: the type decides whether it can hold the number |
 //! | `number_huge_exp`, `number_neg_int_huge_exp`, `number_pos_double_huge_exp`, `number_real_neg_overflow`, `number_real_pos_overflow` | refused: too large for a double |
 //! | `object_key_lone_2nd_surrogate`, `string_1st_surrogate_but_2nd_missing`, `string_1st_valid_surrogate_2nd_invalid`, `string_incomplete_surrogate_and_escape_valid`, `string_incomplete_surrogate_pair`, `string_incomplete_surrogates_escape_valid`, `string_invalid_lonely_surrogate`, `string_invalid_surrogate`, `string_inverted_surrogates_U+1D11E`, `string_lone_second_surrogate` | refused: half a surrogate pair |
-//! | `string_UTF-8_invalid_sequence`, `string_UTF8_surrogate_U+D800`, `string_invalid_utf-8`, `string_iso_latin_1`, `string_lone_utf8_continuation_byte`, `string_not_in_unicode_range`, `string_overlong_sequence_2_bytes`, `string_overlong_sequence_6_bytes`, `string_overlong_sequence_6_bytes_null`, `string_truncated-utf-8` | refused: no UTF-8 |
-//! | `string_UTF-16LE_with_BOM`, `string_utf16BE_no_BOM`, `string_utf16LE_no_BOM` | refused: no UTF-8 |
+//! | `string_UTF-8_invalid_sequence`, `string_UTF8_surrogate_U+D800`, `string_invalid_utf-8`, `string_iso_latin_1`, `string_lone_utf8_continuation_byte`, `string_not_in_unicode_range`, `string_overlong_sequence_2_bytes`, `string_overlong_sequence_6_bytes`, `string_overlong_sequence_6_bytes_null`, `string_truncated-utf-8` | refused: not UTF-8 |
+//! | `string_UTF-16LE_with_BOM`, `string_utf16BE_no_BOM`, `string_utf16LE_no_BOM` | refused: not UTF-8 |
 //! | `structure_UTF-8_BOM_empty_object` | refused: a byte order mark |
 //! | `structure_500_nested_arrays` | refused: too deep |
 //!
-//! Of the suite's `y_` cases, the two with the same name twice (`object_duplicated_key` and
-//! `object_duplicated_key_and_value`) are refused too.
+//! Two of the suite's `y_` cases are refused too, because they contain the same name twice: `object_duplicated_key` and
+//! `object_duplicated_key_and_value`.
 //!
-//! # What is refused as another shape
+//! # What is refused for its shape
 //!
-//! JSON that does not fit the type: [`JsonError::Fields`], with a JSON Pointer (RFC 6901) for every field.
+//! JSON that does not fit the type is [`JsonError::Fields`], with a JSON Pointer (RFC 6901) for every field.
 //!
-//! - A name that a struct does not have, at any depth, with the documented name that was probably meant. All of them are
-//!   told up to the first error that stops the type, and that error.
-//! - A struct is an object: an array never fills it by position.
-//! - All else is the type's business: missing fields, wrong types, unknown variants.
+//! - A field that a struct does not have is an error, at any depth. The error suggests the documented name that was
+//!   probably meant. All unknown fields up to the first error of the type are reported, together with that error.
+//! - A struct is read from an object only, never from an array by position.
+//! - All other errors come from the type: missing fields, wrong types, unknown variants.
 //!
-//! # What a type cannot say
+//! # Types that cannot be read strictly
 //!
-//! Some types read a value before they know what it is to be, and then nobody sees their fields: `#[serde(flatten)]`,
-//! `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with `content` or without: the content may come first),
-//! and `RawValue`. [`check_type`] finds them and says where they are. Write enums without these attributes, as
-//! `{"variant": contents}`, and fields instead of `flatten`. It cannot see behind the first element of a tuple, behind the
-//! keys of a map that are no text, number or boolean, nor into a `Deserialize` written by hand; where such a type is met
-//! while a text is read, it is [`JsonError::Type`], and nothing gets in.
+//! Some types buffer a value before they know how to read it, so unknown fields in it cannot be found:
+//! `#[serde(flatten)]`, `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with or without `content`,
+//! because the content may come first), and `RawValue`. [`check_type`] finds these types and reports where they are.
+//! Write enums without these attributes, as `{"variant": contents}`, and list the fields instead of using `flatten`.
+//! [`check_type`] does not see past the first element of a tuple, past map keys other than strings, numbers and
+//! booleans, or into a hand-written `Deserialize`. If such a type is found while a text is read, the result is
+//! [`JsonError::Type`] and no value.
 //!
-//! A `HashMap` or a `serde_json::Value` in the type documents that anything goes there; the bytes in it are checked
-//! all the same.
+//! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. The syntax of that
+//! content is still checked.
 //!
 //! # When not to use it
 //!
-//! For JSON that somebody else defines and may extend, as the answer of another service: an unknown field is none of
-//! your business there.
+//! Do not use it for JSON that another party defines and may extend, such as the response of another service. Unknown
+//! fields must be ignored there.
 
 mod access;
 mod cursor;

@@ -2,8 +2,8 @@ use std::{borrow::Cow, collections::HashSet};
 
 /// The names of an object so far.
 ///
-/// A few are compared one by one; where there are many, they are hashed with the keys of this process, so that nobody
-/// can prepare names that make it slow.
+/// A few names are compared one by one. Many names are hashed with random keys of this process, so that a client cannot
+/// choose names that collide.
 pub(super) enum Names<'de> {
     Few(Vec<Cow<'de, str>>),
     Many(HashSet<Cow<'de, str>>),
@@ -16,7 +16,7 @@ impl<'de> Names<'de> {
         Self::Few(Vec::new())
     }
 
-    /// Whether the name is new.
+    /// Adds a name. Returns whether it is new.
     #[inline]
     pub(super) fn insert(&mut self, name: Cow<'de, str>) -> bool {
         match self {

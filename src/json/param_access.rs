@@ -1,4 +1,4 @@
-//! One parameter as a value, and several by name or by position.
+//! A parameter as a value, and several parameters by name or by position.
 
 use std::{borrow::Cow, collections::HashMap, vec};
 
@@ -16,7 +16,7 @@ use super::{
     suggest::Known,
 };
 
-/// The values that stand under one name: one, or several for a list.
+/// The values of one name: one value, or several for a list.
 pub(super) struct Value<'a, 'de> {
     pub(super) pointer: String,
     pub(super) values: Vec<Cow<'de, str>>,
@@ -27,7 +27,7 @@ const NESTED: &str =
     "a parameter is read into a text, a number, a boolean, an enum without contents, or a list of them";
 
 impl<'de> Value<'_, 'de> {
-    /// The text, read as the name of a JSON member is read.
+    /// Returns the text, to be read like the name of a JSON member.
     fn one(mut self) -> Result<Key<'de>, Failure> {
         match (self.values.pop(), self.values.is_empty()) {
             (Some(value), true) => Ok(Key::new(value)),
@@ -131,7 +131,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     forward_to_deserialize_any! { unit unit_struct }
 }
 
-/// Values in their order, each with its pointer.
+/// Values by position, each with its pointer.
 pub(super) struct Elements<'a, 'de> {
     values: vec::IntoIter<(String, Cow<'de, str>)>,
     notes: &'a mut Notes,
@@ -157,12 +157,12 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
     }
 }
 
-/// Parameters by their names, each name once.
+/// Parameters by name. Each name occurs once.
 pub(super) struct Members<'a, 'de> {
     groups: vec::IntoIter<(Cow<'de, str>, Vec<Cow<'de, str>>)>,
-    /// The documented names; without them, every name is data.
+    /// The documented names. `None` means that every name is data.
     known: Option<&'static [&'static str]>,
-    /// The documented names that are not given, of which one may have been meant.
+    /// The documented names that are not given. They are candidates for suggestions.
     missing: Known<'static>,
     notes: &'a mut Notes,
     next: Option<(String, Vec<Cow<'de, str>>)>,
@@ -181,14 +181,14 @@ impl<'a, 'de> Members<'a, 'de> {
         Self { groups: groups.into_iter(), known, missing, notes, next: None }
     }
 
-    /// The next name that the type takes; on the way, the others are noted and left out.
+    /// Returns the next name that the type knows. Unknown names before it are noted and skipped.
     fn next_name(&mut self) -> Option<Cow<'de, str>> {
         for (name, values) in self.groups.by_ref() {
             if self.known.is_none_or(|known| known.contains(&&*name)) {
                 self.next = Some((pointer(&name), values));
                 return Some(name);
             }
-            // A handler need not read every parameter of the routes around it.
+            // A path may have parameters of outer routes, which the handler need not read.
             if self.notes.place == Place::Query {
                 self.notes.unknown(&name, || self.missing.nearest(&name));
             }
@@ -196,7 +196,7 @@ impl<'a, 'de> Members<'a, 'de> {
         None
     }
 
-    /// What a type has not asked for is no less strange then.
+    /// Checks the parameters that the type has not read.
     pub(super) fn close(&mut self) -> Result<(), Failure> {
         match self.next_name() {
             Some(_) => Err(Failure::shape("there are more parameters than the type reads")),
@@ -226,7 +226,7 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
     }
 }
 
-/// The values of each name, in the order in which the names come first.
+/// Groups the values by name, in the order in which the names first occur.
 fn grouped<'de>(pairs: Vec<Pair<'de>>) -> Vec<(Cow<'de, str>, Vec<Cow<'de, str>>)> {
     let mut places: HashMap<Cow<'de, str>, usize> = HashMap::new();
     let mut groups: Vec<(Cow<'de, str>, Vec<Cow<'de, str>>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is wrong with parameters, as far as they are read.
+//! Collects the errors in parameters while they are read.
 
 use std::borrow::Cow;
 
@@ -7,36 +7,36 @@ use super::{failure::Failure, loose::Loose, pointer::shown, state::MOST, violati
 /// A name and a value, decoded.
 pub(crate) type Pair<'de> = (Cow<'de, str>, Cow<'de, str>);
 
-/// Where parameters stand.
+/// Where the parameters are in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The names are those of the route: what is wrong with them is the service's fault.
+    /// The route defines the names, so an error in a name is a fault of the service.
     Path,
-    /// The names are the client's.
+    /// The client sends the names.
     Query,
 }
 
-/// Why parameters are not the value that they should be.
+/// Why parameters cannot be read into a type.
 #[derive(Debug)]
 pub(crate) enum ParamsError {
-    /// What the client has to change.
+    /// The client has to change these.
     Fields(Vec<FieldViolation>),
-    /// The type or the route is at fault, whatever the client sends.
+    /// The type or the route is at fault, independent of the request.
     Service(String),
 }
 
 const TWICE: &str = "the parameter is given more than once";
 
-/// What is wrong so far. It stays so, even if a type turns an error into a default.
+/// The errors so far. They are kept, even if a type turns an error into a default.
 pub(super) struct Notes {
     pub(super) place: Place,
     unknown: Vec<FieldViolation>,
     more: bool,
-    /// Pointers of what is given more than once and read once.
+    /// Pointers of the parameters that are given more than once and read as a single value.
     twice: Vec<String>,
-    /// Pointers of the values that were refused; a failure names one by its number.
+    /// Pointers of the refused values. The place of a failure is an index into this list.
     stops: Vec<String>,
-    /// The pointer of the one parameter that is the whole value.
+    /// The pointer of the single parameter that is the whole value.
     only: Option<String>,
     fault: Option<String>,
 }
@@ -50,7 +50,7 @@ impl Notes {
         self.unknown.is_empty() && self.twice.is_empty() && self.fault.is_none()
     }
 
-    /// The type or the route is at fault.
+    /// Notes that the type or the route is at fault.
     #[cold]
     pub(super) fn fault(&mut self, words: impl Into<String>) -> Failure {
         let words = words.into();
@@ -64,12 +64,12 @@ impl Notes {
         self.fault(format!("the type cannot be read strictly: it has {}", why.words().0))
     }
 
-    /// This parameter is the whole value: what is wrong with the value is told of it.
+    /// Marks this parameter as the whole value. Errors of the value get its pointer.
     pub(super) fn is_only(&mut self, pointer: String) {
         self.only = Some(pointer);
     }
 
-    /// The innermost value is the one that is told.
+    /// Sets the place, unless an inner value has set it.
     #[cold]
     pub(super) fn located(&mut self, failure: Failure, pointer: &str) -> Failure {
         if failure.place().is_some() {
@@ -90,7 +90,7 @@ impl Notes {
 
     #[cold]
     pub(super) fn unknown(&mut self, name: &str, nearest: impl FnOnce() -> Option<&'static str>) {
-        // Whoever has more unknown parameters than this has no typing error.
+        // At most this many get a suggestion: a client with more of them has not made a typing error.
         const MOST_SUGGESTED: usize = 8;
         if self.unknown.len() >= MOST {
             self.more = true;
@@ -128,7 +128,7 @@ impl Notes {
     }
 }
 
-/// The pointer of a parameter.
+/// Returns the pointer of a parameter.
 pub(crate) fn pointer(name: &str) -> String {
     format!("/{}", shown(name))
 }

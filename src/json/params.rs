@@ -1,4 +1,4 @@
-//! Texts by name, as a path or a query has them, into a type: as strictly as a body.
+//! Reads the parameters of a path or a query into a type, as strictly as a body.
 
 use serde::{
     Deserialize,
@@ -51,7 +51,7 @@ impl<'a, 'de> Params<'a, 'de> {
         visitor.visit_seq(&mut Elements::new(values, self.notes))
     }
 
-    /// The only parameter of a path, which is the whole value.
+    /// Returns the only parameter of a path as the whole value.
     fn only(mut self) -> Result<Value<'a, 'de>, Failure> {
         if self.notes.place == Place::Query {
             return Err(self.notes.fault(NAMELESS));
@@ -107,7 +107,7 @@ impl<'de> Deserializer<'de> for Params<'_, 'de> {
         self.by_name(Some(fields), visitor)
     }
 
-    /// A type without fields documents that there are no parameters.
+    /// Reads a type without fields, which documents that there are no parameters.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         Members::new(self.pairs, Some(&[]), self.notes).close()?;
         visitor.visit_unit()

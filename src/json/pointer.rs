@@ -7,22 +7,23 @@ use super::{
     limits::JsonLimits,
 };
 
-/// A place: its pointer, and the name that stands there if it is a member's.
+/// A place: its pointer, and the member name if the place is a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) pointer: String,
     pub(super) name: String,
 }
 
-/// More of a name is not shown.
+/// Longer names are cut.
 const LONGEST_NAME: usize = 64;
-/// More of a pointer is not shown.
+/// Longer pointers are cut.
 const LONGEST: usize = 512;
 
-/// The places of these bytes, which are ascending and are each the start of a value or of a name. The text is JSON.
+/// Returns the places of these byte offsets. They are ascending, and each is the start of a value or a name. The text
+/// is JSON.
 pub(super) fn places(text: &str, limits: JsonLimits, wanted: &[usize]) -> Vec<Place> {
     let mut walk = Walk { cursor: Cursor::new(text, limits), wanted, found: Vec::new(), path: String::new() };
-    // A text that is no JSON has no places; whatever was found until then is.
+    // In a text that is not JSON, only the places before the error are found.
     let _ = walk.value();
     let mut found = walk.found;
     found.resize(wanted.len(), Place::default());
@@ -37,7 +38,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Notes the place where this is, if somebody wants it.
+    /// Notes this place if it is wanted.
     fn look(&mut self, at: usize, name: &str) {
         while self.wanted.get(self.found.len()).is_some_and(|wanted| *wanted <= at) {
             let mut pointer: String = self.path.chars().take(LONGEST).collect();
@@ -82,7 +83,7 @@ impl Walk<'_> {
     }
 }
 
-/// A name as it stands in a pointer: not too long, and without characters that nobody sees.
+/// Writes a name as a part of a pointer: cut if too long, invisible characters escaped.
 pub(super) fn shown(name: &str) -> String {
     let mut shown = String::new();
     for character in name.chars() {

@@ -1,4 +1,4 @@
-//! Bytes to a value, and what is wrong with them if they are none.
+//! Reads bytes into a value, and explains what is wrong with them.
 
 use std::{marker::PhantomData, str};
 
@@ -20,14 +20,14 @@ use super::{
 /// See the [module page](crate::json) for what is accepted.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] where the bytes are no JSON, wherever in them that is; [`JsonError::Fields`] where the JSON has
-/// another shape than the type; [`JsonError::Type`] where the type cannot be read strictly.
+/// [`JsonError::Syntax`] if the bytes are not JSON at any place; [`JsonError::Fields`] if the JSON has another shape
+/// than the type; [`JsonError::Type`] if the type cannot be read strictly.
 #[inline]
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
     from_slice_seed(PhantomData, bytes, limits)
 }
 
-/// The same by a seed, which knows more than a type does.
+/// Like [`from_slice`], with a seed in place of a type.
 #[inline]
 pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     seed: S,
@@ -44,8 +44,8 @@ pub(crate) fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     Err(explain(text, limits, &reader, failure))
 }
 
-/// Whether a value that was read may be given out. A type may turn errors into defaults, and then nobody has looked at all
-/// of the text yet.
+/// Whether the value may be returned. A type may turn an error into a default; the text is then checked again, because
+/// a part of it may have been skipped.
 #[inline]
 fn is_clean(reader: &Reader<'_>) -> bool {
     let Cursor { text, limits, failed, .. } = &reader.cursor;
@@ -59,7 +59,7 @@ fn read<'de, S: DeserializeSeed<'de>>(reader: &mut Reader<'de>, seed: S) -> Resu
     Ok(value)
 }
 
-/// Whether bytes are JSON that every parser reads in the same way, of whatever shape.
+/// Checks that bytes are JSON that every parser reads in the same way. The shape is not checked.
 ///
 /// ```
 /// use tower_auth::json::{self, JsonLimits};
@@ -71,7 +71,7 @@ fn read<'de, S: DeserializeSeed<'de>>(reader: &mut Reader<'de>, seed: S) -> Resu
 /// ```
 ///
 /// # Errors
-/// What is wrong, and where.
+/// What is wrong, with line and column.
 pub fn check(bytes: &[u8], limits: &JsonLimits) -> Result<(), SyntaxError> {
     check_text(utf8(bytes)?, limits)
 }
@@ -81,12 +81,12 @@ fn check_text(text: &str, limits: &JsonLimits) -> Result<(), SyntaxError> {
     cursor.skip().and_then(|()| cursor.end()).map_err(|fault| located(text, fault))
 }
 
-/// For a text that has been checked: nothing more is refused.
+/// Limits for a text that is already checked: nothing more is refused.
 #[cfg(feature = "strict-body")]
 const LOOSEST: JsonLimits =
     JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX);
 
-/// The string under this name, directly in the object that the text is. The text has been checked.
+/// Returns the string member of this name in the top-level object. The text must be checked already.
 #[cfg(feature = "strict-body")]
 pub(crate) fn string_member(bytes: &[u8], wanted: &str) -> Option<String> {
     let mut cursor = Cursor::new(str::from_utf8(bytes).ok()?, LOOSEST);
@@ -122,7 +122,7 @@ fn not_utf8(bytes: &[u8], at: usize) -> SyntaxError {
     located(good, Fault { at, reason: "the text is not UTF-8" })
 }
 
-/// With line and column instead of the byte.
+/// Converts the byte offset into line and column.
 #[cold]
 fn located(text: &str, fault: Fault) -> SyntaxError {
     let before = text.get(..fault.at).unwrap_or(text);
@@ -132,7 +132,7 @@ fn located(text: &str, fault: Fault) -> SyntaxError {
     SyntaxError { line: from_one(line), column: from_one(column), reason: fault.reason }
 }
 
-/// The bytes come first, for the whole text; only then its shape.
+/// Builds the error. Syntax errors in the whole text take precedence over errors of shape.
 #[cold]
 fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option<Failure>) -> JsonError {
     if let Some(why) = reader.loose {
@@ -142,7 +142,7 @@ fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option
         return error.into();
     }
     let mut wanted: Vec<usize> = reader.unknown.iter().map(|unknown| unknown.at).collect();
-    // An error stops the type, so it stands behind all that was noted, or in an object around the last of it.
+    // An error stops the type. Its place is after all noted fields, or an object that contains the last of them.
     let stop = failure.as_ref().map(Failure::at);
     let stop_place = stop.map(|at| wanted.partition_point(|other| *other < at));
     if let (Some(at), Some(place)) = (stop, stop_place) {
@@ -165,16 +165,16 @@ fn explain(text: &str, limits: &JsonLimits, reader: &Reader<'_>, failure: Option
     JsonError::Fields(unknown.chain(stopped).chain(more).collect())
 }
 
-/// The names that may have been meant in an object: those that do not stand in it themselves.
+/// The documented names that may have been meant in an object: those that the object does not have.
 struct Meant<'a> {
     text: &'a str,
     limits: &'a JsonLimits,
-    /// The object that was looked at last, and what is missing in it.
+    /// The place of the object that was looked at last. `names` are the names that it lacks.
     object: usize,
     names: Known<'static>,
 }
 
-/// Whoever has more unknown fields than this has no typing error.
+/// At most this many unknown fields get a suggestion: a client with more of them has not made a typing error.
 const MOST_SUGGESTED: usize = 8;
 
 impl Meant<'_> {
@@ -182,7 +182,7 @@ impl Meant<'_> {
         if self.object != unknown.object {
             self.object = unknown.object;
             let mut names = unknown.known.to_vec();
-            // The text has been checked: it has an object there.
+            // The text is checked already: there is an object at this place.
             let _ = self.strike_out(&mut names);
             self.names = Known::new(names);
         }

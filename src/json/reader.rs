@@ -45,7 +45,7 @@ impl<'de> Reader<'de> {
         Ok(value)
     }
 
-    /// A struct is an object whose names are known.
+    /// Reads a struct: an object with documented names.
     pub(super) fn object<V: Visitor<'de>>(
         &mut self,
         known: &'static [&'static str],
@@ -102,7 +102,7 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// Reads the value that is next, and says of an error where the value starts.
+/// Reads the next value, and sets the place of an error to the start of that value.
 macro_rules! value {
     ($reader:ident, |$first:ident| $read:expr) => {{
         let $first = $reader.cursor.value()?;
@@ -193,7 +193,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_str(visitor)
     }
 
-    /// A string's bytes, or an array of numbers.
+    /// Reads the bytes of a string, or an array of numbers.
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         value!(self, |first| match first {
             b'"' => match self.cursor.string()? {
@@ -255,7 +255,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         })
     }
 
-    /// A string names a variant without contents, an object of one member a variant with them.
+    /// Reads a string as a variant without contents, and an object with one member as a variant with contents.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,

@@ -1,4 +1,4 @@
-//! What a type asks for, found out by asking it.
+//! Finds out the shape of a type by deserializing it from probes.
 
 use std::{any::type_name, fmt, marker::PhantomData};
 
@@ -14,9 +14,9 @@ use serde::{
 use super::loose::Loose;
 use crate::ConfigError;
 
-/// Whether a type can be read strictly: whether none of it reads a value before it knows what it is to be.
+/// Checks that a type can be read strictly: no part of it buffers a value before it knows how to read it.
 ///
-/// It costs some microseconds for each field, once: at start-up.
+/// It takes some microseconds for each field. Call it once, at start-up.
 ///
 /// ```
 /// use tower_auth::json;
@@ -39,7 +39,8 @@ use crate::ConfigError;
 /// ```
 ///
 /// # Errors
-/// Where the type has `flatten`, `untagged`, an enum with a `tag` or a `RawValue`, and what to write instead.
+/// If the type contains `flatten`, `untagged`, an enum with a `tag`, or a `RawValue`. The error says where, and what to
+/// write instead.
 pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
     let mut paths: Vec<Vec<Step>> = vec![Vec::new()];
     let mut structs: Vec<&'static str> = Vec::new();
@@ -58,7 +59,7 @@ pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
             Ask::Loose(why) => return Err(loose(type_name::<T>(), &path, why)),
             Ask::Inside(steps) => paths.extend(steps.iter().map(|step| longer(&path, *step))),
             Ask::Fields(name, fields) => {
-                // A type that holds itself is asked once. A variant has no type of its own; its enum has.
+                // A recursive type is visited once. A variant has no type name of its own, its enum has one.
                 let asked = name.is_some_and(|name| structs.contains(&name));
                 if !asked {
                     structs.extend(name);
@@ -76,10 +77,10 @@ pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Beyond this a type is not looked into.
+/// Paths beyond this number, and fields beyond this depth, are not checked.
 const MOST_PATHS: usize = 10_000;
 const DEEPEST: usize = 64;
-/// No type has so many options and newtypes in each other, but for one that has nothing else.
+/// Deeper nesting of options and newtypes occurs only in a type that contains only itself.
 const MOST_INNER: usize = 32;
 
 /// One step into a type.
@@ -114,12 +115,12 @@ fn loose(type_name: &str, path: &[Step], why: Loose) -> ConfigError {
     let place: String = path.iter().map(ToString::to_string).collect();
     let (what, mend) = why.words();
     ConfigError::new(
-        format!("{type_name} cannot be read strictly: at {place:?} it has {what}, whose fields nobody sees"),
+        format!("{type_name} cannot be read strictly: at {place:?} it has {what}, and its fields cannot be checked"),
         mend,
     )
 }
 
-/// What stands at the end of a path.
+/// What a type asks for at the end of a path.
 #[derive(Debug)]
 enum Ask {
     Nothing,
@@ -132,13 +133,13 @@ enum Ask {
 
 fn ask<'de, T: Deserialize<'de>>(path: &[Step]) -> Ask {
     match T::deserialize(Probe(path)) {
-        // A type that needs nothing, or that makes do without.
+        // The type reads nothing, or turns the error into a default.
         Ok(_) => Ask::Nothing,
         Err(Found(ask)) => ask,
     }
 }
 
-/// What was found, on the way that errors take.
+/// The result of a probe, passed as an error.
 #[derive(Debug)]
 struct Found(Ask);
 
@@ -156,18 +157,18 @@ impl fmt::Display for Found {
 
 impl std::error::Error for Found {}
 
-/// A text that is not there: it leads a type along a path and finds out what it asks for at the end.
+/// A deserializer without data. It follows a path into a type, and records what the type asks for at the end.
 #[derive(Clone, Copy)]
 struct Probe<'a>(&'a [Step]);
 
 impl Probe<'_> {
-    /// The next step and what is behind it, or what is at the end.
+    /// Returns the next step and the rest of the path, or `end` as the result.
     fn step(self, end: Ask) -> Result<(Step, Self), Found> {
         self.0.split_first().map(|(step, rest)| (*step, Probe(rest))).ok_or(Found(end))
     }
 }
 
-/// What a visitor says that it expects.
+/// Returns the expectation that a visitor declares.
 fn expects<'de, V: Visitor<'de>>(visitor: &V) -> String {
     let expected: &dyn Expected = visitor;
     expected.to_string()
@@ -212,7 +213,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         if expects(&visitor).starts_with("adjacently tagged enum") {
             return Err(Found(Ask::Loose(Loose::Tagged)));
         }
-        // The name alone would be the same for all types that a generic one can be.
+        // The serde name is the same for all instances of a generic type.
         let own = (!name.is_empty()).then(type_name::<V>);
         match self.step(Ask::Fields(own, fields))? {
             (Step::Field(name), rest) => visitor.visit_map(Once { name: Some(name), rest, done: false }),
@@ -306,7 +307,7 @@ impl<'de> MapAccess<'de> for Once<'_> {
     }
 }
 
-/// A key of a map that many types of keys take.
+/// A map key that most key types accept.
 struct SomeKey<'de>(PhantomData<&'de ()>);
 
 macro_rules! one {
@@ -356,7 +357,7 @@ impl<'de> Deserializer<'de> for SomeKey<'de> {
     }
 }
 
-/// A variant, and what is in it.
+/// A variant and the path into its contents.
 struct OneVariant<'a> {
     name: &'static str,
     rest: Probe<'a>,

@@ -1,33 +1,33 @@
-//! How far a text is read into a type.
+//! The state of reading a text into a type.
 
 use serde::de::DeserializeSeed;
 
 use super::{cursor::Cursor, failure::Failure, loose::Loose};
 
-/// Reads a text into a type, and notes what the type does not know.
+/// Reads a text into a type, and notes unknown fields.
 pub(super) struct Reader<'de> {
     pub(super) cursor: Cursor<'de>,
     pub(super) unknown: Vec<Unknown>,
-    /// What is wrong with the type: it stays so, even if the type turns the error into a default.
+    /// What is wrong with the type. It stays set, even if the type turns the error into a default.
     pub(super) loose: Option<Loose>,
-    /// Whether more was unknown than is noted.
+    /// Whether there are more unknown fields than noted.
     pub(super) more: bool,
 }
 
 /// A name that a struct does not have.
 pub(super) struct Unknown {
-    /// Where the name starts.
+    /// The byte at which the name starts.
     pub(super) at: usize,
-    /// Where its object starts.
+    /// The byte at which its object starts.
     pub(super) object: usize,
     pub(super) known: &'static [&'static str],
 }
 
-/// More is not told: a client that is wrong this often has to look at the documentation.
+/// At most this many unknown fields are reported.
 pub(super) const MOST: usize = 32;
 
 impl Reader<'_> {
-    /// The type reads a value before it knows what it is to be.
+    /// Notes that the type cannot be read strictly.
     #[cold]
     pub(super) fn loose(&mut self, why: Loose) -> Failure {
         self.loose = Some(why);
@@ -49,7 +49,7 @@ impl<'de> Reader<'de> {
         Self { cursor, unknown: Vec::new(), loose: None, more: false }
     }
 
-    /// The value of a member, or of a variant: a refusal of the type's own is told of it.
+    /// Reads the value of an element, a member or a variant. An error of the type gets the place of this value.
     #[inline]
     pub(super) fn own_value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
         self.cursor.peek();
@@ -58,7 +58,7 @@ impl<'de> Reader<'de> {
         match seed.deserialize(&mut *self) {
             Ok(value) => {
                 if self.cursor.failed {
-                    // The type has turned an error into a default, somewhere inside of the value: go on behind it.
+                    // The type has turned an error inside of the value into a default: skip the rest of the value.
                     self.cursor.give_up(at, depth);
                     self.cursor.given_up = false;
                     self.cursor.skip()?;
@@ -67,7 +67,7 @@ impl<'de> Reader<'de> {
                 Ok(value)
             }
             Err(failure) => {
-                // Whoever turns this one into a default goes on behind the value too.
+                // An outer type may turn this error into a default: the value is then skipped too.
                 self.cursor.give_up(at, depth);
                 Err(failure.located(at))
             }

@@ -1,4 +1,4 @@
-//! Arrays and objects, and whole values that nobody wants.
+//! Arrays and objects, and skipping over values.
 
 use std::borrow::Cow;
 
@@ -8,14 +8,14 @@ use super::{
 };
 
 impl<'de> Cursor<'de> {
-    /// The first byte of the value that is next.
+    /// Returns the first byte of the next value.
     #[inline]
     pub(super) fn value(&mut self) -> Result<u8, Fault> {
         let next = self.peek();
         next.ok_or_else(|| self.fault_here("the text ends where a value is expected"))
     }
 
-    /// Goes past an opening bracket or brace.
+    /// Moves past an opening bracket or brace.
     #[inline]
     pub(super) fn enter(&mut self) -> Result<(), Fault> {
         if self.depth >= self.limits.depth {
@@ -26,21 +26,21 @@ impl<'de> Cursor<'de> {
         Ok(())
     }
 
-    /// Goes past the closing bracket or brace that is next.
+    /// Moves past the closing bracket or brace.
     #[inline]
     pub(super) const fn leave(&mut self) {
         self.depth -= 1;
         self.at += 1;
     }
 
-    /// Goes back to where a value starts that cannot be read.
+    /// Moves back to the start of a value that cannot be read.
     #[cold]
     pub(super) const fn give_up(&mut self, at: usize, depth: usize) {
         (self.at, self.depth) = (at, depth);
         (self.failed, self.given_up) = (true, true);
     }
 
-    /// Whether another element or member follows, past the comma before it; the closing bracket or brace is left.
+    /// Whether another element or member follows. Moves past the comma, but not past the closing bracket or brace.
     #[inline]
     pub(super) fn another(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
         if self.given_up {
@@ -62,7 +62,7 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// The name that is next, and the place where it starts; past the colon behind it.
+    /// Reads the next name and the colon after it. Returns the place of the name, and the name.
     #[inline]
     pub(super) fn name(&mut self) -> Result<(usize, Cow<'de, str>), Fault> {
         if self.peek() != Some(b'"') {
@@ -82,7 +82,7 @@ impl<'de> Cursor<'de> {
         self.fault(at, "the name stands in the object already")
     }
 
-    /// Reads over a value, as strictly as if somebody wanted it. It calls itself as deep as the limit allows.
+    /// Skips a value, checked as strictly as one that is read. Recursive, up to the depth limit.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         match self.value()? {
             b'"' => self.skip_string(),
@@ -119,7 +119,7 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Nothing but white space may be left.
+    /// Checks that only white space follows.
     #[inline]
     pub(super) fn end(&mut self) -> Result<(), Fault> {
         if self.peek().is_none() { Ok(()) } else { Err(self.fault_here("something follows the value")) }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Documented names, made ready to be compared with what was given.
+/// Documented names, prepared for comparison with a given name.
 pub(super) struct Known<'a>(Vec<(&'a str, Vec<char>)>);
 
-/// Nobody means a documented name by more than this.
+/// Longer names get no suggestion.
 const LONGEST: usize = 40;
 
 impl<'a> Known<'a> {
@@ -13,10 +13,10 @@ impl<'a> Known<'a> {
         Self(names.into_iter().map(|name| (name, plain(name))).collect())
     }
 
-    /// The name that is nearest to what was given, if any is near.
+    /// Returns the documented name that is most similar to the given one, if any is similar.
     ///
-    /// Near is the same word in another spelling (`emailAddress`), one with few typing errors in it, or one that the other
-    /// starts with (`email_adress` and `email`).
+    /// Similar means: the same word in another spelling (`emailAddress`), a few typing errors, or one name is a prefix
+    /// of the other (`email_adress` and `email`).
     pub(super) fn nearest(&self, given: &str) -> Option<&'a str> {
         let given = plain(given);
         if given.is_empty() || given.len() > LONGEST {
@@ -27,7 +27,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The first few of them, as a sentence has them.
+/// Lists the first few names, joined by "or".
 impl fmt::Display for Known<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
@@ -39,17 +39,17 @@ impl fmt::Display for Known<'_> {
     }
 }
 
-/// Letters and digits alone, in lower case.
+/// Returns only the letters and digits, in lower case.
 fn plain(name: &str) -> Vec<char> {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(LONGEST + 1).collect()
 }
 
-/// How far two names are apart; nothing where they are no neighbours.
+/// Returns the distance of two names, or `None` if they are not similar.
 fn rank(given: &[char], name: &[char]) -> Option<usize> {
     let (short, long) = if given.len() < name.len() { (given, name) } else { (name, given) };
     // One error in a word of three characters, two in one of six.
     let most = long.len() / 3;
-    // So many errors there are at least: names that are far apart are not compared letter by letter.
+    // These are lower bounds of the distance. Names that exceed them are not compared letter by letter.
     if long.len() - short.len() <= most && difference(short, long) <= 2 * most {
         let typing_errors = distance(given, name);
         if typing_errors <= most {
@@ -59,7 +59,7 @@ fn rank(given: &[char], name: &[char]) -> Option<usize> {
     (short.len() >= 3 && long.starts_with(short)).then_some(long.len())
 }
 
-/// How many letters one has and the other has not: each typing error accounts for two at the most.
+/// Returns how many letters occur in only one of two names. Each typing error accounts for at most two.
 fn difference(a: &[char], b: &[char]) -> usize {
     let mut balance = [0_i32; 32];
     let place = |letter: &char| *letter as usize % 32;
@@ -72,7 +72,7 @@ fn difference(a: &[char], b: &[char]) -> usize {
     balance.iter().map(|count| count.unsigned_abs() as usize).sum()
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+/// Returns the number of insertions, deletions, substitutions and swaps of adjacent letters (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! The variants of enums, and what is in them.
+//! The variants of enums, and their contents.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer as _, EnumAccess, VariantAccess, V
 
 use super::{failure::Failure, state::Reader};
 
-/// A variant that is a string alone.
+/// A variant written as a string.
 pub(super) struct UnitOnly<'de>(Cow<'de, str>);
 
 impl<'de> UnitOnly<'de> {
@@ -50,11 +50,11 @@ fn needs_contents() -> Failure {
     Failure::shape("this value has contents: expected an object with one member, named by it")
 }
 
-/// A variant that is the one member of an object.
+/// A variant written as an object with one member.
 pub(super) struct Variant<'a, 'de> {
     reader: &'a mut Reader<'de>,
     name: Cow<'de, str>,
-    /// Where the name starts.
+    /// The byte at which the name starts.
     at: usize,
 }
 
@@ -82,7 +82,7 @@ impl<'de> VariantAccess<'de> for Contents<'_, 'de> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
-        // `{"variant":null}` is the variant too.
+        // `{"variant":null}` is also accepted for a variant without contents.
         serde::Deserialize::deserialize(self.0)
     }
 

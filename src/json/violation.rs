@@ -2,12 +2,12 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-/// One field that is not as documented: where it is, what is wrong with it, and what was probably meant.
+/// One field that does not match the documentation: its place, what is wrong, and the name that was probably meant.
 ///
-/// In an error body it is `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`; the suggestion
-/// is `null` where there is none.
+/// In an error body it is written as `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`.
+/// Without a suggestion, `suggestion` is `null`.
 ///
-/// A handler that checks more than a type can say answers in the same shape:
+/// A handler can report its own checks in the same shape:
 ///
 /// ```
 /// use tower_auth::{Rejection, json::FieldViolation};
@@ -23,31 +23,32 @@ pub struct FieldViolation {
 }
 
 impl FieldViolation {
-    /// What is wrong at this JSON Pointer (RFC 6901); the empty pointer is the whole document.
+    /// Creates a violation at this JSON Pointer (RFC 6901). The empty pointer is the whole document.
     pub fn new(pointer: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { pointer: pointer.into(), reason: reason.into(), suggestion: None }
     }
 
-    /// What was probably meant.
+    /// Sets the name or value that was probably meant.
     #[must_use]
     pub fn suggest(self, suggestion: impl Into<Cow<'static, str>>) -> Self {
         Self { suggestion: Some(suggestion.into()), ..self }
     }
 
-    /// Where it is: a JSON Pointer. A name in it that is very long is cut, and ends in `…`; characters that nobody sees are
+    /// Returns the place as a JSON Pointer. A very long name in it is cut and ends in `…`. Invisible characters are
     /// written as `\u{…}`.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// What is wrong: `unknown field`, `missing field`, or a sentence such as `expected a string, found an array`.
+    /// Returns what is wrong: `unknown field`, `missing field`, or a sentence such as
+    /// `expected a string, found an array`.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// What was probably meant, if anything documented is near.
+    /// Returns the documented name or value that was probably meant, if one is similar.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::base::hex;
 
-/// SHA-256 of a token, under which it is remembered in memory: it never leaves the process.
+/// Returns the SHA-256 of a token: its index in memory. This hash never leaves the process.
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// What a store holds of a key: 32 bytes, compared in constant time, never the key.
+/// The digest of a key: 32 bytes, compared in constant time. A store holds the digest, never the key.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme};
@@ -33,13 +33,13 @@ pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
-    /// The bytes, as a `bytea` column holds them.
+    /// Returns the bytes, as a `bytea` column holds them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Lower-case hex, as a text column holds them.
+    /// Returns the digest in lower-case hex, as a text column holds it.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.0.iter().flat_map(|byte| hex::digits(*byte)).map(char::from).collect()
@@ -60,10 +60,10 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// What a store is asked for: the digests of one presented key, under every live pepper, all in one question.
+/// What a store is queried by: the digests of one presented key, under each accepted pepper, for a single query.
 ///
-/// The first digest is the one under the current pepper, the one to write for a new key. They are computed when a
-/// store asks for them, and once.
+/// The first digest is under the current pepper; store this one for a new key. The digests are computed once, when a
+/// store first reads them.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -82,23 +82,23 @@ pub struct KeyDigests {
 }
 
 impl KeyDigests {
-    /// Without peppers, the only digest is the plain SHA-256.
+    /// Without peppers, the plain SHA-256 is the only digest.
     pub(super) fn of(key: &[u8], peppers: Option<&Arc<[PepperMac]>>) -> Self {
         Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), keyed: OnceLock::new() }
     }
 
-    /// The digests, the current pepper's first.
+    /// Iterates over the digests, the current pepper's first.
     pub fn iter(&self) -> impl Iterator<Item = &KeyDigest> {
         self.keyed().iter()
     }
 
-    /// The digests as a database driver takes a list of byte strings: `WHERE digest = ANY($1)`.
+    /// Returns the digests as a list of byte strings for a database driver: `WHERE digest = ANY($1)`.
     #[must_use]
     pub fn as_slices(&self) -> Vec<&[u8]> {
         self.keyed().iter().map(|digest| &digest.0[..]).collect()
     }
 
-    /// The index of an in-memory store or cache, which never leaves the process: it costs no second hash.
+    /// Returns the index of an in-memory store or cache, without a second hash. The index never leaves the process.
     #[inline]
     pub(crate) const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
@@ -118,7 +118,7 @@ impl fmt::Debug for KeyDigests {
     }
 }
 
-/// SHA-256 of a key: under it a process finds the key in its own memory, and nowhere else.
+/// SHA-256 of a key: its index in the memory of this process. It is used nowhere else.
 #[derive(Clone, Copy)]
 pub(crate) struct Fingerprint([u8; 32]);
 
@@ -145,8 +145,8 @@ impl Hash for Fingerprint {
     }
 }
 
-/// Hands eight bytes of a digest on as they are: they are spread evenly already, and only whoever may insert keys
-/// could choose them.
+/// Uses eight bytes of a digest as the hash. They are evenly distributed already, and only a party that may insert keys
+/// can choose them.
 #[derive(Default)]
 pub(crate) struct Identity(u64);
 
@@ -169,7 +169,7 @@ impl Hasher for Identity {
     }
 }
 
-/// HMAC-SHA-256 with one pepper, its key schedule done once.
+/// HMAC-SHA-256 with one pepper. The key schedule is computed once.
 #[derive(Clone)]
 pub(super) struct PepperMac {
     pub(super) version: u32,
@@ -178,8 +178,8 @@ pub(super) struct PepperMac {
 
 impl PepperMac {
     pub(super) fn new(version: u32, pepper: &[u8; 32]) -> Self {
-        // HMAC pads a short key with zeros up to its block (RFC 2104, section 2); a whole block cannot be of a wrong
-        // length.
+        // HMAC pads a short key with zeros up to its block size (RFC 2104, section 2). A key of exactly one block
+        // cannot have a wrong length.
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(pepper);
         Self { version, state: Hmac::new((&*block).into()) }
@@ -201,7 +201,7 @@ fn words(bytes: &[u8; 32]) -> [u64; 4] {
     words
 }
 
-/// Takes the same time wherever the two differ.
+/// Compares in constant time.
 #[inline]
 fn equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
     words(one).ct_eq(&words(other)).into()

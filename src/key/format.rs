@@ -2,10 +2,10 @@ use std::{borrow::Cow, ops::RangeInclusive};
 
 use crate::ConfigError;
 
-/// What keys look like: prefix, length, alphabet, and a checksum if wished.
+/// The format of keys: prefix, length, alphabet, and an optional checksum.
 ///
-/// It rejects garbage before any hash or look-up. It parses any bytes without a panic, and tells nothing about whether
-/// a key is *valid*: only a store knows that.
+/// It rejects malformed keys before any hash or look-up, and never panics. It does not decide whether a key is *valid*:
+/// only a store knows that.
 ///
 /// ```
 /// use tower_auth::KeyFormat;
@@ -26,7 +26,7 @@ pub struct KeyFormat {
     leading_hint: bool,
 }
 
-/// The characters behind the prefix of a key.
+/// The characters that may follow the prefix of a key.
 ///
 /// ```
 /// use tower_auth::{Alphabet, KeyFormat};
@@ -50,7 +50,7 @@ pub enum Alphabet {
 
 const CHARACTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 const HEX: &[u8] = b"0123456789abcdef";
-/// A longer value is refused before it is looked at.
+/// Longer values are refused without inspection.
 const LONGEST: usize = 512;
 /// Base-62 digits of a CRC-32.
 const CHECKSUM: usize = 6;
@@ -65,7 +65,7 @@ impl Alphabet {
         }
     }
 
-    /// Looks at every byte and branches at none, so that the machine looks at many at once.
+    /// Checks every byte without branches, so that the compiler can vectorize the loop.
     fn has_all(self, bytes: &[u8]) -> bool {
         fn all(bytes: &[u8], has: impl Fn(u8) -> bool) -> bool {
             bytes.iter().fold(0, |missed, byte| missed | u8::from(!has(*byte))) == 0
@@ -86,7 +86,7 @@ impl Alphabet {
         }
     }
 
-    /// How many characters hold 128 bits.
+    /// Returns how many characters hold 128 bits.
     const fn safe_length(self) -> usize {
         match self {
             Self::LowerHex => 32,
@@ -96,16 +96,16 @@ impl Alphabet {
 }
 
 impl KeyFormat {
-    /// `prefix_` and that many random letters and digits.
+    /// Creates a format of `prefix_` followed by this number of random letters and digits.
     ///
     /// # Errors
-    /// When the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, when the random part holds less than
-    /// 128 bits, or when the key would be longer than 512 bytes.
+    /// If the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, if the random part holds less than
+    /// 128 bits, or if the key would be longer than 512 bytes.
     pub fn prefixed(prefix: &str, random: usize) -> Result<Self, ConfigError> {
         if prefix.is_empty() || !prefix.bytes().all(|byte| Alphabet::UrlSafe.has(byte)) {
             return Err(ConfigError::new(
                 format!("the key prefix {prefix:?} cannot be used"),
-                "take a few letters and digits, such as `ak` or `acme_live`",
+                "use a few letters and digits, such as `ak` or `acme_live`",
             ));
         }
         Self {
@@ -119,9 +119,9 @@ impl KeyFormat {
         .checked()
     }
 
-    /// Keys of somebody else's making: any visible ASCII, at least that many bytes and at most 512.
+    /// Creates a format for keys from another source: any visible ASCII, at least `at_least` bytes and at most 512.
     ///
-    /// Such a format mints 43 letters and digits, or as many as the minimum asks for.
+    /// New keys of this format have 43 letters and digits, or `at_least` if that is more.
     #[must_use]
     pub const fn opaque(at_least: usize) -> Self {
         let least = if at_least > LONGEST { LONGEST } else { at_least };
@@ -135,8 +135,8 @@ impl KeyFormat {
         }
     }
 
-    /// Appends six base-62 digits of the CRC-32 of all that stands before them, so that a mistyped key is refused
-    /// without a look-up, and a leaked one is recognised by scanners.
+    /// Appends a checksum: six base-62 digits of the CRC-32 of everything before them. A mistyped key is then refused
+    /// without a look-up, and secret scanners can recognise a leaked key.
     #[must_use]
     pub const fn checksummed(mut self) -> Self {
         self.checksum = true;
@@ -146,22 +146,22 @@ impl KeyFormat {
     /// Also accepts random parts of other lengths, such as those of an older generation of keys.
     ///
     /// # Errors
-    /// When the range does not hold the length that is minted, or goes beyond 512 bytes with the prefix.
+    /// If the range does not contain the length of new keys, or exceeds 512 bytes with the prefix.
     pub fn accept_lengths(mut self, lengths: RangeInclusive<usize>) -> Result<Self, ConfigError> {
         self.lengths = lengths;
         self.checked()
     }
 
-    /// Takes another alphabet for the random part.
+    /// Sets the alphabet of the random part.
     ///
     /// # Errors
-    /// When the random part then holds less than 128 bits.
+    /// If the random part then holds less than 128 bits.
     pub fn alphabet(mut self, alphabet: Alphabet) -> Result<Self, ConfigError> {
         self.alphabet = alphabet;
         self.checked()
     }
 
-    /// Whether these bytes look like a key. No hash, no look-up, no panic.
+    /// Returns whether these bytes have the format. Does not hash, look up or panic.
     #[must_use]
     #[inline]
     pub fn accepts(&self, presented: &[u8]) -> bool {
@@ -172,8 +172,8 @@ impl KeyFormat {
             && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
     }
 
-    /// Makes hints of the first four random characters instead of the last four, such as `ak_x9Yz…`: for APIs that show the
-    /// start of a key to identify it.
+    /// Makes hints from the first four random characters instead of the last four, such as `ak_x9Yz…`: for APIs that
+    /// identify a key by its start.
     ///
     /// ```
     /// use tower_auth::KeyFormat;
@@ -188,8 +188,8 @@ impl KeyFormat {
         self
     }
 
-    /// A few characters by which an owner recognises a key: the prefix and the last four, such as `ak_…x9Yz`. Of a key
-    /// under 20 bytes nothing but the prefix.
+    /// Returns a hint by which an owner recognises a key: the prefix and the last four characters, such as `ak_…x9Yz`.
+    /// The hint of a key under 20 bytes is the prefix only.
     #[must_use]
     pub fn hint(&self, key: &str) -> String {
         let long = key.len() >= 20;
@@ -233,13 +233,13 @@ impl KeyFormat {
         if self.minted < safe {
             return Err(ConfigError::new(
                 format!("{} random characters of this alphabet hold less than 128 bits", self.minted),
-                format!("take at least {safe}"),
+                format!("use at least {safe}"),
             ));
         }
         if !self.lengths.contains(&self.minted) || self.lengths.end().saturating_add(self.prefix.len()) > LONGEST {
             return Err(ConfigError::new(
                 format!("random parts of {:?} characters cannot be accepted", self.lengths),
-                format!("take a range that holds {} and stays under {LONGEST} bytes in all", self.minted),
+                format!("use a range that contains {} and allows at most {LONGEST} bytes in all", self.minted),
             ));
         }
         Ok(self)

@@ -1,12 +1,12 @@
-//! New keys, from the operating system's random source and nothing else.
+//! Mints keys from the operating system's random source.
 
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::format::KeyFormat;
 use crate::{ConfigError, Secret};
 
-/// A key of the given format. Every character is drawn evenly: bytes beyond the last whole multiple of the alphabet
-/// are thrown away.
+/// Mints a key of the given format. Every character is equally likely: random bytes above the last whole multiple of
+/// the alphabet's size are discarded.
 pub(super) fn mint(format: &KeyFormat) -> Result<Secret, ConfigError> {
     let alphabet = format.minted_from();
     let fair = 256 - 256 % alphabet.len();
@@ -28,7 +28,7 @@ pub(super) fn mint(format: &KeyFormat) -> Result<Secret, ConfigError> {
 
 pub(super) fn no_random(error: getrandom::Error) -> ConfigError {
     ConfigError::new(
-        format!("the operating system gives no random bytes ({error})"),
-        "check that the getrandom call or /dev/urandom is allowed in the sandbox of this process",
+        format!("the operating system provides no random bytes ({error})"),
+        "allow the getrandom call or /dev/urandom in the sandbox of this process",
     )
 }

@@ -1,8 +1,8 @@
-//! What a key looks like, how it is minted, and what of it may be stored.
+//! API keys: their format, minting, and the digests that may be stored.
 //!
-//! A [`KeyFormat`] rejects garbage before any look-up. [`Peppers`] are the secrets under which keys are digested; the
-//! two together are a [`KeyScheme`], one value that is handed to the layer *and* to whatever creates keys. A store is
-//! asked for [`KeyDigests`]: it never sees a key.
+//! A [`KeyFormat`] rejects malformed keys before any look-up. [`Peppers`] are the secrets under which keys are
+//! digested. A [`KeyScheme`] combines both. Pass the same scheme to the layer *and* to the code that creates keys. A
+//! store is queried by [`KeyDigests`] and never sees a key.
 //!
 //! ```
 //! use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -11,7 +11,7 @@
 //! let key = scheme.generate()?;
 //! assert!(key.expose().starts_with("ak_"));
 //!
-//! // What a database holds, and is asked for.
+//! // What a database stores, and is queried by.
 //! let digests = scheme.digests(key.expose().as_bytes()).expect("a minted key has the format");
 //! assert_eq!(digests.as_slices()[0].len(), 32);
 //! assert!(scheme.digests(b"ak_not-a-key").is_none());
@@ -20,14 +20,14 @@
 //!
 //! # At rest
 //!
-//! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. The keys have at least 128 bits of entropy, so a slow password
-//! hash would add nothing but a way to keep the server busy; the pepper makes a stolen table worthless even for keys
-//! that somebody chose. A table of plain SHA-256 digests works as it is with [`KeyScheme::sha256`], and is upgraded
-//! without re-issuing a key: run HMAC over the stored digests once.
+//! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. Minted keys have at least 128 bits of entropy, so a slow
+//! password hash would add no security, only load on the server. The pepper makes a stolen table useless, even for keys
+//! that a person chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it
+//! without re-issuing keys, apply the HMAC to the stored digests once.
 //!
 //! # When not to use it
 //!
-//! For passwords, or anything else that a person thinks up: those need a slow hash.
+//! Do not use it for passwords and other secrets that people choose: they need a slow hash.
 
 mod digest;
 mod format;

@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 use super::digest::PepperMac;
 use crate::{ConfigError, Secret, base::hex};
 
-/// Versioned secrets under which keys are digested: a stolen table is worthless without them.
+/// Versioned secrets under which keys are digested. Without them, a stolen table is useless.
 ///
-/// The first is current, used for new keys; older ones are still accepted, so that a pepper can be replaced without
-/// re-issuing a key. Keep them apart from the database, for instance in the environment.
+/// The first pepper is the current one and digests new keys. Older peppers are still accepted, so a pepper can be
+/// replaced without re-issuing keys. Store peppers outside of the database, for example in the environment.
 ///
 /// ```
 /// use tower_auth::Peppers;
@@ -20,34 +20,34 @@ use crate::{ConfigError, Secret, base::hex};
 #[derive(Clone)]
 pub struct Peppers(Arc<[PepperMac]>);
 
-const FORM: &str = "give `version:hex` with 64 hex digits (openssl rand -hex 32), the current one first, older ones \
-                    behind commas";
+const FORM: &str = "set it to `version:hex` with 64 hex digits (openssl rand -hex 32), the current pepper first, \
+                    separated by commas";
 
 impl Peppers {
-    /// One pepper of 32 bytes from a random source, and its version.
+    /// Creates peppers with one current pepper: 32 bytes from a random source, and its version.
     ///
     /// # Errors
-    /// When all of its bytes are zero: nobody's random source gave that.
+    /// If all bytes are zero: such a pepper does not come from a random source.
     pub fn new(version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
         Self(Arc::new([])).accept(version, pepper)
     }
 
-    /// Also accepts keys that were digested under an older pepper.
+    /// Also accepts keys that were digested under this older pepper.
     ///
     /// # Errors
-    /// When the version stands there already, or all bytes are zero.
+    /// If the version is present already, or all bytes are zero.
     pub fn accept(self, version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
         let pepper = Zeroizing::new(pepper);
         if *pepper == [0; 32] {
             return Err(ConfigError::new(
                 format!("pepper {version} is all zeros"),
-                "take 32 bytes from a random source",
+                "use 32 bytes from a random source",
             ));
         }
         if self.0.iter().any(|other| other.version == version) {
             return Err(ConfigError::new(
                 format!("pepper version {version} is given twice"),
-                "give every pepper a version of its own",
+                "give each pepper a different version",
             ));
         }
         let newer = self.0.iter().cloned();
@@ -57,7 +57,7 @@ impl Peppers {
     /// Reads an environment variable of the form `2:<64 hex digits>,1:<64 hex digits>`, the current pepper first.
     ///
     /// # Errors
-    /// When it is not set or has another form. The error never shows a value.
+    /// If the variable is not set or has another form. The error never shows a value.
     ///
     /// ```
     /// let error = tower_auth::Peppers::from_env("NOBODY_SET_THESE_PEPPERS").unwrap_err();
@@ -70,10 +70,10 @@ impl Peppers {
         })
     }
 
-    /// A pepper that only this process knows: for tests, demos, and keys that live no longer than it.
+    /// Generates a pepper that only this process knows: for tests, demos, and keys that are not used after it ends.
     ///
     /// # Errors
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes.
     pub fn ephemeral() -> Result<Self, ConfigError> {
         let mut pepper = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *pepper).map_err(super::mint::no_random)?;
@@ -89,7 +89,7 @@ impl Peppers {
         for (index, entry) in text.split(',').enumerate() {
             let wrong = |what: &str| format!("entry {} {what}", index + 1);
             let (version, hex) = entry.trim().split_once(':').ok_or_else(|| wrong("has no version"))?;
-            let version = version.parse().map_err(|_| wrong("has a version that is no whole number"))?;
+            let version = version.parse().map_err(|_| wrong("has a version that is not an integer"))?;
             let digits = Zeroizing::new(hex.to_ascii_lowercase());
             let pepper = hex::decode(digits.as_bytes()).ok_or_else(|| wrong("is not 64 hex digits"))?;
             all = all.accept(version, pepper).map_err(|error| error.to_string())?;
@@ -117,7 +117,7 @@ mod tests {
         for (text, said) in [
             ("", "no version"),
             ("1", "no version"),
-            ("x:00", "no whole number"),
+            ("x:00", "not an integer"),
             ("1:00", "64 hex"),
             (&format!("1:{}", "zz".repeat(32)), "64 hex"),
             (&format!("1:{}", "é".repeat(32)), "64 hex"),

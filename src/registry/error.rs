@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::{ConfigError, Rejection, json::FieldViolation};
 
-/// Why something could not be done with a key. Handlers answer it with `?`: it becomes a [`Rejection`].
+/// Why an operation on a key failed. It converts into a [`Rejection`], so handlers can return it with `?`.
 ///
 /// ```
 /// use tower_auth::{RegistryError, Rejection};
@@ -19,23 +19,23 @@ pub enum RegistryError {
     NotFound,
     /// The id or the secret belongs to a key already: 409.
     AlreadyExists,
-    /// The key is revoked, which is for good: 409.
+    /// The key is revoked and cannot be restored: 409.
     Revoked,
-    /// The key has expired: 409. Create another.
+    /// The key has expired: 409. Create another key.
     Expired,
-    /// The key has a successor already: 409. Rotate that.
+    /// The key has a successor already: 409. Rotate the successor.
     Rotated {
         /// The id of the successor.
         successor: String,
     },
-    /// A field of a new key, or of a change, cannot be as it is: 422.
+    /// A field of a new key, or of a change, is invalid: 422.
     Invalid {
         /// The field, as a JSON pointer.
         field: &'static str,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// No key could be made: 503.
+    /// No key could be generated: 503.
     Unavailable(ConfigError),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for RegistryError {
         match self {
             Self::NotFound => f.write_str("there is no key with this id"),
             Self::AlreadyExists => f.write_str("the id or the secret belongs to a key already"),
-            Self::Revoked => f.write_str("the key is revoked, which is for good"),
+            Self::Revoked => f.write_str("the key is revoked and cannot be restored"),
             Self::Expired => f.write_str("the key has expired"),
             Self::Rotated { successor } => write!(f, "the key has been rotated already, into {successor}"),
             Self::Invalid { field, reason } => write!(f, "{field} {reason}"),

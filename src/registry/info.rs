@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use crate::{KeyRecord, KeyState, Principal, Secret};
 
-/// What a registry knows of a key; never the secret.
+/// What a registry knows about a key. It never contains the secret.
 ///
 /// ```
 /// use tower_auth::registry::KeyInfo;
@@ -25,85 +25,85 @@ pub struct KeyInfo {
 }
 
 impl KeyInfo {
-    /// Its id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> &str {
         self.record.id()
     }
 
-    /// What its owner calls it.
+    /// Returns the name that the owner has given the key.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The few characters of it that are ever shown again: its prefix and the last four.
+    /// Returns the hint ([`KeyFormat::hint`](crate::KeyFormat::hint)): usually the prefix and the last four characters.
     #[must_use]
     pub fn hint(&self) -> &str {
         self.record.principal().credential_hint().unwrap_or_default()
     }
 
-    /// Whom it stands for: account, organisations, scopes, roles and plan.
+    /// Returns the holder: account, organisations, scopes, roles and plan.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         self.record.principal()
     }
 
-    /// What was done to it.
+    /// Returns the state that the owner has set.
     #[must_use]
     pub const fn state(&self) -> KeyState {
         self.record.current_state()
     }
 
-    /// Whether its owner has not switched it off.
+    /// Returns whether the key is neither deactivated nor revoked. A paused key is active.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         self.active && !self.record.is_revoked()
     }
 
-    /// Whether its owner has stopped it for a while.
+    /// Returns whether the owner has paused the key.
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// When it was created.
+    /// Returns when the key was created.
     #[must_use]
     pub const fn created_at(&self) -> SystemTime {
         self.created_at
     }
 
-    /// The subject of whoever created it.
+    /// Returns the subject of the actor that created the key.
     #[must_use]
     pub fn created_by(&self) -> &str {
         &self.created_by
     }
 
-    /// The first moment at which it is no longer good.
+    /// Returns the first moment at which the key is no longer valid.
     #[must_use]
     pub const fn expires_at(&self) -> Option<SystemTime> {
         self.record.end()
     }
 
-    /// The id of the key that it was rotated from.
+    /// Returns the id of the key that this key succeeds.
     #[must_use]
     pub fn predecessor(&self) -> Option<&str> {
         self.predecessor.as_deref()
     }
 
-    /// The id of the key that it was rotated into.
+    /// Returns the id of the key that succeeds this key.
     #[must_use]
     pub fn successor(&self) -> Option<&str> {
         self.successor.as_deref()
     }
 
-    /// Whether it was deleted: it is revoked, and not listed.
+    /// Returns whether the key was deleted: revoked and no longer listed.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.deleted
     }
 
-    /// What its flags make of it, unless it is revoked.
+    /// Sets the flags and the state that follows from them. The key must not be revoked.
     pub(super) fn with_flags(mut self, active: bool, paused: bool) -> Self {
         (self.active, self.paused) = (active, paused);
         let state = match (active, paused) {
@@ -116,25 +116,25 @@ impl KeyInfo {
     }
 }
 
-/// A key that was just made: the only time that anybody sees its secret.
+/// A newly issued key with its secret. The secret cannot be read again.
 ///
 /// ```
 /// use tower_auth::registry::IssuedKey;
 ///
 /// fn answer(issued: &IssuedKey) -> String {
-///     format!("{}: {}", issued.key.id(), issued.secret.expose()) // answer it with Cache-Control: no-store
+///     format!("{}: {}", issued.key.id(), issued.secret.expose()) // send it with Cache-Control: no-store
 /// }
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IssuedKey {
-    /// The key itself. It cannot be printed by accident, and is wiped when it is dropped.
+    /// The key itself. `Debug` does not show it, and it is zeroized on drop.
     pub secret: Secret,
-    /// What the registry knows of it from now on.
+    /// What the registry knows about the key.
     pub key: KeyInfo,
 }
 
-/// Which keys are listed.
+/// Selects the keys to list.
 ///
 /// ```
 /// use tower_auth::registry::KeyFilter;
@@ -148,23 +148,23 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
-    /// Those of an account.
+    /// Selects the keys of an account.
     pub fn account(account: impl Into<String>) -> Self {
         Self { account: Some(account.into()), organization: None }
     }
 
-    /// Those of an organisation.
+    /// Selects the keys of an organisation.
     pub fn organization(organization: impl Into<String>) -> Self {
         Self { account: None, organization: Some(organization.into()) }
     }
 
-    /// All of them.
+    /// Selects all keys.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Whether this is one of them.
+    /// Returns whether this key is selected.
     #[must_use]
     pub fn matches(&self, key: &KeyInfo) -> bool {
         let who = key.principal();

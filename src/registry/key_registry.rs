@@ -12,21 +12,21 @@ use super::{
 };
 use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Secret, key::Fingerprint};
 
-/// The keys of a service, from their first day to their last. A clone shares them.
+/// Manages the lifecycle of the keys of a service. Clones share the same keys.
 ///
-/// The [module page](crate::registry) has an example, and what each call does.
+/// The [module page](crate::registry) has an example and a table of the calls.
 #[derive(Clone)]
 pub struct KeyRegistry(Arc<Inner>);
 
 struct Inner {
     scheme: KeyScheme,
-    /// What the guards read. A list of changes is applied to it as one; a database does the same in a transaction.
+    /// What the guards read. A list of changes is applied atomically, like a transaction of a database.
     store: MemoryKeyStore,
     clock: Clock,
     book: Mutex<Book>,
 }
 
-/// What the store has no use for.
+/// The data that guards do not need.
 #[derive(Default)]
 struct Book {
     keys: HashMap<String, Entry>,
@@ -39,29 +39,31 @@ struct Book {
 struct Entry {
     info: KeyInfo,
     fingerprint: Fingerprint,
-    /// How long it was good when it was made: as long as its successors are.
+    /// How long the key was valid when it was created. Its successors get the same lifetime.
     lifetime: Option<Duration>,
 }
 
-#[expect(clippy::unused_async, reason = "on a database there is something to wait for")]
+#[expect(clippy::unused_async, reason = "a registry on a database has to wait")]
 impl KeyRegistry {
-    /// A registry of keys in this store, minted and digested by this scheme: those that the layer has. Keys that were put into
-    /// the store otherwise are none of its keys until they are [imported](Self::import); what the store has revoked stays revoked.
+    /// Creates a registry of the keys in this store, minted and digested by this scheme. Use the scheme and the store
+    /// of the layer. Keys that were added to the store directly are unknown to the registry until they are
+    /// [imported](Self::import). A key that is revoked in the store stays revoked.
     #[must_use]
     pub fn new(scheme: KeyScheme, store: MemoryKeyStore) -> Self {
         Self::with_clock(scheme, store, Clock::system())
     }
 
-    /// The same by a clock of yours: the stack's.
+    /// Creates a registry with a clock of your own, as [`new`](Self::new) does. Use the clock of the stack.
     #[must_use]
     pub fn with_clock(scheme: KeyScheme, store: MemoryKeyStore, clock: impl Into<Clock>) -> Self {
         Self(Arc::new(Inner { scheme, store, clock: clock.into(), book: Mutex::default() }))
     }
 
-    /// Makes a key. Answer it with `Cache-Control: no-store`.
+    /// Creates a key. Send it with `Cache-Control: no-store`.
     ///
     /// # Errors
-    /// When the name is empty or too long, the end is in the past, the id is taken, or no random bytes can be had.
+    /// If a field of the new key is invalid, the expiry is in the past, the id is in use, or the operating system
+    /// provides no random bytes.
     pub async fn create(&self, actor: &Principal, new: NewKey) -> Result<IssuedKey, RegistryError> {
         let now = self.0.clock.now();
         let record = new.record(random_id()?, now)?;
@@ -71,10 +73,11 @@ impl KeyRegistry {
         Ok(IssuedKey { secret, key })
     }
 
-    /// Takes over a key that exists already, as it is: from another system, or for a demonstration.
+    /// Imports an existing key unchanged: from another system, or for a demonstration.
     ///
     /// # Errors
-    /// When the secret has not the format of the scheme, or the secret or the id is taken.
+    /// If the secret does not have the format of the scheme, if the secret or the id is in use, or if the store has
+    /// revoked the key.
     pub async fn import(
         &self,
         actor: &Principal,
@@ -85,34 +88,35 @@ impl KeyRegistry {
         self.add(actor, name.into(), secret, record, None)
     }
 
-    /// The key with this id, also one that was deleted.
+    /// Returns the key with this id, even if it was deleted.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no key with this id.
     pub async fn get(&self, _actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         Ok(self.book().find(id)?.info.clone())
     }
 
-    /// The keys of somebody, in the order in which they were created; revoked ones too.
+    /// Lists the selected keys in the order of their creation. Revoked keys are included, deleted keys are not.
     ///
     /// # Errors
-    /// None today; a registry on a database has some.
+    /// Currently none. A registry on a database can fail.
     pub async fn list(&self, _actor: &Principal, filter: &KeyFilter) -> Result<Vec<KeyInfo>, RegistryError> {
         let book = self.book();
         let entries = book.order.iter().filter_map(|id| book.keys.get(id)).filter(|entry| !entry.info.deleted);
         Ok(entries.map(|entry| &entry.info).filter(|key| filter.matches(key)).cloned().collect())
     }
 
-    /// Changes what a key is called and what it may do, for the very next request.
+    /// Changes the name, scopes, plan or expiry of a key, from the next request on.
     ///
     /// # Errors
-    /// When there is none, it is revoked, the change cannot be, or it would put off the end of a key that was rotated.
+    /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a
+    /// rotated key.
     pub async fn update(&self, actor: &Principal, id: &str, change: KeyUpdate) -> Result<KeyInfo, RegistryError> {
         let now = self.0.clock.now();
         self.alter(actor, "changed", id, |entry| {
             let (name, record) = change.apply(&entry.info.name, entry.info.record.clone(), now)?;
             if record.end() != entry.info.record.end() {
-                // Whoever was rotated has an end that is not to be put off.
+                // The expiry of a rotated key must not be moved.
                 if let Some(successor) = &entry.info.successor {
                     return Err(RegistryError::Rotated { successor: successor.clone() });
                 }
@@ -123,10 +127,10 @@ impl KeyRegistry {
         })
     }
 
-    /// Stops a key for a while.
+    /// Pauses a key.
     ///
     /// # Errors
-    /// When there is none, or it is revoked.
+    /// If there is no such key, or the key is revoked.
     pub async fn pause(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "paused", id, |active, _| (active, true))
     }
@@ -134,57 +138,58 @@ impl KeyRegistry {
     /// Ends a pause.
     ///
     /// # Errors
-    /// When there is none, or it is revoked.
+    /// If there is no such key, or the key is revoked.
     pub async fn resume(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "resumed", id, |active, _| (active, false))
     }
 
-    /// Switches a key off. A pause is another matter, and stays what it was.
+    /// Deactivates a key. This is independent of a pause, which is not changed.
     ///
     /// # Errors
-    /// When there is none, or it is revoked.
+    /// If there is no such key, or the key is revoked.
     pub async fn deactivate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "deactivated", id, |_, paused| (false, paused))
     }
 
-    /// Switches a key on again.
+    /// Activates a deactivated key. A pause is not changed.
     ///
     /// # Errors
-    /// When there is none, or it is revoked.
+    /// If there is no such key, or the key is revoked.
     pub async fn activate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.flag(actor, "activated", id, |_, paused| (true, paused))
     }
 
-    /// Takes a key back, for the very next request and for good. Again, it is what it was.
+    /// Revokes a key. The next request with it is refused, and it cannot be restored. Idempotent.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no such key.
     pub async fn revoke(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.end(actor, "revoked", id, false)
     }
 
-    /// Revokes a key and lists it no more. Again, it is what it was.
+    /// Revokes a key and removes it from lists. Idempotent.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no such key.
     pub async fn delete(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
         self.end(actor, "deleted", id, true)
     }
 
-    /// Revokes a key and makes its successor, in one step: there is no moment at which both are good, and none at which
-    /// neither is.
+    /// Revokes a key and creates its successor in one atomic step: at any moment, exactly one of the two is valid.
     ///
     /// # Errors
-    /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
+    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
+    /// random bytes.
     pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "replaced", id, None)
     }
 
-    /// Makes the successor of a key, which is good at once. The key itself is good until exactly now + overlap, and never
-    /// past its own end; an overlap of nought revokes it.
+    /// Creates the successor of a key, which is valid at once. The old key stays valid until now + overlap, but not
+    /// beyond its own expiry. An overlap of zero revokes it.
     ///
     /// # Errors
-    /// When there is none, it is revoked, expired or has a successor, or no random bytes can be had.
+    /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
+    /// random bytes.
     pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, RegistryError> {
         self.succeed(actor, "rotated", id, Some(overlap).filter(|overlap| !overlap.is_zero()))
     }
@@ -244,7 +249,7 @@ impl KeyRegistry {
             return Err(RegistryError::Expired);
         }
         let mut record = old.info.record.successor(&new_id);
-        // Of a key that was adopted nobody knows how long it was to be good: its successor has its end.
+        // The lifetime of an imported key is unknown, so its successor gets the same expiry.
         if let Some(lifetime) = old.lifetime {
             record = record.expires_at(end_of(now, lifetime)?);
         }
@@ -257,7 +262,7 @@ impl KeyRegistry {
                 let end = old.info.record.end().map_or(end, |own| own.min(end));
                 old.info.record.expires_at(end)
             }
-            // No clock gets there: its own end is all that is left.
+            // The sum exceeds what a clock can show, so the key keeps its own expiry.
             Some(None) => old.info.record,
             None => old.info.record.state(KeyState::Revoked),
         };
@@ -268,7 +273,7 @@ impl KeyRegistry {
         (new.info.created_at, new.info.created_by) = (now, actor.subject().to_owned());
         new.fingerprint = fingerprint;
 
-        // The one before it makes room: two are good at a time.
+        // Only two keys may be valid at a time, so the predecessor is revoked.
         let before = old.info.predecessor.as_deref().and_then(|id| book.keys.get(id)).cloned();
         let before = before.map(|mut before| {
             before.info.record = before.info.record.state(KeyState::Revoked);
@@ -337,7 +342,7 @@ impl KeyRegistry {
         self.0.scheme.generate().map_err(RegistryError::Unavailable)
     }
 
-    /// By what the store finds a key, and the record with the few characters by which people do.
+    /// Returns the index of the key in the store, and the record with the key's hint.
     fn fingerprint(&self, secret: &Secret, record: KeyRecord) -> Result<(Fingerprint, KeyRecord), RegistryError> {
         let wrong = RegistryError::Invalid { field: "/key", reason: "has not the format of the scheme" };
         let digests = self.0.scheme.digests(secret.expose().as_bytes()).ok_or(wrong)?;
@@ -345,7 +350,7 @@ impl KeyRegistry {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        // What is done under the lock does not panic.
+        // Nothing panics while it holds the lock.
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -378,7 +383,7 @@ fn random_id() -> Result<String, RegistryError> {
     Ok(KeyScheme::sha256(format).generate().map_err(RegistryError::Unavailable)?.expose().to_owned())
 }
 
-/// Who did what to which key.
+/// Logs who changed which key, and how.
 fn audit(actor: &Principal, what: &'static str, key: &KeyInfo) {
     tracing::info!(
         target: "tower_auth",

@@ -1,4 +1,4 @@
-//! The life of keys: created once, shown once, rotated with overlap, paused, replaced, revoked at once.
+//! The lifecycle of keys: create, rotate with overlap, pause, replace, revoke. A secret is shown only once.
 //!
 //! ```
 //! use std::time::Duration;
@@ -6,7 +6,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?), MemoryKeyStore::new());
-//! let keys = KeyRegistry::new(scheme.clone(), store.clone()); // one scheme for both: what is minted here is read there
+//! let keys = KeyRegistry::new(scheme.clone(), store.clone()); // the same scheme for both: the layer accepts what the registry mints
 //! let layer = ApiKeyLayer::new(scheme, store);
 //!
 //! let admin = Principal::builder("alice").build();
@@ -14,31 +14,32 @@
 //! let issued = keys.create(&admin, new).await?;
 //! println!("your key, which is shown only now: {}", issued.secret.expose());
 //!
-//! let successor = keys.rotate(&admin, issued.key.id(), Duration::from_secs(3_600)).await?; // both are good for an hour
-//! keys.revoke(&admin, successor.key.id()).await?; // for the very next request, and for good
+//! let successor = keys.rotate(&admin, issued.key.id(), Duration::from_secs(3_600)).await?; // both are valid for an hour
+//! keys.revoke(&admin, successor.key.id()).await?; // refused from the next request on
 //! # Ok::<_, BoxError>(())
 //! # }).unwrap();
 //! ```
 //!
-//! | call | what becomes of the key | can be undone |
+//! | call | effect on the key | undone by |
 //! |---|---|---|
-//! | [`create`](KeyRegistry::create), [`import`](KeyRegistry::import) | it is good at once | |
-//! | [`pause`](KeyRegistry::pause), [`deactivate`](KeyRegistry::deactivate) | it is refused at once | [`resume`](KeyRegistry::resume), [`activate`](KeyRegistry::activate) |
-//! | [`rotate`](KeyRegistry::rotate) | it is good until exactly now + overlap, and not past its own end; its successor is good at once | no |
-//! | [`replace`](KeyRegistry::replace) | it is revoked, and its successor is good, in one step | no |
-//! | [`revoke`](KeyRegistry::revoke), [`delete`](KeyRegistry::delete) | it is refused at once and for good | no |
+//! | [`create`](KeyRegistry::create), [`import`](KeyRegistry::import) | valid at once | |
+//! | [`pause`](KeyRegistry::pause), [`deactivate`](KeyRegistry::deactivate) | refused at once | [`resume`](KeyRegistry::resume), [`activate`](KeyRegistry::activate) |
+//! | [`rotate`](KeyRegistry::rotate) | valid until now + overlap, but not beyond its own expiry; its successor is valid at once | nothing |
+//! | [`replace`](KeyRegistry::replace) | revoked, and its successor valid, in one atomic step | nothing |
+//! | [`revoke`](KeyRegistry::revoke), [`delete`](KeyRegistry::delete) | refused at once, cannot be restored | nothing |
 //!
-//! Of a key and its successors two are good at a time at the most: rotating the successor while its predecessor is still
-//! good revokes the predecessor, and a key that has a successor is not rotated again. A successor is counted in the bucket of
-//! the key that came first, so that rotating refills no limit.
+//! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if that
+//! is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of the first
+//! key, so a rotation does not refill a limit.
 //!
-//! Every call takes the actor, and every change leaves a line in the log: who, what, which key; never the secret. The actor is
-//! asked nothing: who may do what to whose keys is for the routes to say, by a permission and by the key's account or
-//! organisation.
+//! Every call takes the actor. Every change is logged with the actor, the change and the key, never with the secret.
+//! The registry does not authorize the actor: routes must do that, by a permission and by the account or organisation
+//! of the key.
 //!
 //! # When not to use it
 //!
-//! It keeps the keys of one process in its memory. A handful of static keys need no registry.
+//! Several processes cannot share a registry: it keeps its keys in the memory of one process. A few static keys need no
+//! registry.
 
 mod error;
 mod info;

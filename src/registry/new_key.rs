@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::error::RegistryError;
 use crate::{KeyRecord, limit::Limits};
 
-/// What a new key is to be. Setters replace what was set before.
+/// The properties of a new key. A setter replaces an earlier value.
 ///
 /// ```
 /// use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{KeyRecord, limit::Limits};
 /// let new = NewKey::named("ci").account("acme").scopes(["read"]).plan("standard").expires_in(Duration::from_secs(86_400));
 /// ```
 #[derive(Clone, Debug, Default)]
-#[must_use = "nothing is created until a registry is told to"]
+#[must_use = "no key is created until this is passed to a registry"]
 pub struct NewKey {
     pub(super) name: String,
     id: Option<String>,
@@ -26,7 +26,7 @@ pub struct NewKey {
     end: End,
 }
 
-/// When a key stops being good.
+/// When a key expires.
 #[derive(Clone, Copy, Debug, Default)]
 enum End {
     #[default]
@@ -45,66 +45,66 @@ impl End {
     }
 }
 
-/// A longer name is none that a person reads.
+/// The longest name and scope, in bytes.
 const LONGEST_NAME: usize = 200;
 
 impl NewKey {
-    /// A key by which its owner calls it; it opens nothing yet.
+    /// Creates a description with this name, for its owner to recognise the key. The key has no scopes yet.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Its id, instead of a random one.
+    /// Sets the id, instead of a random one.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// The account that it belongs to, which is also its subject; required.
+    /// Sets the account that the key belongs to, which is also its subject. Required.
     pub fn account(self, account: impl Into<String>) -> Self {
         Self { account: account.into(), ..self }
     }
 
-    /// Its subject, where that is not the account.
+    /// Sets the subject, if it is not the account.
     pub fn subject(self, subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..self }
     }
 
-    /// The organisations that its holder is a member of.
+    /// Sets the organisations that the holder is a member of.
     pub fn organizations<S: Into<String>>(self, organizations: impl IntoIterator<Item = S>) -> Self {
         Self { organizations: strings(organizations), ..self }
     }
 
-    /// What it is granted.
+    /// Sets the scopes that the key is granted: at most 100, each at most 200 bytes.
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         Self { scopes: strings(scopes), ..self }
     }
 
-    /// The roles of its holder.
+    /// Sets the roles of the holder.
     pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
         Self { roles: strings(roles), ..self }
     }
 
-    /// The plan whose limits hold.
+    /// Sets the plan that limits the key.
     pub fn plan(self, plan: impl Into<String>) -> Self {
         Self { plan: Some(plan.into()), ..self }
     }
 
-    /// Limits of its own, instead of the plan's.
+    /// Sets limits for this key only, instead of the plan's.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits: Some(limits), ..self }
     }
 
-    /// How long it is good; its successors are good as long.
+    /// Sets how long the key is valid. Its successors get the same lifetime.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         Self { end: End::In(lifetime), ..self }
     }
 
-    /// The first moment at which it is no longer good.
+    /// Sets the first moment at which the key is no longer valid.
     pub fn expires_at(self, end: SystemTime) -> Self {
         Self { end: End::At(end), ..self }
     }
 
-    /// The record of such a key, from now on.
+    /// Builds the record of such a key, created now.
     pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, RegistryError> {
         check_name(&self.name)?;
         check_scopes(&self.scopes)?;
@@ -134,7 +134,7 @@ impl NewKey {
     }
 }
 
-/// What is to be changed about a key; what is not set stays.
+/// Changes to a key. Properties that are not set stay unchanged.
 ///
 /// ```
 /// use tower_auth::registry::KeyUpdate;
@@ -142,7 +142,7 @@ impl NewKey {
 /// let change = KeyUpdate::new().name("ci of the website").scopes(["read", "write"]);
 /// ```
 #[derive(Clone, Debug, Default)]
-#[must_use = "nothing is changed until a registry is told to"]
+#[must_use = "no key is changed until this is passed to a registry"]
 pub struct KeyUpdate {
     name: Option<String>,
     scopes: Option<Vec<String>>,
@@ -151,32 +151,32 @@ pub struct KeyUpdate {
 }
 
 impl KeyUpdate {
-    /// Changes nothing.
+    /// Creates an update that changes nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another name.
+    /// Sets another name.
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Other scopes, for the very next request.
+    /// Sets other scopes, from the next request on.
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         Self { scopes: Some(strings(scopes)), ..self }
     }
 
-    /// Another plan; what was used stays used.
+    /// Sets another plan. What was consumed so far stays consumed.
     pub fn plan(self, plan: impl Into<String>) -> Self {
         Self { plan: Some(plan.into()), ..self }
     }
 
-    /// Another end, or none.
+    /// Sets another expiry, or none.
     pub fn expires_at(self, end: Option<SystemTime>) -> Self {
         Self { end: Some(end.map_or(End::Never, End::At)), ..self }
     }
 
-    /// The changed name and record.
+    /// Returns the changed name and record.
     pub(super) fn apply(
         self,
         name: &str,
@@ -210,7 +210,7 @@ fn check_name(name: &str) -> Result<(), RegistryError> {
     Ok(())
 }
 
-/// More are none that anybody grants.
+/// The most scopes that a key may have.
 const MOST_SCOPES: usize = 100;
 
 fn check_scopes(scopes: &[String]) -> Result<(), RegistryError> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::KeyRecord;
 use crate::{BoxError, KeyDigests, MaybeReady};
 
-/// What a store answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
+/// The result of a store: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
 /// use tower_auth::{KeyRecord, StoreFuture};
@@ -12,9 +12,9 @@ use crate::{BoxError, KeyDigests, MaybeReady};
 /// ```
 pub type StoreFuture<T> = MaybeReady<Result<T, BoxError>>;
 
-/// Whatever knows keys: a table, a service, a map in memory.
+/// A source of key records: a table, a service, a map in memory.
 ///
-/// The [module page](crate::store) has a whole one.
+/// The [module page](crate::store) has a complete example.
 ///
 /// ```
 /// use tower_auth::{BoxError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
@@ -29,18 +29,18 @@ pub type StoreFuture<T> = MaybeReady<Result<T, BoxError>>;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` knows no keys: it does not implement `KeyStore`",
-    note = "implement `KeyStore::find` for it; the page of the module `store` shows one over a table in ten lines"
+    message = "`{Self}` is not a key store: it does not implement `KeyStore`",
+    note = "implement `KeyStore::find` for it; the documentation of the module `store` shows an example of ten lines"
 )]
 pub trait KeyStore: Send + Sync + 'static {
-    /// The record of a key, found under any of the digests; nothing where there is none.
+    /// Returns the record of the key that has any of these digests, or `None` if there is no such key.
     ///
-    /// The future must own what it needs: clone the pool and the digests into it. It may be dropped at any await. It is
-    /// dropped, and the request is refused with 503, when it takes longer than
-    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default.
+    /// The future must own its data: clone the pool and the digests into it. It may be dropped at any await, so it must
+    /// be cancel-safe. If it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s
+    /// by default, it is dropped, and the request is refused with 503.
     ///
     /// # Errors
-    /// Anything that kept the store from answering: the request is refused with 503 and the cause is logged.
+    /// If the store cannot answer. The request is refused with 503, and the cause is logged.
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>>;
 }
 

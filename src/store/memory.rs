@@ -10,11 +10,11 @@ use crate::{
     key::{Fingerprint, FingerprintHasher},
 };
 
-/// Keys in the memory of the process: for one machine, for tests, for a handful of static keys.
+/// A key store in the memory of the process: for one machine, for tests, for a few static keys.
 ///
-/// A clone is a handle on the same keys. What is inserted, changed or removed holds for the very next request.
-/// Nothing is written to a disk: the process that ends forgets them. Keys are found by a hash that never leaves the
-/// process, whatever the peppers of the scheme.
+/// Clones share the same keys. Inserts, changes and removals take effect for the next request. Nothing is written to
+/// disk: the keys are lost when the process ends. Keys are found by a hash that never leaves the process, independent
+/// of the scheme's peppers.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
@@ -32,17 +32,17 @@ pub struct MemoryKeyStore(Arc<RwLock<Keys>>);
 type Keys = HashMap<Fingerprint, KeyRecord, FingerprintHasher>;
 
 impl MemoryKeyStore {
-    /// A store without keys.
+    /// Creates a store without keys.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a key that exists already.
+    /// Adds an existing key, as [`insert`](Self::insert) does, and returns the store.
     ///
     /// # Errors
-    /// When the key has not the format of the scheme, or the record has an empty id, account or subject. The error does not
-    /// show the key.
+    /// If the key does not have the format of the scheme, was revoked, or the record has an empty id, account or
+    /// subject. The error does not show the key.
     ///
     /// ```
     /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
@@ -56,22 +56,22 @@ impl MemoryKeyStore {
         Ok(self)
     }
 
-    /// Adds a key that exists already; the same key again replaces its record.
+    /// Adds an existing key. If the store has the key already, its record is replaced.
     ///
     /// # Errors
-    /// When the key has not the format of the scheme, or was revoked: revoked is for good; or when the record has an empty
-    /// id, account or subject. The error does not show the key.
+    /// If the key does not have the format of the scheme, if it was revoked and the record is not, or if the record has
+    /// an empty id, account or subject. The error does not show the key.
     pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
         if let Some(what) = record.nameless() {
             return Err(ConfigError::new(
-                format!("a key's record has an empty {what}"),
-                "give every key an id of its own, and the account and the subject that it belongs to",
+                format!("the record of a key has an empty {what}"),
+                "give each key its own id, and the account and the subject that it belongs to",
             ));
         }
         let Some(digests) = scheme.digests(key.as_bytes()) else {
             return Err(ConfigError::new(
-                format!("the key for the record {:?} has not the format of its scheme", record.id()),
-                "check the key's prefix and length, or give the scheme the format of your keys",
+                format!("the key for the record {:?} does not have the format of the scheme", record.id()),
+                "check the prefix and the length of the key, or give the scheme the format of your keys",
             ));
         };
         let hint = scheme.format().hint(key);
@@ -79,7 +79,7 @@ impl MemoryKeyStore {
         let mut keys = self.write();
         if !record.is_revoked() && keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked) {
             return Err(ConfigError::new(
-                format!("the key for the record {:?} was revoked, which is for good", record.id()),
+                format!("the key for the record {:?} was revoked and cannot be restored", record.id()),
                 "create another key",
             ));
         }
@@ -87,22 +87,22 @@ impl MemoryKeyStore {
         Ok(())
     }
 
-    /// Mints a key, keeps its record, and hands the secret out: the only time that anybody sees it.
+    /// Mints a key, stores its record, and returns the secret. The secret cannot be read again.
     ///
     /// # Errors
-    /// When the operating system gives no random bytes.
+    /// If the operating system provides no random bytes, or the record has an empty id, account or subject.
     pub fn create(&self, scheme: &KeyScheme, record: KeyRecord) -> Result<Secret, ConfigError> {
         let key = scheme.generate()?;
         self.insert(scheme, key.expose(), record)?;
         Ok(key)
     }
 
-    /// Changes the state of every key with this id, for the very next request; `false` where there is none. A revoked
-    /// key stays revoked: then, too, `false`.
-    #[must_use = "false says that nothing was changed"]
+    /// Sets the state of every key with this id, from the next request on. A revoked key stays revoked. Returns `false`
+    /// if no key was changed.
+    #[must_use = "`false` means that no key was changed"]
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
         let mut changed = false;
-        // Several keys may have one id, as two of one rotation do: what is done to the id is done to all of them.
+        // Several keys may have the same id, such as the two keys of a rotation. The change applies to all of them.
         for record in self.write().values_mut().filter(|record| record.id() == id) {
             if !record.is_revoked() || state == KeyState::Revoked {
                 *record = record.clone().state(state);
@@ -112,8 +112,9 @@ impl MemoryKeyStore {
         changed
     }
 
-    /// Forgets every key with this id; `false` where there is none. A key that must not come back is revoked instead.
-    #[must_use = "false says that there was none"]
+    /// Removes every key with this id. Returns `false` if there is none. A removed key may be inserted again; to
+    /// prevent that, revoke it instead.
+    #[must_use = "`false` means that there was no such key"]
     pub fn remove(&self, id: &str) -> bool {
         let mut keys = self.write();
         let before = keys.len();
@@ -121,9 +122,8 @@ impl MemoryKeyStore {
         keys.len() < before
     }
 
-    /// Puts these records in the place of what was known of their keys, all of them at once: nobody finds some changed and
-    /// others not.
-    /// A revoked key stays revoked.
+    /// Sets the records of these keys atomically: no request sees only some of the changes. A revoked key stays
+    /// revoked.
     pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Fingerprint, KeyRecord)>) {
         let mut keys = self.write();
         for (fingerprint, record) in changes {
@@ -132,13 +132,13 @@ impl MemoryKeyStore {
         }
     }
 
-    /// Whether the key with this fingerprint was revoked, by whomever.
+    /// Whether the key with this fingerprint was revoked, by the registry or otherwise.
     pub(crate) fn has_revoked(&self, fingerprint: &Fingerprint) -> bool {
         self.read().get(fingerprint).is_some_and(KeyRecord::is_revoked)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Keys> {
-        // Nothing panics while it holds the lock, and a map is whole after every step.
+        // Nothing panics while it holds the lock, and the map is consistent after every step.
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 

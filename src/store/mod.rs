@@ -1,7 +1,7 @@
-//! Where keys are known: the [`KeyStore`] trait, what it answers, and a store in memory.
+//! Key stores: the [`KeyStore`] trait, the records that it returns, and a store in memory.
 //!
-//! A store is asked for [`KeyDigests`](crate::KeyDigests) and answers a [`KeyRecord`] or nothing. Administration is
-//! not its business, so one over a table of one's own is ten lines:
+//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or nothing. It does not
+//! administer keys, so a store on your own table takes ten lines:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Arc};
@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! An error is never "no such key": it is answered 503, so that no client throws a good key away because a
-//! database was restarted.
+//! An error does not mean "no such key": it is answered 503, so that no client discards a valid key because a database
+//! was restarted.
 
 mod key_store;
 mod memory;

@@ -2,9 +2,9 @@ use std::time::SystemTime;
 
 use crate::{AuthMethod, Principal, limit::Limits};
 
-/// What a store knows of a key; never the secret.
+/// What a store knows about a key. It never contains the secret.
 ///
-/// A clone is one reference count.
+/// Cloning increments one reference count.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::{AuthMethod, Principal, limit::Limits};
 /// assert_eq!(record.state(KeyState::Paused).status(now), KeyStatus::Paused);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a record does nothing until a store answers it"]
+#[must_use = "a record does nothing until a store returns it"]
 pub struct KeyRecord {
     principal: Principal,
     state: KeyState,
@@ -26,7 +26,7 @@ pub struct KeyRecord {
     expires_at: Option<SystemTime>,
 }
 
-/// What was done to a key by its owner.
+/// The state that the owner of a key has set.
 ///
 /// ```
 /// use tower_auth::{KeyRecord, KeyState};
@@ -36,21 +36,21 @@ pub struct KeyRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// It may be used.
+    /// The key may be used.
     #[default]
     Active,
-    /// Its owner has stopped it for a while.
+    /// The owner has paused the key.
     Paused,
-    /// Its owner has switched it off.
+    /// The owner has deactivated the key.
     Deactivated,
-    /// It was taken back, for good.
+    /// The key was revoked. It cannot be restored.
     Revoked,
 }
 
-/// What holds for a key at a given time, all taken together.
+/// The status of a key at a given time.
 ///
-/// Where several hold, the first in this order is told: revoked, suspended organisation, suspended account,
-/// deactivated, paused, expired, not yet valid.
+/// If several apply, the status is the first of these: revoked, organisation suspended, account suspended, deactivated,
+/// paused, expired, not yet valid.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -62,28 +62,29 @@ pub enum KeyState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyStatus {
-    /// It may be used.
+    /// The key may be used.
     Active,
-    /// It was taken back, for good.
+    /// The key was revoked. It cannot be restored.
     Revoked,
-    /// The organisation that it belongs to is suspended.
+    /// The organisation that the key belongs to is suspended.
     OrganizationSuspended,
-    /// The account that it belongs to is suspended.
+    /// The account that the key belongs to is suspended.
     AccountSuspended,
-    /// Its owner has switched it off.
+    /// The owner has deactivated the key.
     Deactivated,
-    /// Its owner has stopped it for a while.
+    /// The owner has paused the key.
     Paused,
-    /// It is past its time since then.
+    /// The key expired at this time.
     Expired(SystemTime),
-    /// Its time comes then.
+    /// The key is valid from this time on.
     NotYetValid(SystemTime),
 }
 
 impl KeyRecord {
-    /// An active key with this id, of this account. The account is also the subject, until [`subject`](Self::subject)
-    /// names another. None of them is empty: a [`MemoryKeyStore`](crate::MemoryKeyStore) takes no such record, and a key whose
-    /// record in another store has an empty name is refused with 500.
+    /// Creates the record of an active key with this id and account. The account is also the subject, unless
+    /// [`subject`](Self::subject) sets another. The id, the account and the subject must not be empty: a
+    /// [`MemoryKeyStore`](crate::MemoryKeyStore) rejects such a record, and if another store returns one, the request
+    /// is answered 500.
     pub fn new(id: impl Into<String>, account: impl Into<String>) -> Self {
         let account = account.into();
         let principal =
@@ -98,85 +99,86 @@ impl KeyRecord {
         }
     }
 
-    /// Who is calling, where it is not the account itself.
+    /// Sets the subject, if it is not the account itself.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.principal = self.principal.edit().subject(subject).build();
         self
     }
 
-    /// The organisations whose member the holder is.
+    /// Sets the organisations that the holder is a member of.
     pub fn organizations<S: Into<String>>(mut self, organizations: impl IntoIterator<Item = S>) -> Self {
         self.principal = self.principal.edit().organizations(organizations).build();
         self
     }
 
-    /// What the key was granted.
+    /// Sets the scopes that the key is granted.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.principal = self.principal.edit().scopes(scopes).build();
         self
     }
 
-    /// The roles of the holder.
+    /// Sets the roles of the holder.
     pub fn roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.principal = self.principal.edit().roles(roles).build();
         self
     }
 
-    /// The plan whose limits hold.
+    /// Sets the plan that limits the key.
     pub fn plan(mut self, plan: impl Into<String>) -> Self {
         self.principal = self.principal.edit().plan(plan).build();
         self
     }
 
-    /// The limits of this key alone, instead of the plan's.
+    /// Sets limits for this key only, instead of the plan's.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.principal = self.principal.edit().limits(limits).build();
         self
     }
 
-    /// A few characters by which the owner recognises the key ([`KeyFormat::hint`](crate::KeyFormat::hint)).
+    /// Sets the hint: a few characters by which the owner recognises the key
+    /// ([`KeyFormat::hint`](crate::KeyFormat::hint)).
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.principal = self.principal.edit().credential_hint(hint).build();
         self
     }
 
-    /// What was done to the key.
+    /// Sets the state of the key.
     pub const fn state(mut self, state: KeyState) -> Self {
         self.state = state;
         self
     }
 
-    /// Whether the account is suspended.
+    /// Sets whether the account is suspended.
     pub const fn account_suspended(mut self, suspended: bool) -> Self {
         self.account_suspended = suspended;
         self
     }
 
-    /// Whether the organisation is suspended.
+    /// Sets whether the organisation is suspended.
     pub const fn organization_suspended(mut self, suspended: bool) -> Self {
         self.organization_suspended = suspended;
         self
     }
 
-    /// The first moment at which the key may be used.
+    /// Sets the first moment at which the key may be used.
     pub const fn not_before(mut self, time: SystemTime) -> Self {
         self.not_before = Some(time);
         self
     }
 
-    /// The first moment at which the key may no longer be used.
+    /// Sets the first moment at which the key may no longer be used.
     pub const fn expires_at(mut self, time: SystemTime) -> Self {
         self.expires_at = Some(time);
         self
     }
 
-    /// The key's id.
+    /// Returns the id of the key.
     #[must_use]
     pub fn id(&self) -> &str {
         self.principal.credential_id().unwrap_or_default()
     }
 
-    /// The holder, as handlers see them.
+    /// Returns the holder, as handlers see it.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
@@ -186,7 +188,7 @@ impl KeyRecord {
         self.principal
     }
 
-    /// What holds for the key at this time.
+    /// Returns the status of the key at this time.
     #[must_use]
     pub fn status(&self, now: SystemTime) -> KeyStatus {
         match self {
@@ -209,18 +211,18 @@ impl KeyRecord {
         self.expires_at
     }
 
-    /// The same without an end.
+    /// Returns the record without an expiry.
     pub(crate) fn without_end(self) -> Self {
         Self { expires_at: None, ..self }
     }
 
-    /// The record of a key that takes this one's place, and is counted with it.
+    /// Returns the record of a successor of this key. Both are counted in the same bucket.
     pub(crate) fn successor(&self, id: &str) -> Self {
         let principal = self.principal.clone().edit().succeeding(id).build();
         Self { principal, ..self.clone() }
     }
 
-    /// Which of its names is empty, so that all keys without it would be one and the same.
+    /// Returns which of its names is empty, if any. Keys with an empty name could not be distinguished.
     pub(crate) fn nameless(&self) -> Option<&'static str> {
         let holder = &self.principal;
         let names = [("id", self.id()), ("subject", holder.subject()), ("account", holder.account().unwrap_or("none"))];

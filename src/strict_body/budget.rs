@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// How many bytes all bodies that are still arriving may hold.
+/// Limits the bytes that all bodies that are still arriving hold together.
 #[derive(Debug)]
 pub(super) struct Budget {
     most: usize,
@@ -16,7 +16,7 @@ impl Budget {
     }
 }
 
-/// What one body holds; it is given back when this is dropped.
+/// The bytes that one body holds. They are released on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
@@ -28,7 +28,7 @@ impl Share {
         Self { budget, held: 0 }
     }
 
-    /// Holds this many bytes instead of what was held, if there is room.
+    /// Changes the number of held bytes. Returns `false`, without a change, if the budget is exceeded.
     pub(super) fn hold(&mut self, bytes: usize) -> bool {
         let held = self.held;
         if bytes <= held {
@@ -36,9 +36,9 @@ impl Share {
             self.held = bytes;
             return true;
         }
-        // A count and nothing else: no memory is published by it.
+        // Relaxed is enough: the counter guards no other memory.
         let room = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |all| {
-            // One body alone may always go on, or it never could.
+            // A body that arrives alone may exceed the budget. Otherwise it could never arrive.
             let alone = all == held;
             all.checked_add(bytes - held).filter(|all| alone || *all <= self.budget.most)
         });

@@ -1,4 +1,4 @@
-//! The whole check for one handler, without a layer.
+//! The same checks for one handler, without a layer.
 
 use std::{any::TypeId, cell::RefCell};
 
@@ -17,8 +17,8 @@ use crate::{
     json::{self, JsonLimits},
 };
 
-/// The value of a request's body: the one that a layer has left, or else what the body is read into here. Nothing, where
-/// there is no body.
+/// Returns the value of a request's body. If a layer has read the body, its value is taken; otherwise the body is read
+/// here. Returns `None` if there is no body.
 pub(crate) async fn extract<T, B>(request: Request<B>, optional: bool) -> Result<Option<T>, Rejection>
 where
     T: DeserializeOwned + Send + 'static,
@@ -42,18 +42,18 @@ where
     if whole.absent { Ok(None) } else { Ok(Some(json::from_slice(&whole.bytes, &limits.json)?)) }
 }
 
-/// 400: a handler that asks for a body is not called without one, whatever the method.
+/// 400: a handler that requires a body is not called without one, whatever the method.
 pub(crate) fn no_body() -> Rejection {
     let nothing = json::from_slice::<IgnoredAny>(b"", &JsonLimits::new());
     nothing.map_or_else(Rejection::from, |_| RejectionKind::InvalidJson.into())
 }
 
 thread_local! {
-    /// The types that have been found to be strict, so that no request waits for another thread's.
+    /// The types that passed the check. The list is local to the thread, so that no request waits for another thread.
     static STRICT: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
 }
 
-/// There is no construction at which a type could be refused, so its first request is.
+/// Checks a type on its first request, because an extractor has no constructor that could return the error.
 pub(crate) fn check_type_once<T: DeserializeOwned + 'static>() -> Result<(), Rejection> {
     let id = TypeId::of::<T>();
     if STRICT.with_borrow(|strict| strict.contains(&id)) {

@@ -26,10 +26,10 @@ use crate::{
 };
 
 pin_project! {
-    /// The future of a [`StrictBody`](super::StrictBody): the inner service's response, or a refusal with an empty body.
+    /// The future of a [`StrictBody`](super::StrictBody): the inner service's response, or a refusal with an empty
+    /// body.
     ///
-    /// It may be dropped at any await: then the bytes that it holds are free again. It is named only where a type has to
-    /// be written out.
+    /// Cancel-safe: dropping it releases the bytes that it holds. Use the name only if a type must be written out.
     ///
     /// ```
     /// use tower::Service;
@@ -66,7 +66,7 @@ pin_project! {
     }
 }
 
-/// A request whose body is not there yet, with the service that was polled ready for it.
+/// A request while its body arrives, with the service that was polled ready for it.
 struct Waiting<S> {
     request: Parts,
     service: S,
@@ -110,7 +110,7 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Reading { reading, waiting } => {
                     let read = ready!(reading.poll(cx));
-                    // A future polled after it was done stays pending for ever, rather than panicking.
+                    // A future that is polled after completion stays pending for ever instead of panicking.
                     let Some(waiting) = waiting.take() else { return Poll::Pending };
                     match read {
                         Ok(whole) => waiting.call::<B, T>(whole),

@@ -1,4 +1,4 @@
-//! What the head of a request says of its body, before a byte of it is read.
+//! Decides by the head of a request how to treat its body, before a byte of the body is read.
 
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use http_body::Body;
@@ -6,32 +6,32 @@ use http_body::Body;
 use super::media::{Media, coding, no_json};
 use crate::{Rejection, RejectionKind};
 
-/// Which bodies are read.
+/// Which requests need a body, and which bodies are checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Governed {
-    /// A request may come without a body, whatever its method.
+    /// A body is optional for every method.
     pub(super) optional: bool,
-    /// Media types that are not JSON are somebody else's business.
+    /// Bodies of other media types than JSON pass unread.
     pub(super) json_only: bool,
 }
 
-/// What is to be done with a body.
+/// How to treat a body.
 pub(super) enum Plan {
-    /// It is none of ours.
+    /// Pass the body on unread.
     Pass,
-    /// There is none, by the host's word, and there may be none.
+    /// The HTTP server reports that there is no body, and none is required.
     Absent,
     Read(Empty),
     Refuse(Rejection),
 }
 
-/// What is to be done with a body of which only its end tells that it is empty.
+/// How to treat a body that turns out to be empty only when it is read.
 pub(super) enum Empty {
-    /// It is read as any other, and no JSON.
+    /// An empty body is refused as invalid JSON.
     Required,
-    /// It passes.
+    /// An empty body passes.
     Passes,
-    /// It passes, and another is refused for this reason.
+    /// An empty body passes, any other body is refused for this reason.
     OnlyPasses(Rejection),
 }
 
@@ -55,12 +55,12 @@ impl Governed {
                 return Plan::Refuse(no_json("there are two Content-Types, or none that can be read as JSON in UTF-8"));
             }
             Media::Json => None,
-            // That there is no body is told first, where one is required.
+            // A missing body takes precedence over a missing `Content-Type`.
             Media::Missing if empty => None,
             Media::Missing => Some(no_json("there may be a body, and there is no Content-Type")),
             Media::Other => Some(no_json("the Content-Type is not JSON")),
         };
-        // Whoever asks whether to send a body has one.
+        // A client that sends `Expect` has a body.
         let unknown = !empty && hint.lower() == 0 && !request.headers.contains_key(header::EXPECT);
         let length = declared(&request.headers).unwrap_or(0).max(hint.lower());
         match refusal {
@@ -73,12 +73,12 @@ impl Governed {
     }
 }
 
-/// The methods whose requests usually have none (RFC 9110, section 9.3).
+/// The methods that usually have no body (RFC 9110, section 9.3).
 const fn is_bodyless(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE | Method::CONNECT)
 }
 
-/// The host has made sure that there is one length; what is no number is its business.
+/// Returns the declared length. The HTTP server ensures that there is only one, and that it is a number.
 fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -88,7 +88,7 @@ pub(super) fn too_large(most: usize) -> Rejection {
     Rejection::new(RejectionKind::PayloadTooLarge).detail("limit", u64::try_from(most).unwrap_or(u64::MAX))
 }
 
-/// A refusal of a request that was not read to its end: on HTTP/1 nothing can follow on its connection.
+/// Completes a refusal of a request that was not read to its end: an HTTP/1 connection cannot be reused then.
 pub(super) fn unread(rejection: Rejection, version: Version) -> Rejection {
     const CLOSE: HeaderValue = HeaderValue::from_static("close");
     if version < Version::HTTP_2 { rejection.header(header::CONNECTION, CLOSE) } else { rejection }

@@ -6,10 +6,10 @@ use tower_layer::Layer;
 use super::{head::Governed, limits::BodyLimits, service::StrictBody};
 use crate::{ConfigError, json};
 
-/// Lets a request through whose body is the documented type, and nothing else.
+/// Accepts only requests with a body of the documented type.
 ///
-/// The inner service finds the value as a [`ValidBody`](super::ValidBody) in the request's extensions, and the same bytes
-/// as the body. See the [module page](crate::strict_body) for what is refused and how.
+/// The inner service finds the value as a [`ValidBody`](super::ValidBody) in the request's extensions, and the same
+/// bytes in the body. See the [module page](crate::strict_body) for what is refused and how.
 ///
 /// ```
 /// use tower_auth::{BodyLimits, StrictBodyLayer};
@@ -32,27 +32,28 @@ pub struct StrictBodyLayer<T> {
 }
 
 impl<T: DeserializeOwned> StrictBodyLayer<T> {
-    /// A body of this type is required, with the default [`BodyLimits`].
+    /// Creates a layer that requires a body of this type, with the default [`BodyLimits`].
     ///
     /// # Errors
-    /// Where the type has parts whose fields nobody can see ([`json::check_type`]): the layer would not be strict.
+    /// If the type has parts that cannot be read strictly ([`json::check_type`]).
     pub fn new() -> Result<Self, ConfigError> {
         json::check_type::<T>()?;
         let governed = Governed { optional: false, json_only: false };
         Ok(Self { governed, limits: BodyLimits::new(), documented: PhantomData })
     }
 
-    /// Other limits.
+    /// Sets the limits.
     pub fn limits(self, limits: BodyLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// A request without a body passes, whatever its method; the inner service finds no value then.
+    /// Accepts requests without a body, for every method. The inner service then finds no value.
     pub fn optional(self) -> Self {
         Self { governed: Governed { optional: true, ..self.governed }, ..self }
     }
 
-    /// A body whose media type is not JSON passes untouched and unread. One without a media type does not.
+    /// Passes bodies of other media types than JSON to the inner service, unread. A body without a media type is still
+    /// refused.
     pub fn allow_other_media_types(self) -> Self {
         Self { governed: Governed { json_only: true, ..self.governed }, ..self }
     }

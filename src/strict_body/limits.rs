@@ -3,9 +3,9 @@ use std::{sync::Arc, time::Duration};
 use super::budget::{Budget, Share};
 use crate::json::JsonLimits;
 
-/// How large bodies may be, how long they may take, and how much of them may be under way.
+/// Limits on the size of bodies, on the time until they arrive, and on the bytes in flight.
 ///
-/// Clones share the bytes under way: hand clones of one value to all layers of a service.
+/// Clones share the count of bytes in flight: pass clones of one value to all layers of a service.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::json::JsonLimits;
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 ///
-/// In axum, the extractor `StrictJson` reads them from the request's extensions; without them it takes the defaults,
-/// and axum's own `DefaultBodyLimit` where that is lower:
+/// In axum, the extractor `StrictJson` takes the limits from the request's extensions. If there are none, it uses the
+/// defaults, or axum's own `DefaultBodyLimit` if that is lower:
 ///
 /// ```
 /// use axum::{Extension, Router};
@@ -31,7 +31,7 @@ use crate::json::JsonLimits;
 /// let app = Router::<()>::new().layer(Extension(BodyLimits::new().max_bytes(64 << 10)));
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "limits hold where they are handed over"]
+#[must_use = "limits apply only where they are passed"]
 pub struct BodyLimits {
     pub(super) bytes: usize,
     pub(super) deadline: Duration,
@@ -40,7 +40,7 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// 1 MiB in 10 s, 64 MiB under way.
+    /// Returns the defaults: 1 MiB for a body, 10 s until it has arrived, 64 MiB in flight.
     pub fn new() -> Self {
         Self {
             bytes: 1 << 20,
@@ -50,25 +50,26 @@ impl BodyLimits {
         }
     }
 
-    /// How many bytes a body may have; more is 413. Of a body whose coding was taken off further out, the bytes that came
-    /// of it.
+    /// Sets how many bytes a body may have. A larger body is answered 413. If an outer layer decodes the body, the
+    /// decoded bytes are counted.
     pub fn max_bytes(self, most: usize) -> Self {
         Self { bytes: most, ..self }
     }
 
-    /// How long a whole body may take to arrive; longer is 408.
+    /// Sets how long the whole body may take to arrive. A slower body is answered 408.
     pub fn read_timeout(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// How many bytes all bodies that are still arriving may hold together, here and in all clones made from now on;
-    /// a body that would need more is 503. A body that is alone may always arrive, whatever its size, and one that has
-    /// arrived is no longer counted. Nor is what the host holds of a connection, and what a handler makes of a body.
+    /// Sets how many bytes all bodies that are still arriving may hold together, here and in clones made afterwards. A
+    /// body that needs more is answered 503. A body that arrives alone may exceed this limit, up to
+    /// [`max_bytes`](Self::max_bytes). A body that has arrived is no longer counted. The buffers of the HTTP server and
+    /// the memory of handlers are not counted.
     pub fn max_in_flight_bytes(self, most: usize) -> Self {
         Self { budget: Budget::new(most), ..self }
     }
 
-    /// How deep and how long the JSON in it may be.
+    /// Sets the limits of the JSON in a body.
     pub fn json(self, limits: JsonLimits) -> Self {
         Self { json: limits, ..self }
     }
@@ -86,7 +87,7 @@ impl Default for BodyLimits {
 
 #[cfg(feature = "axum")]
 impl BodyLimits {
-    /// Those that somebody has put into a request, or the defaults.
+    /// Returns the limits in a request's extensions, or the defaults.
     pub(super) fn of(request: &http::Extensions) -> Self {
         static DEFAULT: std::sync::LazyLock<BodyLimits> = std::sync::LazyLock::new(BodyLimits::new);
         request.get().unwrap_or(&*DEFAULT).clone()

@@ -4,15 +4,15 @@ use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 
 use crate::{Rejection, RejectionKind, base::challenge::is_token};
 
-/// What `Content-Type` says.
+/// The media type by `Content-Type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
     Missing,
     /// `application/json` or `application/*+json`, in UTF-8.
     Json,
-    /// One media type, and another.
+    /// One media type that is not JSON.
     Other,
-    /// Two of them, none that can be read, or JSON in another character set.
+    /// Two media types, one that cannot be parsed, or JSON in another character set.
     Unclear,
 }
 
@@ -21,7 +21,7 @@ impl Media {
         let mut values = headers.get_all(header::CONTENT_TYPE).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Missing,
-            // The usual one, without a look at its parts.
+            // The fast path for the usual value.
             (Some(value), None) if value == "application/json" => Self::Json,
             (Some(value), None) => value.to_str().map_or(Self::Unclear, Self::read),
             (Some(_), Some(_)) => Self::Unclear,
@@ -33,7 +33,7 @@ impl Media {
         let mut parts = split(value);
         let essence = parts.next().unwrap_or_default();
         let Some((kind, subtype)) = essence.split_once('/') else { return Self::Unclear };
-        // A comma is no part of a token: so two in one line are seen here.
+        // A token contains no comma, so two media types in one line are refused here.
         if !is_token(kind) || !is_token(subtype) {
             return Self::Unclear;
         }
@@ -60,7 +60,7 @@ fn ends_with_json(subtype: &str) -> bool {
     start > 0 && subtype[start..].eq_ignore_ascii_case(SUFFIX)
 }
 
-/// The parts between semicolons that stand outside of quotes.
+/// Splits at semicolons outside of quotes.
 fn split(value: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = value.split(move |c: char| {
@@ -72,7 +72,7 @@ fn split(value: &str) -> impl Iterator<Item = &str> {
     parts.map(|part| part.trim_matches([' ', '\t']))
 }
 
-/// A name and its value, without quotes around it.
+/// Splits a parameter into name and value, and removes the quotes around the value.
 fn parameter(part: &str) -> Option<(&str, &str)> {
     let (name, value) = part.split_once('=')?;
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).filter(|value| is_quoted(value));
@@ -80,7 +80,7 @@ fn parameter(part: &str) -> Option<(&str, &str)> {
     proper.then_some((name, quoted.unwrap_or(value)))
 }
 
-/// Whether every quote in it is escaped (RFC 9110, section 5.6.4).
+/// Whether every quote inside of a quoted string is escaped (RFC 9110, section 5.6.4).
 fn is_quoted(inside: &str) -> bool {
     let mut escaped = false;
     let whole = inside.chars().all(|c| {
@@ -91,7 +91,7 @@ fn is_quoted(inside: &str) -> bool {
     whole && !escaped
 }
 
-/// 415, with what would be taken (RFC 9110, section 12.5.1).
+/// 415, with the accepted media type (RFC 9110, section 12.5.1).
 pub(super) fn no_json(cause: &'static str) -> Rejection {
     const TAKEN: HeaderValue = HeaderValue::from_static("application/json");
     Rejection::new(RejectionKind::UnsupportedMediaType)
@@ -100,7 +100,7 @@ pub(super) fn no_json(cause: &'static str) -> Rejection {
         .cause(cause)
 }
 
-/// Why the codings of a body are not taken, if there are any.
+/// Returns the refusal if the body has a content or transfer coding that is not supported.
 pub(super) fn coding(request: &Parts) -> Option<Rejection> {
     const NONE: HeaderValue = HeaderValue::from_static("identity");
     let coded = |name, taken: &[&str]| {
@@ -117,7 +117,7 @@ pub(super) fn coding(request: &Parts) -> Option<Rejection> {
         let why = "the body has a content coding";
         return Some(refusal.header(header::ACCEPT_ENCODING, NONE).detail("reason", why).cause(why));
     }
-    // The host takes off `chunked`, and leaves other transfer codings in the bytes.
+    // The HTTP server decodes only `chunked`. Other transfer codings remain in the bytes.
     if request.version < Version::HTTP_2 && coded(header::TRANSFER_ENCODING, &["chunked", "identity"]) {
         let why = "the body has a transfer coding that nobody takes off";
         return Some(refusal.detail("reason", why).cause(why));

@@ -1,8 +1,8 @@
-//! Strict bodies: nothing undocumented gets in.
+//! Strict bodies: a request body with an undocumented field is refused.
 //!
-//! [`StrictBodyLayer`] reads the body of a request, checks every byte of it, reads it into a type, and only then calls the
-//! inner service, with the value beside the same bytes. A field that is not documented is 422 with a pointer to it and the
-//! name that was probably meant:
+//! [`StrictBodyLayer`] reads the body of a request, checks every byte, and reads it into a type. Only then does it call
+//! the inner service, with both the value and the same bytes. An undocumented field is answered 422 with a pointer to
+//! it and the name that was probably meant:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -36,37 +36,38 @@
 //! # }
 //! ```
 //!
-//! In axum (feature `axum`) the extractor `StrictJson<T>` does the same for one handler, and takes the layer's value where
-//! the layer stands in front. The layer is for hyper and tonic, for handlers that want the bytes too, and for what has to
-//! be known before the handler: [`OrgSource::body_field`](crate::permission::OrgSource::body_field). Path and query
-//! parameters are read as strictly by the extractors `StrictPath<T>` and `StrictQuery<T>`.
+//! In axum (feature `axum`), the extractor `StrictJson<T>` does the same for one handler. Behind the layer, it takes
+//! the layer's value. Use the layer with hyper and tonic, for handlers that also need the bytes, and for policies that
+//! read the body before the handler: [`OrgSource::body_field`](crate::permission::OrgSource::body_field). The
+//! extractors `StrictPath<T>` and `StrictQuery<T>` read path and query parameters as strictly.
 //!
 //! # What is refused
 //!
 //! | what | answer |
 //! |---|---|
-//! | a media type that is not `application/json` or `application/*+json`, or a `charset` that is not UTF-8; none, with a body; two | 415, `Accept` says what is taken |
-//! | a content coding | 415, `Accept-Encoding: identity`; a layer outside may take the coding off first |
-//! | a transfer coding beside `chunked` | 415 |
-//! | a body that breaks off | 400, `INVALID_REQUEST` |
+//! | a media type that is not `application/json` or `application/*+json`; a `charset` that is not UTF-8; a body without a media type; two media types | 415, with the accepted type in `Accept` |
+//! | a content coding | 415, `Accept-Encoding: identity`; an outer layer may decode the body first |
+//! | a transfer coding other than `chunked` | 415 |
+//! | a body that ends too early | 400, `INVALID_REQUEST` |
 //! | a declared length above the limit | 413 at once, before a byte is read |
-//! | more bytes than the limit, declared or not | 413 as soon as they are there |
-//! | a body that is not there when the time is over | 408 |
-//! | more bytes under way than all bodies together may hold | 503 with `Retry-After` |
-//! | no body where one is required; no JSON ([what is JSON](crate::json)) | 400, `INVALID_JSON`, with line and column |
+//! | more bytes than the limit, declared or not | 413 as soon as they arrive |
+//! | a body that has not arrived within the timeout | 408 |
+//! | more bytes in flight than all bodies together may hold | 503 with `Retry-After` |
+//! | a missing body if one is required; a body that is not JSON ([what is JSON](crate::json)) | 400, `INVALID_JSON`, with line and column |
 //! | JSON of another shape than the type | 422, `VALIDATION_ERROR`, with the fields |
 //!
-//! A client that asks with `Expect: 100-continue` gets the refusal that its head deserves, and is not invited to send the
-//! body. An HTTP/1 connection whose request was not read to its end is closed.
+//! If the head of a request is refused, a client that sends `Expect: 100-continue` gets the refusal at once and is not
+//! asked for the body. An HTTP/1 connection is closed if its request was not read to the end.
 //!
-//! A request whose head says that it has no body passes, whatever else the head says of one, if its method is one that
-//! usually has none (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`) or the layer is
-//! [`optional`](StrictBodyLayer::optional); with a body it is checked. A body whose media type the layer was not told to
-//! govern passes only under [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types).
+//! A request that declares an empty body passes, whatever its other headers, if its method usually has no body (`GET`,
+//! `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is [`optional`](StrictBodyLayer::optional). If there
+//! is a body, it is checked. A body of another media type than JSON passes only with
+//! [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types).
 //!
-//! # Where it stands
+//! # Where to place it
 //!
-//! Behind authentication and permission, so that nobody learns the schema who may not see the resource: inside the guards.
+//! Place it inside authentication and authorization, so that a client without access to the resource does not learn its
+//! schema.
 //!
 //! ```
 //! use tower::ServiceBuilder;
@@ -75,7 +76,7 @@
 //! # struct Prompt { organization_id: String, prompt: String }
 //!
 //! # fn stack(keys: ApiKeyLayer) -> Result<(), ConfigError> {
-//! let layers = ServiceBuilder::new()                             // from the outside in
+//! let layers = ServiceBuilder::new()                             // the outermost layer first
 //!     .layer(AuthStack::builder().auth(keys).build()?)
 //!     .layer(RequireLayer::scope("write"))
 //!     .layer(StrictBodyLayer::<Prompt>::new()?)
@@ -86,17 +87,18 @@
 //!
 //! # Memory and time
 //!
-//! [`BodyLimits`] say how large a body may be (1 MiB), how long it may take (10 s), and how many bytes all bodies that are
-//! still arriving may hold together (64 MiB). Nothing is set aside for bytes that are only announced: a slow body holds
-//! what it has sent, at most twice. A body that arrives in one piece is never copied; the pieces of another are put
-//! together as they come. What the host holds of a connection is not counted, nor what a handler makes of a body.
+//! [`BodyLimits`] set how large a body may be (1 MiB), how long it may take to arrive (10 s), and how many bytes all
+//! bodies that are still arriving may hold together (64 MiB). No memory is allocated for bytes that are only declared:
+//! a slow body holds at most twice the bytes that it has sent. A body in one piece is never copied. The pieces of any
+//! other body are copied into one buffer as they arrive. The buffers of the HTTP server and the memory of handlers are
+//! not counted.
 //!
-//! The time runs from the first time that the body has to be waited for. It is the system's, whatever runtime polls the
-//! request and whether that has a timer; a test that pauses tokio's time (`tokio::time::pause`) moves it.
+//! The timeout starts when the layer first has to wait for the body. It uses system time and needs no timer of the
+//! async runtime. In a test that pauses tokio's time (`tokio::time::pause`), the timeout follows the paused time.
 //!
 //! # When not to use it
 //!
-//! For bodies that are streamed, uploads above all: it holds the whole body before the handler sees any of it.
+//! Do not use it for streamed bodies such as uploads: the whole body is buffered before the handler is called.
 
 mod budget;
 #[cfg(feature = "axum")]

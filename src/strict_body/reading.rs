@@ -1,4 +1,4 @@
-//! Reading a body to its end, within its limits.
+//! Reads a body to its end, within the limits.
 
 use std::{
     error::Error,
@@ -27,29 +27,29 @@ pin_project! {
         #[pin]
         body: B,
         empty: Option<Empty>,
-        // A body in one piece is that piece; of several, this is the first until the second is there.
+        // The first piece. It is moved into `bytes` when a second piece arrives.
         first: Bytes,
         bytes: Vec<u8>,
         trailers: Option<HeaderMap>,
         most: usize,
-        // What it will have in all, where that is known.
+        // The total length, if it is known.
         length: Option<usize>,
         share: Share,
         deadline: Duration,
-        // Most bodies are there when they are asked for, and need no timer.
+        // Created on the first wait: most bodies are complete at once and need no timer.
         timer: Option<Sleep>,
     }
 }
 
-/// A body that is there.
+/// A body that has arrived completely.
 pub(super) struct Whole {
     pub(super) bytes: Bytes,
     pub(super) trailers: Option<HeaderMap>,
-    /// There is no byte in it, and it may be so.
+    /// The body is empty, and is allowed to be empty.
     pub(super) absent: bool,
 }
 
-/// So many pieces are taken at a time; then others have their turn.
+/// The number of pieces that are read in one poll, so that other tasks can run in between.
 const AT_A_TIME: usize = 64;
 
 impl<B: Body> Reading<B> {
@@ -95,7 +95,7 @@ where
                 },
             }
         }
-        // A host that always has another piece does not keep its thread for this body alone, nor go past its time.
+        // A body that always has another piece ready must neither block the thread nor exceed the timeout.
         if let Poll::Ready(late) = self.wait(cx) {
             return Poll::Ready(Err(late));
         }
@@ -105,7 +105,7 @@ where
 }
 
 impl<B: Body> Reading<B> {
-    /// Waits for the deadline, and is ready with the refusal when it has passed.
+    /// Polls the timer. Returns the refusal once the deadline has passed.
     fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Rejection> {
         let this = self.project();
         let timer = this.timer.get_or_insert_with(|| Sleep::new(*this.deadline));
@@ -133,7 +133,7 @@ impl<B: Body> Reading<B> {
             return if this.share.hold(length) { Ok(()) } else { Err(no_room()) };
         }
         if length > this.bytes.capacity() {
-            // Doubled, so that bytes move seldom, and never beyond what can still come.
+            // Doubling keeps copies rare. The capacity never exceeds what can still arrive.
             let limit = this.length.unwrap_or(*this.most).max(length);
             let ahead = length.max(this.bytes.capacity().saturating_mul(2)).min(limit);
             let capacity =
@@ -159,20 +159,18 @@ impl<B: Body> Reading<B> {
     }
 }
 
-/// 503: others have to be done first.
+/// 503: the bytes of other bodies have to be released first.
 fn no_room() -> Rejection {
-    Rejection::unavailable(
-        "the bodies that are arriving hold all the bytes that BodyLimits::max_in_flight_bytes allows them",
-    )
+    Rejection::unavailable("bodies that are still arriving use all the bytes of BodyLimits::max_in_flight_bytes")
 }
 
-/// The body broke off, or a layer further out has cut it.
+/// The refusal for a body that ended too early, or that an outer layer has cut off.
 fn broken(error: BoxError) -> Rejection {
     let mut next: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(cause) = next {
         if cause.is::<LengthLimitError>() {
-            // That layer's limit is not known here; it is not above ours, or ours would have been met first.
-            return Rejection::new(RejectionKind::PayloadTooLarge).cause("a layer further out limits bodies more");
+            // The limit of the outer layer is unknown here. It is not above ours, because ours was not reached.
+            return Rejection::new(RejectionKind::PayloadTooLarge).cause("an outer layer has a lower body limit");
         }
         next = cause.source();
     }

@@ -10,10 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body as the inner service gets it: the bytes that were checked, and their trailers; or the host's own, where
-    /// it passed untouched.
+    /// The body that the inner service gets: the checked bytes and their trailers, or the original body if the layer
+    /// did not read it.
     ///
-    /// It is named only where a type has to be written out.
+    /// Use the name only if a type must be written out.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -48,7 +48,7 @@ impl<B> ReplayBody<B> {
     }
 }
 
-/// No body at all.
+/// An empty body.
 impl<B> Default for ReplayBody<B> {
     fn default() -> Self {
         Self::checked(Bytes::new(), None)
@@ -62,7 +62,7 @@ impl<B: Body> Body for ReplayBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().state.project() {
             StateProj::Untouched { body } => body.poll_frame(cx).map_ok(|frame| {
-                // What is `Bytes` already is not copied.
+                // Data that is `Bytes` already is not copied.
                 frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
             }),
             StateProj::Checked { bytes, .. } if !bytes.is_empty() => {
@@ -89,7 +89,7 @@ impl<B: Body> Body for ReplayBody<B> {
     }
 }
 
-/// Without the bytes, in which a password may stand.
+/// Does not show the bytes, which may contain a password.
 impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {

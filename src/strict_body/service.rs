@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{BoxError, context::validated::ValidatedBytes};
 
-/// The service of a [`StrictBodyLayer`](crate::StrictBodyLayer); named only where a type has to be written out.
+/// The service of a [`StrictBodyLayer`](crate::StrictBodyLayer). Use the name only if a type must be written out.
 ///
 /// ```
 /// use tower::Layer;
@@ -77,7 +77,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut request, body) = request.into_parts();
         match self.governed.plan(&request, &body, self.limits.bytes) {
-            // A body that says that it is empty is not asked whether that is so: nothing of it gets in.
+            // A body that reports itself empty is dropped unread, so nothing of it reaches the service.
             Plan::Absent => {
                 drop(body);
                 request.extensions.insert(ValidatedBytes::default());
@@ -92,7 +92,7 @@ where
                 ResponseFuture::refused(unread(rejection, version), request)
             }
             Plan::Read(empty) => {
-                // The service that was polled ready is the one to call; its clone has not been polled.
+                // The service that was polled ready must be called, because its clone is not ready.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
                 ResponseFuture::reading(Reading::new(body, empty, &self.limits), request, ready, self.limits.json)

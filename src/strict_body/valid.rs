@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The value that a body was read into, in the request's extensions for whoever takes it first.
+/// The value that a body was read into, in the request's extensions. It can be taken once.
 ///
 /// ```
 /// use tower_auth::strict_body::ValidBody;
@@ -24,22 +24,22 @@ impl<T> ValidBody<T> {
         Self(Arc::new(Mutex::new(Some(value))))
     }
 
-    /// The value, once.
+    /// Takes the value. Returns `None` if it was taken before.
     #[must_use]
     pub fn take(&self) -> Option<T> {
-        // Nothing can panic while it is locked.
+        // Nothing panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// A clone shares the value: whoever takes it first has it.
+/// Clones share the value: it can be taken once from all of them.
 impl<T> Clone for ValidBody<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-/// Without the value, which may be a password.
+/// Does not show the value, which may contain a password.
 impl<T> fmt::Debug for ValidBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ValidBody(..)")

@@ -38,24 +38,24 @@ impl fmt::Debug for Who {
 }
 
 impl FakeAuth {
-    /// Every request is this principal's.
+    /// Authenticates every request as this principal.
     #[must_use]
     pub const fn always(principal: Principal) -> Self {
         Self(Who::Always(principal))
     }
 
-    /// No request presents a credential.
+    /// Treats every request as one without a credential.
     #[must_use]
     pub const fn never() -> Self {
         Self(Who::Never)
     }
 
-    /// Asks a function for the principal of each request; `None` means that the request presents no credential.
+    /// Calls a function for the principal of each request. `None` means that the request has no credential.
     ///
     /// ```
     /// use tower_auth::{AuthLayer, Principal, testing::FakeAuth};
     ///
-    /// // `x-test-user: alice` is alice.
+    /// // `x-test-user: alice` authenticates alice.
     /// let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
     ///     let name = request.headers().get("x-test-user")?.to_str().ok()?;
     ///     Some(Principal::builder(name).scopes(["read"]).build())
@@ -81,9 +81,9 @@ impl Authenticator for FakeAuth {
     }
 }
 
-/// Puts a principal into a request, as an authentication layer does: for the unit test of an extractor or a handler.
+/// Puts a principal into a request, as an authentication layer does. Use it to unit-test an extractor or a handler.
 ///
-/// It works on the extensions of a request of any host: `request.extensions_mut()`, `&mut parts.extensions`.
+/// It works with the request type of every framework: `request.extensions_mut()`, `&mut parts.extensions`.
 ///
 /// ```
 /// use tower_auth::{Principal, RequestExt, testing::set_principal};
@@ -96,7 +96,7 @@ pub fn set_principal(extensions: &mut Extensions, principal: Principal) {
     RequestContext::of_mut(extensions).set_identity(Identity::Principal(principal));
 }
 
-/// Marks a request as one without a credential, as a layer that is optional does.
+/// Marks a request as anonymous, as an optional layer does for a request without a credential.
 ///
 /// ```
 /// use tower_auth::{RequestExt, testing::set_anonymous};

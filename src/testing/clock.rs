@@ -12,10 +12,10 @@ use crate::{
     base::timer::{Dial, Place, Sleepers, Wait, wake_all},
 };
 
-/// A clock that stands still until the test turns it.
+/// A clock that stands still until the test advances it.
 ///
-/// Time limits go by it too: a store that does not answer is waited for until [`advance`](Self::advance) has moved the clock
-/// past the limit, whatever time really passes.
+/// Timeouts use it too: the wait for a store that does not answer ends only when [`advance`](Self::advance) has moved
+/// the clock past the timeout, however much real time passes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Hands>);
 
-/// Both in milliseconds: since 1970, and since the start.
+/// `now` is in milliseconds since 1970, `elapsed` in milliseconds since the start.
 #[derive(Debug)]
 struct Hands {
     now: AtomicU64,
@@ -39,38 +39,38 @@ struct Hands {
 }
 
 impl ManualClock {
-    /// A clock that shows the given RFC 3339 time.
+    /// Creates a clock that shows the given RFC 3339 time.
     ///
     /// # Panics
-    /// When the text is no such time, or before 1970: a test that misspells its own clock should stop.
+    /// If the text is not an RFC 3339 time, or the time is before 1970.
     #[must_use]
     pub fn at(time: &str) -> Self {
-        let at: jiff::Timestamp = time.parse().expect("the test gives an RFC 3339 time");
-        let millis = u64::try_from(at.as_millisecond()).expect("the test gives a time after 1970");
+        let at: jiff::Timestamp = time.parse().expect("the time of a ManualClock is in RFC 3339");
+        let millis = u64::try_from(at.as_millisecond()).expect("the time of a ManualClock is after 1970");
         let hands =
             Hands { now: AtomicU64::new(millis), elapsed: AtomicU64::new(0), sleepers: Mutex::new(Sleepers::new()) };
         Self(Arc::new(hands))
     }
 
-    /// Lets time pass, and wakes what has waited for it; parts of a millisecond are dropped.
+    /// Advances the clock and wakes the tasks that are due. Fractions of a millisecond are ignored.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.now.fetch_add(millis, Ordering::SeqCst);
         self.0.elapsed.fetch_add(millis, Ordering::SeqCst);
-        // A sleeper that registers reads the clock under the same lock, and cannot miss this.
+        // A sleeper reads the clock under the same lock when it registers, so it cannot miss this.
         let due = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner).due(self.elapsed());
         wake_all(due);
     }
 
-    /// Sets the time of day, forward or back, as an operator would: no time passes.
+    /// Sets the wall clock, forward or back, as an operator would. No time elapses.
     ///
     /// # Panics
-    /// As [`at`](Self::at) does.
+    /// If the text is not an RFC 3339 time, or the time is before 1970.
     pub fn set(&self, time: &str) {
         self.0.now.store(Self::at(time).0.now.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
-    /// The time that it shows.
+    /// Returns the time that the clock shows.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.now.load(Ordering::SeqCst))

@@ -1,5 +1,5 @@
-//! For the tests of a service that uses this crate (feature `testing`). Not part of `full`: it has no
-//! place in a production build.
+//! Helpers for testing a service that uses this crate (feature `testing`). They are not part of `full`, because they do
+//! not belong in a production build.
 //!
 //! ```
 //! use http::{Request, StatusCode};
@@ -11,12 +11,12 @@
 //!     Ok::<_, std::convert::Infallible>(http::Response::new(()))
 //! }));
 //!
-//! // Whoever calls is alice.
+//! // Every request is authenticated as alice.
 //! let alice = AuthLayer::from(FakeAuth::always(Principal::builder("alice").scopes(["read"]).build()));
 //! let app = alice.layer(RequireLayer::scope("read").layer(handler.clone()));
 //! assert_eq!(app.oneshot(Request::new(())).await.unwrap().status(), StatusCode::OK);
 //!
-//! // A dead store is 503 and not 401.
+//! // A store that is down is answered 503, not 401.
 //! let scheme = KeyScheme::ephemeral(KeyFormat::opaque(4));
 //! let store = FlakyKeyStore::new(MemoryKeyStore::new().with(&scheme, "test-key", KeyRecord::new("k1", "acme"))?);
 //! let app = ApiKeyLayer::new(scheme, store.clone()).layer(handler);
@@ -29,7 +29,7 @@
 //! ```
 
 //!
-//! # Extractors and handlers by themselves
+//! # Testing a single extractor or handler
 //!
 //! [`set_principal`] puts a principal into a request's `Parts`; [`FakeAuth::from_fn`] chooses one for each request.
 //!
@@ -39,7 +39,7 @@
 //! use tower::ServiceExt;
 //! use tower_auth::{AuthLayer, Principal, Rejection, RequestExt, testing::{FakeAuth, set_principal}};
 //!
-//! /// An extractor of the service's own.
+//! /// A custom extractor of the service.
 //! struct Tenant(String);
 //!
 //! impl<S: Send + Sync> FromRequestParts<S> for Tenant {

@@ -2,10 +2,10 @@ use std::task::{Context, Poll, ready};
 
 use tower_service::Service;
 
-/// A service that panics when it is called without having been polled ready itself, which a clone has not.
+/// A service that panics if it is called without being polled ready. A clone must be polled ready again.
 ///
-/// Put it under a layer of your own: one that clones its inner service and calls the clone works over most services
-/// and fails over those that need their `poll_ready`, such as limits.
+/// Put it inside your own layer to test that layer. A layer that clones its inner service and calls the clone works
+/// with most services, but fails with services that rely on `poll_ready`, such as limits.
 ///
 /// ```
 /// use tower::{ServiceExt, service_fn};
@@ -23,7 +23,7 @@ pub struct AssertReady<S> {
 }
 
 impl<S> AssertReady<S> {
-    /// Watches over this service.
+    /// Wraps a service.
     pub const fn new(inner: S) -> Self {
         Self { inner, ready: false }
     }
@@ -47,7 +47,7 @@ impl<S: Service<R>, R> Service<R> for AssertReady<S> {
     }
 
     /// # Panics
-    /// When this very value was not polled ready before: that is what it is for.
+    /// If this value, not a clone of it, was not polled ready before the call.
     fn call(&mut self, request: R) -> S::Future {
         assert!(std::mem::take(&mut self.ready), "called without being polled ready: a layer above calls a clone");
         self.inner.call(request)

@@ -183,10 +183,10 @@ enum Structs<A, B> {
 }
 
 const FLATTEN: &str = "#[serde(flatten)]";
-const UNTAGGED: &str = "#[serde(untagged)] or another value that is kept for later";
+const UNTAGGED: &str = "#[serde(untagged)] or another buffered value";
 const TAGGED: &str = "an enum with #[serde(tag = \"…\")]";
 const RAW: &str = "a RawValue";
-const ENDLESS: &str = "itself and nothing else";
+const ENDLESS: &str = "a type that contains only itself";
 
 /// Where a type is loose, or nothing.
 fn looseness<'de, T: Deserialize<'de>>() -> Option<String> {
@@ -201,7 +201,7 @@ fn assert_strict<'de, T: Deserialize<'de>>() {
 #[track_caller]
 fn assert_loose<'de, T: Deserialize<'de>>(what: &str, place: &str) {
     let told = looseness::<T>().unwrap_or_else(|| panic!("{what} at {place:?} is not found"));
-    let found = format!("{} cannot be read strictly: at {place:?} it has {what}, whose fields", type_name::<T>());
+    let found = format!("{} cannot be read strictly: at {place:?} it has {what}, and its fields", type_name::<T>());
     assert!(told.starts_with(&found), "{told}\nand not\n{found}");
     assert!(told.contains("; help: "), "{told}");
 }

@@ -89,14 +89,14 @@ fn r148_the_suites_open_cases_are_decided_as_the_manual_says() {
                 assert_eq!(read::<[f64; 1]>(bytes).unwrap().map(f64::to_bits), [0], "{name}");
                 continue;
             }
-            "accepted: the type decides whether it holds it" => {
+            "accepted: the type decides whether it can hold the number" => {
                 assert!(read::<Value>(bytes).unwrap()[0].is_f64(), "{name}");
                 assert_eq!(violations::<[i64; 1]>(bytes)[0].pointer(), "/0", "{name}");
                 continue;
             }
             "refused: too large for a double" => "the number is too large",
             "refused: half a surrogate pair" => "an escape names half of a surrogate pair",
-            "refused: no UTF-8" => "the text is not UTF-8",
+            "refused: not UTF-8" => "the text is not UTF-8",
             "refused: a byte order mark" => "the text starts with a byte order mark",
             "refused: too deep" => "arrays and objects are nested deeper than is read here",
             other => panic!("{name}: {other:?} is no decision that this test knows"),

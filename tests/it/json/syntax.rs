@@ -257,7 +257,7 @@ fn syntax_errors_are_written_with_their_place() {
     let error = fault("[1,\n2,]");
     assert_eq!(error.to_string(), "nothing follows the comma at line 2 column 3");
     let error = JsonError::from(error);
-    assert_eq!(error.to_string(), "no JSON: nothing follows the comma at line 2 column 3");
+    assert_eq!(error.to_string(), "invalid JSON: nothing follows the comma at line 2 column 3");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), fault("[1,\n2,]").to_string());
 }
 

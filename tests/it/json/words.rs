@@ -286,7 +286,7 @@ fn field_violations_are_written_in_one_line() {
     assert_eq!(
         JsonError::Fields(vec![plain, meant]).to_string(),
         concat!(
-            r#"another shape than documented; "/a/0": unknown field; "#,
+            r#"the JSON does not have the documented shape; "/a/0": unknown field; "#,
             r#""/a/0": unknown field (did you mean "b"?)"#
         )
     );
