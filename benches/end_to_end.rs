@@ -1,0 +1,87 @@
+//! What a stack costs a server of which clients ask over HTTP: axum with the stack, next to axum without it.
+//!
+//! `cargo bench --bench end_to_end --all-features` takes two minutes, with `-- --quick` ten seconds. It reports and asserts
+//! nothing of time: only ratios within one run mean something, and on a busy machine only those of CPU time, which Linux
+//! tells. Requests per second mean something only where two cores are idle, one for the thread that serves and one for the
+//! thread that asks: then the server is busy all the time. `benches/peers` has the same for other crates.
+//!
+//! A baseline is a server without any layer whose handler writes the same headers as the stack: what a header costs on its
+//! way to the client is not the stack's. A row without headers shows what they cost.
+
+#[path = "support/end_to_end.rs"]
+mod end_to_end;
+#[path = "support/whole_stack.rs"]
+mod whole_stack;
+
+use tower::layer::util::Identity;
+use tower_auth::AuthStack;
+
+use self::{
+    end_to_end::{Bench, Effort, Row},
+    whole_stack::{BODY, Told, bare, keys, remembered, telling, verified, whole, with_key, with_token},
+};
+
+/// What a key in a header of its own makes a stack write.
+const KEY: Told = Told { cache: true, id: false, limit: false };
+/// The same with an envelope.
+const ENVELOPE: Told = Told { id: true, ..KEY };
+/// The same with a limit.
+const WHOLE: Told = Told { limit: true, ..ENVELOPE };
+/// Of a response to a token, `Vary` says nothing: no shared cache keeps it.
+const TOKEN: Told = Told { cache: false, ..WHOLE };
+
+fn main() {
+    let mut bench = Bench::new(BODY);
+    bench.baseline("bare", &with_key(), &[], bare());
+    let alone = key_alone(&mut bench);
+    with_envelope(&mut bench);
+    let key = whole_with_key(&mut bench);
+    let token = whole_with_token(&mut bench);
+
+    let Some(effort) = Effort::from_args() else { return };
+    let report = bench.run(effort);
+    report.print();
+    println!();
+    report.print_targets(&[(key, 0.92), (token, 0.92), (alone, 0.97)]);
+}
+
+/// `ApiKeyLayer`, and the guards of a stack that has no more.
+fn key_alone(bench: &mut Bench) -> Row {
+    bench.baseline("bare, the same two headers", &with_key(), &KEY.names(), telling(KEY));
+    let alone = bench.row("ApiKeyLayer", &with_key().guarded(), &KEY.names(), bare().layer(keys()));
+    let guards = bare().layer(stack().guards());
+    bench.row("AuthStack::guards, key", &with_key().guarded(), &KEY.names(), guards);
+    alone
+}
+
+fn stack() -> AuthStack {
+    AuthStack::builder().auth(keys()).build().expect("a layer was given")
+}
+
+fn with_envelope(bench: &mut Bench) {
+    let headers = ENVELOPE.names();
+    bench.baseline("bare, the same three headers", &with_key(), &headers, telling(ENVELOPE));
+    bench.row("AuthStack, key", &with_key().guarded(), &headers, bare().layer(stack()));
+}
+
+fn whole_with_key(bench: &mut Bench) -> Row {
+    let headers = WHOLE.names();
+    bench.baseline("bare, the same six headers", &with_key(), &headers, telling(WHOLE));
+    // What `Router::layer` costs, whatever it mounts.
+    bench.row(
+        "bare, six headers, a layer that does nothing",
+        &with_key(),
+        &headers,
+        telling(WHOLE).layer(Identity::new()),
+    );
+    bench.row("whole stack, key", &with_key().guarded(), &headers, bare().layer(whole(keys())))
+}
+
+fn whole_with_token(bench: &mut Bench) -> Row {
+    let (asked, headers) = (with_token(), TOKEN.names());
+    bench.baseline("bare, token, the same four headers", &asked, &headers, telling(TOKEN));
+    let asked = asked.guarded();
+    let row = bench.row("whole stack, token remembered", &asked, &headers, bare().layer(whole(remembered())));
+    bench.row("whole stack, token verified each time", &asked, &headers, bare().layer(whole(verified())));
+    row
+}
