@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::TraceId;
@@ -28,6 +28,7 @@ pub struct RequestId {
     kept: Option<Arc<str>>,
 }
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest text that is kept.
 const LONGEST: usize = 128;
 
@@ -35,7 +36,7 @@ impl RequestId {
     /// The text that the request brings: exactly one `x-request-id` line, and a harmless one. The trace id is the given
     /// one, or else that of the text, where it is a UUID or as many hexadecimal digits, or a new one.
     pub(crate) fn from_headers(headers: &HeaderMap, trace_id: Option<TraceId>) -> Option<Self> {
-        let mut lines = headers.get_all("x-request-id").iter();
+        let mut lines = headers.get_all(&X_REQUEST_ID).iter();
         let text = lines.next()?.to_str().ok()?;
         let harmless = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'@' | b'-')

@@ -5,7 +5,7 @@ use http::Method;
 use super::{
     foreign::foreign,
     path::{ambiguity, decoded, is_encoded, reads_like},
-    segments::Segments,
+    segments::{Head, Segments, Word},
 };
 use crate::ConfigError;
 
@@ -23,7 +23,7 @@ pub(super) struct Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     /// Exactly this: as it is written, and as it reads decoded.
-    Literal(String, Vec<u8>),
+    Literal(String, Head, Vec<u8>),
     /// Any one segment that is not empty: `{name}` or `*`.
     One,
     /// All that is left, also nothing: `**`.
@@ -91,11 +91,11 @@ impl Pattern {
             match (segment, others.next()) {
                 (Segment::Rest, _) => return by_method,
                 (Segment::One, Some(Segment::One)) => {}
-                (Segment::Literal(own, _), Some(Segment::Literal(other, _))) if own == other => {}
+                (Segment::Literal(own, ..), Some(Segment::Literal(other, ..))) if own == other => {}
                 // A request in the other's spelling means this rule too when it is decoded, and is refused as ambiguous.
-                (Segment::Literal(_, plain), Some(Segment::Literal(other, read)))
+                (Segment::Literal(_, _, plain), Some(Segment::Literal(other, _, read)))
                     if is_encoded(other) && plain == read => {}
-                (Segment::One, Some(Segment::Literal(other, _))) if !other.is_empty() => {}
+                (Segment::One, Some(Segment::Literal(other, ..))) if !other.is_empty() => {}
                 _ => return false,
             }
         }
@@ -115,23 +115,24 @@ impl Pattern {
     /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
     #[inline]
     pub(super) fn matches(&self, method: &Method, path: &Segments<'_>) -> bool {
-        self.meets(method, path, |segment, raw, _| segment == raw)
+        self.meets(method, path, |word, raw, head, _| word.is(raw, head))
     }
 
     /// The same, the path read decoded.
     pub(super) fn matches_decoded(&self, method: &Method, path: &Segments<'_>) -> bool {
-        self.meets(method, path, |segment, _, plain| reads_like(segment, plain))
+        self.meets(method, path, |word, _, _, plain| reads_like(word.text, plain))
     }
 
     #[inline]
-    fn meets(&self, method: &Method, path: &Segments<'_>, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
-        let fits = if self.rest { path.len() >= self.segments.len() - 1 } else { path.len() == self.segments.len() };
-        fits && self.meets_method(method)
-            && self.segments.iter().zip(path.iter()).all(|(segment, text)| match segment {
-                Segment::Rest => true,
-                Segment::Literal(raw, plain) => same(text, raw, plain),
-                Segment::One => !text.is_empty(),
-            })
+    fn meets(&self, method: &Method, path: &Segments<'_>, same: impl Fn(&Word<'_>, &str, Head, &[u8]) -> bool) -> bool {
+        let (own, asked) = (self.segments.as_slice(), path.all());
+        let fits = if self.rest { asked.len() + 1 >= own.len() } else { asked.len() == own.len() };
+        // From the end: rules of one table differ there, and start alike.
+        fits && own.iter().zip(asked).rev().all(|(segment, word)| match segment {
+            Segment::Rest => true,
+            Segment::Literal(raw, head, plain) => same(word, raw, *head, plain),
+            Segment::One => !word.text.is_empty(),
+        }) && self.meets_method(method)
     }
 
     #[inline]
@@ -148,7 +149,7 @@ impl Segment {
     /// A segment that it means.
     fn example(&self) -> &str {
         match self {
-            Self::Literal(raw, _) => raw,
+            Self::Literal(raw, ..) => raw,
             Self::One | Self::Rest => "any",
         }
     }
@@ -160,7 +161,7 @@ impl Segment {
             "**" => Some(Self::Rest),
             _ if name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}', '*'])) => Some(Self::One),
             _ if text.contains(['{', '}', '*']) => None,
-            _ => Some(Self::Literal(text.to_owned(), decoded(text).collect())),
+            _ => Some(Self::Literal(text.to_owned(), Head::of(text), decoded(text).collect())),
         }
     }
 }
