@@ -58,7 +58,7 @@ impl PartialEq for Remembered {
 
 impl Eq for Remembered {}
 
-/// Claims in a type of the service.
+/// Claims in a custom type.
 #[derive(Clone)]
 struct Extra(Arc<dyn Any + Send + Sync>);
 
@@ -185,8 +185,8 @@ impl Principal {
         self.0.credential_hint.as_deref()
     }
 
-    /// Returns additional claims in a type of the service. They were set by [`PrincipalBuilder::claims`] or, for
-    /// tokens, by the verifier's `claims` setting. Returns `None` if the type differs.
+    /// Returns additional claims in a custom type. They were set by [`PrincipalBuilder::claims`] or, for tokens, by the
+    /// verifier's `claims` setting. Returns `None` if the type differs.
     ///
     /// ```
     /// use tower_auth::Principal;

@@ -106,7 +106,7 @@ impl Clock {
     }
 
     /// Sets the timer that enforces time limits. `sleep` returns a future that completes after a duration of this
-    /// clock's time. It is called only when an answer is not ready at once, inside the runtime that polls the request.
+    /// clock's time. `sleep` is called only if an answer is not ready at once, in the runtime that polls the request.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};

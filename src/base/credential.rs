@@ -1,4 +1,4 @@
-//! Reads credentials from headers. No other module does.
+//! Reads credentials from headers. No other module reads credential headers.
 
 use std::{borrow::Cow, fmt};
 

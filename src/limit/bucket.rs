@@ -8,7 +8,7 @@ use crate::key::sha256;
 /// The key of a bucket. Requests with the same key are counted together. The key is made of parts with unambiguous
 /// borders: `["a", "bc"]` and `["ab", "c"]` are two buckets.
 ///
-/// The key is a digest of 128 bits. The parts take no memory and appear in no log.
+/// The key is a digest of 128 bits. The parts are not stored and appear in no log.
 ///
 /// ```
 /// use tower_auth::limit::BucketKey;

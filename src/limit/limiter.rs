@@ -36,7 +36,7 @@ use crate::{BoxError, MaybeReady};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no limiter: it does not implement `Limiter`",
+    message = "`{Self}` is not a limiter: it does not implement `Limiter`",
     note = "implement `decide` and `refund` for it; the page of the trait shows a whole one"
 )]
 pub trait Limiter: Send + Sync + 'static {
@@ -57,7 +57,7 @@ pub trait Limiter: Send + Sync + 'static {
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Returns the cost of a decision to the bucket, except the part that has been refilled already. Does nothing if
+    /// Refunds the cost of a decision to the bucket, except the part that has been refilled already. Does nothing if
     /// other limits apply to the bucket now. The caller does not wait. Refunds may come late and in any order: requests
     /// that were admitted and not refunded must never exceed the limits.
     fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration);
@@ -220,8 +220,8 @@ pub struct WindowStates {
 }
 
 impl WindowStates {
-    /// Creates the state from one level per window, in the order of the windows, and the index of the tightest window.
-    /// Only the first four levels are used.
+    /// Creates the value from one [`WindowState`] per window, in the order of the windows, and the index of the
+    /// tightest window. Only the first four states are used.
     pub fn new(levels: impl IntoIterator<Item = WindowState>, speaking: usize) -> Self {
         let mut all = Self {
             all: [WindowState::new(0, Duration::ZERO); MOST_WINDOWS],

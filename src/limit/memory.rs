@@ -15,8 +15,8 @@ use crate::MaybeReady;
 /// never change. Empty slots of the hash table add at most 1.3 times as much. At most 1.8 million buckets are kept.
 /// Full buckets are removed at most ten times a second.
 ///
-/// When no bucket can be removed, new clients share one bucket in each of the 64 shards of the limiter, and a warning
-/// is logged. Buckets that count requests are never evicted, because eviction would reset a client's used-up limit.
+/// Buckets that count requests are never evicted, because eviction would reset a client's used-up limit. If the limiter
+/// is full of such buckets, new clients share one bucket in each of its 64 shards, and a warning is logged.
 ///
 /// ```
 /// use std::time::Duration;

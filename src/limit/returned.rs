@@ -2,7 +2,7 @@
 //!
 //! A bucket is a queue (first in, first out) that drains at a steady rate. Only the part of a request that has not
 //! drained can be refunded. Refunding more would exceed the limits. A reservation stores the time at which its request
-//! drains completely. Each later refund of a request in front of it moves this time forward. This module stores these
+//! drains completely. Each later refund of a request in front of it makes this time earlier. This module stores these
 //! refunds for as long as a request of that time may be in the queue.
 
 use super::limiter::Reservation;
@@ -22,8 +22,8 @@ struct One<const N: usize> {
     until: u64,
 }
 
-/// The maximum number of refunds per bucket. Above it, the two oldest are merged: each then counts as in front of every
-/// request that one of them was in front of.
+/// The maximum number of refunds per bucket. Above it, the two oldest are merged. The merged refund counts as in front
+/// of every request that either of them was in front of.
 const MOST: usize = 256;
 
 impl<const N: usize> Returned<N> {

@@ -291,7 +291,7 @@ impl TokenVerifierBuilder {
         if self.leeway > MOST_LEEWAY {
             return wrong(
                 "the TokenVerifier's leeway is over 60 seconds",
-                "synchronize the clocks and use a smaller leeway",
+                "synchronise the clocks and use a smaller leeway",
             );
         }
         if self.cache == Some(0) {

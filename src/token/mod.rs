@@ -26,7 +26,7 @@
 //! 4. The signature. The following checks run only if it is valid.
 //! 5. `typ`: `at+jwt` (RFC 9068), unless [`typ`](TokenVerifierBuilder::typ) sets other types. So refresh and id tokens
 //!    are refused.
-//! 6. `iss` and `aud`: present, and equal to the configured values.
+//! 6. `iss` must equal the issuer, and `aud` must contain a configured audience.
 //! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is valid before its `exp` and
 //!    expired from that second on. Fractions of a second count if the issuer writes them.
 //!
