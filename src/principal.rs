@@ -221,8 +221,23 @@ impl Principal {
         self.0.organizations.iter().any(|o| o == organization)
     }
 
-    /// Returns the issuer of the token.
-    pub(crate) fn issuer(&self) -> Option<&str> {
+    /// Returns the issuer of the token (`iss`), or what an authenticator of your own has set. A subject names one caller of one
+    /// issuer: `42` at two issuers is two callers.
+    ///
+    /// ```
+    /// use tower_auth::Principal;
+    ///
+    /// /// The key under which a service stores what belongs to a caller.
+    /// fn owner(who: &Principal) -> String {
+    ///     format!("{} {}", who.issuer().unwrap_or("local"), who.subject())
+    /// }
+    ///
+    /// let staff = Principal::builder("42").issuer("https://staff.example.com/").build();
+    /// let customer = Principal::builder("42").issuer("https://id.example.com/").build();
+    /// assert_ne!(owner(&staff), owner(&customer));
+    /// ```
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
         self.0.issuer.as_deref()
     }
 
@@ -252,6 +267,7 @@ impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
             .field("subject", &self.0.subject)
+            .field("issuer", &self.0.issuer)
             .field("account", &self.0.account)
             .field("organizations", &self.0.organizations)
             .field("scopes", &self.0.scopes)
@@ -326,9 +342,9 @@ impl PrincipalBuilder {
         self.set(|facts| facts.claims = Some(Extra(claims)))
     }
 
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn issuer(self, issuer: Arc<str>) -> Self {
-        self.set(|facts| facts.issuer = Some(issuer))
+    /// See [`Principal::issuer`].
+    pub fn issuer(self, issuer: impl Into<Arc<str>>) -> Self {
+        self.set(|facts| facts.issuer = Some(issuer.into()))
     }
 
     /// Sets the id of the key that replaces the current one. The first id of the chain is kept for the bucket.

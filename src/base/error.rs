@@ -27,7 +27,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     what: Cow<'static, str>,
-    mend: Cow<'static, str>,
+    help: Cow<'static, str>,
 }
 
 impl ConfigError {
@@ -37,8 +37,8 @@ impl ConfigError {
     /// let error = tower_auth::ConfigError::new("REGION is not set", "export REGION=eu-1");
     /// assert_eq!(error.to_string(), "REGION is not set; help: export REGION=eu-1");
     /// ```
-    pub fn new(what: impl Into<Cow<'static, str>>, mend: impl Into<Cow<'static, str>>) -> Self {
-        Self { what: what.into(), mend: mend.into() }
+    pub fn new(what: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into(), help: help.into() }
     }
 
     /// Prefixes the error with the name of the whole that the misconfigured part belongs to.
@@ -49,7 +49,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; help: {}", self.what, self.mend)
+        write!(f, "{}; help: {}", self.what, self.help)
     }
 }
 

@@ -30,8 +30,8 @@ use crate::{BoxError, MaybeReady};
 ///         self.0.decide(bucket, limits, cost, now)
 ///     }
 ///
-///     fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
-///         self.0.refund(bucket, taken, now);
+///     fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+///         self.0.refund(bucket, reservation, now);
 ///     }
 /// }
 /// ```
@@ -60,7 +60,7 @@ pub trait Limiter: Send + Sync + 'static {
     /// Refunds the cost of a decision to the bucket, except the part that has been refilled already. Does nothing if
     /// other limits apply to the bucket now. The caller does not wait. Refunds may come late and in any order: requests
     /// that were admitted and not refunded must never exceed the limits.
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration);
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration);
 }
 
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
@@ -72,8 +72,8 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
         (**self).charge(bucket, limits, cost, now);
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
-        (**self).refund(bucket, taken, now);
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+        (**self).refund(bucket, reservation, now);
     }
 }
 
@@ -110,7 +110,7 @@ pub struct Reservation {
 /// Two reservations are equal if they took the same cost from the same windows.
 impl PartialEq for Reservation {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |taken: &Self| (taken.cost, taken.full, taken.local, taken.limits);
+        let facts = |reservation: &Self| (reservation.cost, reservation.full, reservation.local, reservation.limits);
         facts(self) == facts(other)
     }
 }
@@ -212,7 +212,7 @@ pub enum LimitDecision {
 pub struct WindowStates {
     all: [WindowState; MOST_WINDOWS],
     count: u8,
-    speaking: u8,
+    tightest: u8,
     /// Whether this is the state of the bucket that new clients share when the limiter is full.
     pub(super) shared: bool,
     /// The sequence number of the admitted request.
@@ -222,16 +222,16 @@ pub struct WindowStates {
 impl WindowStates {
     /// Creates the value from one [`WindowState`] per window, in the order of the windows, and the index of the
     /// tightest window. Only the first four states are used.
-    pub fn new(levels: impl IntoIterator<Item = WindowState>, speaking: usize) -> Self {
+    pub fn new(levels: impl IntoIterator<Item = WindowState>, tightest: usize) -> Self {
         let mut all = Self {
             all: [WindowState::new(0, Duration::ZERO); MOST_WINDOWS],
             count: 0,
-            speaking: 0,
+            tightest: 0,
             shared: false,
             ticket: 0,
         };
         levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
-        all.speak(speaking);
+        all.set_tightest(tightest);
         all
     }
 
@@ -240,7 +240,7 @@ impl WindowStates {
         Self {
             all: [WindowState { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
             count: 0,
-            speaking: 0,
+            tightest: 0,
             shared: false,
             ticket: 0,
         }
@@ -255,8 +255,8 @@ impl WindowStates {
     }
 
     #[inline]
-    pub(crate) fn speak(&mut self, place: usize) {
-        self.speaking = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
+    pub(crate) fn set_tightest(&mut self, place: usize) {
+        self.tightest = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
     }
 
     /// Returns the state of each window, in the order of the windows.
@@ -268,13 +268,13 @@ impl WindowStates {
     /// Returns the state of the window that has refused, or would refuse first. Response headers show this window.
     #[must_use]
     pub fn tightest(&self) -> WindowState {
-        self.all[usize::from(self.speaking)]
+        self.all[usize::from(self.tightest)]
     }
 
     /// Returns the index of the [`tightest`](Self::tightest) window.
     #[must_use]
     pub fn tightest_index(&self) -> usize {
-        usize::from(self.speaking)
+        usize::from(self.tightest)
     }
 }
 

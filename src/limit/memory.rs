@@ -204,11 +204,11 @@ impl Limiter for MemoryLimiter {
         }))
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
         let (place, now) = (self.place(bucket), nanos(now));
         match &self.shards {
-            Shards::Narrow(shards) => lock(shards, place).refund(place, taken, now),
-            Shards::Wide(shards) => lock(shards, place).refund(place, taken, now),
+            Shards::Narrow(shards) => lock(shards, place).refund(place, reservation, now),
+            Shards::Wide(shards) => lock(shards, place).refund(place, reservation, now),
         }
     }
 }

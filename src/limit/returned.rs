@@ -32,9 +32,9 @@ impl<const N: usize> Returned<N> {
     }
 
     /// Returns, for each place, how much earlier a request drains than was computed when it was admitted.
-    pub(super) fn in_front_of(&self, taken: &Reservation) -> [u64; N] {
+    pub(super) fn in_front_of(&self, reservation: &Reservation) -> [u64; N] {
         let mut sums = [0_u64; N];
-        for one in self.all.iter().filter(|one| one.taken < taken.ticket && taken.ticket < one.given_back) {
+        for one in self.all.iter().filter(|one| one.taken < reservation.ticket && reservation.ticket < one.given_back) {
             for (sum, amount) in sums.iter_mut().zip(one.amounts) {
                 *sum = sum.saturating_add(amount);
             }
@@ -42,9 +42,9 @@ impl<const N: usize> Returned<N> {
         sums
     }
 
-    pub(super) fn add(&mut self, taken: &Reservation, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
+    pub(super) fn add(&mut self, reservation: &Reservation, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
         // Nothing to store: no request came after this one, or nothing of it was refunded.
-        if given_back <= taken.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
+        if given_back <= reservation.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
             return;
         }
         if self.all.len() >= MOST {
@@ -59,7 +59,7 @@ impl<const N: usize> Returned<N> {
                 *amount = amount.saturating_add(more);
             }
         }
-        self.all.push(One { taken: taken.ticket, given_back, amounts, until });
+        self.all.push(One { taken: reservation.ticket, given_back, amounts, until });
     }
 
     /// Removes refunds that no longer matter. Returns whether any remain.

@@ -199,16 +199,16 @@ impl<const N: usize> Shard<N> {
     }
 
     /// Refunds a reservation, except the part that has been refilled already.
-    pub(super) fn refund(&mut self, place: Place, taken: &Reservation, now: u64) {
+    pub(super) fn refund(&mut self, place: Place, reservation: &Reservation, now: u64) {
         let own = |buckets| HashTable::find_mut(buckets, place.hash, |entry: &Entry<N>| entry.key == place.key);
-        let entry = if taken.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
+        let entry = if reservation.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
         let Some(entry) = entry else { return };
         let layout = self.layouts.get(entry.layout as usize);
-        let Some(layout) = layout.filter(|layout| layout.limits.id() == taken.limits) else { return };
+        let Some(layout) = layout.filter(|layout| layout.limits.id() == reservation.limits) else { return };
         let returned = self.returned.entry(entry.key).or_insert_with(Returned::nothing);
-        let (in_front, mut amounts, mut until) = (returned.in_front_of(taken), [0; N], now);
-        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(taken.full) {
-            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(taken.cost)));
+        let (in_front, mut amounts, mut until) = (returned.in_front_of(reservation), [0; N], now);
+        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(reservation.full) {
+            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(reservation.cost)));
             let arrival = &mut entry.arrivals[place];
             let left = full.saturating_sub(in_front[place]).saturating_sub(now).min(cost);
             let left = left.min(arrival.saturating_sub(now));
@@ -217,7 +217,7 @@ impl<const N: usize> Shard<N> {
             amounts[place] = left;
         }
         self.events += 1;
-        returned.add(taken, self.events, amounts, until, now);
+        returned.add(reservation, self.events, amounts, until, now);
         if self.returned.len() >= MOST_RETURNED && now.saturating_sub(self.swept) >= PAUSE {
             self.swept = now;
             self.forget_returned(now);
@@ -301,7 +301,7 @@ fn decide<const N: usize>(
     }
     if let Some((wait, std::cmp::Reverse(place))) = longest {
         let mut levels = levels(arrivals, at, windows, now);
-        levels.speak(place);
+        levels.set_tightest(place);
         return LimitDecision::Refused { levels, wait: Duration::from_nanos(wait) };
     }
     *arrivals = next;
@@ -321,7 +321,7 @@ fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], 
             least = Some((room, place));
         }
     }
-    levels.speak(least.map_or(0, |(_, place)| place));
+    levels.set_tightest(least.map_or(0, |(_, place)| place));
     levels
 }
 
