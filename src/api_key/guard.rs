@@ -27,7 +27,8 @@ pub enum Disclosure {
     /// That the key is expired, paused, deactivated or suspended. Revoked and not yet valid keys are answered like
     /// unknown ones.
     State,
-    /// Also that the key is revoked. The details have `expired_at` for an expired key, and `key_id` for any other.
+    /// The same as `State`, and that the key is revoked. The details have `expired_at` for an expired key, and `key_id`
+    /// for any other.
     All,
 }
 
@@ -106,7 +107,7 @@ impl Judge {
     pub(super) fn new() -> Self {
         Self {
             disclosure: Disclosure::Nothing,
-            malformed: invalid("the key does not have the key format"),
+            malformed: invalid("the key does not match the key format"),
             unknown: invalid("the key is unknown"),
         }
     }

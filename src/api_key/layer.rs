@@ -34,7 +34,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 const SHORTEST_STATIC_KEY: usize = 16;
 
 impl ApiKeyLayer {
-    /// Creates a layer that accepts the keys of this store, which were made with this scheme.
+    /// Creates a layer for keys of this scheme in this store.
     pub fn new(scheme: KeyScheme, store: impl KeyStore) -> Self {
         let check = KeyCheck {
             scheme,

@@ -15,7 +15,7 @@ use crate::{
     context::attempts::Attempts,
 };
 
-/// The methods of a layer. A clone is one reference count.
+/// The methods of a layer. A clone only increments a reference count.
 #[derive(Clone)]
 pub(super) struct Methods(pub(super) Arc<Facts>);
 

@@ -236,8 +236,7 @@ impl Facts {
         outcome.policy = Some(Arc::clone(&self.policy));
     }
 
-    /// Returns the outcome if no method has to be asked: the request needs no authentication, or must be refused
-    /// before.
+    /// Returns the outcome of a request that needs no authentication, or that is refused before any method is asked.
     #[inline]
     pub(super) fn unasked(&self, request: &RequestHead<'_>) -> Option<Found> {
         if let Some(fault) = &self.fault {

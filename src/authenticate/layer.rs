@@ -106,10 +106,10 @@ impl AuthLayer {
         self
     }
 
-    /// Sets how long a method, such as a key store or a list of revoked tokens, may take to answer. The default is 5 s,
-    /// or the limit of the [stack](crate::stack::AuthStackBuilder::decision_timeout). After the limit, the request is
-    /// refused with 503 and `Retry-After`, and the cause in the log names the part that did not answer. A fetch of an
-    /// issuer's keys has its own limits.
+    /// Sets how long a method may take to answer, including its key store or list of revoked tokens. The default is 5
+    /// s, or the limit of the [stack](crate::stack::AuthStackBuilder::decision_timeout). After the limit, the request
+    /// is refused with 503 and `Retry-After`, and the cause in the log names the part that did not answer. A fetch of
+    /// an issuer's keys has its own limits.
     ///
     /// The [clock](Self::clock) measures the time. If the clock has no timer, there is no limit, and a warning is
     /// logged. `Duration::MAX` means no limit. Zero fails

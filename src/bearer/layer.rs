@@ -38,7 +38,7 @@ pub struct BearerLayer {
 }
 
 impl BearerLayer {
-    /// Creates a layer that accepts the tokens of this verifier's issuer.
+    /// Creates a layer that checks tokens with this verifier.
     pub fn new(tokens: TokenVerifier) -> Self {
         let challenge = challenge("api", None);
         let check = TokenCheck {
@@ -50,8 +50,8 @@ impl BearerLayer {
         Self { check, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
-    /// Accepts tokens of another issuer too. If two verifiers have the same issuer, every request is refused with 500,
-    /// and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    /// Adds a verifier for tokens of another issuer. If two verifiers have the same issuer, every request is refused
+    /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn or(mut self, tokens: TokenVerifier) -> Self {
         if self.check.verifiers.iter().any(|known| known.issuer() == tokens.issuer()) {
             self.fault.get_or_insert(ConfigError::new(

@@ -25,8 +25,8 @@
 //!
 //! The challenge follows RFC 6750, section 3. It does not say what is wrong with the token. The cause of the
 //! [`Decision`](crate::Decision), which is logged, names the invalid part of the token and the expected value. A token
-//! that verifies with the keys in memory never waits for a fetch; see [Keys that
-//! change](crate::token#keys-that-change).
+//! that verifies with the keys in memory never waits for a fetch; see
+//! [Keys that change](crate::token#keys-that-change).
 //!
 //! # Tokens and keys in one header
 //!

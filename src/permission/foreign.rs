@@ -23,7 +23,8 @@ fn foreign_name(name: &str) -> Option<&'static str> {
     (!name.chars().all(plain)).then_some("has more than a name in its braces, and conditions are not supported")
 }
 
-/// Finds `:id` and `from-:to`. A verb after a colon, as in `models:delete`, is a literal in every router.
+/// Returns whether a segment has a parameter such as `:id` or `from-:to`. A verb after a colon, as in `models:delete`,
+/// is a literal in every router.
 fn has_colon_name(segment: &str) -> bool {
     segment.match_indices(':').any(|(at, _)| {
         let before = segment[..at].chars().next_back();

@@ -93,7 +93,7 @@ impl OrgSource {
         })
     }
 
-    /// Reads the organisation with a closure. `None` means that the policy is mounted on a wrong route: 500. An empty
+    /// Reads the organisation with a closure. `None` is a mounting error: 500, never a grant. An empty
     /// string means that the request names no organisation: 403.
     pub fn from_fn(find: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::named("the closure given to OrgSource::from_fn".to_owned(), find)

@@ -3,7 +3,7 @@
 /// Returns what is ambiguous about a path, if anything.
 ///
 /// A table of rules and the handler behind it must read a path in the same way, so ambiguous paths are not normalised.
-/// Ambiguous are: a backslash, an empty segment, a dot segment, and a percent-encoded separator, dot, control
+/// These are ambiguous: a backslash, an empty segment, a dot segment, and a percent-encoded separator, dot, control
 /// character, letter, digit or percent-encoding.
 #[inline]
 pub(super) fn ambiguity(path: &str) -> Option<&'static str> {

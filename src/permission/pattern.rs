@@ -52,7 +52,7 @@ impl Pattern {
         }
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
         if !path.is_ascii() {
-            return Err(wrong("has characters that must be percent-encoded in capital letters, such as %C3%A9"));
+            return Err(wrong("has characters that must be percent-encoded, with capital letters, such as %C3%A9"));
         }
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path with a space, a query or a fragment"));

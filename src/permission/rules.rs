@@ -56,8 +56,8 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 ///   axum routes it with `any`, not with `get`. A plain CONNECT has no path and is refused with 400.
 /// - A CORS preflight that the authentication [admits](crate::AuthLayer::allow_preflight) passes the table if a rule
 ///   makes its OPTIONS public. It also passes if no rule matches its OPTIONS, [`otherwise`](Self::otherwise) is not
-///   set, and a rule for another method matches its path. A rule for any method with a policy refuses it, because a
-///   handler for any method could run.
+///   set, and a rule for another method matches its path. A rule that requires a policy for any method refuses it,
+///   because a handler for any method could run.
 ///
 /// # When not to use it
 ///
@@ -134,7 +134,8 @@ impl Rules {
     /// the route is already chosen, and the table would decide about another route.
     ///
     /// It is not needed if the path is rewritten in front of all routers. It is also not needed if the path is
-    /// rewritten between an outer router that matched no route (`fallback_service`) and an inner router.
+    /// rewritten between an outer router that matched no route (`fallback_service`) and an inner router that matches
+    /// the rewritten path.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -192,8 +193,8 @@ impl Rules {
         matches!(self.find(request), Found::Public)
     }
 
-    /// Looks a request up in the table. Two guards of a gate need the result, so the first result is kept for the
-    /// second.
+    /// Looks a request up in the table. Two guards of a gate call this. The second call reuses the result of the
+    /// first.
     #[inline]
     pub(super) fn find(&self, request: &RequestHead<'_>) -> Found<'_> {
         let Some(pass) = request.pass() else { return self.look_up(request).0 };

@@ -2,7 +2,7 @@
 pub(super) struct Segments<'a> {
     near: [Word<'a>; NEAR],
     count: usize,
-    /// All segments, if there are more than `NEAR`.
+    /// All segments, if there are more than `NEAR`; otherwise empty.
     many: Vec<Word<'a>>,
 }
 
