@@ -12,7 +12,7 @@ use crate::ConfigError;
 /// A method and a path of whole segments: `GET /v1/models/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// Any method where there is none.
+    /// `None` matches any method.
     method: Option<Method>,
     segments: Vec<Segment>,
     /// Whether the last segment is [`Segment::Rest`].
@@ -22,16 +22,16 @@ pub(super) struct Pattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// Exactly this: as it is written, and as it reads decoded.
+    /// Exactly this text: as written, and decoded.
     Literal(String, Head, Vec<u8>),
-    /// Any one segment that is not empty: `{name}` or `*`.
+    /// Any one segment, which must not be empty: `{name}` or `*`.
     One,
-    /// All that is left, also nothing: `**`.
+    /// The rest of the path, which may be empty: `**`.
     Rest,
 }
 
 impl Pattern {
-    /// `METHOD /path`, `* /path`, or a path alone for any method, as gRPC methods are written.
+    /// Parses `METHOD /path`, `* /path`, or a path alone for any method, as gRPC methods are written.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let wrong = |what: &str| {
             ConfigError::new(
@@ -48,11 +48,11 @@ impl Pattern {
             _ => return Err(wrong("has no HTTP method in capitals in front")),
         };
         if method == Some(Method::CONNECT) {
-            return Err(wrong("is for CONNECT; a WebSocket over HTTP/2 is ruled as the GET that it is over HTTP/1.1"));
+            return Err(wrong("is for CONNECT; write a rule for GET, which also matches a WebSocket over HTTP/2"));
         }
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
         if !path.is_ascii() {
-            return Err(wrong("has characters that clients send percent-encoded; write them so, in capitals: %C3%A9"));
+            return Err(wrong("has characters that must be percent-encoded, with capital letters, such as %C3%A9"));
         }
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path with a space, a query or a fragment"));
@@ -60,7 +60,7 @@ impl Pattern {
         if let Some((segment, what)) = relative.split('/').find_map(|segment| Some((segment, foreign(segment)?))) {
             return Err(ConfigError::new(
                 format!("the rule {text:?} has the segment {segment:?}, which {what}"),
-                "write a parameter as {name}, any one segment as *, and all that is left as ** at the end",
+                "write a parameter as {name}, any one segment as *, and the rest of the path as ** at the end",
             ));
         }
         let segments: Vec<Segment> =
@@ -78,7 +78,7 @@ impl Pattern {
         Ok(Self { method, segments, rest, text: path.to_owned() })
     }
 
-    /// Whether every request that the other means is meant too.
+    /// Returns whether this pattern matches every request that the other pattern matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let by_method = match (&self.method, &other.method) {
             (None, _) => true,
@@ -92,7 +92,7 @@ impl Pattern {
                 (Segment::Rest, _) => return by_method,
                 (Segment::One, Some(Segment::One)) => {}
                 (Segment::Literal(own, ..), Some(Segment::Literal(other, ..))) if own == other => {}
-                // A request in the other's spelling means this rule too when it is decoded, and is refused as ambiguous.
+                // A request as `other` spells it also matches this rule when decoded, so it is refused as ambiguous.
                 (Segment::Literal(_, _, plain), Some(Segment::Literal(other, _, read)))
                     if is_encoded(other) && plain == read => {}
                 (Segment::One, Some(Segment::Literal(other, ..))) if !other.is_empty() => {}
@@ -102,23 +102,23 @@ impl Pattern {
         by_method && others.next().is_none()
     }
 
-    /// As an author would write it.
+    /// Returns the rule as its author would write it.
     pub(super) fn written(&self) -> String {
         format!("{} {}", self.method.as_ref().map_or("*", Method::as_str), self.text)
     }
 
-    /// Whether a path is meant by this rule for some methods alone.
+    /// Returns whether this rule matches the path and is limited to a method.
     pub(super) fn means_path_for_a_method(&self, path: &Segments<'_>) -> bool {
         self.method.as_ref().is_some_and(|method| self.matches(method, path))
     }
 
-    /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
+    /// Returns whether a request matches, with its path as written. A rule for GET also matches HEAD.
     #[inline]
     pub(super) fn matches(&self, method: &Method, path: &Segments<'_>) -> bool {
         self.meets(method, path, |word, raw, head, _| word.is(raw, head))
     }
 
-    /// The same, the path read decoded.
+    /// Returns whether a request matches, with its path decoded.
     pub(super) fn matches_decoded(&self, method: &Method, path: &Segments<'_>) -> bool {
         self.meets(method, path, |word, _, _, plain| reads_like(word.text, plain))
     }
@@ -146,7 +146,7 @@ impl Pattern {
 }
 
 impl Segment {
-    /// A segment that it means.
+    /// Returns a segment that matches.
     fn example(&self) -> &str {
         match self {
             Self::Literal(raw, ..) => raw,

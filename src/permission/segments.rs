@@ -1,21 +1,21 @@
-/// A path taken apart once, for all rules of a table.
+/// The segments of a path, split once for all rules of a table.
 pub(super) struct Segments<'a> {
     near: [Word<'a>; NEAR],
     count: usize,
-    /// All segments of a path that has more than `near` holds.
+    /// All segments, if there are more than `NEAR`; otherwise empty.
     many: Vec<Word<'a>>,
 }
 
 const NEAR: usize = 8;
 
-/// A segment, and what of it is compared first: most segments that differ do so in their length or their first bytes.
+/// A segment, and its head, which is compared first: most segments differ in their length or in their first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
     pub(super) head: Head,
 }
 
-/// The length of a text, and its first eight bytes, or zeros for those that it does not have.
+/// The length of a text, and its first eight bytes. A shorter text is padded with zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     len: usize,
@@ -40,7 +40,7 @@ impl<'a> Word<'a> {
         Self { text, head: Head::of(text) }
     }
 
-    /// Whether the segment is this text, whose head is known.
+    /// Returns whether the segment equals this text, which has this head.
     #[inline]
     pub(super) fn is(&self, text: &str, head: Head) -> bool {
         self.head == head && (head.len <= 8 || self.text == text)
@@ -48,7 +48,7 @@ impl<'a> Word<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// The segments of a path. A path that does not start with a slash has none that a rule could mean.
+    /// Splits a path. Returns `None` if the path does not start with a slash: no rule matches it.
     #[inline]
     pub(super) fn of(path: &'a str) -> Option<Self> {
         let relative = path.strip_prefix('/')?;
