@@ -68,7 +68,7 @@
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
 //! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
-//! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it never refuses a request because of a handler's 401. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
+//! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so it does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
 //! | clients behind a proxy or NAT64, IPv6 customers, health checks that must not count | [`ClientIp`]: `behind(..)`, `header(..)`, `ipv6_prefix(..)`, `exempt(..)` |
 //! | a store or a policy that may hang | nothing: after 5 s the answer is 503. `AuthStack::builder().decision_timeout(..)` sets another time |
 //! | scopes, roles, members of an organisation | [`RequireLayer`]`::new(scope("write").and(role("admin")))`, `member_of(OrgSource::axum_param("org"))` |
