@@ -166,7 +166,9 @@ impl Counter {
         let now = self.clock().elapsed();
         match self.local.get().filter(|_| reservation.local) {
             Some(local) => local.refund(bucket, reservation, now),
-            None if reservation.cost > 0 && !reservation.local => self.limiter.limiter().refund(bucket, reservation, now),
+            None if reservation.cost > 0 && !reservation.local => {
+                self.limiter.limiter().refund(bucket, reservation, now)
+            }
             None => {}
         }
     }

@@ -101,7 +101,7 @@ impl RateLimitLayer {
     /// request, and the handler is not called when nothing is left. Clones share one budget, and a failure is charged once.
     ///
     /// Only failures are charged: any number of good requests may be under way at once, up to a bound of its own for each
-    /// address ([`in_flight`](Self::max_in_flight)). A key in memory and a remembered token are accepted whatever is left. When
+    /// address ([`max_in_flight`](Self::max_in_flight)). A key in memory and a remembered token are accepted whatever is left. When
     /// the budget of a credential is spent, its further failures are answered 429 and its good requests pass.
     ///
     /// A client that goes away during a look-up has failed if the credential turns out to be bad: the look-up is finished
