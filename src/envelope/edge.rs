@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Edge {
     render: Render,
-    /// For refusals that no gate further in knows more of.
+    /// For a refusal at the end of a stream, of which no gate further in knows more.
     kept: Option<Box<Kept>>,
 }
 
@@ -44,10 +44,10 @@ impl Edge {
 
     /// Leaves the id in the request, and records what the log shows of it: no gate stands directly inside that does.
     #[inline]
-    pub(super) fn marking<B>(self, request: &mut Request<B>) -> Self {
+    pub(super) fn mark<B>(&self, request: &mut Request<B>) -> Option<Kept> {
         let context = RequestContext::of_mut(request.extensions_mut());
         context.request_id.get_or_insert_with(|| self.render.request_id.clone());
-        Self { kept: Decision::faults_are_logged().then(|| Box::new(Kept::of(&(&*request).into(), None))), ..self }
+        Decision::faults_are_logged().then(|| Kept::of(&(&*request).into(), None))
     }
 
     pub(crate) const fn request_id(&self) -> &RequestId {
@@ -56,16 +56,16 @@ impl Edge {
 
     /// Lets a response out: as it is, or as an envelope around the refusal that it carries.
     #[inline]
-    pub(crate) fn leave<B: Body>(&self, mut response: Response<B>) -> Response<EnvelopeBody<B>> {
+    pub(crate) fn leave<B: Body>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
         // A gRPC handler refuses with status 200.
         let passes = response.status().is_success()
             && (self.render.protocol == Protocol::Http || Rejection::of(&response).is_none());
         if passes || response.extensions().get::<Enveloped>().is_some() {
-            self.log_passing(&mut response);
-            return self.passed(response);
+            self.log_passing(&mut response, own);
+            return self.passed(response, own);
         }
-        let Some(refusal) = self.refusal_in(&response) else {
-            return self.passed(response);
+        let Some(refusal) = self.refusal_in(&response, own) else {
+            return self.passed(response, own);
         };
         let foreign_text = self.render.settings.adopt_text
             && response.status().is_client_error()
@@ -89,10 +89,10 @@ impl Edge {
 
     /// A response that is no refusal yet. The stream of a gRPC answer may still end in one.
     #[inline]
-    fn passed<B>(&self, mut response: Response<B>) -> Response<EnvelopeBody<B>> {
+    fn passed<B>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
         self.render.complete(response.status(), response.headers_mut());
         if cfg!(feature = "tonic") && self.render.protocol != Protocol::Http {
-            let kept = self.known(&response);
+            let kept = self.known(&response, own);
             return response.map(|body| EnvelopeBody::watched(body, Tail::new(self.render.clone(), kept)));
         }
         response.map(EnvelopeBody::inner)
@@ -108,38 +108,38 @@ impl Edge {
     }
 
     /// The refusal that a response carries, or that is made of a foreign error.
-    fn refusal_in<B: Body>(&self, response: &Response<B>) -> Option<Rejection> {
-        let (refusal, own) = match Rejection::of(response) {
+    fn refusal_in<B: Body>(&self, response: &Response<B>, own: Option<&Kept>) -> Option<Rejection> {
+        let (refusal, ours) = match Rejection::of(response) {
             Some(refusal) => (refusal.clone(), true),
             None if self.render.settings.adopt_foreign => (adopt(response, self.render.settings.adopt_text)?, false),
             None => return None,
         };
         // A gate has logged its refusals, and a stack's gate those of its handlers; others are known only here.
-        if refusal.is_logged() || !(own || refusal.status().is_server_error()) {
+        if refusal.is_logged() || !(ours || refusal.status().is_server_error()) {
             return Some(refusal);
         }
-        Some(self.log(refusal, response))
+        Some(self.log(refusal, response, own))
     }
 
     /// A handler for gRPC that answers a request in plain HTTP refuses with status 200.
     #[inline]
-    fn log_passing<B>(&self, response: &mut Response<B>) {
-        if self.kept.is_some()
+    fn log_passing<B>(&self, response: &mut Response<B>, own: Option<&Kept>) {
+        if (self.kept.is_some() || own.is_some())
             && let Some(refusal) = Rejection::of(response).filter(|refusal| !refusal.is_logged())
         {
-            let logged = self.log(refusal.clone(), response);
+            let logged = self.log(refusal.clone(), response, own);
             response.extensions_mut().insert(logged);
         }
     }
 
     /// A gate further in knows who was calling.
-    fn log<B>(&self, refusal: Rejection, response: &Response<B>) -> Rejection {
-        Decision::from_further_in(&refusal, self.known(response).as_ref()).log();
+    fn log<B>(&self, refusal: Rejection, response: &Response<B>, own: Option<&Kept>) -> Rejection {
+        Decision::from_further_in(&refusal, self.known(response, own).as_ref()).log();
         refusal.logged()
     }
 
-    fn known<B>(&self, response: &Response<B>) -> Option<Kept> {
-        let kept: Option<&Kept> = response.extensions().get().or(self.kept.as_deref());
+    fn known<B>(&self, response: &Response<B>, own: Option<&Kept>) -> Option<Kept> {
+        let kept: Option<&Kept> = response.extensions().get().or(own).or(self.kept.as_deref());
         kept.map(|kept| kept.clone().under(self.render.request_id.clone()))
     }
 }

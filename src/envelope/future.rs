@@ -9,7 +9,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{body::EnvelopeBody, edge::Edge};
-use crate::context::faults::watched;
+use crate::context::{decision::Kept, faults::watched};
 
 pin_project! {
     /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written
@@ -19,12 +19,13 @@ pin_project! {
         #[pin]
         inner: F,
         edge: Edge,
+        kept: Option<Kept>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, edge: Edge) -> Self {
-        Self { inner, edge }
+    pub(super) const fn new(inner: F, edge: Edge, kept: Option<Kept>) -> Self {
+        Self { inner, edge, kept }
     }
 }
 
@@ -39,6 +40,6 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(watched(|| this.inner.poll(cx)))?;
-        Poll::Ready(Ok(this.edge.leave(response)))
+        Poll::Ready(Ok(this.edge.leave(response, this.kept.as_ref())))
     }
 }

@@ -48,7 +48,8 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let edge = Edge::enter(&self.settings, &request).marking(&mut request);
-        ResponseFuture::new(watched(|| self.inner.call(request)), edge)
+        let edge = Edge::enter(&self.settings, &request);
+        let kept = edge.mark(&mut request);
+        ResponseFuture::new(watched(|| self.inner.call(request)), edge, kept)
     }
 }

@@ -167,7 +167,7 @@ impl Counter {
         match self.local.get().filter(|_| reservation.local) {
             Some(local) => local.refund(bucket, reservation, now),
             None if reservation.cost > 0 && !reservation.local => {
-                self.limiter.limiter().refund(bucket, reservation, now)
+                self.limiter.limiter().refund(bucket, reservation, now);
             }
             None => {}
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    audit::audit,
     error::RegistryError,
     info::{IssuedKey, KeyFilter, KeyInfo},
     new_key::{KeyUpdate, NewKey, end_of},
@@ -76,8 +77,8 @@ impl KeyRegistry {
     /// Imports an existing key unchanged: from another system, or for a demonstration.
     ///
     /// # Errors
-    /// If the secret does not have the format of the scheme, if the secret or the id is in use, or if the store has
-    /// revoked the key.
+    /// If the secret does not have the format of the scheme, if the secret or the id is in use, if the store has
+    /// revoked the key, or if the record has an empty id, account or subject.
     pub async fn import(
         &self,
         actor: &Principal,
@@ -85,6 +86,14 @@ impl KeyRegistry {
         secret: &Secret,
         record: KeyRecord,
     ) -> Result<KeyInfo, RegistryError> {
+        let empty = record.nameless().map(|what| match what {
+            "id" => "/id",
+            "account" => "/account",
+            _ => "/subject",
+        });
+        if let Some(field) = empty {
+            return Err(RegistryError::Invalid { field, reason: "must not be empty" });
+        }
         self.add(actor, name.into(), secret, record, None)
     }
 
@@ -381,19 +390,6 @@ impl Book {
 fn random_id() -> Result<String, RegistryError> {
     let format = KeyFormat::prefixed("key", 22).map_err(RegistryError::Unavailable)?;
     Ok(KeyScheme::sha256(format).generate().map_err(RegistryError::Unavailable)?.expose().to_owned())
-}
-
-/// Logs who changed which key, and how.
-fn audit(actor: &Principal, what: &'static str, key: &KeyInfo) {
-    tracing::info!(
-        target: "tower_auth",
-        actor = actor.subject(),
-        key_id = key.id(),
-        key_hint = key.hint(),
-        account = key.principal().account(),
-        what,
-        "key changed"
-    );
 }
 
 impl fmt::Debug for KeyRegistry {

@@ -41,6 +41,7 @@
 //! Several processes cannot share a registry: it keeps its keys in the memory of one process. A few static keys need no
 //! registry.
 
+mod audit;
 mod error;
 mod info;
 mod key_registry;

@@ -76,7 +76,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let edge = this.edge;
-        this.admission.poll_answer(cx, |response| edge.leave(response), |refused| edge.refuse(refused))
+        this.admission.poll_answer(cx, |response| edge.leave(response, None), |refused| edge.refuse(refused))
     }
 }
 

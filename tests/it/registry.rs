@@ -393,6 +393,11 @@ async fn a_key_of_another_system_is_adopted_as_it_is() {
     assert_eq!(office.present(&secret).await, Ok(1));
     let again = office.keys.import(&office.admin, "twice", &secret, KeyRecord::new("old_2", "evil")).await;
     assert_eq!(again.unwrap_err(), RegistryError::AlreadyExists, "a secret opens one account");
+    for (record, field) in [(KeyRecord::new("", "acme"), "/id"), (KeyRecord::new("old_3", ""), "/subject")] {
+        let fresh = Secret::new("ak_zyxwvutsrqponmlkjihgfedcba9876543210abcd");
+        let error = office.keys.import(&office.admin, "nameless", &fresh, record).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Invalid { field: named, .. } if named == field), "{error}");
+    }
     let short = office.keys.import(&office.admin, "short", &Secret::new("ak_1"), record).await.unwrap_err();
     assert!(
         matches!(short, RegistryError::Invalid { field: "/key", .. }) && !short.to_string().contains("ak_1"),

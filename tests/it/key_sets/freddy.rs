@@ -56,7 +56,7 @@ fn r069_freddy_starts_without_the_issuer_and_serves_everybody_else() {
     let nobodys = OLD.sign(&OLD.header(), "https://evil.example.com/");
     assert_eq!(refused(&models(&server, &nobodys)), (401, "TOKEN_INVALID".to_owned()));
     let (_, _, log) = server.stop();
-    assert!(log.contains("its tokens are answered 503") && log.contains(ISSUER), "{log}");
+    assert!(log.contains("tokens of this issuer are answered 503") && log.contains(ISSUER), "{log}");
     assert!(log.contains("plain HTTP"), "{log}");
     assert!(!log.contains(&OLD.token()), "{log}");
 }
