@@ -82,7 +82,7 @@ impl ClientIp {
     pub fn header(mut self, name: HeaderName) -> Self {
         if self.trusted.is_empty() {
             self.fault = Some(ConfigError::new(
-                format!("ClientIp::peer().header({:?}) would never read the header: no proxy is trusted", name.as_str()),
+                format!("ClientIp::peer().header({:?}) trusts no proxy and would never read the header", name.as_str()),
                 "list the networks of the proxies that write it: ClientIp::behind([\"10.0.0.0/8\"])?.header(..)",
             ));
         }

@@ -54,9 +54,7 @@ fn wrong(purpose: &'static str, what: fmt::Arguments<'_>) -> ConfigError {
         "ClientIp::behind" => {
             "name only the networks of your own proxies, such as 10.0.0.0/8 or fd00::/8: their headers are trusted"
         }
-        _ => {
-            "name only networks of your own, such as 192.0.2.0/24 or 2001:db8:7::/48: their addresses are not counted"
-        }
+        _ => "name only networks of your own, such as 192.0.2.0/24 or 2001:db8:7::/48: their addresses are not counted",
     };
     ConfigError::new(format!("{purpose} {what}"), advice)
 }
