@@ -1,12 +1,13 @@
-//! The complete stack: all guards in the right order and the envelope around them, as one layer without type parameters.
+//! The complete stack: all guards in the right order and the envelope around them, as one layer without type
+//! parameters.
 //!
 //! ```text
 //! request
 //!   │ edge         trace id, envelope                      every response below leaves through here, in one shape
 //!   │ failures     too many guesses from this address? ─▶ 429   charged: nothing
-//!   │ identity     is the credential valid? ────────────▶ 401   charged: the address for a guess, otherwise the budget of
-//!   │                                                           the credential   (503: the key store does not answer)
-//!   │ rules        is the caller allowed to do this? ───▶ 403   charged: the budget of the credential, not the plan
+//!   │ identity     is the credential valid? ────────────▶ 401   charged: the address for a guess, otherwise the
+//!   │                                                           credential's budget   (503: the store does not answer)
+//!   │ rules        is the caller allowed to do this? ───▶ 403   charged: the credential's budget, not the plan
 //!   │                                                           (503: the policy could not decide)
 //!   │ plan         is the caller within the limits? ────▶ 429   charged: nothing
 //!   ▼ your handler, with a Principal; a strict body stands in front of it
@@ -57,18 +58,18 @@
 //! # }
 //! ```
 //!
-//! `Router::layer` also wraps a router's fallback, and `merge` copies that fallback. If the outer router has no fallback of
-//! its own, an unknown path is answered 401 without a credential, instead of 404. Both are safe.
+//! `Router::layer` also wraps a router's fallback, and `merge` copies that fallback. If the outer router has no
+//! fallback of its own, an unknown path is answered 401 without a credential, instead of 404. Both are safe.
 //!
-//! On a wrong method, axum adds `Allow` outside of every `Router::layer`, also to a 401. If that reveals too much, wrap the
-//! finished router as a service: `stack.layer(router)`.
+//! On a wrong method, axum adds `Allow` outside of every `Router::layer`, also to a 401. If that reveals too much, wrap
+//! the finished router as a service: `stack.layer(router)`.
 //!
 #![doc = include_str!("stack/layers.md")]
 //!
 //! # The address of the connection
 //!
-//! [`Decision::peer_ip`] returns the address if the host provides it: axum with `into_make_service_with_connect_info`, tonic
-//! over TCP, and any host that puts a [`PeerAddr`](crate::PeerAddr) into the request's extensions.
+//! [`Decision::peer_ip`] returns the address if the host provides it: axum with `into_make_service_with_connect_info`,
+//! tonic over TCP, and any host that puts a [`PeerAddr`](crate::PeerAddr) into the request's extensions.
 //!
 //! # When not to use it
 //!
@@ -108,8 +109,8 @@ impl AuthStack {
         AuthStackBuilder::default()
     }
 
-    /// Returns the guards alone, for the private routes of a router. Mount the [`envelope`](Self::envelope) around the whole
-    /// router.
+    /// Returns the guards alone, for the private routes of a router. Mount the [`envelope`](Self::envelope) around the
+    /// whole router.
     pub fn guards(&self) -> AuthGuards {
         AuthGuards(Arc::clone(&self.guards))
     }
@@ -183,7 +184,8 @@ impl AuthStackBuilder {
     /// Sets how callers are authenticated: one method, or an [`AuthLayer`] of several.
     pub fn auth(mut self, auth: impl Into<AuthLayer>) -> Self {
         let before = self.auth.replace(auth.into());
-        let advice = "call .auth(..) once with one AuthLayer of both, in the order in which they are tried: AuthLayer::first(a).then(b)";
+        let advice =
+            "call .auth(..) once with one AuthLayer of both, in the order of trial: AuthLayer::first(a).then(b)";
         self.once(before.is_some(), "two methods of authentication", advice)
     }
 
@@ -199,19 +201,19 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Adds a limit for requests or for failed attempts. Limits by address and the budget of failed attempts are checked
-    /// before the authentication, limits of callers after all permissions.
+    /// Adds a limit for requests or for failed attempts. Limits by address and the budget of failed attempts are
+    /// checked before the authentication, limits of callers after all permissions.
     ///
-    /// A budget of failed attempts in a stack charges a wrong password that a handler answers with 401, but does not refuse
-    /// the next attempt. Put a clone of the budget on that route too ([`RateLimitLayer::failures`]).
+    /// A budget of failed attempts in a stack charges a wrong password that a handler answers with 401, but does not
+    /// refuse the next attempt. Put a clone of the budget on that route too ([`RateLimitLayer::failures`]).
     pub fn limit(mut self, limit: RateLimitLayer) -> Self {
         self.limits.push(limit);
         self
     }
 
-    /// Calls `observe` for every request that a guard of this stack admits or refuses, and for every refusal from further in
-    /// ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so it must return quickly. Several
-    /// observers are called in the order in which they were added.
+    /// Calls `observe` for every request that a guard of this stack admits or refuses, and for every refusal from
+    /// further in ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so it must return
+    /// quickly. Several observers are called in the order in which they were added.
     pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         let observer = Observer::new(observe);
         self.observer = Some(match self.observer.take() {
@@ -221,21 +223,21 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Also puts the [`Principal`](crate::Principal) into the response's extensions, for an access log further out, which
-    /// cannot read the extensions of the request that the stack passes on.
+    /// Also puts the [`Principal`](crate::Principal) into the response's extensions, for an access log further out,
+    /// which cannot read the extensions of the request that the stack passes on.
     pub fn expose_principal(self) -> Self {
         Self { expose_principal: true, ..self }
     }
 
-    /// Sets how the address of the client is found, for the log of the stack and for limits with [`ClientIp::of_stack`].
-    /// Without it, the log shows the address that the first limit by address counts.
+    /// Sets how the address of the client is found, for the log of the stack and for limits with
+    /// [`ClientIp::of_stack`]. Without it, the log shows the address that the first limit by address counts.
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         let before = self.client_ip.replace(client_ip);
         self.once(before.is_some(), "two settings for the address of the client", "call .client_ip(..) once")
     }
 
-    /// Enables refusals from inside a handler, with [`RequestExt::late_refusal`](crate::RequestExt::late_refusal). It costs one
-    /// allocation a request.
+    /// Enables refusals from inside a handler, with [`RequestExt::late_refusal`](crate::RequestExt::late_refusal). It
+    /// costs one allocation a request.
     ///
     /// ```
     /// use axum::{Router, extract::Request, routing::get};
@@ -273,12 +275,13 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Sets the timeout of each part that may have to wait: a key store, a list of revoked tokens, a method of your own, a
-    /// policy, a limiter; 5 s by default. [`AuthLayer::decision_timeout`] and [`RateLimitLayer::decision_timeout`] override
-    /// it. After the timeout, the request is refused with 503 and `Retry-After`, and the cause in the log names the part.
+    /// Sets the timeout of each part that may have to wait: a key store, a list of revoked tokens, a method of your
+    /// own, a policy, a limiter; 5 s by default. [`AuthLayer::decision_timeout`] and
+    /// [`RateLimitLayer::decision_timeout`] override it. After the timeout, the request is refused with 503 and
+    /// `Retry-After`, and the cause in the log names the part.
     ///
-    /// The stack's [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line says so at
-    /// [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.
+    /// The stack's [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line
+    /// says so at [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         let before = self.decision_timeout.replace(limit);
         self.once(before.is_some(), "two time limits", "call .decision_timeout(..) once")
@@ -297,7 +300,7 @@ impl AuthStackBuilder {
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
                 "the AuthStack has no method of authentication and would admit every request",
-                "call .auth(..) with an ApiKeyLayer or an AuthLayer; for the envelope alone, mount an ErrorEnvelopeLayer",
+                "call .auth(..) with an ApiKeyLayer or an AuthLayer; for the envelope alone, mount ErrorEnvelopeLayer",
             )
         })?;
         auth.check_config()?;
@@ -322,7 +325,7 @@ impl AuthStackBuilder {
         if self.limits.iter().filter(|limit| limit.counts_failures()).count() > 1 {
             return Err(ConfigError::new(
                 "the AuthStack was given two budgets of failed attempts",
-                "put all quotas into one budget: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
+                "use one budget with all quotas: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
             ));
         }
         for part in &self.limits {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use http::{Extensions, Method, Uri, uri::PathAndQuery};
 
-/// The method and the path of a request, for use after the request was consumed. Cloning copies no bytes. The query is kept
-/// with the path, but never read.
+/// The method and the path of a request, for use after the request was consumed. Cloning copies no bytes. The query is
+/// kept with the path, but never read.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) method: Method,

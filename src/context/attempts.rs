@@ -24,12 +24,12 @@ pub(crate) trait Budget: Send + Sync + 'static {
     /// Checks whether an address has attempts left, without charging it.
     fn ask(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
-    /// Counts an attempt as in progress until the slot is dropped, or refuses it. A budget that only reports returns `None`
-    /// instead of refusing.
+    /// Counts an attempt as in progress until the slot is dropped, or refuses it. A budget that only reports returns
+    /// `None` instead of refusing.
     fn enter(&self, address: BucketKey) -> Result<Option<Slot>, Rejection>;
 
-    /// Charges an address for a guess. Refuses if the budget was spent before, so that the client does not learn the result
-    /// of the guess.
+    /// Charges an address for a guess. Refuses if the budget was spent before, so that the client does not learn the
+    /// result of the guess.
     fn charge(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
     /// Charges the holder of a verified credential, which is not valid any more or was denied something.

@@ -10,8 +10,9 @@ use crate::{
 
 /// How the address of the client is found: from the connection, or from a header that your own proxy writes.
 ///
-/// There is no default, because both choices are dangerous where they do not fit. Behind a load balancer, every connection
-/// comes from the balancer, and all clients would share one limit. Without a balancer, an attacker writes `X-Forwarded-For`.
+/// There is no default, because both choices are dangerous where they do not fit. Behind a load balancer, every
+/// connection comes from the balancer, and all clients would share one limit. Without a balancer, an attacker writes
+/// `X-Forwarded-For`.
 ///
 /// ```
 /// use tower_auth::ClientIp;
@@ -32,8 +33,8 @@ use crate::{
 ///   `64:ff9b:1::/48` counts by itself, because the position of its IPv4 address is unknown.
 /// - The first 64 bits of any other IPv6 address, or those of [`ipv6_prefix`](Self::ipv6_prefix).
 ///
-/// If your proxy writes no address (`unknown`, `_hidden`, or other text), the request counts as that of the proxy, which is
-/// the last trusted hop, and is never exempt.
+/// If your proxy writes no address (`unknown`, `_hidden`, or other text), the request counts as that of the proxy,
+/// which is the last trusted hop, and is never exempt.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
     trusted: Networks,
@@ -59,25 +60,25 @@ impl ClientIp {
         }
     }
 
-    /// Trusts the proxies in these networks, and uses the last address in `X-Forwarded-For` that is in none of them. The
-    /// sender of the request may have written all addresses further left. For a connection from any other network, the
-    /// headers are ignored, and the address of the connection is used.
+    /// Trusts the proxies in these networks, and uses the last address in `X-Forwarded-For` that is in none of them.
+    /// The sender of the request may have written all addresses further left. For a connection from any other network,
+    /// the headers are ignored, and the address of the connection is used.
     ///
     /// Networks of IPv4 may be written as IPv6 (`::ffff:10.0.0.0/104`).
     ///
     /// # Errors
-    /// If a network is malformed, if none is given, or if they are too wide to be your own: a prefix under 8 bits of IPv4 or
-    /// 16 bits of IPv6 (except `fc00::/7` and `fe80::/10`), or half of all addresses together.
+    /// If a network is malformed, if none is given, or if they are too wide to be your own: a prefix under 8 bits of
+    /// IPv4 or 16 bits of IPv6 (except `fc00::/7` and `fe80::/10`), or half of all addresses together.
     pub fn behind<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         Ok(Self { trusted: Networks::read(networks, "ClientIp::behind")?, ..Self::peer() })
     }
 
     /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one address, as in `CF-Connecting-IP`.
-    /// `Forwarded` is read by RFC 7239: the parameter `for` of each element. The proxy must replace the header that a client
-    /// sends, or append to it.
+    /// `Forwarded` is read by RFC 7239: the parameter `for` of each element. The proxy must replace the header that a
+    /// client sends, or append to it.
     ///
-    /// After [`peer`](Self::peer) it is an error, which [`build`](crate::stack::AuthStackBuilder::build) of a stack returns:
-    /// without a trusted proxy no header is read.
+    /// After [`peer`](Self::peer) it is an error, which [`build`](crate::stack::AuthStackBuilder::build) of a stack
+    /// returns: without a trusted proxy no header is read.
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
         if self.trusted.is_empty() {
@@ -89,9 +90,9 @@ impl ClientIp {
         Self { header: name, ..self }
     }
 
-    /// Sets how many bits of an IPv6 address identify one client; 64 by default. With 64, a customer who gets a /56 or a /48
-    /// from the provider counts as up to 256 or 65,536 clients. With more than 64, anyone with a /64 counts as any number of
-    /// clients: use it only for your own networks.
+    /// Sets how many bits of an IPv6 address identify one client; 64 by default. With 64, a customer who gets a /56 or
+    /// a /48 from the provider counts as up to 256 or 65,536 clients. With more than 64, anyone with a /64 counts as
+    /// any number of clients: use it only for your own networks.
     ///
     /// # Errors
     /// If there are fewer than 32 bits, which would hold all customers of a provider, or more than 128.
@@ -114,8 +115,8 @@ impl ClientIp {
         Ok(Self { exempt: Networks::read(networks, "ClientIp::exempt")?, ..self })
     }
 
-    /// Uses the setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip), so that the
-    /// limits of a stack list the proxies in one place.
+    /// Uses the setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip), so
+    /// that the limits of a stack list the proxies in one place.
     ///
     /// A stack without that setting fails to build. A layer that is mounted outside a stack answers 500.
     ///
@@ -201,9 +202,9 @@ pub(super) struct Found {
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-const OUTSIDE_STACK: &str = "a layer with ClientIp::of_stack() is mounted outside an AuthStack; use ClientIp::peer() or \
-                             ClientIp::behind(..)";
+const OUTSIDE_STACK: &str = "a layer with ClientIp::of_stack() is mounted outside an AuthStack; use ClientIp::peer() \
+                             or ClientIp::behind(..)";
 
-const UNKNOWN: &str = "the client's address is unknown: the request's extensions hold no connection address; in axum, serve \
-                       with into_make_service_with_connect_info::<SocketAddr>(); elsewhere, insert a PeerAddr into the \
-                       request's extensions";
+const UNKNOWN: &str = "the client's address is unknown: the request's extensions hold no connection address; in axum, \
+                       serve with into_make_service_with_connect_info::<SocketAddr>(); elsewhere, insert a PeerAddr \
+                       into the request's extensions";

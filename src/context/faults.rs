@@ -1,5 +1,5 @@
-//! Where a 5xx refusal of a service is logged: in the layer of this crate around it, which knows the request; without such a
-//! layer, in the conversion into a response.
+//! Where a 5xx refusal of a service is logged: in the layer of this crate around it, which knows the request; without
+//! such a layer, in the conversion into a response.
 
 use std::cell::Cell;
 
@@ -29,10 +29,11 @@ pub(crate) fn watched<T>(call: impl FnOnce() -> T) -> T {
 }
 
 impl Rejection {
-    /// Returns the response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the refusal
-    /// in the extensions. An envelope further out adds a body.
+    /// Returns the response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the
+    /// refusal in the extensions. An envelope further out adds a body.
     ///
-    /// A layer of this crate further out logs the refusal. Without such a layer, a status of 500 and above is logged here.
+    /// A layer of this crate further out logs the refusal. Without such a layer, a status of 500 and above is logged
+    /// here.
     #[must_use]
     pub fn into_response<B: Default>(self) -> Response<B> {
         self.logged_if_unwatched().response()

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
-/// Returns the hops in the lines of a header, the nearest first: an address, or `None` if the element is no address. Empty
-/// elements of the list are skipped (RFC 9110, section 5.6.1).
+/// Returns the hops in the lines of a header, the nearest first: an address, or `None` if the element is no address.
+/// Empty elements of the list are skipped (RFC 9110, section 5.6.1).
 pub(super) fn hops<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<IpAddr>> + 'a {
     let read = if *name == FORWARDED { element } else { node };
     let elements = headers.get_all(name).iter().rev().flat_map(|line| Backwards::new(line.as_bytes(), b','));
@@ -14,8 +14,8 @@ pub(super) fn hops<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterat
 
 /// Splits a text at separators outside quoted strings, from the last part to the first.
 ///
-/// The trusted proxy appends its element last, and that element is well-formed. Reading starts there, so that an unclosed
-/// quotation mark from a client further left cannot hide it.
+/// The trusted proxy appends its element last, and that element is well-formed. Reading starts there, so that an
+/// unclosed quotation mark from a client further left cannot hide it.
 struct Backwards<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -76,8 +76,8 @@ fn v4(text: &str) -> Option<IpAddr> {
     is_port(port).then(|| address.parse().ok())?.map(IpAddr::V4)
 }
 
-/// Reads an address with an optional zone (RFC 4007, section 11; in URIs the `%` is encoded). The zone has a meaning only on
-/// the proxy's own host, and is ignored.
+/// Reads an address with an optional zone (RFC 4007, section 11; in URIs the `%` is encoded). The zone has a meaning
+/// only on the proxy's own host, and is ignored.
 fn v6(text: &str) -> Option<Ipv6Addr> {
     let Some((address, zone)) = text.split_once('%') else { return text.parse().ok() };
     let is_zone = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);

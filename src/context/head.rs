@@ -13,8 +13,8 @@ use crate::{
     base::time_limit::{self, TimeLimit},
 };
 
-/// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers, extensions,
-/// and the results of the layers in front.
+/// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers,
+/// extensions, and the results of the layers in front.
 ///
 /// It borrows from the request. In a unit test, make it from a request or from its parts:
 ///
@@ -116,14 +116,15 @@ impl<'a> RequestHead<'a> {
         self.context?.principal()
     }
 
-    /// Returns the address of the other end of the connection, if the host or the service provides it; see [`PeerAddr`].
+    /// Returns the address of the other end of the connection, if the host or the service provides it; see
+    /// [`PeerAddr`].
     #[must_use]
     pub fn peer_ip(&self) -> Option<IpAddr> {
         PeerAddr::of(self.extensions).map(|peer| peer.0)
     }
 
-    /// Returns the address of the client, by the [`ClientIp`](crate::ClientIp) of the stack; `None` if the stack has none, or
-    /// if the address of the connection is unknown.
+    /// Returns the address of the client, by the [`ClientIp`](crate::ClientIp) of the stack; `None` if the stack has
+    /// none, or if the address of the connection is unknown.
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         match self.context.and_then(|context| context.attempts.as_ref()) {

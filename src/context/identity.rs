@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::{Principal, Rejection};
 
-/// The outcome of authentication when no credential was presented and the layer admits anonymous requests: the challenge of
-/// the methods on offer, and no caller.
+/// The outcome of authentication when no credential was presented and the layer admits anonymous requests: the
+/// challenge of the methods on offer, and no caller.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, RequestExt, Secret};
@@ -54,8 +54,8 @@ impl Anonymous {
     }
 }
 
-/// The outcome of authentication. The type is private, so that only a gate can put it into a request: an authenticator has
-/// authenticated every [`Principal`] that reaches a handler this way.
+/// The outcome of authentication. The type is private, so that only a gate can put it into a request: an authenticator
+/// has authenticated every [`Principal`] that reaches a handler this way.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
     Principal(Principal),

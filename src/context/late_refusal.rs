@@ -10,9 +10,10 @@ use crate::Rejection;
 /// A handle to refuse the request from inside a handler: the gate in front answers with this refusal instead of the
 /// handler's response.
 ///
-/// It is for code that cannot return a [`Rejection`] from the handler: a resolver, a tool, a library callback. It exists
-/// if the stack was built with [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals), and works until the head
-/// of the response is sent. The gate does not stop the handler: it replaces the response when the handler returns.
+/// It is for code that cannot return a [`Rejection`] from the handler: a resolver, a tool, a library callback. It
+/// exists if the stack was built with [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals), and works until
+/// the head of the response is sent. The gate does not stop the handler: it replaces the response when the handler
+/// returns.
 ///
 /// ```
 /// use tower_auth::{Rejection, RejectionKind, RequestExt};

@@ -18,7 +18,8 @@ const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 16;
 
 impl Networks {
-    /// Parses networks and single addresses. `purpose` is the public method that was called, such as `ClientIp::behind`.
+    /// Parses networks and single addresses. `purpose` is the public method that was called, such as
+    /// `ClientIp::behind`.
     pub(super) fn read<S: AsRef<str>>(
         networks: impl IntoIterator<Item = S>,
         purpose: &'static str,
@@ -94,8 +95,8 @@ fn v6(network: Ipv6Net) -> Result<IpNet, &'static str> {
     Ok(IpNet::V6(network))
 }
 
-/// Whether the networks, which do not overlap, cover half of IPv4 (2^31 addresses), or half of the global unicast addresses
-/// of IPv6 (`2000::/3`: 2^60 networks of 64 bits).
+/// Whether the networks, which do not overlap, cover half of IPv4 (2^31 addresses), or half of the global unicast
+/// addresses of IPv6 (`2000::/3`: 2^60 networks of 64 bits).
 fn cover_half(networks: &[IpNet]) -> bool {
     let (mut v4, mut v6) = (0_u64, 0_u64);
     for network in networks {

@@ -8,8 +8,8 @@ use std::{
 use super::client_ip::ClientIp;
 use crate::Clock;
 
-/// The clock readings and results that the guards of one gate share while they check one request. After a guard has waited, a
-/// new pass starts, so that no reading is stale.
+/// The clock readings and results that the guards of one gate share while they check one request. After a guard has
+/// waited, a new pass starts, so that no reading is stale.
 #[derive(Debug)]
 pub(crate) struct Pass<'g> {
     /// How the stack finds the client's address.

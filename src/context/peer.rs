@@ -6,8 +6,9 @@ use http::Extensions;
 
 /// The address of the connection. The code that accepts the connection puts it into the request's extensions.
 ///
-/// It is not needed with axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with `into_make_service_with_connect_info`)
-/// or tonic's `TcpConnectInfo` (feature `tonic`), which are read too. Plain hyper provides no address, so insert it yourself:
+/// It is not needed with axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with
+/// `into_make_service_with_connect_info`) or tonic's `TcpConnectInfo` (feature `tonic`), which are read too. Plain
+/// hyper provides no address, so insert it yourself:
 ///
 /// ```
 /// use std::net::IpAddr;

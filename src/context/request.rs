@@ -10,11 +10,11 @@ use super::{
 };
 use crate::Principal;
 
-/// What the layers of this crate know about one request. The outermost layer inserts it; guards, extractors, observers and
-/// the envelope read it.
+/// What the layers of this crate know about one request. The outermost layer inserts it; guards, extractors, observers
+/// and the envelope read it.
 ///
-/// A clone belongs to another request: it keeps the id and the budget of failed attempts, but has no caller. A request that
-/// is cloned and sent elsewhere, or retried, must be authenticated again.
+/// A clone belongs to another request: it keeps the id and the budget of failed attempts, but has no caller. A request
+/// that is cloned and sent elsewhere, or retried, must be authenticated again.
 #[derive(Debug, Default)]
 pub(crate) struct RequestContext {
     /// Set by an envelope.

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{Principal, Rejection, RejectionKind, TraceId, base::shown};
 
-/// Returns the caller. Fails with 401 if no credential was presented, and with 500 if no authentication layer stands in front.
+/// Returns the caller. Fails with 401 if no credential was presented, and with 500 if no authentication layer stands in
+/// front.
 pub(crate) fn caller(context: Option<&RequestContext>) -> Result<&Principal, Rejection> {
     match context.map(RequestContext::identity) {
         Some(Some(Identity::Principal(principal))) => Ok(principal),
@@ -20,11 +21,11 @@ pub(crate) fn caller(context: Option<&RequestContext>) -> Result<&Principal, Rej
     }
 }
 
-const UNMOUNTED: &str = "no authentication layer stands in front of this route, so the caller is unknown; mount an AuthStack, \
-                         AuthLayer or ApiKeyLayer outside the layer or handler that needs the principal";
+const UNMOUNTED: &str = "no authentication layer stands in front of this route, so the caller is unknown; mount an \
+                         AuthStack, AuthLayer or ApiKeyLayer outside the layer or handler that needs the principal";
 
-const CLONED: &str = "the request is a clone of an authenticated request, and a clone has no caller; take the Principal from \
-                      the original request (in axum with its extractor, not from cloned Parts or Extensions), or \
+const CLONED: &str = "the request is a clone of an authenticated request, and a clone has no caller; take the Principal \
+                      from the original request (in axum with its extractor, not from cloned Parts or Extensions), or \
                       authenticate the clone";
 
 fn unmounted(context: Option<&RequestContext>) -> Rejection {
@@ -67,8 +68,8 @@ pub trait RequestExt: Sealed {
     /// Returns the caller.
     ///
     /// # Errors
-    /// 401 with the challenges on offer if no credential was presented. 500 and a log line if no authentication layer stands
-    /// in front, or if the request was cloned behind it: a clone has no caller.
+    /// 401 with the challenges on offer if no credential was presented. 500 and a log line if no authentication layer
+    /// stands in front, or if the request was cloned behind it: a clone has no caller.
     fn principal(&self) -> Result<&Principal, Rejection>;
 
     /// Returns the anonymous outcome, if no credential was presented and the layer admits such requests.

@@ -8,11 +8,11 @@ use serde::{Serialize, Serializer};
 
 use crate::TraceId;
 
-/// The id of one request, as shown in `x-request-id` and in the body of a refusal: the [`TraceId`], or the `x-request-id` of
-/// the request if the envelope [keeps it](crate::ErrorEnvelopeLayer::keep_request_ids).
+/// The id of one request, as shown in `x-request-id` and in the body of a refusal: the [`TraceId`], or the
+/// `x-request-id` of the request if the envelope [keeps it](crate::ErrorEnvelopeLayer::keep_request_ids).
 ///
-/// A kept id has 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. The client may have chosen it: never use it as a key
-/// of a cache or a limit.
+/// A kept id has 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. The client may have chosen it: never use it as a
+/// key of a cache or a limit.
 ///
 /// ```
 /// use tower_auth::{RequestExt, RequestId};
@@ -31,8 +31,8 @@ pub struct RequestId {
 const LONGEST: usize = 128;
 
 impl RequestId {
-    /// Reads the `x-request-id` of the request: exactly one line, with allowed characters only. The trace id is the given
-    /// one; else that of the text, if it is a UUID or 32 hexadecimal digits; else a new one.
+    /// Reads the `x-request-id` of the request: exactly one line, with allowed characters only. The trace id is the
+    /// given one; else that of the text, if it is a UUID or 32 hexadecimal digits; else a new one.
     pub(crate) fn from_headers(headers: &HeaderMap, trace_id: Option<TraceId>) -> Option<Self> {
         let mut lines = headers.get_all("x-request-id").iter();
         let text = lines.next()?.to_str().ok()?;

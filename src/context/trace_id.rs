@@ -14,12 +14,13 @@ use crate::base::hex;
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
-/// Handlers read it with [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes from a
-/// valid `traceparent` header (W3C Trace Context, section 3.2) if that is trusted, else from the operating system's random
-/// source, as a version 4 UUID. The client may have chosen it: never use it as a key of a cache or a limit.
+/// Handlers read it with [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes
+/// from a valid `traceparent` header (W3C Trace Context, section 3.2) if that is trusted, else from the operating
+/// system's random source, as a version 4 UUID. The client may have chosen it: never use it as a key of a cache or a
+/// limit.
 ///
-/// Clients see it as `x-request-id`, unless the envelope keeps the client's own id. [`RequestId`](crate::RequestId) is the id
-/// that clients see.
+/// Clients see it as `x-request-id`, unless the envelope keeps the client's own id. [`RequestId`](crate::RequestId) is
+/// the id that clients see.
 ///
 /// ```
 /// use tower_auth::TraceId;
@@ -48,8 +49,8 @@ impl TraceId {
         if lines.next().is_some() { None } else { Self::from_traceparent(line.as_bytes()) }
     }
 
-    /// Parses `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A version above 0 may have more fields
-    /// after these.
+    /// Parses `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A version above 0 may have more
+    /// fields after these.
     fn from_traceparent(line: &[u8]) -> Option<Self> {
         let version = *hex::decode::<1>(line.get(..2)?)?.first()?;
         let well_formed = line.get(2) == Some(&b'-') && line.get(35) == Some(&b'-') && line.get(52) == Some(&b'-');

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::json;
 
-/// JSON without duplicate names, which every parser reads alike. Empty if the strict layer has admitted a request without
-/// such a body.
+/// JSON without duplicate names, which every parser reads alike. Empty if the strict layer has admitted a request
+/// without such a body.
 #[derive(Clone, Default)]
 pub(crate) struct ValidatedBytes(Bytes);
 

@@ -17,9 +17,9 @@ const LONGEST_TEXT: u64 = 8 * 1024;
 
 /// Returns the refusal to send instead of a foreign error; `None` if the response is not adopted.
 ///
-/// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, every other error with an empty body,
-/// and with `texts` every other 4xx if the body is a short plain text. A body with another media type was written for the
-/// client, and is kept.
+/// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, every other error with an empty
+/// body, and with `texts` every other 4xx if the body is a short plain text. A body with another media type was written
+/// for the client, and is kept.
 pub(super) fn adopt<B: Body>(response: &Response<B>, texts: bool) -> Option<Rejection> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
@@ -169,8 +169,8 @@ pub(super) fn remove_description(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
     ];
     if DESCRIPTION.iter().any(|name| headers.contains_key(name)) {
-        // `HeaderMap::remove` would change the order of the other headers, and a client could distinguish a masked response
-        // from this one by that order.
+        // `HeaderMap::remove` would change the order of the other headers, and a client could distinguish a masked
+        // response from this one by that order.
         let mut current = None;
         for (name, value) in std::mem::take(headers) {
             current = name.or(current);

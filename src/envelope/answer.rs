@@ -56,8 +56,8 @@ impl Render {
         if self.head { EnvelopeBody::default() } else { EnvelopeBody::rendered(body.into()) }
     }
 
-    /// Renders a refusal as "trailers-only" (gRPC over HTTP/2): HTTP status 200, the gRPC status in header fields, and no
-    /// message. For gRPC-Web, the trailers are in the body.
+    /// Renders a refusal as "trailers-only" (gRPC over HTTP/2): HTTP status 200, the gRPC status in header fields, and
+    /// no message. For gRPC-Web, the trailers are in the body.
     fn grpc<B>(&self, refusal: &ErrorView<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
         const OF_HTTP: [HeaderName; 5] =
             [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CACHE_CONTROL, header::VARY, header::ALLOW];

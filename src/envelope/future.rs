@@ -12,7 +12,8 @@ use super::{body::EnvelopeBody, edge::Edge};
 use crate::context::faults::watched;
 
 pin_project! {
-    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope). Use the name only if a type must be written out.
+    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope). Use the name only if a type must be written
+    /// out.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

@@ -41,8 +41,8 @@ impl ErrorEnvelopeLayer {
         })
     }
 
-    /// Returns an envelope with the detailed format: `{"success":false,"error":{…}}` with code, message, system message,
-    /// type, status, details, trace id and time.
+    /// Returns an envelope with the detailed format: `{"success":false,"error":{…}}` with code, message, system
+    /// message, type, status, details, trace id and time.
     pub fn detailed() -> Self {
         Self::new(Failure::Detailed)
     }
@@ -52,8 +52,8 @@ impl ErrorEnvelopeLayer {
         Self::new(Failure::Compact)
     }
 
-    /// Returns an envelope with the format of the `OpenAI` API: `{"error":{…}}` with message, type, param and code. Codes are
-    /// in lower case.
+    /// Returns an envelope with the format of the `OpenAI` API: `{"error":{…}}` with message, type, param and code.
+    /// Codes are in lower case.
     pub fn openai() -> Self {
         Self::new(OpenAi)
     }
@@ -63,8 +63,8 @@ impl ErrorEnvelopeLayer {
         Self::new(Problem::default())
     }
 
-    /// Returns an envelope with problem details (RFC 9457) and a URI as type: `base` followed by the code in lower case, such
-    /// as `https://api.example.com/problems/` and `invalid-api-key`. Document each problem at its URI.
+    /// Returns an envelope with problem details (RFC 9457) and a URI as type: `base` followed by the code in lower
+    /// case, such as `https://api.example.com/problems/` and `invalid-api-key`. Document each problem at its URI.
     ///
     /// The base must be a URL or a path on this host, such as `/problems/`. Any other text fails
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone then uses
@@ -82,8 +82,8 @@ impl ErrorEnvelopeLayer {
         layer
     }
 
-    /// Sends problem details to a client that lists `application/problem+json` in `Accept` with any weight above zero, and the
-    /// format of the service to all others.
+    /// Sends problem details to a client that lists `application/problem+json` in `Accept` with any weight above zero,
+    /// and the format of the service to all others.
     pub fn or_problem_json(mut self) -> Self {
         self.0.negotiated = Some(Problem::default());
         self
@@ -107,26 +107,27 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Adopts errors of a router, another layer or a handler: it renders an error without a [`Rejection`](crate::Rejection) in
-    /// the format of the envelope, with the code of its status.
+    /// Adopts errors of a router, another layer or a handler: it renders an error without a
+    /// [`Rejection`](crate::Rejection) in the format of the envelope, with the code of its status.
     ///
-    /// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error with an empty
-    /// body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and `Retry-After`. An
-    /// error with another media type, such as JSON or HTML, was written for the client and is unchanged.
+    /// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error with an
+    /// empty body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and
+    /// `Retry-After`. An error with another media type, such as JSON or HTML, was written for the client and is
+    /// unchanged.
     pub fn adopt_foreign_errors(mut self) -> Self {
         self.0.adopt_foreign = true;
         self
     }
 
-    /// Also adopts 4xx errors with plain text: those of axum's own extractors (`Path`, `Query`, `Json`, `Form`, `Multipart`,
-    /// `WebSocketUpgrade`), and those of a handler that returns `(StatusCode::BAD_REQUEST, "text")`. It includes
-    /// [`adopt_foreign_errors`](Self::adopt_foreign_errors).
+    /// Also adopts 4xx errors with plain text: those of axum's own extractors (`Path`, `Query`, `Json`, `Form`,
+    /// `Multipart`, `WebSocketUpgrade`), and those of a handler that returns `(StatusCode::BAD_REQUEST, "text")`. It
+    /// includes [`adopt_foreign_errors`](Self::adopt_foreign_errors).
     ///
-    /// It adopts every 4xx if the body is `text/plain` or has no media type, and if its length is known and at most 8 KiB. The
-    /// code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409). The text was
-    /// written for a client, so it is kept as the `system_message`, in the formats that have one. A text that is not UTF-8, has
-    /// a content coding or is not ready at once is dropped. The text of a 5xx is never sent. JSON, HTML, streams and longer
-    /// texts are unchanged.
+    /// It adopts every 4xx if the body is `text/plain` or has no media type, and if its length is known and at most 8
+    /// KiB. The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409).
+    /// The text was written for a client, so it is kept as the `system_message`, in the formats that have one. A text
+    /// that is not UTF-8, has a content coding or is not ready at once is dropped. The text of a 5xx is never sent.
+    /// JSON, HTML, streams and longer texts are unchanged.
     ///
     /// ```
     /// use axum::{Router, extract::Path, routing::get};
@@ -146,16 +147,16 @@ impl ErrorEnvelopeLayer {
 
     /// Answers every request in HTTP, whatever media type it declares: for a service without gRPC.
     ///
-    /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is a gRPC call, and a POST
-    /// of `application/grpc-web` in any version of HTTP is a gRPC-Web call. Refusals of such calls have the HTTP status 200
-    /// and a gRPC status. Clients can send these headers to a service without gRPC too.
+    /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is a gRPC call, and
+    /// a POST of `application/grpc-web` in any version of HTTP is a gRPC-Web call. Refusals of such calls have the HTTP
+    /// status 200 and a gRPC status. Clients can send these headers to a service without gRPC too.
     pub fn without_grpc(mut self) -> Self {
         self.0.without_grpc = true;
         self
     }
 
-    /// Gives every request a new trace id, even if it has a valid `traceparent`: for a public service, where clients must not
-    /// choose trace ids (W3C Trace Context, section 3.4).
+    /// Gives every request a new trace id, even if it has a valid `traceparent`: for a public service, where clients
+    /// must not choose trace ids (W3C Trace Context, section 3.4).
     pub fn restart_traces(mut self) -> Self {
         self.0.trust_traceparent = false;
         self
@@ -165,8 +166,8 @@ impl ErrorEnvelopeLayer {
     /// [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines, and in
     /// [`Decision::request_id`](crate::Decision::request_id).
     ///
-    /// The header must be exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. Otherwise the client sees
-    /// the [`TraceId`](crate::TraceId).
+    /// The header must be exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. Otherwise the
+    /// client sees the [`TraceId`](crate::TraceId).
     ///
     /// | the request has | the client sees | the `TraceId` is |
     /// |---|---|---|
@@ -174,9 +175,9 @@ impl ErrorEnvelopeLayer {
     /// | a valid `x-request-id` | the `x-request-id` | the same id if it is a UUID or 32 hexadecimal digits, else new |
     /// | both | the `x-request-id` | that of the `traceparent` |
     ///
-    /// With [`restart_traces`](Self::restart_traces), a `traceparent` is ignored and an `x-request-id` is still kept. A client
-    /// that reaches the service without the proxy can choose its id, and write log lines with the id of another request. Keep
-    /// ids only if the proxy sets or checks them.
+    /// With [`restart_traces`](Self::restart_traces), a `traceparent` is ignored and an `x-request-id` is still kept. A
+    /// client that reaches the service without the proxy can choose its id, and write log lines with the id of another
+    /// request. Keep ids only if the proxy sets or checks them.
     ///
     /// ```
     /// # use tower::{Layer, ServiceExt, service_fn};

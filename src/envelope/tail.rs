@@ -20,8 +20,8 @@ use crate::{
     context::{decision::Kept, faults::watched},
 };
 
-/// Watches the body of a gRPC response. tonic turns a `Status` that was made from a rejection into trailers with the default
-/// texts and domain. They are replaced by those of the service with the trace id, and the refusal is logged.
+/// Watches the body of a gRPC response. tonic turns a `Status` that was made from a rejection into trailers with the
+/// default texts and domain. They are replaced by those of the service with the trace id, and the refusal is logged.
 #[derive(Debug)]
 pub(super) struct Tail {
     render: Render,

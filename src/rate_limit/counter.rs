@@ -176,8 +176,8 @@ impl Counter {
         self.limiter.limiter().charge(bucket, limits, 1, self.clock().elapsed());
     }
 
-    /// Applies the outage policy. Logs the first outage, and each time the number has doubled; a refusal is also logged by the
-    /// gate.
+    /// Applies the outage policy. Logs the first outage, and each time the number has doubled; a refusal is also logged
+    /// by the gate.
     #[cold]
     fn out(&self, error: BoxError, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Ruling {
         let before = self.outages.fetch_add(1, Ordering::Relaxed);

@@ -41,15 +41,15 @@ pub(super) struct Facts {
 }
 
 const LAYER: &str = LIMITS;
-/// The default number of attempts of an address that may be in progress: enough for an office or a mobile network behind one
-/// address.
+/// The default number of attempts of an address that may be in progress: enough for an office or a mobile network
+/// behind one address.
 pub(super) const MOST_IN_FLIGHT: u32 = 256;
 const CROWDED_FOR: Duration = Duration::from_secs(1);
 const CROWDED: &str = "too many credential checks from this address are in progress";
 
 impl Facts {
-    /// Returns the decision of the budget, or logs a refusal where the budget only reports. In a layer alone, the gate logs
-    /// the refusals that come before the request goes on.
+    /// Returns the decision of the budget, or logs a refusal where the budget only reports. In a layer alone, the gate
+    /// logs the refusals that come before the request goes on.
     fn answer(&self, allowed: Allowed, before: bool) -> Allowed {
         match allowed {
             Err(refused) if self.report_only && (self.deferred || !before) => {
@@ -105,7 +105,8 @@ impl Facts {
     }
 }
 
-/// Returns the empty window that refills last, and how long it takes until one attempt fits; `None` if no window is empty.
+/// Returns the empty window that refills last, and how long it takes until one attempt fits; `None` if no window is
+/// empty.
 fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duration)> {
     let mut longest = None;
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {

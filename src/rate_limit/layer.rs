@@ -25,8 +25,9 @@ use crate::{
 
 /// Limits requests, and answers those above the limit 429.
 ///
-/// Limits by plan or by caller need an authentication layer further out. The response of an admitted request shows the state
-/// of the limit in its headers; a refusal has `Retry-After`. The [module page](crate::rate_limit) lists every case.
+/// Limits by plan or by caller need an authentication layer further out. The response of an admitted request shows the
+/// state of the limit in its headers; a refusal has `Retry-After`. The [module page](crate::rate_limit) lists every
+/// case.
 ///
 /// ```
 /// use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer};
@@ -51,7 +52,8 @@ pub(super) enum Kind {
 static BUDGETS: AtomicU64 = AtomicU64::new(1);
 
 impl RateLimitLayer {
-    /// Limits each caller by their plan ([`Principal::plan`]), or by limits of their own ([`Principal::limits`]).
+    /// Limits requests by the caller's plan ([`Principal::plan`]), or by the caller's own limits
+    /// ([`Principal::limits`]).
     ///
     /// Only authenticated callers are counted; anonymous requests pass. Without an authentication layer further out, a
     /// request is answered 500.
@@ -60,8 +62,8 @@ impl RateLimitLayer {
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Limits each address, IPv6 by the /64 ([`ClientIp`]). All clients behind one address share its limit, such as the
-    /// clients of an office or a mobile network.
+    /// Limits requests by address, IPv6 by the /64 ([`ClientIp`]). All clients behind one address share its limit, such
+    /// as the clients of an office or a mobile network.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = BucketKey::new(["address"]);
         match ip.check_config().and_then(|()| Limits::new(quotas)) {
@@ -73,8 +75,8 @@ impl RateLimitLayer {
         }
     }
 
-    /// Limits each bucket that the closure `bucket` returns. The closure is called for authenticated callers only, so that no
-    /// attacker can spend another caller's limit. Every bucket has the same limits.
+    /// Limits requests by the bucket that the closure `bucket` returns. The closure is called for authenticated callers
+    /// only, so that no attacker can spend another caller's limit. Every bucket has the same limits.
     ///
     /// ```
     /// use tower_auth::{Quota, RateLimitLayer, limit::BucketKey};
@@ -92,22 +94,23 @@ impl RateLimitLayer {
     }
 
     /// Limits failed attempts. Guesses (unknown and malformed keys, bad signatures, wrong passwords) are charged to the
-    /// address. Failures of a verified credential (expired, paused or revoked, or a 403) are charged to that credential, and
-    /// never to other clients at the same address.
+    /// address. Failures of a verified credential (expired, paused or revoked, or a 403) are charged to that
+    /// credential, and never to other clients at the same address.
     ///
-    /// **A budget in a stack never refuses a handler's answer.** It is checked only before a store lookup that has to wait,
-    /// and before a signature check: a wrong one-time code or password that a handler answers with 401 is charged and never
-    /// refused. Put a clone of this layer on that route too. A layer alone, as in front of a login, checks the budget before
-    /// every request, and does not call the handler when the budget is spent. Clones share one budget, and a failure is
-    /// charged once.
+    /// **A budget in a stack never refuses a handler's answer.** It is checked only before a store lookup that has to
+    /// wait, and before a signature check: a wrong one-time code or password that a handler answers with 401 is
+    /// charged, but the next attempt still reaches the handler. Put a clone of this layer on that route too. A layer
+    /// alone, as in front of a login, checks the budget before every request, and does not call the handler when the
+    /// budget is spent. Clones share one budget, and a failure is charged once.
     ///
-    /// Successful requests are never charged. How many attempts of one address may be in progress has a bound of its own
-    /// ([`max_in_flight`](Self::max_in_flight)). Keys and tokens found in memory are accepted even when the budget is spent. When
-    /// the budget of a credential is spent, its further failures are answered 429 and its successful requests pass.
+    /// Successful requests are never charged. The attempts of one address in progress have a separate limit,
+    /// [`max_in_flight`](Self::max_in_flight). Keys and tokens found in memory are accepted even when the budget is
+    /// spent. When the budget of a credential is spent, its further failures are answered 429 and its successful
+    /// requests pass.
     ///
-    /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and charged if the credential
-    /// is bad (features that use tokio: `axum`, `strict-body`, tokens). Without a runtime, and for a layer alone in front of a
-    /// handler, the result is unknown and the attempt is charged.
+    /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and charged if the
+    /// credential is bad (features that use tokio: `axum`, `strict-body`, tokens). Without a runtime, and for a layer
+    /// alone in front of a handler, the result is unknown and the attempt is charged.
     pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let (limits, fault) = match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => (Some(limits), None),
@@ -154,8 +157,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the class of a route, for plans with limits of their own for a class ([`Plan::class`](super::Plan::class)). A
-    /// class without such limits falls under the plan's general limits.
+    /// Sets the class of a request's route. A plan can have separate limits for a class
+    /// ([`Plan::class`](super::Plan::class)); otherwise its general limits apply.
     pub fn class(mut self, of: impl Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { class, .. }, .. }) => *class = Some(Arc::new(of)),
@@ -164,8 +167,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the cost of a request; one by default. A cost of zero is not counted. A cost above the burst is answered 400,
-    /// because retrying cannot succeed.
+    /// Sets the cost of a request; one by default. A cost of zero is not counted. A cost above the burst is answered
+    /// 400, because retrying cannot succeed.
     pub fn cost(mut self, of: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
@@ -174,12 +177,12 @@ impl RateLimitLayer {
         self
     }
 
-    /// Limits how many attempts of one address may be in progress at once; 256 by default. Requests above it are answered 429
-    /// with `Retry-After: 1`.
+    /// Limits how many attempts of one address may be in progress at once; 256 by default. Requests above it are
+    /// answered 429 with `Retry-After: 1`.
     ///
-    /// Credential checks that have to wait are counted, and in a layer alone every request until its handler has answered. So
-    /// at most the budget plus this number of parallel guesses are checked. Zero refuses every request with 500, and fails
-    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// Credential checks that have to wait are counted, and in a layer alone every request until its handler has
+    /// answered. This bounds parallel guesses: at most the budget plus this number are checked. Zero refuses every
+    /// request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     ///
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
@@ -201,7 +204,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the quotas for failures of a verified credential, counted by credential. By default they are those of the address.
+    /// Sets the quotas for failures of a verified credential, counted by credential. By default they are those of the
+    /// address.
     ///
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
@@ -223,7 +227,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Counts with this limiter instead of in memory. Layers of one kind that share a limiter count in the same buckets.
+    /// Counts with this limiter instead of in memory. Layers of one kind that share a limiter count in the same
+    /// buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
         self
@@ -236,11 +241,12 @@ impl RateLimitLayer {
     }
 
     /// Sets the timeout for a decision of the [limiter](Self::limiter); by default the
-    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After it, [`on_outage`](Self::on_outage) applies.
+    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After it, [`on_outage`](Self::on_outage)
+    /// applies.
     ///
     /// The [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line says so.
-    /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); in a
-    /// layer alone, with zero, every decision that is not ready at once times out.
+    /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build);
+    /// in a layer alone, with zero, every decision that is not ready at once times out.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         self.counter().decision_timeout = Some(limit);
         self
@@ -256,7 +262,8 @@ impl RateLimitLayer {
         self.style("x_retry_after", |style| style.retry_after = true)
     }
 
-    /// Also writes `RateLimit-Policy` and `RateLimit`, which describe all windows (draft-ietf-httpapi-ratelimit-headers-11).
+    /// Also writes `RateLimit-Policy` and `RateLimit`, which describe all windows
+    /// (draft-ietf-httpapi-ratelimit-headers-11).
     pub fn ietf_headers(self) -> Self {
         self.style("ietf_headers", |style| style.ietf = true)
     }
@@ -266,8 +273,8 @@ impl RateLimitLayer {
         self.style("without_headers", |style| *style = Style::NONE)
     }
 
-    /// Counts and reports to the log and the observer, but refuses nothing: for the weeks before a limit is enforced. A budget
-    /// of failed attempts in a stack reports to the log only.
+    /// Counts and reports to the log and the observer, but refuses nothing: for the weeks before a limit is enforced. A
+    /// budget of failed attempts in a stack reports to the log only.
     pub fn report_only(mut self) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.report_only = true,
@@ -276,13 +283,14 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the clock; in a stack it is the stack's by default. All clones of a layer share one clock: the first that is set.
+    /// Sets the clock; in a stack it is the stack's by default. All clones of a layer share one clock: the first that
+    /// is set.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         let _ = self.shared_counter().clock.set(clock.into());
         self
     }
 
-    /// Returns how many requests the limiter failed to decide. [`OutagePolicy`] decided them.
+    /// Returns how many requests the limiter failed to decide. The [`OutagePolicy`] was applied to them.
     #[must_use]
     pub fn outage_count(&self) -> u64 {
         self.shared_counter().outages.load(Ordering::Relaxed)

@@ -19,7 +19,7 @@
 //! | what happens | answer | charged |
 //! |---|---|---|
 //! | the request fits | the service's answer, with `X-RateLimit-Limit`, `-Remaining`, `-Reset` | its cost, in every window |
-//! | the request does not fit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing, in no window |
+//! | the request does not fit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing |
 //! | the request costs more than the burst | 400 `REQUEST_TOO_COSTLY` | nothing |
 //! | a layer or handler further in answers 401 or 403 with a kind of this crate, or another limit answers 429 | that answer | nothing: the charge is refunded, except to an address, and except for a wrong password |
 //! | the client disconnects | | its cost: the request may have been processed |
@@ -28,17 +28,17 @@
 //! | the limiter fails, or does not answer in [time](RateLimitLayer::decision_timeout) | as [`OutagePolicy`] says: 503 by default | unknown |
 //! | a WebSocket, a stream, a gRPC call | | once, at its start |
 //!
-//! `Limit` is the burst: how many requests fit at once. `Remaining` never exceeds it. `Reset` is when the bucket is full
-//! again: in seconds from now, or with [`unix_reset`](RateLimitLayer::unix_reset) as a Unix time. With several windows the
-//! headers describe the tightest one, which would refuse first; [`ietf_headers`](RateLimitLayer::ietf_headers) describe all.
-//! With several layers the innermost one sets the headers. Over gRPC the headers are initial metadata, and a refusal is
-//! `RESOURCE_EXHAUSTED` with `RetryInfo`.
+//! `Limit` is the burst: how many requests fit at once. `Remaining` never exceeds it. `Reset` is when the bucket is
+//! full again: in seconds from now, or with [`unix_reset`](RateLimitLayer::unix_reset) as a Unix time. With several
+//! windows the headers describe the tightest one, which would refuse first;
+//! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all. With several layers the innermost one sets the headers.
+//! Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED` with `RetryInfo`.
 //!
 //! # Failed attempts
 //!
-//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) keeps a budget for each address and one for each credential.
-//! Only failures are charged. Successful requests cost nothing, however many are in progress and however they end. A *proved
-//! holder* is a caller who presented the right secret or a token with a valid signature.
+//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) keeps a budget for each address and one for each
+//! credential. Only failures are charged. Successful requests cost nothing, however many are in progress and however
+//! they end. A *proved holder* is a caller who presented the right secret or a token with a valid signature.
 //!
 //! | what happens | answer | charged |
 //! |---|---|---|
@@ -51,9 +51,9 @@
 //! | the credential's budget is spent | 429 instead of its next 401 or 403; its successful requests pass | nothing |
 //! | more than [256](crate::RateLimitLayer::max_in_flight) lookups from one address are in progress | 429 with `Retry-After: 1` | nothing |
 //!
-//! **In a stack, the budget charges a handler's 401 but never refuses requests to that handler**, because a stack checks the
-//! budget only before it looks up a credential. For wrong one-time codes and passwords, put a clone of the layer on their
-//! route:
+//! **In a stack, the budget charges a handler's 401 but never refuses requests to that handler**, because a stack
+//! checks the budget only before it looks up a credential. For wrong one-time codes and passwords, put a clone of the
+//! layer on their route:
 //!
 //! ```
 //! use axum::{Router, routing::{get, post}};
@@ -74,15 +74,15 @@
 //!
 //! # Who is counted
 //!
-//! Only a verified credential is counted: an attacker who knows a key's id cannot spend its limit, and random keys create no
-//! buckets. Before authentication, requests are counted by address. [`ClientIp`](crate::ClientIp) configures which proxies
-//! stand in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are not counted, such as health
-//! checks or an office.
+//! Only a verified credential is counted: an attacker who knows a key's id cannot spend its limit, and random keys
+//! create no buckets. Before authentication, requests are counted by address. [`ClientIp`](crate::ClientIp) configures
+//! which proxies stand in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are not
+//! counted, such as health checks or an office.
 //!
 //! # When not to use it
 //!
-//! Against floods: a request must be read before it can be refused. Also, each process counts alone: three processes admit
-//! three times the limit, unless they share a [`Limiter`](crate::Limiter).
+//! Against floods: a request must be read before it can be refused. Also, each process counts alone: three processes
+//! admit three times the limit, unless they share a [`Limiter`](crate::Limiter).
 
 mod carried;
 mod counter;

@@ -17,7 +17,8 @@ use crate::{
     limit::{BucketKey, Limits},
 };
 
-/// Selects to which requests a set of limits applies: by plan name, and optionally by authentication method and route class.
+/// Selects to which requests a set of limits applies: by plan name, and optionally by authentication method and route
+/// class.
 ///
 /// ```
 /// use tower_auth::{AuthMethod, Plans, Quota, rate_limit::Plan};
@@ -49,8 +50,8 @@ impl Plan {
         Self { method: Some(method), ..self }
     }
 
-    /// Restricts the limits to routes of this class ([`RateLimitLayer::class`](crate::RateLimitLayer::class)), which are
-    /// counted separately.
+    /// Restricts the limits to routes of this class ([`RateLimitLayer::class`](crate::RateLimitLayer::class)), which
+    /// are counted separately.
     #[must_use]
     pub fn class(self, class: impl Into<Cow<'static, str>>) -> Self {
         Self { class: Some(class.into()), ..self }
@@ -109,8 +110,8 @@ pub(super) struct Row {
     method: Option<AuthMethod>,
     class: Option<Cow<'static, str>>,
     pub(super) limits: Limits,
-    /// Separates the buckets of a class from others. The plan's name is not part of it, so that a change of plan refills
-    /// nothing.
+    /// Separates the buckets of a class from others. The plan's name is not part of it, so that a change of plan
+    /// refills nothing.
     pub(super) scope: BucketKey,
     pub(super) told: Arc<Told>,
 }
@@ -137,7 +138,8 @@ impl Plans {
         self.0.table.store(new.0.table.load_full());
     }
 
-    /// Returns how many requests named an unknown plan and were counted by the fallback plan. Their records need correction.
+    /// Returns how many requests named an unknown plan and were counted by the fallback plan. Their records need
+    /// correction.
     #[must_use]
     pub fn unknown_plan_count(&self) -> u64 {
         self.0.unknown.load(Ordering::Relaxed)
@@ -211,8 +213,8 @@ impl PlansBuilder {
         self
     }
 
-    /// Sets the plan for callers without a plan or with an unknown one. It is required: a misspelt plan name in a key record
-    /// must neither lock a customer out nor admit one without limits.
+    /// Sets the plan for callers without a plan or with an unknown one. It is required: a misspelt plan name in a key
+    /// record must neither lock a customer out nor admit one without limits.
     pub fn fallback(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { fallback: Some(name.into()), ..self }
     }

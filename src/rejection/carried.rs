@@ -6,8 +6,8 @@ use super::value::Rejection;
 
 /// The source of a status that was made from a rejection.
 ///
-/// A status that a handler's stream yields reaches its envelope as trailers only: tonic writes the trailers and drops the
-/// status, inside the poll that returns the trailers. The drop passes the rejection to the code that
+/// A status that a handler's stream yields reaches its envelope as trailers only: tonic writes the trailers and drops
+/// the status, inside the poll that returns the trailers. The drop passes the rejection to the code that
 /// [watches](Self::watch) that poll, whichever thread made the status. If a clone of the status is kept elsewhere, the
 /// rejection is not passed on.
 pub(crate) struct Carried(Rejection);
@@ -34,8 +34,8 @@ impl Carried {
         &self.0
     }
 
-    /// Runs a poll, and returns the rejection that was dropped last in it. Watches may be nested: the innermost one receives
-    /// the rejection.
+    /// Runs a poll, and returns the rejection that was dropped last in it. Watches may be nested: the innermost one
+    /// receives the rejection.
     pub(crate) fn watch<T>(poll: impl FnOnce() -> T) -> (T, Option<Rejection>) {
         let outer = Outer(swap(Watch::Waiting));
         let polled = poll();

@@ -4,7 +4,8 @@
 //! response's extensions. The [envelope](crate::envelope) renders the value as bytes and keeps it in the extensions. So
 //! access logs and tests read the value, and need not parse a body.
 //!
-//! Handlers use the same type: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors for common kinds.
+//! Handlers use the same type: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors for common
+//! kinds.
 
 #[cfg(feature = "tonic")]
 mod carried;

@@ -92,8 +92,8 @@ impl Rejection {
 
     /// Returns a refusal with a status and a code of your choice.
     ///
-    /// With a 1xx or 2xx status, such as 200, the request is answered 500, and a log line says why. Only 204 is sent, as 304
-    /// is, without a body.
+    /// With a 1xx or 2xx status, such as 200, the request is answered 500, and a log line says why. Only 204 is sent,
+    /// as 304 is, without a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
         if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
             return Self::internal(format!(
@@ -162,8 +162,8 @@ impl Rejection {
         self.words(|words| words.message = Some(message.into()))
     }
 
-    /// Sets the message for the client's developer, instead of the catalogue's. It is sent to the client: never use the text
-    /// of an internal error.
+    /// Sets the message for the client's developer, instead of the catalogue's. It is sent to the client: never use the
+    /// text of an internal error.
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.words(|words| words.system_message = Some(message.into()))
     }
@@ -210,10 +210,11 @@ impl Rejection {
         Self { challenge, ..self }
     }
 
-    /// Sets the holder of the credential, if the secret was right but the credential is refused, as an expired or paused one.
+    /// Sets the holder of the credential, if the secret was right but the credential is refused, as an expired or
+    /// paused one.
     ///
-    /// The observer and the log show the holder; no client sees it. A budget of failed attempts charges this holder instead
-    /// of the address, which others may share.
+    /// The observer and the log show the holder; no client sees it. A budget of failed attempts charges this holder
+    /// instead of the address, which others may share.
     ///
     /// ```
     /// use tower_auth::{AuthOutcome, Principal, Rejection, RejectionKind};

@@ -5,8 +5,8 @@ use crate::{
     context::{asked::Asked, head::RequestHead},
 };
 
-/// What is kept of a request for the log line of a refusal from further in, because only the response comes back from there.
-/// No text is copied: all parts are shared or small.
+/// What is kept of a request for the log line of a refusal from further in, because only the response comes back from
+/// there. No text is copied: all parts are shared or small.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(super) asked: Asked,

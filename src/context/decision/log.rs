@@ -20,7 +20,8 @@ impl Decision<'_> {
         tracing::enabled!(target: "tower_auth", tracing::Level::ERROR)
     }
 
-    /// Logs the decision: faults of the service at ERROR, report-only refusals at WARN, refusals at INFO, admissions at DEBUG.
+    /// Logs the decision: faults of the service at ERROR, report-only refusals at WARN, refusals at INFO, admissions at
+    /// DEBUG.
     pub(crate) fn log(&self) {
         let read = if self.rejection().is_some() { Self::faults_are_logged() } else { Self::admissions_are_logged() };
         if !read {

@@ -9,8 +9,8 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// # Why did this customer get a 403 at 03:12?
 ///
-/// The customer reads the `x-request-id` of the answer, which is the `trace_id` of the log. Every decision is one `tracing`
-/// event of the target `tower_auth`; search the log for the id:
+/// The customer reads the `x-request-id` of the answer, which is the `trace_id` of the log. Every decision is one
+/// `tracing` event of the target `tower_auth`; search the log for the id:
 ///
 /// ```text
 /// 03:12:07 INFO tower_auth: request refused kind=InsufficientPermissions status=403 layer="rules" method="DELETE"
@@ -20,8 +20,8 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// The key `key_7` of `acme` lacked the scope `files:write` for this request.
 ///
-/// (A client can choose the id with a `traceparent` header, and so write log lines with the id of another request. Where that
-/// matters, use [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
+/// (A client can choose the id with a `traceparent` header, and so write log lines with the id of another request.
+/// Where that matters, use [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
 ///
 /// The events and their fields are stable:
 ///
@@ -44,18 +44,18 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 /// | `trace_id` | if an envelope stands outside | the [`request_id`](Self::request_id) |
 /// | `cause` | if there is one | the private cause, which no client sees, on one line |
 ///
-/// A refusal is logged once, and a 5xx always at level ERROR, whichever layers the request passes. A handler's own refusal
-/// below 500 is logged by an [`AuthStack`](crate::AuthStack) or an envelope around it.
+/// A refusal is logged once, and a 5xx always at level ERROR, whichever layers the request passes. A handler's own
+/// refusal below 500 is logged by an [`AuthStack`](crate::AuthStack) or an envelope around it.
 ///
 /// # What the log does not show
 ///
-/// An event contains no credential, no header and no query string. **The path is logged unchanged**: if a client puts a key
-/// into the path, the key is in the log. Long names, paths and causes are cut, and characters that could break a line or
-/// hide text are escaped.
+/// An event contains no credential, no header and no query string. **The path is logged unchanged**: if a client puts a
+/// key into the path, the key is in the log. Long names, paths and causes are cut, and characters that could break a
+/// line or hide text are escaped.
 ///
-/// While an observer is set or level ERROR is enabled, a gate or an envelope keeps the method and the path of each request,
-/// for the log line of a refusal from further in. It costs a few reference counts and at most one small allocation a
-/// request, if the buffer that holds the path is not shared yet.
+/// While an observer is set or level ERROR is enabled, a gate or an envelope keeps the method and the path of each
+/// request, for the log line of a refusal from further in. It costs a few reference counts and at most one small
+/// allocation a request, if the buffer that holds the path is not shared yet.
 ///
 /// # Example
 ///
@@ -129,8 +129,8 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Returns whether this refusal follows an admission of the same request: the guards admitted it, and a layer or handler
-    /// further in refused it. The observer is called for both decisions.
+    /// Returns whether this refusal follows an admission of the same request: the guards admitted it, and a layer or
+    /// handler further in refused it. The observer is called for both decisions.
     #[must_use]
     pub const fn supersedes_admission(&self) -> bool {
         matches!(self.seen, Seen::Kept(..))
@@ -212,8 +212,8 @@ impl<'a> Decision<'a> {
     }
 
     /// Returns what the caller lacks, if a permission was denied: scopes by name, of which one is enough, roles as
-    /// `role:admin`, an organization as `organization:org_1`, separated by spaces. A policy that does not name them is shown
-    /// by [`Permission::describe`](crate::Permission::describe).
+    /// `role:admin`, an organization as `organization:org_1`, separated by spaces. A policy that does not name them is
+    /// shown by [`Permission::describe`](crate::Permission::describe).
     ///
     /// It is also present where the client does not see it: with
     /// [`mask_as_not_found`](crate::RequireLayer::mask_as_not_found).
@@ -232,14 +232,15 @@ impl<'a> Decision<'a> {
         self.refusal?.policy()
     }
 
-    /// Returns the plan of the limit that refused, followed by a slash and the route class if the limit is of one class.
+    /// Returns the plan of the limit that refused, followed by a slash and the route class if the limit is of one
+    /// class.
     #[must_use]
     pub fn plan(&self) -> Option<&'a str> {
         self.refusal?.plan()
     }
 
-    /// Returns the address that is counted, by the [`ClientIp`](crate::ClientIp) of the limit that refused, or of a budget of
-    /// failed attempts in front. Behind a proxy it differs from [`peer_ip`](Self::peer_ip).
+    /// Returns the address that is counted, by the [`ClientIp`](crate::ClientIp) of the limit that refused, or of a
+    /// budget of failed attempts in front. Behind a proxy it differs from [`peer_ip`](Self::peer_ip).
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.refusal.and_then(Rejection::client).or_else(|| match self.seen {

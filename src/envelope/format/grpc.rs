@@ -33,7 +33,8 @@ fn code(refusal: &ErrorView<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
-/// The maximum lengths in header fields. Clients close a connection if a header block is too large, and lose the refusal.
+/// The maximum lengths in header fields. Clients close a connection if a header block is too large, and lose the
+/// refusal.
 const LONGEST_MESSAGE: usize = 512;
 const LONGEST_DETAILS: usize = 3 * 1024;
 
@@ -44,8 +45,8 @@ fn message<'a>(refusal: &ErrorView<'a>) -> &'a str {
     message.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Returns the `google.rpc.Status` of `grpc-status-details-bin`. If it would be too long, it omits the metadata of `ErrorInfo`
-/// and `BadRequest`.
+/// Returns the `google.rpc.Status` of `grpc-status-details-bin`. If it would be too long, it omits the metadata of
+/// `ErrorInfo` and `BadRequest`.
 fn details(refusal: &ErrorView<'_>, domain: &str) -> Vec<u8> {
     let all = status(refusal, domain, true);
     if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }

@@ -68,7 +68,8 @@ fn slug(code: &str) -> String {
     code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
-/// Converts `INVALID_API_KEY` to `Invalid api key`. All problems of a type have the same title (RFC 9457, section 3.1.3).
+/// Converts `INVALID_API_KEY` to `Invalid api key`. All problems of a type have the same title (RFC 9457, section
+/// 3.1.3).
 fn title(code: &str) -> String {
     let mut words = slug(code).replace('-', " ");
     if let Some(first) = words.get_mut(..1) {

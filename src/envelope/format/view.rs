@@ -168,8 +168,8 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-/// Writes JSON. Writing to a `Vec` cannot fail, and neither can the parts of a refusal. If it did fail, the body would be
-/// empty.
+/// Writes JSON. Writing to a `Vec` cannot fail, and neither can the parts of a refusal. If it did fail, the body would
+/// be empty.
 pub(super) fn write(json: &impl Serialize, out: &mut Vec<u8>) {
     if let Err(error) = serde_json::to_writer(&mut *out, json) {
         tracing::error!(target: "tower_auth", %error, "an error envelope could not be serialized");
