@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! The whole stack as one layer works with every response body, because it answers refusals itself. If some routes are
-//! public, mount its two parts separately: [`guards`](AuthStack::guards) on the private routes, and
+//! As one layer, the stack does not require `Default` of the response body, because it answers refusals itself. If some
+//! routes are public, mount its two parts separately: [`guards`](AuthStack::guards) on the private routes, and
 //! [`envelope`](AuthStack::envelope) around everything.
 //!
 //! # Public and private routes in axum
@@ -189,7 +189,7 @@ impl AuthStackBuilder {
         self.once(before.is_some(), "two methods of authentication", advice)
     }
 
-    /// Sets what every method and path requires. On a public route no caller is authenticated.
+    /// Sets the table of rules: what each method and path requires. On a public route no caller is authenticated.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules.push(rules);
         self
@@ -211,7 +211,7 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Calls `observe` for every request that a guard of this stack admits or refuses, and for every refusal from
+    /// Calls `observe` for every request that the guards of this stack admit or refuse, and for every refusal from
     /// further in ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so it must return
     /// quickly. Several observers are called in the order in which they were added.
     pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {

@@ -117,7 +117,8 @@ impl Attempts {
         self.budget.carry_on(check, runtime)
     }
 
-    /// Returns a closure that gives the attempts again, for work that must not keep the budget alive.
+    /// Returns a weak form, for work that must not keep the budget alive. The closure returns `None` if the budget was
+    /// dropped.
     pub(crate) fn downgrade(&self) -> impl FnOnce() -> Option<Self> + Send + use<> {
         let (budget, address) = (Arc::downgrade(&self.budget), self.address);
         let (client, grpc) = (self.client, self.grpc);

@@ -10,9 +10,8 @@ use crate::{
 
 /// How the address of the client is found: from the connection, or from a header that your own proxy writes.
 ///
-/// There is no default, because both choices are dangerous where they do not fit. Behind a load balancer, every
-/// connection comes from the balancer, and all clients would share one limit. Without a balancer, an attacker writes
-/// `X-Forwarded-For`.
+/// There is no default, because the wrong choice is dangerous. Behind a load balancer, every connection comes from the
+/// balancer, and all clients would share one limit. Without a load balancer, any client can forge `X-Forwarded-For`.
 ///
 /// ```
 /// use tower_auth::ClientIp;

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use crate::RejectionKind;
 
-/// The texts of every kind of refusal. Each can be replaced.
+/// The texts of every kind of refusal. Each can be replaced. The defaults are those of the API in this crate's main
+/// example.
 ///
 /// ```
 /// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, CatalogueEntry}};

@@ -21,7 +21,7 @@
 //! | the request fits | the service's answer, with `X-RateLimit-Limit`, `-Remaining`, `-Reset` | its cost, in every window |
 //! | the request does not fit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing |
 //! | the request costs more than the burst | 400 `REQUEST_TOO_COSTLY` | nothing |
-//! | a layer or handler further in answers 401 or 403 with a kind of this crate, or another limit answers 429 | that answer | nothing: the charge is refunded, except to an address, and except for a wrong password |
+//! | a layer or handler further in answers 401 or 403 with a [`RejectionKind`](crate::RejectionKind) other than `Custom`, or another limit answers 429 | that answer | nothing: the charge is refunded, except to an address, and except for a wrong password |
 //! | the client disconnects | | its cost: the request may have been processed |
 //! | a preflight that the authentication passes without reading a credential ([`allow_preflight`](crate::AuthLayer::allow_preflight)) | the CORS layer's answer | nothing |
 //! | any other OPTIONS | as any request | as any request |

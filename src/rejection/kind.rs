@@ -17,15 +17,15 @@ pub enum RejectionKind {
     MissingCredential,
     /// The request is malformed or ambiguous: for example, a credential header is repeated or truncated.
     MalformedRequest,
-    /// The key is unknown, malformed, revoked or not yet valid.
+    /// The key is unknown, malformed or not yet valid, or the [`Disclosure`](crate::api_key::Disclosure) hides its state.
     InvalidKey,
-    /// The key has expired. Answered only if the secret is right.
+    /// The key has expired. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
     ExpiredKey,
-    /// The key is paused. Answered only if the secret is right.
+    /// The key is paused. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
     PausedKey,
-    /// The key is deactivated. Answered only if the secret is right.
+    /// The key is deactivated. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
     DeactivatedKey,
-    /// The key was revoked. Answered only if the secret is right.
+    /// The key was revoked. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
     RevokedKey,
     /// The account or organisation behind the credential is suspended.
     Suspended,

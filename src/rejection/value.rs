@@ -23,7 +23,8 @@ use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 #[must_use = "a rejection refuses nothing until it is returned"]
 pub struct Rejection {
     pub(super) facts: Arc<Facts>,
-    // Beside the facts, so that one shared refusal can be answered many times without a copy of the facts.
+    // The fields below are not part of the facts, so that they can be set on a shared refusal without a copy of the
+    // facts.
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
     logged: bool,
@@ -92,8 +93,8 @@ impl Rejection {
 
     /// Returns a refusal with a status and a code of your choice.
     ///
-    /// With a 1xx or 2xx status, such as 200, the request is answered 500, and a log line says why. Only 204 is sent,
-    /// as 304 is, without a body.
+    /// With a 1xx or 2xx status other than 204, the request is answered 500, and a log line says why. 204 and 304 are
+    /// sent without a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
         if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
             return Self::internal(format!(
@@ -113,7 +114,7 @@ impl Rejection {
         Self::new(RejectionKind::NotFound)
     }
 
-    /// Returns 422: fields of the body are invalid. It also serves checks that a type cannot express.
+    /// Returns 422: fields of the body are invalid. Also use it for checks that a type cannot express.
     ///
     /// ```
     /// use tower_auth::{Rejection, json::FieldViolation};
@@ -168,7 +169,8 @@ impl Rejection {
         self.words(|words| words.system_message = Some(message.into()))
     }
 
-    /// Sets when to retry. `Retry-After` has whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
+    /// Sets how long the client should wait before a retry. `Retry-After` has whole seconds, rounded up, at least one
+    /// (RFC 9110, section 10.2.3).
     pub fn retry_after(self, wait: Duration) -> Self {
         self.set(|facts| facts.retry_after = Some(wait))
     }

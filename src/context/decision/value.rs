@@ -34,7 +34,7 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// | field | present | content |
 /// |---|---|---|
-/// | `kind`, `status`, `layer` | always | the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
+/// | `kind`, `status`, `layer` | always | kind and status of a refusal; the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
 /// | `method`, `path` | if the request is known | what the client requested, also inside axum's `nest`; see [`path`](Self::path) |
 /// | `required` | in a 403 | what the caller lacks; see [`required`](Self::required) |
 /// | `limit`, `plan` | in a 429 | the window of the limit that refused, and the plan that sets it |
@@ -44,7 +44,7 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 /// | `trace_id` | if an envelope stands outside | the [`request_id`](Self::request_id) |
 /// | `cause` | if there is one | the private cause, which no client sees, on one line |
 ///
-/// A refusal is logged once, and a 5xx always at level ERROR, whichever layers the request passes. A handler's own
+/// A refusal is logged once, and a 5xx at level ERROR, whichever layers the request passes. A handler's own
 /// refusal below 500 is logged by an [`AuthStack`](crate::AuthStack) or an envelope around it.
 ///
 /// # What the log does not show

@@ -110,7 +110,7 @@ impl<'a> ErrorView<'a> {
         self.rejection.details().filter(|_| self.words.details)
     }
 
-    /// Returns after how many seconds to retry.
+    /// Returns how many seconds the client should wait before a retry.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.rejection.retry_after_seconds()
