@@ -17,15 +17,20 @@ pub enum RejectionKind {
     MissingCredential,
     /// The request is malformed or ambiguous: for example, a credential header is repeated or truncated.
     MalformedRequest,
-    /// The key is unknown, malformed or not yet valid, or the [`Disclosure`](crate::api_key::Disclosure) hides its state.
+    /// The key is unknown, malformed or not yet valid, or the [`Disclosure`](crate::api_key::Disclosure) hides its
+    /// state.
     InvalidKey,
-    /// The key has expired. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
+    /// The key has expired. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     ExpiredKey,
-    /// The key is paused. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
+    /// The key is paused. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     PausedKey,
-    /// The key is deactivated. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
+    /// The key is deactivated. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure)
+    /// allows it.
     DeactivatedKey,
-    /// The key was revoked. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows it.
+    /// The key was revoked. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     RevokedKey,
     /// The account or organisation behind the credential is suspended.
     Suspended,
