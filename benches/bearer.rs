@@ -1,10 +1,9 @@
-//! What tokens cost a request: `BearerLayer` next to the signature alone (raw), and remembered tokens next to the least
-//! that has to be done for them (the floor).
+//! The cost of tokens per request: `BearerLayer` compared with the signature check alone (raw), and cached tokens compared
+//! with the minimum work for them (the floor).
 //!
-//! `cargo bench --bench bearer` takes half a minute, `cargo bench --bench bearer -- --quick` some seconds. It reports
-//! and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of the
-//! quietest run; the row of two threads means something only where two cores are idle. `benches/peers` has the same for
-//! other crates.
+//! `cargo bench --bench bearer` takes half a minute, `cargo bench --bench bearer -- --quick` a few seconds. It reports times
+//! and asserts none: only ratios within one run are meaningful, and on a busy machine only those of the quietest run. The
+//! row with two threads is meaningful only if two cores are idle. `benches/peers` measures other crates in the same way.
 
 #[path = "support/harness.rs"]
 mod harness;
@@ -73,7 +72,7 @@ fn main() {
     target("a remembered token", report.ratio(cached.ours, cached.floor), 1.5, "x floor");
 }
 
-/// The rows that a target is about.
+/// The rows that have a target.
 #[derive(Clone, Copy)]
 struct Compared {
     floor: Row,
@@ -90,14 +89,14 @@ fn layer(tokens: TokenVerifier) -> BearerLayer {
 }
 
 fn verifier(issuer: &Issuer) -> TokenVerifier {
-    issuer.verifier().build().expect("all is given")
+    issuer.verifier().build().expect("the settings are complete")
 }
 
 fn remembering(issuer: &Issuer) -> TokenVerifier {
-    issuer.verifier().cache(1024).build().expect("all is given")
+    issuer.verifier().cache(1024).build().expect("the settings are complete")
 }
 
-/// The rows of a good token.
+/// The rows for a good token.
 struct Accepted<'a> {
     issuer: &'a Issuer,
     rows: Compared,
@@ -119,7 +118,7 @@ impl<'a> Accepted<'a> {
     }
 }
 
-/// Tokens that are no good.
+/// The rows for bad tokens.
 fn refused(bench: &mut Bench, issuer: &Issuer, raw: Row) {
     bench.against(raw);
     let mut row = |what: &str, tokens: Tokens| {
@@ -127,7 +126,7 @@ fn refused(bench: &mut Bench, issuer: &Issuer, raw: Row) {
         tokens.row(bench, &format!("{issuer}: refused, {what}"), NO, service);
     };
     let good = issuer.tokens().texts;
-    let parts = || good.iter().map(|token| token.rsplit_once('.').expect("it has parts"));
+    let parts = || good.iter().map(|token| token.rsplit_once('.').expect("a token has three parts"));
     if issuer.algorithm == Algorithm::RS256 {
         row("two parts", Tokens::new(parts().map(|(signed, _)| signed.to_owned())));
         row("padded", Tokens::new(good.iter().map(|token| format!("{token}="))));
@@ -137,7 +136,7 @@ fn refused(bench: &mut Bench, issuer: &Issuer, raw: Row) {
     row("expired", issuer.tokens_until(now() - 60));
 }
 
-/// Tokens that were verified before.
+/// The rows for tokens that were verified before.
 fn cached(bench: &mut Bench, issuer: &Issuer) -> Compared {
     let tokens = issuer.tokens();
     let known: HashMap<_, _> = found(&tokens).collect();
@@ -161,7 +160,7 @@ fn place(token: &[u8]) -> Place {
     Sha256::digest(token).into()
 }
 
-/// Who was found to have a token.
+/// The holder of a token.
 #[derive(Clone)]
 struct Who(#[expect(dead_code, reason = "a handler would read it")] Arc<str>);
 
@@ -169,7 +168,7 @@ fn found(tokens: &Tokens) -> impl Iterator<Item = (Place, Who)> {
     tokens.texts.iter().map(|token| (place(token.as_bytes()), Who(Arc::from("user_4711"))))
 }
 
-/// The least that has to be done for a token that was verified before; nobody looks at the time here.
+/// The minimum work for a token that was verified before. It does not check the time.
 fn floor(
     tokens: &Tokens,
 ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + use<> {
@@ -194,7 +193,7 @@ fn admit(
     bare(request)
 }
 
-/// One token that many present at a time: the row is of as many requests in each of two threads.
+/// One token that two threads present at the same time. Each thread sends as many requests as the row with one thread.
 fn two_threads(bench: &mut Bench, issuer: &Issuer) {
     const REQUESTS: usize = 1024;
     let one = Tokens::new(issuer.tokens().texts.into_iter().take(1));
@@ -224,7 +223,7 @@ where
     }
 }
 
-/// A second thread, which sleeps while the other rows work.
+/// A second thread. It sleeps while other rows run.
 struct Other {
     begin: Sender<()>,
     end: Receiver<()>,
@@ -236,7 +235,7 @@ impl Other {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
     {
         let ((begin, asked), (done, end)) = (channel(), channel());
-        // It ends with the row, which owns the channels.
+        // The thread ends when the row drops its channels.
         thread::spawn(move || {
             while asked.recv().is_ok() {
                 many(&mut service, requests);
@@ -249,10 +248,10 @@ impl Other {
     }
 
     fn begin(&self) {
-        self.begin.send(()).expect("the thread waits for it");
+        self.begin.send(()).expect("the second thread is waiting");
     }
 
     fn end(&self) {
-        self.end.recv().expect("the thread says so");
+        self.end.recv().expect("the second thread answers");
     }
 }

@@ -10,6 +10,8 @@
 
 #[path = "support/end_to_end.rs"]
 mod end_to_end;
+#[path = "support/least.rs"]
+mod least;
 #[path = "support/whole_stack.rs"]
 mod whole_stack;
 
@@ -18,6 +20,7 @@ use tower_auth::AuthStack;
 
 use self::{
     end_to_end::{Bench, Effort, Row},
+    least::Least,
     whole_stack::{BODY, Told, bare, keys, remembered, telling, verified, whole, with_key, with_token},
 };
 
@@ -74,6 +77,7 @@ fn whole_with_key(bench: &mut Bench) -> Row {
         &headers,
         telling(WHOLE).layer(Identity::new()),
     );
+    bench.row("floor: the least by hand, key", &with_key(), &headers, bare().layer(Least::new()));
     bench.row("whole stack, key", &with_key().guarded(), &headers, bare().layer(whole(keys())))
 }
 

@@ -1,9 +1,8 @@
-//! What the guards and the envelope cost a request, in time and allocations, next to the bare service, to a prototype
-//! that does only what must be done (the floor), and to what others offer.
+//! The cost of the guards and the envelope per request, in time and allocations. They are compared with the bare service,
+//! with a prototype that does the minimum work (the floor), and with other crates.
 //!
-//! `cargo bench --bench gate` takes a quarter of a minute, `cargo bench --bench gate -- --quick` a second. It reports
-//! and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of the
-//! quietest run.
+//! `cargo bench --bench gate` takes 15 seconds, `cargo bench --bench gate -- --quick` one second. It reports times and
+//! asserts none: only ratios within one run are meaningful, and on a busy machine only those of the quietest run.
 
 mod support;
 
@@ -46,7 +45,7 @@ fn main() {
     targets(&report, &accepted, &unknown);
 }
 
-/// The rows of a good key that targets are about.
+/// The rows for a good key that have a target.
 struct Accepted {
     floor: Row,
     floor_with_cache_headers: Row,
@@ -82,7 +81,7 @@ fn accepted(bench: &mut Bench, keys: &Keys) -> Accepted {
     let api_key = bench.row("accepted: ApiKeyLayer", request, ok, keys.layer().layer(Bare));
     let required = keys.layer().layer(RequireLayer::scope("read").layer(Bare));
     bench.row("accepted: ApiKeyLayer, RequireLayer", request, ok, required);
-    let guards = keys.stack().build().expect("a layer was given").guards();
+    let guards = keys.stack().build().expect("the stack has an authentication layer").guards();
     bench.row("accepted: AuthStack::guards", request, ok, guards.layer(Bare));
     let stack = bench.row("accepted: AuthStack", request, ok, built(keys.stack()).layer(Bare));
     let required = built(keys.stack().require(scope("read"))).layer(Bare);
@@ -93,7 +92,7 @@ fn accepted(bench: &mut Bench, keys: &Keys) -> Accepted {
     Accepted { floor, floor_with_cache_headers, bearer, api_key, stack }
 }
 
-/// Stores that are not ours: one that has to be waited for, one that is asked for the digest under the pepper.
+/// Rows for other stores: one that answers with a future, and one that looks up the digest under the pepper.
 fn slower_stores(bench: &mut Bench, keys: &Keys) {
     let (request, ok) = (&with_key(KEY), StatusCode::OK);
     let boxed = ApiKeyLayer::new(keys.scheme.clone(), Boxed(keys.store.clone())).layer(Bare);
@@ -106,7 +105,7 @@ fn slower_stores(bench: &mut Bench, keys: &Keys) {
     bench.row("accepted: ApiKeyLayer, keyed digest, dyn store", request, ok, keyed);
 }
 
-/// The rows of an unknown key that targets are about.
+/// The rows for an unknown key that have a target.
 struct Unknown {
     floor: Row,
     floor_with_reason: Row,
@@ -141,13 +140,13 @@ fn unknown(bench: &mut Bench, keys: &Keys) -> Unknown {
     Unknown { floor, floor_with_reason, api_key, stack }
 }
 
-/// Requests that nobody has to be asked about.
+/// The rows for requests that need no lookup.
 fn refused_unasked(bench: &mut Bench, keys: &Keys) {
     let no = StatusCode::UNAUTHORIZED;
     for (name, request) in [("malformed", &with_key("ak_tooshort")), ("missing", &without_key())] {
         bench.without_floor();
         let mut row = |what, service: Floor<Bare>| bench.row(&format!("{name}: {what}"), request, no, service);
-        // The floor has no format to check: a malformed key is hashed there, and looked up.
+        // The floor has no key format: it hashes and looks up a malformed key.
         row("floor", Floor::new(Bare, keys.known()));
         let floor = row("floor, reason in extensions", Floor::new(Bare, keys.known()).with_reason());
         bench.against(floor);
@@ -158,7 +157,7 @@ fn refused_unasked(bench: &mut Bench, keys: &Keys) {
     bench.without_floor().row("forbidden: AuthStack, scope, JSON", &with_key(KEY), StatusCode::FORBIDDEN, forbidden);
 }
 
-/// In front of an axum router, whose own costs are those of its first row.
+/// Rows in front of an axum router. The first row is the cost of the router alone.
 fn in_router(bench: &mut Bench, keys: &Keys) {
     let (request, ok) = (&with_key(KEY), StatusCode::OK);
     let router = bench.row("bare axum Router", request, ok, peers::router());
@@ -169,7 +168,7 @@ fn in_router(bench: &mut Bench, keys: &Keys) {
     bench.row("axum Router: AuthStack outside", request, ok, built(keys.stack()).layer(peers::router()));
 }
 
-/// The rows 1 and 2 of the table of targets.
+/// Rows 1 and 2 of the table of targets.
 fn targets(report: &Report, accepted: &Accepted, unknown: &Unknown) {
     let Accepted { floor, floor_with_cache_headers, bearer, api_key, stack } = *accepted;
     let allocations = |row| report.added_allocations(row);
@@ -177,7 +176,7 @@ fn targets(report: &Report, accepted: &Accepted, unknown: &Unknown) {
     times("gate and key accepted, bearer", bearer, floor);
     target("gate and key accepted, bearer", allocations(bearer), 3.0, "allocations");
     times("gate and key accepted, with cache headers", api_key, floor_with_cache_headers);
-    // The first header of an empty response makes its map: two allocations, which the target counts with the envelope.
+    // The first header of a response allocates its header map: two allocations, which the target counts for the envelope.
     target("gate and key accepted, with cache headers", allocations(api_key), 5.0, "allocations");
     target("envelope and cache headers", allocations(stack) - allocations(bearer), 4.0, "allocations");
     target("envelope accepted", report.added(stack) - report.added(api_key), 300.0, "ns");
@@ -203,7 +202,7 @@ fn template(fourth: (&'static str, &'static str)) -> Template {
     Template::new(Method::GET, "/v1/models", &headers, Body::empty)
 }
 
-/// The same keys for all: the one that is presented, and as many that are not.
+/// The stored keys, the same for every row: one that requests present, and others.
 struct Keys {
     scheme: KeyScheme,
     store: MemoryKeyStore,
@@ -213,8 +212,8 @@ struct Keys {
 impl Keys {
     fn new() -> Self {
         let scheme = KeyScheme::new(
-            KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
-            Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+            KeyFormat::prefixed("ak", 40).expect("the prefix is valid"),
+            Peppers::new(1, [7; 32]).expect("the pepper is not all zeros"),
         );
         let others = (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).collect();
         let keys = Self { scheme, store: MemoryKeyStore::new(), others };
@@ -242,14 +241,14 @@ impl Keys {
 }
 
 fn built(stack: AuthStackBuilder) -> AuthStack {
-    stack.build().expect("a layer was given")
+    stack.build().expect("the stack has an authentication layer")
 }
 
 fn record() -> KeyRecord {
     KeyRecord::new("key_1", "acme").scopes(["read"])
 }
 
-/// A store that answers with a future, as one over a network has to.
+/// A store that answers with a future, like a store over a network.
 struct Boxed(MemoryKeyStore);
 
 impl KeyStore for Boxed {
@@ -259,7 +258,7 @@ impl KeyStore for Boxed {
     }
 }
 
-/// A user's own table of keyed digests.
+/// A user-defined table of keyed digests.
 struct Table(HashMap<Vec<u8>, KeyRecord>);
 
 impl Table {

@@ -1,13 +1,13 @@
-//! What a limit costs a request: `RateLimitLayer` next to the least that has to be done for one (the floor), the limiter
-//! alone in one thread and in two, and the memory that buckets take.
+//! The cost of a limit per request: `RateLimitLayer` compared with the minimum work (the floor), the limiter alone in one
+//! thread and in two, and the memory of the buckets.
 //!
-//! `cargo bench --bench rate_limit` takes a minute, `cargo bench --bench rate_limit -- --quick` some seconds. It
-//! reports and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of
-//! the quietest run; the rows of two threads mean something only where two cores are idle. `benches/peers` has the same
-//! for other crates, and `governor` beside the limiter.
+//! `cargo bench --bench rate_limit` takes a minute, `cargo bench --bench rate_limit -- --quick` a few seconds. It reports
+//! times and asserts none: only ratios within one run are meaningful, and on a busy machine only those of the quietest run.
+//! The rows with two threads are meaningful only if two cores are idle. `benches/peers` measures other crates in the same
+//! way, and `governor` next to the limiter.
 //!
-//! Where callers are counted, an `AuthLayer` that looks at nothing stands in front, of the floor too. All go by the
-//! system's clock.
+//! In rows that count callers, an `AuthLayer` that reads nothing stands in front, also in front of the floor. All rows use
+//! the system clock.
 
 #[path = "support/harness.rs"]
 mod harness;
@@ -95,7 +95,7 @@ impl Bases {
     }
 }
 
-/// Two rows that a target is about.
+/// Two rows that a target compares.
 #[derive(Clone, Copy)]
 struct Compared {
     floor: Row,
@@ -108,23 +108,23 @@ impl Compared {
     }
 }
 
-/// There is no share of nought to tell.
+/// Reports a target of zero allocations. A percentage of zero is undefined, so none is printed.
 fn no_allocations(report: &Report, what: &str, row: Row) {
     let added = report.added_allocations(row);
     let said = if added <= 0.0 { "met" } else { "MISSED" };
     println!("- {said}: accepted, {what}: {added} allocations, the limit is 0");
 }
 
-/// Limits of callers who are known.
+/// The rows for authenticated callers.
 struct Callers {
     one: Compared,
-    /// The floor that looks up who is calling, and their plan.
+    /// The floor that also looks up the caller and its plan.
     informed: Row,
     two: Compared,
     told: Compared,
     large: Compared,
     unix: Compared,
-    /// Refused, with headers and without.
+    /// A refusal, with and without headers.
     refused: [Row; 2],
 }
 
@@ -136,7 +136,7 @@ impl Callers {
         let told = headers(bench, "three headers", Told::Seconds, SIZE, |layer| layer);
         let ietf = by_plan(ample()).ietf_headers().layer(Bare);
         bench.row("accepted, five headers: RateLimitLayer", &request(), OK, known(ietf));
-        // Most limits have fewer digits.
+        // Five digits are more than most limits have.
         let large = headers(bench, "three headers, five digits", Told::Seconds, 50_000, |layer| layer);
         let unix = headers(bench, "three headers, time of day", Told::Unix, SIZE, RateLimitLayer::unix_reset);
         Self { one, informed, two, told, large, unix, refused: refused(bench) }
@@ -176,7 +176,7 @@ fn fake() -> FakeAuth {
 
 fn by_plan(quotas: impl IntoIterator<Item = Quota>) -> RateLimitLayer {
     let plans = Plans::new().plan(PLAN, quotas).plan(OTHER_PLAN, ample()).fallback(PLAN);
-    RateLimitLayer::by_plan(&plans.build().expect("the plans are good"))
+    RateLimitLayer::by_plan(&plans.build().expect("the plans are valid"))
 }
 
 fn one_window(bench: &mut Bench) -> (Compared, Row) {
@@ -193,7 +193,7 @@ fn one_window(bench: &mut Bench) -> (Compared, Row) {
     (Compared { floor, ours }, informed)
 }
 
-/// What has to be read from a request to know the plan: who is calling, and what their plan is.
+/// Reads what determines the plan of a request: the caller and its plan.
 fn plan_of_caller(extensions: &Extensions) -> Option<Key> {
     static PLANS: LazyLock<HashMap<&str, Key>> =
         LazyLock::new(|| HashMap::from([(PLAN, [11 << 56, 13]), (OTHER_PLAN, [17 << 56, 19])]));
@@ -226,7 +226,7 @@ fn headers(
     Compared { floor, ours }
 }
 
-/// 429, with headers and without.
+/// The rows for a 429, with and without headers.
 fn refused(bench: &mut Bench) -> [Row; 2] {
     let layers = [
         ("three headers", Told::Seconds, by_plan(scant())),
@@ -248,7 +248,7 @@ fn refused(bench: &mut Bench) -> [Row; 2] {
     rows
 }
 
-/// A service that knows where its requests come from.
+/// A service whose requests carry the address of the client.
 fn from_address<S>(inner: S) -> Connected<S, PeerAddr> {
     Connected { inner, told: PeerAddr(ADDRESS) }
 }
@@ -279,10 +279,10 @@ fn stack() -> AuthStackBuilder {
 }
 
 fn guards(stack: AuthStackBuilder) -> AuthGuards {
-    stack.build().expect("a layer was given").guards()
+    stack.build().expect("the stack has an authentication layer").guards()
 }
 
-/// As one more guard of a gate that is there anyway.
+/// Measures the limit as an additional guard of an existing gate.
 fn in_stack(bench: &mut Bench, base: Row) -> Row {
     bench.over(base);
     bench.without_floor();
@@ -302,18 +302,18 @@ fn with_key() -> Template {
     Template::new(Method::GET, PATH, &[("x-api-key", KEY)], Body::empty)
 }
 
-/// A good key, and its record at hand.
+/// A stack with one good key and its record in memory.
 fn key_stack() -> AuthStackBuilder {
     let scheme = KeyScheme::new(
-        KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
-        Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+        KeyFormat::prefixed("ak", 40).expect("the prefix is valid"),
+        Peppers::new(1, [7; 32]).expect("the pepper is not all zeros"),
     );
     let store = MemoryKeyStore::new();
     store.insert(&scheme, KEY, KeyRecord::new("key_1", "acme")).expect("the key has the format");
     AuthStack::builder().auth(ApiKeyLayer::new(scheme, store))
 }
 
-/// What a budget of failed attempts costs those who do not fail.
+/// The cost of a budget of failed attempts for requests that do not fail.
 fn failures(bench: &mut Bench, base: Row) -> Row {
     bench.over(base);
     bench.without_floor();
@@ -326,7 +326,7 @@ fn failures(bench: &mut Bench, base: Row) -> Row {
     row
 }
 
-/// What many addresses take.
+/// The memory of many addresses.
 fn memory() {
     for addresses in ADDRESSES {
         let mut layer = from_address(RateLimitLayer::by_address(hourly(), ClientIp::peer()).layer(Bare));
@@ -335,7 +335,7 @@ fn memory() {
             ask(&mut layer, Request::new(Body::empty())) == OK
         });
         for (what, most) in [("MemoryLimiter", None), ("MemoryLimiter with room for a million", Some(1_000_000))] {
-            let limits = Limits::new(hourly()).expect("it is a good quota");
+            let limits = Limits::new(hourly()).expect("the quota is valid");
             let limiter = most.into_iter().fold(MemoryLimiter::new(), MemoryLimiter::max_buckets);
             print_memory(what, addresses, |address| {
                 let decided = limiter.try_acquire(BucketKey::from_ip(address), &limits, 1, elapsed());

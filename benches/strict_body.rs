@@ -1,8 +1,9 @@
-//! What strict bodies cost: reading JSON into a type next to `serde_json` alone, and services next to axum's `Json`.
+//! The cost of strict bodies: reading JSON into a type compared with `serde_json` alone, and services compared with axum's
+//! `Json`.
 //!
-//! `cargo bench --bench strict_body` takes half a minute, `cargo bench --bench strict_body -- --quick` some seconds. It
-//! reports and asserts nothing of time: only ratios within one run mean something, and on a busy machine only those of
-//! the quietest run. `benches/peers` has the same for other parsers.
+//! `cargo bench --bench strict_body` takes half a minute, `cargo bench --bench strict_body -- --quick` a few seconds. It
+//! reports times and asserts none: only ratios within one run are meaningful, and on a busy machine only those of the
+//! quietest run. `benches/peers` measures other parsers in the same way.
 
 #[path = "support/harness.rs"]
 mod harness;
@@ -64,7 +65,7 @@ fn main() {
     }
 }
 
-/// The rows that the target is about.
+/// The rows that have a target.
 struct Typed {
     name: String,
     floor: Row,
@@ -77,14 +78,14 @@ impl Typed {
     }
 }
 
-/// Bytes into a type.
+/// The rows that read bytes into a type.
 fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) -> Typed {
     bodies.agree(|text| json::from_slice(text, &JsonLimits::new()));
     bench.without_floor();
     let floor = bodies.accepted(bench, "floor, serde_json::from_slice", |text| serde_json::from_slice::<T>(text));
     bench.against(floor);
     bodies.accepted(bench, "str::from_utf8, serde_json::from_str", |text| {
-        serde_json::from_str::<T>(str::from_utf8(text).expect("it is JSON"))
+        serde_json::from_str::<T>(str::from_utf8(text).expect("the text is UTF-8"))
     });
     bodies.accepted(bench, "serde_json, deny_unknown_fields", |text| serde_json::from_slice::<T::Denying>(text));
     bodies.accepted(bench, "serde_json::Value, names walked", walked::<T>);
@@ -96,25 +97,25 @@ fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) -> Typed {
     Typed { name: bodies.row("read into the type"), floor, ours }
 }
 
-/// The check as one writes it by hand.
+/// The check written by hand.
 fn walked<T: Document>(text: &[u8]) -> Result<Value, &'static str> {
     let value = serde_json::from_slice(text).map_err(|_| "no JSON")?;
     if T::NAMES.cover(&value) { Ok(value) } else { Err("a name is unknown") }
 }
 
-/// The same with a name that is not documented.
+/// The same rows with an undocumented name.
 fn read_refused<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
     let bodies = bodies.with_unknown_name();
     bench.without_floor();
     let what = "unknown name: serde_json, deny_unknown_fields";
-    // It stops at the name, and does not look at what follows.
+    // `deny_unknown_fields` stops at the name and does not read what follows.
     let floor = bodies.refused(bench, what, |text| serde_json::from_slice::<T::Denying>(text));
     bench.against(floor);
     bodies.refused(bench, "unknown name: serde_json::Value, names walked", walked::<T>);
     bodies.refused(bench, "unknown name: json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));
 }
 
-/// The rows of services that do nothing with a body, one for each type of bodies.
+/// The rows of services that ignore the body, one for each type of body.
 struct Bare {
     full: Row,
     axum: Row,
@@ -130,10 +131,10 @@ impl Bare {
     }
 }
 
-/// A request with a body into a response.
+/// The rows from a request with a body to a response.
 fn served<T: Document>(bench: &mut Bench, bare: &Bare, bodies: &Bodies<T>) {
     let (ok, no) = (StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY);
-    let layer = || StrictBodyLayer::<T>::new().expect("the type hides nothing");
+    let layer = || StrictBodyLayer::<T>::new().expect("the type declares its fields");
 
     let request = post(bodies, Full::new);
     bench.over(bare.full);
@@ -170,15 +171,15 @@ fn post<T: Document, B>(bodies: &Bodies<T>, body: impl Fn(Bytes) -> B + 'static)
     Template::new(Method::POST, "/v1/orders", &headers, move || body(bodies.next().clone()))
 }
 
-/// A service that reads the body without a check.
+/// A service that reads the body without checking it.
 fn floor<T, B>(bench: &mut Bench, bodies: &Bodies<T>, request: &Template<B>, kind: &str)
 where
     T: Document,
     B: http_body::Body<Error: Debug> + 'static,
 {
     let collected = service_fn(|request: Request<B>| async {
-        let body = request.into_body().collect().await.expect("it is in memory").to_bytes();
-        black_box(serde_json::from_slice::<T>(&body).expect("it is as documented"));
+        let body = request.into_body().collect().await.expect("the body is in memory").to_bytes();
+        black_box(serde_json::from_slice::<T>(&body).expect("the body is as documented"));
         Ok(empty())
     });
     let name = bodies.row(&format!("{kind}: floor, collect, serde_json::from_slice"));
@@ -203,10 +204,10 @@ where
     })
 }
 
-/// The service behind the layer, which takes the value.
+/// The service behind the layer. It takes the value.
 async fn taken<T: Document, B>(request: Request<ReplayBody<B>>) -> Result<Response, Infallible> {
     let value = request.extensions().get::<ValidBody<T>>().and_then(ValidBody::take);
-    black_box(value.expect("the layer left it"));
+    black_box(value.expect("the layer stored the value"));
     Ok(empty())
 }
 

@@ -1,8 +1,8 @@
-//! axum: public, private and optional routes, scopes, members of an organisation, and every refusal in one shape.
+//! axum: public, private and optional routes, scopes, members of an organisation, and one format for every refusal.
 //!
 //! ```console
 //! $ cargo run --example axum
-//! $ curl localhost:8080/health                                                         # 200, nobody is asked
+//! $ curl localhost:8080/health                                                         # 200, no credential needed
 //! $ curl localhost:8080/v1/models                                                      # 401 AUTHENTICATION_REQUIRED
 //! $ curl localhost:8080/v1/models -H 'x-api-key: wrong-key'                            # 401 INVALID_API_KEY
 //! $ curl localhost:8080/v1/models -H 'x-api-key: reader-key'                           # 200
@@ -12,7 +12,7 @@
 //! $ curl localhost:8080/v1/organizations/acme/projects -H 'x-api-key: reader-key'      # 200
 //! $ curl localhost:8080/v1/organizations/globex/projects -H 'x-api-key: reader-key'    # 403 ORGANIZATION_ACCESS_DENIED
 //! $ curl localhost:8080/v1/prices                                                      # 200, the list
-//! $ curl localhost:8080/v1/prices -H 'x-api-key: reader-key'                           # 200, yours
+//! $ curl localhost:8080/v1/prices -H 'x-api-key: reader-key'                           # 200, your prices
 //! $ curl localhost:8080/nowhere                                                        # 404 NOT_FOUND
 //! ```
 
@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
 }
 
 fn app(stack: &AuthStack, browse: AuthLayer) -> Router {
-    // Inside `nest`, the prefix of the path is gone; the parameter is not.
+    // Inside `nest`, the path has lost its prefix; the path parameter is still there.
     let members = RequireLayer::new(permission::member_of(permission::OrgSource::axum_param("org")));
     let organization = Router::new().route("/projects", routing::get(projects)).route_layer(members);
     let private = Router::new()
@@ -50,8 +50,8 @@ fn app(stack: &AuthStack, browse: AuthLayer) -> Router {
         .route_layer(RequireLayer::scope("read"))
         .layer(stack.guards());
     Router::new()
-        .route("/health", routing::get(|| async { "ok" })) // public: never behind the guards
-        .route("/v1/prices", routing::get(prices).layer(browse)) // a visitor is welcome, a bad key is not
+        .route("/health", routing::get(|| async { "ok" })) // public: not behind the guards
+        .route("/v1/prices", routing::get(prices).layer(browse)) // the key is optional, a bad key is refused
         .merge(private)
         .fallback(|| async { Rejection::not_found() })
         .layer(stack.envelope())
@@ -72,7 +72,7 @@ async fn projects(who: Principal) -> Json<Vec<String>> {
     Json(who.organizations().to_vec())
 }
 
-/// What stands behind `--listen`.
+/// Returns the address after `--listen`, or the default.
 fn listen() -> String {
     std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

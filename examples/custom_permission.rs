@@ -5,9 +5,9 @@
 //! $ curl localhost:8080/documents/ann/diary -H 'x-api-key: ann-key'       # 200: the policy grants
 //! $ curl localhost:8080/documents/bob/diary -H 'x-api-key: ann-key'       # 403: the policy denies
 //! $ curl localhost:8080/documents/broken -H 'x-api-key: ann-key'          # 503, Retry-After: the policy fails
-//! $ curl localhost:8080/documents/slow -H 'x-api-key: ann-key'            # 503, Retry-After: it does not answer
-//! $ curl localhost:8080/documents/broken -H 'x-api-key: root-key'         # 200: nobody is asked about root
-//! $ curl localhost:8080/documents/ann/diary -H 'x-api-key: guest-key'     # 403: no scope, so nobody is asked
+//! $ curl localhost:8080/documents/slow -H 'x-api-key: ann-key'            # 503, Retry-After: the policy does not answer
+//! $ curl localhost:8080/documents/broken -H 'x-api-key: root-key'         # 200: root needs no question to the policy
+//! $ curl localhost:8080/documents/ann/diary -H 'x-api-key: guest-key'     # 403: no scope, so the policy is not asked
 //! ```
 
 use std::{io, time::Duration};
@@ -22,9 +22,9 @@ use tower_auth::{
 impl Permission for PolicyService {
     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         if who.has_scope("root") {
-            return PermissionFuture::ready(Verdict::Granted); // no box when nobody is asked
+            return PermissionFuture::ready(Verdict::Granted); // no allocation if the service is not asked
         }
-        // The answer owns what it needs; it may be dropped at any await.
+        // The future owns its data. It may be dropped at any await.
         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.path().to_owned());
         PermissionFuture::boxed(async move {
             match service.allows(&subject, &path).await {
@@ -46,8 +46,8 @@ async fn main() -> Result<(), BoxError> {
     }
     let stack = AuthStack::builder()
         .auth(ApiKeyLayer::new(scheme, keys))
-        .require(scope("read").and(PolicyService)) // the cheap one first: where it denies, the other is not asked
-        .decision_timeout(Duration::from_millis(250)) // later: 503 with Retry-After, as for an error
+        .require(scope("read").and(PolicyService)) // the cheap check first: if it denies, the service is not asked
+        .decision_timeout(Duration::from_millis(250)) // a later answer is 503 with Retry-After, like an error
         .build()?;
     let app = Router::new().route("/documents/{*name}", get(|| async { "Dear diary" })).layer(stack);
 
@@ -56,7 +56,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Stands for the client of a policy service: a `reqwest::Client` and a URL, say.
+/// Stands for the client of a policy service, such as a `reqwest::Client` and a URL.
 #[derive(Clone)]
 struct PolicyService;
 
@@ -70,7 +70,7 @@ impl PolicyService {
     }
 }
 
-/// What stands behind `--listen`.
+/// Returns the address after `--listen`, or the default.
 fn listen() -> String {
     std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

@@ -1,6 +1,6 @@
-//! Keys in a table that was there before: hex SHA-256 in `PostgreSQL`. No key is re-issued, nothing is migrated.
+//! Keys in an existing table: hex SHA-256 in `PostgreSQL`. No key is re-issued and no row is migrated.
 //!
-//! A map stands for the table, so that no database is needed to try it; else `Pool` is `deadpool_postgres::Pool`.
+//! A map stands for the table, so that the example needs no database. In a service, `Pool` is `deadpool_postgres::Pool`.
 //! ```console
 //! $ cargo run --example custom_store
 //! $ curl localhost:8080/ -H 'x-api-key: legacy-token-0001-acme'        # 200, acme may read, write
@@ -16,12 +16,12 @@ use tower_auth::{
     Principal, StoreFuture,
 };
 
-/// The store, all of it.
+/// The complete store.
 struct ApiTokens(Pool);
 
 impl KeyStore for ApiTokens {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
-        let (pool, key) = (self.0.clone(), key.clone()); // the answer owns what it needs
+        let (pool, key) = (self.0.clone(), key.clone()); // the future owns its data
         StoreFuture::boxed(async move {
             // SELECT id::text, customer, scopes, disabled FROM api_tokens WHERE token_sha256 = ANY($1)
             let row = pool.query_opt(key.iter().map(KeyDigest::to_hex)).await?; // an error is 503, never 401
@@ -35,7 +35,7 @@ impl KeyStore for ApiTokens {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let scheme = KeyScheme::sha256(KeyFormat::opaque(20)); // what the table holds
+    let scheme = KeyScheme::sha256(KeyFormat::opaque(20)); // as in the table
     let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme, ApiTokens(Pool::connect()))).build()?;
     let whoami = async |who: Principal| format!("{} may {}", who.subject(), who.scopes().join(", "));
     let app = Router::new().route("/", get(whoami)).layer(stack);
@@ -66,12 +66,12 @@ impl Pool {
     }
 
     async fn query_opt(&self, mut digests: impl Iterator<Item = String>) -> Result<Option<Row>, std::io::Error> {
-        tokio::task::yield_now().await; // the round trip
+        tokio::task::yield_now().await; // the round trip to the database
         Ok(digests.find_map(|digest| self.0.get(&*digest).cloned()))
     }
 }
 
-/// What stands behind `--listen`.
+/// Returns the address after `--listen`, or the default.
 fn listen() -> String {
     std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

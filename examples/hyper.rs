@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
     println!("{}", serde_json::json!({ "listening": address, "demo": { "key": shown } }));
     loop {
         let (stream, peer) = listener.accept().await?;
-        // hyper tells no service whose connection it is.
+        // hyper does not pass the client's address to the service.
         let with_peer = move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddr(peer.ip()));
             request
@@ -64,7 +64,7 @@ async fn main() -> Result<(), BoxError> {
     }
 }
 
-/// What stands behind `--listen`.
+/// Returns the address after `--listen`, or the default.
 fn listen() -> String {
     std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

@@ -1,15 +1,15 @@
-//! tonic: one table of rules says what every method needs; health stays open by declaration.
+//! tonic: one table of rules declares what every method requires. The health service is declared public.
 //!
 //! ```console
 //! $ cargo run --example tonic
 //! $ call() { printf '\0\0\0\0\0' | curl -i --http2-prior-knowledge -H 'content-type: application/grpc' -H te:trailers \
-//!     --data-binary @- "localhost:8080/$@" --output -; }     # an empty message; the answer's `grpc-status` tells
-//! $ call grpc.health.v1.Health/Check                                         # 0, nobody is asked
+//!     --data-binary @- "localhost:8080/$@" --output -; }     # an empty message; read `grpc-status` in the response
+//! $ call grpc.health.v1.Health/Check                                         # 0, no credential needed
 //! $ call inventory.v1.Stock/Look                                             # 16 UNAUTHENTICATED
 //! $ call inventory.v1.Stock/Look -H 'authorization: Bearer reader-key'       # 0
 //! $ call inventory.v1.Stock/Reserve -H 'authorization: Bearer reader-key'    # 7 PERMISSION_DENIED
-//! $ call inventory.v1.Stock/Reserve -H 'authorization: Bearer writer-key'    # 7, WRONG_ORG: a message of no organisation
-//! $ call inventory.v1.Stock/Burn -H 'authorization: Bearer writer-key'       # 12 UNIMPLEMENTED: no rule means it
+//! $ call inventory.v1.Stock/Reserve -H 'authorization: Bearer writer-key'    # 7, WRONG_ORG: the message names no organisation
+//! $ call inventory.v1.Stock/Burn -H 'authorization: Bearer writer-key'       # 12 UNIMPLEMENTED: no rule matches
 //! ```
 
 #[path = "pb/inventory.rs"]
@@ -33,7 +33,7 @@ struct Inventory;
 #[tonic::async_trait]
 impl Stock for Inventory {
     async fn reserve(&self, request: Request<Reserve>) -> Result<Response<Reply>, Status> {
-        let who = request.principal()?; // a Rejection becomes a Status, with ErrorInfo
+        let who = request.principal()?; // a Rejection converts into a Status with ErrorInfo
         if !who.is_member_of(&request.get_ref().org) {
             return Err(Rejection::custom(http::StatusCode::FORBIDDEN, "WRONG_ORG").message("Not your stock.").into());
         }
@@ -51,7 +51,7 @@ async fn main() -> Result<(), BoxError> {
     keys.insert(&scheme, "reader-key", KeyRecord::new("key_1", "ann").scopes(["stock:read"]))?;
     let writer = KeyRecord::new("key_2", "bob").scopes(["stock:read", "stock:write"]).organizations(["acme"]);
     keys.insert(&scheme, "writer-key", writer)?;
-    let rules = Rules::new() // the first that matches decides
+    let rules = Rules::new() // the first rule that matches decides
         .public("/grpc.health.v1.Health/*")
         .require("/inventory.v1.Stock/Reserve", scope("stock:write"))
         .require("/inventory.v1.Stock/Look", scope("stock:read"))
@@ -69,7 +69,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(server.serve_with_incoming(incoming).await?)
 }
 
-/// What stands behind `--listen`.
+/// Returns the address after `--listen`, or the default.
 fn listen() -> String {
     std::env::args().skip_while(|word| word != "--listen").nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned())
 }

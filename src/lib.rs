@@ -1,4 +1,156 @@
-#![doc = include_str!("../README.md")]
+//! Authentication middleware for tower: API keys, tokens, permissions, rate limits, strict request bodies and one error
+//! format, in front of any axum, tonic or hyper service.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_auth::{ApiKeyLayer, AuthStack, ConfigError, Principal, Secret};
+//!
+//! async fn me(who: Principal) -> String {
+//!     format!("hello {}", who.subject())
+//! }
+//!
+//! fn app(key: Secret) -> Result<Router, ConfigError> {
+//!     let stack = AuthStack::builder().auth(ApiKeyLayer::static_key("ops", key)?).build()?;
+//!     Ok(Router::new().route("/me", get(me)).layer(stack))
+//! }
+//! ```
+//!
+//! With the key in `x-api-key`, `GET /me` is answered `hello ops`. Without it, the answer is a 401 with a JSON body.
+//!
+//! # Main types
+//!
+//! | purpose | types |
+//! |---|---|
+//! | Everything in one layer | [`AuthStack`] |
+//! | Who is calling | [`ApiKeyLayer`], [`BearerLayer`], [`AuthLayer`], [`Authenticator`] |
+//! | What the caller may do | [`RequireLayer`], [`Rules`], [`Permission`] |
+//! | How much the caller may send | [`RateLimitLayer`], [`Plans`], [`Quota`], [`ClientIp`], [`Limiter`] |
+//! | Request bodies | [`StrictBodyLayer`], [`StrictJson`], [`StrictQuery`], [`StrictPath`] |
+//! | Error responses | [`ErrorEnvelopeLayer`], [`Rejection`], [`RejectionKind`] |
+//! | In a handler | [`Principal`], [`RequestExt`] |
+//! | Where keys live | [`KeyScheme`], [`KeyFormat`], [`KeyStore`], [`MemoryKeyStore`], [`KeyRegistry`] |
+//!
+//! # Request flow
+//!
+//! A request carries a credential. A guard turns the credential into a principal or a rejection. The envelope turns a
+//! rejection into a response.
+//!
+//! ```text
+//! request
+//!   │ edge         trace id, envelope                          every response below passes through here: all refusals have one format
+//!   │ failures     too many failures from this address? ────▶ 429   charged: nothing
+//!   │ identity     who is calling? ─────────────────────────▶ 401   charged: the address for a guess; the credential if it is genuine (expired, paused)
+//!   │                                                               (400: a repeated or incomplete credential header)
+//!   │                                                               (503: the key store or the issuer does not answer in time)
+//!   │ rules        is the caller allowed to do this? ───────▶ 403   charged: the credential   (503: the policy could not decide)
+//!   │ plan         is there quota left? ────────────────────▶ 429   charged: nothing
+//!   │ body         does it have the documented fields? ─────▶ 422   (400: not JSON; 408, 413, 415)
+//!   ▼ your handler, with a Principal
+//! ```
+//!
+//! "Charged" names the budget of failed attempts that pays for the refusal.
+//!
+//! A refusal is a value, a [`Rejection`]. Without the envelope it becomes a correct HTTP response with an empty body.
+//! With the envelope it becomes JSON, problem details (RFC 9457) or, for a gRPC request, a gRPC status. Access logs and
+//! tests read the value with [`Rejection::of`]. Handlers refuse in the same way with [`Rejection::custom`].
+//!
+//! # Which type do I need?
+//!
+//! | I have | use |
+//! |---|---|
+//! | one static key | [`ApiKeyLayer::static_key`]`("ops", Secret::from_env("OPS_KEY")?)?`, alone or in a stack |
+//! | keys to create, rotate and revoke, in one process | [`KeyRegistry`] over a [`MemoryKeyStore`], and `ApiKeyLayer::new(scheme, store)` |
+//! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
+//! | keys sent as `Authorization: Bearer` | `ApiKeyLayer::new(..)`[`.bearer()`](ApiKeyLayer::bearer) |
+//! | tokens of an identity provider (features `aws-lc-rs`, `tls-aws-lc`) | [`BearerLayer`]`::new(TokenVerifier::discover("https://id.example.com/").audience("https://api.example.com").build()?)`; see [what is checked][token] |
+//! | tokens signed with your own key (feature `aws-lc-rs` or `rust-crypto`) | [`TokenVerifier`]`::keys(issuer, [VerifyingKey::from_pem(Algorithm::Es256, pem)?])` |
+//! | tokens and keys on the same routes | [`AuthLayer::first`]`(BearerLayer::new(tokens)).then(ApiKeyLayer::new(scheme, store))`: methods are tried in this order, and one challenge names both |
+//! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
+//! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
+//! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
+//! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so it does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
+//! | clients behind a proxy or NAT64, IPv6 customers, health checks that must not count | [`ClientIp`]: `behind(..)`, `header(..)`, `ipv6_prefix(..)`, `exempt(..)` |
+//! | a store or a policy that may hang | nothing: after 5 s the answer is 503. `AuthStack::builder().decision_timeout(..)` sets another time |
+//! | scopes, roles, members of an organisation | [`RequireLayer`]`::new(scope("write").and(role("admin")))`, `member_of(OrgSource::axum_param("org"))` |
+//! | one table of what every route requires | [`Rules`]: matches whole path segments, denies by default, can be printed; for gRPC methods too |
+//! | a policy service | a [`Permission`]: granted, denied, or undecided (503, never 403) |
+//! | bodies that may have documented fields only | [`StrictJson`], [`StrictQuery`] and [`StrictPath`] in an axum handler, [`StrictBodyLayer`] anywhere: a misspelt field is answered 422 with the name that was probably meant |
+//! | public and private routes | [`stack.guards()`](AuthStack::guards) on the private routes, [`stack.envelope()`](AuthStack::envelope) around everything |
+//! | errors of the framework that need the same format | [`ErrorEnvelopeLayer::adopt_foreign_errors`]; [`adopt_text_errors`](ErrorEnvelopeLayer::adopt_text_errors) for plain-text 4xx too |
+//! | clients that read another error format | [`ErrorEnvelopeLayer`]`::compact()`, `openai()`, `problem_json()`, or your own [`ErrorFormat`](envelope::ErrorFormat) |
+//! | a guard that must not refuse requests yet | `.report_only()` on it: it decides and logs, and every request passes |
+//! | an access log | [`AuthStack::builder`]`().on_decision(..)`, or the response's extensions: they hold the refusal and, with `expose_principal()`, the principal |
+//! | the question "why did this customer get a 401 at 03:12?" | [the log](Decision), searched by the response's `x-request-id` |
+//! | request ids that a gateway sets | [`ErrorEnvelopeLayer::keep_request_ids`] |
+//! | tests | the [feature `testing`][testing]: `FakeAuth`, `set_principal` for an extractor alone, `FlakyKeyStore`, `ManualClock`, `AssertReady` |
+//! | CORS, tracing, a stack that configuration turns on or off | [the stack's page](stack) |
+//!
+//! Layers have no type parameters, except `StrictBodyLayer<T>`: they can be named, stored and returned by the crate
+//! that your services share. The whole stack accepts any response body with `Bytes` as data, or data that converts into
+//! `Bytes`. A single layer needs a body that is `Default`.
+//!
+//! # Cargo features
+//!
+//! No feature is on by default. Keys, permissions, rules, limits, the envelope and the stack need no feature, and bring
+//! no runtime, no TLS and no C code.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `axum` | `Principal`, `Option<Principal>`, `StrictJson<T>`, `StrictQuery<T>` and `StrictPath<T>` as extractors, `Rejection: IntoResponse`, `OrgSource::axum_param`; includes `strict-body` |
+//! | `tonic` | the principal of a `tonic::Request`, and `Rejection` as a `tonic::Status` |
+//! | `strict-body` | `StrictBodyLayer<T>`, `OrgSource::body_field`; depends on tokio for its timer |
+//! | `aws-lc-rs` | tokens, with signatures checked by AWS-LC; needs a C compiler |
+//! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
+//! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
+//! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc` and the features that they include |
+//! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
+//!
+//! # Guarantees
+//!
+//! - The crate has no `unsafe` code and panics on no input. Building a layer spawns no task and needs no runtime.
+//! - A token never chooses how it is verified: every key has one algorithm, and `iss`, `aud`, `exp` and `typ` are
+//!   required.
+//! - If one credential is bad, no other credential of the request is tried. A store that does not answer is 503, never
+//!   401. Unknown, malformed and revoked keys get the same response.
+//! - No secret appears in `Debug`, errors, logs or responses. Keys are hashed and compared in one file, and a key is
+//!   shown once, when it is created.
+//! - Only a verified credential is charged to a caller's quota. A request that exceeds one window is charged to none. A
+//!   change of plan refills no bucket, and no bucket with a count is evicted to save memory.
+//! - A strict body is read once, within limits of size and time, and the handler gets the bytes that were checked.
+//! - A guard that answers at once allocates nothing in the gate. An accepted key costs three allocations, those of the
+//!   request's extensions. For keys in their own header, `Vary` and `Cache-Control` cost two more if the response has
+//!   no header yet.
+//!
+// Links to items behind a feature. Without these features, the links lead to the published pages.
+#![cfg_attr(
+    all(feature = "axum", feature = "testing", any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    doc = "
+[`BearerLayer`]: BearerLayer
+[`TokenVerifier`]: TokenVerifier
+[`TokenRevocation`]: token::TokenRevocation
+[token]: mod@token
+[`StrictBodyLayer`]: StrictBodyLayer
+[`StrictJson`]: StrictJson
+[`StrictQuery`]: StrictQuery
+[`StrictPath`]: StrictPath
+[testing]: mod@testing"
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "testing", any(feature = "aws-lc-rs", feature = "rust-crypto"))),
+    doc = "
+[`BearerLayer`]: https://docs.rs/tower-auth/latest/tower_auth/struct.BearerLayer.html
+[`TokenVerifier`]: https://docs.rs/tower-auth/latest/tower_auth/struct.TokenVerifier.html
+[`TokenRevocation`]: https://docs.rs/tower-auth/latest/tower_auth/token/trait.TokenRevocation.html
+[token]: https://docs.rs/tower-auth/latest/tower_auth/token/
+[`StrictBodyLayer`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictBodyLayer.html
+[`StrictJson`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictJson.html
+[`StrictQuery`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictQuery.html
+[`StrictPath`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictPath.html
+[testing]: https://docs.rs/tower-auth/latest/tower_auth/testing/"
+)]
+// The programs of the README are doc tests.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Not public: `use tower_auth::*` would hide the crate of the same name.

@@ -1,4 +1,4 @@
-//! Who is calling.
+//! The authenticated caller.
 
 use std::{
     any::Any,
@@ -9,10 +9,11 @@ use std::{
 
 use crate::limit::{BucketKey, Limits};
 
-/// Who is calling, as an authentication method proved it. Never the credential itself.
+/// The authenticated caller. It never contains the credential itself.
 ///
-/// A clone is one reference count. Handlers read it with [`RequestExt::principal`](crate::RequestExt::principal),
-/// or as an axum extractor (feature `axum`); tests and authenticators of one's own build it.
+/// Cloning increments one reference count. Handlers read it with
+/// [`RequestExt::principal`](crate::RequestExt::principal) or as an axum extractor (feature `axum`). Tests and custom
+/// authenticators create it with [`builder`](Self::builder).
 ///
 /// ```
 /// use tower_auth::Principal;
@@ -36,16 +37,16 @@ struct Facts {
     method: AuthMethod,
     credential_id: Option<String>,
     credential_hint: Option<String>,
-    /// The id of the first of the keys that this one has succeeded.
+    /// The id of the first key in the chain of rotations that led to this key.
     first_id: Option<String>,
-    /// Who has issued the token: subjects are unique for an issuer alone (RFC 7519, section 4.1.2).
+    /// The issuer of the token. A subject is unique only within its issuer (RFC 7519, section 4.1.2).
     issuer: Option<Arc<str>>,
     claims: Option<Extra>,
     limits: Option<Limits>,
     bucket: Remembered,
 }
 
-/// The bucket of the credential, once somebody has asked for it.
+/// The bucket of the credential, computed on first use. It does not take part in comparisons.
 #[derive(Clone, Debug, Default)]
 struct Remembered(OnceLock<BucketKey>);
 
@@ -57,7 +58,7 @@ impl PartialEq for Remembered {
 
 impl Eq for Remembered {}
 
-/// Claims in a type of the service's own.
+/// Claims in a custom type.
 #[derive(Clone)]
 struct Extra(Arc<dyn Any + Send + Sync>);
 
@@ -75,7 +76,7 @@ impl fmt::Debug for Extra {
     }
 }
 
-/// The method that told who is calling.
+/// The authentication method that identified the caller.
 ///
 /// ```
 /// use tower_auth::{AuthMethod, Principal};
@@ -87,9 +88,9 @@ impl fmt::Debug for Extra {
 pub enum AuthMethod {
     /// An API key.
     ApiKey,
-    /// A token.
+    /// A bearer token (JWT).
     Token,
-    /// Another method, by its name: mutual TLS, a cookie, a test.
+    /// Another method by name, such as mutual TLS or a session cookie.
     Other(Cow<'static, str>),
 }
 
@@ -104,7 +105,7 @@ impl fmt::Display for AuthMethod {
 }
 
 impl Principal {
-    /// Starts a principal with the given subject: the user, key owner or service that the credential names.
+    /// Returns a builder for a principal with this subject: the user, key owner or service that the credential names.
     pub fn builder(subject: impl Into<String>) -> PrincipalBuilder {
         PrincipalBuilder(Facts {
             subject: subject.into(),
@@ -124,68 +125,68 @@ impl Principal {
         })
     }
 
-    /// The caller's name.
+    /// Returns the subject: the name of the caller.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// The account that pays for what the caller does.
+    /// Returns the account that pays for the caller's requests.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
         self.0.account.as_deref()
     }
 
-    /// The organisations that the caller is a member of.
+    /// Returns the organisations of which the caller is a member.
     #[must_use]
     pub fn organizations(&self) -> &[String] {
         &self.0.organizations
     }
 
-    /// The scopes granted to the credential (RFC 6749, section 3.3).
+    /// Returns the scopes granted to the credential (RFC 6749, section 3.3).
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// The roles of the caller.
+    /// Returns the roles of the caller.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.0.roles
     }
 
-    /// The plan whose limits hold for the caller.
+    /// Returns the name of the plan that limits the caller.
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
         self.0.plan.as_deref()
     }
 
-    /// The limits of this caller alone, instead of the plan's.
+    /// Returns limits for this caller that replace those of the plan.
     #[must_use]
     pub fn limits(&self) -> Option<&Limits> {
         self.0.limits.as_ref()
     }
 
-    /// How the caller proved who they are.
+    /// Returns the authentication method that identified the caller.
     #[must_use]
     pub fn method(&self) -> &AuthMethod {
         &self.0.method
     }
 
-    /// The id of the key or token, never the secret.
+    /// Returns the id of the key or token, never the secret.
     #[must_use]
     pub fn credential_id(&self) -> Option<&str> {
         self.0.credential_id.as_deref()
     }
 
-    /// A few characters of the key by which its owner recognises it, such as `ak_…x9Yz`.
+    /// Returns a few characters of the key, such as `ak_…x9Yz`, by which its owner recognises it.
     #[must_use]
     pub fn credential_hint(&self) -> Option<&str> {
         self.0.credential_hint.as_deref()
     }
 
-    /// What else the credential says, in a type of the service's own: the claims of a token whose verifier was told to
-    /// read them so, or what an authenticator of your own has put there. Nothing where it is another type.
+    /// Returns additional claims in a custom type. They were set by [`PrincipalBuilder::claims`] or, for tokens, by the
+    /// verifier's `claims` setting. Returns `None` if the type differs.
     ///
     /// ```
     /// use tower_auth::Principal;
@@ -201,32 +202,47 @@ impl Principal {
         self.0.claims.as_ref()?.0.downcast_ref()
     }
 
-    /// Whether the credential was granted this very scope. No scope implies another here; see
+    /// Returns whether the credential was granted exactly this scope. No scope implies another here; see
     /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|s| s == scope)
     }
 
-    /// Whether the caller has this role.
+    /// Returns whether the caller has this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.0.roles.iter().any(|r| r == role)
     }
 
-    /// Whether the caller is a member of this organisation.
+    /// Returns whether the caller is a member of this organisation.
     #[must_use]
     pub fn is_member_of(&self, organization: &str) -> bool {
         self.0.organizations.iter().any(|o| o == organization)
     }
 
-    /// Who has issued the token.
-    pub(crate) fn issuer(&self) -> Option<&str> {
+    /// Returns the issuer of the token (`iss`), or what an authenticator of your own has set. A subject names one caller of one
+    /// issuer: `42` at two issuers is two callers.
+    ///
+    /// ```
+    /// use tower_auth::Principal;
+    ///
+    /// /// The key under which a service stores what belongs to a caller.
+    /// fn owner(who: &Principal) -> String {
+    ///     format!("{} {}", who.issuer().unwrap_or("local"), who.subject())
+    /// }
+    ///
+    /// let staff = Principal::builder("42").issuer("https://staff.example.com/").build();
+    /// let customer = Principal::builder("42").issuer("https://id.example.com/").build();
+    /// assert_ne!(owner(&staff), owner(&customer));
+    /// ```
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
         self.0.issuer.as_deref()
     }
 
-    /// Whose requests are counted together, where each credential is counted alone: a key by its id. Of a token that is its
-    /// subject, for the next token of the same subject is no new caller.
+    /// Returns the bucket for limits per credential. An API key is counted by the id of the first key in its chain of
+    /// rotations. A token is counted by its subject, because a new token of the same subject is not a new caller.
     pub(crate) fn bucket(&self) -> BucketKey {
         let facts = &*self.0;
         let id = facts.first_id.as_ref().or(facts.credential_id.as_ref());
@@ -251,6 +267,7 @@ impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
             .field("subject", &self.0.subject)
+            .field("issuer", &self.0.issuer)
             .field("account", &self.0.account)
             .field("organizations", &self.0.organizations)
             .field("scopes", &self.0.scopes)
@@ -262,7 +279,7 @@ impl fmt::Debug for Principal {
     }
 }
 
-/// Builds a [`Principal`]; every setter replaces what was set before.
+/// Builds a [`Principal`]. Each setter replaces the previous value.
 ///
 /// ```
 /// use tower_auth::{AuthMethod, Principal};
@@ -310,7 +327,7 @@ impl PrincipalBuilder {
         self.set(|facts| facts.credential_id = Some(id.into()))
     }
 
-    /// See [`Principal::credential_hint`]. Give a few characters at most: it is shown in logs.
+    /// See [`Principal::credential_hint`]. Use only a few characters, because logs show the hint.
     pub fn credential_hint(self, hint: impl Into<String>) -> Self {
         self.set(|facts| facts.credential_hint = Some(hint.into()))
     }
@@ -325,12 +342,12 @@ impl PrincipalBuilder {
         self.set(|facts| facts.claims = Some(Extra(claims)))
     }
 
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn issuer(self, issuer: Arc<str>) -> Self {
-        self.set(|facts| facts.issuer = Some(issuer))
+    /// See [`Principal::issuer`].
+    pub fn issuer(self, issuer: impl Into<Arc<str>>) -> Self {
+        self.set(|facts| facts.issuer = Some(issuer.into()))
     }
 
-    /// Another key, in the place of this one.
+    /// Sets the id of the key that replaces the current one. The first id of the chain is kept for the bucket.
     pub(crate) fn succeeding(self, id: &str) -> Self {
         self.set(|facts| {
             let before = facts.credential_id.replace(id.to_owned());
@@ -342,7 +359,7 @@ impl PrincipalBuilder {
         self.set(|facts| facts.subject = subject.into())
     }
 
-    /// The finished principal.
+    /// Returns the principal.
     #[must_use]
     pub fn build(self) -> Principal {
         Principal(Arc::new(self.0))

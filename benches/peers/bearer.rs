@@ -1,15 +1,15 @@
-//! Tokens in front of a service that does nothing, next to the crates that offer the same.
+//! Tokens in front of a service that does nothing, compared with other crates for tokens.
 //!
-//! `README.md` beside this file says how to run it. All get the same tokens and one key, without a network: as a JSON
-//! Web Key Set where the crate takes one. All check the signature, `exp`, `aud` and `iss`, and read the claims into one
-//! type. Ours checks `typ` and that no name stands twice, too.
+//! `README.md` next to this file says how to run it. All crates get the same tokens and one key, without a network: as a
+//! JSON Web Key Set if the crate accepts one. All check the signature, `exp`, `aud` and `iss`, and read the claims into one
+//! type. Ours also checks `typ` and refuses duplicate names.
 //!
-//! Each crate brings its own version of `jsonwebtoken`: jwt-authorizer 9, which has no choice but ring; axum-jwt-auth
-//! 10, and always the pure Rust crates with it; tower-oauth2-resource-server 11. Of 10 and 11 both backends are built
-//! here, which would make them panic, so the process installs one: AWS-LC, the faster for all keys but HMAC's, or with
-//! `--rust-crypto` the pure Rust crates, with which their HMAC is a tenth faster and their RSA ten times slower.
+//! Each crate depends on its own version of `jsonwebtoken`: jwt-authorizer on 9, which always uses ring; axum-jwt-auth on
+//! 10, always with the pure Rust crates; tower-oauth2-resource-server on 11. Both backends of 10 and 11 are built here.
+//! Without a choice they would panic, so the process installs one: AWS-LC, which is faster for all keys except HMAC, or with
+//! `--rust-crypto` the pure Rust crates, with which HMAC is a tenth faster and RSA ten times slower.
 //!
-//! axum-jwt-auth is an extractor, so it is measured in a router, and ours beside it in the same one.
+//! axum-jwt-auth is an extractor, so it is measured in a router, and ours in the same router.
 
 #[path = "../support/harness.rs"]
 mod harness;
@@ -61,7 +61,7 @@ fn main() {
     }
 }
 
-/// What the peers verify with, but for jwt-authorizer.
+/// Installs the backend of the peers, except jwt-authorizer.
 fn install_backend() {
     use jsonwebtoken::crypto::{aws_lc, rust_crypto};
     use jsonwebtoken_10::crypto::{aws_lc as aws_lc_10, rust_crypto as rust_crypto_10};
@@ -71,11 +71,11 @@ fn install_backend() {
     } else {
         (&aws_lc::DEFAULT_PROVIDER, &aws_lc_10::DEFAULT_PROVIDER)
     };
-    eleven.install_default().expect("nobody has chosen yet");
-    ten.install_default().expect("nobody has chosen yet");
+    eleven.install_default().expect("no backend is installed yet");
+    ten.install_default().expect("no backend is installed yet");
 }
 
-/// The services that do nothing, one of each kind.
+/// The services that do nothing, one per kind of body.
 struct Bases {
     service: Row,
     /// jwt-authorizer answers with a body of axum 0.7.
@@ -128,7 +128,7 @@ impl<'a> Rows<'a> {
         Self { issuer, ours, by_hand, authorizer, resource_server, ours_in_router, extractor }
     }
 
-    /// Only of HMAC there is a limit: with the others the signature is nearly all of the time.
+    /// Prints the target. Only HMAC has one: with other algorithms the signature takes nearly all of the time.
     fn targets(&self, report: &Report) {
         let peers = [
             ("jsonwebtoken 11 by hand", self.ours, self.by_hand),
@@ -147,13 +147,13 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The best of them, against which ours looks worst, first.
+/// Sorts the rows: the fastest peer, against which ours looks worst, is first.
 fn sorted<T, const N: usize>(mut ratios: [(T, f64); N]) -> [(T, f64); N] {
     ratios.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     ratios
 }
 
-/// What the peers read.
+/// The claims that the peers read.
 #[derive(Clone, Deserialize)]
 #[expect(dead_code, reason = "a handler would read it")]
 struct Claims {
@@ -168,13 +168,13 @@ struct Claims {
 }
 
 fn layer(issuer: &Issuer) -> BearerLayer {
-    BearerLayer::new(issuer.verifier().build().expect("all is given"))
+    BearerLayer::new(issuer.verifier().build().expect("the settings are complete"))
 }
 
-/// `jsonwebtoken` alone, as one writes it by hand.
+/// A check written by hand with `jsonwebtoken` alone.
 fn by_hand(issuer: &Issuer) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + use<> {
     let keys: JwkSet = parse(issuer);
-    let key = DecodingKey::from_jwk(&keys.keys[0]).expect("the key is good");
+    let key = DecodingKey::from_jwk(&keys.keys[0]).expect("the key is valid");
     let mut validation = Validation::new(issuer.algorithm);
     validation.set_audience(&[AUDIENCE]);
     validation.set_issuer(&[ISSUER]);
@@ -191,7 +191,7 @@ fn by_hand(issuer: &Issuer) -> impl Service<Request<Body>, Response = Response<B
 }
 
 fn parse<T: DeserializeOwned>(issuer: &Issuer) -> T {
-    serde_json::from_str(&issuer.jwks()).expect("it is a set of one key")
+    serde_json::from_str(&issuer.jwks()).expect("the JSON is a key set")
 }
 
 fn resource_server(
@@ -203,9 +203,9 @@ fn resource_server(
         .claims_validation(ClaimsValidationSpec::new().exp(true).iss(ISSUER).aud(&audience))
         .allowed_algorithms(&[issuer.algorithm])
         .build()
-        .expect("all is given");
+        .expect("the settings are complete");
     let server = wait_for(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build());
-    server.expect("all is given").into_layer().layer(service_fn(bare::<Body>))
+    server.expect("the settings are complete").into_layer().layer(service_fn(bare::<Body>))
 }
 
 fn authorizer(
@@ -213,14 +213,14 @@ fn authorizer(
 ) -> impl Service<Request<Body>, Response = Response<axum_07::body::Body>, Error = Infallible> + use<> {
     let validation = jwt_authorizer::Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
     let authorizer = JwtAuthorizer::<Claims>::from_jwks_text(&issuer.jwks()).validation(validation).build();
-    wait_for(authorizer).expect("all is given").into_layer().layer(service_fn(bare))
+    wait_for(authorizer).expect("the settings are complete").into_layer().layer(service_fn(bare))
 }
 
 fn router(issuer: &Issuer) -> Router {
     routed(Router::new().route(PATH, get(async |_: Principal| ())).layer(layer(issuer)))
 }
 
-/// As `axum::serve` does it: otherwise the routes are made anew for each request.
+/// Prepares the router like `axum::serve`; otherwise it would build the routes again for each request.
 fn routed(router: Router) -> Router {
     router.with_state(())
 }
@@ -229,16 +229,20 @@ fn router_of_extractor(issuer: &Issuer) -> Router {
     use jsonwebtoken_10::{DecodingKey, Validation, jwk::JwkSet};
 
     let keys: JwkSet = parse(issuer);
-    let keys = keys.keys.iter().map(|key| DecodingKey::from_jwk(key).expect("the key is good"));
-    let mut validation = Validation::new(issuer.to_string().parse().expect("it has the same name there"));
+    let keys = keys.keys.iter().map(|key| DecodingKey::from_jwk(key).expect("the key is valid"));
+    let mut validation = Validation::new(issuer.to_string().parse().expect("the algorithm has the same name there"));
     validation.set_audience(&[AUDIENCE]);
     validation.set_issuer(&[ISSUER]);
-    let decoder = LocalDecoder::builder().keys(keys.collect()).validation(validation).build().expect("all is given");
+    let decoder =
+        LocalDecoder::builder().keys(keys.collect()).validation(validation).build().expect("the settings are complete");
     let decoder: Decoder<Claims> = Arc::new(decoder);
     Router::new().route(PATH, get(async |_: axum_jwt_auth::Claims<Claims>| ())).with_state(decoder)
 }
 
-/// Nothing is fetched: what is waited for is ready.
+/// Waits for a future that fetches nothing and is soon ready.
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime needs nothing").block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers can be built")
+        .block_on(future)
 }

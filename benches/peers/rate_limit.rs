@@ -1,30 +1,30 @@
-//! Limits in front of a service that does nothing, next to the crates that offer the same, and our limiter next to
+//! Limits in front of a service that does nothing, compared with other crates for limits, and our limiter compared with
 //! `governor` alone.
 //!
-//! `README.md` beside this file says how to run it. All count one caller by a quota that is never used up, or, where they
-//! are to refuse, by one that one request uses up. All keep the buckets in memory and go by a clock of the system's:
-//! `governor` by quanta's, which reads the processor's counter, where ours and tower-rate-tier's ask the system. Each
-//! says what it says by default, or nothing where that can be chosen:
+//! `README.md` next to this file says how to run it. All crates count one caller with a quota that is never used up, or, for
+//! refusals, with a quota that one request uses up. All keep the buckets in memory. `governor` uses quanta's clock, which
+//! reads the processor's counter; ours and tower-rate-tier ask the system for the time. Each crate sends its default
+//! headers, or no headers if it can be configured so:
 //!
-//! | crate | counts by | says on a response that is let through | says on a refusal |
+//! | crate | counts by | headers of an accepted request | headers and body of a refusal |
 //! |---|---|---|---|
-//! | ours | the address; the plan of a caller who was authenticated | nothing, or limit, rest, reset | `Retry-After`, `Cache-Control`, the same; no body without an envelope |
-//! | `tower_governor` 0.8 | the address | nothing, or limit, rest | `Retry-After`, `X-RateLimit-After`; with headers limit, rest; a text |
-//! | axum-governor 2 | the address | limit, rest, reset, `RateLimit`, `RateLimit-Policy`: always | the same, `Retry-After`; a text |
-//! | tower-rate-tier 0.3 | a name in a header, and a plan | limit, rest, reset: always | the same, `Retry-After`; JSON |
-//! | raw governor | the address | nothing, or limit, rest | `Retry-After`, by hand |
+//! | ours | the address; the plan of an authenticated caller | none, or limit, remaining, reset | `Retry-After`, `Cache-Control`, the same; no body without an envelope |
+//! | `tower_governor` 0.8 | the address | none, or limit, remaining | `Retry-After`, `X-RateLimit-After`; with headers limit, remaining; a text |
+//! | axum-governor 2 | the address | limit, remaining, reset, `RateLimit`, `RateLimit-Policy`: always | the same, `Retry-After`; a text |
+//! | tower-rate-tier 0.3 | a name in a header, and a plan | limit, remaining, reset: always | the same, `Retry-After`; JSON |
+//! | raw governor | the address | none, or limit, remaining | `Retry-After`, by hand |
 //!
-//! Their pages mount all of them with `Router::layer`, so there are rows of a router; none needs one, and beside it small
-//! differences are hard to see. tower-rate-tier believes a header, so ours by plan stands behind an authentication that
-//! looks at nothing. `tower_governor` and axum-governor make a clock of quanta's for each refusal, which asks the processor
-//! what it can do: in a virtual machine that takes many microseconds. The tasks by which axum-governor and tower-rate-tier
-//! forget old buckets do not run here.
+//! The documentation of all crates uses `Router::layer`, so some rows have a router. No crate needs a router, and its time
+//! hides small differences. tower-rate-tier trusts a header, so ours by plan stands behind an authentication that reads
+//! nothing. `tower_governor` and axum-governor create a clock of quanta's for each refusal, which asks the processor for its
+//! features: in a virtual machine that takes many microseconds. The tasks with which axum-governor and tower-rate-tier
+//! remove old buckets do not run here.
 
 #[path = "../support/harness.rs"]
-#[expect(dead_code, reason = "no target is set here")]
+#[expect(dead_code, reason = "this benchmark has no target")]
 mod harness;
 #[path = "../support/limits.rs"]
-#[expect(dead_code, reason = "nobody has two windows here")]
+#[expect(dead_code, reason = "no row has two windows here")]
 mod limits;
 #[path = "../support/services.rs"]
 mod services;
@@ -92,7 +92,7 @@ fn main() {
     }
 }
 
-/// A row of the service that does nothing, and one of a router in front of it.
+/// A row for the service that does nothing, and one for a router in front of it.
 #[derive(Clone, Copy)]
 struct Pair {
     bare: Row,
@@ -114,7 +114,7 @@ impl Compared {
     }
 }
 
-/// How requests of a kind look, what they must be answered, and what they cost without a limit.
+/// A kind of request: its template, the required status, and its cost without a limit.
 struct Kind {
     request: Template,
     status: StatusCode,
@@ -122,7 +122,7 @@ struct Kind {
 }
 
 impl Kind {
-    /// The rows of a limit that has to be made anew for each: a clone would share what is used up.
+    /// Adds the rows of a limit that is created again for each row, because a clone would share the used quota.
     fn rows<L>(&self, bench: &mut Bench, what: &str, layer: impl Fn() -> L) -> Pair
     where
         L: Layer<Bare, Service: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + 'static>
@@ -147,14 +147,14 @@ impl Kind {
     {
         let mut service = connected(service);
         if self.status == NO {
-            let first = Request::get(PATH).header(API_KEY, NAME).body(Body::empty()).expect("it is a request");
+            let first = Request::get(PATH).header(API_KEY, NAME).body(Body::empty()).expect("the request is valid");
             service = spent(service, first);
         }
         bench.row(name, &self.request, self.status, service)
     }
 }
 
-/// What a router takes in front of its routes.
+/// The service of a layer, with the traits that a router requires.
 trait Routed:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static
 {
@@ -165,20 +165,20 @@ impl<T> Routed for T where
 {
 }
 
-/// As axum leaves it in a request where it is served with `into_make_service_with_connect_info`.
+/// Puts the client address into a request, as axum does with `into_make_service_with_connect_info`.
 fn connected<S>(inner: S) -> Connected<S, ConnectInfo<SocketAddr>> {
     Connected { inner, told: ConnectInfo(SocketAddr::new(ADDRESS, 50_000)) }
 }
 
-/// As `axum::serve` does it: otherwise the routes are made anew for each request.
+/// Prepares the router like `axum::serve`; otherwise it would build the routes again for each request.
 fn router(layers: impl FnOnce(Router) -> Router) -> Router {
     layers(Router::new().route_service(PATH, Bare)).with_state(())
 }
 
-/// The services without a limit, one of each kind.
+/// The services without a limit, one per kind.
 struct Bases {
     anybody: Pair,
-    /// Behind an authentication that finds the same caller every time.
+    /// Behind an authentication that always finds the same caller.
     known: Pair,
     /// With a name in a header.
     named: Pair,
@@ -221,12 +221,12 @@ fn named() -> Template {
     Template::new(Method::GET, PATH, &[(API_KEY, NAME)], Body::empty)
 }
 
-/// What is never used up, or what one request uses up.
+/// Returns a quota that is never used up, or one that one request uses up.
 fn quota(status: StatusCode) -> Quota {
     if status == OK { ample() } else { scant() }
 }
 
-/// The same in figures: the time until another one fits, and how many fit at once.
+/// The same quota as numbers: the time until another request fits, and the burst.
 fn period(status: StatusCode) -> (Duration, u32) {
     if status == OK { (Duration::from_nanos(INTERVAL), SIZE) } else { (HOUR, 1) }
 }
@@ -234,11 +234,11 @@ fn period(status: StatusCode) -> (Duration, u32) {
 const HOUR: Duration = Duration::from_hours(1);
 
 fn governors((period, size): (Duration, u32)) -> governor::Quota {
-    let rate = governor::Quota::with_period(period).expect("it is some time");
-    rate.allow_burst(NonZeroU32::new(size).expect("it is more than none"))
+    let rate = governor::Quota::with_period(period).expect("the period is not zero");
+    rate.allow_burst(NonZeroU32::new(size).expect("the burst is not zero"))
 }
 
-/// The rows of the floor, ours and the peers by address, that say nothing on a response that is let through.
+/// The rows of the floor, ours and the peers by address, without headers on an accepted request.
 fn by_address(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compared> {
     let kind = Kind { request: request(), status, base: bases.anybody };
     floor(bench, &kind, Told::Nothing);
@@ -247,13 +247,13 @@ fn by_address(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compa
     let tower_governor = kind.rows(bench, "tower_governor", || {
         let (period, size) = period(status);
         let config = GovernorConfigBuilder::default().period(period).burst_size(size).finish();
-        GovernorLayer::new(config.expect("it is a good quota"))
+        GovernorLayer::new(config.expect("the quota is valid"))
     });
     raw::<NoOpMiddleware<_>>(bench, &kind, "raw governor", |response, ()| response);
     vec![kind.compared("tower_governor", ours, tower_governor)]
 }
 
-/// The same with what they say.
+/// The same rows with headers.
 fn by_address_telling(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Vec<Compared> {
     let kind = Kind { request: request(), status, base: bases.anybody };
     floor(bench, &kind, Told::Seconds);
@@ -263,7 +263,7 @@ fn by_address_telling(bench: &mut Bench, bases: &Bases, status: StatusCode) -> V
     let tower_governor = kind.rows(bench, "tower_governor, two headers", || {
         let (period, size) = period(status);
         let config = GovernorConfigBuilder::default().period(period).burst_size(size).use_headers().finish();
-        GovernorLayer::new(config.expect("it is a good quota"))
+        GovernorLayer::new(config.expect("the quota is valid"))
     });
     let axum_governor = kind.rows(bench, "axum-governor, five headers", || {
         let config = axum_governor::GovernorConfigBuilder::default()
@@ -271,7 +271,7 @@ fn by_address_telling(bench: &mut Bench, bases: &Bases, status: StatusCode) -> V
             .expect_connect_info()
             .quota_default(governors(period(status)).into())
             .finish();
-        axum_governor::GovernorLayer::new(config.expect("all is given"))
+        axum_governor::GovernorLayer::new(config.expect("the settings are complete"))
     });
     raw::<StateInformationMiddleware>(bench, &kind, "raw governor, two headers", |mut response, snapshot| {
         let (size, rest) = (snapshot.quota().burst_size().get(), snapshot.remaining_burst_capacity());
@@ -285,12 +285,12 @@ fn by_address_telling(bench: &mut Bench, bases: &Bases, status: StatusCode) -> V
     ]
 }
 
-/// The rows of ours by plan and of tower-rate-tier, which always says how the limit stands, with a time of day.
+/// The rows of ours by plan and of tower-rate-tier, which always sends the limit's state, with the reset as a Unix time.
 fn by_plan(bench: &mut Bench, bases: &Bases, status: StatusCode) -> Compared {
     bench.without_floor();
     let kind = Kind { request: request(), status, base: bases.known };
     let ours = kind.rows(bench, "RateLimitLayer by plan, three headers, time of day", || {
-        let plans = Plans::new().plan(PLAN, quota(status)).fallback(PLAN).build().expect("the plans are good");
+        let plans = Plans::new().plan(PLAN, quota(status)).fallback(PLAN).build().expect("the plans are valid");
         (auth(), RateLimitLayer::by_plan(&plans).unix_reset())
     });
     let kind = Kind { request: named(), status, base: bases.named };
@@ -316,7 +316,7 @@ impl Kind {
     }
 }
 
-/// The least that has to be done, which the rows that follow are set against.
+/// The minimum work. The following rows are compared with it.
 fn floor(bench: &mut Bench, kind: &Kind, told: Told) {
     let floor = if kind.status == OK { Floor::ample(Bare) } else { Floor::scant(Bare) };
     let what = if told == Told::Nothing { "floor" } else { "floor, three headers" };
@@ -334,7 +334,7 @@ fn address(extensions: &Extensions) -> Option<Key> {
     }
 }
 
-/// `governor` as one writes it by hand.
+/// A check written by hand with `governor`.
 fn raw<M>(bench: &mut Bench, kind: &Kind, what: &str, tell: fn(Response<Body>, M::PositiveOutcome) -> Response<Body>)
 where
     M: RateLimitingMiddleware<<DefaultClock as Clock>::Instant, NegativeOutcome = NotUntil> + 'static,
@@ -363,7 +363,7 @@ fn refusal(mut response: Response<Body>, wait: Duration) -> Response<Body> {
     response
 }
 
-/// Limiters alone. `governor` knows a bucket by the same key as ours, and hashes it as it does by default.
+/// Limiters alone. `governor` uses the same keys as ours, with its default hash.
 fn takes(bench: &mut Bench, keys: Keys) -> Vec<Takes> {
     let quota = || governors((Duration::from_nanos(1), 1_000_000_000));
     let key = |n: u32| BucketKey::new([n.to_string().as_str()]);
@@ -386,7 +386,7 @@ fn takes(bench: &mut Bench, keys: Keys) -> Vec<Takes> {
     takes
 }
 
-/// What many addresses take.
+/// The memory of many addresses.
 fn memory() {
     for addresses in ADDRESSES {
         let quota = || governors((Duration::from_secs(36), 100));

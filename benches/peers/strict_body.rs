@@ -1,13 +1,13 @@
-//! Reading JSON into a type, next to parsers that make use of SIMD instructions.
+//! Reading JSON into a type, compared with parsers that use SIMD instructions.
 //!
-//! `README.md` beside this file says how to run it. The others check less: a name that stands twice passes where the
-//! type does not know it, and an unknown one passes unless every type denies it.
+//! `README.md` next to this file says how to run it. The other parsers check less: they accept a duplicate name that is not
+//! a field of the type, and an unknown name unless every type has `deny_unknown_fields`.
 
 #[path = "../support/harness.rs"]
-#[expect(dead_code, reason = "no service is measured here")]
+#[expect(dead_code, reason = "this benchmark measures no service")]
 mod harness;
 #[path = "../support/orders.rs"]
-#[expect(dead_code, reason = "no names are walked here")]
+#[expect(dead_code, reason = "this benchmark has no check by hand")]
 mod orders;
 
 use std::hint::black_box;
@@ -52,7 +52,7 @@ fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
     bodies.accepted(bench, "json::check", |text| json::check(text, &JsonLimits::new()));
     bodies.accepted(bench, "sonic_rs::from_slice", |text| sonic_rs::from_slice::<T>(text));
     bodies.accepted(bench, "sonic_rs, deny_unknown_fields", |text| sonic_rs::from_slice::<T::Denying>(text));
-    // It writes into the text, so it gets a copy, as it would of shared bytes.
+    // This parser writes into the text, so it gets a copy, which it would also need of shared bytes.
     bodies.accepted(bench, "simd_json::serde::from_slice of a copy", |text| {
         simd_json::serde::from_slice::<T>(&mut text.to_vec())
     });

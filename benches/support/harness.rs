@@ -1,7 +1,7 @@
-//! Time and allocations of candidates, all interleaved in one run.
+//! Measures time and allocations of candidates, interleaved in one run.
 //!
-//! Machines are shared and drift, so only what stands in one run may be compared: in every round each candidate
-//! works for a moment, the next round starts with another one, and the median over the rounds counts.
+//! Machines are shared and drift, so only results of one run are comparable. In every round each candidate runs for a
+//! moment, the next round starts with another candidate, and the result is the median over the rounds.
 
 use std::{
     fmt::Display,
@@ -17,8 +17,8 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance, and `cargo test --benches` for
-    /// nothing: the rows were tried when they were added.
+    /// `cargo bench` asks for the full length, `cargo bench -- --quick` for a short run, and `cargo test --benches` for
+    /// no rounds: each row ran once when it was added.
     pub(crate) fn from_args() -> Option<Self> {
         let asked = |flag| std::env::args().any(|arg| arg == flag);
         let effort =
@@ -27,7 +27,7 @@ impl Effort {
     }
 }
 
-/// A row of the table, by which others refer to it.
+/// A row of the table. Other rows refer to it by this value.
 #[derive(Clone, Copy)]
 pub(crate) struct Row(usize);
 
@@ -36,13 +36,13 @@ struct Candidate {
     base: Option<Row>,
     floor: Option<Row>,
     run: Box<dyn FnMut(u32)>,
-    /// How often it works in a round.
+    /// The number of calls in a round.
     calls: u32,
     nanos: Vec<f64>,
     allocations: f64,
 }
 
-/// No candidate works longer than this in a round: few such moments are cut in two by somebody else's work.
+/// The longest time of a candidate in a round. It is short, so that other processes interrupt few rounds.
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// The candidates, in the order of the table.
@@ -54,23 +54,23 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// The rows that follow stand in front of the service of this one.
+    /// The following rows stand in front of the service of this row.
     pub(crate) fn over(&mut self, base: Row) {
         self.base = Some(base);
     }
 
-    /// The rows that follow are not set against another.
+    /// The following rows are not compared with a floor.
     pub(crate) fn without_floor(&mut self) -> &mut Self {
         self.floor = None;
         self
     }
 
-    /// The rows that follow do the work of this one, and more.
+    /// The following rows are compared with this row: they do its work and more.
     pub(crate) fn against(&mut self, floor: Row) {
         self.floor = Some(floor);
     }
 
-    /// Adds something to do.
+    /// Adds a candidate.
     pub(crate) fn work<T>(&mut self, name: &str, mut work: impl FnMut() -> T + 'static) -> Row {
         let run = Box::new(move |calls| {
             for _ in 0..calls {
@@ -92,7 +92,7 @@ impl Bench {
                 u32::try_from(counted).expect("some hundred calls allocate less than four thousand million times");
             candidate.allocations = f64::from(counted) / f64::from(COUNTED);
         }
-        // The allocator does not count meanwhile.
+        // Allocations are not counted while time is measured.
         allocation_counter::opt_out(|| {
             for round in 0..effort.rounds {
                 self.round(round);
@@ -104,7 +104,7 @@ impl Bench {
     fn round(&mut self, round: usize) {
         let count = self.candidates.len();
         for step in 0..count {
-            // Every other round goes backwards, so that no row has always the same neighbour.
+            // Every second round runs in reverse order, so that no row always follows the same row.
             let place = if round.is_multiple_of(2) { round + step } else { round + count - step };
             let candidate = &mut self.candidates[place % count];
             let taken = candidate.time(candidate.calls);
@@ -114,7 +114,7 @@ impl Bench {
 }
 
 impl Candidate {
-    /// Finds out how often it can work in a round.
+    /// Finds how many calls fit into a round.
     fn warm_up(&mut self, most: u32) {
         self.time(most / 8);
         let fit = LONGEST.as_nanos() * u128::from(most / 8) / self.time(most / 8).as_nanos().max(1);
@@ -146,24 +146,24 @@ struct Measured {
 }
 
 impl Report {
-    /// What a row takes longer than what is behind it, in ns.
+    /// Returns the time that a row adds to the service behind it, in ns.
     pub(crate) fn added(&self, row: Row) -> f64 {
         let row = &self.0[row.0];
         row.nanos - row.base.map_or(0.0, |base| self.0[base.0].nanos)
     }
 
-    /// The allocations that a row adds to those of the service behind it.
+    /// Returns the allocations that a row adds to those of the service behind it.
     pub(crate) fn added_allocations(&self, row: Row) -> f64 {
         let row = &self.0[row.0];
         row.allocations - row.base.map_or(0.0, |base| self.0[base.0].allocations)
     }
 
-    /// How often a row's added time holds that of another.
+    /// Returns a row's added time divided by that of the floor.
     pub(crate) fn ratio(&self, row: Row, floor: Row) -> f64 {
         self.added(row) / self.added(floor)
     }
 
-    /// The table, in Markdown.
+    /// Prints the table, in Markdown.
     pub(crate) fn print(&self) {
         println!("| row | ns | + ns | ratio to floor | allocations | + allocations |");
         println!("|---|---:|---:|---:|---:|---:|");
@@ -181,7 +181,7 @@ fn cell(text: Option<String>) -> String {
     text.unwrap_or_default()
 }
 
-/// Says whether a limit is kept, and by how much.
+/// Prints whether a limit is kept, and by how much.
 pub(crate) fn target(what: &str, measured: f64, limit: f64, unit: impl Display) {
     let share = (measured / limit - 1.0) * 100.0;
     let said = if measured <= limit { "met" } else { "MISSED" };

@@ -1,5 +1,5 @@
-//! What limits are measured with: the least that has to be done for one (the floor), requests that come from an address,
-//! buckets that two threads take from, and the memory that addresses take.
+//! Tools to measure limits: the minimum work for a limit (the floor), requests with a client address, buckets shared by two
+//! threads, and the memory per address.
 
 use std::{
     convert::Infallible,
@@ -32,13 +32,13 @@ use super::{
     services::Template,
 };
 
-/// Where everything is asked for.
+/// The path of every request.
 pub(crate) const PATH: &str = "/v1/models";
-/// Where all requests come from.
+/// The client address of every request.
 pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
-/// Who calls, and where the floor keeps what was counted; nobody knows the keys in advance.
+/// The key of the caller's bucket in the floor. The floor does not know the keys in advance.
 const CALLER: Key = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
-/// What is never reached: a thousand at once, and another one every ten nanoseconds.
+/// A limit that is never reached: a burst of a thousand, and another request every ten nanoseconds.
 pub(crate) const SIZE: u32 = 1_000;
 pub(crate) const INTERVAL: u64 = 10;
 
@@ -47,22 +47,22 @@ pub(crate) fn ample() -> Quota {
     Quota::per_second(100_000_000).burst(SIZE)
 }
 
-/// Another one beside it, of a larger window.
+/// A second such quota, with a larger window.
 pub(crate) fn ample_too() -> Quota {
     Quota::per_minute(3_000_000_000).burst(10 * SIZE)
 }
 
-/// A quota of which each address uses up a little.
+/// A quota that no address uses up.
 pub(crate) fn hourly() -> Quota {
     Quota::per_hour(100)
 }
 
-/// A quota that one request uses up until the benchmark is over.
+/// A quota that one request uses up for the whole benchmark.
 pub(crate) fn scant() -> Quota {
     Quota::per_hour(1)
 }
 
-/// Requests without a header, so that little is measured but the limit.
+/// Requests without a header, so that mostly the limit is measured.
 pub(crate) fn request() -> Template {
     Template::new(Method::GET, PATH, &[], Body::empty)
 }
@@ -87,7 +87,7 @@ impl Service<Request<Body>> for Bare {
     }
 }
 
-/// Puts into a request what its connection tells, as whoever accepted it does.
+/// Puts the client address into a request, as a server does after `accept`.
 #[derive(Clone)]
 pub(crate) struct Connected<S, T> {
     pub(crate) inner: S,
@@ -115,7 +115,7 @@ where
     }
 }
 
-/// The service after one request, where its limit is used up.
+/// Returns the service after one request, which used up its limit.
 pub(crate) fn spent<S, B, R>(mut service: S, request: Request<B>) -> S
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
@@ -139,10 +139,10 @@ where
     }
 }
 
-/// 128 bits that are random already, so that no hash is made of them.
+/// 128 random bits. They are not hashed again.
 pub(crate) type Key = [u64; 2];
 
-/// Buckets of so many windows, in as many tables as few threads meet in.
+/// Buckets with `N` windows, in many tables, so that threads rarely wait for the same lock.
 pub(crate) struct Buckets<const N: usize> {
     shards: Box<[Padded<N>]>,
     windows: [Window; N],
@@ -158,7 +158,7 @@ struct Window {
     capacity: u64,
 }
 
-/// How the first window stands.
+/// The state of the first window.
 #[derive(Clone, Copy)]
 struct Standing {
     remaining: u64,
@@ -171,14 +171,14 @@ impl<const N: usize> Buckets<N> {
         Arc::new(Self { shards, windows, start: Instant::now() })
     }
 
-    /// One step of the generic cell rate algorithm; how long to wait where there is no room.
+    /// One step of the generic cell rate algorithm. Returns the time to wait if the request does not fit.
     #[inline]
     fn take(&self, key: Key) -> Result<Standing, u64> {
         let time = self.start.elapsed();
         let now = time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos());
-        // The table reads the highest and the lowest bits.
+        // The hash table reads the highest and the lowest bits; the shard is chosen by others.
         let shard = &self.shards[(key[0] >> 32) as usize % self.shards.len()];
-        let mut table = shard.0.lock().expect("nobody panics here");
+        let mut table = shard.0.lock().expect("no thread panics with the lock");
         let Some((_, arrivals)) = table.find_mut(key[0], |(known, _)| *known == key) else {
             table.insert_unique(key[0], (key, [0; N]), |(known, _)| known[0]);
             drop(table);
@@ -202,7 +202,7 @@ fn window(interval: u64, size: u32) -> Window {
     Window { interval, capacity: interval * u64::from(size) }
 }
 
-/// The prototype that does only what must be done: it reads the clock once, looks one bucket up, and counts.
+/// The prototype that does the minimum work: it reads the clock once, looks up one bucket, and counts.
 #[derive(Clone)]
 pub(crate) struct Floor<S, const N: usize> {
     inner: S,
@@ -211,35 +211,35 @@ pub(crate) struct Floor<S, const N: usize> {
     told: Told,
 }
 
-/// What a response says.
+/// The headers of a response.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Told {
     Nothing,
-    /// The limit, what is left of it, and in how many seconds it is whole again.
+    /// The limit, the remaining requests, and the seconds until the bucket is full.
     Seconds,
-    /// The same, and at what time of day.
+    /// The same, with the reset as a Unix time.
     Unix,
 }
 
 impl<S> Floor<S, 1> {
-    /// With a quota of one window.
+    /// Creates a floor with one window.
     pub(crate) fn ample(inner: S) -> Self {
         Self::ample_of(inner, SIZE)
     }
 
-    /// With one that lets so many through at once.
+    /// Creates a floor with one window of this burst.
     pub(crate) fn ample_of(inner: S, size: u32) -> Self {
         Self::new(inner, [window(INTERVAL, size)])
     }
 
-    /// With one that a request uses up.
+    /// Creates a floor with one window that one request uses up.
     pub(crate) fn scant(inner: S) -> Self {
         Self::new(inner, [window(3_600_000_000_000, 1)])
     }
 }
 
 impl<S> Floor<S, 2> {
-    /// With a quota of two windows.
+    /// Creates a floor with two windows.
     pub(crate) fn ample_twice(inner: S) -> Self {
         Self::new(inner, [window(INTERVAL, SIZE), window(2 * INTERVAL, 10 * SIZE)])
     }
@@ -250,7 +250,7 @@ impl<S, const N: usize> Floor<S, N> {
         Self { inner, buckets: Buckets::new(windows), key: |_| Some(black_box(CALLER)), told: Told::Nothing }
     }
 
-    /// Counts by what this reads from the request.
+    /// Counts by the key that `key` reads from the request.
     pub(crate) fn by(self, key: fn(&Extensions) -> Option<Key>) -> Self {
         Self { key, ..self }
     }
@@ -275,7 +275,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let key = (self.key)(request.extensions()).expect("the request says whose it is");
+        let key = (self.key)(request.extensions()).expect("the request has a key");
         let (told, size) = (self.told, self.buckets.windows[0].capacity / self.buckets.windows[0].interval);
         match self.buckets.take(key) {
             Ok(standing) => FloorFuture::Admitted { inner: self.inner.call(request), told, size, standing },
@@ -322,7 +322,7 @@ impl Standing {
             Told::Nothing => return,
             Told::Seconds => self.reset.div_ceil(1_000_000_000),
             Told::Unix => {
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is after 1970");
                 let then = now + Duration::from_nanos(self.reset);
                 then.as_secs() + u64::from(then.subsec_nanos() > 0)
             }
@@ -333,7 +333,7 @@ impl Standing {
     }
 }
 
-/// 429 as our layers say it, without a reason in the extensions.
+/// A 429 like that of our layers, without a reason in the extensions.
 #[inline]
 fn refusal(told: Told, size: u64, wait: u64) -> Response<Body> {
     let mut response = Response::new(Body::empty());
@@ -345,21 +345,21 @@ fn refusal(told: Told, size: u64, wait: u64) -> Response<Body> {
     response
 }
 
-/// Requests taken out of buckets, by one thread and by two at once.
+/// The rows that take requests from buckets, in one thread and in two at once.
 pub(crate) struct Takes {
     what: String,
     alone: Row,
     together: Row,
 }
 
-/// So many that a thread that has to be woken up is soon caught up with.
+/// Requests per call. There are many, so that the time to wake the second thread is small in comparison.
 const TAKES: u32 = 16_384;
 
-/// Whose buckets these are.
+/// Which buckets the threads use.
 #[derive(Clone, Copy)]
 pub(crate) enum Keys {
     One,
-    /// Each thread takes from a thousand of its own.
+    /// Each thread uses 1024 buckets of its own.
     Own,
 }
 
@@ -373,7 +373,7 @@ impl Keys {
         }
     }
 
-    /// The keys of a thread.
+    /// Returns the keys of a thread.
     fn of<K>(self, thread: u32, key: impl Fn(u32) -> K) -> Vec<K> {
         match self {
             Self::One => vec![key(0)],
@@ -383,7 +383,7 @@ impl Keys {
 }
 
 impl Takes {
-    /// Two rows; `take` is false where something was refused, which is not what is measured.
+    /// Adds two rows. `take` returns false for a refusal, which these rows must not measure.
     pub(crate) fn rows<K, T>(bench: &mut Bench, what: &str, keys: Keys, key: impl Fn(u32) -> K, take: T) -> Self
     where
         K: Send + 'static,
@@ -403,7 +403,7 @@ impl Takes {
         Self { what, alone, together }
     }
 
-    /// In nanoseconds, as each thread sees it.
+    /// Prints the time per request in nanoseconds, as each thread sees it.
     pub(crate) fn print(&self, report: &Report) {
         let each = |row| report.added(row) / f64::from(TAKES);
         let (alone, together) = (each(self.alone), each(self.together));
@@ -416,16 +416,16 @@ fn many<K>(keys: &[K], take: impl Fn(&K) -> bool) {
     assert_eq!(admitted, TAKES as usize, "nothing is refused here");
 }
 
-/// Buckets of the floor, which reads the clock itself.
+/// Takes from the buckets of the floor, which reads the clock itself.
 pub(crate) fn floor_takes(bench: &mut Bench, keys: Keys) -> Takes {
     let buckets = Buckets::new([window(1, 1_000_000_000)]);
     Takes::rows(bench, "floor", keys, spread, move |key| buckets.take(*key).is_ok())
 }
 
-/// Our own limiter, with the clock that it goes by in a layer.
+/// Takes from our own limiter, with the clock that a layer uses.
 pub(crate) fn our_takes(bench: &mut Bench, keys: Keys, windows: usize) -> Takes {
     let quotas = [Quota::per_second(1_000_000_000), Quota::per_minute(4_000_000_000)];
-    let limits = Limits::new(quotas.into_iter().take(windows)).expect("they are good quotas");
+    let limits = Limits::new(quotas.into_iter().take(windows)).expect("the quotas are valid");
     let limiter = MemoryLimiter::new();
     let key = |n: u32| BucketKey::new([n.to_string().as_str()]);
     let what = if windows == 1 { "MemoryLimiter".to_owned() } else { format!("MemoryLimiter, {windows} windows") };
@@ -434,13 +434,13 @@ pub(crate) fn our_takes(bench: &mut Bench, keys: Keys, windows: usize) -> Takes 
     })
 }
 
-/// A key as good as random.
+/// Returns a pseudo-random key.
 fn spread(n: u32) -> Key {
     let [low, high] = CALLER;
     [(u64::from(n) + 1).wrapping_mul(low), u64::from(n) ^ high]
 }
 
-/// A second thread, which sleeps while the other rows work.
+/// A second thread. It sleeps while other rows run.
 struct Other {
     begin: Sender<()>,
     end: Receiver<()>,
@@ -449,7 +449,7 @@ struct Other {
 impl Other {
     fn start(mut work: impl FnMut() + Send + 'static) -> Self {
         let ((begin, asked), (done, end)) = (channel(), channel());
-        // It ends with the row, which owns the channels.
+        // The thread ends when the row drops its channels.
         thread::spawn(move || {
             while asked.recv().is_ok() {
                 work();
@@ -462,32 +462,32 @@ impl Other {
     }
 
     fn begin(&self) {
-        self.begin.send(()).expect("the thread waits for it");
+        self.begin.send(()).expect("the second thread is waiting");
     }
 
     fn end(&self) {
-        self.end.recv().expect("the thread says so");
+        self.end.recv().expect("the second thread answers");
     }
 }
 
-/// What our own limiter goes by.
+/// Returns the time of our own limiter's clock.
 #[inline]
 pub(crate) fn elapsed() -> Duration {
     Clock::system().elapsed()
 }
 
-/// So many addresses as fill the tables of most maps well, and so many as make them twice as large.
+/// Numbers of addresses: the first nearly fills the tables of most maps, the second makes them grow to twice the size.
 pub(crate) const ADDRESSES: [u32; 2] = [850_000, 1_000_000];
 
-/// Says what memory it takes to count so many addresses, by what is allocated: what is held after each has sent a request,
-/// and the most that was held on the way. `take` is false where the request was refused.
+/// Prints the memory that is allocated to count these addresses: after each has sent one request, and at the peak. `take`
+/// returns false for a refusal.
 pub(crate) fn print_memory(what: &str, addresses: u32, mut take: impl FnMut(IpAddr) -> bool) {
     let mut refused = 0;
     let memory = measure(|| {
         let all = (0..addresses).map(|n| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n)));
         refused = all.filter(|address| !take(*address)).count();
     });
-    // Some hundred megabytes at the most.
+    // At most a few hundred megabytes, so it fits into a `u32`.
     let each = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / f64::from(addresses);
     let held = each(u64::try_from(memory.bytes_current).unwrap_or(0));
     let most = each(memory.bytes_max);

@@ -1,4 +1,4 @@
-//! What the benchmarks share: a harness that interleaves candidates, and the services that ours is measured against.
+//! Shared by the benchmarks: a harness that interleaves candidates, and the services that ours is compared with.
 
 pub(crate) mod harness;
 pub(crate) mod peers;

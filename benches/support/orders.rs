@@ -1,4 +1,4 @@
-//! Bodies as clients send them, and the types that they are read into.
+//! Bodies as clients send them, and the types into which they are read.
 
 use std::{cell::Cell, fmt::Debug, iter, marker::PhantomData, rc::Rc};
 
@@ -89,15 +89,15 @@ documents!(
 
 use open::{Address, Customer, Line, Note, Order, Status};
 
-/// A type that bodies are read into.
+/// A type into which bodies are read.
 pub(crate) trait Document: Debug + DeserializeOwned + PartialEq + Send + Serialize + 'static {
     /// The same with `deny_unknown_fields`.
     type Denying: DeserializeOwned + 'static;
-    /// The names in it, for whoever looks after them by hand.
+    /// The names of its fields, for the check written by hand.
     const NAMES: Names;
 }
 
-/// What may stand in a value.
+/// The fields that a value may have.
 pub(crate) enum Names {
     Plain,
     Object(&'static [(&'static str, Self)]),
@@ -105,7 +105,7 @@ pub(crate) enum Names {
 }
 
 impl Names {
-    /// Whether nothing else stands in it.
+    /// Returns whether the value has no other fields.
     pub(crate) fn cover(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Object(names), Value::Object(members)) => members.iter().all(|(name, value)| {
@@ -162,7 +162,7 @@ impl Document for Note {
     const NAMES: Names = Names::Object(&[("id", Names::Plain), ("text", Names::Plain), ("pinned", Names::Plain)]);
 }
 
-/// Some bodies of one kind, which take turns: a processor learns a single one by heart.
+/// Several bodies of one kind, used in turn: branch prediction would learn a single one.
 pub(crate) struct Bodies<T> {
     name: &'static str,
     texts: Rc<[Bytes]>,
@@ -189,7 +189,7 @@ impl Bodies<Order> {
         Self::written("16 KB", |seed| order(&mut Dice(seed), 132))
     }
 
-    /// About 1 KB each, and the names in no order.
+    /// About 1 KB each, with the names in random order.
     pub(crate) fn shuffled() -> Self {
         Self::new("1 KB shuffled", |seed| {
             let mut order = value(&order(&mut Dice(seed), 5));
@@ -208,7 +208,7 @@ impl Bodies<Note> {
 
 impl<T: Document> Bodies<T> {
     fn written(name: &'static str, document: impl Fn(u64) -> T) -> Self {
-        Self::new(name, |seed| serde_json::to_string(&document(seed)).expect("it has no map"))
+        Self::new(name, |seed| serde_json::to_string(&document(seed)).expect("the type has no map"))
     }
 
     fn new(name: &'static str, text: impl Fn(u64) -> String) -> Self {
@@ -216,10 +216,10 @@ impl<T: Document> Bodies<T> {
         Self { name, texts, next: Cell::new(0), documented: PhantomData }
     }
 
-    /// The same, each with a name that nobody knows: in a line in its middle, or at the end where there is none.
+    /// The same bodies, each with an unknown name: in the line in its middle, or at the end if it has no lines.
     pub(crate) fn with_unknown_name(&self) -> Self {
         let with_it = |text: &Bytes| {
-            let text = str::from_utf8(text).expect("it is JSON");
+            let text = str::from_utf8(text).expect("the text is UTF-8");
             let mut lines = text.match_indices("\"quantity\"").map(|(place, _)| text.split_at(place));
             match lines.find(|(before, after)| before.len() > after.len()) {
                 Some((before, after)) => format!("{before}\"colour\":\"red\",{after}"),
@@ -229,12 +229,12 @@ impl<T: Document> Bodies<T> {
         Self { texts: self.texts.iter().map(|text| Bytes::from(with_it(text))).collect(), ..self.clone() }
     }
 
-    /// The name of a row.
+    /// Returns the name of a row.
     pub(crate) fn row(&self, what: &str) -> String {
         format!("{}: {what}", self.name)
     }
 
-    /// Each in its turn.
+    /// Returns the next body, in turn.
     #[inline]
     pub(crate) fn next(&self) -> &Bytes {
         let place = self.next.get();
@@ -242,7 +242,7 @@ impl<T: Document> Bodies<T> {
         &self.texts[place]
     }
 
-    /// Adds a reader that accepts all of them.
+    /// Adds a reader that accepts all bodies.
     pub(crate) fn accepted<R, E: Debug>(
         &self,
         bench: &mut Bench,
@@ -250,12 +250,12 @@ impl<T: Document> Bodies<T> {
         mut read: impl FnMut(&[u8]) -> Result<R, E> + 'static,
     ) -> Row {
         for text in &*self.texts {
-            drop(read(text).expect("it is as documented"));
+            drop(read(text).expect("the body is as documented"));
         }
         self.work(bench, what, read)
     }
 
-    /// Adds a reader that refuses all of them.
+    /// Adds a reader that refuses all bodies.
     pub(crate) fn refused<R, E>(
         &self,
         bench: &mut Bench,
@@ -271,22 +271,22 @@ impl<T: Document> Bodies<T> {
         bench.work(&self.row(what), move || read(bodies.next()))
     }
 
-    /// All readers have to find the same.
+    /// Asserts that a reader finds the same value as `serde_json`.
     pub(crate) fn agree<E: Debug>(&self, read: impl Fn(&[u8]) -> Result<T, E>) {
         for text in &*self.texts {
-            let expected: T = serde_json::from_slice(text).expect("it is as documented");
-            assert_eq!(read(text).expect("it is as documented"), expected);
+            let expected: T = serde_json::from_slice(text).expect("the body is as documented");
+            assert_eq!(read(text).expect("the body is as documented"), expected);
         }
     }
 
-    /// How long they are.
+    /// Prints the number of bodies and their average length.
     pub(crate) fn print(&self) {
         let bytes: usize = self.texts.iter().map(Bytes::len).sum();
         println!("{}: {} bodies of {} bytes on average", self.name, self.texts.len(), bytes / self.texts.len());
     }
 }
 
-/// Chances that are the same in every run (`SplitMix64`).
+/// Pseudo-random numbers, the same in every run (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -302,14 +302,14 @@ impl Dice {
     }
 
     fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        let count = u64::try_from(words.len()).expect("there are few");
-        words[usize::try_from(self.below(count)).expect("there are few")]
+        let count = u64::try_from(words.len()).expect("the number is small");
+        words[usize::try_from(self.below(count)).expect("the number is small")]
     }
 
-    /// A number with this many places behind the point.
+    /// Returns a number below `limit` with `places` decimal places.
     fn decimal(&mut self, limit: u32, places: u32) -> f64 {
         let steps = 10_u32.pow(places);
-        let whole = u32::try_from(self.below(u64::from(limit) * u64::from(steps))).expect("there are few");
+        let whole = u32::try_from(self.below(u64::from(limit) * u64::from(steps))).expect("the number is small");
         f64::from(whole) / f64::from(steps)
     }
 
@@ -361,7 +361,7 @@ fn order(dice: &mut Dice, lines: u64) -> Order {
         currency: dice.one_of(&["EUR", "CHF", "USD"]).to_owned(),
         total: dice.decimal(2_000, 2),
         customer: customer(dice),
-        lines: iter::repeat_with(|| line(dice)).take(usize::try_from(lines).expect("there are few")).collect(),
+        lines: iter::repeat_with(|| line(dice)).take(usize::try_from(lines).expect("the number is small")).collect(),
         coupon: dice.one_in(3).then(|| "SPRING-25".to_owned()),
         note: dice.one_in(2).then(|| format!("Ring \"twice\",\nplease: {}.", dice.words(4))),
     }
@@ -386,11 +386,11 @@ fn customer(dice: &mut Dice) -> Customer {
 }
 
 fn line(dice: &mut Dice) -> Line {
-    let (words, tags) = (1 + dice.below(5), usize::try_from(dice.below(4)).expect("there are few"));
+    let (words, tags) = (1 + dice.below(5), usize::try_from(dice.below(4)).expect("the number is small"));
     Line {
         sku: format!("SKU-{:05}", dice.below(100_000)),
         title: dice.words(words),
-        quantity: u32::try_from(1 + dice.below(12)).expect("there are few"),
+        quantity: u32::try_from(1 + dice.below(12)).expect("the number is small"),
         unit_price: dice.decimal(300, 2),
         discount: dice.one_in(3).then(|| dice.decimal(1, 2)),
         gift: dice.one_in(4),
@@ -404,10 +404,10 @@ fn note(dice: &mut Dice) -> Note {
 }
 
 fn value<T: Document>(document: &T) -> Value {
-    serde_json::to_value(document).expect("it has no map")
+    serde_json::to_value(document).expect("the type has no map")
 }
 
-/// Puts the members of all objects into another order.
+/// Shuffles the members of all objects.
 fn shuffle(value: &mut Value, dice: &mut Dice) {
     match value {
         Value::Array(elements) => elements.iter_mut().for_each(|element| shuffle(element, dice)),

@@ -1,6 +1,6 @@
-//! The services that ours is measured against: nothing at all, the least that has to be done, and what others offer.
+//! The services that ours is compared with: the bare service, the minimum work (the floor), and other crates.
 //!
-//! All of them look the key up by its SHA-256 in a map without a second hash, leave an `Arc` in the request's
+//! All of them look up the key by its SHA-256 in a map that does not hash it again, put an `Arc` into the request's
 //! extensions, and refuse with 401 and a challenge (RFC 9110, section 15.5.2).
 
 use std::{
@@ -29,7 +29,7 @@ use tower_http::{
     validate_request::{ValidateRequest, ValidateRequestHeaderLayer},
 };
 
-/// A service that does nothing: its answer is ready, and without headers or a body.
+/// A service that does nothing: its answer is ready and has no headers and no body.
 #[derive(Clone, Copy)]
 pub(crate) struct Bare;
 
@@ -49,7 +49,7 @@ impl Service<Request<Body>> for Bare {
     }
 }
 
-/// Who holds a key, as the peers know it and leave it in a request.
+/// The holder of a key, as the peers put it into a request.
 #[derive(Clone)]
 struct Who(#[expect(dead_code, reason = "a handler would read it")] Arc<str>);
 
@@ -61,12 +61,12 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PEPPER: [u8; 32] = [7; 32];
 
 impl Known {
-    /// Holders of these keys, found under their SHA-256.
+    /// Creates holders of these keys, stored under SHA-256 of the key.
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
         Self::under(keys, |key| Sha256::digest(key).into())
     }
 
-    /// Holders of these keys, found under `HMAC-SHA-256(pepper, SHA-256(key))`.
+    /// Creates holders of these keys, stored under `HMAC-SHA-256(pepper, SHA-256(key))`.
     fn keyed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
         Self::under(keys, |key| keyed(&prepared(), key.as_bytes()))
     }
@@ -93,7 +93,7 @@ fn keyed(mac: &Hmac<Sha256>, key: &[u8]) -> [u8; 32] {
     mac.clone().chain_update(Sha256::digest(key)).finalize().into_bytes().into()
 }
 
-/// Takes the first bytes of a digest as its hash.
+/// Uses the first bytes of a digest as its hash.
 #[derive(Default)]
 pub(crate) struct FirstBytes(u64);
 
@@ -122,7 +122,7 @@ fn refusal() -> Response<Body> {
     response
 }
 
-/// The prototype that does only what must be done.
+/// The prototype that does the minimum work.
 #[derive(Clone)]
 pub(crate) struct Floor<S> {
     inner: S,
@@ -137,17 +137,17 @@ impl<S> Floor<S> {
         Self { inner, known, mac: None, cache_headers: false, reason: None }
     }
 
-    /// With `Vary` and `Cache-Control` on the response (RFC 9111, section 3.5).
+    /// Sets `Vary` and `Cache-Control` on the response (RFC 9111, section 3.5).
     pub(crate) fn with_cache_headers(self) -> Self {
         Self { cache_headers: true, ..self }
     }
 
-    /// With the reason in the extensions of a refusal.
+    /// Puts the reason into the extensions of a refusal.
     pub(crate) fn with_reason(self) -> Self {
         Self { reason: Some(Who(Arc::from("unknown"))), ..self }
     }
 
-    /// The digest under a pepper is what finds the key.
+    /// Looks up the key by its digest under a pepper.
     pub(crate) fn keyed<'a>(inner: S, keys: impl IntoIterator<Item = &'a str>) -> Self {
         Self { mac: Some(prepared()), ..Self::new(inner, Known::keyed(keys)) }
     }
@@ -218,7 +218,7 @@ where
     }
 }
 
-/// tower-http's [`AsyncRequireAuthorizationLayer`] with a closure that need not wait.
+/// tower-http's [`AsyncRequireAuthorizationLayer`] with a closure that is ready at once.
 pub(crate) fn async_require_authorization<S>(
     inner: S,
     known: Known,
@@ -242,7 +242,7 @@ where
 }
 
 /// tower-http's [`ValidateRequestHeaderLayer`] with a closure.
-#[expect(clippy::result_large_err, reason = "the signature is tower-http's")]
+#[expect(clippy::result_large_err, reason = "tower-http defines the signature")]
 pub(crate) fn validate_request_header<S>(
     inner: S,
     known: Known,
@@ -261,7 +261,7 @@ where
     .layer(inner)
 }
 
-/// axum's `middleware::from_fn`, as one writes it by hand.
+/// A check written by hand with axum's `middleware::from_fn`.
 pub(crate) fn from_fn<S>(
     inner: S,
     known: Known,
@@ -278,7 +278,7 @@ pub(crate) fn router() -> Router {
     Router::new().route_service("/v1/models", Bare)
 }
 
-/// A router that asks first, as axum's own pages mount it.
+/// A router with the check in front, mounted as in axum's documentation.
 pub(crate) fn router_from_fn(known: Known) -> Router {
     router().layer(from_fn_with_state(known, guard))
 }

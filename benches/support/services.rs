@@ -1,4 +1,4 @@
-//! Services as candidates: each call answers a fresh request.
+//! Services as candidates: each call answers a new request.
 
 use std::{
     convert::Infallible,
@@ -15,7 +15,7 @@ use tower::Service;
 
 use super::harness::{Bench, Row};
 
-/// What every request of a row looks like.
+/// The template of a row's requests.
 pub(crate) struct Template<B = Body> {
     method: Method,
     uri: Uri,
@@ -35,7 +35,7 @@ impl<B> Template<B> {
         Self { method, uri: Uri::from_static(path), headers: headers.collect(), body: Rc::new(body) }
     }
 
-    /// A fresh request: the copy of the header map costs two allocations, in every row the same.
+    /// Returns a new request. Copying the header map costs two allocations, the same in every row.
     fn request(&self) -> Request<B> {
         let mut request = Request::new((self.body)());
         *request.method_mut() = self.method.clone();
@@ -53,7 +53,7 @@ impl<B> Clone for Template<B> {
 }
 
 impl Bench {
-    /// Adds a service that is to answer such requests with this status.
+    /// Adds a service that must answer these requests with this status.
     pub(crate) fn row<S, B, R>(&mut self, name: &str, request: &Template<B>, status: StatusCode, mut service: S) -> Row
     where
         S: Service<Request<B>, Response = Response<R>, Error = Infallible> + 'static,
@@ -75,7 +75,7 @@ where
     let Poll::Ready(Ok(())) = service.poll_ready(&mut context) else { panic!("every inner service is always ready") };
     let mut future = pin!(service.call(request));
     loop {
-        // What has to be waited for here is ready when it is asked again.
+        // A future that is pending here is ready at the next poll.
         if let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) {
             return response;
         }

@@ -1,4 +1,4 @@
-//! Tokens as clients present them, and services that get them in turn.
+//! Tokens as clients present them, and services that receive them in turn.
 
 use std::{
     convert::Infallible,
@@ -40,11 +40,11 @@ macro_rules! pem {
     };
 }
 
-/// Who signs tokens, with one key.
+/// An issuer that signs tokens with one key.
 pub(crate) struct Issuer {
     pub(crate) algorithm: Algorithm,
     key: EncodingKey,
-    /// The same for all rows: how long an ECDSA signature takes depends on it.
+    /// The tokens, the same for all rows, because the time of an ECDSA check depends on the token.
     tokens: Tokens,
 }
 
@@ -58,12 +58,12 @@ impl Issuer {
             Algorithm::EdDSA => EncodingKey::from_ed_pem(pem!("ed25519.pem")),
             _ => panic!("no bench is about {algorithm:?}"),
         };
-        let mut issuer = Self { algorithm, key: key.expect("the key is good"), tokens: Tokens::new([]) };
+        let mut issuer = Self { algorithm, key: key.expect("the key is valid"), tokens: Tokens::new([]) };
         issuer.tokens = issuer.tokens_until(now() + 24 * 3600);
         issuer
     }
 
-    /// What verifies its tokens, as a JSON Web Key Set.
+    /// Returns the verifying key as a JSON Web Key Set.
     pub(crate) fn jwks(&self) -> String {
         let mut jwk = self.jwk();
         for (name, value) in [("kid", KID), ("alg", &format!("{:?}", self.algorithm)), ("use", "sig")] {
@@ -73,22 +73,22 @@ impl Issuer {
     }
 
     fn jwk(&self) -> Value {
-        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("the key has a public half");
-        serde_json::to_value(jwk).expect("it is JSON")
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("the key has a public part");
+        serde_json::to_value(jwk).expect("a JWK is JSON")
     }
 
-    /// Ours.
+    /// Returns a builder of our verifier.
     pub(crate) fn verifier(&self) -> TokenVerifierBuilder {
-        let keys = KeySet::from_json(self.jwks().as_bytes()).expect("the key is good");
+        let keys = KeySet::from_json(self.jwks().as_bytes()).expect("the key is valid");
         TokenVerifier::key_set(ISSUER, keys).audience(AUDIENCE)
     }
 
-    /// Tokens of different users, good for a day.
+    /// Returns tokens of different users, valid for a day.
     pub(crate) fn tokens(&self) -> Tokens {
         self.tokens.clone()
     }
 
-    /// The same with another end.
+    /// Returns tokens with another `exp`.
     pub(crate) fn tokens_until(&self, expires: u64) -> Tokens {
         Tokens::new((0..COUNT).map(|user| self.token(user, expires)))
     }
@@ -111,7 +111,7 @@ impl Issuer {
         format!("{signed}.{signature}")
     }
 
-    /// The signatures alone: parts that are decoded already, and a key that is parsed.
+    /// Returns a check of the signatures alone, with decoded parts and a parsed key.
     pub(crate) fn raw(&self, bench: &mut Bench, name: &str) -> Row {
         let decoded = |token: &String| {
             let (message, signature) = token.rsplit_once('.').expect("a token has three parts");
@@ -135,14 +135,14 @@ impl fmt::Display for Issuer {
 }
 
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970").as_secs()
 }
 
 fn decode(part: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(part).expect("it is base64url")
+    URL_SAFE_NO_PAD.decode(part).expect("the part is base64url")
 }
 
-/// AWS-LC's own key.
+/// A key of AWS-LC.
 enum Raw {
     Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
@@ -151,7 +151,7 @@ enum Raw {
 impl Raw {
     fn new(issuer: &Issuer) -> Self {
         let jwk = issuer.jwk();
-        let part = |name: &str| decode(jwk[name].as_str().expect("it is a part of the key"));
+        let part = |name: &str| decode(jwk[name].as_str().expect("the JWK has this member"));
         let point = || [vec![4], part("x"), part("y")].concat();
         let rsa = |algorithm| PublicKeyComponents { n: part("n"), e: part("e") }.to_parsed_public_key(algorithm);
         let key = match issuer.algorithm {
@@ -162,7 +162,7 @@ impl Raw {
             Algorithm::ES384 => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point()),
             _ => ParsedPublicKey::new(&ED25519, part("x")),
         };
-        Self::Public(key.expect("the key is good"))
+        Self::Public(key.expect("the key is valid"))
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -173,7 +173,7 @@ impl Raw {
     }
 }
 
-/// So many, that neither a cache nor a branch predictor learns them by heart.
+/// The number of tokens. It is large enough that no branch predictor learns them.
 const COUNT: u64 = 16;
 
 /// Tokens that are presented in turn.
@@ -187,7 +187,7 @@ impl Tokens {
         Self { texts: texts.into_iter().collect() }
     }
 
-    /// Adds a service that is to answer each request with one of these tokens with this status.
+    /// Adds a service that must answer every request with one of these tokens with this status.
     pub(crate) fn row<S, R>(&self, bench: &mut Bench, name: &str, status: StatusCode, service: S) -> Row
     where
         S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + 'static,
@@ -216,10 +216,10 @@ impl Tokens {
     }
 }
 
-/// Where routers have their handler.
+/// The path of the handler in routers.
 pub(crate) const PATH: &str = "/v1/models";
 
-/// A client that has several tokens, in front of a service.
+/// A client with several tokens, in front of a service.
 #[derive(Clone)]
 pub(crate) struct Presented<S> {
     inner: S,
@@ -242,7 +242,7 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        // A copy is one reference count.
+        // The copy increments a reference count.
         request.headers_mut().insert(AUTHORIZATION, self.turn.of(&self.values).clone());
         self.inner.call(request)
     }
@@ -259,7 +259,7 @@ impl Turn {
     }
 }
 
-/// The status that a request is answered with.
+/// Returns the status of the answer to a request.
 #[inline]
 pub(crate) fn ask<S, B, R>(service: &mut S, mut request: Request<B>) -> StatusCode
 where

@@ -80,11 +80,19 @@ pub(crate) fn remembered() -> BearerLayer {
     BearerLayer::new(verifier().cache(1024).build().expect("all is given"))
 }
 
+/// The one that is presented, and as many others.
+pub(crate) fn known_keys() -> impl Iterator<Item = String> {
+    (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).chain([KEY.to_owned()])
+}
+
 /// Keys in memory: the one that is presented, and as many others.
 pub(crate) fn keys() -> ApiKeyLayer {
-    let scheme = KeyScheme::new(KeyFormat::ak(), Peppers::new(1, [7; 32]).expect("it is not all zeros"));
+    let scheme = KeyScheme::new(
+        KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
+        Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+    );
     let store = MemoryKeyStore::new();
-    for key in (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).chain([KEY.to_owned()]) {
+    for key in known_keys() {
         let record = KeyRecord::new("key_1", "acme").scopes(["read"]).plan(PLAN);
         store.insert(&scheme, &key, record).expect("the key has the format");
     }
@@ -169,7 +177,7 @@ impl Told {
         groups.into_iter().filter(|(told, _)| *told).flat_map(|(_, names)| names).copied().collect()
     }
 
-    fn write(self, headers: &mut HeaderMap) {
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
         static COUNT: AtomicU64 = AtomicU64::new(1_800_000_000);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         if self.cache {

@@ -1,5 +1,5 @@
 //! An AI API, as its document describes it: the API key as `Authorization: Bearer`, four permissions, and errors in a compact
-//! form.
+//! format.
 //!
 //! ```sh
 //! cargo run --example ai_api -- --listen 127.0.0.1:8080
@@ -30,7 +30,7 @@ use tower_auth::{
 
 const PERMISSIONS: [&str; 4] = ["read", "write", "admin", "webhook"];
 
-/// How long the key before is good when a key is rotated: time to update applications.
+/// How long the old key stays valid after a rotation, so that applications can be updated.
 const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 #[tokio::main]
@@ -69,8 +69,8 @@ async fn server() -> Result<(Router, Value), BoxError> {
     Ok((common::app(private, &stack), demo.into()))
 }
 
-/// The words of this document. A key that is not good and not expired is invalid, whatever was done to it; its id is told to
-/// who proved the secret.
+/// The texts of this document. Every bad key except an expired one is `INVALID_API_KEY`. Its id is disclosed only to a client
+/// that has the secret.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
     let invalid = CatalogueEntry::new("INVALID_API_KEY").message("The provided API key is invalid");
@@ -156,7 +156,7 @@ async fn revoke(
     Ok(Json(json!({ "success": true, "data": { "id": key.id(), "revoked": true } })))
 }
 
-/// A key of another account is none that there is.
+/// Finds a key of the caller's account. A key of another account is not found.
 async fn own(keys: &KeyRegistry, who: &Principal, id: &str) -> Result<(), RegistryError> {
     let key = keys.get(who, id).await?;
     if key.principal().account() == who.account() { Ok(()) } else { Err(RegistryError::NotFound) }

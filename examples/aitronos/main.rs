@@ -1,4 +1,4 @@
-//! The Aitronos API, as its document describes it: `X-API-Key` on every request, texts of its own, plans told on every
+//! The Aitronos API, as its document describes it: `X-API-Key` on every request, own error texts, rate-limit headers on every
 //! response.
 //!
 //! ```sh
@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
 }
 
 async fn server() -> Result<(Router, Value), BoxError> {
-    // 42 characters by the document's text and 43 by its example: both are accepted, 43 minted.
+    // The document's text says 42 characters, its example has 43. Both lengths are accepted; new keys have 43.
     let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.accept_lengths(39..=40)?);
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
@@ -56,7 +56,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     Ok((common::app(private, &stack), demo.into()))
 }
 
-/// The texts of this document. A missing key is one of the causes of an invalid one, and so is one that is expired.
+/// The texts of this document. A missing key and an expired key get the same answer as an invalid key.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
     let invalid = CatalogueEntry::new("INVALID_API_KEY")
@@ -72,9 +72,9 @@ fn catalogue() -> Catalogue {
     })
 }
 
-/// What is asked of a model.
+/// A request to a model.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the layers look at it; the type says what may stand there")]
+#[expect(dead_code, reason = "the layers read the fields; the type declares which are allowed")]
 struct Ask {
     organization_id: String,
     model: String,
@@ -112,7 +112,7 @@ struct Input {
     tool_call_id: Option<String>,
 }
 
-/// Its answer, as the document's snippets read it: `response[0].text`.
+/// Answers as the document's snippets expect: they read `response[0].text`.
 async fn respond() -> Json<Value> {
     Json(json!({ "success": true, "response": [{ "type": "text", "text": "Hello! How can I help you today?" }] }))
 }

@@ -1,5 +1,5 @@
-//! What the example servers share: how they start, what they say when they are ready, and how they stop.
-#![allow(dead_code, reason = "not every server needs all of it")]
+//! Code that the example servers share: start, the ready line, and stop.
+#![allow(dead_code, reason = "not every server uses every function")]
 
 use std::{
     io::Write as _,
@@ -19,10 +19,10 @@ use tower_auth::{
 pub(crate) const ORGANIZATION: &str = "org_demo";
 pub(crate) const OTHER_ORGANIZATION: &str = "org_other";
 
-/// How long requests that are under way may take when the server is told to stop.
+/// How long requests in flight may take after a stop signal.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A server that takes no option but where to listen: its routes, and what the ready line says of the demo.
+/// Runs a server with `--listen` as its only option. `server` returns the routes and the demo part of the ready line.
 pub(crate) async fn main(name: &str, server: impl AsyncFnOnce() -> Result<(Router, Value), BoxError>) -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +30,7 @@ pub(crate) async fn main(name: &str, server: impl AsyncFnOnce() -> Result<(Route
         [] => "127.0.0.1:8080",
         [option, address] if option == "--listen" => address,
         _ => {
-            eprintln!("{name}: {} is not known\nusage: {name} [--listen ADDRESS:PORT]", words.join(" "));
+            eprintln!("{name}: unknown argument {}\nusage: {name} [--listen ADDRESS:PORT]", words.join(" "));
             return ExitCode::from(2);
         }
     };
@@ -53,12 +53,12 @@ pub(crate) fn exit(name: &str, served: Result<(), BoxError>) -> ExitCode {
     }
 }
 
-/// Says where it listens, on one line of standard output, and serves until it is told to stop.
+/// Prints the ready line on standard output, and serves until a stop signal.
 pub(crate) async fn serve(listen: &str, app: Router, demo: &Value) -> Result<(), BoxError> {
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?;
-    // Before anybody is told that it runs, it can be stopped.
+    // The signal handlers are installed before the ready line, so that a reader of that line can stop the server.
     let stop = stop_signal()?;
     let ready = json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo });
     writeln!(std::io::stdout(), "{ready}")?;
@@ -76,13 +76,13 @@ pub(crate) async fn serve(listen: &str, app: Router, demo: &Value) -> Result<(),
     tokio::select! {
         result = server => Ok(result?),
         () = too_late => {
-            tracing::warn!("stopped with requests still under way");
+            tracing::warn!("stopped with requests still in flight");
             Ok(())
         }
     }
 }
 
-/// SIGINT or SIGTERM, from now on.
+/// Listens for SIGINT and SIGTERM from now on.
 #[cfg(unix)]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -100,7 +100,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-/// One body for two kinds of client: this API's own, and those that read `data`.
+/// One body for two kinds of client: this API's own clients read `models`, the others read `data`.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(crate) async fn models() -> Json<Value> {
     const MODELS: [(&str, &str); 2] = [("ftg-3.0", "Freddy 3.0"), ("ftg-3.0-speed", "Freddy 3.0 Speed")];
@@ -117,22 +117,22 @@ pub(crate) async fn models() -> Json<Value> {
     }))
 }
 
-/// Who sets up the demo.
+/// The actor that sets up the demo.
 pub(crate) fn setup() -> Principal {
     Principal::builder("setup").build()
 }
 
-/// A record of the demo's organisation and the standard plan, which may read.
+/// Returns a record of the demo's organisation with the standard plan and the scope `read`.
 pub(crate) fn reader(name: &str) -> KeyRecord {
     KeyRecord::new(format!("key_{name}"), "acct_demo").organizations([ORGANIZATION]).plan("standard").scopes(["read"])
 }
 
-/// The record of the key whose limit is soon used up: ten requests in five seconds.
+/// Returns the record of a key with a low limit: ten requests in five seconds.
 pub(crate) fn limited() -> Result<KeyRecord, ConfigError> {
     Ok(reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?))
 }
 
-/// The principals that most servers have; an admin may do what that API's admins may.
+/// Returns the records of most servers. `admin` is the list of scopes of that API's admins.
 pub(crate) fn records(admin: &[&str]) -> Result<Vec<(&'static str, KeyRecord)>, ConfigError> {
     let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
     Ok(vec![
@@ -147,7 +147,7 @@ pub(crate) fn records(admin: &[&str]) -> Result<Vec<(&'static str, KeyRecord)>, 
     ])
 }
 
-/// Health, which is open to all; what the stack guards; and nothing else, which is told in the API's own words.
+/// Builds the router: `/health` is public, `private` is behind the guards, and any other path is 404 in the API's format.
 pub(crate) fn app(private: Router, stack: &AuthStack) -> Router {
     Router::new()
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
@@ -156,7 +156,7 @@ pub(crate) fn app(private: Router, stack: &AuthStack) -> Router {
         .layer(stack.envelope())
 }
 
-/// A key of every kind, by its name. They are minted at every start and shown on the ready line, nowhere else.
+/// Generates a key for each record and returns the keys by name. They are new at every start, and shown on the ready line only.
 pub(crate) async fn adopt(
     registry: &KeyRegistry,
     scheme: &KeyScheme,
@@ -171,7 +171,7 @@ pub(crate) async fn adopt(
     Ok(demo)
 }
 
-/// The plans that all five documents have in mind, told on every response.
+/// Returns the limit by plan of all five documents. Every response has its headers.
 pub(crate) fn plans() -> Result<RateLimitLayer, ConfigError> {
     let plans = Plans::new()
         .plan("standard", [Quota::per_minute(100), Quota::per_day(10_000)])
@@ -181,7 +181,7 @@ pub(crate) fn plans() -> Result<RateLimitLayer, ConfigError> {
     Ok(RateLimitLayer::by_plan(&plans).unix_reset())
 }
 
-/// A budget of failed attempts for each address, behind these proxies if there are any.
+/// Returns a budget of failed attempts per address. `proxies` are the networks of the proxies in front of the server.
 pub(crate) fn failures(in_a_minute: u32, proxies: &[String]) -> Result<RateLimitLayer, ConfigError> {
     let client = if proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(proxies)? };
     Ok(RateLimitLayer::failures(Quota::per_minute(in_a_minute), client))

@@ -1,4 +1,4 @@
-//! The principals of the demo.
+//! The keys, tokens and user of the demo.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const EMAIL: &str = "demo@example.com";
 
-/// Creates a key of every kind, a user and tokens; gives them by name.
+/// Creates a key of every kind, a user and tokens, and returns them by name.
 pub(crate) async fn create(
     scheme: &KeyScheme,
     registry: &KeyRegistry,

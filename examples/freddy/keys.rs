@@ -1,4 +1,4 @@
-//! The keys of an organisation, as its admins look after them.
+//! The routes with which an organisation's admins manage its keys.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
 const LARGEST_PAGE: usize = 100;
 const SCOPES: [&str; 3] = ["read", "write", "webhook"];
 
-/// For members of the organisation in the path who are its admins.
+/// Returns the routes, for admins who are members of the organisation in the path.
 pub(crate) fn routes(registry: KeyRegistry, members: RequireLayer) -> Router {
     let keys = Router::new()
         .route("/", get(list).post(create))
@@ -34,20 +34,20 @@ pub(crate) fn routes(registry: KeyRegistry, members: RequireLayer) -> Router {
     Router::new().nest("/v1/organizations/{org_id}/api-keys", keys)
 }
 
-/// What a key is to be. Limits of expense and metadata are read, and not looked at.
+/// The fields of a new or changed key. Spending limits and metadata are accepted and not used.
 #[derive(Deserialize)]
 struct Fields {
     key_name: Option<String>,
     scopes: Option<Vec<String>>,
     expires_at: Option<String>,
-    #[expect(dead_code, reason = "it is documented, and nothing here has a price")]
+    #[expect(dead_code, reason = "documented; this demo charges no money")]
     usage_limit_chf: Option<f64>,
-    #[expect(dead_code, reason = "it is documented, and the client's own")]
+    #[expect(dead_code, reason = "documented; for the client's own use")]
     metadata: Option<Value>,
 }
 
 impl Fields {
-    /// Nobody grants what they have not.
+    /// Returns the scopes. A caller cannot grant a scope that it does not have.
     fn scopes(&self, who: &Principal) -> Result<Option<&[String]>, Rejection> {
         let unknown = |scope: &&String| !SCOPES.contains(&scope.as_str()) || !who.has_scope(scope);
         match self.scopes.iter().flatten().position(|scope| unknown(&scope)) {
@@ -63,14 +63,14 @@ impl Fields {
         let wrong =
             || Rejection::invalid_fields([FieldViolation::new("/expires_at", "must be a time as RFC 3339 has it")]);
         let Some(text) = &self.expires_at else { return Ok(None) };
-        // A time without an offset is meant in UTC.
+        // A time without an offset is in UTC.
         let utc = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
         let time = text.parse().ok().or_else(|| utc().map(|time| time.timestamp()));
         Ok(Some(SystemTime::from(time.ok_or_else(wrong)?)))
     }
 }
 
-/// Clients ask by pages, or for a part.
+/// Clients use `page` and `page_size`, or `skip` and `take`.
 #[derive(Deserialize)]
 struct Part {
     page: Option<usize>,
@@ -153,7 +153,7 @@ async fn delete(
     at: Path<(String, String)>,
 ) -> Result<Json<Value>, Rejection> {
     let Path((org, id)) = at;
-    // Again, it is deleted still.
+    // Idempotent: `get` finds a deleted key too, so a second call succeeds.
     if !keys.get(&who, &id).await?.principal().is_member_of(&org) {
         return Err(RegistryError::NotFound.into());
     }
@@ -163,7 +163,7 @@ async fn delete(
 
 #[derive(Deserialize)]
 struct Rotation {
-    /// For how many seconds the old key stays good. Without it, the old key is deleted at once.
+    /// How many seconds the old key stays valid. Without it, the old key is deleted at once.
     overlap: Option<u64>,
 }
 
@@ -193,7 +193,7 @@ async fn act(
         }
         _ => return Err(Rejection::not_found()),
     };
-    // The key itself, and what was done with it.
+    // Some clients read the key at the top level, others under `key`.
     let mut answer = shown(&key, &org);
     answer["success"] = true.into();
     answer["message"] = format!("The API key was changed: {action}.").into();
@@ -205,13 +205,13 @@ pub(crate) fn no_number(field: &'static str) -> Rejection {
     Rejection::invalid_fields([FieldViolation::new(field, "must be a whole number")])
 }
 
-/// The key, if it is the organisation's.
+/// Finds a key of this organisation.
 async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
     let key = keys.get(who, id).await?;
     if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(RegistryError::NotFound) }
 }
 
-/// This API calls a key's name otherwise.
+/// Renames the field in an error: this API calls a key's name `key_name`.
 fn named_as_documented(error: RegistryError) -> Rejection {
     match error {
         RegistryError::Invalid { field: "/name", reason } => {
@@ -232,7 +232,7 @@ fn shown(key: &KeyInfo, org: &str) -> Value {
     })
 }
 
-/// The only time that the key itself is shown.
+/// Adds the secret. Only the response that issues a key shows it.
 fn with_secret(issued: &IssuedKey, org: &str) -> Value {
     let mut key = shown(&issued.key, org);
     key["key"] = issued.secret.expose().into();

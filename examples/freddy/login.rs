@@ -1,4 +1,4 @@
-//! Users and their passwords, under argon2id.
+//! Users and their passwords, hashed with argon2id.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,14 +13,14 @@ use argon2::{
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tower_auth::{BoxError, Rejection};
 
-/// Each check takes 19 MiB and some ten milliseconds of a core: so many at once.
+/// How many password checks run at once. Each takes 19 MiB and about ten milliseconds of a core.
 const AT_ONCE: usize = 2;
-/// So many more wait for their turn; others are told to come back.
+/// How many sign-ins may run or wait. Any more are refused with 503 and `Retry-After`.
 const WAITING: usize = 64;
 
 pub(crate) struct Users {
     by_email: HashMap<String, User>,
-    /// Checked where the user is not known, so that this takes as long.
+    /// The hash that is checked for an unknown user, so that the response takes as long as for a known one.
     nobody: String,
     checks: Arc<Semaphore>,
     places: Semaphore,
@@ -44,7 +44,7 @@ impl Users {
         })
     }
 
-    /// Creates a user; gives the password, which is kept nowhere.
+    /// Creates a user and returns the password, of which only the hash is kept.
     pub(crate) fn create(&mut self, email: &str) -> Result<String, BoxError> {
         let password = random()?;
         let user = User {
@@ -56,14 +56,14 @@ impl Users {
         Ok(password)
     }
 
-    /// The user, if both are right; which of them is wrong is not told.
+    /// Returns the user if email and password are right. The error does not say which one is wrong.
     pub(crate) async fn verify(&self, email: String, password: String) -> Result<User, Rejection> {
-        let _place = self.places.try_acquire().map_err(|_| Rejection::unavailable("too many sign in at once"))?;
+        let _place = self.places.try_acquire().map_err(|_| Rejection::unavailable("too many sign-ins at once"))?;
         let user = self.by_email.get(&email);
         let expected = user.map_or(&self.nobody, |user| &user.password).clone();
         let turn = Arc::clone(&self.checks).acquire_owned().await.map_err(Rejection::internal)?;
         let check = move || {
-            // It ends with the check, not with a client that does not wait for it.
+            // The permit is held until the check ends, even if the client disconnects before.
             let _turn = turn;
             verify(&expected, &password)
         };
@@ -81,7 +81,7 @@ fn verify(expected: &str, password: &str) -> bool {
         .is_ok_and(|expected| Argon2::default().verify_password(password.as_bytes(), &expected).is_ok())
 }
 
-/// 128 bits from the operating system.
+/// Returns 128 random bits from the operating system.
 pub(crate) fn random() -> Result<String, BoxError> {
     Ok(Salt::new(&try_generate_salt()?)?.to_string())
 }

@@ -1,12 +1,12 @@
-//! The Freddy API's authentication, as its document describes it, over a store in memory.
+//! The authentication of the Freddy API, as its document describes it, with a store in memory.
 //!
 //! ```sh
 //! cargo run --example freddy -- --listen 127.0.0.1:8080
 //! ```
 //!
-//! When it is ready it prints one line of JSON on standard output: where it listens, and a key of every kind to try.
-//! Logs go to standard error. SIGTERM and SIGINT stop it. It sets no limit to how slowly a client may send the head of
-//! a request: in front of the world, put a proxy before it.
+//! When the server is ready, it prints one line of JSON on standard output: its address, and a key of every kind to try.
+//! Logs go to standard error. SIGTERM and SIGINT stop it. The time that a client takes to send a request's headers is not
+//! limited: on the public internet, put a proxy in front of it.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,19 +1,19 @@
-/// What the command line says.
+/// The options of the command line.
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) demo: bool,
-    /// How many bytes a body may have.
+    /// The maximum size of a request body, in bytes.
     pub(crate) body_limit: usize,
     pub(crate) outside: Option<Outside>,
-    /// How many failed attempts an address has in a minute.
+    /// How many failed attempts an address may make per minute.
     pub(crate) failures: u32,
-    /// The networks of the proxies in front of it.
+    /// The networks of the proxies in front of the server.
     pub(crate) proxies: Vec<String>,
 }
 
-/// An issuer whose tokens are good here too.
+/// An external issuer. The server accepts its tokens too.
 pub(crate) struct Outside {
-    /// A file, or an address.
+    /// A file or a URL.
     pub(crate) jwks: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
@@ -46,11 +46,11 @@ impl Options {
                     options.failures = number.parse().map_err(|_| format!("{number:?} is not a number of attempts"))?;
                 }
                 "--trust-proxy" => options.proxies.push(words.next().ok_or("--trust-proxy needs a network")?),
-                "--jwks" => jwks = Some(words.next().ok_or("--jwks needs a file or an address")?),
+                "--jwks" => jwks = Some(words.next().ok_or("--jwks needs a file or a URL")?),
                 "--issuer" => issuer = Some(words.next().ok_or("--issuer needs a URL")?),
                 "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),
                 "--no-demo" => options.demo = false,
-                other => return Err(format!("{other:?} is not known")),
+                other => return Err(format!("unknown argument {other:?}")),
             }
         }
         options.outside = match (jwks, issuer, audience) {

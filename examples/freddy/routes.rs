@@ -1,4 +1,4 @@
-//! The routes: what each requires stands beside it.
+//! The routes, each next to what it requires.
 
 use std::sync::{
     Arc,
@@ -28,7 +28,7 @@ use crate::{
     login::Users,
 };
 
-/// How many requests behind the guards were admitted and refused since the start.
+/// Counts the requests that the guards admitted and refused since the start.
 #[derive(Clone, Default)]
 struct Stats(Arc<Counts>);
 
@@ -43,14 +43,14 @@ impl Stats {
         let Counts { admitted, refused } = &*self.0;
         let counter = if decision.is_admitted() { admitted } else { refused };
         counter.fetch_add(1, Ordering::Relaxed);
-        // A route's own policy takes back what the guards in front of all routes had admitted.
+        // A route's own policy refused a request that the guards in front of all routes admitted.
         if decision.supersedes_admission() {
             admitted.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
-/// What the server is made of.
+/// The parts of the server.
 pub(crate) struct Parts {
     pub(crate) scheme: KeyScheme,
     pub(crate) store: MemoryKeyStore,
@@ -58,7 +58,7 @@ pub(crate) struct Parts {
     pub(crate) tokens: BearerLayer,
     pub(crate) users: Users,
     pub(crate) failures: RateLimitLayer,
-    /// How many bytes a body may have.
+    /// The maximum size of a request body, in bytes.
     pub(crate) limit: usize,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .auth(AuthLayer::first(tokens).then(keys)) // both at once are normal: the token decides
+        .auth(AuthLayer::first(tokens).then(keys)) // clients may send both: the token decides
         .limit(failures.clone())
         .limit(common::plans()?.x_retry_after())
         .on_decision(move |decision| counted.count(decision))
@@ -97,8 +97,8 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .route("/health", get(health))
         .route("/v1/auth/login", post(login).layer((failures, Extension(short))).with_state(Arc::new(users)))
         .merge(private)
-        .layer(DefaultBodyLimit::disable()) // the strict bodies' own limit holds
-        .fallback(nothing_here) // an unknown path is 404 to anyone, known paths are the guards' business
+        .layer(DefaultBodyLimit::disable()) // the strict bodies have their own limit
+        .fallback(nothing_here) // an unknown path is 404, without authentication
         .layer(stack.envelope()))
 }
 
@@ -117,16 +117,16 @@ async fn me(who: Principal) -> Json<Value> {
     }))
 }
 
-/// What may be echoed.
+/// The documented body of the echo.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the bytes are answered; the type says which")]
+#[expect(dead_code, reason = "the answer is the received bytes; the type declares the allowed fields")]
 struct Echo {
     name: String,
     count: Option<i64>,
     tags: Option<Vec<String>>,
 }
 
-/// The same JSON, byte for byte.
+/// Answers with the received JSON, byte for byte.
 async fn echo(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
@@ -137,10 +137,10 @@ struct Login {
     password: String,
 }
 
-/// Strangers may send one: no name and no password is longer.
+/// The maximum size of a login body, in bytes. It is small, because clients without a credential may send one.
 const LONGEST_LOGIN: usize = 4 << 10;
 
-/// A session comes with tokens; until then, who it is.
+/// Checks email and password, and answers with the user. It issues no session and no token.
 async fn login(State(users): State<Arc<Users>>, StrictJson(login): StrictJson<Login>) -> Result<Response, Rejection> {
     let user = users.verify(login.email, login.password).await?;
     let user = json!({ "user": { "id": user.id, "email": user.email, "organizations": [ORGANIZATION] } });
@@ -160,7 +160,7 @@ async fn organization(Path(id): Path<String>) -> Json<Value> {
     Json(json!({ "id": id, "object": "organization", "name": "Demo Organization" }))
 }
 
-/// One client names the size of a page `limit`, the other `pageSize`.
+/// One client calls the page size `limit`, another calls it `pageSize`.
 #[derive(Deserialize)]
 struct Listing {
     page: Option<usize>,

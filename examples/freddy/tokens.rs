@@ -1,4 +1,4 @@
-//! Tokens: the server's own, for the demo, and those of an issuer outside.
+//! Tokens: the server's own, for the demo, and those of an external issuer.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,10 +15,10 @@ use crate::{common::ORGANIZATION, login::random, options::Outside};
 
 const ISSUER: &str = "freddy";
 const AUDIENCE: &str = "freddy";
-/// What the server's own tokens are good for.
+/// How long the server's own tokens are valid.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// What makes the server's own tokens.
+/// Issues the server's own tokens.
 pub(crate) struct Mint(Secret);
 
 impl Mint {
@@ -26,13 +26,13 @@ impl Mint {
         Ok(Self(Secret::new(random()? + &random()?)))
     }
 
-    /// A token that may read, and one whose time is over.
+    /// Issues a token with the scope `read`, and an expired one.
     pub(crate) fn demo(&self) -> Result<(String, String), BoxError> {
         let now = SystemTime::now();
         Ok((self.token(now, "demo")?, self.token(now - 2 * LIFETIME, "expired")?))
     }
 
-    /// A token that may do what this caller may, and how long it is good.
+    /// Issues a token with the caller's permissions, and returns its lifetime too.
     #[allow(dead_code, reason = "only one of the servers exchanges keys for tokens")]
     pub(crate) fn exchange(&self, who: &Principal) -> Result<(String, Duration), BoxError> {
         let claims = json!({
@@ -67,7 +67,7 @@ impl Mint {
     }
 }
 
-/// What a token that a key was exchanged for says of the key.
+/// The claim of a token that was issued in exchange for a key: the id of that key.
 #[derive(Deserialize)]
 pub(crate) struct Exchanged {
     #[allow(dead_code, reason = "only one of the servers exchanges keys for tokens")]
@@ -75,7 +75,7 @@ pub(crate) struct Exchanged {
 }
 
 fn claims(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
-    // A remembered token is let in without a signature to check, whoever else guesses from its address.
+    // A cached token needs no signature check, so that guesses from the same address do not block it.
     builder
         .organizations_from("organizations")
         .roles_from("roles")
@@ -85,14 +85,16 @@ fn claims(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
         .cache(10_000)
 }
 
-/// Tokens of this server, and of the issuer outside if there is one; with what keeps its keys up to date.
+/// Returns the layer for this server's tokens and those of the external issuer, if any, and the task that refreshes its keys.
 pub(crate) async fn layer(mint: &Mint, outside: Option<Outside>) -> Result<(BearerLayer, Option<Task>), BoxError> {
     let own = BearerLayer::new(mint.verifier()?);
     let Some(Outside { jwks, issuer, audience }) = outside else { return Ok((own, None)) };
     let builder = if jwks.starts_with("https://") {
         TokenVerifier::jwks(issuer, jwks)
     } else if jwks.starts_with("http://") {
-        tracing::warn!("the keys of {issuer} come over plain HTTP: whoever is on the way can put in others");
+        tracing::warn!(
+            "the keys of {issuer} are fetched over plain HTTP: anyone on the network path can replace them; use an https:// URL"
+        );
         TokenVerifier::source(issuer, JwksClient::new(jwks).insecure_http())
     } else {
         let document = std::fs::read(&jwks).map_err(|error| format!("cannot read the key set {jwks}: {error}"))?;
@@ -102,7 +104,7 @@ pub(crate) async fn layer(mint: &Mint, outside: Option<Outside>) -> Result<(Bear
     let tokens = claims(builder).leeway(Duration::from_secs(60)).build()?;
     let refresh = tokens.start();
     if let Err(error) = tokens.ready(Duration::from_secs(5)).await {
-        tracing::warn!("{error}; its tokens are answered 503 until it answers");
+        tracing::warn!("{error}; tokens of this issuer are answered 503 until its keys are fetched");
     }
     Ok((own.or(tokens), Some(refresh)))
 }

@@ -1,4 +1,4 @@
-//! An earlier Freddy API, as its document describes it: the key in `api-key`, or a token, which a key is exchanged for.
+//! An earlier Freddy API, as its document describes it: a key in `api-key`, or a token that a client gets for its key.
 //!
 //! ```sh
 //! cargo run --example freddy_v0 -- --listen 127.0.0.1:8080
@@ -7,10 +7,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../freddy/login.rs"]
-#[expect(dead_code, reason = "only random bytes are wanted of it")]
+#[expect(dead_code, reason = "only `random` is used")]
 mod login;
 #[path = "../freddy/options.rs"]
-#[expect(dead_code, reason = "this server has no issuer outside")]
+#[expect(dead_code, reason = "this server has no external issuer")]
 mod options;
 #[path = "../freddy/tokens.rs"]
 mod tokens;
@@ -56,7 +56,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
 
     let (tokens, _) = tokens::layer(&mint, None).await?;
     let tokens = tokens.revocation(KeysBehind(registry));
-    // The document tells invalid, expired, suspended and disabled credentials apart by their reasons, all of them 401.
+    // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
@@ -75,9 +75,9 @@ async fn me(who: Principal) -> Json<Value> {
     Json(json!({ "subject": who.subject(), "scopes": who.scopes(), "method": who.method().to_string() }))
 }
 
-/// A token for whoever has a key: it may do no more than the key.
+/// Issues a token in exchange for a key. The token has the key's permissions.
 async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl IntoResponse, Rejection> {
-    // A token would not have the limits that are the key's own.
+    // A token would not carry the key's own limits.
     if *who.method() != AuthMethod::ApiKey || who.limits().is_some() {
         return Err(Rejection::custom(http::StatusCode::FORBIDDEN, "OPERATION_NOT_ALLOWED")
             .message("This credential cannot be exchanged for a token."));
@@ -87,7 +87,7 @@ async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl 
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
 }
 
-/// A token is as good as the key that it was exchanged for.
+/// Revokes a token when the key that it was issued for is no longer valid.
 struct KeysBehind(KeyRegistry);
 
 impl TokenRevocation for KeysBehind {

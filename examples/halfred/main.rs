@@ -1,4 +1,4 @@
-//! The Halfred API, as its document describes it: `halfred_` keys as `Authorization: Bearer`, one for each project, and errors
+//! The Halfred API, as its document describes it: `halfred_` keys as `Authorization: Bearer`, one key per project, and errors
 //! that `OpenAI` clients read.
 //!
 //! ```sh
@@ -29,7 +29,7 @@ use tower_auth::{
     registry::{KeyFilter, KeyInfo},
 };
 
-/// Made at the first sign-in, with its key.
+/// The project that the first sign-in creates, with its key.
 const PROJECT: &str = "proj_default";
 
 #[tokio::main]
@@ -68,7 +68,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
     Ok((common::app(private, &stack), demo.into()))
 }
 
-/// The words of this document.
+/// The texts of this document.
 fn catalogue() -> Catalogue {
     use RejectionKind as Kind;
     let words = |code: &'static str, message: &'static str| {
@@ -85,9 +85,9 @@ async fn models() -> Json<Value> {
     Json(json!({ "object": "list", "data": [model("lite"), model("standard"), model("deepthink")] }))
 }
 
-/// What clients of this kind send; what nobody looks at here may be anything.
+/// The fields that clients of this kind send. A field that this server does not use may have any value.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the type says what may stand there")]
+#[expect(dead_code, reason = "the type declares which fields are allowed")]
 struct Chat {
     model: String,
     messages: Vec<Message>,
@@ -144,7 +144,7 @@ struct Message {
 
 async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rejection> {
     if chat.stream == Some(true) {
-        // A client that waits for events would take one answer for none.
+        // A client that waits for events cannot read a single JSON answer.
         return Err(Rejection::invalid_fields([FieldViolation::new("/stream", "is not supported here")]));
     }
     let message = json!({ "role": "assistant", "content": "Hello! How can I help you today?" });
@@ -155,7 +155,7 @@ async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rej
     })))
 }
 
-/// The active key of the project, of which a few characters are shown.
+/// Finds the active key of the project.
 async fn active(keys: &KeyRegistry, who: &Principal, project: String) -> Result<KeyInfo, Rejection> {
     let all = keys.list(who, &KeyFilter::organization(project)).await?;
     all.into_iter().find(KeyInfo::is_active).ok_or_else(Rejection::not_found)
@@ -170,7 +170,7 @@ async fn show(
     Ok(Json(json!({ "id": key.id(), "project": key.principal().account(), "key": key.hint() })))
 }
 
-/// "Revoke Key & Get New One": one step, at once, and for good.
+/// "Revoke Key & Get New One": in one step, the old key is revoked, permanently, and a new one is issued.
 async fn replace(
     State(keys): State<KeyRegistry>,
     who: Principal,

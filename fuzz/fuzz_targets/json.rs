@@ -1,4 +1,4 @@
-//! Arbitrary bytes as strict JSON, against `check` and against `serde_json`.
+//! Reads arbitrary bytes as strict JSON and compares the result with `check` and with `serde_json`.
 #![no_main]
 
 #[path = "parts/strict.rs"]
@@ -13,16 +13,16 @@ use tower_auth::json::{self, FieldViolation, JsonError, JsonLimits, SyntaxError}
 
 use self::strict::Strict;
 
-/// Unknown fields, the error that stops the type, and the word that there are more.
+/// The most violations: unknown fields, the error that stops the type, and the note that there are more.
 const MOST_VIOLATIONS: usize = 32 + 1 + 1;
-/// What a pointer is cut to, the sign that it is cut, and a name of the types below that is missing.
+/// The longest pointer: the length to which it is cut, the sign that it is cut, and the name of a missing field of the types below.
 const LONGEST_POINTER: usize = 512 + 1 + "/level".len();
-/// Two hundred characters of a type's words, each written out, and what stands around them.
+/// The longest reason: two hundred characters of a type's message, each escaped, and the text around them.
 const LONGEST_REASON: usize = 200 * "\\u{2028}".len() + 100;
-/// A whole error, in which a character may be written out.
+/// The longest error: every character of a pointer may be escaped.
 const LONGEST_ERROR: usize = MOST_VIOLATIONS * (LONGEST_POINTER * "\\u{10ffff}".len() + LONGEST_REASON + 100);
 
-// `serde_json` is told to refuse unknown fields too. No name is longer than `LONGEST_POINTER` says.
+// `deny_unknown_fields` makes `serde_json` refuse unknown fields too. No name is longer than `LONGEST_POINTER` allows.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 struct Order {
@@ -60,7 +60,7 @@ enum State {
     },
 }
 
-/// A type that makes something of everything, as some write it with `deserialize_with`.
+/// A type that accepts any value, as some services write it with `deserialize_with`.
 struct Lenient<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
@@ -69,7 +69,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// The bytes, and what `check` says of them.
+/// The bytes, and the verdict of `check` on them.
 struct Text<'a> {
     bytes: &'a [u8],
     limits: JsonLimits,
@@ -87,23 +87,23 @@ impl<'a> Text<'a> {
         Self { bytes, limits, checked }
     }
 
-    /// The value or its violations, if the bytes are JSON; the verdict on that is the same for every type.
+    /// Reads the value or its violations if the bytes are JSON. Asserts that the verdict on the JSON is the same for every type.
     fn read<T: Deserialize<'a>>(&self) -> Option<Result<T, Vec<FieldViolation>>> {
         match json::from_slice::<T>(self.bytes, &self.limits) {
             Err(JsonError::Syntax(error)) => {
-                assert_eq!(self.checked, Err(error), "another verdict than that of `check`");
+                assert_eq!(self.checked, Err(error), "the verdict differs from that of `check`");
                 None
             }
             Err(JsonError::Fields(fields)) => {
-                assert_eq!(self.checked, Ok(()), "no JSON, and only fields are told: {fields:?}");
+                assert_eq!(self.checked, Ok(()), "the bytes are not JSON, and the error lists only fields: {fields:?}");
                 self.look_at(&fields);
                 Some(Err(fields))
             }
             Ok(value) => {
-                assert_eq!(self.checked, Ok(()), "read all the same");
+                assert_eq!(self.checked, Ok(()), "the bytes are not JSON, and the type accepts them");
                 Some(Ok(value))
             }
-            Err(error) => panic!("a kind of error that this target does not know: {error}"),
+            Err(error) => panic!("this target does not know this kind of error: {error}"),
         }
     }
 
@@ -115,19 +115,19 @@ impl<'a> Text<'a> {
         for field in fields {
             let (pointer, reason) = (field.pointer(), field.reason());
             assert!(pointer.chars().count() <= LONGEST_POINTER && reason.len() <= LONGEST_REASON, "{field}");
-            // A name that is cut or written out cannot be looked up.
+            // A name that is cut or escaped cannot be looked up.
             if !pointer.contains(['…', '\\']) {
                 assert_eq!(document.pointer(pointer).is_none(), reason == "missing field", "{field}");
             }
         }
     }
 
-    /// What is read is what another reader reads, and what is refused is refused there too.
+    /// Asserts that `serde_json` reads the same value, and refuses what this crate refuses.
     fn compare<T: Deserialize<'a> + Debug + PartialEq>(&self, other: impl FnOnce() -> serde_json::Result<T>) {
         match self.read::<T>() {
             Some(Ok(value)) => assert_eq!(value, other().expect("serde_json refuses this")),
             Some(Err(fields)) => {
-                // Only here an array does not fill a struct, and names that `serde_json` keeps for itself are refused.
+                // Only this crate refuses an array for a struct, and the names that `serde_json` reserves.
                 let stricter = ["expected an object, found an array", "a name that starts so is reserved"];
                 let stricter = fields.iter().any(|field| stricter.contains(&field.reason()));
                 let other = other();
@@ -149,7 +149,7 @@ impl<'a> Text<'a> {
         self.compare::<Vec<Vec<Option<i64>>>>(|| serde_json::from_slice(bytes));
         self.compare::<(char, [u128; 2], Option<()>)>(|| serde_json::from_slice(bytes));
         self.compare::<BTreeMap<State, Line>>(|| serde_json::from_slice(bytes));
-        // With bytes, `serde_json` reads no number in a name that is written with escapes.
+        // From bytes, `serde_json` reads no number from a name with escapes.
         self.compare::<BTreeMap<i32, BTreeMap<bool, u8>>>(|| {
             serde_json::from_slice::<Value>(bytes).and_then(serde_json::from_value)
         });
@@ -160,7 +160,7 @@ fuzz_target!(|bytes: &[u8]| {
     let text = Text::new(bytes, JsonLimits::new());
     text.compare_types();
     let _ = text.read::<IgnoredAny>();
-    // What a type makes of an error decides nothing about the bytes.
+    // A type that ignores an error does not change the verdict on the bytes.
     let _ = text.read::<Lenient<Order>>();
     if let Some(Ok(lines)) = text.read::<Vec<Lenient<Line>>>() {
         let values: Vec<Value> = serde_json::from_slice(bytes).unwrap();
@@ -174,9 +174,12 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = text.read::<Lenient<BTreeMap<u8, Lenient<Vec<u8>>>>>();
 
     let strict = serde_json::from_slice::<Strict>(bytes);
-    assert!(text.checked.is_err() || strict.is_ok(), "accepted, and serde_json says {:?}", strict.err());
-    let loosest = json::check(bytes, &JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX));
-    assert!(loosest.is_ok() || strict.is_err(), "refused, and serde_json reads it: {loosest:?}");
+    assert!(text.checked.is_err() || strict.is_ok(), "accepted, but serde_json refuses it: {:?}", strict.err());
+    let loosest = json::check(
+        bytes,
+        &JsonLimits::new().max_depth(usize::MAX).max_string_len(usize::MAX).max_number_len(usize::MAX),
+    );
+    assert!(loosest.is_ok() || strict.is_err(), "refused, but serde_json reads it: {loosest:?}");
 
     let tight = Text::new(bytes, JsonLimits::new().max_depth(3).max_string_len(6).max_number_len(4));
     assert!(tight.checked.is_err() || text.checked.is_ok(), "tighter limits accept more");

@@ -1,7 +1,8 @@
-//! Any bytes as a key set, as one key and as PEM, and any numbers in keys, against a second reading with `serde_json`.
+//! Reads any bytes as a key set, as one key and as PEM, and builds keys with any numbers. A second reader with `serde_json` checks
+//! the results.
 //!
-//! A text is tried as everything. What begins with `0` is DER, which is tried in PEM under several labels. Behind one of the
-//! first four control characters stand the bytes of which a key is made: of RSA, of a curve, of Ed25519, of a secret.
+//! A text is tried in every form. Input that begins with `0` is DER, which is tried in PEM under several labels. After one of the
+//! bytes 1 to 4, the input is the content of a key: RSA, a curve point, Ed25519, or a secret.
 #![no_main]
 
 #[path = "parts/sign.rs"]
@@ -24,28 +25,28 @@ use rsa::{
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tower_auth::{
-    MaybeReady, BoxError, Clock, TokenVerifier,
+    BoxError, Clock, MaybeReady, TokenVerifier,
     token::{Algorithm, Claims, KeySet, KeySource, TokenError, TokenVerifierBuilder, VerifyingKey},
 };
 
 use self::sign::sign;
 
 const MOST_KEYS: usize = 64;
-/// So many keys are tried for one token.
+/// The most keys that are tried for one token.
 const MOST_TRIES: usize = 4;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// A key that stands beside those of the fuzzer.
+/// A good key, placed next to those of the fuzzer.
 const KNOWN: &str =
     r#"{"kty":"OKP","crv":"Ed25519","kid":"known","use":"sig","x":"fgqmODSsNJh8QT6Rx7PAHH3T0jb358M3rhScAm_c2c0"}"#;
-/// `{"alg":"Ed25519","kid":"known","typ":"at+jwt"}` and `{"iss":"i","aud":"a","sub":"s","exp":1700000001}`, signed with it.
+/// `{"alg":"Ed25519","kid":"known","typ":"at+jwt"}` and `{"iss":"i","aud":"a","sub":"s","exp":1700000001}`, signed with that key.
 const TOKEN: &str = "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoia25vd24iLCJ0eXAiOiJhdCtqd3QifQ.\
     eyJpc3MiOiJpIiwiYXVkIjoiYSIsInN1YiI6InMiLCJleHAiOjE3MDAwMDAwMDF9.\
     O7jTymhoYgsgoR4Gds83IcCk-vfE5HRJQ6teJTDfxRVPs89siFIhYkWKm7CjjoPG4iS-E5bqkKf30hQpoHjDCA";
 const NOW: u64 = 1_700_000_000;
 
 thread_local! {
-    // Fetches ask for the time.
+    // Fetches need a timer.
     static RUNTIME: LazyCell<Runtime> =
         LazyCell::new(|| Builder::new_current_thread().enable_time().build().unwrap());
 }
@@ -56,7 +57,7 @@ fn verify(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenErr
     RUNTIME.with(|runtime| runtime.block_on(async { verifier.verify(token, &clock).await }))
 }
 
-/// A set that somebody publishes.
+/// A key source with a fixed set, as an issuer publishes it.
 struct Published(Bytes);
 
 impl KeySource for Published {
@@ -65,17 +66,17 @@ impl KeySource for Published {
     }
 }
 
-/// The text of a member.
+/// Returns the text of a member.
 fn text<'a>(jwk: &'a Value, name: &str) -> Option<&'a str> {
     jwk.get(name)?.as_str()
 }
 
-/// The bytes of a member.
+/// Returns the decoded bytes of a member.
 fn decoded(jwk: &Value, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok()
 }
 
-/// What is wrong with a key that is said to be for this algorithm.
+/// Checks whether a key suits this algorithm, and says what is wrong with it.
 fn fault(jwk: &Value, algorithm: Algorithm) -> Result<(), &'static str> {
     use Algorithm::{Ed25519, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
@@ -128,7 +129,7 @@ fn fault(jwk: &Value, algorithm: Algorithm) -> Result<(), &'static str> {
     }
 }
 
-/// Whether an RSA key is one that nobody can sign for without its other half.
+/// Checks the numbers of an RSA key: with weak numbers, signing would not need the private key.
 fn numbers(n: &BigUint, e: &BigUint) -> Result<(), &'static str> {
     let is_odd = |number: &BigUint| number.to_bytes_le().first().is_some_and(|byte| byte & 1 == 1);
     match () {
@@ -139,7 +140,7 @@ fn numbers(n: &BigUint, e: &BigUint) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a key without fault has to be taken: nothing else stands in it, and only a curve can still say no.
+/// Returns the algorithm if the key must be accepted: it has no fault and no other members, and its point cannot be invalid.
 fn must_be_taken(jwk: &Value) -> Option<Algorithm> {
     let known = ["kty", "crv", "x", "n", "e", "k", "alg", "kid", "use", "key_ops"];
     let members = jwk.as_object()?;
@@ -150,7 +151,7 @@ fn must_be_taken(jwk: &Value) -> Option<Algorithm> {
     let kinds = match text(jwk, "kty")? {
         "RSA" if text(jwk, "e")? == "AQAB" => &[["n", "e"]][..],
         "oct" => &[["k", "k"]],
-        // A point that is on no curve is refused by some.
+        // Some backends refuse a point that is not on the curve.
         _ => return None,
     };
     let clean = clean && kinds.iter().flatten().all(|name| decoded(jwk, name).is_some());
@@ -159,21 +160,21 @@ fn must_be_taken(jwk: &Value) -> Option<Algorithm> {
     (clean && fault(jwk, algorithm).is_ok()).then_some(algorithm)
 }
 
-/// Nobody reads a secret in what is told of a key.
+/// Asserts that the text about a key does not show its secrets.
 fn hides_secrets(jwk: &Value, told: &str) {
     let shown = [text(jwk, "alg"), text(jwk, "kid")].map(Option::unwrap_or_default);
     for name in ["k", "d", "p", "q", "dp", "dq", "qi"] {
         let secret = text(jwk, name).filter(|secret| secret.len() >= 16 && secret.bytes().all(|byte| byte > b' '));
         let Some(secret) = secret.filter(|secret| !shown.iter().any(|text| text.contains(secret))) else { continue };
-        assert!(!told.contains(secret), "{name} is told: {told}");
+        assert!(!told.contains(secret), "the secret {name} is shown: {told}");
     }
 }
 
-/// One key, if it is taken.
+/// Reads one key, and checks that it was rightly accepted or refused.
 fn one(jwk: &Value) -> Option<VerifyingKey> {
     match VerifyingKey::from_jwk(&jwk.to_string()) {
         Ok(key) => {
-            assert_eq!(fault(jwk, key.algorithm()), Ok(()), "taken for {}: {jwk}", key.algorithm());
+            assert_eq!(fault(jwk, key.algorithm()), Ok(()), "accepted for {}: {jwk}", key.algorithm());
             hides_secrets(jwk, &format!("{key:?}"));
             Some(key)
         }
@@ -185,7 +186,7 @@ fn one(jwk: &Value) -> Option<VerifyingKey> {
     }
 }
 
-/// A token that is signed with a secret of a set.
+/// Signs a token with a secret of a set.
 fn forged(jwk: &Value, algorithm: Algorithm) -> Option<String> {
     let secret = decoded(jwk, "k")?;
     let mut header = json!({"alg": algorithm.name(), "typ": "at+jwt"});
@@ -195,12 +196,12 @@ fn forged(jwk: &Value, algorithm: Algorithm) -> Option<String> {
     let claims = br#"{"iss":"i","aud":"a","sub":"s","exp":1700000001}"#;
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims));
     let signature = sign(algorithm, &secret, signed.as_bytes());
-    // No token has a longer `kid`.
+    // Longer values of `kid` are refused in a token.
     let short = text(jwk, "kid").is_none_or(|kid| kid.len() <= 256);
     short.then(|| format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// A whole document: the keys of it are those that are taken one by one, and no other.
+/// Reads a whole document. Asserts that its keys are exactly those that are accepted one by one.
 fn document(bytes: &[u8]) {
     let set = KeySet::from_json(bytes);
     let value: Option<Value> = serde_json::from_slice(bytes).ok();
@@ -216,19 +217,19 @@ fn document(bytes: &[u8]) {
     assert_eq!(format!("{set:?}"), format!("{keys:?}"));
 
     let published = || TokenVerifier::source("i", Published(Bytes::copy_from_slice(bytes)));
-    // The first secret of the set: no other is tried before it.
+    // The first secret of the set, because no other key is tried before it.
     let secret =
         taken.iter().find_map(|(jwk, key)| forged(jwk, key.algorithm()).filter(|_| text(jwk, "kty") == Some("oct")));
     if let Some(token) = secret {
         let judged = verify(TokenVerifier::key_set("i", set), &token);
-        assert!(judged.is_ok(), "a token that its key has signed: {judged:?}");
-        assert!(verify(published(), &token).is_err(), "a secret that is published is a key");
+        assert!(judged.is_ok(), "a token signed with a key of the set is refused: {judged:?}");
+        assert!(verify(published(), &token).is_err(), "a published secret is accepted as a key");
     }
     let judged = verify(published(), "a.b.c");
     assert!(judged.is_err());
 }
 
-/// The elements of a list of keys, beside one that is good.
+/// Reads the input as elements of a list of keys, next to a good key.
 fn beside(elements: &str) {
     let Ok(others) = serde_json::from_str::<Vec<Value>>(&format!("[{elements}]")) else { return };
     let same = |jwk: &&Value| text(jwk, "kid") == Some("known") && text(jwk, "crv") == Some("Ed25519");
@@ -236,14 +237,14 @@ fn beside(elements: &str) {
     for (known_is_last, text) in
         [(false, format!("{{\"keys\":[{KNOWN},{elements}]}}")), (true, format!("{{\"keys\":[{elements},{KNOWN}]}}"))]
     {
-        // The list may be blank, and what is one deeper may be too deep.
+        // The input may be blank, and one more level of nesting may be too deep.
         if serde_json::from_str::<Value>(&text).is_err() {
             continue;
         }
         document(text.as_bytes());
         let set = KeySet::from_json(text.as_bytes());
         if others.len() >= MOST_KEYS {
-            assert!(set.is_err(), "{} keys are taken", others.len() + 1);
+            assert!(set.is_err(), "{} keys are accepted", others.len() + 1);
             continue;
         }
         let set = set.expect("the good key is lost");
@@ -255,7 +256,7 @@ fn beside(elements: &str) {
     }
 }
 
-/// A PEM under every algorithm.
+/// Reads a PEM for every algorithm.
 fn pem(text: &str) {
     let taken = |algorithm: &Algorithm| match VerifyingKey::from_pem(*algorithm, text) {
         Ok(key) => {
@@ -268,7 +269,10 @@ fn pem(text: &str) {
         }
     };
     let taken: Vec<_> = Algorithm::ALL.iter().copied().filter(taken).collect();
-    assert!(!taken.iter().any(|algorithm| algorithm.name().starts_with("HS")), "a public key is a secret: {taken:?}");
+    assert!(
+        !taken.iter().any(|algorithm| algorithm.name().starts_with("HS")),
+        "a public key is accepted as a secret: {taken:?}"
+    );
     let rsa = taken.iter().filter(|algorithm| algorithm.name().contains('S') && !algorithm.name().starts_with('E'));
     let rsa = rsa.count();
     assert!(matches!((rsa, taken.len()), (6, 6) | (0, 0 | 1)), "{taken:?}");
@@ -288,7 +292,7 @@ fn der(bytes: &[u8]) {
     }
 }
 
-/// A key of these bytes, as a part of a set too.
+/// Builds a key from these bytes, and reads it as part of a set.
 fn made(bytes: &[u8]) {
     let b64 = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
     let [kind, choice, parts @ ..] = bytes else { return };
@@ -320,7 +324,7 @@ fuzz_target!(|bytes: &[u8]| {
             let Ok(text) = str::from_utf8(bytes) else { return };
             match serde_json::from_str::<Value>(text) {
                 Ok(value) => drop(one(&value)),
-                Err(_) => assert!(VerifyingKey::from_jwk(text).is_err(), "no JSON"),
+                Err(_) => assert!(VerifyingKey::from_jwk(text).is_err(), "accepted, but not JSON"),
             }
             beside(text);
             pem(text);

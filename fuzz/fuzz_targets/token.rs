@@ -1,6 +1,7 @@
-//! Any header and any claims under a good signature, against a second reading with `serde_json`; and any bytes as a token.
+//! Verifies any header and any claims with a good signature, and compares the verdict with a second reader that uses `serde_json`.
+//! Also verifies any bytes as a token.
 //!
-//! The input is a header, an empty line and claims. Without an empty line it is the claims, under the usual header.
+//! The input is a header, an empty line and claims. Without an empty line it is the claims, with the usual header.
 #![no_main]
 
 #[path = "parts/second_reader.rs"]
@@ -69,7 +70,7 @@ const WIDE: Settings = Settings {
         (None, Algorithm::Hs512),
         (Some("3"), Algorithm::Hs256),
         (Some("4"), Algorithm::Hs256),
-        // Only for whoever names it: four of the algorithm stand before it.
+        // Used only if a token names its `kid`: four keys of the same algorithm stand before it.
         (Some("5"), Algorithm::Hs256),
     ],
     signers: &[1, 2, 5],
@@ -78,7 +79,7 @@ const WIDE: Settings = Settings {
 
 const PROFILE: Settings = Settings { profile: true, leeway: Duration::from_secs(1), ..PLAIN };
 
-/// A verifier's settings, its keys and what they are made of.
+/// The settings and keys of a verifier.
 struct Tried {
     settings: Settings,
     keys: Vec<VerifyingKey>,
@@ -122,7 +123,7 @@ impl Tried {
         builder.build().unwrap()
     }
 
-    /// A token of these bytes, as this key signs it.
+    /// Signs a token of these bytes with this key.
     fn seal(&self, header: &[u8], claims: &[u8], signer: usize) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let (_, algorithm) = self.settings.keys[signer];
@@ -130,7 +131,7 @@ impl Tried {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What comes of a token, which is what the second reader says.
+    /// Verifies a token, and asserts that the second reader has the same verdict.
     fn compare(&self, header: &[u8], claims: &[u8], signer: usize) -> Result<Reading, Fault> {
         let token = self.seal(header, claims, signer);
         let expected = match self.settings.longest {
@@ -142,8 +143,8 @@ impl Tried {
         verdict
     }
 
-    /// The same verdict again, from the same verifier and from one with a cache, and around the times that decide; and none
-    /// of it for a token that is broken.
+    /// Asserts that the verdict is the same from the same verifier and from one with a cache, and correct around the times of the
+    /// token. Asserts that a broken copy of the token is refused.
     fn repeat(
         &self,
         header: &[u8],
@@ -154,15 +155,15 @@ impl Tried {
     ) {
         let token = self.seal(header, claims, signer);
         let fresh = self.verifier(false);
-        // It has a cache, and has seen another token with the usual header before.
+        // A verifier with a cache, which has verified another token with the usual header.
         let cached = self.verifier(true);
         let good = br#"{"iss":"i","aud":"a","sub":"s","client_id":"c","jti":"j","iat":0,"exp":1700000001}"#;
-        assert!(verify(&cached, &self.seal(USUAL, good, 0), NOW).is_ok(), "the token that is known to be good");
+        assert!(verify(&cached, &self.seal(USUAL, good, 0), NOW).is_ok(), "the known good token is refused");
         for verifier in [&fresh, &fresh, &cached, &cached] {
-            assert_eq!(verify(verifier, &token, NOW), *verdict, "another verdict");
+            assert_eq!(verify(verifier, &token, NOW), *verdict, "the verdict differs");
         }
         if let Ok(reading) = &verdict {
-            // It is not yet kept where a verifier meets it first out of its time.
+            // This verifier first sees the token at a time when it is not valid, so the cache does not hold it.
             let late = self.verifier(true);
             for now in self.moments(reading) {
                 let expected = self.settings.in_time(reading, now).map(|()| reading);
@@ -174,12 +175,12 @@ impl Tried {
         let broken = broken(&token, chance);
         for verifier in [&fresh, &cached] {
             let refused = verify(verifier, &broken, NOW).expect_err("a broken token is accepted");
-            assert!(refused.is_unsigned(), "{refused:?} is told of a token that nobody has signed");
+            assert!(refused.is_unsigned(), "{refused:?} reveals the content of a token with a bad signature");
         }
-        assert_eq!(verify(&cached, &token, NOW), *verdict, "a broken token decides on the other");
+        assert_eq!(verify(&cached, &token, NOW), *verdict, "a broken token changes the verdict on the original");
     }
 
-    /// Around the times that decide.
+    /// Returns times just before and at `nbf` and `exp`, with leeway.
     fn moments(&self, reading: &Reading) -> Vec<Duration> {
         let Settings { leeway, .. } = self.settings;
         let nanosecond = Duration::from_nanos(1);
@@ -190,11 +191,11 @@ impl Tried {
     }
 }
 
-/// The answer of a future that has nothing to wait for.
+/// Returns the output of a future that must be ready.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("nothing to wait for, and it waits"),
+        Poll::Pending => panic!("the future is pending, although it has nothing to wait for"),
     }
 }
 
@@ -213,7 +214,7 @@ fn verify(verifier: &TokenVerifier, token: &str, now: Duration) -> Result<Readin
     }
 }
 
-/// Numbers that hang on the input and on nothing else.
+/// Pseudo-random numbers that depend on the input only.
 struct Chance(u32);
 
 impl Chance {
@@ -227,18 +228,18 @@ impl Chance {
     }
 }
 
-/// The same token, and one thing about it is wrong.
+/// Returns the token with one change that makes it invalid.
 fn broken(token: &str, chance: &mut Chance) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
     match chance.below(10) {
-        // One bit of the signature.
+        // Flip one bit of the signature.
         0..4 => {
             let bit = chance.below(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
-        // One bit of what is signed.
+        // Flip one bit of the signed part.
         4..6 => {
             let mut signed = signed.as_bytes().to_vec();
             let at = chance.below(signed.len());
@@ -248,7 +249,7 @@ fn broken(token: &str, chance: &mut Chance) -> String {
             }
             return format!("{}.{signature}", str::from_utf8(&signed).unwrap());
         }
-        // The last character of the signature has bits that nobody reads.
+        // Change the last character of the signature in bits that decoding ignores.
         6 => {
             let (last, before) = signature.as_bytes().split_last().unwrap();
             let place = ALPHABET.iter().position(|known| known == last).unwrap();
@@ -269,13 +270,13 @@ fuzz_target!(|bytes: &[u8]| {
         let repeated = chance.below(tried.settings.signers.len());
         for (place, signer) in tried.settings.signers.iter().enumerate() {
             let verdict = tried.compare(header, claims, *signer);
-            // What takes long is looked at where there is something to see, and else now and then.
+            // Slow checks run for every good token, and for one bad token in four.
             if place == repeated && (verdict.is_ok() || chance.below(4) == 0) {
                 tried.repeat(header, claims, *signer, &verdict, &mut chance);
             }
         }
         if let Ok(token) = str::from_utf8(bytes) {
-            let refused = verify(&tried.verifier(false), token, NOW).expect_err("nobody has signed this");
+            let refused = verify(&tried.verifier(false), token, NOW).expect_err("an unsigned input is accepted");
             assert!(refused.is_unsigned(), "{refused:?}");
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What a holder who proved the secret may learn of a key that is not active.
+/// How much a 401 discloses about an inactive key to a client that proved possession of the key.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, Disclosure, KeyFormat, KeyScheme, MemoryKeyStore};
@@ -21,16 +21,18 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disclosure {
-    /// Nothing: every key that is not good looks like an unknown one.
+    /// Nothing: an inactive key is answered like an unknown one.
     #[default]
     Nothing,
-    /// That it is expired, paused, deactivated or suspended. Revoked and not yet valid keys still look unknown.
+    /// That the key is expired, paused, deactivated or suspended. Revoked and not yet valid keys are answered like
+    /// unknown ones.
     State,
-    /// The same, that it is revoked, and its id: details have `expired_at`, or `key_id`.
+    /// The same as `State`, and that the key is revoked. The details have `expired_at` for an expired key, and `key_id`
+    /// for any other.
     All,
 }
 
-/// Reads a key, checks its form, asks the store, and tells what the record means.
+/// Reads a key, checks its format, looks it up in the store, and decides by its record.
 #[derive(Clone)]
 pub(super) struct KeyCheck {
     pub(super) scheme: KeyScheme,
@@ -39,11 +41,11 @@ pub(super) struct KeyCheck {
     pub(super) judge: Judge,
 }
 
-/// What is made of a record, apart from everything that asks for one: it moves into futures.
+/// Decides by a record. It is separate from [`KeyCheck`] because futures own a clone of it.
 #[derive(Clone)]
 pub(super) struct Judge {
     pub(super) disclosure: Disclosure,
-    /// Refusals of strangers, made once: they are what an attacker asks for most.
+    /// Refusals of invalid keys, built once: attacks cause them most often.
     malformed: Rejection,
     unknown: Rejection,
 }
@@ -62,8 +64,8 @@ impl KeyCheck {
         self.look_up(&digests, request)
     }
 
-    /// The first declared source that holds a credential. A scheme without one behind it is as good as absent, as an empty
-    /// header is; beside a credential elsewhere nobody knows what was meant.
+    /// Returns the credential of the first declared source that has one. A scheme without a credential counts as
+    /// absent, like an empty header. If another source has a credential, such a request is ambiguous and is refused.
     fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
         let (mut found, mut empty) = (None, None);
         for source in self.sources.iter().filter(|source| request.may_read(source.header())) {
@@ -74,14 +76,14 @@ impl KeyCheck {
         }
         match (found, empty) {
             (Some(_), Some(source)) => {
-                let cause = "an authorization scheme has no credential behind it, and another header has one";
+                let cause = "an authorization scheme has no credential, and another header has one";
                 Err(Rejection::malformed_header(source.header().as_str(), cause).refused_by(LAYER))
             }
             (found, _) => Ok(found.map(Credential::secret)),
         }
     }
 
-    /// Whether what is presented has the form of a key.
+    /// Returns whether the presented credential has the format of a key.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         self.presented(request).ok().flatten().is_some_and(|presented| self.scheme.format().accepts(presented))
     }
@@ -105,7 +107,7 @@ impl Judge {
     pub(super) fn new() -> Self {
         Self {
             disclosure: Disclosure::Nothing,
-            malformed: invalid("the key has not the format of a key"),
+            malformed: invalid("the key does not match the key format"),
             unknown: invalid("the key is unknown"),
         }
     }
@@ -114,13 +116,13 @@ impl Judge {
     fn conclude(&self, found: Result<Option<KeyRecord>, BoxError>, now: impl FnOnce() -> SystemTime) -> AuthOutcome {
         match found {
             Ok(Some(record)) => {
-                // Most keys have no times, and then no clock is read.
+                // Most keys have no start or expiry time; for them, the clock is not read.
                 let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
                 match record.status(now) {
                     KeyStatus::Active => match record.nameless() {
                         None => AuthOutcome::Authenticated(record.into_principal()),
                         Some(what) => {
-                            let cause = format!("the store has a record with an empty {what} for this key");
+                            let cause = format!("the store's record of this key has an empty {what}");
                             AuthOutcome::Rejected(Rejection::internal(cause).refused_by(LAYER))
                         }
                     },
@@ -132,7 +134,8 @@ impl Judge {
         }
     }
 
-    /// The refusal of a key whose secret matched a record: the client learns what the policy allows, the observer all.
+    /// Returns the refusal of an inactive key. The client learns what [`Disclosure`] allows, the observer learns the
+    /// state.
     fn refuse(&self, status: KeyStatus, record: KeyRecord) -> Rejection {
         let (kind, cause) = match status {
             KeyStatus::Expired(_) => (RejectionKind::ExpiredKey, "the key is expired"),

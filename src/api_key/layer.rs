@@ -11,19 +11,19 @@ use crate::{
     gate::Gate,
 };
 
-/// Authenticates requests by an API key; alone a layer, or a method of an [`AuthLayer`] or
+/// Authenticates requests by an API key. It is a layer by itself, or a method of an [`AuthLayer`] or
 /// [`AuthStack`](crate::AuthStack).
 ///
-/// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal as the
-/// [module page](crate::api_key) lists them.
+/// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal. The
+/// [module page](crate::api_key) lists the refusals.
 ///
-/// Without a declared source the key is read from `x-api-key`.
+/// By default, the key is read from the header `x-api-key`.
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is mounted"]
 pub struct ApiKeyLayer {
     check: KeyCheck,
     realm: Cow<'static, str>,
-    /// The challenges of all sources, and the headers that they read.
+    /// The challenges of all sources, and the headers that the sources read.
     challenge: String,
     headers: Vec<HeaderName>,
     declared: bool,
@@ -34,7 +34,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 const SHORTEST_STATIC_KEY: usize = 16;
 
 impl ApiKeyLayer {
-    /// Keys of this scheme, known to this store.
+    /// Creates a layer for keys of this scheme in this store.
     pub fn new(scheme: KeyScheme, store: impl KeyStore) -> Self {
         let check = KeyCheck {
             scheme,
@@ -53,10 +53,10 @@ impl ApiKeyLayer {
         layer.described()
     }
 
-    /// One static key and no store: whoever has it is the subject `name`.
+    /// Creates a layer for one static key, without a store. The key authenticates the subject `name`.
     ///
     /// # Errors
-    /// When the secret is under 16 bytes, or has characters that cannot stand in a header; when the name is empty.
+    /// If the secret does not consist of 16 to 512 visible ASCII characters, or if the name is empty.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, Secret};
@@ -68,7 +68,7 @@ impl ApiKeyLayer {
         if name.trim().is_empty() {
             return Err(ConfigError::new(
                 "the static key has no name",
-                "name whoever holds it, such as \"ops\": the name is the subject",
+                "name its holder, such as \"ops\"; the name becomes the subject of the principal",
             ));
         }
         let scheme = KeyScheme::ephemeral(KeyFormat::opaque(SHORTEST_STATIC_KEY));
@@ -76,68 +76,69 @@ impl ApiKeyLayer {
         let store = MemoryKeyStore::new().with(&scheme, secret.expose(), record).map_err(|_| {
             ConfigError::new(
                 format!(
-                    "the static key of {name:?} is too short, too long, or has other characters than visible ASCII"
+                    "the static key of {name:?} is too short, too long, or has characters other than visible ASCII"
                 ),
-                "take 16 to 512 visible ASCII characters (openssl rand -hex 32)",
+                "use 16 to 512 visible ASCII characters, such as the output of `openssl rand -hex 32`",
             )
         })?;
         drop(secret);
         Ok(Self::new(scheme, store))
     }
 
-    /// Reads the key from this header, its whole value. Sources are asked in the order in which they are declared.
+    /// Reads the key from this header. The key is the whole value. Sources are read in declared order.
     ///
-    /// A name that no header can have refuses every request with 500, and fails
-    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// If the name is not a valid header name, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn header(self, name: &str) -> Self {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
             return self.source(Source::Header(name));
         }
-        self.faulty(format!("{name:?} is no header name"), "take letters, digits and dashes, such as `x-api-key`")
+        self.faulty(format!("{name:?} is not a header name"), "use letters, digits and dashes, such as `x-api-key`")
     }
 
-    /// Reads the key from `Authorization: Bearer <key>`, whatever the case of the scheme.
+    /// Reads the key from `Authorization: Bearer <key>`. The scheme is case-insensitive.
     pub fn bearer(self) -> Self {
         self.auth_scheme("Bearer")
     }
 
-    /// Reads the key from `Authorization: <scheme> <key>`, whatever the case of the scheme.
+    /// Reads the key from `Authorization: <scheme> <key>`. The scheme is case-insensitive.
     ///
-    /// A scheme that is no token (RFC 9110, section 5.6.2) is a fault like a wrong header name.
+    /// A scheme that is not a token (RFC 9110, section 5.6.2) is an error, with the same effect as an invalid header
+    /// name.
     pub fn auth_scheme(self, scheme: &'static str) -> Self {
         if !challenge::is_token(scheme) {
             return self.faulty(
-                format!("{scheme:?} is no authentication scheme"),
-                "take one word, such as `Bearer` or `ApiKey`",
+                format!("{scheme:?} is not an authentication scheme"),
+                "use one word, such as `Bearer` or `ApiKey`",
             );
         }
         self.source(Source::Scheme(Cow::Borrowed(scheme)))
     }
 
-    /// What the challenge of a 401 calls the protected space; `api` by default.
+    /// Sets the realm in the challenge of a 401; `api` by default.
     pub fn realm(mut self, realm: impl Into<Cow<'static, str>>) -> Self {
         self.realm = realm.into();
         self.described()
     }
 
-    /// What a holder may learn of a key that is not active; nothing by default.
+    /// Sets how much a 401 discloses about an inactive key; nothing by default.
     pub const fn disclose(mut self, disclosure: Disclosure) -> Self {
         self.check.judge.disclosure = disclosure;
         self
     }
 
-    /// Lets visitors in; see [`AuthLayer::optional`].
+    /// Admits requests without a credential; see [`AuthLayer::optional`].
     pub fn optional(self) -> AuthLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Takes the key's header out of the request once it is read; see [`AuthLayer::strip_credentials`].
+    /// Removes the key's header from the request after it is read; see [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
     }
 
-    fn faulty(mut self, what: String, mend: &'static str) -> Self {
-        self.fault.get_or_insert(ConfigError::new(what, mend));
+    fn faulty(mut self, what: String, help: &'static str) -> Self {
+        self.fault.get_or_insert(ConfigError::new(what, help));
         self
     }
 
@@ -152,7 +153,7 @@ impl ApiKeyLayer {
         self.described()
     }
 
-    /// Derives what the layer tells of itself from its sources and its realm.
+    /// Updates the challenge and the headers from the sources and the realm.
     fn described(mut self) -> Self {
         let mut challenges: Vec<Challenge> = Vec::new();
         self.headers.clear();

@@ -1,7 +1,8 @@
-//! API keys: a header, a look-up, a principal.
+//! Authentication by API key.
 //!
-//! [`ApiKeyLayer`] reads the key from declared sources, rejects what has not the format of a key without a hash or a
-//! look-up, asks a [`KeyStore`](crate::KeyStore), and leaves the holder in the request.
+//! [`ApiKeyLayer`] reads a key from the declared sources and looks it up in a [`KeyStore`](crate::KeyStore). It puts
+//! the principal of the key into the request. A value without the format of a key is refused without a hash or a
+//! lookup.
 //!
 //! ```
 //! use tower::{Layer, ServiceExt, service_fn};
@@ -27,25 +28,25 @@
 //! # }).unwrap();
 //! ```
 //!
-//! # What a request meets
+//! # Answers
 //!
-//! | the request has | answer | look-up |
+//! | the request has | answer | lookup |
 //! |---|---|---|
-//! | no credential header, an empty one, or another scheme than declared | 401 missing credential | no |
-//! | the header twice, or a scheme with nothing behind it | 400 malformed | no |
-//! | a value that has not the format | 401 invalid key | no |
+//! | no credential header, an empty one, an undeclared scheme, or a scheme without a credential | 401 missing credential | no |
+//! | a repeated header, or a scheme without a credential and a key in another header | 400 malformed | no |
+//! | a value without the format of a key | 401 invalid key | no |
 //! | an unknown, revoked or not yet valid key | 401 invalid key | yes |
-//! | an expired, paused, deactivated or suspended key | 401 invalid key, or what [`disclose`](ApiKeyLayer::disclose) tells | yes |
-//! | any key while the store gives an error, or no answer in [time](crate::AuthLayer::decision_timeout) | 503, `Retry-After` | yes |
-//! | a good key | the inner service | yes |
+//! | an expired, paused, deactivated or suspended key | 401 invalid key, or more as set by [`disclose`](ApiKeyLayer::disclose) | yes |
+//! | any key, if the store fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503, `Retry-After` | yes |
+//! | a valid key | the answer of the inner service | yes |
 //!
-//! A key is read from headers alone. Responses to requests with a key in a header of its own are marked
-//! `Cache-Control: private` and `Vary`, unless the handler set them: shared caches protect only what came with
-//! `Authorization` (RFC 9111, section 3.5).
+//! A key is read only from headers. If the key is in another header than `Authorization`, the response gets
+//! `Cache-Control: private` and `Vary`, unless the handler has set them. Without them, a shared cache could serve the
+//! response to other callers: it only protects responses to requests with `Authorization` (RFC 9111, section 3.5).
 //!
 //! # When not to use it
 //!
-//! For credentials that a person thinks up, or that a browser keeps.
+//! For passwords, and for credentials that a browser stores.
 
 mod guard;
 mod layer;

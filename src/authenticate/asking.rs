@@ -1,4 +1,4 @@
-//! Asking the methods of an authentication layer in their order.
+//! Asks the methods of an authentication layer in declared order.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,12 +15,12 @@ use crate::{
     context::attempts::Attempts,
 };
 
-/// The methods of a layer. A clone is one reference count.
+/// The methods of a layer. A clone only increments a reference count.
 #[derive(Clone)]
 pub(super) struct Methods(pub(super) Arc<Facts>);
 
 impl Methods {
-    /// Asks the methods from this place on. Those in `passed` were passed over for another one.
+    /// Asks the methods from index `from` on. The methods in `passed` were skipped in favour of a later method.
     #[inline]
     pub(super) fn ask(&self, request: &RequestHead<'_>, from: usize, mut passed: Places) -> MaybeReady<Found> {
         let facts = &*self.0;
@@ -39,7 +39,7 @@ impl Methods {
                 passed.insert(place);
                 continue;
             }
-            // It is to look in that header alone, and not to find another credential elsewhere.
+            // The method may read only the header that it took over, so that it finds no other credential elsewhere.
             let alone = header.filter(|_| method.credential_headers().len() > 1).map(|kept| alone(&head, method, kept));
             let head = match &alone {
                 Some(alone) => {
@@ -61,11 +61,11 @@ impl Methods {
         MaybeReady::ready(facts.conclude(AuthOutcome::NoCredential, 0, None))
     }
 
-    /// A method took a header over and found nothing there: the one that was passed over decides.
+    /// Asks a skipped method, because the method that took its header over found no credential there.
     fn ask_passed(&self, request: &RequestHead<'_>, after: usize, mut passed: Places) -> MaybeReady<Found> {
         let asked = OnceLock::new();
         let head = request.for_method(&self.0.limit, &asked);
-        // A later one may recognise it too.
+        // A later method may recognise the credential too.
         if (after + 1..self.0.methods.len()).any(|later| self.0.taken_over(later, passed, &head).is_some()) {
             return self.ask(request, after + 1, passed);
         }
@@ -81,12 +81,13 @@ impl Methods {
         }
     }
 
-    /// Waits for a method. Its check counts as under way from the address, if a budget counts failed attempts.
+    /// Waits for the answer of a method. If a budget counts failed attempts, the check counts as in progress for the
+    /// address.
     fn wait(&self, check: BoxFuture<AuthOutcome>, waiting: Waiting, request: &RequestHead<'_>) -> MaybeReady<Found> {
         let (methods, Waiting { place, decides, passed, taken_over, asked }) = (self.clone(), waiting);
         let attempts = request.attempts().cloned();
         let header = header_of(&self.0.methods[decides], request);
-        // A method that has to wait to find no credential leaves the rest to be asked about the same head.
+        // If the pending method finds no credential, the next methods are asked about the same head.
         let last = place + 1 == self.0.methods.len() && !taken_over;
         let request = (!last).then(|| request.to_request());
         MaybeReady::boxed(async move {
@@ -114,7 +115,8 @@ impl Methods {
         })
     }
 
-    /// Charges a bad credential, and nothing else: a proved holder for what is wrong with it, else the address.
+    /// Charges a refused credential, and nothing else. The holder is charged if possession was proved, otherwise the
+    /// address.
     #[inline]
     fn settle(
         &self,
@@ -141,7 +143,7 @@ fn header_of(method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> Resp
     method.response_header(request).map(Box::new)
 }
 
-/// What a method answers, within the time limit: a later answer is 503.
+/// Returns the answer of a method. After the time limit, the answer is 503.
 #[inline]
 fn ask_one(method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> AuthFuture {
     let answer = method.authenticate(request);
@@ -151,12 +153,12 @@ fn ask_one(method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> AuthFu
     let method = Arc::clone(method);
     request.time_limit().bound(answer, move |late| {
         let scheme = method.challenge().split(' ').next().unwrap_or_default();
-        let cause = format!("the method of authentication {scheme:?} {late}");
+        let cause = format!("the authentication method {scheme:?} {late}");
         AuthOutcome::Rejected(Rejection::unavailable(cause))
     })
 }
 
-/// The request with one of the headers that a method reads, and without the others.
+/// Returns the request with only the header `kept` of all headers that the method reads.
 fn alone(request: &RequestHead<'_>, method: &Arc<dyn Authenticator>, kept: &HeaderName) -> Request<()> {
     let mut alone = request.to_request();
     let others: Vec<_> = method.credential_headers().iter().filter(|name| *name != kept).cloned().collect();
@@ -164,15 +166,15 @@ fn alone(request: &RequestHead<'_>, method: &Arc<dyn Authenticator>, kept: &Head
     alone
 }
 
-/// A method that is waited for.
+/// A method with a pending answer.
 struct Waiting {
     place: usize,
-    /// The method whose answer counts: another one where a method that was passed over is asked after all.
+    /// The index of the method that decides. It differs from `place` if a skipped method is asked after all.
     decides: usize,
     passed: Places,
-    /// Whether it took a header over from a method before it.
+    /// Whether the method took a header over from an earlier one.
     taken_over: bool,
-    /// Whether the budget of failed attempts was asked already.
+    /// Whether the budget of failed attempts was already asked.
     asked: bool,
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::{ConfigError, MaybeReady, Principal, Rejection, RequestHead};
 
-/// What an authenticator answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
+/// The answer of an [`Authenticator`]: ready ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
 /// use tower_auth::{AuthFuture, AuthOutcome};
@@ -13,7 +13,7 @@ use crate::{ConfigError, MaybeReady, Principal, Rejection, RequestHead};
 /// ```
 pub type AuthFuture = MaybeReady<AuthOutcome>;
 
-/// What one method of authentication found.
+/// The outcome of one authentication method.
 ///
 /// ```
 /// use tower_auth::{AuthOutcome, Principal};
@@ -23,57 +23,64 @@ pub type AuthFuture = MaybeReady<AuthOutcome>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AuthOutcome {
-    /// The request presents no credential of this method; the next method is asked.
+    /// The request has no credential for this method. The next method is asked.
     NoCredential,
-    /// The credential is good, and this is who it stands for.
+    /// The credential is valid and authenticates this principal.
     Authenticated(Principal),
-    /// The credential is bad, or nobody could tell; no other method is asked.
+    /// The credential is invalid, or could not be checked. No other method is asked.
     Rejected(Rejection),
 }
 
-/// One method of telling who is calling.
+/// One authentication method.
 ///
-/// The [module page](crate::authenticate) has a whole one.
+/// The [module page](crate::authenticate) shows a complete implementation.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no method of authentication: it does not implement `Authenticator`",
-    note = "implement `authenticate` and `challenge` for it; the page of the module `authenticate` shows a whole one"
+    message = "`{Self}` is not an authentication method: it does not implement `Authenticator`",
+    note = "implement `authenticate` and `challenge`; the page of the module `authenticate` shows a complete example"
 )]
 pub trait Authenticator: Send + Sync + 'static {
-    /// Looks for a credential, and tells whose it is.
+    /// Looks for a credential in the request, and checks it.
     ///
-    /// The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused with 503,
-    /// when it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default.
+    /// The future must own its data. It may be dropped at any await. If it takes longer than
+    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
+    /// request is refused with 503.
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
 
-    /// What a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).
+    /// Returns the challenge that a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section
+    /// 11.6.1).
     fn challenge(&self) -> &str;
 
-    /// The headers in which its credentials stand. The layer refuses them where they are repeated, marks them
-    /// sensitive, and keeps what they open out of shared caches. None by default.
+    /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that
+    /// repeats such a header, marks the header sensitive, and keeps the response out of shared caches.
     fn credential_headers(&self) -> &[HeaderName] {
         &[]
     }
 
-    /// Whether the credential in the request has the form of this method's. It is asked only where another method reads
-    /// the same header: then a method that does not recognise what stands there, while a later one does, is passed over.
-    /// If the later one finds no credential after all, the one that was passed over decides. Always, by default.
+    /// Returns whether the credential in the request has the form that this method expects; always true by default.
+    ///
+    /// It is called only if another method reads the same header. A method that does not recognise the credential is
+    /// skipped if a later method recognises it. If the later method then finds no credential, the skipped method
+    /// decides.
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let _ = request;
         true
     }
 
-    /// Returns a header for the response to a request that this method has authenticated, if its protocol asks for one: a
-    /// WebSocket whose credential came as a subprotocol is answered with the subprotocol that was chosen (RFC 6455, section
-    /// 4.2.2). A header of the response's own stays, and a refusal does not get it. None by default.
+    /// Returns a header for the response to a request that this method has authenticated; none by default.
+    ///
+    /// Some protocols require one: a WebSocket with its credential in a subprotocol is answered with the chosen
+    /// subprotocol (RFC 6455, section 4.2.2). A header that the handler has set is kept. A refusal does not get the
+    /// header.
     fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
         let _ = request;
         None
     }
 
-    /// Whether the method was put together rightly; asked once, when a stack is built.
+    /// Checks the configuration of the method. It is called once, when a stack is built.
     ///
     /// # Errors
-    /// What is wrong and how to mend it. A layer that is mounted all the same answers 500.
+    /// If the method is misconfigured. The error says what is wrong and what to do. A misconfigured layer that is
+    /// mounted without a stack answers 500.
     fn check_config(&self) -> Result<(), ConfigError> {
         Ok(())
     }

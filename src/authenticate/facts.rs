@@ -1,4 +1,4 @@
-//! What an authentication layer was set up with, and what it makes of the answer of a method.
+//! The settings of an authentication layer, and how it turns the answer of a method into an outcome.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     gate::{IdentityPolicy, Outcome, Vary},
 };
 
-/// Tells which requests nobody is asked about.
+/// Returns whether a request needs no authentication.
 pub(super) type Open = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
 
-/// What an [`AuthLayer`](crate::AuthLayer) was told.
+/// The settings of an [`AuthLayer`](crate::AuthLayer).
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) methods: Vec<Arc<dyn Authenticator>>,
@@ -35,7 +35,7 @@ pub(super) struct Settings {
     pub(super) decision_timeout: Option<Duration>,
 }
 
-/// The same, prepared once for all requests.
+/// The settings, prepared once for all requests.
 pub(super) struct Facts {
     pub(super) methods: Box<[Arc<dyn Authenticator>]>,
     /// Whether two methods read the same header.
@@ -47,14 +47,14 @@ pub(super) struct Facts {
     pub(super) open: Option<Open>,
     pub(super) limit: TimeLimit,
     pub(super) policy: Arc<IdentityPolicy>,
-    /// The refusal of those who bring nothing, made once.
+    /// The refusal of a request without a credential, built once.
     pub(super) missing: Rejection,
-    /// What a 400 says to a client of RFC 6750, where that is spoken.
+    /// The challenge of a 400 if a method reads bearer tokens (RFC 6750, section 3).
     pub(super) invalid_request: Option<HeaderValue>,
     pub(super) fault: Option<ConfigError>,
 }
 
-/// What was found out about a request, and a header for the response.
+/// The outcome for a request, and a header for the response.
 pub(super) struct Settled {
     pub(super) identity: Identity,
     pub(super) header: ResponseHeader,
@@ -86,8 +86,8 @@ impl Facts {
             }
         }
         let policy = Arc::new(IdentityPolicy {
-            // Shared caches keep what `Authorization` opened to themselves; what they were given without it they would give
-            // to those who come with it too.
+            // Shared caches do not store a response to a request with `Authorization`. They may store one to an
+            // anonymous request, and without `Vary` they would serve it to requests with `Authorization` too.
             vary: Vary::on(
                 credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
             ),
@@ -125,7 +125,7 @@ impl Facts {
     }
 }
 
-/// Places of methods; there are never more than a few.
+/// A set of method indices below 64.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Places(u64);
 
@@ -151,13 +151,13 @@ impl Places {
 }
 
 impl Facts {
-    /// Whether this method does not recognise what stands in a header that a later one reads too, and the later one does.
+    /// Returns whether a later method takes a header over from this method.
     pub(super) fn is_anothers(&self, place: usize, head: &RequestHead<'_>) -> bool {
-        // More methods than that are never passed over.
+        // A method beyond the first 64 is never skipped.
         place < 64 && (place + 1..self.methods.len()).any(|later| self.takes_over(later, place, head).is_some())
     }
 
-    /// The header that this method took over from one that was passed over.
+    /// Returns the header that this method takes over from a skipped method.
     pub(super) fn taken_over<'a>(
         &'a self,
         place: usize,
@@ -167,7 +167,7 @@ impl Facts {
         (0..place).filter(|earlier| passed.contains(*earlier)).find_map(|earlier| self.takes_over(place, earlier, head))
     }
 
-    /// The header that both methods read, and in which only the later one recognises what stands there.
+    /// Returns the header that both methods read, if only the later method recognises the credential in it.
     pub(super) fn takes_over<'a>(
         &'a self,
         later: usize,
@@ -182,7 +182,7 @@ impl Facts {
             .find(|name| !recognizes(&**earlier, name) && recognizes(&**later, name))
     }
 
-    /// What a method that has words of its own offers, and what the others offer.
+    /// Joins a method's own challenge with the challenges of the other methods.
     pub(super) fn offer(&self, place: usize, own: &HeaderValue) -> Option<Arc<HeaderValue>> {
         let mine = self.methods[place].challenge();
         let others = self.methods.iter().map(Authenticator::challenge).filter(|offer| *offer != mine);
@@ -192,7 +192,7 @@ impl Facts {
     #[inline]
     pub(super) fn conclude(&self, found: AuthOutcome, place: usize, header: ResponseHeader) -> Found {
         match found {
-            // Everybody without a name would be one and the same.
+            // All callers with an empty subject would share one identity.
             AuthOutcome::Authenticated(principal) if principal.subject().trim().is_empty() => {
                 Err(Rejection::internal(NAMELESS))
             }
@@ -203,7 +203,7 @@ impl Facts {
         }
     }
 
-    /// A 401 with the challenges on offer.
+    /// Adds the challenges of all methods to a 401.
     pub(super) fn offering(&self, rejection: Rejection, place: usize) -> Rejection {
         if rejection.status() != StatusCode::UNAUTHORIZED {
             return rejection;
@@ -236,7 +236,7 @@ impl Facts {
         outcome.policy = Some(Arc::clone(&self.policy));
     }
 
-    /// The outcome without asking a method, if this request is one that needs none, or why it cannot be asked about.
+    /// Returns the outcome of a request that needs no authentication, or that is refused before any method is asked.
     #[inline]
     pub(super) fn unasked(&self, request: &RequestHead<'_>) -> Option<Found> {
         if let Some(fault) = &self.fault {
@@ -250,7 +250,8 @@ impl Facts {
         if self.open.as_ref().is_some_and(|open| open(request)) {
             return Some(Ok(Settled { identity: self.nobody(), header: None }));
         }
-        // Also of a method that would not be asked: the one that decides may not be the one that is repeated.
+        // This covers the headers of all methods, because an earlier method could decide by a header that is not
+        // repeated.
         if let Some(header) = credential::repeated(headers, &self.policy.credentials) {
             let bearer = credential::is_authorization(header);
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
@@ -265,13 +266,13 @@ impl Facts {
 }
 
 const NAMELESS: &str =
-    "a method of authentication has found a principal with an empty subject; a subject names one caller";
+    "an authentication method returned a principal with an empty subject; give each caller its own subject";
 
 fn credentials_of(methods: &[Arc<dyn Authenticator>]) -> impl Iterator<Item = &HeaderName> {
     methods.iter().flat_map(Authenticator::credential_headers)
 }
 
-/// The name of a header as documents write it: `X-Api-Key`.
+/// Returns the name of a header as documentation writes it: `X-Api-Key`.
 fn as_written(name: &HeaderName) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{
     gate::{Guard, Outcome, Verdict},
 };
 
-/// Asks the methods in their order, and decides what the outcome is.
+/// Asks the methods in declared order, and decides the outcome.
 #[derive(Clone)]
 pub(super) struct AuthGuard(Methods);
 

@@ -10,11 +10,12 @@ use crate::{
     gate::{Gate, Guard, Guards},
 };
 
-/// Methods of authentication, asked in declared order; alone a layer, or part of an [`AuthStack`](crate::AuthStack).
+/// Authenticates requests by a list of methods, asked in declared order. It is a layer by itself, or part of an
+/// [`AuthStack`](crate::AuthStack).
 ///
 /// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or
-/// 401 with every challenge on offer, 400 for a repeated credential header, 503 where a store does not answer. The
-/// body of a refusal is empty; [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) outside gives it one.
+/// 401 with the challenges of all methods, 400 for a repeated credential header, 503 if a store does not answer. The
+/// body of a refusal is empty; an outer [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) adds one.
 ///
 /// See the [module page](crate::authenticate) for an example.
 #[derive(Clone)]
@@ -22,7 +23,7 @@ use crate::{
 pub struct AuthLayer(Settings);
 
 impl AuthLayer {
-    /// The first method to be asked.
+    /// Creates a layer with the method to ask first.
     pub fn first(method: impl Authenticator) -> Self {
         Self(Settings {
             methods: vec![Arc::new(method)],
@@ -39,86 +40,89 @@ impl AuthLayer {
         })
     }
 
-    /// The method to be asked next, where those before it found no credential.
+    /// Adds the method to ask next. It is asked if no earlier method found a credential.
     pub fn then(mut self, method: impl Authenticator) -> Self {
         self.0.methods.push(Arc::new(method));
         self
     }
 
-    /// Lets visitors in: a request without a credential goes on as [`Anonymous`](crate::Anonymous). A bad credential is
-    /// refused all the same.
+    /// Admits a request without a credential as [`Anonymous`](crate::Anonymous). An invalid credential is still
+    /// refused.
     pub fn optional(mut self) -> Self {
         self.0.optional = true;
         self
     }
 
-    /// Lets CORS preflights pass (OPTIONS with `Origin` and `Access-Control-Request-Method`), never with an identity:
-    /// for services whose CORS layer stands further in. Every other OPTIONS is a request like any.
+    /// Admits CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`) without an identity, for
+    /// services with an inner CORS layer. Any other OPTIONS request is authenticated like every request.
     ///
-    /// What stands behind has to answer OPTIONS itself, as a CORS layer does, or route by method: a handler for any
-    /// method, as services that tonic generates are, would run for a stranger. Where you can, put the CORS layer
-    /// outside instead.
+    /// The inner service must answer OPTIONS itself, as a CORS layer does, or route by method. A handler for any
+    /// method, such as a service that tonic generates, would run for an unauthenticated caller. If possible, mount the
+    /// CORS layer outside this layer instead.
     pub fn allow_preflight(mut self) -> Self {
         self.0.allow_preflight = true;
         self
     }
 
-    /// Takes the credential headers out of the request once they are read, whole and whatever stands in them;
-    /// otherwise they are only marked sensitive.
+    /// Removes the credential headers from the request after the methods have read them, whatever the headers contain.
+    /// By default, the headers are only marked sensitive.
     pub fn strip_credentials(mut self) -> Self {
         self.0.strip = true;
         self
     }
 
-    /// Refuses a request with credentials in more than one of the declared headers with 400, instead of letting the
-    /// first method that finds one decide. Off by default: clients exist that always send a key and a token.
+    /// Refuses a request with credentials in more than one of the declared headers with 400. Off by default, because
+    /// some clients always send a key and a token: then the first method that finds a credential decides.
     pub fn reject_ambiguous(mut self) -> Self {
         self.0.reject_ambiguous = true;
         self
     }
 
-    /// Says in the details of a 401 for who brings nothing in which header the credential belongs: `header`, that of the
-    /// first method.
+    /// Adds the detail `header` to the 401 for a request without a credential: the name of the first header that the
+    /// methods read.
     pub fn disclose_header(mut self) -> Self {
         self.0.disclose_header = true;
         self
     }
 
-    /// Decides, tells the log and the observer, and lets pass: a request that would have been refused goes on as
-    /// [`Anonymous`](crate::Anonymous). For the weeks before authentication is enforced.
+    /// Reports refusals to the log and the observer, and enforces none: a refused request continues as
+    /// [`Anonymous`](crate::Anonymous). Use it for a trial period before authentication is enforced.
     pub fn report_only(mut self) -> Self {
         self.0.report_only = true;
         self
     }
 
-    /// Takes these headers out of every request, before the inner service: those in which a client could claim to be
-    /// somebody, because something further in believes them. This layer's own methods have read the request by then.
+    /// Removes these headers from every request before the inner service. Name the headers that an inner service
+    /// trusts, because a client could claim an identity in them. The methods of this layer read the request before the
+    /// removal.
     pub fn strip_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.0.remove.extend(headers);
         self
     }
 
-    /// The clock by which credentials expire; in a stack, the stack's.
+    /// Sets the clock by which credentials expire. In a stack, the default is the clock of the stack.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
         self
     }
 
-    /// How long a method may take to answer, such as a key store or a list of revoked tokens; 5 s by default, or the
-    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout). A later answer does not count: the request is refused with
-    /// 503 and `Retry-After`, and the cause in the log names what did not answer. An issuer whose keys are fetched has limits
-    /// of its own.
+    /// Sets how long a method may take to answer, including its key store or list of revoked tokens. The default is 5
+    /// s, or the limit of the [stack](crate::stack::AuthStackBuilder::decision_timeout). After the limit, the request
+    /// is refused with 503 and `Retry-After`, and the cause in the log names the part that did not answer. A fetch of
+    /// an issuer's keys has its own limits.
     ///
-    /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
-    /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); a layer alone then
-    /// refuses everything that is not answered at once.
+    /// The [clock](Self::clock) measures the time. If the clock has no timer, there is no limit, and a warning is
+    /// logged. `Duration::MAX` means no limit. Zero fails
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); without a stack, a layer with zero refuses
+    /// every request that needs a pending answer.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         self.0.decision_timeout = Some(limit);
         self
     }
 
-    /// The request headers that no log may show: those that the methods read, and those in which clients prove who they
-    /// are to others. For what marks or leaves out headers further out; the [page of the stack](crate::stack) shows how.
+    /// Returns the request headers that must not be logged: the headers that the methods read, and other common
+    /// credential headers. Give them to outer layers that mask or omit headers; the [page of the stack](crate::stack)
+    /// shows how.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthLayer, Secret};
@@ -139,18 +143,18 @@ impl AuthLayer {
         names
     }
 
-    /// What a 401 offers: the challenges of all methods.
+    /// Returns the challenges of all methods, which a 401 offers.
     pub(crate) fn challenge(&self) -> Option<HeaderValue> {
         challenge::join(self.0.methods.iter().map(Authenticator::challenge))
     }
 
-    /// Asks nobody about the requests that this tells.
+    /// Admits requests without authentication if `open` returns true.
     pub(crate) fn open(mut self, open: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.0.open = Some(Arc::new(open));
         self
     }
 
-    /// Whether preflights pass it without a credential being read.
+    /// Returns whether preflights are admitted without reading a credential.
     pub(crate) const fn passes_preflights(&self) -> bool {
         self.0.allow_preflight
     }
@@ -164,14 +168,14 @@ impl AuthLayer {
         self
     }
 
-    /// Says that what has to be waited for has no time limit.
+    /// Logs a warning if the clock has no timer, because pending answers then have no time limit.
     pub(crate) fn warn_without_timer(&self) {
         if let Some(clock) = &self.0.clock {
             clock.warn_without_timer();
         }
     }
 
-    /// The first thing that is wrong with the layer or a method.
+    /// Checks the layer and its methods, and returns the first error.
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
         time_limit::check(self.0.decision_timeout, "AuthLayer")?;
         self.0.methods.iter().try_for_each(Authenticator::check_config)

@@ -1,10 +1,10 @@
-//! Who is calling: methods of authentication, asked in declared order.
+//! Authentication by a list of methods, asked in declared order.
 //!
-//! An [`Authenticator`] is one method: API keys, or a user's own (mutual TLS that a mesh terminates, a cookie). An
-//! [`AuthLayer`] asks a list of them. The first that finds a credential decides, and a bad credential is never
-//! rescued by another method. A 401 offers the challenges of all of them. The layer always leaves an outcome: a
-//! [`Principal`](crate::Principal), or, where it is [`optional`](AuthLayer::optional),
-//! [`Anonymous`](crate::Anonymous).
+//! An [`Authenticator`] is one method: API keys, tokens, or your own, such as mutual TLS that a mesh terminates, or a
+//! cookie. An [`AuthLayer`] asks a list of methods. The first method that finds a credential decides: if that
+//! credential is invalid, no other method is asked. A 401 offers the challenges of all methods. An admitted request
+//! always carries an outcome: a [`Principal`](crate::Principal), or [`Anonymous`](crate::Anonymous) if the layer is
+//! [`optional`](AuthLayer::optional).
 //!
 //! ```
 //! use tower_auth::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, Principal, RequestHead};
@@ -33,7 +33,7 @@
 //!
 //! # When not to use it
 //!
-//! For API keys alone, [`ApiKeyLayer`](crate::ApiKeyLayer) is a layer by itself.
+//! For API keys alone: [`ApiKeyLayer`](crate::ApiKeyLayer) is a layer by itself.
 
 mod asking;
 mod authenticator;

@@ -1,4 +1,4 @@
-//! A check of a credential that has to be waited for.
+//! The pending check of a credential.
 
 use std::{
     future::Future,
@@ -13,13 +13,13 @@ use crate::{
     context::attempts::{Attempts, Runtime, Slot, current_runtime},
 };
 
-/// It counts as under way from its address. When its client goes away it is carried on to its end, for only then is it
-/// known whether it was a guess; where nothing can carry it on, it has been one.
+/// A pending check, which counts as in progress for its address. If the client disconnects, the check still runs to its
+/// end, because only the result shows whether the attempt failed. If no runtime can run it, it is charged as failed.
 pub(super) struct UnderWay {
     check: Option<BoxFuture<AuthOutcome>>,
     attempts: Attempts,
     slot: Option<Slot>,
-    /// Whether anybody was asked, and in which runtime.
+    /// Whether the check was polled, and in which runtime.
     begun: bool,
     runtime: Option<Runtime>,
 }
@@ -31,12 +31,12 @@ impl UnderWay {
 }
 
 impl Future for UnderWay {
-    /// What was found, and the slot, which is kept until a failure is charged.
+    /// The outcome, and the slot. The slot is kept until a failure is charged.
     type Output = (AuthOutcome, Option<Slot>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        // A future polled after it was done stays pending for ever, rather than panicking.
+        // After completion, a further poll stays pending instead of panicking.
         let Some(check) = &mut this.check else { return Poll::Pending };
         if !this.begun {
             (this.begun, this.runtime) = (true, current_runtime());
@@ -69,7 +69,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// The refusal that has to be charged, if this is one. Who brings nothing has guessed nothing.
+/// Returns the refusal, if it must be charged. A missing credential is not charged.
 pub(super) fn failed(found: &AuthOutcome) -> Option<&Rejection> {
     match found {
         AuthOutcome::Rejected(rejection)
@@ -82,7 +82,7 @@ pub(super) fn failed(found: &AuthOutcome) -> Option<&Rejection> {
     }
 }
 
-/// Who has proved to hold the credential that was refused.
+/// Returns the principal that proved possession of the refused credential.
 pub(super) fn holder(refused: &Rejection) -> Option<&Principal> {
     refused.principal()
 }

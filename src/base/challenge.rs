@@ -1,14 +1,14 @@
-//! What a 401 says about how to sign in: the `WWW-Authenticate` field (RFC 9110, section 11.6.1).
+//! Authentication challenges: the `WWW-Authenticate` field of a 401 (RFC 9110, section 11.6.1).
 
 use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// One challenge, `ApiKey realm="api"`: a scheme and its parameters, each name at most once, every
-/// value a quoted string in which `"` and `\` are escaped.
+/// One challenge, such as `ApiKey realm="api"`: a scheme and its parameters. Each parameter name occurs at most once.
+/// Each value is a quoted string in which `"` and `\` are escaped.
 ///
-/// Bytes that may not stand in a header (controls, non-ASCII) become `?`: nothing that is put in
-/// can break out of the quoted string or the field.
+/// Characters that a header must not contain (controls, non-ASCII) are replaced by `?`. No input can break out of the
+/// quoted string or the field.
 ///
 /// ```
 /// use tower_auth::Challenge;
@@ -23,16 +23,16 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge of a scheme, without parameters yet. Characters that no scheme may have are left out; a scheme of
-    /// which nothing is left is called `Unknown`.
+    /// Creates a challenge with this scheme and no parameters. Characters that a scheme must not contain are removed. A
+    /// scheme without any valid character becomes `Unknown`.
     #[must_use]
     pub fn new(scheme: &str) -> Self {
         let scheme = token(scheme);
         Self { text: if scheme.is_empty() { "Unknown".to_owned() } else { scheme }, names: Vec::new() }
     }
 
-    /// Adds a parameter. A name that stands there already (whatever its case), or that has no character left, is not
-    /// added.
+    /// Adds a parameter. Names are case-insensitive: a second parameter with the same name is ignored. A name without
+    /// any valid character is ignored too.
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         let name = token(name);
@@ -46,14 +46,14 @@ impl Challenge {
         self
     }
 
-    /// The challenge as it stands in the field.
+    /// Returns the challenge as it is written in the field.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
-/// Several challenges in one text, separated by comma and space; what two methods offer alike stands once.
+/// Joins challenges with a comma and a space. Equal challenges are written once.
 pub(crate) fn list<'a>(challenges: impl IntoIterator<Item = &'a str>) -> String {
     let mut all: Vec<String> = Vec::new();
     for challenge in challenges.into_iter().map(printable) {
@@ -64,16 +64,18 @@ pub(crate) fn list<'a>(challenges: impl IntoIterator<Item = &'a str>) -> String 
     all.join(", ")
 }
 
-/// The challenges of all methods on offer, as one field value.
+/// Joins the challenges of all offered methods into one field value.
 pub(crate) fn join<'a>(challenges: impl IntoIterator<Item = &'a str>) -> Option<HeaderValue> {
     let all = list(challenges);
     if all.is_empty() { None } else { HeaderValue::try_from(all).ok() }
 }
 
-/// What a 401 offers when nobody said what is on offer: the header method of RFC 6750, with one parameter.
+/// The challenge of a 401 when no authentication method is configured: the header method of RFC 6750, with one
+/// parameter.
 pub(crate) const FALLBACK: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
 
-/// Gives a 401 an offer that has none, or only the fallback of a refusal that is unaware of what is on offer.
+/// Adds `offer` to a 401 that has no challenge. Also replaces the [`FALLBACK`] of a refusal that is `unaware` of the
+/// offered methods.
 pub(crate) fn complete(headers: &mut HeaderMap, unaware: bool, offer: &HeaderValue) {
     let nothing_own = match headers.get(header::WWW_AUTHENTICATE) {
         Some(own) => unaware && own == FALLBACK,
@@ -84,12 +86,12 @@ pub(crate) fn complete(headers: &mut HeaderMap, unaware: bool, offer: &HeaderVal
     }
 }
 
-/// Whether this is a token (RFC 9110, section 5.6.2).
+/// Returns whether the text is a token (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_token_char)
 }
 
-/// The characters of a token; all others are left out.
+/// Removes all characters that a token must not contain.
 fn token(text: &str) -> String {
     text.chars().filter(|c| is_token_char(*c)).collect()
 }

@@ -1,4 +1,4 @@
-//! Where time comes from.
+//! The clock: time of day, monotonic time and a timer.
 
 use std::{
     fmt,
@@ -14,16 +14,17 @@ use std::{
 
 use crate::base::timer;
 
-/// The clock of a stack: what "expired" is measured against, and how long ago something was.
+/// The clock of a stack: time of day for expiry, monotonic time for limits, and a timer for timeouts.
 ///
-/// One clock serves a whole stack ([`AuthStackBuilder::clock`](crate::stack::AuthStackBuilder::clock)), so that a
-/// test that turns it turns everything. The default is the system's clock.
+/// One clock serves a whole stack ([`AuthStackBuilder::clock`](crate::stack::AuthStackBuilder::clock)), so a test
+/// controls all times with one value. The default is the system clock.
 ///
-/// It has two hands. [`now`](Self::now) is the time of day, by which credentials expire; somebody may set it. Limits go by
-/// [`elapsed`](Self::elapsed), which nobody sets: a time of day that jumps refills nothing.
+/// [`now`](Self::now) is the time of day. Credentials expire by it. It may jump when the system time is set.
+/// [`elapsed`](Self::elapsed) is monotonic. Limits use it, so a jump of the time of day refills no bucket.
 ///
-/// Its timer ends what takes too long. The system's works in every runtime and without one; it follows tokio's time in a test
-/// that pauses that. A clock [from functions](Self::from_fns) has no timer unless it is [given one](Self::timer).
+/// The timer ends operations that exceed their time limit. The system timer works in every runtime and without one. In
+/// a test that pauses tokio's time, it follows tokio's time. A clock made by [`from_fns`](Self::from_fns) has no timer
+/// unless [`timer`](Self::timer) sets one.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -40,7 +41,7 @@ struct Hands {
     now: Box<dyn Fn() -> SystemTime + Send + Sync>,
     elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
     timer: Timer,
-    /// Whether the log was told that there is no timer.
+    /// Whether the missing timer has been logged.
     told: AtomicBool,
 }
 
@@ -55,26 +56,27 @@ type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// See [`Hands::told`].
 static SYSTEM_TOLD: AtomicBool = AtomicBool::new(false);
 
-/// The start of all times that have passed; the first that asks sets it.
+/// The zero point of [`Clock::elapsed`]. The first call sets it.
 static START: OnceLock<Instant> = OnceLock::new();
 
 impl Clock {
-    /// The operating system's clock.
+    /// Returns the operating system's clock.
     #[must_use]
     pub const fn system() -> Self {
         Self(None)
     }
 
-    /// A time of day of one's own; the time that has passed is the system's.
+    /// Creates a clock with a custom time of day. Monotonic time and timer are the system's.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self::of(now, || Self::system().elapsed(), Timer::System)
     }
 
-    /// A time of day of one's own, and a time that has passed since any start, which must never go back.
+    /// Creates a clock with a custom time of day and a custom monotonic time. `elapsed` may start at any value and must
+    /// never go back.
     ///
-    /// It has no [timer](Self::timer): until it is given one, a time limit such as
-    /// [`decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) is off, and a line in the log says so when a stack is
-    /// built.
+    /// The clock has no [timer](Self::timer). Until one is set, time limits such as
+    /// [`decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) are off. A warning is logged when a stack
+    /// is built with such a clock.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -103,8 +105,8 @@ impl Clock {
         })))
     }
 
-    /// Sets the timer, by which time limits end what does not answer: `sleep` returns a future that ends after a duration of
-    /// this clock's time. It is called when something has to be waited for, inside the runtime that polls the request.
+    /// Sets the timer that enforces time limits. `sleep` returns a future that completes after a duration of this
+    /// clock's time. `sleep` is called only if an answer is not ready at once, in the runtime that polls the request.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -122,13 +124,13 @@ impl Clock {
         Self::of(move || self.now(), move || elapsed.elapsed(), timer)
     }
 
-    /// The time of day.
+    /// Returns the time of day.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.0.as_ref().map_or_else(SystemTime::now, |hands| (hands.now)())
     }
 
-    /// The time that has passed since some start: it never goes back, whoever sets the time of day.
+    /// Returns the monotonic time since an arbitrary start. It never goes back, even if the time of day is set.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
@@ -143,7 +145,7 @@ impl Clock {
         self.0.is_none()
     }
 
-    /// Whether [`sleep`](Self::sleep) ever ends.
+    /// Returns whether [`sleep`](Self::sleep) ever completes.
     pub(crate) fn has_timer(&self) -> bool {
         match self.0.as_ref().map(|hands| &hands.timer) {
             None | Some(Timer::System) => timer::SYSTEM_HAS_TIMER,
@@ -152,19 +154,19 @@ impl Clock {
         }
     }
 
-    /// Tells the log, once for a clock, that there is no timer where one is wanted.
+    /// Logs once per clock that it has no timer.
     pub(crate) fn warn_without_timer(&self) {
         let told = self.0.as_ref().map_or(&SYSTEM_TOLD, |hands| &hands.told);
         if !self.has_timer() && !told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "tower_auth",
-                "the clock has no timer, so that time limits are off: a store, a policy or a limiter that does not answer \
-                 makes its request wait for ever; give the clock a timer with Clock::timer"
+                "the clock has no timer, so time limits are off: a request waits indefinitely for a store, a policy or \
+                 a limiter that does not answer; help: set a timer with Clock::timer"
             );
         }
     }
 
-    /// Ends after this time by this clock; never where the clock has no timer.
+    /// Returns a future that completes after `duration` of this clock's time, or never if the clock has no timer.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         Sleep(match self.0.as_ref().map(|hands| &hands.timer) {
             None | Some(Timer::System) => Sleeping::System(timer::Sleep::new(duration)),
@@ -173,12 +175,12 @@ impl Clock {
         })
     }
 
-    /// What the future gives, unless it takes longer than the limit: then the future is dropped. The limit runs from the
-    /// first time that the future is not ready; one that is ready at once reads no clock and starts no timer.
+    /// Returns the output of the future, or drops the future and fails after `limit`. The limit starts at the first
+    /// poll that returns pending. A future that is ready at once reads no clock and starts no timer.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, TimedOut> {
         let (mut future, mut sleep) = (pin!(future), None);
         poll_fn(|cx| {
-            // First, so that an answer counts however late somebody looks at it.
+            // The future is polled before the timer, so an answer counts even if this poll comes after the limit.
             if let Poll::Ready(answer) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
             }
@@ -189,12 +191,12 @@ impl Clock {
     }
 }
 
-/// See [`Clock::sleep`]. It stays ended.
+/// See [`Clock::sleep`]. May be polled again after it has completed.
 pub(crate) struct Sleep(Sleeping);
 
 enum Sleeping {
     System(timer::Sleep),
-    /// None when it has ended.
+    /// `None` after it has completed.
     Own(Option<BoxSleep>),
     Never,
 }
@@ -217,11 +219,11 @@ impl Future for Sleep {
     }
 }
 
-/// What did not answer within this time.
+/// The error of a future that did not complete within this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimedOut(Duration);
 
-/// As in "the key store did not answer within 5 s".
+/// The second part of a sentence such as "the key store did not answer within 5 s".
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = format!("{:?}", self.0);
@@ -236,7 +238,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A time as RFC 3339 writes it, UTC in whole seconds; a time outside the years -9999 to 9999 shows the epoch.
+/// Formats a time by RFC 3339, in UTC and whole seconds. A time outside the years -9999 to 9999 becomes the Unix epoch.
 pub(crate) fn rfc3339(time: SystemTime) -> jiff::Timestamp {
     jiff::Timestamp::try_from(time)
         .and_then(|t| jiff::Timestamp::from_second(t.as_second()))
@@ -264,7 +266,7 @@ mod tests {
         }
     }
 
-    /// An executor that knows no runtime.
+    /// An executor without a runtime.
     fn block_on<F: Future>(future: F) -> F::Output {
         let waker = Waker::from(Arc::new(Parked(thread::current())));
         let (mut future, mut cx) = (pin!(future), Context::from_waker(&waker));
@@ -345,7 +347,7 @@ mod tests {
                 assert_eq!(clock.within(LONG, pending::<()>()).await, Err(TimedOut(LONG)));
                 assert_eq!(before.elapsed(), LONG);
                 assert_eq!(clock.within(LONG, time::sleep(LONG / 2)).await, Ok(()));
-                // Also where it was moved, and where it goes on.
+                // The same after time was advanced, and after it was resumed.
                 time::advance(LONG).await;
                 assert_eq!(clock.within(LONG, pending::<()>()).await, Err(TimedOut(LONG)));
                 time::resume();

@@ -1,13 +1,13 @@
-//! The only place that reads credential headers.
+//! Reads credentials from headers. No other module reads credential headers.
 
 use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Secret bytes that a request presents, and where they stood.
+/// Secret bytes that a request presents, and the header that contains them.
 ///
-/// It borrows from the request's own header, which is marked sensitive afterwards: nothing is copied, so nothing has
-/// to be wiped. `Debug` shows the place and never the bytes.
+/// The bytes are borrowed from the request's header, which is marked sensitive afterwards. No copy exists, so none has
+/// to be zeroized. `Debug` shows the header name and never the bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Credential<'a> {
     secret: &'a [u8],
@@ -26,23 +26,23 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// A place in the request where a credential may stand.
+/// A place in the request that may contain a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The whole value of a header.
     Header(HeaderName),
-    /// What follows the scheme in `Authorization`.
+    /// The part of `Authorization` after the scheme.
     Scheme(Cow<'static, str>),
 }
 
 static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
 
-/// A scheme that has nothing behind it.
+/// The error of a scheme that no credential follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Empty;
 
 impl Source {
-    /// The header that it reads.
+    /// Returns the header that is read.
     pub(crate) fn header(&self) -> &HeaderName {
         match self {
             Self::Header(name) => name,
@@ -50,7 +50,10 @@ impl Source {
         }
     }
 
-    /// The credential, if one stands here: an empty value and another scheme are none.
+    /// Returns the credential in this place, if any. An empty header value and another scheme count as no credential.
+    ///
+    /// # Errors
+    /// If no credential follows the scheme.
     #[inline]
     pub(crate) fn read<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Empty> {
         // The layer has refused a repeated header already.
@@ -68,15 +71,16 @@ impl Source {
     }
 }
 
-/// Whether shared caches know it for a credential (RFC 9111, section 3.5), and RFC 6750 speaks of it.
+/// Returns whether this is `Authorization`: the header that shared caches treat as a credential (RFC 9111, section 3.5)
+/// and that RFC 6750 defines.
 pub(crate) fn is_authorization(name: &HeaderName) -> bool {
     *name == header::AUTHORIZATION
 }
 
-/// The first of these headers that stands in the request more than once.
+/// Returns the first of these headers that occurs more than once in the request.
 #[inline]
 pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
-    // Most requests repeat no header at all, which the map knows without a look at any.
+    // Fast path: most requests repeat no header, and the map knows that without iterating.
     if headers.len() == headers.keys_len() {
         return None;
     }
@@ -84,34 +88,35 @@ pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Opti
     names.iter().filter(|name| **name != header::COOKIE).find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
-/// The headers by which clients prove who they are, whoever reads them; further in, these may be read too.
+/// The standard credential headers. Inner services may read them even if no layer of this crate does.
 pub(crate) const WELL_KNOWN: [HeaderName; 3] =
     [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("proxy-authorization")];
 
-/// Whether this header stands in the request.
+/// Returns whether the request has this header.
 pub(crate) fn presents(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.contains_key(name)
 }
 
-/// The second of these headers in which something stands.
+/// Returns the second of these headers that has a non-empty value.
 pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
     let presented =
         |name: &&HeaderName| headers.get(*name).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
     names.iter().filter(presented).nth(1)
 }
 
-/// What follows a scheme and a space (RFC 9110, section 11.4); the scheme's case does not matter.
+/// Returns the part after the scheme and a space (RFC 9110, section 11.4). The scheme is case-insensitive.
 fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = match value.iter().position(|byte| *byte == b' ') {
         Some(space) => value.split_at(space),
         None => (value, &[][..]),
     };
-    // One space or more, and nothing but spaces (RFC 9110, section 11.4): a tab belongs to what cannot be a credential.
+    // Only spaces separate scheme and credential (RFC 9110, section 11.4). A tab stays in the credential and makes it
+    // invalid.
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     head.eq_ignore_ascii_case(scheme).then(|| &rest[spaces..])
 }
 
-/// Hides the values of these headers from anything that prints them further in.
+/// Marks the values of these headers as sensitive, so inner services do not print them.
 #[inline]
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
@@ -125,7 +130,7 @@ pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
     }
 }
 
-/// Takes these headers out of the request.
+/// Removes these headers from the request.
 pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
         headers.remove(name);

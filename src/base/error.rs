@@ -1,8 +1,8 @@
-//! Errors of start-up, and the box that carries anybody's error.
+//! Configuration errors, and the boxed error type.
 
 use std::{borrow::Cow, error::Error, fmt};
 
-/// Any error, as stores, authenticators and policies return it, so that `?` works on every driver.
+/// Any error. Stores, authenticators and policies return it, so `?` works with every driver's error type.
 ///
 /// ```
 /// fn driver() -> Result<(), tower_auth::BoxError> {
@@ -13,10 +13,10 @@ use std::{borrow::Cow, error::Error, fmt};
 /// ```
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// A part was put together wrongly, found when the service starts.
+/// A part is misconfigured. Builders return this error when the service starts.
 ///
-/// It says what is wrong and how to mend it, and never holds a secret. It is a different type from
-/// [`Rejection`](crate::Rejection), which refuses one request, and neither turns into the other.
+/// The text says what is wrong and how to fix it. It never contains a secret. `ConfigError` is a different type from
+/// [`Rejection`](crate::Rejection), which refuses one request. Neither converts into the other.
 ///
 /// ```
 /// use tower_auth::KeyFormat;
@@ -27,21 +27,21 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     what: Cow<'static, str>,
-    mend: Cow<'static, str>,
+    help: Cow<'static, str>,
 }
 
 impl ConfigError {
-    /// What is wrong, and what to do about it, each a phrase without a full stop.
+    /// Creates an error from what is wrong and how to fix it. Both are phrases without a full stop.
     ///
     /// ```
     /// let error = tower_auth::ConfigError::new("REGION is not set", "export REGION=eu-1");
     /// assert_eq!(error.to_string(), "REGION is not set; help: export REGION=eu-1");
     /// ```
-    pub fn new(what: impl Into<Cow<'static, str>>, mend: impl Into<Cow<'static, str>>) -> Self {
-        Self { what: what.into(), mend: mend.into() }
+    pub fn new(what: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into(), help: help.into() }
     }
 
-    /// The same, and of what it is a part.
+    /// Prefixes the error with the name of the whole that the misconfigured part belongs to.
     pub(crate) fn within(self, whole: impl fmt::Display) -> Self {
         Self { what: format!("{whole}: {}", self.what).into(), ..self }
     }
@@ -49,7 +49,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; help: {}", self.what, self.mend)
+        write!(f, "{}; help: {}", self.what, self.help)
     }
 }
 

@@ -1,13 +1,13 @@
-//! Lower-case hex, as ids, digests and peppers are written.
+//! Lower-case hex, the encoding of ids, digests and peppers.
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The two digits of a byte.
+/// Encodes a byte as two digits.
 pub(crate) fn digits(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
-/// The bytes behind exactly `2 * N` lower-case digits.
+/// Decodes exactly `2 * N` lower-case digits.
 pub(crate) fn decode<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

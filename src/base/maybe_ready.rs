@@ -1,4 +1,4 @@
-//! An answer that is ready now, or a future of it.
+//! A value that is ready now, or a future of it.
 
 use std::{
     fmt,
@@ -7,11 +7,11 @@ use std::{
     task::{Context, Poll},
 };
 
-/// What a store, an authenticator or a policy answers: ready now, or later.
+/// The answer of a store, an authenticator or a policy: ready now, or later.
 ///
-/// The ready form costs nothing: no box, no clone of the inner service. The boxed form owns all that
-/// it needs (`'static`), so an implementor clones a pool or a client into it. It goes by three names:
-/// [`StoreFuture`](crate::StoreFuture), [`AuthFuture`](crate::AuthFuture) and [`PermissionFuture`](crate::PermissionFuture).
+/// The ready form allocates nothing and clones no inner service. The boxed form is `'static` and owns its data, so an
+/// implementor clones a pool or a client into it. Type aliases: [`StoreFuture`](crate::StoreFuture),
+/// [`AuthFuture`](crate::AuthFuture) and [`PermissionFuture`](crate::PermissionFuture).
 ///
 /// ```
 /// use tower_auth::MaybeReady;
@@ -32,34 +32,34 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum State<T> {
     Ready(Option<T>),
     Boxed(BoxFuture<T>),
-    /// A future that ends within a time limit of its own.
+    /// A future that enforces its own time limit.
     Bounded(BoxFuture<T>),
 }
 
 impl<T> MaybeReady<T> {
-    /// An answer that is known already.
+    /// Returns an answer that is known already.
     #[inline]
     pub const fn ready(value: T) -> Self {
         Self(State::Ready(Some(value)))
     }
 
-    /// An answer that somebody else has to be asked for.
+    /// Boxes a future that waits for the answer, such as a database query.
     pub fn boxed(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(State::Boxed(Box::pin(future)))
     }
 
-    /// The same of a future that ends within a time limit of its own.
+    /// Boxes a future that enforces its own time limit.
     pub(crate) fn bounded(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(State::Bounded(Box::pin(future)))
     }
 
-    /// Whether the answer needs no time limit: it is ready, or it has one.
+    /// Returns whether the answer needs no further time limit: it is ready, or it enforces its own.
     #[inline]
     pub(crate) const fn is_bounded(&self) -> bool {
         !matches!(self.0, State::Boxed(_))
     }
 
-    /// The value where it is ready, else the future.
+    /// Returns the value if it is ready, else the future.
     #[inline]
     pub(crate) fn now(self) -> Result<T, BoxFuture<T>>
     where
@@ -72,7 +72,7 @@ impl<T> MaybeReady<T> {
         }
     }
 
-    /// The same answer, changed when it comes.
+    /// Applies `change` to the answer: now if it is ready, else when it arrives.
     #[inline]
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> MaybeReady<U>
     where
@@ -87,7 +87,7 @@ impl<T> MaybeReady<T> {
     }
 }
 
-/// Nothing is ever pinned inside: the boxed form is a pointer, the ready one is moved out.
+/// No content is pinned: the boxed form is a pointer, and the ready value is moved out.
 impl<T> Unpin for MaybeReady<T> {}
 
 impl<T> Future for MaybeReady<T> {
@@ -95,7 +95,7 @@ impl<T> Future for MaybeReady<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match &mut self.0 {
-            // A future polled after it was done stays pending for ever, rather than panicking.
+            // A future that is polled after completion stays pending and does not panic.
             State::Ready(value) => value.take().map_or(Poll::Pending, Poll::Ready),
             State::Boxed(future) | State::Bounded(future) => future.as_mut().poll(cx),
         }

@@ -1,5 +1,5 @@
-//! What imports nothing of the rest of the crate: futures that may be ready, time, credentials in headers, challenges,
-//! errors at start-up, secrets, and the small readers that several rooms need.
+//! Code without dependencies on the rest of the crate: futures that may be ready, time, credentials in headers,
+//! challenges, configuration errors, secrets, and small parsers that several modules need.
 
 pub(crate) mod challenge;
 pub(crate) mod clock;

@@ -1,23 +1,25 @@
-//! Which protocol a request speaks, as far as answers differ.
+//! The protocol of a request: HTTP, gRPC or gRPC-Web. The form of a response depends on it.
 
 use http::{HeaderMap, Method, Version, header};
 
-/// What the client can read.
+/// The form of response that the client can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
     Grpc,
     GrpcWeb,
-    /// gRPC-Web whose body is base64.
+    /// gRPC-Web with a base64 body.
     GrpcWebText,
 }
 
 impl Protocol {
-    /// By the media type of a POST, which every gRPC call is: `application/grpc`, `application/grpc-web`,
-    /// `application/grpc-web-text`, each with or without a `+proto`, `+json` or the like behind it.
+    /// Detects the protocol by the media type of a POST: `application/grpc`, `application/grpc-web` or
+    /// `application/grpc-web-text`, each with or without a suffix such as `+proto` or `+json`. Every gRPC call is a
+    /// POST.
     ///
-    /// gRPC needs trailers: HTTP/2 and later have them, and on HTTP/1.1 `TE: trailers` says that the client reads
-    /// them, as `tonic-web` does when it rewrites a gRPC-Web request. Without it, a request over HTTP/1 is plain HTTP.
+    /// gRPC needs trailers. HTTP/2 and later always have them. On HTTP/1.1, `TE: trailers` says that the client reads
+    /// trailers; `tonic-web` sends it when it rewrites a gRPC-Web request. A request over HTTP/1 without `TE: trailers`
+    /// is plain HTTP.
     #[inline]
     pub(crate) fn of(method: &Method, version: Version, headers: &HeaderMap) -> Self {
         if *method != Method::POST {
@@ -46,20 +48,22 @@ impl Protocol {
         }
     }
 
-    /// Whether the service has answered in gRPC or gRPC-Web: its word, which no client can change.
+    /// Returns whether a response is gRPC or gRPC-Web by its `Content-Type`. The service sets it; a client cannot
+    /// change it.
     pub(crate) fn is_grpc_answer(headers: &HeaderMap) -> bool {
         headers.get(header::CONTENT_TYPE).is_some_and(|media| Self::of_media(media.as_bytes()) != Self::Http)
     }
 }
 
-/// `TE: trailers` (RFC 9110, section 10.1.4), which HTTP/1.0 does not have.
+/// Returns whether the request has `TE: trailers` (RFC 9110, section 10.1.4). HTTP/1.0 does not have this field.
 fn takes_trailers(version: Version, headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::TE).iter();
     let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     version == Version::HTTP_11 && codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-/// A CORS preflight as browsers send it (Fetch standard, section 4.8): every other OPTIONS is a request like any.
+/// Returns whether the request is a CORS preflight (Fetch standard, section 4.8). Any other OPTIONS request is treated
+/// as an ordinary request.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)

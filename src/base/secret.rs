@@ -1,4 +1,4 @@
-//! A secret that is not printed by accident.
+//! A secret that cannot be printed by accident.
 
 use std::{env, fmt};
 
@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::ConfigError;
 
-/// A secret in memory: a static key, or a key that was minted a moment ago.
+/// A secret in memory, such as a static key or a key that was just created.
 ///
-/// It has no `Display`, no `Serialize` and no `Clone`; `Debug` shows nothing of it, and its memory is
-/// overwritten when it is dropped. The one way to the text is [`expose`](Self::expose), which is easy to search for.
+/// It has no `Display`, no `Serialize` and no `Clone`. `Debug` prints `[REDACTED]`. The memory is zeroized on drop.
+/// Only [`expose`](Self::expose) returns the text, so every use is easy to search for.
 ///
 /// ```
 /// use tower_auth::Secret;
@@ -21,15 +21,15 @@ use crate::ConfigError;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Creates a secret from this text and takes ownership of it.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// Reads an environment variable.
+    /// Reads a secret from an environment variable.
     ///
     /// # Errors
-    /// When it is not set, empty, or not UTF-8. The error names the variable and never its value.
+    /// If the variable is not set, empty, or not UTF-8. The error names the variable and never its value.
     ///
     /// ```
     /// let missing = tower_auth::Secret::from_env("A_VARIABLE_THAT_NOBODY_SET").unwrap_err();
@@ -50,7 +50,7 @@ impl Secret {
         }
     }
 
-    /// The secret itself, to be handed on and not kept.
+    /// Returns the secret text. Pass it on; do not store a copy.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,10 +1,10 @@
-//! Texts that others chose, as a log shows them: on one line, of bounded length, and without characters that a terminal
-//! or a reader takes for something else.
+//! Escapes untrusted text for logs: on one line, of bounded length, and without characters that a terminal or a reader
+//! may misread.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// The text in at most so many bytes. Controls, line and paragraph separators, and characters that are invisible or
-/// change the direction of what follows are escaped.
+/// Returns the text in at most `most` bytes. Control characters, line and paragraph separators, invisible characters
+/// and characters that change the text direction are escaped.
 pub(crate) fn text(text: &str, most: usize) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b' '..=b'~');
     if text.len() <= most && text.bytes().all(plain) {
@@ -19,11 +19,11 @@ pub(crate) fn text(text: &str, most: usize) -> Cow<'_, str> {
     })
 }
 
-/// The most of a path that is shown.
+/// The maximum length of a path in a log, in bytes.
 const PATH: usize = 256;
 
-/// A path in at most 256 bytes. What is no visible ASCII is percent-encoded, as a client should have done, and so are
-/// the quote and the backslash, which formats of logs escape.
+/// Returns the path in at most 256 bytes. All bytes except visible ASCII are percent-encoded, as a client should do.
+/// The quote and the backslash are percent-encoded too, because log formats escape them.
 pub(crate) fn path(path: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\');
     if path.len() <= PATH && path.bytes().all(plain) {
@@ -43,7 +43,7 @@ pub(crate) fn path(path: &str) -> Cow<'_, str> {
 
 const ELLIPSIS: char = '…';
 
-/// Every character as this shows it, up to the one that would go past the bound.
+/// Writes each character with `show`. Text that would exceed `most` bytes is cut and ends with an ellipsis.
 fn bounded(text: &str, most: usize, show: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let room = most.saturating_sub(ELLIPSIS.len_utf8());
     let (mut shown, mut cut) = (String::new(), 0);
@@ -61,7 +61,7 @@ fn bounded(text: &str, most: usize, show: impl Fn(char, &mut String)) -> Cow<'_,
     Cow::Owned(shown)
 }
 
-/// Whether a character behind another is shown as itself, by the tables of the standard library.
+/// Returns whether the standard library's escape tables leave the character unchanged when it follows another one.
 fn is_plain(c: char) -> bool {
     let mut behind = [b'a', 0, 0, 0, 0];
     let end = 1 + c.encode_utf8(&mut behind[1..]).len();

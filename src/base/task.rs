@@ -1,4 +1,4 @@
-//! Work in the background, and whoever owns it.
+//! Background tasks and their owner.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-/// Work in the background: dropped, it stops at once.
+/// A background task. It stops at once when this value is dropped.
 ///
 /// ```
 /// use tower_auth::{Health, Task};
@@ -28,7 +28,7 @@ pub struct Task {
     health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
 
-/// How a part that works in the background is doing.
+/// The health of a part that works in the background.
 ///
 /// ```
 /// use tower_auth::Health;
@@ -38,11 +38,11 @@ pub struct Task {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Health {
-    /// All is well.
+    /// No known problem.
     Good,
-    /// It does its work with what it has, and this is wrong.
+    /// The part works with the data that it has. The text is the problem.
     Degraded(Arc<str>),
-    /// It cannot do its work.
+    /// The part does not work. The text is the reason.
     Down(Arc<str>),
 }
 
@@ -57,7 +57,8 @@ impl fmt::Display for Health {
 }
 
 impl Task {
-    /// Runs the work until it is told to stop. Without a tokio runtime nothing runs, and the health says so.
+    /// Runs the work until it is stopped. Without a tokio runtime the work does not run, and the health is
+    /// [`Health::Down`].
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(
         work: impl FnOnce(Arc<Notify>) -> F,
         health: impl Fn() -> Health + Send + Sync + 'static,
@@ -65,42 +66,42 @@ impl Task {
         let stop = Arc::new(Notify::new());
         let Ok(runtime) = Handle::try_current() else {
             let why: Arc<str> = "it was started outside of a tokio runtime and does not run".into();
-            tracing::error!(target: "tower_auth", %why, "a background task");
+            tracing::error!(target: "tower_auth", %why, "a background task does not run");
             return Self { running: None, stop, health: Arc::new(move || Health::Down(Arc::clone(&why))) };
         };
         let running = Some(runtime.spawn(work(Arc::clone(&stop))));
         Self { running, stop, health: Arc::new(health) }
     }
 
-    /// A task that has nothing to do.
+    /// Returns a task without work.
     pub(crate) fn idle() -> Self {
         Self { running: None, stop: Arc::default(), health: Arc::new(|| Health::Good) }
     }
 
-    /// How it is doing.
+    /// Returns the health of the task.
     #[must_use]
     pub fn health(&self) -> Health {
         (self.health)()
     }
 
-    /// Stops it, and waits until it has stopped.
+    /// Stops the task and waits until it has stopped. If the returned future is dropped, the task is aborted.
     pub async fn stop(mut self) {
         self.stop.notify_one();
         if let Some(running) = self.running.take() {
-            // Whoever does not wait for the end still stops it.
+            // If this future is dropped before the task ends, the guard aborts the task.
             let abort = Owned(running.abort_handle());
-            // It does not panic; if it did, it has stopped all the same.
+            // The error is ignored: a task that panicked has stopped too.
             let _ = running.await;
             drop(abort);
         }
     }
 }
 
-/// A task that stops when this is dropped.
+/// A handle that aborts its task on drop.
 pub(crate) struct Owned(AbortHandle);
 
 impl Owned {
-    /// Whether it has ended, in whatever way.
+    /// Returns whether the task has ended, for any reason.
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
@@ -112,7 +113,7 @@ impl Drop for Owned {
     }
 }
 
-/// Does the work in the runtime of the caller, as long as the task is kept. Without a tokio runtime the work is dropped.
+/// Spawns the work in the caller's runtime until the handle is dropped. Without a tokio runtime the work is dropped.
 pub(crate) fn spawn_owned(work: impl Future<Output = ()> + Send + 'static) -> Option<Owned> {
     let runtime = Handle::try_current().ok()?;
     Some(Owned(runtime.spawn(work).abort_handle()))

@@ -1,17 +1,17 @@
-//! How long a request waits for what somebody else has to answer: a store, a policy, a limiter.
+//! The time limit for the answer of a store, a policy or a limiter.
 
 use std::{future::Future, time::Duration};
 
 use crate::{Clock, ConfigError, MaybeReady, base::clock::TimedOut};
 
-/// How long is waited for an answer, and by which clock.
+/// The maximum time to wait for an answer, and the clock that measures it.
 #[derive(Clone, Debug)]
 pub(crate) struct TimeLimit {
     clock: Clock,
     after: Duration,
 }
 
-/// A client gives up after a few times as long.
+/// The default limit. Typical client timeouts are a few times longer.
 pub(crate) const DEFAULT: Duration = Duration::from_secs(5);
 
 impl TimeLimit {
@@ -27,13 +27,14 @@ impl TimeLimit {
         self.after
     }
 
-    /// What the future gives, unless it takes too long: then it is dropped. What is ready at the first poll reads no clock.
+    /// Returns the output of the future, or drops the future and fails after the limit. A future that is ready at the
+    /// first poll reads no clock.
     pub(crate) async fn wait<F: Future>(&self, future: F) -> Result<F::Output, TimedOut> {
         self.clock.within(self.after, future).await
     }
 
-    /// The same answer, or another one where it has to be waited for too long. An answer that is ready costs nothing; one
-    /// that has a limit of its own keeps that.
+    /// Replaces the answer by `late` if it takes longer than the limit. An answer that is ready is returned unchanged.
+    /// An answer that enforces its own limit keeps it.
     pub(crate) fn bound<T: Send + 'static>(
         &self,
         answer: MaybeReady<T>,
@@ -58,15 +59,13 @@ impl Default for TimeLimit {
     }
 }
 
-/// Refuses a limit of zero, which nothing that has to be waited for could keep.
+/// Rejects a limit of zero, because no answer that is not ready at once could meet it.
 pub(crate) fn check(after: Option<Duration>, of: &'static str) -> Result<(), ConfigError> {
     if after != Some(Duration::ZERO) {
         return Ok(());
     }
     Err(ConfigError::new(
-        format!(
-            "{of}::decision_timeout was given zero, so that every answer that is not ready at once would be too late"
-        ),
-        "give the longest time that a request may wait, such as Duration::from_secs(5); Duration::MAX is no limit",
+        format!("{of}::decision_timeout is zero, and every answer that is not ready at once would be too late"),
+        "set the longest time that a request may wait, such as Duration::from_secs(5); Duration::MAX means no limit",
     ))
 }

@@ -13,7 +13,7 @@ use crate::{
     token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
 };
 
-/// Reads a token and asks the verifier of its issuer.
+/// Reads a token and checks it with the verifier of its issuer.
 #[derive(Clone)]
 pub(super) struct TokenCheck {
     pub(super) source: Source,
@@ -22,7 +22,7 @@ pub(super) struct TokenCheck {
     pub(super) judge: Arc<Judge>,
 }
 
-/// The refusals, made once.
+/// The challenges of refusals, built once.
 #[derive(Debug)]
 pub(super) struct Judge {
     /// `Bearer realm="…"` with `error="invalid_token"`, and with `error="invalid_request"`.
@@ -47,10 +47,10 @@ impl TokenCheck {
         }
     }
 
-    /// A signature is costly to check: the budget of failed attempts is asked before, unless the token is remembered.
+    /// Asks the budget of failed attempts before the costly signature check. A cached token needs neither.
     fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
         let clock = request.time_limit().clock();
-        // What is remembered is no guess, and everything else asks here.
+        // The budget counts as asked: a cached token does not need it, and any other token asks it below.
         request.has_asked();
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
             return self.conclude(Ok(claims), request.time_limit());
@@ -76,13 +76,13 @@ impl TokenCheck {
             Ok(verified) => self.conclude(verified, limit),
             Err(future) => {
                 let (this, limit) = (self.clone(), limit.clone());
-                // The keys of an issuer are fetched within limits of their own.
+                // Fetching an issuer's keys has its own time limits.
                 AuthFuture::bounded(async move { this.conclude(future.await, &limit).await })
             }
         }
     }
 
-    /// A token that verifies is good if it was not revoked.
+    /// Admits a verified token, unless it is revoked.
     #[inline]
     fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit) -> AuthFuture {
         match (verified, &self.revocation) {
@@ -104,7 +104,7 @@ impl TokenCheck {
         self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock))
     }
 
-    /// The verifier of the issuer that the token names: what it says of itself chooses only among those that are known.
+    /// Returns the verifier for the token's issuer. The unverified issuer claim can only select a configured verifier.
     #[inline]
     fn verifier(&self, token: &[u8]) -> Option<&TokenVerifier> {
         match self.verifiers.as_slice() {
@@ -117,7 +117,7 @@ impl TokenCheck {
         }
     }
 
-    /// Whether what stands in the header has the form of a token.
+    /// Returns whether the header contains a credential with the form of a token.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let presented = self.source.read(request.headers()).ok().flatten();
         presented.is_some_and(|token| token.secret().split(|byte| *byte == b'.').count() == 3)
@@ -132,7 +132,7 @@ impl Judge {
     pub(super) fn new(offer: &Challenge) -> Self {
         let challenge = |error, description| {
             let challenge = offer.clone().param("error", error);
-            // A challenge is visible ASCII.
+            // A challenge is visible ASCII, so the conversion does not fail.
             HeaderValue::try_from(challenge.param("error_description", description).as_str())
                 .unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
         };
@@ -144,7 +144,7 @@ impl Judge {
     }
 
     fn empty(&self, source: &Source) -> Rejection {
-        Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential behind it")
+        Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential")
             .header(header::WWW_AUTHENTICATE, self.malformed.clone())
             .refused_by(LAYER)
     }

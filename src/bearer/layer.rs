@@ -11,11 +11,11 @@ use crate::{
     token::{TokenRevocation, TokenVerifier},
 };
 
-/// Authenticates requests by a token in `Authorization: Bearer`; alone a layer, or a method of an [`AuthLayer`] or
-/// [`AuthStack`](crate::AuthStack).
+/// Authenticates requests by a token in `Authorization: Bearer`. It is a layer by itself, or a method of an
+/// [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
 ///
-/// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal as the
-/// [module page](crate::bearer) lists them.
+/// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal. The
+/// [module page](crate::bearer) lists the refusals.
 ///
 /// ```
 /// use tower_auth::{BearerLayer, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -32,13 +32,13 @@ pub struct BearerLayer {
     check: TokenCheck,
     realm: String,
     metadata: Option<String>,
-    /// What it offers to those who bring nothing.
+    /// The challenge for a request without a token.
     challenge: Challenge,
     fault: Option<ConfigError>,
 }
 
 impl BearerLayer {
-    /// Tokens that this verifier takes.
+    /// Creates a layer that checks tokens with this verifier.
     pub fn new(tokens: TokenVerifier) -> Self {
         let challenge = challenge("api", None);
         let check = TokenCheck {
@@ -50,27 +50,27 @@ impl BearerLayer {
         Self { check, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
-    /// Tokens of another issuer too, which has its own keys. Two verifiers for one issuer refuse every request with 500,
-    /// and fail [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// Adds a verifier for tokens of another issuer. If two verifiers have the same issuer, every request is refused
+    /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn or(mut self, tokens: TokenVerifier) -> Self {
         if self.check.verifiers.iter().any(|known| known.issuer() == tokens.issuer()) {
             self.fault.get_or_insert(ConfigError::new(
                 format!("the BearerLayer has two verifiers for the issuer {:?}", tokens.issuer()),
-                "give one verifier all keys and audiences of the issuer",
+                "use one verifier with all keys and audiences of the issuer",
             ));
         }
         self.check.verifiers.push(tokens);
         self
     }
 
-    /// What a challenge calls the service; `api` by default.
+    /// Sets the realm in every challenge; `api` by default.
     pub fn realm(mut self, realm: &str) -> Self {
         realm.clone_into(&mut self.realm);
         self.offer()
     }
 
-    /// Where clients find what they have to know to get a token: the address of the protected resource metadata, which every
-    /// challenge names (RFC 9728, section 5.1).
+    /// Sets the URL of the protected resource metadata, which describes how a client gets a token. Every challenge
+    /// contains the URL (RFC 9728, section 5.1).
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.metadata = Some(url.into());
         self.offer()
@@ -82,24 +82,24 @@ impl BearerLayer {
         self
     }
 
-    /// Asks about every token that verifies whether it was taken back; see [`TokenRevocation`]. A second list is refused
-    /// when a stack is built: it would take the place of the first.
+    /// Checks every verified token against a list of revoked tokens; see [`TokenRevocation`]. A second list would
+    /// replace the first, so every request is then refused with 500, and building a stack fails.
     pub fn revocation(mut self, revocation: impl TokenRevocation) -> Self {
         if self.check.revocation.replace(Arc::new(revocation)).is_some() {
             self.fault.get_or_insert(ConfigError::new(
-                "the BearerLayer was given two revocation lists, and would ask the second alone",
-                "give it one TokenRevocation that asks both",
+                "the BearerLayer has two revocation lists, and would ask only the second",
+                "use one TokenRevocation that asks both lists",
             ));
         }
         self
     }
 
-    /// Lets visitors in; see [`AuthLayer::optional`].
+    /// Admits requests without a token; see [`AuthLayer::optional`].
     pub fn optional(self) -> AuthLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Takes the header out of the request once it is read; see [`AuthLayer::strip_credentials`].
+    /// Removes the header from the request after it is read; see [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
     }

@@ -1,4 +1,4 @@
-//! Access tokens: who is calling, by `Authorization: Bearer` and a JWT.
+//! Authentication by access token: a JWT in `Authorization: Bearer`.
 //!
 //! ```
 //! use tower_auth::{ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -13,27 +13,31 @@
 //! | the request has | answer | code of the default catalogue |
 //! |---|---|---|
 //! | no `Authorization: Bearer` | the next method is asked; 401 if there is none | `AUTHENTICATION_REQUIRED` |
-//! | `Bearer` and nothing behind it | 400, `error="invalid_request"` | `INVALID_REQUEST` |
+//! | `Bearer` without a token | 400, `error="invalid_request"` | `INVALID_REQUEST` |
 //! | a token that is malformed, unverifiable, or not for this service | 401, `error="invalid_token"` | `TOKEN_INVALID` |
-//! | a token whose signature holds and whose time is over | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
-//! | a token that was taken back ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
-//! | a token of a subject that is locked out | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
-//! | a token without `iat`, or whose `jti` is no string, where a revocation list is asked | 401, `error="invalid_token"` | `TOKEN_INVALID` |
-//! | a token whose issuer's keys could not be fetched, one of an unknown key while the last fetch failed, or any while the list of revoked tokens cannot be asked or gives no answer in [time](crate::AuthLayer::decision_timeout) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | an expired token with a valid signature | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
+//! | a revoked token ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
+//! | a token of a suspended subject | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
+//! | a token without `iat`, or with a `jti` that is not a string, if there is a revocation list | 401, `error="invalid_token"` | `TOKEN_INVALID` |
+//! | a token, if the issuer's keys could not be fetched | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | a token with an unknown key id, if the last fetch of keys failed | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | a token, if the revocation list fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //!
-//! The challenge is that of RFC 6750, section 3. What exactly is wrong is for the log: the cause of the
-//! [`Decision`](crate::Decision) names what of the token was wrong, and what was expected. A token that verifies with the keys
-//! in memory never waits for a fetch; see [Keys that change](crate::token#keys-that-change).
+//! The challenge follows RFC 6750, section 3. It does not say what is wrong with the token. The cause of the
+//! [`Decision`](crate::Decision), which is logged, names the invalid part of the token and the expected value. A token
+//! that verifies with the keys in memory never waits for a fetch; see
+//! [Keys that change](crate::token#keys-that-change).
 //!
 //! # Tokens and keys in one header
 //!
-//! Where API keys come as `Authorization: Bearer` too, the two are told apart by their form: a token has three parts, a
-//! key has the form of its [`KeyFormat`](crate::KeyFormat). What has both forms or neither is the first method's to decide:
-//! an [`opaque`](crate::KeyFormat::opaque) format takes tokens for keys too, so declare tokens first there.
+//! If API keys are also sent as `Authorization: Bearer`, the form of the credential selects the method: a token has
+//! three parts, a key has the form of its [`KeyFormat`](crate::KeyFormat). A credential with both forms, or with
+//! neither, is checked by the first method. An [`opaque`](crate::KeyFormat::opaque) format also accepts tokens, so
+//! declare tokens before keys with such a format.
 //!
 //! # When not to use it
 //!
-//! For opaque tokens that the issuer has to be asked about: write an [`Authenticator`](crate::Authenticator).
+//! For opaque tokens, which the issuer must introspect: implement an [`Authenticator`](crate::Authenticator).
 
 mod guard;
 mod layer;

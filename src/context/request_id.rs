@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::TraceId;
@@ -27,6 +27,8 @@ pub struct RequestId {
     kept: Option<Arc<str>>,
 }
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The maximum length of a kept id.
 const LONGEST: usize = 128;
 
@@ -34,7 +36,7 @@ impl RequestId {
     /// Reads the `x-request-id` of the request: exactly one line, with allowed characters only. The trace id is the
     /// given one; else that of the text, if it is a UUID or 32 hexadecimal digits; else a new one.
     pub(crate) fn from_headers(headers: &HeaderMap, trace_id: Option<TraceId>) -> Option<Self> {
-        let mut lines = headers.get_all("x-request-id").iter();
+        let mut lines = headers.get_all(&X_REQUEST_ID).iter();
         let text = lines.next()?.to_str().ok()?;
         let harmless = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'@' | b'-')

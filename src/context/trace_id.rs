@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::base::hex;
@@ -44,7 +44,7 @@ impl TraceId {
 
     /// Reads the trace id of the request: exactly one `traceparent` line, and a valid one.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let mut lines = headers.get_all("traceparent").iter();
+        let mut lines = headers.get_all(&TRACEPARENT).iter();
         let line = lines.next()?;
         if lines.next().is_some() { None } else { Self::from_traceparent(line.as_bytes()) }
     }
@@ -110,6 +110,8 @@ impl fmt::Debug for TraceId {
         write!(f, "TraceId({self})")
     }
 }
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 const BATCH: usize = 64 * 16;
 

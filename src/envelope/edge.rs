@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Edge {
     render: Render,
     /// For refusals that no gate further in knows more of.
-    kept: Option<Kept>,
+    kept: Option<Box<Kept>>,
 }
 
 impl Edge {
@@ -39,7 +39,7 @@ impl Edge {
         };
         // The stream of a gRPC answer may end in a refusal long after the gate is done.
         let streams = cfg!(feature = "tonic") && render.protocol != Protocol::Http && Decision::faults_are_logged();
-        Self { kept: streams.then(|| Kept::of(&request.into(), None)), render }
+        Self { kept: streams.then(|| Box::new(Kept::of(&request.into(), None))), render }
     }
 
     /// Leaves the id in the request, and records what the log shows of it: no gate stands directly inside that does.
@@ -47,7 +47,7 @@ impl Edge {
     pub(super) fn marking<B>(self, request: &mut Request<B>) -> Self {
         let context = RequestContext::of_mut(request.extensions_mut());
         context.request_id.get_or_insert_with(|| self.render.request_id.clone());
-        Self { kept: Decision::faults_are_logged().then(|| Kept::of(&(&*request).into(), None)), ..self }
+        Self { kept: Decision::faults_are_logged().then(|| Box::new(Kept::of(&(&*request).into(), None))), ..self }
     }
 
     pub(crate) const fn request_id(&self) -> &RequestId {
@@ -139,7 +139,7 @@ impl Edge {
     }
 
     fn known<B>(&self, response: &Response<B>) -> Option<Kept> {
-        let kept: Option<&Kept> = response.extensions().get().or(self.kept.as_ref());
+        let kept: Option<&Kept> = response.extensions().get().or(self.kept.as_deref());
         kept.map(|kept| kept.clone().under(self.render.request_id.clone()))
     }
 }

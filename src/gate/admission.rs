@@ -36,7 +36,7 @@ pin_project! {
         effects: Effects,
         // Where they are needed when the response comes.
         guards: Option<Arc<Guards>>,
-        kept: Option<Kept>,
+        kept: Option<Box<Kept>>,
     }
 }
 
@@ -98,7 +98,7 @@ where
         let progress = guards.run(0, gate, &mut effects);
         let admitted = matches!(progress, Progress::Admitted);
         let head = || RequestHead::in_pass(&request, beside.as_ref(), None);
-        let kept = (guards.keeps() && admitted).then(|| Kept::of(&head(), guards.client_ip()));
+        let kept = (guards.keeps() && admitted).then(|| Box::new(Kept::of(&head(), guards.client_ip())));
         if !matches!(progress, Progress::Refused(_))
             && let Some(context) = beside
         {
@@ -146,16 +146,16 @@ where
                     }
                     let mut response = ready!(polled)?;
                     if let Some(refusal) = this.effects.late_refusal() {
-                        let refused = further_in(refusal, this.guards.as_deref(), this.kept.as_ref());
+                        let refused = further_in(refusal, this.guards.as_deref(), this.kept.as_deref());
                         this.state.set(refused);
                         continue;
                     }
                     match this.effects.charge_failure(&mut response) {
                         Charging::Done => {
-                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
+                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_deref());
                             return Poll::Ready(Ok(pass(response)));
                         }
-                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_deref()),
                         Charging::Waiting(budget, answer) => {
                             Settling::wait(budget, answer, Failure::FurtherIn(response))
                         }
@@ -170,7 +170,7 @@ where
                             this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
                             return Poll::Ready(Ok(answer(response)));
                         }
-                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_deref()),
                         Charging::Waiting(budget, answer) => Settling::wait(budget, answer, Failure::Guards(rejection)),
                     }
                 }
@@ -180,14 +180,14 @@ where
                     let Some(settling) = slot.take() else { return Poll::Pending };
                     match (allowed, settling.failure) {
                         (Err(refusal), _) => {
-                            further_in(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
+                            further_in(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_deref())
                         }
                         (Ok(()), Failure::Guards(rejection)) => {
                             State::Refused { rejection: Some(rejection.charged(settling.budget)) }
                         }
                         (Ok(()), Failure::FurtherIn(mut response)) => {
                             response.extensions_mut().insert(ChargedBy(settling.budget));
-                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
+                            finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_deref());
                             return Poll::Ready(Ok(pass(response)));
                         }
                     }
@@ -198,8 +198,9 @@ where
                     match slot.take().filter(|_| rejection.is_none()) {
                         Some(waiting) => {
                             let guards = &waiting.guards;
-                            *this.kept =
-                                guards.keeps().then(|| Kept::of(&(&waiting.request).into(), guards.client_ip()));
+                            *this.kept = guards
+                                .keeps()
+                                .then(|| Box::new(Kept::of(&(&waiting.request).into(), guards.client_ip())));
                             waiting.call()
                         }
                         None => State::Refused { rejection },

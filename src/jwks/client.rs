@@ -16,7 +16,7 @@ use crate::{
     token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
-/// Fetches a key set by its address, or by the address of its issuer.
+/// Fetches a key set by its URL, or by the URL of its issuer.
 ///
 /// ```no_run
 /// use tower_auth::{TokenVerifier, jwks::JwksClient};
@@ -41,13 +41,13 @@ enum Address {
 }
 
 impl JwksClient {
-    /// The key set at this address.
+    /// Fetches the key set at this URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self::at(Address::KeySet(url.into()))
     }
 
-    /// The key set that this issuer's description names (`OpenID` Connect Discovery 1.0, section 4): at
-    /// `.well-known/openid-configuration` below the issuer.
+    /// Fetches the key set that the issuer's metadata names as `jwks_uri` (`OpenID` Connect Discovery 1.0, section 4).
+    /// The metadata is fetched from `.well-known/openid-configuration` below the issuer.
     pub fn discover(issuer: impl Into<String>) -> Self {
         Self::at(Address::Issuer(issuer.into()))
     }
@@ -57,7 +57,7 @@ impl JwksClient {
         Self { address, hosts: Vec::new(), insecure: false, get }
     }
 
-    /// Asks this service instead of the built-in client. It must not follow redirects.
+    /// Sends requests through this service instead of the built-in client. The service must not follow redirects.
     pub fn with_service<S, B>(self, service: S) -> Self
     where
         S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
@@ -70,39 +70,40 @@ impl JwksClient {
         Self { get: Ok(Arc::new(Over::new(service))), ..self }
     }
 
-    /// A host on which the key set of a discovered issuer may stand, beside the issuer's own.
+    /// Allows another host for the key set of a discovered issuer. The issuer's own host is always allowed.
     pub fn jwks_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Takes `http:` too: whoever can change the answer on its way can put in keys of their own. For tests, and for
-    /// networks where nobody can.
+    /// Allows `http:` URLs. An attacker on the network path can then replace the keys. Use it only for tests and for
+    /// trusted networks.
     pub fn insecure_http(self) -> Self {
         Self { insecure: true, ..self }
     }
 
     fn uri(&self, text: &str) -> Result<Uri, Fault> {
         let fault = |what: &str, help| Err(Fault(format!("{} {what}", Shown(&without_user(text))), help));
-        let Ok(uri) = text.parse::<Uri>() else { return fault("is no URL", WHOLE) };
-        // The library takes any port for one.
+        let Ok(uri) = text.parse::<Uri>() else { return fault("is not a URL", WHOLE) };
+        // `Uri` accepts any text as a port.
         let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
         if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
-            return fault("has no port that there is", WHOLE);
+            return fault("has an invalid port", WHOLE);
         }
         match uri.scheme_str() {
             _ if uri.host().is_none_or(str::is_empty) => fault("has no host", WHOLE),
             Some("https") => Ok(uri),
             Some("http") if self.insecure => Ok(uri),
-            Some("http") => {
-                fault("starts with http and not with https: whoever can change the answer can replace the keys", PLAIN)
-            }
+            Some("http") => fault(
+                "starts with http and not with https: an attacker on the network path can replace the keys",
+                PLAIN,
+            ),
             _ => fault("does not start with https", WHOLE),
         }
     }
 }
 
-/// What is wrong with an address, and what to do.
+/// What is wrong with a URL, and how to fix it.
 #[derive(Debug)]
 struct Fault(String, &'static str);
 
@@ -114,8 +115,8 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {}
 
-const WHOLE: &str = "write the whole address (https://id.example.com/jwks.json)";
-const PLAIN: &str = "write https:// (https://id.example.com/jwks.json), or, for a test or a network that you trust, allow it: \
+const WHOLE: &str = "use a full URL, such as https://id.example.com/jwks.json";
+const PLAIN: &str = "use https, such as https://id.example.com/jwks.json; for a test or a trusted network, allow http: \
     TokenVerifier::source(issuer, JwksClient::new(url).insecure_http())";
 
 impl KeySource for JwksClient {
@@ -130,7 +131,7 @@ impl KeySource for JwksClient {
             let home = this.uri(&discovery::address(issuer))?;
             let document = get.get(home.clone(), DESCRIPTION).await?;
             let keys = this.uri(&discovery::key_set(&document, issuer)?)?;
-            // Another host than the issuer's would be the issuer's choice, and not the service's.
+            // The configuration decides which other hosts are trusted, not the issuer's metadata.
             let host = keys.host().unwrap_or_default();
             let known = home.host() == Some(host) || this.hosts.iter().any(|known| known == host);
             if !known {
@@ -177,27 +178,29 @@ impl KeySource for JwksClient {
     }
 }
 
-/// Whether an address is that of a key set, and not that of the description which names it.
+/// Rejects the URL of an issuer's metadata in the place of a key set's URL.
 fn check_key_set(url: &str) -> Result<(), ConfigError> {
     let described =
         url.contains("/.well-known/openid-configuration") || url.contains("/.well-known/oauth-authorization-server");
     match issuer_of(url).filter(|_| described) {
         None => Ok(()),
         Some(issuer) => Err(ConfigError::new(
-            format!("{url:?} is the address of an issuer's description, and not of its key set"),
-            format!("call discover({issuer:?}), or give the address that the description has as jwks_uri"),
+            format!("{url:?} is the URL of an issuer's metadata, and not of its key set"),
+            format!("call discover({issuer:?}), or use the URL that the metadata has as jwks_uri"),
         )),
     }
 }
 
 impl TokenVerifier {
-    /// Tokens of this issuer, signed by a key of the set at this address (feature `jwks-http`).
+    /// Builds a verifier for tokens of this issuer that are signed by a key of the set at this URL (feature
+    /// `jwks-http`).
     pub fn jwks(issuer: impl Into<Cow<'static, str>>, url: impl Into<String>) -> TokenVerifierBuilder {
         Self::source(issuer, JwksClient::new(url))
     }
 
-    /// Tokens of this issuer, signed by a key of the set that it says of itself (feature `jwks-http`). The set stands on
-    /// the issuer's own host; see [`JwksClient::jwks_host`] for others.
+    /// Builds a verifier for tokens of this issuer that are signed by a key of the set that the issuer's metadata names
+    /// (feature `jwks-http`). The key set must be on the issuer's own host; see [`JwksClient::jwks_host`] for other
+    /// hosts.
     pub fn discover(issuer: impl Into<Cow<'static, str>>) -> TokenVerifierBuilder {
         let issuer = issuer.into();
         let source = JwksClient::discover(&*issuer);

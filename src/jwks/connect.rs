@@ -1,4 +1,4 @@
-//! A TCP connection to a host, in any tokio runtime that has IO.
+//! TCP connections in any tokio runtime that has IO.
 
 use std::{
     future::Future,
@@ -15,12 +15,12 @@ use tower_service::Service;
 
 use crate::Clock;
 
-/// Tries the addresses of a host, one after the other. hyper's own connector does so too, by tokio's timer: that panics in a
+/// Connects to the addresses of a host one after the other. hyper's own connector uses tokio's timer, which panics in a
 /// runtime that was built without one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tcp;
 
-/// All addresses of a host share this time. A host that is up takes a connection sooner.
+/// The time to connect, shared by all addresses of a host. A host that is up accepts a connection sooner.
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Service<Uri> for Tcp {

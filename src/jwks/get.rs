@@ -1,4 +1,4 @@
-//! One document over HTTP.
+//! Fetches one document over HTTP.
 
 use std::{
     borrow::Cow,
@@ -16,21 +16,21 @@ use tower_service::Service;
 
 use crate::{BoxError, token::Shown};
 
-/// What is asked for, as `Accept` says it: a server that is strict has something to choose from.
+/// The `Accept` value for a key set. It allows any type, so a strict server always has a type to choose.
 pub(super) const KEY_SET: &str = "application/jwk-set+json, application/json;q=0.9, */*;q=0.1";
 pub(super) const DESCRIPTION: &str = "application/json, */*;q=0.1";
 
-/// A larger document is no key set, and no description of an issuer.
+/// The maximum size of a document, in bytes. Key sets and metadata are smaller.
 const LARGEST: usize = 256 * 1024;
 
 type Document = Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>>;
 
-/// Asks for a document: the HTTP client without its type.
+/// Fetches a document. This trait erases the type of the HTTP client.
 pub(super) trait Get: Send + Sync {
     fn get(&self, uri: Uri, accept: &'static str) -> Document;
 }
 
-/// A service of anybody's. It is cloned for each call, so that its own lock is not held across one.
+/// Any HTTP service. It is cloned for each call, so the lock is not held during a call.
 pub(super) struct Over<S>(Mutex<S>);
 
 impl<S> Over<S> {
@@ -45,7 +45,7 @@ pub(super) struct InTokio<T>(pub(super) T);
 impl<T: Get> Get for InTokio<T> {
     fn get(&self, uri: Uri, accept: &'static str) -> Document {
         if Handle::try_current().is_err() {
-            let why = "the built-in client fetches keys inside a tokio runtime, and this is none";
+            let why = "the built-in client needs a tokio runtime, and this fetch runs outside of one";
             return Box::pin(std::future::ready(Err(why.into())));
         }
         self.0.get(uri, accept)
@@ -91,7 +91,7 @@ where
     }
     if !is_json(headers) {
         let media = text(header::CONTENT_TYPE).map_or_else(|| "missing".to_owned(), |media| Shown(media).to_string());
-        return Err(format!("the answer is no JSON by its Content-Type, which is {media}").into());
+        return Err(format!("the answer is not JSON: its Content-Type is {media}").into());
     }
     Ok(Limited::new(response.into_body(), LARGEST).collect().await?.to_bytes())
 }
@@ -102,7 +102,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// What went wrong, and at which address.
+/// An error, and the URL at which it occurred.
 #[derive(Debug)]
 struct At(String, BoxError);
 
@@ -118,13 +118,13 @@ impl std::error::Error for At {
     }
 }
 
-/// An address for logs: without what may be secret in it, a user's password or a query.
+/// Returns a URL for logs. The user, the password and the query are removed, because they may be secret.
 pub(super) fn place(uri: &Uri) -> String {
     let authority = uri.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
     format!("{}://{}{}", uri.scheme_str().unwrap_or_default(), authority.unwrap_or_default(), uri.path())
 }
 
-/// A text that may be an address, without the user and the password in it.
+/// Removes the user and the password from a text that may be a URL.
 pub(super) fn without_user(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

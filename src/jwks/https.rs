@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::connect::Tcp;
 use crate::ConfigError;
 
-/// The HTTP client of [`JwksClient`](super::JwksClient): HTTP/1.1 over TLS, and nothing that is not needed to fetch a
+/// The HTTP client of [`JwksClient`](super::JwksClient): HTTP/1.1 over TLS, with only the functions needed to fetch a
 /// document.
 ///
 /// ```no_run
@@ -29,15 +29,15 @@ use crate::ConfigError;
 pub struct Https(Client<HttpsConnector<Tcp>, Empty<Bytes>>);
 
 impl Https {
-    /// A client with the operating system's roots.
+    /// Creates a client that trusts the operating system's root certificates.
     ///
     /// # Errors
-    /// Without a provider of cryptography, or without any root.
+    /// If rustls has no crypto provider, or the system has no root certificates.
     pub fn new() -> Result<Self, ConfigError> {
         let provider = provider().ok_or_else(|| {
             ConfigError::new(
-                "key sets cannot be fetched over HTTPS: rustls has no provider of cryptography",
-                "enable the feature tls-aws-lc or tls-ring, or install one before (rustls::crypto::CryptoProvider)",
+                "key sets cannot be fetched over HTTPS: rustls has no crypto provider",
+                "enable the feature tls-aws-lc or tls-ring, or install a rustls::crypto::CryptoProvider first",
             )
         })?;
         let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
@@ -47,7 +47,7 @@ impl Https {
             )
         })?;
         let connector = tls.https_or_http().enable_http1().wrap_connector(Tcp);
-        // Hours lie between two fetches: nothing is kept open for the next.
+        // Fetches are far apart, so no connection is kept open between them.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self(client))
     }

@@ -13,29 +13,32 @@
 //! # }
 //! ```
 //!
-//! Addresses come from the configuration and never from a token. Only HTTPS is spoken, unless a method says
-//! [`insecure_http`](JwksClient::insecure_http); no redirect is followed, no proxy is asked, no cookie is kept. A document
-//! has at most 256 KiB and is JSON by its content type; `Accept` names `application/jwk-set+json`, `application/json`, and
-//! anything else last. Errors and warnings name the address, without user, password and query. How often it is fetched is the
-//! [verifier's](crate::token::TokenVerifierBuilder) business.
+//! - URLs come from the configuration and never from a token.
+//! - Only HTTPS is used, unless [`insecure_http`](JwksClient::insecure_http) is called. Redirects are not followed.
+//!   Proxies and cookies are not used.
+//! - A document must have at most 256 KiB and a JSON content type. `Accept` prefers `application/jwk-set+json`, then
+//!   `application/json`, then any type.
+//! - Errors and warnings name the URL without user, password and query.
+//! - The [verifier](crate::token::TokenVerifierBuilder) decides how often keys are fetched.
 //!
 //! # TLS
 //!
-//! The process's default provider of rustls is taken where one is installed; else the one of the feature `tls-aws-lc` or
-//! `tls-ring`. Without either, building the verifier fails and says so. Roots are those of the operating system.
+//! The client uses the process's default crypto provider of rustls if one is installed, else that of the feature
+//! `tls-aws-lc` or `tls-ring`. Without a provider, `build` returns an error. The trusted roots are those of the
+//! operating system.
 //!
 //! # Runtime
 //!
-//! The built-in client needs a tokio runtime with IO. Where it has none, or where that ends, the fetch fails, the
-//! reason is in the log, and requests are answered by the keys that are there, or 503.
+//! The built-in client needs a tokio runtime with IO. If there is none, or if the runtime ends, the fetch fails and the
+//! reason is logged. Tokens are then verified with the keys in memory. Without keys, the answer is 503.
 //!
 //! # Another HTTP client
 //!
-//! Any tower service that speaks HTTP can be asked instead: [`JwksClient::with_service`].
+//! [`JwksClient::with_service`] accepts any tower service that sends HTTP requests.
 //!
 //! # When not to use it
 //!
-//! Where the keys are in a file or in the configuration: [`KeySet`](crate::token::KeySet).
+//! For keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
 
 mod client;
 mod connect;

@@ -5,10 +5,10 @@ use std::{
 
 use crate::key::sha256;
 
-/// Whose requests are counted together. It is made of parts that never run into each other: `["a", "bc"]` and `["ab", "c"]`
-/// are two buckets.
+/// The key of a bucket. Requests with the same key are counted together. The key is made of parts with unambiguous
+/// borders: `["a", "bc"]` and `["ab", "c"]` are two buckets.
 ///
-/// It is a digest of 128 bits, so that what it is made of takes no room, and stands in no log.
+/// The key is a digest of 128 bits. The parts are not stored and appear in no log.
 ///
 /// ```
 /// use tower_auth::limit::BucketKey;
@@ -21,7 +21,7 @@ use crate::key::sha256;
 pub struct BucketKey([u64; 2]);
 
 impl BucketKey {
-    /// The bucket of these parts, in this order.
+    /// Returns the key of these parts, in this order.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = Vec::new();
         for part in parts {
@@ -33,18 +33,19 @@ impl BucketKey {
         Self([half(0), half(8)])
     }
 
-    /// The bucket of an address: an IPv4 address, or the /64 that an IPv6 address is of, which is one customer's.
+    /// Returns the key of an IP address: the whole IPv4 address, or the /64 network of an IPv6 address. A /64 usually
+    /// belongs to one customer.
     #[must_use]
     pub fn from_ip(address: IpAddr) -> Self {
         Self::network(address, 64)
     }
 
-    /// The bucket of a client, of whose address so many bits are one customer's where it is one of IPv6. An IPv4 address
-    /// that is embedded in it counts as itself.
+    /// Returns the key of a client address. For IPv6, the first `prefix` bits identify one customer. An IPv4 address
+    /// that is embedded in an IPv6 address has the same key as the IPv4 address itself.
     pub(crate) fn client(address: IpAddr, prefix: u8) -> Self {
         match (address, embedded_v4(address)) {
             (_, Some(inner)) => Self::network(inner.into(), prefix),
-            // Where an IPv4 address stands in it nobody knows, and no customer has a network there.
+            // The position of the IPv4 address is unknown in this prefix, and no customer has a network in it.
             (IpAddr::V6(v6), None) if v6.segments()[..3] == LOCAL_NAT64 => Self::network(address, 128),
             (address, None) => Self::network(address, prefix),
         }
@@ -60,12 +61,12 @@ impl BucketKey {
         Self([half(64), if prefix > 64 { half(0) } else { 6 }])
     }
 
-    /// The bucket of the same party for another purpose.
+    /// Returns a key for the same client and another purpose.
     pub(crate) const fn scoped(self, scope: Self) -> Self {
         Self([self.0[0] ^ scope.0[0], self.0[1] ^ scope.0[1]])
     }
 
-    /// The digest, or the address; the same in every process.
+    /// Returns the digest, or the address. The bytes are the same in every process.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
@@ -81,11 +82,11 @@ impl BucketKey {
     }
 }
 
-/// `64:ff9b:1::/48`, for translators of one's own (RFC 8215).
+/// `64:ff9b:1::/48`, for local NAT64 translators (RFC 8215).
 const LOCAL_NAT64: [u16; 3] = [0x64, 0xff9b, 1];
 
-/// The IPv4 address that an IPv6 address is made of: translated (RFC 6052, section 2.1; RFC 8215; RFC 2765) or tunnelled
-/// (RFC 3056; RFC 4380, section 4).
+/// Returns the IPv4 address embedded in an IPv6 address: translated (RFC 6052, section 2.1; RFC 8215; RFC 2765) or
+/// tunnelled (RFC 3056; RFC 4380, section 4).
 pub(crate) const fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
     let (high, low) = match address.segments() {
@@ -99,7 +100,7 @@ pub(crate) const fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits((high as u32) << 16 | low as u32))
 }
 
-/// Nothing of it: an address can be found from any short digest of it.
+/// Shows no part of the key, because an address can be guessed from a short digest.
 impl fmt::Debug for BucketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BucketKey(..)")

@@ -1,11 +1,11 @@
-//! Which of the times that a bucket keeps is whose.
+//! The assignment of a bucket's stored times to the windows of its limits.
 
 use std::time::Duration;
 
 use super::limits::Limits;
 
-/// The limits that a bucket was last counted by, and in which of its `N` places the time of each window stands. Places of
-/// windows that these limits have not are kept for when others have them again.
+/// The limits that last counted a bucket, and the place (of `N`) that stores the time of each window. The place of a
+/// window that the current limits do not have is kept, in case later limits have this window again.
 pub(super) struct Layout<const N: usize> {
     pub(super) limits: Limits,
     /// The place of each window.
@@ -13,29 +13,30 @@ pub(super) struct Layout<const N: usize> {
     places: [Option<Place>; N],
 }
 
-/// Whose a place is: a window is the same if its period is, and its name where there are several.
+/// The window of a place. Two windows are the same if their periods are equal. Names decide between several windows
+/// with the same period.
 #[derive(Clone, PartialEq, Eq)]
 struct Place {
     period: Duration,
     name: Box<str>,
 }
 
-/// Where a window finds what was counted for it.
+/// The source of a window's count.
 pub(super) enum Source {
-    /// Nothing was: so it starts with what the others have counted.
+    /// The window was not counted before. It starts with the count of the other windows.
     Others,
-    /// Its own place.
+    /// The window's own place.
     Own,
 }
 
 impl<const N: usize> Layout<N> {
-    /// For a bucket that keeps nothing yet.
+    /// Returns the layout of a new bucket.
     pub(super) fn first(limits: &Limits) -> Self {
         const NONE: Option<Place> = None;
         Self::after([NONE; N], limits).0
     }
 
-    /// For a bucket that was counted otherwise; and where each window finds its time.
+    /// Returns the layout of a bucket that was counted by this layout before, and the source of each window's count.
     pub(super) fn next(&self, limits: &Limits) -> (Self, Vec<Source>) {
         Self::after(self.places.clone(), limits)
     }
@@ -57,7 +58,7 @@ impl<const N: usize> Layout<N> {
         let (mut at, mut sources) = ([0; N], Vec::new());
         for (number, window) in windows.into_iter().enumerate() {
             let own = found[number];
-            // An empty place, or that of the shortest period: it would be the first to be full again.
+            // Use an empty place, or the place with the shortest period, because that window is full again first.
             let next = || {
                 (0..N).filter(|at| free(&found, *at)).min_by_key(|at| places[*at].as_ref().map(|place| place.period))
             };
@@ -70,12 +71,12 @@ impl<const N: usize> Layout<N> {
         (Self { limits: limits.clone(), at, places }, sources)
     }
 
-    /// Whether it is for these limits, and keeps the same places.
+    /// Returns whether both layouts have the same limits and the same places.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.limits.id() == other.limits.id() && self.at == other.at && self.places == other.places
     }
 
-    /// Whether it is the one of a bucket that keeps nothing else.
+    /// Returns whether this is the layout that [`first`](Self::first) returns for these limits.
     pub(super) fn is_first_of(&self, limits: &Limits) -> bool {
         let count = limits.len();
         self.limits.id() == limits.id()

@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{BoxError, MaybeReady};
 
-/// What counts, and decides: [`MemoryLimiter`](super::MemoryLimiter) on one machine, or one of your own.
+/// Counts requests and decides: [`MemoryLimiter`](super::MemoryLimiter) in one process, or a custom implementation.
 ///
-/// A limiter is asked with everything that it needs, and may forget a bucket as soon as it is full again. It must be exact:
-/// of any number of requests at once no more get through than the limits say, and one that is refused by one window is
-/// counted in none.
+/// Each call passes all data that the limiter needs. A limiter may forget a bucket as soon as the bucket is full again.
+/// A limiter must be exact: of any number of concurrent requests, it admits no more than the limits allow. A request
+/// that one window refuses is counted in no window.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tower_auth::{limit::{BucketKey, LimitFuture, Limiter, Limits, MemoryLimiter, Reservation}};
 ///
-/// /// Counts in memory, and tells a metric.
+/// /// Counts in memory, and updates a metric.
 /// struct Counted(MemoryLimiter);
 ///
 /// impl Limiter for Counted {
@@ -30,36 +30,37 @@ use crate::{BoxError, MaybeReady};
 ///         self.0.decide(bucket, limits, cost, now)
 ///     }
 ///
-///     fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
-///         self.0.refund(bucket, taken, now);
+///     fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+///         self.0.refund(bucket, reservation, now);
 ///     }
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no limiter: it does not implement `Limiter`",
+    message = "`{Self}` is not a limiter: it does not implement `Limiter`",
     note = "implement `decide` and `refund` for it; the page of the trait shows a whole one"
 )]
 pub trait Limiter: Send + Sync + 'static {
-    /// Takes so many requests out of every window of the bucket, or out of none. A cost of nought takes nothing and tells how
-    /// things stand; one that never fits is [`LimitDecision::TooCostly`].
+    /// Takes `cost` requests out of every window of the bucket, or out of none. A cost of zero takes nothing and
+    /// returns the state of the windows. A cost above the burst is [`LimitDecision::TooCostly`].
     ///
-    /// A decision that takes longer than [`RateLimitLayer::decision_timeout`](crate::RateLimitLayer::decision_timeout), 5 s by
-    /// default, is dropped, and [`OutagePolicy`](crate::rate_limit::OutagePolicy) says what is done.
+    /// A decision that takes longer than [`RateLimitLayer::decision_timeout`](crate::RateLimitLayer::decision_timeout),
+    /// 5 s by default, is dropped. [`OutagePolicy`](crate::rate_limit::OutagePolicy) decides about the request then.
     ///
-    /// `now` is the time since any start, on a clock that is never set back; a limiter with a clock of its own takes no notice.
+    /// `now` is a monotonic time since an arbitrary start. A limiter with its own clock ignores it.
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture;
 
-    /// Takes so many requests of something that has happened already, as far as they fit. Nobody waits for it: a limiter that
-    /// has to be waited for does it in its own time. By default it is decided, and what is not ready is given up.
+    /// Charges `cost` requests for an event that has happened already, as far as they fit. The caller does not wait. An
+    /// asynchronous limiter does the work in the background. The default calls [`decide`](Self::decide), polls it once
+    /// and drops it if it is not ready.
     fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
         let mut decision = self.decide(bucket, limits, cost, now);
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Puts back what a decision took, as far as it is not refilled already; nothing where other limits hold for the bucket
-    /// by now. Nobody waits for it. However late it comes and in whatever order: what was let through and not put back must
-    /// never be more than the limits say.
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration);
+    /// Refunds the cost of a decision to the bucket, except the part that has been refilled already. Does nothing if
+    /// other limits apply to the bucket now. The caller does not wait. Refunds may come late and in any order: requests
+    /// that were admitted and not refunded must never exceed the limits.
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration);
 }
 
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
@@ -71,12 +72,13 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
         (**self).charge(bucket, limits, cost, now);
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
-        (**self).refund(bucket, taken, now);
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+        (**self).refund(bucket, reservation, now);
     }
 }
 
-/// What a decision took, and when each window would be full again after it: to put back what is not refilled by then.
+/// The record of an admitted request, needed to refund it: its cost, and the time at which each window would be full
+/// again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,7 +87,7 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 /// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, BucketKey::new(["alice"]));
 /// let at = Duration::from_secs(5);
 /// if let LimitDecision::Admitted(levels) = limiter.try_acquire(alice, &limits, 1, at) {
-///     limiter.refund(alice, &Reservation::new(1, &limits, &levels, at), at); // it came to nothing
+///     limiter.refund(alice, &Reservation::new(1, &limits, &levels, at), at); // the request failed
 /// }
 /// assert!(matches!(limiter.try_acquire(alice, &limits, 1, at), LimitDecision::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -95,20 +97,20 @@ pub struct Reservation {
     pub(crate) cost: u32,
     /// In nanoseconds.
     pub(super) full: [u64; MOST_WINDOWS],
-    /// Its number among all that the limiter has let through.
+    /// The sequence number of the request, given by the limiter.
     pub(super) ticket: u64,
-    /// Whether it was counted in the bucket that newcomers share.
+    /// Whether the request was counted in the bucket that new clients share.
     pub(super) shared: bool,
-    /// By this process alone, while the limiter did not answer.
+    /// Whether this process counted the request alone, because the limiter did not answer.
     pub(crate) local: bool,
-    /// The limits that it was counted by.
+    /// The id of the limits that counted the request.
     pub(super) limits: u64,
 }
 
-/// Equal are those that took the same of the same windows.
+/// Two reservations are equal if they took the same cost from the same windows.
 impl PartialEq for Reservation {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |taken: &Self| (taken.cost, taken.full, taken.local, taken.limits);
+        let facts = |reservation: &Self| (reservation.cost, reservation.full, reservation.local, reservation.limits);
         facts(self) == facts(other)
     }
 }
@@ -116,7 +118,8 @@ impl PartialEq for Reservation {
 impl Eq for Reservation {}
 
 impl Reservation {
-    /// So many requests, by a decision at this time that left the windows of these limits so.
+    /// Creates the record of a decision at the time `at` that took `cost` requests and left the windows in the state
+    /// `levels`.
     #[must_use]
     pub fn new(cost: u32, limits: &Limits, levels: &WindowStates, at: Duration) -> Self {
         let mut full = [0; MOST_WINDOWS];
@@ -126,18 +129,18 @@ impl Reservation {
         Self { cost, full, ticket: levels.ticket, shared: levels.shared, local: false, limits: limits.id() }
     }
 
-    /// How many.
+    /// Returns the number of requests taken.
     #[must_use]
     pub const fn cost(&self) -> u32 {
         self.cost
     }
 
-    /// When each window would be full again, since the same start as the time of the decision.
+    /// Returns the time at which each window would be full again, since the same start as the time of the decision.
     pub fn full(&self) -> impl Iterator<Item = Duration> {
         self.full.into_iter().map(Duration::from_nanos)
     }
 
-    /// Nothing.
+    /// Returns a reservation of zero requests.
     pub(crate) const fn nothing() -> Self {
         Self { cost: 0, full: [0; MOST_WINDOWS], ticket: 0, shared: false, local: false, limits: 0 }
     }
@@ -147,13 +150,13 @@ impl Reservation {
     }
 }
 
-/// A process runs for less than two hundred years.
+/// Converts to nanoseconds, at most about 292 years.
 #[inline]
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
 }
 
-/// What [`Limiter::decide`] returns: a decision that is ready, or a boxed future.
+/// The return type of [`Limiter::decide`]: a decision that is ready, or a boxed future.
 ///
 /// ```
 /// use std::time::Duration;
@@ -165,7 +168,7 @@ pub(super) fn nanos(time: Duration) -> u64 {
 /// ```
 pub type LimitFuture = MaybeReady<Result<LimitDecision, BoxError>>;
 
-/// What a limiter decided.
+/// The decision of a limiter.
 ///
 /// ```
 /// use std::time::Duration;
@@ -180,23 +183,23 @@ pub type LimitFuture = MaybeReady<Result<LimitDecision, BoxError>>;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum LimitDecision {
-    /// The request is counted; this is how the windows stand after it.
+    /// The request is counted. The value is the state of the windows after it.
     Admitted(WindowStates),
-    /// The request is not counted; this is how the windows stand.
+    /// The request is refused and not counted.
     Refused {
-        /// How the windows stand; the one that has to be waited for longest speaks.
+        /// The state of the windows. The tightest is the window with the longest wait.
         levels: WindowStates,
-        /// How long until it would get through, if nothing else came.
+        /// The time until the request would be admitted, if no other request comes.
         wait: Duration,
     },
-    /// It never gets through: it costs more than fits at once.
+    /// The cost is above the burst, so the request can never be admitted.
     TooCostly {
-        /// What fits at once.
+        /// The largest cost that fits.
         most: u32,
     },
 }
 
-/// How the windows of a bucket stand.
+/// The state of all windows of a bucket.
 ///
 /// ```
 /// use std::time::Duration;
@@ -209,25 +212,26 @@ pub enum LimitDecision {
 pub struct WindowStates {
     all: [WindowState; MOST_WINDOWS],
     count: u8,
-    speaking: u8,
-    /// Whether they are those of the bucket that newcomers share, for want of room.
+    tightest: u8,
+    /// Whether this is the state of the bucket that new clients share when the limiter is full.
     pub(super) shared: bool,
-    /// The number of the request that was let through.
+    /// The sequence number of the admitted request.
     pub(super) ticket: u64,
 }
 
 impl WindowStates {
-    /// The levels in the order of the windows, of which the first four count, and which of them speaks for all.
-    pub fn new(levels: impl IntoIterator<Item = WindowState>, speaking: usize) -> Self {
+    /// Creates the value from one [`WindowState`] per window, in the order of the windows, and the index of the
+    /// tightest window. Only the first four states are used.
+    pub fn new(levels: impl IntoIterator<Item = WindowState>, tightest: usize) -> Self {
         let mut all = Self {
             all: [WindowState::new(0, Duration::ZERO); MOST_WINDOWS],
             count: 0,
-            speaking: 0,
+            tightest: 0,
             shared: false,
             ticket: 0,
         };
         levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
-        all.speak(speaking);
+        all.set_tightest(tightest);
         all
     }
 
@@ -236,7 +240,7 @@ impl WindowStates {
         Self {
             all: [WindowState { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
             count: 0,
-            speaking: 0,
+            tightest: 0,
             shared: false,
             ticket: 0,
         }
@@ -251,30 +255,30 @@ impl WindowStates {
     }
 
     #[inline]
-    pub(crate) fn speak(&mut self, place: usize) {
-        self.speaking = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
+    pub(crate) fn set_tightest(&mut self, place: usize) {
+        self.tightest = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
     }
 
-    /// The windows, in their order.
+    /// Returns the state of each window, in the order of the windows.
     #[must_use]
     pub fn all(&self) -> &[WindowState] {
         &self.all[..usize::from(self.count)]
     }
 
-    /// The window that would refuse first, or that has refused: what headers tell of.
+    /// Returns the state of the window that has refused, or would refuse first. Response headers show this window.
     #[must_use]
     pub fn tightest(&self) -> WindowState {
-        self.all[usize::from(self.speaking)]
+        self.all[usize::from(self.tightest)]
     }
 
-    /// Its place among the windows.
+    /// Returns the index of the [`tightest`](Self::tightest) window.
     #[must_use]
     pub fn tightest_index(&self) -> usize {
-        usize::from(self.speaking)
+        usize::from(self.tightest)
     }
 }
 
-/// How one window stands.
+/// The state of one window.
 ///
 /// ```
 /// use std::time::Duration;
@@ -286,14 +290,14 @@ impl WindowStates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WindowState {
-    /// How many requests would get through now.
+    /// The number of requests that would be admitted now.
     pub remaining: u32,
-    /// How long until the bucket is full, if nothing else comes.
+    /// The time until the bucket is full, if no other request comes.
     pub reset: Duration,
 }
 
 impl WindowState {
-    /// A level.
+    /// Creates the state of one window.
     #[must_use]
     pub const fn new(remaining: u32, reset: Duration) -> Self {
         Self { remaining, reset }

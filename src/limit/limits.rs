@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use super::{quota::Quota, window::Window};
 use crate::{ConfigError, key::sha256};
 
-/// Several quotas that are decided together: a request gets through all of them and is counted in each, or it is counted in
-/// none. A clone is one reference count.
+/// Several quotas that are decided together. A request is admitted by all quotas and counted in each, or it is counted
+/// in none. Cloning increments one reference count.
 ///
 /// ```
 /// use tower_auth::{Quota, limit::Limits};
@@ -20,33 +20,34 @@ pub struct Limits(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     windows: Box<[Window]>,
-    /// What they say, in short: equal for equal quotas.
+    /// A digest of the quotas, equal for equal quotas.
     id: u64,
     most: u32,
 }
 
-/// A plan with more windows is one that nobody understands.
+/// The maximum number of windows. More windows are hard to understand for users of a plan.
 pub(super) const MOST_WINDOWS: usize = 4;
 
 impl Limits {
-    /// These quotas together.
+    /// Creates limits from one to four quotas.
     ///
     /// # Errors
-    /// When there is none, or more than four, when one lets nothing through, or two have one name.
+    /// If there is no quota or more than four, if a quota is invalid (such as zero events), or if two quotas have the
+    /// same name.
     pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Result<Self, ConfigError> {
         let windows = quotas.into_iter().map(Window::new).collect::<Result<Box<[_]>, _>>()?;
         if windows.is_empty() || windows.len() > MOST_WINDOWS {
             return Err(ConfigError::new(
-                format!("{} quotas stand together", windows.len()),
-                format!("give one to {MOST_WINDOWS}: a short one against bursts, a long one against the sum"),
+                format!("Limits::new got {} quotas", windows.len()),
+                format!("use 1 to {MOST_WINDOWS} quotas: a short period against bursts, a long period against the sum"),
             ));
         }
         for (place, window) in windows.iter().enumerate() {
             let (name, others) = (window.quota.name(), &windows[place + 1..]);
             if others.iter().any(|other| other.quota.name() == name) {
                 return Err(ConfigError::new(
-                    format!("two quotas that stand together are called {name:?}"),
-                    "tell them apart with .named(..)",
+                    format!("two quotas of the same Limits are named {name:?}"),
+                    "give each quota its own name with .named(..)",
                 ));
             }
         }
@@ -64,25 +65,25 @@ impl Limits {
         Ok(Self(Arc::new(Inner { windows, id, most })))
     }
 
-    /// How many windows they are, one to four.
+    /// Returns the number of windows, one to four.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.windows.len()
     }
 
-    /// Never: there is at least one.
+    /// Returns `false`, because there is at least one window.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.windows.is_empty()
     }
 
-    /// The largest request that can ever get through: what fits at once in the smallest window.
+    /// Returns the largest cost that can be admitted: the burst of the smallest window.
     #[must_use]
     pub fn max_cost(&self) -> u32 {
         self.0.most
     }
 
-    /// What a window is, in the order in which the quotas were given.
+    /// Returns the fixed properties of each window, in the order of the quotas.
     #[must_use]
     pub fn windows(&self) -> impl ExactSizeIterator<Item = WindowInfo<'_>> {
         self.0.windows.iter().map(|window| WindowInfo {
@@ -92,7 +93,7 @@ impl Limits {
         })
     }
 
-    /// The nanoseconds that refill a window by one.
+    /// Returns the nanoseconds in which a window is refilled by one request.
     pub(crate) fn interval(&self, place: usize) -> u64 {
         self.0.windows.get(place).map_or(0, |window| window.interval)
     }
@@ -124,7 +125,7 @@ impl std::fmt::Display for Limits {
     }
 }
 
-/// What is fixed about a window of [`Limits`]; a [`Limiter`](super::Limiter) of your own reads it.
+/// The fixed properties of a window of [`Limits`], for custom [`Limiter`](super::Limiter)s.
 ///
 /// ```
 /// use tower_auth::{Quota, limit::Limits};
@@ -137,10 +138,10 @@ impl std::fmt::Display for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WindowInfo<'a> {
-    /// The name that headers show.
+    /// The name of the quota, as response headers show it.
     pub name: &'a str,
-    /// How many requests fit at once.
+    /// The burst: the number of requests that fit at once.
     pub size: u32,
-    /// How long an empty bucket takes to be full.
+    /// The time that an empty bucket takes to be full.
     pub refill: Duration,
 }

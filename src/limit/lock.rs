@@ -1,4 +1,4 @@
-//! What a model checker puts its own in the place of.
+//! Synchronisation primitives and seeds. A model checker replaces this module.
 
 use std::hash::{BuildHasher as _, RandomState};
 pub(super) use std::sync::{
@@ -6,7 +6,7 @@ pub(super) use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Two numbers that nobody outside can know.
+/// Returns two numbers that are unpredictable for clients.
 pub(super) fn seeds() -> [u64; 2] {
     let random = RandomState::new();
     [random.hash_one(0), random.hash_one(1)]

@@ -9,12 +9,14 @@ use super::{
 };
 use crate::MaybeReady;
 
-/// Counts in memory: exact, bounded, and without a task in the background.
+/// Counts requests in memory. It is exact, its memory is bounded, and it needs no background task.
 ///
-/// A bucket is kept until it is full again, and takes 57 bytes (33 where a layer's limits have one window and never change) and
-/// what a hash table leaves empty: 1.3 times as much again at the most. At most 1.8 million are kept. When all of them count
-/// something, none is given up, for whoever has used up a limit would be let in again: newcomers then share, in each of 64
-/// parts of the limiter, what one of them would have, and the log says so. Full buckets are looked for ten times a second.
+/// A bucket is kept until it is full again. It takes 57 bytes, or 33 bytes if a layer's limits have one window and
+/// never change. Empty slots of the hash table add at most 1.3 times as much. At most 1.8 million buckets are kept.
+/// Full buckets are removed at most ten times a second.
+///
+/// Buckets that count requests are never evicted, because eviction would reset a client's used-up limit. If the limiter
+/// is full of such buckets, new clients share one bucket in each of its 64 shards, and a warning is logged.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,39 +30,39 @@ use crate::MaybeReady;
 /// ```
 pub struct MemoryLimiter {
     shards: Shards,
-    /// What nobody outside knows: without it, names could be chosen that all stand in one place.
+    /// Random seeds of the hash. Without them, a client could choose names that collide.
     seeds: [u64; 2],
     shared: AtomicU64,
 }
 
-/// Most limits have one window, and then four would be a waste.
+/// Buckets of one window or of four. Most limits have one window, and four would waste memory.
 enum Shards {
     Narrow(Box<[Padded<Shard<1>>]>),
     Wide(Box<[Padded<Shard<MOST_WINDOWS>>]>),
 }
 
-/// Locks that share no line of the processor's cache.
+/// A lock on its own cache line.
 #[repr(align(128))]
 struct Padded<T>(Mutex<T>);
 
-/// A shard is locked for about a hundred nanoseconds, so that few threads meet in one.
+/// The number of shards. A shard is locked for about a hundred nanoseconds, so contention is rare.
 const SHARDS: usize = 64;
-/// What fills the tables of all shards, so that none of them is made larger for a few.
+/// The default capacity. It fills the hash tables of all shards exactly, so no table is doubled for a few buckets.
 const MOST: usize = SHARDS * (32 * 1024 / 8 * 7);
 
 impl MemoryLimiter {
-    /// A limiter for any limits, with room for 1,835,008 buckets.
+    /// Creates a limiter with room for 1,835,008 buckets.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Shards::Wide(shards(MOST)))
     }
 
-    /// A limiter for limits of one window, of which it keeps as many in half the memory.
+    /// Creates a limiter for limits of one window. It keeps the same number of buckets in half the memory.
     pub(crate) fn narrow() -> Self {
         Self::of(Shards::Narrow(shards(MOST)))
     }
 
-    /// Keeps so many buckets at the most, rounded up to a multiple of 64; what was counted before is forgotten.
+    /// Sets the maximum number of buckets, rounded up to a multiple of 64. All counts so far are lost.
     #[must_use]
     pub fn max_buckets(self, buckets: usize) -> Self {
         Self::of(match self.shards {
@@ -92,7 +94,8 @@ impl MemoryLimiter {
         decided
     }
 
-    /// How a bucket stands, as a newcomer to a limiter without room finds it.
+    /// Returns the state of a bucket without counting. If the limiter is full and the bucket is new, returns the state
+    /// of the shared bucket.
     pub(crate) fn ask(&self, bucket: BucketKey, limits: &Limits, now: Duration) -> LimitDecision {
         let (place, at) = (self.place(bucket), nanos(now));
         let levels = match &self.shards {
@@ -102,25 +105,26 @@ impl MemoryLimiter {
         levels.map_or_else(|| self.try_acquire(bucket, limits, 0, now), LimitDecision::Admitted)
     }
 
-    /// How many buckets it keeps now.
+    /// Returns the number of buckets in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sum(Shard::len, Shard::len)
     }
 
-    /// Whether it keeps none.
+    /// Returns whether no bucket is in memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The memory that its buckets take, in bytes.
+    /// Returns the memory of all buckets, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.sum(Shard::bytes, Shard::bytes)
     }
 
-    /// How many requests met a bucket that newcomers share, for want of room: a reason for an alarm.
+    /// Returns the number of requests that were counted in a shared bucket because the limiter was full. Alert on an
+    /// increase of this number.
     #[must_use]
     pub fn shared_bucket_count(&self) -> u64 {
         self.shared.load(Ordering::Relaxed)
@@ -133,7 +137,7 @@ impl MemoryLimiter {
         }
     }
 
-    /// The log is told of the first, and of every doubling.
+    /// Counts a request in a shared bucket. Logs the first one, and each time the count doubles.
     #[cold]
     fn tell(&self) {
         let before = self.shared.fetch_add(1, Ordering::Relaxed);
@@ -141,8 +145,8 @@ impl MemoryLimiter {
             tracing::warn!(
                 target: "tower_auth",
                 requests = before + 1,
-                "a limiter has no room for more buckets that count something, and newcomers share one: somebody may be \
-                 sending from very many addresses; give it more room with MemoryLimiter::max_buckets"
+                "a limiter is full and new clients share one bucket: an attacker may be sending from very many \
+                 addresses; help: raise the number of buckets with MemoryLimiter::max_buckets"
             );
         }
     }
@@ -155,7 +159,7 @@ impl MemoryLimiter {
 
     #[inline]
     fn hash(&self, [low, high]: [u64; 2]) -> u64 {
-        // Twice, for addresses one after the other differ in few bits.
+        // Two rounds, because consecutive addresses differ in few bits.
         let once = fold(low ^ self.seeds[0], high ^ self.seeds[1]);
         fold(once ^ self.seeds[1], self.seeds[0] | 1)
     }
@@ -176,7 +180,7 @@ fn shards<const N: usize>(buckets: usize) -> Box<[Padded<Shard<N>>]> {
 
 #[inline]
 fn lock<const N: usize>(shards: &[Padded<Shard<N>>], place: Place) -> MutexGuard<'_, Shard<N>> {
-    // The table reads the highest and the lowest bits.
+    // The hash table uses the highest and the lowest bits, so the shard is selected by others.
     let number = (place.hash >> 32) as usize % SHARDS;
     shards[number].lock()
 }
@@ -184,7 +188,7 @@ fn lock<const N: usize>(shards: &[Padded<Shard<N>>], place: Place) -> MutexGuard
 impl<T> Padded<T> {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, T> {
-        // What is done under the lock does not panic.
+        // No code under the lock panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,7 +196,7 @@ impl<T> Padded<T> {
 impl Limiter for MemoryLimiter {
     #[inline]
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
-        // A newcomer to a limiter without room is told of the bucket that newcomers share.
+        // If the limiter is full, a query for a new client shows the shared bucket.
         MaybeReady::ready(Ok(if cost == 0 {
             self.ask(bucket, limits, now)
         } else {
@@ -200,11 +204,11 @@ impl Limiter for MemoryLimiter {
         }))
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
         let (place, now) = (self.place(bucket), nanos(now));
         match &self.shards {
-            Shards::Narrow(shards) => lock(shards, place).refund(place, taken, now),
-            Shards::Wide(shards) => lock(shards, place).refund(place, taken, now),
+            Shards::Narrow(shards) => lock(shards, place).refund(place, reservation, now),
+            Shards::Wide(shards) => lock(shards, place).refund(place, reservation, now),
         }
     }
 }

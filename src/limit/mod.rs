@@ -1,8 +1,8 @@
-//! Limits: how many requests, in what time, and who counts them.
+//! Limits: quotas, buckets, and the limiter that counts requests.
 //!
-//! A [`Quota`] is one limit, [`Limits`] are several that are decided together, a [`BucketKey`] says whose requests they count,
-//! and a [`Limiter`] counts and decides. [`RateLimitLayer`](crate::RateLimitLayer) asks it about requests, by the plan of
-//! whoever is calling.
+//! A [`Quota`] is one limit. [`Limits`] are several quotas that are decided together. A [`BucketKey`] names the bucket
+//! in which requests are counted. A [`Limiter`] counts and decides. [`RateLimitLayer`](crate::RateLimitLayer) applies a
+//! limiter to requests, by the plan of the caller.
 //!
 //! ```
 //! use std::time::Duration;
@@ -19,22 +19,26 @@
 //!
 //! # How it counts
 //!
-//! By the generic cell rate algorithm, as `governor` has it: a bucket is the one time at which it will be full again, so it
-//! is exact, costs no work while nobody asks, and has no boundary at which twice the limit gets through.
+//! The limiter uses the generic cell rate algorithm (GCRA) of the crate `governor`. A bucket stores one time per
+//! window: the time at which the bucket will be full again. So the count is exact, an idle bucket costs no work, and no
+//! window boundary lets twice the limit through.
 //!
 //! # When the limits of a bucket change
 //!
-//! What was counted stays counted: a new plan, or a plan that is replaced, refills nothing, and changing to and fro makes no
-//! bucket full any sooner. A window takes over the arrival time of the window of its period (and of its name, where there are several): its
-//! bucket is full again when it would have been, and until then fills at the new rate. So half of the old limit used is half
-//! of the new one used. A window of a period that was not there before starts with the most requests that any other
-//! had counted and not refilled, as far as they fit; and one that is not there now is kept for when it is again, as
-//! long as a bucket has room for four.
+//! Counted requests stay counted. A changed plan refills no bucket, and repeated changes do not refill a bucket sooner.
+//!
+//! - A new window takes over the stored time of the old window with the same period. Names decide between several
+//!   windows with the same period. The bucket is full again at the same time as before, and until then refills at the
+//!   new rate. For example, a half-used old limit becomes a half-used new limit.
+//! - A window with a new period starts with the largest count of requests that any other window has not yet refilled,
+//!   up to its burst.
+//! - The stored time of a window that the new limits do not have is kept, in case the window returns. A bucket stores
+//!   the times of at most four windows.
 //!
 //! # When not to use it
 //!
-//! To bound how many requests are handled at once: that is `tower::limit::ConcurrencyLimitLayer`'s. And for budgets that
-//! have to survive a restart: this is memory.
+//! To limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. For budgets that must survive a restart:
+//! the built-in limiter keeps its counts in memory only.
 
 mod bucket;
 mod layout;

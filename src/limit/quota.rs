@@ -2,12 +2,11 @@ use std::{borrow::Cow, fmt, iter, time::Duration};
 
 use crate::ConfigError;
 
-/// So many requests in a period: a bucket that holds [`burst`](Self::burst) requests and is refilled evenly, at the rate of
-/// the quota.
+/// A number of requests per period: a bucket that holds [`burst`](Self::burst) requests and is refilled evenly, at the
+/// rate of the quota.
 ///
-/// `per_minute(100)` lets 100 requests through at once, and from then on one every 600 ms; it is full again when none has
-/// come for a minute. In any stretch of time, no more than burst + rate × time get through. Every number reads one way:
-/// so many events, in that period.
+/// `per_minute(100)` admits 100 requests at once, and then one request every 600 ms. The bucket is full again after a
+/// minute without requests. In any interval of time, at most burst + rate × time requests are admitted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,37 +26,37 @@ pub struct Quota {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Longer periods are no limit, but a budget, and a restart would forget it.
+/// The longest period. Longer ones are budgets, which a restart must not reset.
 const LONGEST: Duration = Duration::from_secs(366 * DAY);
-/// What all sums of times stay far below.
+/// The bound of all times. It leaves room for sums without overflow.
 const MOST_NANOS: u128 = 1 << 62;
 
 impl Quota {
-    /// So many events in any period.
+    /// Limits to `events` per `period`.
     #[must_use]
     pub const fn new(events: u32, period: Duration) -> Self {
         Self::of(events, period, "default")
     }
 
-    /// So many events a second.
+    /// Limits to `events` per second.
     #[must_use]
     pub const fn per_second(events: u32) -> Self {
         Self::of(events, Duration::from_secs(1), "second")
     }
 
-    /// So many events a minute.
+    /// Limits to `events` per minute.
     #[must_use]
     pub const fn per_minute(events: u32) -> Self {
         Self::of(events, Duration::from_secs(MINUTE), "minute")
     }
 
-    /// So many events an hour.
+    /// Limits to `events` per hour.
     #[must_use]
     pub const fn per_hour(events: u32) -> Self {
         Self::of(events, Duration::from_secs(HOUR), "hour")
     }
 
-    /// So many events a day: in any 24 hours, and not from midnight on.
+    /// Limits to `events` per 24 hours. The period does not start at midnight.
     #[must_use]
     pub const fn per_day(events: u32) -> Self {
         Self::of(events, Duration::from_secs(DAY), "day")
@@ -67,13 +66,14 @@ impl Quota {
         Self { events, period, burst: None, name: Cow::Borrowed(name) }
     }
 
-    /// How many events may come at once; as many as in a period, by default.
+    /// Sets the number of events that may come at once. The default is the number of events per period.
     #[must_use]
     pub fn burst(self, events: u32) -> Self {
         Self { burst: Some(events), ..self }
     }
 
-    /// The name that `RateLimit-Policy` shows: `second`, `minute`, `hour`, `day`, or `default` for another period.
+    /// Sets the name that `RateLimit-Policy` shows. The default is `second`, `minute`, `hour`, `day`, or `default` for
+    /// [`new`](Self::new).
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), ..self }
@@ -87,42 +87,45 @@ impl Quota {
         self.period
     }
 
-    /// How many fit at once.
+    /// Returns the number of events that fit at once.
     pub(super) fn size(&self) -> u32 {
         self.burst.unwrap_or(self.events)
     }
 
-    /// The time that refills the bucket by one, rounded up to a nanosecond so that no more get through than was said.
+    /// Returns the time in which the bucket is refilled by one event, in nanoseconds. It is rounded up, so the limit is
+    /// never exceeded.
     pub(super) fn interval(&self) -> Result<u64, ConfigError> {
         let wrong = |why: &str| {
             Err(ConfigError::new(
-                format!("the quota {self} cannot be kept: {why}"),
-                "write how many requests fit in the period (Quota::per_minute(100)), and how many at once (.burst(120))",
+                format!("the quota {self} is invalid: {why}"),
+                "set the requests per period (Quota::per_minute(100)) and the requests at once (.burst(120))",
             ))
         };
         if self.events == 0 || self.size() == 0 {
-            return wrong("nothing would ever be let through; refuse by a permission instead");
+            return wrong("it admits no request (to refuse all requests, use a permission)");
         }
         if self.period.is_zero() || self.period > LONGEST {
-            return wrong("its period is none, or longer than a year");
+            return wrong("its period is zero or longer than a year");
         }
         let interval = self.period.as_nanos().div_ceil(u128::from(self.events));
         if interval * u128::from(self.size()) >= MOST_NANOS {
-            return wrong("a burst of that size would be refilled after a hundred years");
+            return wrong("a burst of that size takes more than a hundred years to refill");
         }
         if self.period.as_nanos() < u128::from(self.events) {
-            return wrong("more than one in a nanosecond");
+            return wrong("it has more than one event per nanosecond");
         }
         let printable = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(printable) {
-            return wrong("its name is none that a header can carry");
+            return wrong(
+                "its name is not valid in a header: 1 to 64 printable ASCII characters without quotes and backslashes",
+            );
         }
-        // It is below 2^62.
+        // The value is below 2^62, so the conversion cannot fail.
         u64::try_from(interval).or_else(|_| wrong("its period is too long"))
     }
 }
 
-/// One quota stands wherever several may.
+/// Lets a single quota be passed where several are accepted.
 impl IntoIterator for Quota {
     type Item = Self;
     type IntoIter = iter::Once<Self>;
@@ -132,7 +135,7 @@ impl IntoIterator for Quota {
     }
 }
 
-/// As `100 per 60s, 120 at once`.
+/// Formats the quota such as `100 per 60s, 120 at once`.
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} per {:?}", self.events, self.period)?;

@@ -1,29 +1,29 @@
-//! How much of a request that is given back late is still in its bucket.
+//! Computes how much of a request can be refunded after some time.
 //!
-//! A bucket is a queue that is worked off at a steady rate, first come, first served. What is given back is the part of a
-//! request that has not been worked off; the rest is gone, and giving it back would let through more than the limits say.
-//! A request knows when it would have been worked off. That is earlier by everything in front of it that was given back
-//! since, which is kept here for as long as any request of that time may be in the queue.
+//! A bucket is a queue (first in, first out) that drains at a steady rate. Only the part of a request that has not
+//! drained can be refunded. Refunding more would exceed the limits. A reservation stores the time at which its request
+//! drains completely. Each later refund of a request in front of it makes this time earlier. This module stores these
+//! refunds for as long as a request of that time may be in the queue.
 
 use super::limiter::Reservation;
 
-/// What was given back out of one bucket.
+/// The refunds of one bucket.
 pub(super) struct Returned<const N: usize> {
     all: Vec<One<N>>,
 }
 
 struct One<const N: usize> {
-    /// When the request was taken, and when it was given back, in the order of events of the shard.
+    /// The sequence numbers of the admission and of the refund, in the order of events of the shard.
     taken: u64,
     given_back: u64,
-    /// In nanoseconds, for each of the places of the bucket.
+    /// The refunded amount in each place of the bucket, in nanoseconds.
     amounts: [u64; N],
-    /// Everything that was in the queue when this was given back is worked off by then.
+    /// The time at which all requests in the queue at the refund have drained.
     until: u64,
 }
 
-/// Of one bucket so many are kept. Of more, the oldest are put together, as if each had stood in front of everything that
-/// one of them stood in front of.
+/// The maximum number of refunds per bucket. Above it, the two oldest are merged. The merged refund counts as in front
+/// of every request that either of them was in front of.
 const MOST: usize = 256;
 
 impl<const N: usize> Returned<N> {
@@ -31,10 +31,10 @@ impl<const N: usize> Returned<N> {
         Self { all: Vec::new() }
     }
 
-    /// How much earlier a request is worked off in each place than was known when it was taken.
-    pub(super) fn in_front_of(&self, taken: &Reservation) -> [u64; N] {
+    /// Returns, for each place, how much earlier a request drains than was computed when it was admitted.
+    pub(super) fn in_front_of(&self, reservation: &Reservation) -> [u64; N] {
         let mut sums = [0_u64; N];
-        for one in self.all.iter().filter(|one| one.taken < taken.ticket && taken.ticket < one.given_back) {
+        for one in self.all.iter().filter(|one| one.taken < reservation.ticket && reservation.ticket < one.given_back) {
             for (sum, amount) in sums.iter_mut().zip(one.amounts) {
                 *sum = sum.saturating_add(amount);
             }
@@ -42,9 +42,9 @@ impl<const N: usize> Returned<N> {
         sums
     }
 
-    pub(super) fn add(&mut self, taken: &Reservation, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
-        // Nothing came behind it meanwhile, or nothing of it was left.
-        if given_back <= taken.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
+    pub(super) fn add(&mut self, reservation: &Reservation, given_back: u64, amounts: [u64; N], until: u64, now: u64) {
+        // Nothing to store: no request came after this one, or nothing of it was refunded.
+        if given_back <= reservation.ticket + 1 || amounts.iter().all(|amount| *amount == 0) {
             return;
         }
         if self.all.len() >= MOST {
@@ -59,10 +59,10 @@ impl<const N: usize> Returned<N> {
                 *amount = amount.saturating_add(more);
             }
         }
-        self.all.push(One { taken: taken.ticket, given_back, amounts, until });
+        self.all.push(One { taken: reservation.ticket, given_back, amounts, until });
     }
 
-    /// Whether anything is left that has to be kept.
+    /// Removes refunds that no longer matter. Returns whether any remain.
     pub(super) fn forget(&mut self, now: u64) -> bool {
         self.all.retain(|one| one.until > now);
         !self.all.is_empty()

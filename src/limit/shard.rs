@@ -1,4 +1,4 @@
-//! A part of the buckets, under one lock.
+//! A shard: a part of the buckets, under one lock.
 
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
@@ -12,44 +12,44 @@ use super::{
     window::Window,
 };
 
-/// Buckets of up to `N` windows. Only those are kept that are not full: a full one is as good as none.
+/// Buckets of up to `N` windows. Full buckets are removed, because a full bucket equals a new one.
 pub(super) struct Shard<const N: usize> {
     buckets: HashTable<Entry<N>>,
-    /// How entries were last counted.
+    /// The layouts of the entries, by number.
     layouts: Vec<Layout<N>>,
     most: usize,
-    /// What is left for newcomers to share when there is room for no more: no bucket that counts something is given up.
+    /// The bucket that new clients share when the shard is full. Buckets that count requests are never evicted.
     shared: Option<Entry<N>>,
-    /// Of the few buckets out of which something was given back.
+    /// The refunds of the buckets that have any.
     returned: HashMap<[u64; 2], Returned<N>>,
-    /// How many requests were let through and given back: it numbers them.
+    /// The number of admissions and refunds. It is the source of their sequence numbers.
     events: u64,
-    /// When buckets were last looked through for full ones.
+    /// The time of the last sweep for full buckets.
     swept: u64,
 }
 
 struct Entry<const N: usize> {
     key: [u64; 2],
-    /// When the bucket is full again, window by window (GCRA's theoretical arrival times), in nanoseconds.
+    /// The time at which each window is full again (GCRA's theoretical arrival time), in nanoseconds.
     arrivals: [u64; N],
-    /// How it was last counted.
+    /// The number of the entry's layout.
     layout: u32,
 }
 
-/// Where a bucket is looked for.
+/// The key of a bucket and its hash.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) key: [u64; 2],
     pub(super) hash: u64,
 }
 
-/// Between two looks through all buckets of a shard.
+/// The minimum time between two sweeps of a shard, in nanoseconds.
 const PAUSE: u64 = 100_000_000;
-/// The key of the bucket that newcomers share: no other has it but by a chance of one in 2^128.
+/// The key of the shared bucket. Another bucket has this key with a probability of 2^-128.
 const SHARED: [u64; 2] = [0; 2];
-/// So many buckets out of which something was given back are kept before those are looked for that can be forgotten.
+/// The number of buckets with refunds above which outdated refunds are removed.
 const MOST_RETURNED: usize = 1024;
-/// So many sets of limits are remembered before those that nobody uses are forgotten.
+/// The number of layouts above which unused layouts are removed.
 const MOST_LAYOUTS: usize = 1024;
 
 impl<const N: usize> Shard<N> {
@@ -62,12 +62,12 @@ impl<const N: usize> Shard<N> {
         self.buckets.len()
     }
 
-    /// The memory that the buckets take, in bytes.
+    /// Returns the memory of the buckets, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.buckets.allocation_size()
     }
 
-    /// Decides, and tells whether the bucket had to be shared.
+    /// Decides, and returns whether the shared bucket was used.
     #[inline]
     pub(super) fn decide(
         &mut self,
@@ -89,7 +89,7 @@ impl<const N: usize> Shard<N> {
         self.newcomer(place, limits, cost, now, rehash)
     }
 
-    /// A bucket that was counted by other limits.
+    /// Decides for a bucket that other limits counted before.
     #[cold]
     fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: u64) -> LimitDecision {
         let known =
@@ -107,8 +107,8 @@ impl<const N: usize> Shard<N> {
         decided
     }
 
-    /// The same times for other limits: a bucket is full again when it would have been. A window of a period that was not
-    /// counted before starts with the most requests that any other window has counted.
+    /// Converts the times of a bucket to other limits. The bucket is full again at the same time as before. A window
+    /// with a new period starts with the largest count of all other windows.
     fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: u64) -> (u32, [u64; N]) {
         let Some(old) = self.layouts.get(layout as usize) else { return (self.first_layout(limits), arrivals) };
         let (new, sources) = old.next(limits);
@@ -137,7 +137,7 @@ impl<const N: usize> Shard<N> {
         let mut arrivals = [0; N];
         let at = std::array::from_fn(|number| u8::try_from(number).unwrap_or(0));
         let decided = decide(&mut arrivals, at, limits.all(), cost, now);
-        // What counts nothing is not kept.
+        // A bucket that counts no request is not stored.
         if cost == 0 || !matches!(decided, LimitDecision::Admitted(_)) {
             return (decided, false);
         }
@@ -164,8 +164,8 @@ impl<const N: usize> Shard<N> {
         (decided, true)
     }
 
-    /// How a bucket stands; for one that is not there, and for want of room would not be, the one that newcomers share.
-    /// Nothing is taken.
+    /// Returns the state of a bucket and takes nothing. If the bucket is new and the shard is full, returns the state
+    /// of the shared bucket.
     pub(super) fn ask(&self, place: Place, limits: &Limits, now: u64) -> Option<WindowStates> {
         let own = self.buckets.find(place.hash, |entry| entry.key == place.key);
         let shared = || self.shared.as_ref().filter(|_| self.buckets.len() >= self.most);
@@ -174,8 +174,8 @@ impl<const N: usize> Shard<N> {
         Some(levels(&entry.arrivals, layout.at, limits.all(), now))
     }
 
-    /// Whether another bucket may be put in. Full ones are forgotten before the table grows, and before anybody is sent
-    /// away.
+    /// Returns whether another bucket fits. Full buckets are removed before the table grows and before the shared
+    /// bucket is used.
     fn make_room(&mut self, now: u64, rehash: impl Fn([u64; 2]) -> u64) -> bool {
         let grows = self.buckets.len() == self.buckets.capacity();
         if (grows || self.buckets.len() >= self.most) && now.saturating_sub(self.swept) >= PAUSE {
@@ -188,7 +188,7 @@ impl<const N: usize> Shard<N> {
         }
         let room = self.buckets.len() < self.most;
         if room && self.buckets.len() == self.buckets.capacity() && self.buckets.len() >= self.most / 2 {
-            // The table would be doubled, although what it has no room for may be traces of buckets that are gone.
+            // The table would double its size, although the occupied slots may be tombstones of removed buckets.
             let mut table = HashTable::with_capacity(self.most);
             for entry in self.buckets.drain() {
                 table.insert_unique(rehash(entry.key), entry, |entry| rehash(entry.key));
@@ -198,17 +198,17 @@ impl<const N: usize> Shard<N> {
         room
     }
 
-    /// Puts back what was taken, as far as it is not refilled already.
-    pub(super) fn refund(&mut self, place: Place, taken: &Reservation, now: u64) {
+    /// Refunds a reservation, except the part that has been refilled already.
+    pub(super) fn refund(&mut self, place: Place, reservation: &Reservation, now: u64) {
         let own = |buckets| HashTable::find_mut(buckets, place.hash, |entry: &Entry<N>| entry.key == place.key);
-        let entry = if taken.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
+        let entry = if reservation.shared { self.shared.as_mut() } else { own(&mut self.buckets) };
         let Some(entry) = entry else { return };
         let layout = self.layouts.get(entry.layout as usize);
-        let Some(layout) = layout.filter(|layout| layout.limits.id() == taken.limits) else { return };
+        let Some(layout) = layout.filter(|layout| layout.limits.id() == reservation.limits) else { return };
         let returned = self.returned.entry(entry.key).or_insert_with(Returned::nothing);
-        let (in_front, mut amounts, mut until) = (returned.in_front_of(taken), [0; N], now);
-        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(taken.full) {
-            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(taken.cost)));
+        let (in_front, mut amounts, mut until) = (returned.in_front_of(reservation), [0; N], now);
+        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(reservation.full) {
+            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(reservation.cost)));
             let arrival = &mut entry.arrivals[place];
             let left = full.saturating_sub(in_front[place]).saturating_sub(now).min(cost);
             let left = left.min(arrival.saturating_sub(now));
@@ -217,14 +217,14 @@ impl<const N: usize> Shard<N> {
             amounts[place] = left;
         }
         self.events += 1;
-        returned.add(taken, self.events, amounts, until, now);
+        returned.add(reservation, self.events, amounts, until, now);
         if self.returned.len() >= MOST_RETURNED && now.saturating_sub(self.swept) >= PAUSE {
             self.swept = now;
             self.forget_returned(now);
         }
     }
 
-    /// What is decided from then on knows of all that was given back.
+    /// Removes refunds that no longer affect any request in a queue.
     fn forget_returned(&mut self, now: u64) {
         self.returned.retain(|_, returned| returned.forget(now));
         self.returned.shrink_to(self.returned.len() * 2);
@@ -237,7 +237,7 @@ impl<const N: usize> Shard<N> {
         }
     }
 
-    /// The number under which a layout is remembered.
+    /// Stores a layout and returns its number.
     fn remember(&mut self, layout: Layout<N>) -> u32 {
         if self.layouts.len() >= MOST_LAYOUTS {
             self.forget_layouts();
@@ -250,7 +250,7 @@ impl<const N: usize> Shard<N> {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    /// Forgets the layouts that no bucket has, and numbers the others anew.
+    /// Removes the layouts that no bucket has, and renumbers the others.
     fn forget_layouts(&mut self) {
         let mut numbers: Vec<Option<u32>> = vec![None; self.layouts.len()];
         let mut kept = 0;
@@ -270,7 +270,7 @@ impl<const N: usize> Shard<N> {
     }
 }
 
-/// Numbers a request that was let through.
+/// Gives an admitted request its sequence number.
 #[inline]
 fn ticket(events: &mut u64, mut decided: LimitDecision) -> LimitDecision {
     if let LimitDecision::Admitted(levels) = &mut decided {
@@ -280,7 +280,7 @@ fn ticket(events: &mut u64, mut decided: LimitDecision) -> LimitDecision {
     decided
 }
 
-/// All windows or none.
+/// Takes the cost out of all windows or out of none.
 #[inline]
 fn decide<const N: usize>(
     arrivals: &mut [u64; N],
@@ -301,14 +301,14 @@ fn decide<const N: usize>(
     }
     if let Some((wait, std::cmp::Reverse(place))) = longest {
         let mut levels = levels(arrivals, at, windows, now);
-        levels.speak(place);
+        levels.set_tightest(place);
         return LimitDecision::Refused { levels, wait: Duration::from_nanos(wait) };
     }
     *arrivals = next;
     LimitDecision::Admitted(levels(arrivals, at, windows, now))
 }
 
-/// How the windows stand; the one with the least room speaks.
+/// Returns the state of the windows. The tightest is the one with the fewest remaining requests.
 #[inline]
 fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], now: u64) -> WindowStates {
     let (mut levels, mut least) = (WindowStates::none(), None);
@@ -321,11 +321,11 @@ fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], 
             least = Some((room, place));
         }
     }
-    levels.speak(least.map_or(0, |(_, place)| place));
+    levels.set_tightest(least.map_or(0, |(_, place)| place));
     levels
 }
 
-/// As many requests as one window has counted, as the backlog of another.
+/// Converts the backlog of one window to the backlog of another window with the same number of requests.
 fn scaled(backlog: u64, from: &Window, to: &Window) -> u64 {
     let backlog = u128::from(backlog) * u128::from(to.interval);
     u64::try_from(backlog.div_ceil(u128::from(from.interval))).unwrap_or(u64::MAX)

@@ -1,8 +1,7 @@
-//! One quota as arithmetic: governor's GCRA, on a clock that stands still.
+//! The arithmetic of one quota: governor's GCRA on a fixed clock.
 //!
-//! GCRA does not care when it is: what counts is how far the arrival time that a bucket keeps lies ahead of now, its
-//! backlog. So governor's limiter is asked at time nought about a backlog, and gives the new one; time, the store and what
-//! is taken back are ours.
+//! GCRA needs only the backlog: the difference between a bucket's arrival time and now. So governor's limiter always
+//! runs at time zero. It gets a backlog and returns the new one. This crate handles time, storage and refunds itself.
 
 use std::{
     cell::Cell,
@@ -16,12 +15,12 @@ use governor::{NotUntil, RateLimiter, clock::Clock, middleware::NoOpMiddleware, 
 use super::quota::Quota;
 use crate::ConfigError;
 
-/// A quota that can be kept.
+/// A valid quota.
 pub(super) struct Window {
     limiter: RateLimiter<Backlog, Handed, Standstill, NoOpMiddleware<Nanos>>,
-    /// What one event costs, in nanoseconds.
+    /// The cost of one event, in nanoseconds.
     pub(super) interval: u64,
-    /// How many events fit at once.
+    /// The number of events that fit at once.
     pub(super) size: u32,
     pub(super) quota: Quota,
 }
@@ -29,33 +28,33 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new(quota: Quota) -> Result<Self, ConfigError> {
         let (interval, size) = (quota.interval()?, quota.size());
-        // Neither is nought: `interval` has looked.
+        // Both are positive, because `interval` has checked them.
         let rate = governor::Quota::with_period(std::time::Duration::from_nanos(interval));
         let (Some(rate), Some(burst)) = (rate, NonZeroU32::new(size)) else {
-            return Err(ConfigError::new(format!("the quota {quota} cannot be kept"), "let something through"));
+            return Err(ConfigError::new(format!("the quota {quota} is invalid"), "admit at least one request"));
         };
         let limiter = RateLimiter::new(rate.allow_burst(burst), Handed, Standstill);
         Ok(Self { limiter, interval, size, quota })
     }
 
-    /// The backlog with these events added, or how long it takes until they would fit.
+    /// Returns the backlog with these events added, or the time until they would fit.
     #[inline]
     pub(super) fn add(&self, backlog: u64, events: NonZeroU32) -> Result<u64, u64> {
         let backlog = Backlog(Cell::new(backlog));
         match self.limiter.check_key_n(&backlog, events) {
             Ok(Ok(())) => Ok(backlog.0.get()),
             Ok(Err(refused)) => Err(wait(&refused)),
-            // More than fit at once: whoever asks has looked before.
+            // The events exceed the burst. The caller has excluded this.
             Err(_) => Err(u64::MAX),
         }
     }
 
-    /// The backlog of a full bucket.
+    /// Returns the maximum backlog: the cost of a whole burst.
     pub(super) const fn capacity(&self) -> u64 {
         self.interval * self.size as u64
     }
 
-    /// How many events fit on top of a backlog.
+    /// Returns the number of events that fit in addition to a backlog.
     #[inline]
     pub(super) fn room(&self, backlog: u64) -> u32 {
         let free = self.capacity().saturating_sub(backlog) / self.interval;
@@ -67,7 +66,7 @@ fn wait(refused: &NotUntil<Nanos>) -> u64 {
     u64::try_from(refused.wait_time_from(Nanos::from(0)).as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What is asked about: how far the bucket's arrival time lies ahead, in nanoseconds.
+/// The backlog of a bucket: the time until its arrival time, in nanoseconds.
 #[derive(Clone, PartialEq, Eq)]
 struct Backlog(Cell<u64>);
 
@@ -77,7 +76,7 @@ impl Hash for Backlog {
     }
 }
 
-/// A store that keeps nothing: the state comes with the question, and leaves with the answer.
+/// A store without memory. The state is passed in as the key and updated in place.
 struct Handed;
 
 impl StateStore for Handed {

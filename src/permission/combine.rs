@@ -1,9 +1,9 @@
-//! Verdicts of two policies made one.
+//! Combines the verdicts of two policies.
 
 use super::verdict::{Denial, PermissionFuture, Verdict};
 
-/// Asks the second policy unless the first decides alone. Where the first has to be waited for, the second is
-/// prepared at once, because the request is gone by then; a future that is not polled asks nobody.
+/// Asks the second policy, unless the first decides alone. If the first is pending, the future of the second is created
+/// at once, because the request is not available later. That future is polled only if it is needed.
 pub(super) fn combine(
     first: PermissionFuture,
     second: impl FnOnce() -> PermissionFuture,
@@ -31,7 +31,7 @@ pub(super) const fn decided_by_or(first: &Verdict) -> bool {
     matches!(first, Verdict::Granted | Verdict::Misconfigured(_))
 }
 
-/// A fault shows; else what is certain counts more than what nobody could tell.
+/// The order of precedence is: misconfigured, denied, undecided, granted.
 pub(super) fn both(first: Verdict, second: Verdict) -> Verdict {
     use Verdict::{Denied, Granted, Misconfigured, Undecided};
     match (first, second) {
@@ -42,6 +42,7 @@ pub(super) fn both(first: Verdict, second: Verdict) -> Verdict {
     }
 }
 
+/// The order of precedence is: misconfigured, granted, undecided, denied.
 pub(super) fn either(first: Verdict, second: Verdict) -> Verdict {
     use Verdict::{Denied, Granted, Misconfigured, Undecided};
     match (first, second) {
@@ -52,7 +53,7 @@ pub(super) fn either(first: Verdict, second: Verdict) -> Verdict {
     }
 }
 
-/// What either policy would have wanted.
+/// Returns a denial that names the requirements of both policies.
 fn merge(one: Denial, other: Denial) -> Denial {
     let mut permissions = one.permissions;
     for permission in other.permissions {
@@ -63,7 +64,7 @@ fn merge(one: Denial, other: Denial) -> Denial {
     Denial {
         role: one.role.or(other.role),
         permissions,
-        // Only where both denials are about an organisation is that the reason.
+        // The organisation is the reason only if both denials name one.
         organization: one.organization.and(other.organization),
     }
 }

@@ -1,6 +1,6 @@
-//! How other routers write parameters: a table would read it as a literal that protects nothing.
+//! Detects the parameter syntax of other routers. A table would read it as a literal that matches no real path.
 
-/// What a segment of a pattern would mean elsewhere, if it would mean something else there.
+/// Returns what a segment of a pattern means in other routers, if it means something else there.
 pub(super) fn foreign(segment: &str) -> Option<&'static str> {
     if let Some(name) = segment.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         return foreign_name(name);
@@ -13,16 +13,18 @@ pub(super) fn foreign(segment: &str) -> Option<&'static str> {
     (regex || anchored).then_some("is a regular expression in other routers and a literal here")
 }
 
-/// Names are letters, digits, `_` and `-`: what else stands in braces is a condition or a wildcard elsewhere.
+/// A name consists of letters, digits, `_` and `-`. Anything else in braces is a condition or a wildcard in other
+/// routers.
 fn foreign_name(name: &str) -> Option<&'static str> {
     if name.starts_with(['*', '.']) || name.ends_with(['*', '+', '.']) {
-        return Some("means all that is left of a path in other routers, which is ** here");
+        return Some("means the rest of the path in other routers, which is ** here");
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    (!name.chars().all(plain)).then_some("has more in its braces than a name, and conditions are not kept here")
+    (!name.chars().all(plain)).then_some("has more than a name in its braces, and conditions are not supported")
 }
 
-/// `:id`, and `from-:to`; but a verb behind a colon, as in `models:delete`, is a literal anywhere.
+/// Returns whether a segment has a parameter such as `:id` or `from-:to`. A verb after a colon, as in `models:delete`,
+/// is a literal in every router.
 fn has_colon_name(segment: &str) -> bool {
     segment.match_indices(':').any(|(at, _)| {
         let before = segment[..at].chars().next_back();

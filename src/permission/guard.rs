@@ -13,7 +13,7 @@ use crate::{
     gate::{Guard, Outcome, Verdict},
 };
 
-/// Asks a policy about the principal that an outer guard left.
+/// Checks a request against a policy. The principal comes from an outer guard.
 #[derive(Clone)]
 pub(super) struct RequireGuard {
     pub(super) policy: Arc<dyn Permission>,
@@ -37,12 +37,12 @@ impl Guard for RequireGuard {
     }
 }
 
-/// A CORS preflight that the authentication let pass never has a caller.
+/// Returns whether the request is a CORS preflight that the authentication admitted. It never has a principal.
 pub(super) fn passes_preflight(request: &RequestHead<'_>) -> bool {
     request.context().and_then(RequestContext::anonymous).is_some_and(Anonymous::is_preflight)
 }
 
-/// Asks a policy about the principal that an outer guard left.
+/// Checks a request against a policy. The principal comes from an outer guard.
 #[inline]
 pub(super) fn ask(policy: &Arc<dyn Permission>, request: &RequestHead<'_>, masked: bool, limit: &TimeLimit) -> Verdict {
     let who = match caller(request.context()) {
@@ -76,7 +76,7 @@ fn conclude(decided: Decided, masked: bool, token: bool, policy: &dyn Permission
     }
 }
 
-/// The log is told what the caller lacks, also where the client is not.
+/// Records the missing permissions for the log, even if the client does not learn them.
 fn told(denied: Rejection, masked: bool, policy: &dyn Permission) -> Rejection {
     let said = denied.required().map(Cow::into_owned);
     if said.is_some() && !masked {
@@ -105,10 +105,10 @@ fn denied(denial: Denial, token: bool) -> Rejection {
     rejection
 }
 
-/// What the holder of a token would have to ask the issuer for (RFC 6750, section 3.1).
+/// Returns the challenge that names the missing scopes of a token (RFC 6750, section 3.1).
 fn insufficient_scope(scopes: &[String]) -> HeaderValue {
     let challenge = Challenge::new("Bearer").param("error", "insufficient_scope");
-    // A scope that cannot stand in the field is left out of it.
+    // A scope with characters that the parameter does not allow is omitted.
     let printable = |scope: &&String| scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E));
     let scopes: Vec<&str> = scopes.iter().filter(printable).map(String::as_str).collect();
     let challenge = if scopes.is_empty() { challenge } else { challenge.param("scope", &scopes.join(" ")) };

@@ -1,9 +1,9 @@
 use super::scopes::AnyScope;
 use crate::ConfigError;
 
-/// All scopes that exist, and which implies which. Nothing is implied unless it is declared here.
+/// Declares all scopes, and which scopes imply others. No scope implies another unless it is declared here.
 ///
-/// A scope that was not declared is an error when the service starts, so that a typing error opens or closes nothing.
+/// An undeclared scope is an error when the service starts, so that a typing error does not grant or deny access.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::ScopeHierarchy};
@@ -11,8 +11,8 @@ use crate::ConfigError;
 /// let scopes = ScopeHierarchy::new(["read", "write", "admin", "webhook"])
 ///     .implies("admin", ["write"])?
 ///     .implies("write", ["read"])?;
-/// let readers = RequireLayer::new(scopes.scope("read")?); // opens to read, write and admin
-/// let hooks = RequireLayer::new(scopes.scope("webhook")?); // opens to webhook alone
+/// let readers = RequireLayer::new(scopes.scope("read")?); // granted to read, write and admin
+/// let hooks = RequireLayer::new(scopes.scope("webhook")?); // granted to webhook only
 /// assert!(scopes.scope("raed").is_err());
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
@@ -24,16 +24,16 @@ pub struct ScopeHierarchy {
 }
 
 impl ScopeHierarchy {
-    /// The scopes that exist.
+    /// Declares the scopes that exist.
     #[must_use]
     pub fn new<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> Self {
         Self { known: scopes.into_iter().map(Into::into).collect(), implied: Vec::new() }
     }
 
-    /// Whoever has the first scope has the others too, and what they imply.
+    /// Declares that a scope implies the others, and everything that they imply.
     ///
     /// # Errors
-    /// When one of them was not declared.
+    /// If one of the scopes is not declared.
     pub fn implies<'a>(mut self, scope: &str, others: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         self.declared(scope)?;
         for other in others {
@@ -43,19 +43,18 @@ impl ScopeHierarchy {
         Ok(self)
     }
 
-    /// The policy that asks for a scope: it opens to whoever has it, or one that implies it. A denial names the scope
-    /// alone.
+    /// Returns a policy that requires this scope, or one that implies it. A denial names only this scope.
     ///
     /// # Errors
-    /// When it was not declared.
+    /// If the scope is not declared.
     pub fn scope(&self, scope: &str) -> Result<AnyScope, ConfigError> {
         self.any_scope([scope])
     }
 
-    /// The policy that asks for one of several scopes.
+    /// Returns a policy that requires one of these scopes, or one that implies one of them.
     ///
     /// # Errors
-    /// When one of them was not declared.
+    /// If one of the scopes is not declared.
     pub fn any_scope<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> Result<AnyScope, ConfigError> {
         let mut told = Vec::new();
         for scope in scopes {
@@ -65,7 +64,7 @@ impl ScopeHierarchy {
         Ok(AnyScope::new(self.implying(told.clone()), told))
     }
 
-    /// These scopes and all that imply one of them, round about too.
+    /// Returns these scopes and all scopes that imply one of them, directly or indirectly.
     fn implying(&self, mut scopes: Vec<String>) -> Vec<String> {
         let mut next = 0;
         while next < scopes.len() {
@@ -84,8 +83,8 @@ impl ScopeHierarchy {
             return Ok(());
         }
         Err(ConfigError::new(
-            format!("the scope {scope:?} was not declared"),
-            format!("declare it in ScopeHierarchy::new, or take one of {}", self.known.join(", ")),
+            format!("the scope {scope:?} is not declared"),
+            format!("declare it in ScopeHierarchy::new, or use one of {}", self.known.join(", ")),
         ))
     }
 }

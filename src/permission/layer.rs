@@ -9,11 +9,11 @@ use crate::{
     gate::{Gate, Guard, Guards},
 };
 
-/// Admits whom a policy grants.
+/// Admits the requests that a policy grants.
 ///
-/// In: a request that an authentication layer further out has seen. Out: the request as it is; 403 with what was
-/// required; 401 where nobody presented a credential; 503 where the policy could not tell, or not in time; 500 where no
-/// authentication layer stands outside.
+/// In: a request that an outer authentication layer has processed. Out: the unchanged request; 403 with the missing
+/// role or scopes; 401 for a request without a credential; 503 if the policy could not decide, or not in time; 500 if
+/// there is no outer authentication layer.
 ///
 /// ```
 /// use tower::{Layer, ServiceExt, service_fn};
@@ -40,7 +40,7 @@ pub struct RequireLayer {
 }
 
 impl RequireLayer {
-    /// Requires this policy.
+    /// Creates a layer that requires this policy.
     pub fn new(policy: impl Permission) -> Self {
         Self {
             guard: RequireGuard {
@@ -54,34 +54,35 @@ impl RequireLayer {
         }
     }
 
-    /// Requires one scope: short for `RequireLayer::new(scope(..))`.
+    /// Creates a layer that requires one scope: short for `RequireLayer::new(scope(..))`.
     pub fn scope(required: &str) -> Self {
         Self::new(scope(required))
     }
 
-    /// Answers 404 where the policy denies, so that a caller cannot tell a forbidden resource from a missing one
+    /// Answers 404 if the policy denies, so that a caller cannot tell a forbidden resource from a missing one
     /// (RFC 9110, section 15.5.4).
     pub const fn mask_as_not_found(mut self) -> Self {
         self.guard.masked = true;
         self
     }
 
-    /// Decides, tells the log and the observer, and lets pass: for the weeks before a policy is enforced.
+    /// Reports refusals to the log and the observer, and enforces none. Use it for a trial period before a policy is
+    /// enforced.
     pub const fn report_only(mut self) -> Self {
         self.guard.report_only = true;
         self
     }
 
-    /// How long the policy may take to decide; 5 s by default. A later decision does not count: the request is refused
-    /// with 503 and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` is no limit; with zero, every
+    /// Sets how long the policy may take to decide; 5 s by default. After the limit, the request is refused with 503
+    /// and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` means no limit. With zero, every
     /// decision that is not ready at once is too late.
     pub const fn decision_timeout(mut self, limit: Duration) -> Self {
         self.decision_timeout = limit;
         self
     }
 
-    /// The clock of the [time limit](Self::decision_timeout); the system's by default. Behind a stack with a clock of its own,
-    /// give the layer the same one.
+    /// Sets the clock of the [time limit](Self::decision_timeout); the system clock by default. Behind a stack with its
+    /// own clock, give the layer the same clock.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

@@ -1,6 +1,6 @@
-//! What a caller may do: policies, and the layer that asks one.
+//! Authorization: policies, and the layer that enforces one.
 //!
-//! A [`Permission`] is a policy: may this principal do this, here? Policies are put together with
+//! A [`Permission`] is a policy: it decides whether a principal may make a request. Policies are combined with
 //! [`and`](Permission::and) and [`or`](Permission::or), and mounted with [`RequireLayer`] behind a layer that
 //! authenticates.
 //!
@@ -12,12 +12,12 @@
 //! let owners = RequireLayer::new(role("admin").and(member_of(OrgSource::path_after("organizations"))));
 //! ```
 //!
-//! A policy of one's own is a closure ([`from_fn`]) or, where somebody has to be asked, an implementation:
+//! A custom policy is a closure ([`from_fn`]), or an implementation if it has to wait for another service:
 //!
 //! ```
 //! use tower_auth::{Principal, RequestHead, permission::{PermissionFuture, Denial, Permission, Verdict}};
 //!
-//! /// Stands for the client of a policy service.
+//! /// A placeholder for the client of a policy service.
 //! #[derive(Clone)]
 //! struct PolicyService;
 //!
@@ -30,7 +30,7 @@
 //! impl Permission for PolicyService {
 //!     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
 //!         if who.has_scope("root") {
-//!             return PermissionFuture::ready(Verdict::Granted); // nobody is asked, nothing is boxed
+//!             return PermissionFuture::ready(Verdict::Granted); // no lookup, no allocation
 //!         }
 //!         let (service, subject, path) = (self.clone(), who.subject().to_owned(), request.path().to_owned());
 //!         PermissionFuture::boxed(async move {
@@ -44,18 +44,18 @@
 //! }
 //! ```
 //!
-//! A policy that does not decide in time is [undecided](Verdict::Undecided) too: 5 s by default, or what
-//! [`RequireLayer::decision_timeout`] or the [stack](crate::stack::AuthStackBuilder::decision_timeout) says.
+//! A policy that does not decide in time is also [undecided](Verdict::Undecided). The limit is 5 s by default, and set
+//! by [`RequireLayer::decision_timeout`] or by the [stack](crate::stack::AuthStackBuilder::decision_timeout).
 //!
 //! # Scopes and roles
 //!
-//! A scope is what a credential was granted (RFC 6749, section 3.3), a role is what its holder is. No scope implies
-//! another: `admin` opens nothing but `admin`, unless a [`ScopeHierarchy`] says so.
+//! A scope is granted to a credential (RFC 6749, section 3.3). A role belongs to its holder. No scope implies another,
+//! not even `admin`, unless a [`ScopeHierarchy`] declares it.
 //!
 //! # When not to use it
 //!
-//! For questions about one object ("is this her invoice?"): a handler that has loaded the object asks
-//! [`Principal`](crate::Principal) itself.
+//! For a decision about one object ("is this the caller's invoice?"): load the object in the handler, and check the
+//! [`Principal`](crate::Principal) there.
 
 mod combine;
 mod foreign;

@@ -1,13 +1,13 @@
-//! Paths that are not the ones by which a router chose its route.
+//! Detects a path that was changed after a router chose its route.
 
 #[cfg(feature = "axum")]
 use super::routed::by_this_path;
 use crate::RequestHead;
 
-/// Whether the path is another than the one by which a router of axum has chosen a route: inside `nest`, which takes a
-/// prefix off, or behind something that rewrites. A table of whole paths would mean something else by what is left.
+/// Returns whether an axum router chose a route by another path than the current one. This happens inside `nest`, which
+/// removes a prefix, and behind a path rewrite. Rules for whole paths would match the wrong routes there.
 ///
-/// Behind an outer router that has chosen no route, the router behind has yet to choose, by the path as it is.
+/// If the outer router chose no route, the result is false: the inner router chooses one by the current path.
 #[cfg(feature = "axum")]
 pub(super) fn is_moved(request: &RequestHead<'_>) -> bool {
     use axum::extract::{MatchedPath, NestedPath};
@@ -22,7 +22,7 @@ pub(super) const fn is_moved(_: &RequestHead<'_>) -> bool {
     false
 }
 
-/// The path as the outermost router of axum has seen it.
+/// Returns the path that the outermost axum router received.
 #[cfg(feature = "axum")]
 pub(super) fn original_path<'a>(request: &RequestHead<'a>) -> &'a str {
     request.extensions().get::<axum::extract::OriginalUri>().map_or(request.path(), |original| original.0.path())

@@ -14,7 +14,7 @@ use crate::{Principal, RequestHead};
 
 type Find = dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync;
 
-/// Where a request names the organisation that it is about.
+/// The place in a request that names the organisation of the request.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::{OrgSource, member_of}};
@@ -29,7 +29,7 @@ pub struct OrgSource {
 }
 
 impl OrgSource {
-    /// A header. A request without it, or with several, names no organisation and is denied: 403.
+    /// Reads the organisation from a header. A request without the header, or with several, is denied with 403.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         let place = format!("the header {name}");
@@ -40,13 +40,13 @@ impl OrgSource {
         })
     }
 
-    /// The path segment behind the segment of this name, as it stands in the request. A path in which the name stands
-    /// twice, in whatever spelling, names no one organisation and is denied: 403. So is a path that could be read in two
-    /// ways, such as one with `//`, `..` or `%2F`.
+    /// Reads the organisation from the path segment after the segment with this name, without decoding it. A path that
+    /// contains the name twice, in any encoding, is denied with 403. So is an ambiguous path, such as one with `//`,
+    /// `..` or `%2F`.
     ///
-    /// It sees the path that is left where it is mounted: inside axum's `nest` the prefix is gone, so nothing is
-    /// found, and every request is answered 500. There, take `OrgSource::axum_param` (feature `axum`). A
-    /// percent-encoded id equals no id.
+    /// The policy reads the path at the place where it is mounted. axum's `nest` removes the prefix, so no organisation
+    /// is found inside `nest`, and every request is answered 500. Use `OrgSource::axum_param` there (feature `axum`). A
+    /// percent-encoded id matches no organisation.
     #[must_use]
     pub fn path_after(segment: &str) -> Self {
         let name = segment.trim_matches('/').to_owned();
@@ -55,19 +55,19 @@ impl OrgSource {
             let mut segments = path.split('/');
             segments.find(|segment| *segment == name)?;
             let organization = segments.next()?;
-            // A handler may read the other one of two.
+            // If the name occurs twice, the handler may read the other segment.
             let named = |path: &str| path.split('/').filter(|segment| reads_like(segment, name.as_bytes())).count();
             let ambiguous = ambiguity(path).is_some() || named(path) > 1 || named(original_path(request)) > 1;
             Some(if ambiguous { String::new() } else { organization.to_owned() })
         })
     }
 
-    /// A field of the body, directly in its object, behind a [`StrictBodyLayer`](crate::StrictBodyLayer) (feature
-    /// `strict-body`). Without that layer in front, nothing is found, and every request is answered 500; a body without
-    /// the field, or in which it is no string, names no organisation and is denied: 403.
+    /// Reads the organisation from a top-level field of the body, behind a [`StrictBodyLayer`](crate::StrictBodyLayer)
+    /// (feature `strict-body`). Without that layer, every request is answered 500. A body without the field, or with a
+    /// value that is not a string, is denied with 403.
     ///
-    /// The shape of the body has been told then to whoever may call at all: what must be hidden from other organisations
-    /// is not for the shape to say.
+    /// The body is checked before this policy. Validation errors therefore disclose the shape of the body to callers of
+    /// every organisation, so the shape must not contain anything confidential.
     ///
     /// ```
     /// use tower::ServiceBuilder;
@@ -93,8 +93,8 @@ impl OrgSource {
         })
     }
 
-    /// Any other place. `None` is a mounting error, 500 and never a grant; an empty text is a request that names no
-    /// organisation, 403.
+    /// Reads the organisation with a closure. `None` is a mounting error: 500, never a grant. An empty
+    /// string means that the request names no organisation: 403.
     pub fn from_fn(find: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::named("the closure given to OrgSource::from_fn".to_owned(), find)
     }
@@ -117,9 +117,9 @@ impl fmt::Debug for OrgSource {
 #[derive(Clone, Debug)]
 pub struct MemberOf(OrgSource);
 
-/// The caller is a member of the organisation that the request is about.
+/// Returns a policy that requires the caller to be a member of the organisation that the request names.
 ///
-/// A request in which no organisation is found is answered 500: the policy stands where it cannot work.
+/// If the request has no place for an organisation, it is answered 500, because the policy is mounted on a wrong route.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::{OrgSource, member_of}};
@@ -131,21 +131,21 @@ pub const fn member_of(source: OrgSource) -> MemberOf {
     MemberOf(source)
 }
 
-/// A longer id than this is not shown whole to whoever sent it.
+/// The maximum number of characters of an id that a refusal repeats.
 const SHOWN: usize = 128;
 
 impl Permission for MemberOf {
     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture {
         PermissionFuture::ready(match (self.0.find)(request) {
-            // An empty name is no organisation, whatever a record says.
+            // An empty name matches no organisation, even if a record contains one.
             Some(organization) if !organization.is_empty() && who.is_member_of(&organization) => Verdict::Granted,
             Some(organization) => {
                 Verdict::Denied(Denial::new().organization(organization.chars().take(SHOWN).collect::<String>()))
             }
             None => Verdict::Misconfigured(
                 format!(
-                    "member_of found no organisation in {}; mount it on routes that have one (inside axum's nest the \
-                     prefix of the path is gone: take OrgSource::axum_param there)",
+                    "member_of found no organisation in {}; mount it on routes that have one (axum's nest removes the \
+                     prefix of the path: use OrgSource::axum_param inside it)",
                     self.0.place
                 )
                 .into(),

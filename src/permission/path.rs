@@ -1,16 +1,16 @@
-//! Paths that two readers could read in two ways.
+//! Detects ambiguous paths, which two parsers could read differently.
 
-/// What is ambiguous about a path, if anything is.
+/// Returns what is ambiguous about a path, if anything.
 ///
-/// A table of rules and the handler behind it must mean the same by a path, so none of these is normalised: empty
-/// segments, dot segments, and percent-encoding of what could be a separator, a dot, a control, a letter, a digit, or
-/// another percent-encoding.
+/// A table of rules and the handler behind it must read a path in the same way, so ambiguous paths are not normalised.
+/// These are ambiguous: a backslash, an empty segment, a dot segment, and a percent-encoded separator, dot, control
+/// character, letter, digit or percent-encoding.
 #[inline]
 pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
     if is_plain(path.as_bytes()) { None } else { what_is_ambiguous(path) }
 }
 
-/// Whether nothing in a path could make it ambiguous, by one look at every byte.
+/// Returns whether a path is certainly unambiguous, in one pass over its bytes.
 #[inline]
 fn is_plain(path: &[u8]) -> bool {
     let (mut before, mut suspicious) = (b'/', path.first() != Some(&b'/'));
@@ -38,7 +38,7 @@ fn what_is_ambiguous(path: &str) -> Option<&'static str> {
     encoded_ambiguity(path)
 }
 
-/// What is ambiguous about the percent-encoding of a path.
+/// Returns what is ambiguous about the percent-encoding of a path, if anything.
 pub(super) fn encoded_ambiguity(path: &str) -> Option<&'static str> {
     let path = path.as_bytes();
     for at in (0..path.len()).filter(|at| path[*at] == b'%') {
@@ -55,17 +55,17 @@ pub(super) fn encoded_ambiguity(path: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether a path has a second reading at all.
+/// Returns whether decoding could change which rule a path matches.
 pub(super) fn is_encoded(path: &str) -> bool {
     path.contains('%') || !path.is_ascii()
 }
 
-/// Whether a segment reads like this text when it is decoded.
+/// Returns whether a segment decodes to this text.
 pub(super) fn reads_like(segment: &str, plain: &[u8]) -> bool {
     decoded(segment).eq(plain.iter().copied())
 }
 
-/// What a handler reads that decodes its path.
+/// Returns the bytes that a handler reads if it decodes the path.
 pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     let mut rest = segment.as_bytes();
     std::iter::from_fn(move || {
@@ -76,7 +76,7 @@ pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The byte that `%XY` stands for.
+/// Returns the byte that `%XY` encodes.
 fn encoded(text: &[u8]) -> Option<u8> {
     hex_pair(text, 1)
 }

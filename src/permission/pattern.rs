@@ -5,14 +5,14 @@ use http::Method;
 use super::{
     foreign::foreign,
     path::{ambiguity, decoded, is_encoded, reads_like},
-    segments::Segments,
+    segments::{Head, Segments, Word},
 };
 use crate::ConfigError;
 
 /// A method and a path of whole segments: `GET /v1/models/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// Any method where there is none.
+    /// `None` matches any method.
     method: Option<Method>,
     segments: Vec<Segment>,
     /// Whether the last segment is [`Segment::Rest`].
@@ -22,16 +22,16 @@ pub(super) struct Pattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// Exactly this: as it is written, and as it reads decoded.
-    Literal(String, Vec<u8>),
-    /// Any one segment that is not empty: `{name}` or `*`.
+    /// Exactly this text: as written, and decoded.
+    Literal(String, Head, Vec<u8>),
+    /// Any one segment, which must not be empty: `{name}` or `*`.
     One,
-    /// All that is left, also nothing: `**`.
+    /// The rest of the path, which may be empty: `**`.
     Rest,
 }
 
 impl Pattern {
-    /// `METHOD /path`, `* /path`, or a path alone for any method, as gRPC methods are written.
+    /// Parses `METHOD /path`, `* /path`, or a path alone for any method, as gRPC methods are written.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let wrong = |what: &str| {
             ConfigError::new(
@@ -48,11 +48,11 @@ impl Pattern {
             _ => return Err(wrong("has no HTTP method in capitals in front")),
         };
         if method == Some(Method::CONNECT) {
-            return Err(wrong("is for CONNECT; a WebSocket over HTTP/2 is ruled as the GET that it is over HTTP/1.1"));
+            return Err(wrong("is for CONNECT; write a rule for GET, which also matches a WebSocket over HTTP/2"));
         }
         let relative = path.strip_prefix('/').ok_or_else(|| wrong("has a path that does not start with /"))?;
         if !path.is_ascii() {
-            return Err(wrong("has characters that clients send percent-encoded; write them so, in capitals: %C3%A9"));
+            return Err(wrong("has characters that must be percent-encoded, with capital letters, such as %C3%A9"));
         }
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path with a space, a query or a fragment"));
@@ -60,7 +60,7 @@ impl Pattern {
         if let Some((segment, what)) = relative.split('/').find_map(|segment| Some((segment, foreign(segment)?))) {
             return Err(ConfigError::new(
                 format!("the rule {text:?} has the segment {segment:?}, which {what}"),
-                "write a parameter as {name}, any one segment as *, and all that is left as ** at the end",
+                "write a parameter as {name}, any one segment as *, and the rest of the path as ** at the end",
             ));
         }
         let segments: Vec<Segment> =
@@ -78,7 +78,7 @@ impl Pattern {
         Ok(Self { method, segments, rest, text: path.to_owned() })
     }
 
-    /// Whether every request that the other means is meant too.
+    /// Returns whether this pattern matches every request that the other pattern matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let by_method = match (&self.method, &other.method) {
             (None, _) => true,
@@ -91,47 +91,48 @@ impl Pattern {
             match (segment, others.next()) {
                 (Segment::Rest, _) => return by_method,
                 (Segment::One, Some(Segment::One)) => {}
-                (Segment::Literal(own, _), Some(Segment::Literal(other, _))) if own == other => {}
-                // A request in the other's spelling means this rule too when it is decoded, and is refused as ambiguous.
-                (Segment::Literal(_, plain), Some(Segment::Literal(other, read)))
+                (Segment::Literal(own, ..), Some(Segment::Literal(other, ..))) if own == other => {}
+                // A request as `other` spells it also matches this rule when decoded, so it is refused as ambiguous.
+                (Segment::Literal(_, _, plain), Some(Segment::Literal(other, _, read)))
                     if is_encoded(other) && plain == read => {}
-                (Segment::One, Some(Segment::Literal(other, _))) if !other.is_empty() => {}
+                (Segment::One, Some(Segment::Literal(other, ..))) if !other.is_empty() => {}
                 _ => return false,
             }
         }
         by_method && others.next().is_none()
     }
 
-    /// As an author would write it.
+    /// Returns the rule as its author would write it.
     pub(super) fn written(&self) -> String {
         format!("{} {}", self.method.as_ref().map_or("*", Method::as_str), self.text)
     }
 
-    /// Whether a path is meant by this rule for some methods alone.
+    /// Returns whether this rule matches the path and is limited to a method.
     pub(super) fn means_path_for_a_method(&self, path: &Segments<'_>) -> bool {
         self.method.as_ref().is_some_and(|method| self.matches(method, path))
     }
 
-    /// Whether a request is meant, its path read as it is written; HEAD is meant by GET.
+    /// Returns whether a request matches, with its path as written. A rule for GET also matches HEAD.
     #[inline]
     pub(super) fn matches(&self, method: &Method, path: &Segments<'_>) -> bool {
-        self.meets(method, path, |segment, raw, _| segment == raw)
+        self.meets(method, path, |word, raw, head, _| word.is(raw, head))
     }
 
-    /// The same, the path read decoded.
+    /// Returns whether a request matches, with its path decoded.
     pub(super) fn matches_decoded(&self, method: &Method, path: &Segments<'_>) -> bool {
-        self.meets(method, path, |segment, _, plain| reads_like(segment, plain))
+        self.meets(method, path, |word, _, _, plain| reads_like(word.text, plain))
     }
 
     #[inline]
-    fn meets(&self, method: &Method, path: &Segments<'_>, same: impl Fn(&str, &str, &[u8]) -> bool) -> bool {
-        let fits = if self.rest { path.len() >= self.segments.len() - 1 } else { path.len() == self.segments.len() };
-        fits && self.meets_method(method)
-            && self.segments.iter().zip(path.iter()).all(|(segment, text)| match segment {
-                Segment::Rest => true,
-                Segment::Literal(raw, plain) => same(text, raw, plain),
-                Segment::One => !text.is_empty(),
-            })
+    fn meets(&self, method: &Method, path: &Segments<'_>, same: impl Fn(&Word<'_>, &str, Head, &[u8]) -> bool) -> bool {
+        let (own, asked) = (self.segments.as_slice(), path.all());
+        let fits = if self.rest { asked.len() + 1 >= own.len() } else { asked.len() == own.len() };
+        // From the end: rules of one table differ there, and start alike.
+        fits && own.iter().zip(asked).rev().all(|(segment, word)| match segment {
+            Segment::Rest => true,
+            Segment::Literal(raw, head, plain) => same(word, raw, *head, plain),
+            Segment::One => !word.text.is_empty(),
+        }) && self.meets_method(method)
     }
 
     #[inline]
@@ -145,10 +146,10 @@ impl Pattern {
 }
 
 impl Segment {
-    /// A segment that it means.
+    /// Returns a segment that matches.
     fn example(&self) -> &str {
         match self {
-            Self::Literal(raw, _) => raw,
+            Self::Literal(raw, ..) => raw,
             Self::One | Self::Rest => "any",
         }
     }
@@ -160,7 +161,7 @@ impl Segment {
             "**" => Some(Self::Rest),
             _ if name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}', '*'])) => Some(Self::One),
             _ if text.contains(['{', '}', '*']) => None,
-            _ => Some(Self::Literal(text.to_owned(), decoded(text).collect())),
+            _ => Some(Self::Literal(text.to_owned(), Head::of(text), decoded(text).collect())),
         }
     }
 }

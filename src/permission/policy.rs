@@ -6,26 +6,29 @@ use super::{
 };
 use crate::{Principal, RequestHead};
 
-/// A policy: may this principal do this, here?
+/// A policy: it decides whether a principal may make a request.
 ///
-/// The [module page](crate::permission) has a whole one.
+/// The [module page](crate::permission) shows a complete implementation.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no policy: it does not implement `Permission`",
-    note = "take `permission::from_fn` for a closure, or implement `check`; the page of the module `permission` shows both"
+    message = "`{Self}` is not a policy: it does not implement `Permission`",
+    note = "use `permission::from_fn` for a closure, or implement `check`; the page of the module `permission` shows both"
 )]
 pub trait Permission: Send + Sync + 'static {
-    /// Decides. The future must own what it needs. It may be dropped at any await. It is dropped, and the request is refused
-    /// with 503, when it takes longer than [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout)
-    /// or [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default.
+    /// Decides whether the principal may make the request.
+    ///
+    /// The future must own its data. It may be dropped at any await. If it takes longer than
+    /// [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) or
+    /// [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default, it is dropped and the
+    /// request is refused with 503.
     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture;
 
-    /// What the policy asks for, in a few words for a table of rules; the name of its type by default.
+    /// Returns what the policy requires, in a few words for a table of rules; the name of its type by default.
     fn describe(&self) -> String {
         let name = std::any::type_name::<Self>();
         name.rsplit("::").next().unwrap_or(name).to_owned()
     }
 
-    /// Both must grant. The second is not asked where the first denies.
+    /// Requires that both policies grant. The second is not asked if the first denies.
     ///
     /// ```
     /// use tower_auth::permission::{Permission, role, scope};
@@ -39,7 +42,7 @@ pub trait Permission: Send + Sync + 'static {
         And(self, other)
     }
 
-    /// One must grant. The second is not asked where the first grants.
+    /// Requires that one of the policies grants. The second is not asked if the first grants.
     ///
     /// ```
     /// use tower_auth::permission::{Permission, scope};
@@ -96,7 +99,7 @@ impl<A: Permission, B: Permission> Permission for Or<A, B> {
 #[derive(Clone)]
 pub struct FromFn<F>(F);
 
-/// A policy from a closure that answers a [`Verdict`] or a `bool`.
+/// Creates a policy from a closure that returns a [`Verdict`] or a `bool`.
 ///
 /// ```
 /// use tower_auth::permission::from_fn;

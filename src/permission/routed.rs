@@ -1,4 +1,4 @@
-//! The path by which a router of axum has chosen its route.
+//! Finds out by which path an axum router chose its route.
 
 use std::{
     pin::pin,
@@ -11,14 +11,14 @@ use http::Request;
 use super::path::{decoded, encoded_ambiguity};
 use crate::RequestHead;
 
-/// Whether the router chose this route by the path that the request has now: with its parameters filled in, the route is
-/// that path. The original path must hide nothing in its encoding, since parameters are known decoded.
+/// Returns whether the router chose this route by the current path: the route equals that path when its parameters are
+/// filled in. The original path must have no ambiguous encoding, because axum only provides decoded parameters.
 pub(super) fn by_this_path(request: &RequestHead<'_>, original: &str, route: &str) -> bool {
     let path: Vec<u8> = decoded(request.path()).collect();
     encoded_ambiguity(original).is_none() && filled_in(request, route).is_some_and(|all| all == path)
 }
 
-/// A route with its parameters filled in, all of it decoded.
+/// Returns a route with its parameters filled in, decoded.
 fn filled_in(request: &RequestHead<'_>, route: &str) -> Option<Vec<u8>> {
     let params = params(request)?;
     let mut params = params.iter();
@@ -26,7 +26,7 @@ fn filled_in(request: &RequestHead<'_>, route: &str) -> Option<Vec<u8>> {
     while let Some(at) = rest.find(['{', '}']) {
         path.extend(decoded(&rest[..at]));
         let brace = &rest[at..];
-        // A doubled brace is one of the path.
+        // A doubled brace is an escaped brace.
         if brace.starts_with("{{") || brace.starts_with("}}") {
             path.extend(&brace.as_bytes()[..1]);
             rest = &brace[2..];
@@ -44,7 +44,7 @@ fn filled_in(request: &RequestHead<'_>, route: &str) -> Option<Vec<u8>> {
     params.next().is_none().then_some(path)
 }
 
-/// axum shows path parameters to extractors alone, so one is run on a copy of the extensions; it never waits.
+/// axum exposes path parameters only to extractors, so an extractor is run on a copy of the extensions. It never waits.
 fn params(request: &RequestHead<'_>) -> Option<RawPathParams> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.extensions = request.extensions().clone();

@@ -14,16 +14,16 @@ use super::{
 };
 use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass::UNASKED};
 
-/// One table that says what every method and path requires; whatever is not in it is denied.
+/// A table of what every method and path requires. A request that matches no rule is denied.
 ///
-/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` stand for one segment that
-/// is not empty, `**` at the end for all that is left, also nothing. The first rule that matches decides. GET means
-/// HEAD too. gRPC methods are paths: `/package.Service/Method`.
+/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` match one segment that is
+/// not empty, `**` at the end matches the rest of the path, which may be empty. The first rule that matches decides.
+/// GET also matches HEAD. gRPC methods are paths: `/package.Service/Method`.
 ///
-/// A path that two readers could read in two ways (`//`, dot segments, `%2F` and the like, or an encoding that means
-/// another rule when it is decoded) is refused with 400, not normalised. A request that no rule means is 404 (gRPC:
-/// `UNIMPLEMENTED`) for a known caller and 401 for anybody else, so that a stranger learns nothing. A public route
-/// asks for no credential and looks none up.
+/// An ambiguous path (`//`, dot segments, `%2F` and the like, or an encoding that matches another rule when decoded) is
+/// refused with 400, not normalised. A request that matches no rule is answered 404 (gRPC: `UNIMPLEMENTED`) for an
+/// authenticated caller. Any other caller gets 401, and cannot find out which routes exist. A public route requires no
+/// credential, and a presented one is not looked up.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, AuthStack, Rules, Secret, permission::{any_scope, scope}};
@@ -47,24 +47,25 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 ///
 /// # What to know
 ///
-/// - `/admin` is not `/admin/`; `/admin/**` means both. Nothing that rewrites paths may stand between the table and
-///   the routes.
-/// - A rule that an earlier one covers wholly is refused when the stack is built, as are `:id`, `<id>`, `{*rest}` and other
-///   routers' ways to write a parameter.
-/// - gRPC methods are written without an HTTP method: services that tonic generates answer to any.
-/// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441) and is ruled as GET, which it is over HTTP/1.1.
+/// - `/admin` does not match `/admin/`; `/admin/**` matches both. Paths must not be rewritten between the table and the
+///   routes.
+/// - Building the stack fails if an earlier rule matches every request of a later one, or if a rule has the parameter
+///   syntax of another router, such as `:id`, `<id>` or `{*rest}`.
+/// - gRPC methods are written without an HTTP method, because services that tonic generates answer to any method.
+/// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441). It matches rules for GET, as over HTTP/1.1.
 ///   axum routes it with `any`, not with `get`. A plain CONNECT has no path and is refused with 400.
-/// - A CORS preflight that the authentication [lets pass](crate::AuthLayer::allow_preflight) passes the table where the OPTIONS
-///   itself is public; or where no rule means it, nothing is said with [`otherwise`](Self::otherwise), and a rule for
-///   another method means its path. Behind a rule for any method, a handler for any method could run for it.
+/// - A CORS preflight that the authentication [admits](crate::AuthLayer::allow_preflight) passes the table if a rule
+///   makes its OPTIONS public. It also passes if no rule matches its OPTIONS, [`otherwise`](Self::otherwise) is not
+///   set, and a rule for another method matches its path. A rule that requires a policy for any method refuses it,
+///   because a handler for any method could run.
 ///
 /// # When not to use it
 ///
-/// Inside axum's `nest`, where the prefix of the path is gone: every request is answered 500 there (feature `axum`), as
-/// where the path was rewritten behind a route of an outer router. Mount the stack around the whole router, or see
+/// Inside axum's `nest`, which removes the prefix of the path, or behind a path rewrite that follows the route of an
+/// outer router: every request is answered 500 there (feature `axum`). Mount the stack around the whole router, or see
 /// [`match_rewritten_path`](Self::match_rewritten_path).
 #[derive(Clone, Default)]
-#[must_use = "rules do nothing until a stack has them"]
+#[must_use = "rules have no effect until they are given to a stack"]
 pub struct Rules {
     routes: Vec<(Pattern, Access)>,
     otherwise: Option<Arc<dyn Permission>>,
@@ -74,66 +75,67 @@ pub struct Rules {
     pub(super) limit: TimeLimit,
 }
 
-/// What a request needs.
+/// What a rule requires.
 #[derive(Clone)]
 pub(super) enum Access {
     Public,
     Requires(Arc<dyn Permission>),
 }
 
-/// What the table says of a request.
+/// The result of a lookup in the table.
 pub(super) enum Found<'a> {
     Public,
     Requires(&'a Arc<dyn Permission>),
     Nothing,
     Ambiguous(&'static str),
-    /// It has another path than the one by which a router has chosen its route.
+    /// The path differs from the path by which a router chose the route.
     Moved,
 }
 
 impl Rules {
-    /// A table that denies everything.
+    /// Creates a table that denies everything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Opens a route to anybody.
+    /// Makes a route public.
     ///
-    /// A pattern that cannot be read fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// An invalid pattern fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     pub fn public(self, pattern: &str) -> Self {
         self.rule(pattern, Access::Public)
     }
 
-    /// What a route requires.
+    /// Sets the policy of a route.
     ///
-    /// A pattern that cannot be read fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// An invalid pattern fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     pub fn require(self, pattern: &str, policy: impl Permission) -> Self {
         self.rule(pattern, Access::Requires(Arc::new(policy)))
     }
 
-    /// What everything requires that no rule means, instead of being denied.
+    /// Sets the policy for requests that match no rule, instead of denying them.
     pub fn otherwise(mut self, policy: impl Permission) -> Self {
         self.otherwise = Some(Arc::new(policy));
         self
     }
 
-    /// Denies everything that no rule means, which is the default: for the reader of the table.
+    /// Denies requests that match no rule. This is the default; the call makes it explicit.
     pub fn otherwise_deny(mut self) -> Self {
         self.otherwise = None;
         self
     }
 
-    /// Decides by the path as it is now, also where a router of axum has seen another one and chosen a route by it: because
-    /// the path was rewritten behind that route, or because the stack stands around a router that is mounted with
-    /// `nest_service`. The rules are written for the rewritten paths. Without this, such requests are answered 500.
+    /// Matches the current path, even if an axum router chose a route by another path. Use it if the path is rewritten
+    /// behind such a route, or if the stack is around a router that is mounted with `nest_service`. Write the rules for
+    /// the rewritten paths. Without this setting, such requests are answered 500.
     ///
-    /// It is safe where the router behind the table chooses its route by the path that the table reads: where the stack is
-    /// mounted around that router as a whole, `stack.layer(router)`, behind whatever rewrites. It is not safe where something
-    /// rewrites inside [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer), or `nest` stands
-    /// in front: there the route has been chosen already, and the table would decide about another one.
+    /// It is safe if the inner router chooses its route by the same path that the table reads: mount the stack around
+    /// that whole router, `stack.layer(router)`, behind every path rewrite. It is not safe if the path is rewritten
+    /// inside [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer), or inside `nest`: there
+    /// the route is already chosen, and the table would decide about another route.
     ///
-    /// Nothing has to be said where the rewriting stands in front of all routers, or behind an outer router that matched no
-    /// route (`fallback_service`) and in front of an inner one that matches the rewritten path.
+    /// It is not needed if the path is rewritten in front of all routers. It is also not needed if the path is
+    /// rewritten between an outer router that matched no route (`fallback_service`) and an inner router that matches
+    /// the rewritten path.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -153,14 +155,14 @@ impl Rules {
         self
     }
 
-    /// Decides, tells the log and the observer, and lets pass: for the weeks before a table is enforced.
+    /// Reports refusals to the log and the observer, and enforces none. Use it for a trial period before a table is
+    /// enforced.
     pub fn report_only(mut self) -> Self {
         self.report_only = true;
         self
     }
 
-    /// The table as text, one rule a line in the order in which they are asked: for the log at start-up, and for a
-    /// test.
+    /// Returns the table as text, one rule a line, in the order of matching. Use it in the start-up log and in tests.
     #[must_use]
     pub fn table(&self) -> String {
         let mut rows: Vec<(String, String)> =
@@ -176,7 +178,7 @@ impl Rules {
             .fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}{report}\n"))
     }
 
-    /// How long a policy may take to decide.
+    /// Sets how long a policy may take to decide.
     pub(crate) fn limited(mut self, limit: &TimeLimit) -> Self {
         self.limit = limit.clone();
         self
@@ -186,12 +188,13 @@ impl Rules {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether a request may go on without anybody being asked who it is from.
+    /// Returns whether a request needs no authentication.
     pub(crate) fn is_public(&self, request: &RequestHead<'_>) -> bool {
         matches!(self.find(request), Found::Public)
     }
 
-    /// What the table says of a request. Two guards of one gate ask, and the second is told what the first found.
+    /// Looks a request up in the table. Two guards of a gate call this. The second call reuses the result of the
+    /// first.
     #[inline]
     pub(super) fn find(&self, request: &RequestHead<'_>) -> Found<'_> {
         let Some(pass) = request.pass() else { return self.look_up(request).0 };
@@ -205,7 +208,7 @@ impl Rules {
         }
     }
 
-    /// The same, and the place of the rule in the table, if one means the request.
+    /// Looks a request up, and returns the index of the matching rule, if any.
     fn look_up(&self, request: &RequestHead<'_>) -> (Found<'_>, Option<usize>) {
         let path = request.path();
         if !self.rewritten && is_moved(request) {
@@ -216,8 +219,8 @@ impl Rules {
         }
         let method = ruled_method(request);
         let first = self.first(|pattern, asked| pattern.matches(method, asked), path);
-        // axum routes by the path as it is written and shows its parameters decoded: where the two readings mean
-        // different rules, a weaker one could open what a stronger one closes.
+        // axum routes by the path as written, and decodes the parameters. If the two forms match different rules, a
+        // weaker rule could admit a request that a stronger rule refuses.
         if is_encoded(path) && first != self.first(|pattern, asked| pattern.matches_decoded(method, asked), path) {
             return (Found::Ambiguous("an encoding that means another rule"), None);
         }
@@ -235,8 +238,8 @@ impl Rules {
         }
     }
 
-    /// Whether a rule that is bound to a method means this path: then so is the route behind it, and an OPTIONS that no
-    /// rule means reaches no handler of another method.
+    /// Returns whether a rule that is limited to a method matches this path. Then the route is limited to a method too,
+    /// and an OPTIONS that matches no rule reaches no handler of another method.
     pub(super) fn knows_path(&self, request: &RequestHead<'_>) -> bool {
         let Some(asked) = Segments::of(request.path()) else { return false };
         self.routes.iter().any(|(pattern, _)| pattern.means_path_for_a_method(&asked))
@@ -256,13 +259,13 @@ impl Rules {
         self
     }
 
-    /// A rule that no request can reach protects nothing, or opens nothing.
+    /// Refuses a rule that can match no request, because it would have no effect.
     fn reachable(&self, pattern: Pattern) -> Result<Pattern, ConfigError> {
         match self.routes.iter().find(|(earlier, _)| earlier.covers(&pattern)) {
             None => Ok(pattern),
             Some((earlier, _)) => Err(ConfigError::new(
                 format!(
-                    "the rule {:?} decides nothing: the rule {:?} above it means every request that it means",
+                    "the rule {:?} has no effect: the rule {:?} above it matches every request that it matches",
                     pattern.written(),
                     earlier.written()
                 ),
@@ -272,8 +275,8 @@ impl Rules {
     }
 }
 
-/// The method by which a request is ruled. A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441), where it
-/// is a GET over HTTP/1.1.
+/// Returns the method to match. A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441). It is matched as
+/// GET, as over HTTP/1.1.
 fn ruled_method<'a>(request: &RequestHead<'a>) -> &'a Method {
     let extended =
         *request.method() == Method::CONNECT && request.version() >= Version::HTTP_2 && request.path().starts_with('/');

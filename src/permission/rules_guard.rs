@@ -8,7 +8,7 @@ use crate::{
     gate::{Guard, Outcome, Verdict},
 };
 
-/// Asks the table about a request whose caller is known, or known to be nobody.
+/// Checks a request against the table, after authentication.
 impl Guard for Rules {
     fn name(&self) -> &'static str {
         "rules"
@@ -23,7 +23,7 @@ impl Guard for Rules {
         match self.find(request) {
             Found::Public => Verdict::Admit,
             Found::Requires(policy) => ask(policy, request, false, &self.limit),
-            // A preflight of whose OPTIONS the table says nothing.
+            // A preflight with an OPTIONS that matches no rule.
             Found::Nothing if passes_preflight(request) && self.knows_path(request) => Verdict::Admit,
             Found::Nothing => Verdict::Refuse(refuse(request, Rejection::not_found())),
             Found::Moved => Verdict::Refuse(Rejection::internal(MOVED)),
@@ -35,13 +35,13 @@ impl Guard for Rules {
     }
 }
 
-const MOVED: &str = "the path is not the one by which a router chose the route: the Rules stand inside axum's nest, where the \
-                     prefix of the path is gone, or behind something that rewrites paths, so that they could mean other \
-                     routes than they say; mount the stack with the rules around the whole router, in front of what \
-                     rewrites, or call Rules::match_rewritten_path where the stack stands around the inner router and its \
-                     rules are written for the paths of that router";
+const MOVED: &str = "the path differs from the path by which a router chose the route, so that the Rules could match \
+                     the wrong routes: they are inside axum's nest, which removes the prefix of the path, or behind \
+                     a layer that rewrites paths; mount the stack with the rules around the whole router, in front \
+                     of that layer, or, if the stack is around the inner router and its rules are written for the \
+                     paths of that router, call Rules::match_rewritten_path";
 
-/// A stranger learns nothing but that a credential is missing.
+/// Returns the rejection for an authenticated caller. Any other caller only learns that a credential is missing.
 fn refuse(request: &RequestHead<'_>, rejection: Rejection) -> Rejection {
     match caller(request.context()) {
         Ok(_) => rejection,

@@ -9,9 +9,9 @@ use crate::{Principal, RequestHead};
 /// The policy of [`scope`] and [`any_scope`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnyScope {
-    /// The scopes of which one opens.
+    /// The scopes of which one is required.
     accepted: Vec<String>,
-    /// What a denial names.
+    /// The scopes that a denial names.
     told: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl AnyScope {
     }
 }
 
-/// The credential was granted this scope.
+/// Returns a policy that requires the credential to have this scope.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::scope};
@@ -33,7 +33,8 @@ pub fn scope(scope: &str) -> AnyScope {
     any_scope([scope])
 }
 
-/// The credential was granted one of these scopes. Of an empty list, none.
+/// Returns a policy that requires the credential to have one of these scopes. With an empty list, it denies every
+/// request.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::any_scope};
@@ -65,7 +66,7 @@ impl Permission for AnyScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HasRole(Cow<'static, str>);
 
-/// The caller has this role.
+/// Returns a policy that requires the caller to have this role.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::role};
@@ -96,7 +97,7 @@ impl Permission for HasRole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsAuthenticated(());
 
-/// Whoever is known may: refuses visitors that an optional layer let in.
+/// Returns a policy that grants every principal. It refuses anonymous requests, which an optional layer admits.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::authenticated};

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::{BoxError, MaybeReady};
 
-/// What a policy answers: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
+/// The answer of a policy: ready ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
 /// use tower_auth::permission::{PermissionFuture, Verdict};
@@ -11,7 +11,7 @@ use crate::{BoxError, MaybeReady};
 /// ```
 pub type PermissionFuture = MaybeReady<Verdict>;
 
-/// What a policy decided.
+/// The decision of a policy.
 ///
 /// ```
 /// use tower_auth::permission::Verdict;
@@ -22,13 +22,13 @@ pub type PermissionFuture = MaybeReady<Verdict>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The principal may.
+    /// The principal may make the request.
     Granted,
-    /// The principal may not: 403.
+    /// The principal may not make the request: 403.
     Denied(Denial),
-    /// Nobody could tell: 503, and the cause is logged.
+    /// The policy could not decide: 503, and the cause is logged.
     Undecided(BoxError),
-    /// The policy cannot work where it is mounted: 500, and the text is logged. Never a grant.
+    /// The policy cannot work where it is mounted: 500, and the text is logged.
     Misconfigured(Cow<'static, str>),
 }
 
@@ -38,7 +38,7 @@ impl From<bool> for Verdict {
     }
 }
 
-/// Why a policy denied, as far as the client may know.
+/// The reason for a denial, as shown to the client.
 ///
 /// ```
 /// use tower_auth::permission::{Denial, Verdict};
@@ -46,7 +46,7 @@ impl From<bool> for Verdict {
 /// let verdict = Verdict::Denied(Denial::new().role("admin"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "a denial denies nothing until it is returned"]
+#[must_use = "a denial has no effect until it is returned"]
 pub struct Denial {
     pub(super) role: Option<Cow<'static, str>>,
     pub(super) permissions: Vec<String>,
@@ -54,23 +54,23 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// A denial without details.
+    /// Creates a denial without details.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The role that was missing: `required_role` in the details.
+    /// Sets the missing role: `required_role` in the details.
     pub fn role(self, role: impl Into<Cow<'static, str>>) -> Self {
         Self { role: Some(role.into()), ..self }
     }
 
-    /// The scopes of which one was missing: `required_permissions` in the details.
+    /// Sets the scopes of which one is required: `required_permissions` in the details.
     pub fn permissions<S: Into<String>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
         Self { permissions: permissions.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// The organisation that the principal does not belong to: another kind of refusal, and `organization_id` in the
-    /// details.
+    /// Sets the organisation that the principal does not belong to: `organization_id` in the details. The refusal then
+    /// has the kind [`OrganizationDenied`](crate::RejectionKind::OrganizationDenied).
     pub fn organization(self, organization: impl Into<String>) -> Self {
         Self { organization: Some(organization.into()), ..self }
     }

@@ -162,11 +162,13 @@ impl Counter {
         }
     }
 
-    pub(super) fn refund(&self, bucket: BucketKey, taken: &Reservation) {
+    pub(super) fn refund(&self, bucket: BucketKey, reservation: &Reservation) {
         let now = self.clock().elapsed();
-        match self.local.get().filter(|_| taken.local) {
-            Some(local) => local.refund(bucket, taken, now),
-            None if taken.cost > 0 && !taken.local => self.limiter.limiter().refund(bucket, taken, now),
+        match self.local.get().filter(|_| reservation.local) {
+            Some(local) => local.refund(bucket, reservation, now),
+            None if reservation.cost > 0 && !reservation.local => {
+                self.limiter.limiter().refund(bucket, reservation, now)
+            }
             None => {}
         }
     }

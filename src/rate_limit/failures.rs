@@ -119,7 +119,7 @@ fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duratio
     }
     let (wait, std::cmp::Reverse(place)) = longest?;
     let mut levels = levels;
-    levels.speak(place);
+    levels.set_tightest(place);
     Some((levels, wait))
 }
 

@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     fmt::Write as _,
+    thread::LocalKey,
     time::{Duration, SystemTime},
 };
 
@@ -95,8 +96,8 @@ impl Standing {
             let remaining = self.remaining.min(self.size);
             let least = Duration::from_secs(u64::from(remaining == 0));
             let reset = self.reset.max(least);
-            let reset = if style.unix { second(unix(now(), reset)) } else { number(up(reset)) };
-            write(LIMIT, number(u64::from(self.size)));
+            let reset = if style.unix { repeated(unix(now(), reset), &LAST_SECOND) } else { number(up(reset)) };
+            write(LIMIT, repeated(u64::from(self.size), &LAST_SIZE));
             write(REMAINING, number(u64::from(remaining)));
             write(RESET, reset);
         }
@@ -153,7 +154,7 @@ pub(super) fn number(number: u64) -> HeaderValue {
         0..10 => 1,
         10..100 => 2,
         100..1_000 => 3,
-        1_000..10_000 => 4,
+        1_000..SMALL => 4,
         _ => return large(number),
     };
     // It is below ten thousand.
@@ -172,23 +173,32 @@ fn large(number: u64) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text[start..])).unwrap_or_else(|_| number.into())
 }
 
+/// A large number that a thread has shown last, and its value.
+type Last = LocalKey<Cell<Option<(u64, HeaderValue)>>>;
+
 thread_local! {
-    /// The time of day that a thread has shown last. Many responses in a row show the same second.
-    static LAST: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
+    /// Many responses in a row show the limit of one plan, and the same second.
+    static LAST_SIZE: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
+    static LAST_SECOND: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
 }
 
-/// A time of day in Unix seconds.
-fn second(unix: u64) -> HeaderValue {
-    let last = LAST.try_with(Cell::take).ok().flatten();
-    let value = match last {
-        Some((second, value)) if second == unix => value,
-        _ => number(unix),
-    };
-    let shown = value.clone();
+/// A number that is likely to be the one that was shown last.
+fn repeated(shown: u64, last: &'static Last) -> HeaderValue {
+    if shown < SMALL {
+        return number(shown);
+    }
     // A thread that ends remembers nothing.
-    let _ = LAST.try_with(|last| last.set(Some((unix, value))));
-    shown
+    let value = match last.try_with(Cell::take).ok().flatten() {
+        Some((before, value)) if before == shown => value,
+        _ => large(shown),
+    };
+    let clone = value.clone();
+    let _ = last.try_with(|last| last.set(Some((shown, value))));
+    clone
 }
+
+/// Below it, numbers stand in [`DIGITS`].
+const SMALL: u64 = 10_000;
 
 /// `"minute";q=100;w=60, "day";q=10000;w=86400`: how much fits, and how long an empty bucket takes to be full
 /// (draft-ietf-httpapi-ratelimit-headers-11, section 3).

@@ -226,7 +226,7 @@ impl KeyRecord {
     pub(crate) fn nameless(&self) -> Option<&'static str> {
         let holder = &self.principal;
         let names = [("id", self.id()), ("subject", holder.subject()), ("account", holder.account().unwrap_or("none"))];
-        names.into_iter().find(|(_, name)| name.trim().is_empty()).map(|(what, _)| what)
+        names.into_iter().find(|(_, name)| is_blank(name)).map(|(what, _)| what)
     }
 
     pub(crate) const fn is_revoked(&self) -> bool {
@@ -237,4 +237,9 @@ impl KeyRecord {
     pub(crate) const fn has_times(&self) -> bool {
         self.expires_at.is_some() || self.not_before.is_some()
     }
+}
+
+/// Whether a name has no character but white space. Most names start with a visible one.
+fn is_blank(name: &str) -> bool {
+    !name.as_bytes().first().is_some_and(u8::is_ascii_graphic) && name.trim().is_empty()
 }

@@ -57,7 +57,7 @@
 //! assert_eq!(Tenant::from_request_parts(&mut parts, &()).await.unwrap().0, "acme");
 //!
 //! let auth = AuthLayer::from(FakeAuth::from_fn(|request| {
-//!     let name = request.headers.get("x-test-user")?.to_str().ok()?;
+//!     let name = request.headers().get("x-test-user")?.to_str().ok()?;
 //!     Some(Principal::builder(name).account(format!("{name}-inc")).build())
 //! }));
 //! let app: Router = Router::new().route("/", get(|Tenant(name): Tenant| async { name })).layer(auth);

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// How a token is signed. Every [`VerifyingKey`](super::VerifyingKey) has exactly one.
+/// The signature algorithm of a token. Every [`VerifyingKey`](super::VerifyingKey) has exactly one.
 ///
 /// ```
 /// use tower_auth::token::Algorithm;
@@ -55,7 +55,7 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// The name in a token's header (RFC 7518, section 3.1; RFC 9864).
+    /// Returns the name in a token's header (RFC 7518, section 3.1; RFC 9864).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,8 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name, whose case matters. `EdDSA` is Ed25519 too; `none` is no algorithm.
+    /// Returns the algorithm with this name. Names are case-sensitive. `EdDSA` is Ed25519 too. `none` is not an
+    /// algorithm.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let same = Self::ALL.iter().find(|algorithm| algorithm.name() == name).copied();
@@ -91,7 +92,7 @@ impl Algorithm {
         }
     }
 
-    /// The shortest secret that is as strong as the algorithm (RFC 7518, section 3.2).
+    /// Returns the minimum length of a secret for this algorithm, in bytes (RFC 7518, section 3.2).
     pub(super) const fn shortest_secret(self) -> usize {
         match self {
             Self::Hs384 => 48,
@@ -107,7 +108,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// What keys an algorithm takes.
+/// The type of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     Hmac,

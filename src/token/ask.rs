@@ -1,4 +1,4 @@
-//! A token, and the keys that it needs: those that are there, or newer ones.
+//! Verifies a token with the keys in memory, and fetches newer keys if it needs them.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Clock, MaybeReady};
 
-/// What the keys in memory make of a token, and which they are.
+/// The result of verification with the keys in memory, and these keys.
 struct Found {
     outcome: Result<Claims, TokenError>,
     set: Option<KeySet>,
@@ -28,7 +28,7 @@ impl TokenVerifier {
         let (set, due) = keys.current(now);
         let found = Found { outcome: self.0.verify_by(token, set.as_ref(), now), set };
         match &found.outcome {
-            // It is good, whatever comes of a fetch: nobody waits.
+            // The token is valid, so the answer does not wait for the fetch.
             Ok(_) if due && keys.needs_push(now) => self.pushed(keys, token, clock, found),
             Err(error) if due || self.0.is_of_no_known_key(token, error, found.set.as_ref()) => {
                 self.with_newer_keys(keys, token, clock, found)
@@ -37,8 +37,8 @@ impl TokenVerifier {
         }
     }
 
-    /// A good token's keys are due. A fetch begins as soon as the answer is polled, because only then it is in a runtime, and
-    /// the answer does not wait for it.
+    /// Answers for a valid token and begins a fetch, because its keys are due. The fetch begins at the first poll of
+    /// the answer, because only a poll runs inside a runtime. The answer does not wait for the fetch.
     fn pushed(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> VerifyFuture {
         let (this, keys, token, clock) = (self.clone(), Arc::clone(keys), token.to_vec(), clock.clone());
         MaybeReady::boxed(async move {
@@ -47,13 +47,13 @@ impl TokenVerifier {
         })
     }
 
-    /// A token that does not verify may be of a key that has not been fetched yet.
+    /// Verifies a token again with newer keys: an unknown key may not have been fetched yet.
     fn with_newer_keys(&self, keys: &Arc<Fetched>, token: &[u8], clock: &Clock, found: Found) -> VerifyFuture {
         let now = clock.now();
-        // What could not be good under any keys fetches none.
+        // A token that no key can make valid causes no fetch.
         if let Err(why) = self.0.could_be_good(token, now) {
             return MaybeReady::ready(match (&found.set, why) {
-                // That it cannot be read needs no key to be told.
+                // A malformed token is reported as such even if there are no keys.
                 (None, malformed @ TokenError::Malformed(_)) => Err(malformed),
                 _ => found.outcome,
             });
@@ -68,8 +68,8 @@ impl TokenVerifier {
         })
     }
 
-    /// The claims of a token that was verified before, where they are remembered and still good. It never waits: keys that
-    /// are due are fetched by a task.
+    /// Returns the claims of a token if they are in the cache and still valid. Never waits: a task fetches keys that
+    /// are due.
     pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
         let cache = self.0.cache.as_ref()?;
         let now = clock.now();
@@ -99,11 +99,11 @@ impl Verifier {
         }
     }
 
-    /// Whether the key that signed the token may be one that the set does not have yet.
+    /// Returns whether the token may be signed by a key that the set does not have yet.
     fn is_of_no_known_key(&self, token: &[u8], error: &TokenError, set: Option<&KeySet>) -> bool {
         match error {
             TokenError::UnknownKey => true,
-            // It names no key, or the keys have no names.
+            // True if the token has no `kid`, or if no key has an id.
             TokenError::BadSignature => {
                 let named = self.look(token).is_ok_and(|(_, header)| header.kid.is_some());
                 !named || set.is_some_and(KeySet::is_nameless)
@@ -112,7 +112,7 @@ impl Verifier {
         }
     }
 
-    /// What becomes of a token that could be good, after all that can be fetched has been.
+    /// Returns the final result for a token after a fetch was tried or is not possible now.
     fn judge_again(&self, keys: &Fetched, token: &[u8], now: SystemTime, found: Found) -> Result<Claims, TokenError> {
         let (set, _) = keys.current(now);
         let same = matches!((&set, &found.set), (Some(new), Some(old)) if new.is_same(old));
@@ -121,7 +121,7 @@ impl Verifier {
         if !self.is_of_no_known_key(token, &error, set.as_ref()) {
             return Err(error);
         }
-        // The issuer may have a key that signed it, and nobody can tell.
+        // The issuer may have the key, but its keys could not be fetched, so the result is unknown.
         Err(match set {
             None => TokenError::Unavailable(keys.failure()),
             Some(_) => keys.trouble().map_or(error, TokenError::Unavailable),

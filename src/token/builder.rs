@@ -50,7 +50,7 @@ pub struct TokenVerifierBuilder {
     cache: Option<usize>,
     rsa: Algorithm,
     pace: Pace,
-    /// The first thing that is wrong with a setting.
+    /// The first invalid setting.
     fault: Option<ConfigError>,
 }
 
@@ -62,7 +62,7 @@ enum From {
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
 
 impl TokenVerifier {
-    /// Tokens of this issuer, signed by one of these keys.
+    /// Builds a verifier for tokens of this issuer that are signed by one of these keys.
     pub fn keys(
         issuer: impl Into<Cow<'static, str>>,
         keys: impl IntoIterator<Item = VerifyingKey>,
@@ -70,12 +70,13 @@ impl TokenVerifier {
         TokenVerifierBuilder::new(issuer.into(), From::Fixed(keys.into_iter().collect()))
     }
 
-    /// Tokens of this issuer, signed by a key of this set.
+    /// Builds a verifier for tokens of this issuer that are signed by a key of this set.
     pub fn key_set(issuer: impl Into<Cow<'static, str>>, keys: KeySet) -> TokenVerifierBuilder {
         TokenVerifierBuilder::new(issuer.into(), From::Fixed(keys))
     }
 
-    /// Tokens of this issuer, signed by a key of the set that this source has; see [`KeySource`].
+    /// Builds a verifier for tokens of this issuer that are signed by a key of the set from this source; see
+    /// [`KeySource`].
     pub fn source(issuer: impl Into<Cow<'static, str>>, source: impl KeySource) -> TokenVerifierBuilder {
         TokenVerifierBuilder::new(issuer.into(), From::Source(Arc::new(source)))
     }
@@ -106,14 +107,15 @@ impl TokenVerifierBuilder {
         }
     }
 
-    /// The name of this service in `aud`: required. Called again, a token may name any of them.
+    /// Adds an audience: the name of this service in `aud`. At least one is required. A token is accepted if its `aud`
+    /// contains any of the audiences.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// The types of tokens that are taken (`typ`), without regard to case; `at+jwt` alone by default (RFC 9068). Many
-    /// issuers write `JWT` on access tokens and on others alike: take it only where the audience tells them apart.
+    /// Sets the accepted token types (`typ`), case-insensitive. The default is `at+jwt` alone (RFC 9068). Many issuers
+    /// use `JWT` for access tokens and for other tokens. Accept `JWT` only if the audience distinguishes these tokens.
     pub fn typ<S: Into<String>>(self, types: impl IntoIterator<Item = S>) -> Self {
         let short = |name: S| {
             let name = name.into().to_ascii_lowercase();
@@ -122,63 +124,67 @@ impl TokenVerifierBuilder {
         Self { types: types.into_iter().map(short).collect(), ..self }
     }
 
-    /// Takes tokens without a type too.
+    /// Accepts tokens without a `typ` too.
     pub fn allow_missing_typ(self) -> Self {
         Self { missing_type: true, ..self }
     }
 
-    /// How far the issuer's clock may be from this one: none by default, 60 seconds at the most.
+    /// Sets the allowed difference between the issuer's clock and this clock. The default is zero, the maximum 60
+    /// seconds.
     pub fn leeway(self, leeway: Duration) -> Self {
         Self { leeway, ..self }
     }
 
-    /// Sets the maximum length of a token, in bytes; 8 KiB by default. Longer tokens are refused unread.
+    /// Sets the maximum length of a token, in bytes. The default is 8 KiB. Longer tokens are refused without parsing.
     pub fn max_token_len(self, bytes: usize) -> Self {
         Self { max_token_len: bytes, ..self }
     }
 
-    /// The claim of the subject; `sub` by default.
+    /// Sets the claim that contains the subject. The default is `sub`.
     ///
-    /// A claim that is named here, and in the methods below, may stand inside another: with a slash in front the name is a
-    /// JSON Pointer (RFC 6901), as `/realm_access/roles`. A path in another notation (`realm_access.roles`) is refused when the
-    /// verifier is built; a claim whose name has dots and no colon is written as a pointer too: `/com.example.roles`.
+    /// This method and the following ones accept the name of a claim or a JSON Pointer (RFC 6901) to a claim inside
+    /// another, such as `/realm_access/roles`. A pointer starts with a slash. [`build`](Self::build) rejects other path
+    /// notations such as `realm_access.roles`. A claim name with dots and without a colon must be written as a pointer
+    /// too: `/com.example.roles`.
     pub fn subject_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.subject = self.claim("subject_from", claim.into());
         self
     }
 
-    /// The claim of the scopes, a list or a text with spaces; `scope` by default (RFC 8693, section 4.2).
+    /// Sets the claim that contains the scopes: a list, or a string with spaces between the scopes. The default is
+    /// `scope` (RFC 8693, section 4.2).
     pub fn scopes_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.scopes = self.claim("scopes_from", claim.into());
         self
     }
 
-    /// The claim of the roles; none by default.
+    /// Sets the claim that contains the roles. No default.
     pub fn roles_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.roles = Some(self.claim("roles_from", claim.into()));
         self
     }
 
-    /// The claim of the organisations; none by default.
+    /// Sets the claim that contains the organisations. No default.
     pub fn organizations_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.organizations = Some(self.claim("organizations_from", claim.into()));
         self
     }
 
-    /// The claim of the account; none by default.
+    /// Sets the claim that contains the account. No default.
     pub fn account_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.account = Some(self.claim("account_from", claim.into()));
         self
     }
 
-    /// The claim of the plan; none by default.
+    /// Sets the claim that contains the plan. No default.
     pub fn plan_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.plan = Some(self.claim("plan_from", claim.into()));
         self
     }
 
-    /// Reads the claims into a type of your own too, once; handlers find it with
-    /// [`Principal::claims`](crate::Principal::claims). A token whose claims do not fit is refused.
+    /// Deserializes the claims into a custom type too. Handlers read it with
+    /// [`Principal::claims`](crate::Principal::claims). A token with claims that do not match the type is refused. May
+    /// be called only once.
     ///
     /// ```
     /// use tower_auth::{Principal, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -199,7 +205,7 @@ impl TokenVerifierBuilder {
     pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
         if self.extra.replace(extra::<T>).is_some() {
             self.fault.get_or_insert(ConfigError::new(
-                "TokenVerifierBuilder::claims was called twice, and the second type would take the place of the first",
+                "TokenVerifierBuilder::claims was called twice, and the second type would replace the first",
                 "read the claims into one type that has the fields of both",
             ));
         }
@@ -218,75 +224,86 @@ impl TokenVerifierBuilder {
         Self { required: vec![Required::IssuedAt, Required::Id, Required::Client], ..self }
     }
 
-    /// What RSA keys are for that a fetched set has without `alg`; RS256 by default.
+    /// Sets the algorithm of RSA keys without `alg` in a fetched set. The default is RS256.
     pub fn rsa_algorithm(self, algorithm: Algorithm) -> Self {
         Self { rsa: algorithm, ..self }
     }
 
-    /// Remembers so many verified tokens. Time, and the keys in use, are asked on every hit; none by default.
+    /// Caches up to `tokens` verified tokens. On every hit, the times of the token and the keys in use are checked
+    /// again. By default there is no cache.
     pub fn cache(self, tokens: usize) -> Self {
         Self { cache: Some(tokens), ..self }
     }
 
-    /// How old fetched keys are when they are fetched again; 15 minutes by default. Tokens that verify do not wait for it.
+    /// Sets the age at which keys are fetched again. The default is 15 minutes. Tokens that verify with the keys in
+    /// memory do not wait for the fetch.
     pub fn refresh_after(mut self, age: Duration) -> Self {
         self.pace.fresh = age;
         self
     }
 
-    /// How old fetched keys may be at the most, when newer ones cannot be had; 24 hours by default. Then tokens are
-    /// answered 503.
+    /// Sets the maximum age of keys while newer ones cannot be fetched. The default is 24 hours. After that, requests
+    /// with tokens are answered 503.
     pub fn max_stale(mut self, age: Duration) -> Self {
         self.pace.stale = age;
         self
     }
 
-    /// How long after a fetch, whatever came of it, there is no other; 30 seconds by default. A key that the issuer
-    /// begins to use at once is unknown for as long. Without keys that can be used, the first retries come sooner: after 250
-    /// milliseconds, then after twice the time before, up to the cooldown.
+    /// Sets the minimum time between two fetches, successful or not. The default is 30 seconds. A key that the issuer
+    /// uses right after publishing it may be unknown for this time. While there are no usable keys, retries come
+    /// sooner: after 250 milliseconds at first, then after twice the previous time, up to the cooldown.
     pub fn cooldown(mut self, wait: Duration) -> Self {
         self.pace.cooldown = wait;
         self
     }
 
-    /// How long a fetch may take; 5 seconds by default.
+    /// Sets the time limit of a fetch. The default is 5 seconds.
     pub fn fetch_timeout(mut self, patience: Duration) -> Self {
         self.pace.patience = patience;
         self
     }
 
-    /// The finished verifier.
+    /// Builds the verifier.
     ///
     /// # Errors
-    /// Without an issuer, an audience, a type or a key, with the address of a document about the issuer instead of the
-    /// issuer, with the keys of another issuer, with a leeway over 60 seconds, with a name that is no claim's, or with a
-    /// cache of no tokens.
+    /// - The issuer, audience, type or key is missing.
+    /// - The issuer is the URL of the issuer's metadata.
+    /// - The keys belong to another issuer, or the source is misconfigured.
+    /// - The leeway is over 60 seconds.
+    /// - A claim name is invalid, or [`claims`](Self::claims) was called twice.
+    /// - The cache has zero tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         check_issuer(&self.issuer)?;
         self.fault.clone().map_or(Ok(()), Err)?;
         let wrong = |what: &'static str, mend: &'static str| Err(ConfigError::new(what, mend));
         if self.issuer.is_empty() {
-            return wrong("the TokenVerifier has no issuer", "name it as it stands in the tokens' iss");
+            return wrong("the TokenVerifier has no issuer", "use the exact value of iss in the tokens");
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
             return wrong(
-                "the TokenVerifier has no audience: tokens for any other service of the issuer would be good here",
-                "call .audience(..) with this service's name as it stands in the tokens' aud",
+                "the TokenVerifier has no audience: tokens for other services of the issuer would be accepted",
+                "call .audience(..) with this service's name, exactly as in aud of the tokens",
             );
         }
         if self.types.iter().all(String::is_empty) && !self.missing_type {
-            return wrong("the TokenVerifier takes no type of token", "call .typ([\"at+jwt\"])");
+            return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
         }
         if self.leeway > MOST_LEEWAY {
-            return wrong("the TokenVerifier's leeway is over 60 seconds", "set the clocks instead");
+            return wrong(
+                "the TokenVerifier's leeway is over 60 seconds",
+                "synchronise the clocks and use a smaller leeway",
+            );
         }
         if self.cache == Some(0) {
-            return wrong("the TokenVerifier's cache has no room", "leave it out, or give it a thousand tokens");
+            return wrong(
+                "the TokenVerifier's cache has a size of zero",
+                "remove .cache(..), or set a size such as 1000",
+            );
         }
         let issuer: Arc<str> = self.issuer.into();
         let keys = match self.keys {
             From::Fixed(keys) if keys.is_empty() => {
-                return wrong("the TokenVerifier has no key", "give it the issuer's public keys");
+                return wrong("the TokenVerifier has no key", "pass the issuer's public keys");
             }
             From::Fixed(keys) => Keys::Fixed(keys),
             From::Source(source) => {
@@ -294,7 +311,7 @@ impl TokenVerifierBuilder {
                 if let Some(other) = source.issuer().filter(|known| **known != *issuer) {
                     return Err(ConfigError::new(
                         format!("the TokenVerifier is for tokens of {issuer:?}, and its keys are those of {other:?}"),
-                        "write the issuer the same in both places, exactly as it stands in the tokens' iss",
+                        "use the same issuer in both places: the exact value of iss in the tokens",
                     ));
                 }
                 Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, self.rsa))

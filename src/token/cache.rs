@@ -1,14 +1,14 @@
-//! Tokens that have been verified, for a while.
+//! The cache of verified tokens.
 
 use quick_cache::sync::Cache as Map;
 
 use super::{claims::Claims, key_set::KeySet};
 use crate::key::sha256;
 
-/// Claims under the SHA-256 of the whole token. It belongs to one verifier: what that asks for is a part of the key.
+/// Claims by the SHA-256 of the whole token. Each verifier has its own cache, so entries match the verifier's settings.
 pub(super) struct Cache(Map<[u8; 32], Remembered>);
 
-/// What was verified, and by which keys.
+/// The claims of a verified token, and the keys in use at that time.
 #[derive(Clone)]
 pub(super) struct Remembered {
     claims: Claims,
@@ -26,12 +26,13 @@ impl Cache {
         Self(Map::new(entries))
     }
 
-    /// Where a token stands; what is too long stands nowhere, and is refused before it is looked for.
+    /// Returns the cache key of a token. A token that is too long gets a key without an entry, and is refused later.
     pub(super) fn place(token: &[u8], max_token_len: usize) -> [u8; 32] {
         if token.len() > max_token_len { [0; 32] } else { sha256(token) }
     }
 
-    /// The claims, as long as the same keys are in use: a key that was taken back verifies nothing any more.
+    /// Returns the claims if the same keys are still in use. So a token of a revoked key is not accepted from the
+    /// cache.
     pub(super) fn get(&self, place: &[u8; 32], keys: &KeySet) -> Option<Claims> {
         self.0.get(place).filter(|remembered| remembered.keys.is_same(keys)).map(|remembered| remembered.claims)
     }

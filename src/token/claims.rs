@@ -11,7 +11,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, M
 use super::error::TokenError;
 use crate::Principal;
 
-/// What a token says, after everything about it has been checked.
+/// The claims of a verified token.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -27,12 +27,12 @@ pub struct Claims {
     pub(super) expires_at: SystemTime,
     pub(super) not_before: Option<SystemTime>,
     pub(super) issued_at: Option<SystemTime>,
-    /// `jti` is there and no string.
+    /// Whether `jti` is present and not a string.
     pub(super) odd_id: bool,
 }
 
 impl Claims {
-    /// Who the token stands for; its `jti` is the [`credential_id`](Principal::credential_id).
+    /// Returns the caller that the token authenticates. The `jti` is the [`credential_id`](Principal::credential_id).
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
@@ -42,19 +42,19 @@ impl Claims {
         self.principal
     }
 
-    /// When it stops being good (`exp`).
+    /// Returns the time from which the token is expired (`exp`).
     #[must_use]
     pub const fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
 
-    /// When it starts being good (`nbf`).
+    /// Returns the time from which the token is valid (`nbf`).
     #[must_use]
     pub const fn not_before(&self) -> Option<SystemTime> {
         self.not_before
     }
 
-    /// When it was issued (`iat`).
+    /// Returns the time at which the token was issued (`iat`).
     #[must_use]
     pub const fn issued_at(&self) -> Option<SystemTime> {
         self.issued_at
@@ -62,16 +62,17 @@ impl Claims {
 }
 
 impl Claims {
-    /// Whether a list of revoked tokens can know the token: by an id that is one, and by when it was issued.
+    /// Checks that a [`TokenRevocation`](super::TokenRevocation) can identify the token: it needs an `iat`, and its
+    /// `jti` must be a string or missing.
     pub(crate) fn check_revocable(&self) -> Result<(), TokenError> {
         if self.odd_id {
-            return Err(TokenError::BadClaim("jti is no string, and a list of revoked tokens is asked"));
+            return Err(TokenError::BadClaim("jti is not a string, and the revocation check needs it"));
         }
-        self.issued_at.map(drop).ok_or(TokenError::BadClaim("iat is missing, and a list of revoked tokens is asked"))
+        self.issued_at.map(drop).ok_or(TokenError::BadClaim("iat is missing, and the revocation check needs it"))
     }
 }
 
-/// Only who the token says that it is from.
+/// Reads only the `iss` claim.
 pub(super) struct Issuer;
 
 impl<'de> DeserializeSeed<'de> for Issuer {
@@ -102,7 +103,7 @@ impl<'de> Visitor<'de> for Issuer {
     }
 }
 
-/// Claims that nobody has judged yet.
+/// Parsed claims that are not verified yet.
 #[derive(Default)]
 pub(super) struct Raw<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
@@ -121,15 +122,16 @@ pub(super) struct Raw<'de> {
     pub(super) plan: Option<Cow<'de, str>>,
 }
 
-/// Seconds since 1970, whole or not (RFC 7519, section 2), as far as a double is exact.
+/// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53. Doubles are exact in this
+/// range.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) struct Date(Duration);
 
-/// 2^53.
+/// 2^53 seconds.
 const LARGEST: u64 = 1 << 53;
 
 impl Date {
-    /// So many seconds of the epoch that no sum of it overflows.
+    /// Converts to a system time. The value is small enough that later sums do not overflow.
     pub(super) fn time(self) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(self.0).unwrap_or(SystemTime::UNIX_EPOCH)
     }
@@ -154,7 +156,7 @@ impl<'de> Deserialize<'de> for Date {
                 #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
                 let in_range = (0.0..=LARGEST as f64).contains(&seconds);
                 let date = Duration::try_from_secs_f64(seconds).ok().filter(|_| in_range);
-                date.map(Date).ok_or_else(|| E::custom("no time"))
+                date.map(Date).ok_or_else(|| E::custom("not a time"))
             }
         }
 
@@ -162,7 +164,7 @@ impl<'de> Deserialize<'de> for Date {
     }
 }
 
-/// A text, borrowed where nothing in it is escaped.
+/// A string, borrowed if it contains no escapes.
 pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -193,7 +195,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// A text that nobody has asked for: a value of another type is none, and not refused.
+/// A claim that no setting requires to be a string. A value of another type is ignored and not refused.
 pub(super) enum Unasked<'de> {
     Text(Cow<'de, str>),
     Null,
@@ -254,7 +256,7 @@ impl<'de> Deserialize<'de> for Unasked<'de> {
     }
 }
 
-/// One text, or a list of them; null is none.
+/// One string or a list of strings. `null` counts as missing.
 #[derive(Clone, Default)]
 pub(super) enum Texts<'de> {
     #[default]
@@ -277,7 +279,7 @@ impl Texts<'_> {
         matches!(self, Self::None)
     }
 
-    /// The words of all texts, which a space separates (RFC 6749, section 3.3).
+    /// Returns the words of all strings, separated by spaces (RFC 6749, section 3.3).
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
         self.iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
     }

@@ -1,4 +1,4 @@
-//! The compact form (RFC 7515, section 7.1), before anything in it is believed.
+//! Parses the compact form (RFC 7515, section 7.1). Nothing is verified here.
 
 use base64::{
     Engine as _,
@@ -10,25 +10,25 @@ use super::error::TokenError;
 /// A token in its three parts.
 #[derive(Clone, Copy)]
 pub(super) struct Compact<'a> {
-    /// Header and claims as they are signed.
+    /// The signed part: header, dot and claims.
     pub(super) signed: &'a [u8],
     pub(super) header: &'a [u8],
     pub(super) claims: &'a [u8],
     pub(super) signature: &'a [u8],
 }
 
-/// Strict: no padding, no white space, no bits that nobody reads.
+/// Strict base64url: no padding, no white space, no unused bits that are set.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, NO_PAD);
 
 impl<'a> Compact<'a> {
-    /// Three parts and no more, and nothing too long: before any of it is decoded.
+    /// Splits a token into exactly three parts after a check of its length. No part is decoded.
     pub(super) fn split(token: &'a [u8], max_token_len: usize) -> Result<Self, TokenError> {
         if token.len() > max_token_len {
             return Err(TokenError::Malformed("it is too long"));
         }
         let mut dots = memchr::memchr_iter(b'.', token);
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
-            return Err(TokenError::Malformed("it has not three parts"));
+            return Err(TokenError::Malformed("it does not have three parts"));
         };
         Ok(Self {
             signed: &token[..second],
@@ -43,7 +43,7 @@ pub(super) fn decode(part: &[u8]) -> Result<Vec<u8>, TokenError> {
     BASE64URL.decode(part).map_err(|_| TokenError::Malformed("a part is not strict base64url"))
 }
 
-/// A decoded signature: of an RSA key up to 4096 bits, and of every other, without an allocation.
+/// A decoded signature. Only signatures of RSA keys over 4096 bits allocate.
 pub(super) struct Signature {
     room: [u8; ROOM],
     length: usize,

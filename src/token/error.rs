@@ -1,6 +1,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
-/// Why a token is not accepted. It is for logs: a client learns that the token is invalid or expired, and no more.
+/// The reason why a token is not accepted. The text is for logs. A client learns only that the token is invalid or
+/// expired.
 ///
 /// ```
 /// use tower_auth::token::TokenError;
@@ -10,29 +11,29 @@ use std::{error::Error, fmt, sync::Arc};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It is no signed token in compact form, or its header or claims cannot be read.
+    /// The token is not a signed token in compact form, or its header or claims cannot be parsed.
     Malformed(&'static str),
-    /// No key of the issuer has its `kid` and its algorithm.
+    /// No key of the issuer has the token's `kid` and algorithm.
     UnknownKey,
-    /// The signature does not hold.
+    /// The signature is invalid.
     BadSignature,
-    /// `iss` is missing or another.
+    /// `iss` is missing or names another issuer.
     WrongIssuer,
-    /// `aud` is missing or names others.
+    /// `aud` is missing or names only other audiences.
     WrongAudience,
-    /// `typ` is missing or another: it is a token for something else.
+    /// `typ` is missing or not accepted, for example because the token is an id token.
     WrongType,
-    /// A claim that is required is missing, or one has a value that it cannot have.
+    /// A required claim is missing, or a claim has an invalid value.
     BadClaim(&'static str),
     /// `nbf` is in the future.
     NotYetValid,
-    /// The signature holds, and `exp` has passed.
+    /// The signature is valid, and `exp` has passed.
     Expired,
-    /// It was taken back ([`TokenStatus::Revoked`](super::TokenStatus::Revoked)).
+    /// The token was revoked ([`TokenStatus::Revoked`](super::TokenStatus::Revoked)).
     Revoked,
-    /// Its subject is locked out ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
+    /// The subject of the token is suspended ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
     Suspended,
-    /// The issuer's keys cannot be had: nobody can tell.
+    /// The issuer's keys could not be fetched, so it is unknown whether the token is valid.
     Unavailable(Arc<str>),
 }
 
@@ -41,16 +42,16 @@ impl fmt::Display for TokenError {
         match self {
             Self::Malformed(what) => write!(f, "the token is malformed: {what}"),
             Self::UnknownKey => f.write_str("no key of the issuer has the token's kid and algorithm"),
-            Self::BadSignature => f.write_str("the token's signature does not hold"),
+            Self::BadSignature => f.write_str("the token's signature is invalid"),
             Self::WrongIssuer => f.write_str("the token is from another issuer"),
             Self::WrongAudience => f.write_str("the token is for another audience"),
             Self::WrongType => f.write_str("the token's typ is not one that is accepted here"),
-            Self::BadClaim(what) => write!(f, "a claim of the token is not good: {what}"),
+            Self::BadClaim(what) => write!(f, "a claim of the token is invalid: {what}"),
             Self::NotYetValid => f.write_str("the token is not yet valid"),
             Self::Expired => f.write_str("the token is expired"),
             Self::Revoked => f.write_str("the token was revoked"),
             Self::Suspended => f.write_str("the subject of the token is suspended"),
-            Self::Unavailable(why) => write!(f, "the keys of the token's issuer cannot be had: {why}"),
+            Self::Unavailable(why) => write!(f, "the keys of the token's issuer could not be fetched: {why}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a token was refused, in words for the one who has to find out.
+//! Explains in logs why a token was refused.
 
 use std::{error::Error, fmt};
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{MaybeReady, Principal};
 
-/// An error, and what of the token and of the verifier it is about. It is for logs alone.
+/// An error with an explanation from the token and the verifier's settings. It is only for logs.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) error: TokenError,
-    /// Who holds the token, where its signature holds.
+    /// The holder of the token, if its signature is valid.
     pub(crate) holder: Option<Principal>,
     told: String,
 }
 
 impl Refused {
-    /// A token that verifies, and is refused all the same.
+    /// Creates the refusal of a token that verifies and is refused for another reason, such as revocation.
     pub(crate) fn of(holder: Principal, error: TokenError) -> Self {
         Self { holder: Some(holder), ..Self::from(error) }
     }
@@ -46,8 +46,8 @@ impl Error for Refused {
 }
 
 impl TokenVerifier {
-    /// Describes why [`verify`](Self::verify) refused this token, for a log: the error, the values in the token that led
-    /// to it, and what the verifier expects.
+    /// Describes why [`verify`](Self::verify) refused this token, for a log: the error, the values in the token that
+    /// led to it, and what the verifier expects.
     ///
     /// Values of the token are escaped and cut to 80 characters. Its signature is never shown. No client should see the
     /// text: it says which tokens would be accepted.
@@ -70,7 +70,7 @@ impl TokenVerifier {
         self.0.explain(token.as_bytes(), error)
     }
 
-    /// As [`verify`](Self::verify), with the reason in words.
+    /// Verifies as [`verify`](Self::verify) does, with an explanation in the error.
     pub(crate) fn check(&self, token: &[u8], clock: &crate::Clock) -> MaybeReady<Result<super::Claims, Refused>> {
         match self.verify_bytes(token, clock).now() {
             Ok(outcome) => MaybeReady::ready(outcome.map_err(|error| self.refused(token, error))),
@@ -82,7 +82,7 @@ impl TokenVerifier {
     }
 
     fn refused(&self, token: &[u8], error: TokenError) -> Refused {
-        // What is looked at only after the signature was checked.
+        // These checks run only after the signature was verified.
         let signed = matches!(
             error,
             TokenError::WrongIssuer
@@ -97,7 +97,7 @@ impl TokenVerifier {
     }
 }
 
-/// The refusal of a token of none of these verifiers' issuers.
+/// Creates the refusal of a token with an issuer that none of these verifiers has.
 pub(crate) fn of_no_issuer(token: &[u8], verifiers: &[TokenVerifier]) -> Refused {
     let max_token_len = verifiers.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
     let issuers: Vec<&str> = verifiers.iter().map(TokenVerifier::issuer).collect();
@@ -145,7 +145,7 @@ impl Verifier {
     }
 
     fn unknown_key(&self, token: &[u8]) -> Option<String> {
-        // Of another issuer's token, the key is the least that is wrong.
+        // If the issuer is wrong, it is the more useful explanation.
         if let Some(named) = claimed_issuer(token, self.max_token_len)
             && named != *self.issuer
         {
@@ -189,7 +189,7 @@ impl Verifier {
     }
 }
 
-/// The key that a header means.
+/// Describes the key that a header refers to.
 fn meant(header: &Header) -> String {
     let algorithm = header.algorithm;
     header.kid.as_ref().map_or_else(

@@ -1,4 +1,4 @@
-//! One fetch of an issuer's keys: what it does, and who drives it.
+//! One fetch of an issuer's keys, and the task that drives it.
 
 use std::{
     any::Any,
@@ -22,22 +22,22 @@ use crate::{
     },
 };
 
-/// Why there are no keys.
+/// The reason why there are no keys.
 pub(super) type Failed = Arc<str>;
 
-/// Why a fetch gave no keys.
+/// The reason why a fetch returned no keys.
 #[derive(Clone, Debug)]
 pub(super) enum Missed {
     Failed(Failed),
-    /// What drove it is gone: nobody knows what would have come of it.
+    /// The driver of the fetch is gone, so the result is unknown.
     CutOff,
 }
 
 pub(super) type Outcome = Result<KeySet, Missed>;
-/// Anybody may wait for it, in any runtime, and go away.
+/// A fetch that several requests may wait for, in any runtime. Each may stop waiting at any time.
 pub(super) type Fetch = Shared<BoxFuture<Outcome>>;
 
-/// A larger document is no key set.
+/// The maximum size of a key set document, in bytes.
 const LARGEST: usize = 256 * 1024;
 
 /// A fetch that has begun.
@@ -45,27 +45,27 @@ pub(super) struct UnderWay {
     pub(super) number: u64,
     pub(super) fetch: Fetch,
     pub(super) started: Instant,
-    /// The task that drives it, in a tokio runtime. Elsewhere those who wait drive it.
+    /// The task that drives the fetch in a tokio runtime. Outside of tokio, the waiting requests drive it.
     pub(super) driver: Option<Owned>,
 }
 
 impl UnderWay {
-    /// Whether nothing can come of it any more; `patience` is what a fetch may take.
+    /// Returns whether the fetch can no longer complete. `patience` is the time limit of a fetch.
     pub(super) fn is_lost(&self, patience: Duration) -> bool {
         match &self.driver {
-            // A task that ends rightly has said what came of it before.
+            // A task that ends normally has reported its result before.
             Some(task) => task.is_finished() || self.started.elapsed() >= patience.saturating_mul(2),
             None => self.fetch.strong_count() == Some(1) && self.started.elapsed() >= patience,
         }
     }
 }
 
-/// Who learns what came of a fetch.
+/// Receives the result of a fetch.
 pub(super) trait Report: Send + Sync + 'static {
     fn report(&self, number: u64, fetched: Result<KeySet, String>, clock: &Clock) -> Outcome;
 }
 
-/// All that one fetch needs. It keeps the source, and not the verifier.
+/// The data of one fetch. It holds a strong reference to the source and a weak one to the verifier's keys.
 pub(super) struct Job<T> {
     pub(super) number: u64,
     pub(super) source: Arc<dyn KeySource>,
@@ -75,14 +75,14 @@ pub(super) struct Job<T> {
     pub(super) keys: Weak<T>,
 }
 
-/// A fetch that is to begin in a tokio runtime, once no lock is held.
+/// A prepared fetch. It begins in a tokio runtime after the lock is released.
 pub(super) struct Unbegun<T> {
     job: Job<T>,
     outcome: oneshot::Sender<Outcome>,
 }
 
 impl<T: Report> Job<T> {
-    /// A fetch that others can wait for already. In a tokio runtime it has to be begun.
+    /// Prepares a fetch that requests can wait for. In a tokio runtime, the caller must also begin it.
     pub(super) fn prepare(self) -> (Fetch, Option<Unbegun<T>>) {
         if Handle::try_current().is_err() {
             let work = async move {
@@ -96,13 +96,13 @@ impl<T: Report> Job<T> {
         ((Box::pin(outcome) as BoxFuture<_>).shared(), Some(Unbegun { job: self, outcome: sender }))
     }
 
-    /// Asks the source. A panic of the source's is a failure like others.
+    /// Calls the source. A panic of the source is treated as a failed fetch.
     fn ask(&self) -> MaybeReady<Result<Bytes, BoxError>> {
         let asked = catch_unwind(AssertUnwindSafe(|| self.source.fetch()));
         asked.unwrap_or_else(|panic| MaybeReady::ready(Err(panicked(&*panic).into())))
     }
 
-    /// Waits for the answer, at most as long as a fetch may take.
+    /// Waits for the answer, at most for the time limit of a fetch.
     async fn finish(self, answer: MaybeReady<Result<Bytes, BoxError>>) -> Outcome {
         let answer = AssertUnwindSafe(Clock::system().within(self.patience, answer)).catch_unwind().await;
         let fetched = match answer {
@@ -125,7 +125,7 @@ impl<T: Report> Job<T> {
 }
 
 impl<T: Report> Unbegun<T> {
-    /// Does what can be done without waiting, and leaves the rest to a task.
+    /// Calls the source. If the answer is not ready, spawns a task that waits for it.
     pub(super) fn begin(self) -> Option<Owned> {
         let Self { job, outcome } = self;
         match job.ask().now() {
@@ -144,7 +144,7 @@ impl<T: Report> Unbegun<T> {
     }
 }
 
-/// A panic of anything in it, as of a clock, cuts it off.
+/// Treats any panic in the work, such as in a custom clock, as [`Missed::CutOff`].
 fn guarded(work: impl Future<Output = Outcome> + Send + 'static) -> BoxFuture<Outcome> {
     Box::pin(AssertUnwindSafe(work).catch_unwind().map(|outcome| outcome.unwrap_or(Err(Missed::CutOff))))
 }
@@ -161,7 +161,7 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
     )
 }
 
-/// An error and what is behind it: an HTTP client says no more than "connect" itself.
+/// Formats an error with its sources, because the error of an HTTP client alone may say only "connect".
 fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::{algorithm::Algorithm, error::TokenError};
 use crate::json::{self, JsonLimits};
 
-/// What of a header is looked at. Whatever else it has selects nothing: no `jwk`, no `jku`, no `x5u`.
+/// The header parameters that are used. All others, such as `jwk`, `jku` and `x5u`, have no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) algorithm: Algorithm,
@@ -15,7 +15,7 @@ pub(super) struct Header {
     pub(super) typ: Option<String>,
 }
 
-/// The longest `kid` that is looked for.
+/// The maximum length of a `kid`, in bytes.
 const LONGEST_KID: usize = 256;
 const LIMITS: JsonLimits = JsonLimits::new().max_depth(8);
 
@@ -27,7 +27,7 @@ impl Header {
             return Err(TokenError::Malformed(why));
         }
         let algorithm = raw.alg.as_deref().and_then(Algorithm::from_name);
-        let algorithm = algorithm.ok_or(TokenError::Malformed("its alg is missing, none, or not known"))?;
+        let algorithm = algorithm.ok_or(TokenError::Malformed("its alg is missing, none, or unknown"))?;
         if raw.kid.as_ref().is_some_and(|kid| kid.len() > LONGEST_KID) {
             return Err(TokenError::Malformed("its kid is too long"));
         }
@@ -65,7 +65,7 @@ impl<'de> Visitor<'de> for RawVisitor {
                 "alg" => raw.alg = Some(members.next_value()?),
                 "kid" => raw.kid = Some(members.next_value()?),
                 "typ" => raw.typ = Some(members.next_value()?),
-                // No extension is understood here, so none may be critical (RFC 7515, section 4.1.11).
+                // No extension is supported, so none may be critical (RFC 7515, section 4.1.11).
                 "crit" | "b64" | "enc" | "zip" => {
                     raw.refused = Some("its header has crit, b64, enc or zip");
                     members.next_value::<IgnoredAny>()?;

@@ -1,4 +1,4 @@
-//! One key of a set (RFC 7517, section 4).
+//! Parses one JSON Web Key (RFC 7517, section 4).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -15,44 +15,44 @@ use super::{
 };
 use crate::ConfigError;
 
-/// What of a key is read. Whatever else it has, as a certificate of it, decides nothing and may have any value.
+/// The members that are read. All others, such as certificates, have no effect and may have any value.
 const MEMBERS: [&str; 11] = ["kty", "alg", "use", "key_ops", "kid", "n", "e", "crv", "x", "y", "k"];
 
 impl VerifyingKey {
-    /// A JSON Web Key (RFC 7517). Its algorithm is that of its `alg`, or the one that its type leaves no choice of: ES256
-    /// and ES384 by the curve, Ed25519; an RSA key without `alg` is for RS256.
+    /// Parses a JSON Web Key (RFC 7517). Its `alg` sets the algorithm. Without `alg`, the type does: ES256 or ES384 by
+    /// the curve, Ed25519, and RS256 for RSA keys. A secret needs an `alg`.
     ///
     /// # Errors
-    /// When it cannot be read, is not for signatures, or is too weak.
+    /// If the key cannot be parsed, is not for signatures, or is too weak.
     pub fn from_jwk(jwk: &str) -> Result<Self, ConfigError> {
-        let value = serde_json::from_str(jwk).map_err(|error| faulty(format!("it is no JSON: {error}")))?;
+        let value = serde_json::from_str(jwk).map_err(|error| faulty(format!("it is not JSON: {error}")))?;
         Self::read_jwk(value, Algorithm::Rs256).map_err(faulty)
     }
 
-    /// One key of a set; a set's RSA keys without `alg` are for `rsa`.
+    /// Parses one key of a set. An RSA key without `alg` gets the algorithm `rsa`.
     pub(super) fn read_jwk(mut value: Value, rsa: Algorithm) -> Result<Self, String> {
         if let Some(members) = value.as_object_mut() {
             members.retain(|name, value| MEMBERS.contains(&&**name) && !(name == "kid" && value.is_null()));
         }
-        // The library knows older names only; what it does not know it takes for any.
+        // `jsonwebtoken` does not know newer names of algorithms, and does not reject unknown names.
         let alg = match value.get("alg") {
             None => None,
             Some(Value::String(name)) => {
                 Some(Algorithm::from_name(name).ok_or_else(|| format!("its alg {} is not for tokens", Shown(name)))?)
             }
-            Some(_) => return Err("its alg is no string".to_owned()),
+            Some(_) => return Err("its alg is not a string".to_owned()),
         };
         if value.get("kid").is_some_and(|kid| !kid.is_string()) {
-            return Err("its kid is no string".to_owned());
+            return Err("its kid is not a string".to_owned());
         }
-        // The library reads `{"RSA":null}` as `"RSA"`.
+        // `jsonwebtoken` parses `{"RSA":null}` as `"RSA"`.
         if ["kty", "crv"].iter().any(|name| value.get(name).is_some_and(|value| !value.is_string())) {
-            return Err("its kty or crv is no string".to_owned());
+            return Err("its kty or crv is not a string".to_owned());
         }
-        let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is no JWK")?;
+        let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is not a JWK")?;
         let own = algorithm(&jwk, alg, rsa)?;
         let key = if let AlgorithmParameters::OctetKey(key) = &jwk.algorithm {
-            let secret = URL_SAFE_NO_PAD.decode(&key.value).map_err(|_| "its secret is no base64url")?;
+            let secret = URL_SAFE_NO_PAD.decode(&key.value).map_err(|_| "its secret is not base64url")?;
             Self::secret(own, &Zeroizing::new(secret))?
         } else {
             let key = DecodingKey::from_jwk(&jwk).map_err(|_| "it cannot be read")?;
@@ -65,7 +65,7 @@ impl VerifyingKey {
     }
 }
 
-/// The one algorithm that the key is for.
+/// Returns the algorithm of the key.
 fn algorithm(jwk: &Jwk, alg: Option<Algorithm>, rsa: Algorithm) -> Result<Algorithm, String> {
     let common = &jwk.common;
     if common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
@@ -79,19 +79,19 @@ fn algorithm(jwk: &Jwk, alg: Option<Algorithm>, rsa: Algorithm) -> Result<Algori
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => Algorithm::Es384,
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::Ed25519,
-        // What a secret is for has to be said.
+        // A secret can be for several algorithms, so `alg` is required.
         AlgorithmParameters::OctetKey(_) => alg.ok_or("it is a secret without alg")?,
-        _ => return Err("its kty or crv is not known".to_owned()),
+        _ => return Err("its kty or crv is not supported".to_owned()),
     };
     if alg.is_some_and(|alg| alg != own) {
-        return Err("its alg is not one of its type's".to_owned());
+        return Err("its alg does not match its kty and crv".to_owned());
     }
-    // The library puts one behind the other, wherever the border between them is (RFC 7518, section 6.2.1.2).
+    // `jsonwebtoken` concatenates the coordinates and does not check the length of each (RFC 7518, section 6.2.1.2).
     if let AlgorithmParameters::EllipticCurve(key) = &jwk.algorithm {
         let bytes = if own == Algorithm::Es384 { 48 } else { 32 };
         let whole = |part: &String| URL_SAFE_NO_PAD.decode(part).is_ok_and(|part| part.len() == bytes);
         if ![&key.x, &key.y].into_iter().all(whole) {
-            return Err("its coordinates are not as long as those of its curve".to_owned());
+            return Err("its coordinates do not have the length that its curve requires".to_owned());
         }
     }
     Ok(own)

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{ConfigError, Secret};
 
-/// A key that verifies tokens, and the one algorithm that it is for. No call takes a key and an algorithm apart, so no
-/// token can choose how it is verified.
+/// A key that verifies tokens, and its only algorithm. Verification always uses the algorithm of the key, so a token
+/// cannot choose how it is verified.
 ///
 /// ```
 /// use tower_auth::{Secret, token::{Algorithm, VerifyingKey}};
@@ -33,16 +33,17 @@ const SMALLEST_RSA: usize = 2048;
 const LARGEST_RSA: usize = 8192;
 
 impl VerifyingKey {
-    /// A secret that the issuer has too, as its bytes are.
+    /// Creates a key from a secret that is shared with the issuer. The bytes of the text are used without decoding.
     ///
     /// # Errors
-    /// When the algorithm takes no secret, or the secret is shorter than the algorithm's hash: 32, 48 or 64 bytes
-    /// (RFC 7518, section 3.2).
+    /// If the algorithm is not HMAC, or if the secret is shorter than the algorithm's hash: 32, 48 or 64 bytes (RFC
+    /// 7518, section 3.2).
     pub fn hmac(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
         Self::secret(algorithm, secret.expose().as_bytes()).map_err(faulty)
     }
 
-    /// The same of a secret that is no text: its bytes, decoded from what the issuer shows it in (base64, hex).
+    /// Creates a key from a binary secret that is shared with the issuer. Decode it first if the issuer shows it in
+    /// base64 or hex.
     ///
     /// ```
     /// use tower_auth::token::{Algorithm, VerifyingKey};
@@ -57,15 +58,15 @@ impl VerifyingKey {
         Self::secret(algorithm, secret).map_err(faulty)
     }
 
-    /// A public key in PEM (`BEGIN PUBLIC KEY`, `BEGIN RSA PUBLIC KEY`), or the one of a certificate
-    /// (`BEGIN CERTIFICATE`), whose other contents are not checked. Of several blocks, the first is read. Line breaks may be
-    /// written as `\n`, as environment variables often have them.
+    /// Parses a public key in PEM (`BEGIN PUBLIC KEY`, `BEGIN RSA PUBLIC KEY`), or the public key of a certificate
+    /// (`BEGIN CERTIFICATE`). Other contents of a certificate are not checked. If the text has several blocks, the
+    /// first is read. Line breaks may be written as `\n`, which is common in environment variables.
     ///
     /// # Errors
-    /// When it is no key for this algorithm, a private key, or an RSA key under 2048 bits.
+    /// If the text has no key for this algorithm, a private key, or an RSA key under 2048 bits.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, ConfigError> {
         if algorithm.family() == Family::Hmac {
-            return Err(wrong(&format!("{algorithm} takes a secret and no PEM"), "call VerifyingKey::hmac"));
+            return Err(wrong(&format!("{algorithm} needs a secret, not a PEM"), "call VerifyingKey::hmac"));
         }
         let pem = public_key(pem).map_err(|NotPublic(what, help)| wrong(what, help))?;
         let read = |family| match family {
@@ -79,19 +80,19 @@ impl VerifyingKey {
             let held = other.map_or_else(String::new, |(name, _)| format!(", but {name} key"));
             wrong(
                 &format!("the PEM holds no key for {algorithm}{held}"),
-                "name the algorithm that the issuer signs with (alg in the header of its tokens), and give it that key",
+                "use the issuer's algorithm (alg in the header of its tokens) and the key for it",
             )
         })?;
         Self::public(algorithm, &key).map_err(faulty)
     }
 
-    /// The id by which tokens name the key (`kid`).
+    /// Sets the id of the key. Tokens refer to it as `kid`.
     #[must_use]
     pub fn id(self, id: &str) -> Self {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// What it is for.
+    /// Returns the algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -105,19 +106,19 @@ impl VerifyingKey {
         self.key.verify(message, signature)
     }
 
-    /// Whether it is a secret, which nobody publishes.
+    /// Returns whether the key is a secret. A published key set must not contain one.
     pub(super) const fn is_secret(&self) -> bool {
         matches!(self.algorithm.family(), Family::Hmac)
     }
 
     pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, String> {
         if algorithm.family() != Family::Hmac {
-            return Err(format!("{algorithm} takes a public key and no secret"));
+            return Err(format!("{algorithm} needs a public key, not a secret"));
         }
         let shortest = algorithm.shortest_secret();
         if secret.len() < shortest {
             return Err(format!(
-                "a secret for {algorithm} has at least {shortest} bytes, and this one {}",
+                "a secret for {algorithm} has at least {shortest} bytes, and this one has {}",
                 secret.len()
             ));
         }
@@ -128,24 +129,24 @@ impl VerifyingKey {
         let material = match (algorithm.family(), key.kind()) {
             (Family::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => Material::Rsa { n: n.clone(), e: e.clone() },
             (Family::Rsa, DecodingKeyKind::SecretOrDer(der)) => {
-                let (n, e) = rsa_from_der(der).ok_or("it is no RSA public key")?;
+                let (n, e) = rsa_from_der(der).ok_or("it is not an RSA public key")?;
                 Material::Rsa { n, e }
             }
             (Family::P256 | Family::P384, DecodingKeyKind::SecretOrDer(point)) => Material::Point(point.clone()),
             (Family::Ed25519, DecodingKeyKind::SecretOrDer(bytes)) => Material::Ed25519(bytes.clone()),
-            _ => return Err(format!("it is no key for {algorithm}")),
+            _ => return Err(format!("it is not a key for {algorithm}")),
         };
         if let Material::Rsa { n, .. } = &material {
             let bits = Material::rsa_bits(n);
             if !(SMALLEST_RSA..=LARGEST_RSA).contains(&bits) {
-                return Err(format!("an RSA key has {SMALLEST_RSA} to {LARGEST_RSA} bits, and this one {bits}"));
+                return Err(format!("an RSA key has {SMALLEST_RSA} to {LARGEST_RSA} bits, and this one has {bits}"));
             }
         }
-        // AWS-LC takes a whole SubjectPublicKeyInfo in its place.
+        // AWS-LC would also accept a whole SubjectPublicKeyInfo here.
         if let Material::Ed25519(bytes) = &material
             && bytes.len() != 32
         {
-            return Err(format!("an Ed25519 key has 32 bytes, and this one {}", bytes.len()));
+            return Err(format!("an Ed25519 key has 32 bytes, and this one has {}", bytes.len()));
         }
         Self::parsed(algorithm, &material)
     }
@@ -163,8 +164,8 @@ fn wrong(what: &str, help: &'static str) -> ConfigError {
 pub(super) fn faulty(what: impl fmt::Display) -> ConfigError {
     wrong(
         &what.to_string(),
-        "take the issuer's public key (RSA from 2048 bits, P-256, P-384, Ed25519), or a random secret \
-         (openssl rand -hex 32 for HS256; VerifyingKey::hmac_bytes for one that is no text)",
+        "use the issuer's public key (RSA from 2048 bits, P-256, P-384, Ed25519), or a random secret \
+         (openssl rand -hex 32 for HS256; VerifyingKey::hmac_bytes for a binary secret)",
     )
 }
 

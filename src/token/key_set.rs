@@ -7,7 +7,7 @@ use crate::ConfigError;
 
 /// The keys of an issuer, read from a JSON Web Key Set (RFC 7517, section 5).
 ///
-/// A key that cannot be used (of an unknown type, too weak, not for signatures) is left out, and the others stand.
+/// Unusable keys (of an unknown type, too weak, or not for signatures) are skipped. The other keys are used.
 ///
 /// ```
 /// use tower_auth::token::KeySet;
@@ -20,25 +20,25 @@ use crate::ConfigError;
 #[derive(Clone)]
 pub struct KeySet(Arc<[VerifyingKey]>);
 
-/// More keys than this are no issuer's.
+/// The maximum number of keys in a set. Issuers publish far fewer.
 const MOST_KEYS: usize = 64;
 
 impl KeySet {
-    /// Reads a set; secrets in it (`kty` `oct`) are taken too, so keep it where only the service reads it.
+    /// Parses a key set. Secrets (`kty` `oct`) are accepted too, so protect a document that contains them.
     ///
     /// # Errors
-    /// When it is no set, has more than 64 keys, or none that can be used.
+    /// If the document is not a key set, has more than 64 keys, or has no usable key.
     pub fn from_json(document: &[u8]) -> Result<Self, ConfigError> {
         Self::read(document, Algorithm::Rs256, true).map_err(|what| faulty(&what))
     }
 
-    /// A set that somebody publishes: without secrets.
+    /// Parses a published key set. Secrets in it are skipped.
     pub(super) fn published(document: &[u8], rsa: Algorithm) -> Result<Self, String> {
         Self::read(document, rsa, false)
     }
 
     fn read(document: &[u8], rsa: Algorithm, secrets: bool) -> Result<Self, String> {
-        let set: Value = serde_json::from_slice(document).map_err(|error| format!("it is no JSON: {error}"))?;
+        let set: Value = serde_json::from_slice(document).map_err(|error| format!("it is not JSON: {error}"))?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or("it has no list `keys`")?;
         if keys.len() > MOST_KEYS {
             return Err(format!("it has {} keys, and at most {MOST_KEYS} are read", keys.len()));
@@ -47,12 +47,12 @@ impl KeySet {
         for (place, key) in keys.iter().enumerate() {
             let read = VerifyingKey::read_jwk(key.clone(), rsa).and_then(|key| {
                 let fits = secrets || !key.is_secret();
-                if fits { Ok(key) } else { Err("it is a secret in a set that is published".to_owned()) }
+                if fits { Ok(key) } else { Err("it is a secret in a published set".to_owned()) }
             });
             match read {
                 Ok(key) => good.push(key),
                 Err(why) => {
-                    tracing::debug!(target: "tower_auth", place, why, "a key of a set is left out");
+                    tracing::debug!(target: "tower_auth", place, why, "a key of a set is skipped");
                     first_fault.get_or_insert(why);
                 }
             }
@@ -64,24 +64,24 @@ impl KeySet {
         }
     }
 
-    /// How many keys it has.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it has none.
+    /// Returns whether the set has no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this is the very set, and not one that was read again.
+    /// Returns whether both are the same set in memory. A set that was parsed again is a different one.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether no key has an id: then those of tokens tell nothing.
+    /// Returns whether no key has an id. The `kid` of a token is ignored then.
     pub(super) fn is_nameless(&self) -> bool {
         self.0.iter().all(|key| key.key_id().is_none())
     }
@@ -104,5 +104,5 @@ impl fmt::Debug for KeySet {
 }
 
 fn faulty(what: &str) -> ConfigError {
-    ConfigError::new(format!("the key set cannot be used: {what}"), "take the document behind the issuer's jwks_uri")
+    ConfigError::new(format!("the key set cannot be used: {what}"), "use the document at the issuer's jwks_uri")
 }

@@ -1,4 +1,4 @@
-//! The keys of an issuer that are fetched and kept up to date.
+//! The keys of an issuer, fetched from a source and kept up to date.
 
 use std::{
     fmt,
@@ -16,27 +16,27 @@ use super::{
 };
 use crate::Clock;
 
-/// How often keys are fetched, and how long old ones are good.
+/// The timing of fetches, and the maximum age of keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Older keys are fetched again.
+    /// The age from which keys are fetched again.
     pub(super) fresh: Duration,
-    /// Older keys are not used at all.
+    /// The age from which keys are not used.
     pub(super) stale: Duration,
-    /// Between two fetches, whatever came of the first; less where there are no keys.
+    /// The minimum time between two fetches, successful or not. It is shorter while there are no keys.
     pub(super) cooldown: Duration,
-    /// A fetch that takes longer is ended.
+    /// The time limit of a fetch.
     pub(super) patience: Duration,
 }
 
-/// How soon the first fetch that fails is tried again where there are no keys. It doubles each time.
+/// The time before the first retry while there are no keys. It doubles with each failure.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 
-/// Keys that are fetched from a source. Nobody holds the lock while something is fetched.
+/// Keys that are fetched from a source. The lock is never held during a fetch.
 pub(super) struct Fetched {
     source: Arc<dyn KeySource>,
     issuer: Arc<str>,
-    /// Where the source says that the keys are.
+    /// The location of the keys, as the source reports it.
     location: Option<Arc<str>>,
     pub(super) pace: Pace,
     rsa: Algorithm,
@@ -46,22 +46,22 @@ pub(super) struct Fetched {
 #[derive(Default)]
 struct State {
     set: Option<(KeySet, SystemTime)>,
-    /// The clock was set back since: nobody knows how old the keys are.
+    /// Whether the clock was set back since the fetch, so the age of the keys is unknown.
     rewound: bool,
     attempted: Option<SystemTime>,
-    /// How many fetches have begun.
+    /// The number of fetches that have begun.
     begun: u64,
     under_way: Option<UnderWay>,
-    /// Why the last fetch gave no keys.
+    /// The reason why the last fetch failed.
     failure: Option<Failed>,
-    /// How many in a row gave none.
+    /// The number of consecutive failed fetches.
     strikes: u32,
-    /// Whether the last of them was cut off, which says nothing of the issuer.
+    /// Whether the last failed fetch was cut off. Such a failure says nothing about the issuer.
     cut_off: bool,
 }
 
-/// How long somebody has slept since the fetch with this number began: time that has passed, whatever a clock says that does
-/// not run.
+/// The time that a caller has slept since the fetch `since` began. It counts as elapsed time even if the clock does not
+/// advance.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Slept {
     pub(super) since: u64,
@@ -69,7 +69,7 @@ pub(super) struct Slept {
 }
 
 impl Slept {
-    /// After some more sleep, when this many fetches have begun.
+    /// Adds more sleep. The total restarts if another fetch has begun.
     pub(super) fn more(self, time: Duration, begun: u64) -> Self {
         let before = if self.since == begun { self.time } else { Duration::ZERO };
         Self { since: begun, time: before.saturating_add(time) }
@@ -82,11 +82,11 @@ impl Fetched {
         Arc::new(Self { source, issuer, location, pace, rsa, state: Mutex::default() })
     }
 
-    /// The keys that may be used now, and whether they are due to be fetched again.
+    /// Returns the keys that may be used now, and whether a fetch is due.
     pub(super) fn current(&self, now: SystemTime) -> (Option<KeySet>, bool) {
         let mut state = self.lock();
         let State { set: Some((set, fetched)), rewound, .. } = &mut *state else { return (None, true) };
-        // After a clock was set back they are used from now on as if they were new, and fetched again.
+        // If the clock was set back, the age of the keys starts again from zero, and they are fetched again.
         if *fetched > now {
             *fetched = now;
             *rewound = true;
@@ -96,18 +96,19 @@ impl Fetched {
         ((age < self.pace.stale).then(|| set.clone()), due)
     }
 
-    /// The keys of the last fetch that gave some, however old.
+    /// Returns the keys of the last successful fetch, at any age.
     pub(super) fn latest(&self) -> Option<KeySet> {
         self.lock().set.as_ref().map(|(set, _)| set.clone())
     }
 
-    /// Whether there is a fetch to wait for, or one may begin.
+    /// Returns whether a fetch is under way or may begin.
     pub(super) fn can_fetch(&self, now: SystemTime) -> bool {
         let state = self.lock();
         state.under_way.is_some() || !self.cools(&state, now, Slept::default())
     }
 
-    /// Whether keys that are due are waiting for somebody to fetch them: nobody has begun, or no task drives what has begun.
+    /// Returns whether keys that are due need a caller to advance their fetch: no fetch has begun, or no task drives
+    /// it.
     pub(super) fn needs_push(&self, now: SystemTime) -> bool {
         let state = self.lock();
         match &state.under_way {
@@ -116,8 +117,8 @@ impl Fetched {
         }
     }
 
-    /// Fetches the keys if it is time to, as far as that goes without waiting; a task does the rest in a tokio runtime, and
-    /// elsewhere those who come next.
+    /// Begins a due fetch and advances it without waiting. In a tokio runtime, a task completes it. Outside of tokio,
+    /// the next requests do.
     pub(super) fn push(self: &Arc<Self>, clock: &Clock) {
         if let Some((number, fetch)) = self.begin(clock, Slept::default())
             && let Some(Err(Missed::CutOff)) = fetch.now_or_never()
@@ -126,7 +127,8 @@ impl Fetched {
         }
     }
 
-    /// Waits for the fetch that is under way, or for a new one; none in the cooldown after the last.
+    /// Waits for the fetch that is under way, or for a new one. Returns `None` during the cooldown after the last
+    /// fetch.
     pub(super) async fn fetch(self: &Arc<Self>, clock: &Clock, slept: Slept) -> Option<Result<KeySet, Failed>> {
         loop {
             let (number, fetch) = self.begin(clock, slept)?;
@@ -134,7 +136,7 @@ impl Fetched {
                 Ok(Ok(set)) => return Some(Ok(set)),
                 Ok(Err(Missed::Failed(why))) => return Some(Err(why)),
                 Ok(Err(Missed::CutOff)) => self.is_cut_off(number),
-                // Its own time was over before; whatever should have ended it does not run.
+                // The fetch has the same time limit. It did not end by itself, so its driver does not run.
                 Err(_) => {
                     let why = self.located(no_answer(self.pace.patience));
                     self.miss(number, &why, false);
@@ -144,7 +146,7 @@ impl Fetched {
         }
     }
 
-    /// The fetch that is under way, or a new one; none in the cooldown after the last.
+    /// Returns the fetch that is under way, or a new one. Returns `None` during the cooldown after the last fetch.
     fn begin(self: &Arc<Self>, clock: &Clock, slept: Slept) -> Option<(u64, Fetch)> {
         let now = clock.now();
         let mut state = self.lock();
@@ -186,16 +188,16 @@ impl Fetched {
         }
     }
 
-    /// Whether it is too soon after the last fetch for another.
+    /// Returns whether it is too soon after the last fetch for another one.
     fn cools(&self, state: &State, now: SystemTime, slept: Slept) -> bool {
-        // A clock that was set back does not stretch the cooldown.
+        // A clock that was set back does not extend the cooldown.
         let Some(then) = state.attempted.filter(|then| now >= *then) else { return false };
         let slept = if slept.since == state.begun { slept.time } else { Duration::ZERO };
         age(then, now).max(slept) < self.wait(state, now)
     }
 
-    /// How long after a fetch there is no other. Without any keys, nobody is served until one succeeds: it is tried again
-    /// soon, and more and more seldom.
+    /// Returns the minimum time between the last fetch and the next. Without usable keys, no token can be verified, so
+    /// the first retry comes soon, and each further one later.
     fn wait(&self, state: &State, now: SystemTime) -> Duration {
         let misses = state.strikes.saturating_sub(u32::from(state.cut_off));
         if state.cut_off && misses == 0 {
@@ -209,12 +211,12 @@ impl Fetched {
         FIRST_RETRY.saturating_mul(doubled).min(self.pace.cooldown)
     }
 
-    /// How long after the last fetch the next may begin.
+    /// Returns the minimum time between the last fetch and the next.
     pub(super) fn retry_after(&self, now: SystemTime) -> Duration {
         self.wait(&self.lock(), now)
     }
 
-    /// The number of the last fetch.
+    /// Returns the number of the last fetch.
     pub(super) fn begun(&self) -> u64 {
         self.lock().begun
     }
@@ -231,7 +233,7 @@ impl Fetched {
         drop(over);
     }
 
-    /// Whatever drove this fetch is gone, unless somebody has said so before.
+    /// Records that the driver of this fetch is gone. Does nothing if the fetch has ended already.
     fn is_cut_off(&self, number: u64) {
         self.miss(number, &self.located(CUT_OFF.to_owned()), true);
     }
@@ -242,14 +244,15 @@ impl Fetched {
         state.strikes = state.strikes.saturating_add(1);
         state.cut_off = cut_off;
         state.failure = Some(Arc::clone(why));
-        // What is over may hold anything of the source's, and a log line may end anywhere: nothing of that runs under the lock.
+        // Dropping the fetch may run code of the source, and logging may run any subscriber. Neither runs under the
+        // lock.
         drop(state);
         drop(over);
         let issuer = &*self.issuer;
         tracing::warn!(target: "tower_auth", issuer, %why, "the keys of a token issuer could not be fetched");
     }
 
-    /// What went wrong, and where: the source itself may not have said so.
+    /// Adds the location of the keys to a reason that does not contain it.
     fn located(&self, why: String) -> Failed {
         match &self.location {
             Some(location) if !why.contains(&**location) => format!("{location}: {why}").into(),
@@ -257,20 +260,20 @@ impl Fetched {
         }
     }
 
-    /// Why there are no keys, as far as it is known.
+    /// Returns the reason why there are no keys.
     pub(super) fn failure(&self) -> Failed {
         let state = self.lock();
         let old = if state.set.is_some() { "they are too old" } else { "they have not been fetched yet" };
         state.failure.clone().unwrap_or_else(|| old.into())
     }
 
-    /// Why the last fetch failed, if it did.
+    /// Returns the reason of the last fetch's failure, if it failed.
     pub(super) fn trouble(&self) -> Option<Failed> {
         self.lock().failure.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // What is done under the lock does not panic.
+        // No code under the lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -282,7 +285,7 @@ impl Report for Fetched {
                 self.hit(number, set.clone(), clock.now());
                 Ok(set)
             }
-            // The old keys stay, as long as they are good.
+            // The old keys stay in use until they are too old.
             Err(why) => {
                 let why = self.located(why);
                 self.miss(number, &why, false);
@@ -292,9 +295,9 @@ impl Report for Fetched {
     }
 }
 
-const CUT_OFF: &str = "the runtime that fetched them has ended, or nobody waited for the answer";
+const CUT_OFF: &str = "the fetch was cut off: its runtime has ended, or no request waited for the answer";
 
-/// What is from the future, by a clock that was set back, has no age.
+/// Returns the age of a time. A time in the future, after the clock was set back, has an age of zero.
 fn age(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }

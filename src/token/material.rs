@@ -1,4 +1,4 @@
-//! The parts of keys, whatever they were written in.
+//! The parts of keys, independent of their encoding.
 
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ pub(super) enum Material {
 }
 
 impl Material {
-    /// How many bits an RSA modulus has.
+    /// Returns the number of bits of an RSA modulus.
     pub(super) fn rsa_bits(n: &[u8]) -> usize {
         let significant = without_leading_zeros(n);
         let first = significant.first().map_or(0, |byte| byte.leading_zeros() as usize);
@@ -26,7 +26,7 @@ impl Material {
 
 const SEQUENCE: u8 = 0x30;
 
-/// Modulus and exponent of an `RSAPublicKey`.
+/// Returns modulus and exponent of an `RSAPublicKey`.
 pub(super) fn rsa_from_der(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (inside, []) = take(der, SEQUENCE)? else { return None };
     let (n, rest) = take(inside, 0x02)?;
@@ -34,11 +34,12 @@ pub(super) fn rsa_from_der(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((without_leading_zeros(n).to_vec(), without_leading_zeros(e).to_vec()))
 }
 
-/// The `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1), as it stands there. Nothing else of it is read.
+/// Returns the `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1), unchanged. The other fields are
+/// skipped.
 pub(super) fn spki_of_certificate(der: &[u8]) -> Option<&[u8]> {
     let (certificate, _) = take(der, SEQUENCE)?;
     let (mut fields, _) = take(certificate, SEQUENCE)?;
-    // The version, which may be missing; serial number, algorithm, issuer, validity, subject.
+    // The optional version comes first, then serial number, algorithm, issuer, validity and subject.
     if let Some((_, rest)) = take(fields, 0xa0) {
         fields = rest;
     }
@@ -54,7 +55,7 @@ pub(super) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[zeros..]
 }
 
-/// The contents of the element with this tag, and what is behind it.
+/// Returns the contents of an element with this tag, and the bytes after it.
 fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[first, length], rest) = der.split_first_chunk()?;
     let (length, rest) = if length < 0x80 {

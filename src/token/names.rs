@@ -1,4 +1,4 @@
-//! In which claims the parts of a principal stand.
+//! The names of the claims that make a principal.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::claims::{Raw, Text, Texts, Unasked};
 
-/// The name of a claim, or with a slash in front the way to one inside another (RFC 6901).
+/// The name of a claim, or a JSON Pointer (RFC 6901) to a claim inside another. A pointer starts with a slash.
 #[derive(Clone, Debug)]
 pub(super) struct Name {
     claim: Cow<'static, str>,
-    /// What follows the first name of a pointer.
+    /// The part of a pointer after the first name.
     inside: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl From<Cow<'static, str>> for Name {
     }
 }
 
-/// In which claims the parts of a principal stand.
+/// The name of the claim for each part of a principal.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) subject: Name,
@@ -68,7 +68,7 @@ impl<'de> Visitor<'de> for &Names {
         let mut raw = Raw::default();
         while let Some(name) = members.next_key::<Text<'de>>()? {
             let name = &*name.0;
-            // A claim may be asked for by a second name, as a subject that is the `client_id`.
+            // One claim may have two uses, for example if the subject is read from `client_id`.
             match name {
                 "aud" => raw.audience = members.next_value()?,
                 "exp" => raw.expires = Some(members.next_value()?),
@@ -118,7 +118,7 @@ impl Names {
         Ok(())
     }
 
-    /// Whether a part of a principal stands in this claim.
+    /// Returns whether a part of the principal is read from this claim.
     fn is_asked(&self, claim: &str) -> bool {
         self.all().any(|name| name.claim == claim)
     }
@@ -128,12 +128,12 @@ impl Names {
         [&self.subject, &self.scopes].into_iter().chain(rest.into_iter().flatten())
     }
 
-    /// Whether something inside this claim is asked for.
+    /// Returns whether a part of the principal is read from inside this claim.
     fn any_inside(&self, claim: &str) -> bool {
         self.all().any(|name| name.inside.is_some() && name.claim == claim)
     }
 
-    /// What is asked for of a claim that has others inside; what is not there is missing, as a claim would be.
+    /// Reads the parts of the principal from inside a claim. A missing inner claim is treated as a missing claim.
     fn inside<E: Error>(&self, claim: &str, value: &Value, raw: &mut Raw<'_>) -> Result<(), E> {
         let find = |name: &Name| {
             let here = name.claim == claim;
@@ -147,14 +147,14 @@ impl Names {
             (self.plan.as_ref(), &mut raw.plan),
         ] {
             if let Some(found) = name.and_then(find) {
-                *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is no string"))?);
+                *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is not a string"))?);
             }
         }
         if claim == "jti" {
             raw.id = text(value);
             raw.odd_id = raw.id.is_none() && !value.is_null();
         }
-        let wrong = || E::custom("a claim inside another is no list of strings");
+        let wrong = || E::custom("a claim inside another is not a list of strings");
         for (name, place) in
             [(self.roles.as_ref(), &mut raw.roles), (self.organizations.as_ref(), &mut raw.organizations)]
         {
@@ -169,7 +169,7 @@ impl Names {
     }
 }
 
-/// An id that nothing is made of: one that is no string is as good as none.
+/// Stores an id that no part of the principal uses. An id that is not a string is treated as missing.
 fn unasked<'de>(name: &str, value: Unasked<'de>, raw: &mut Raw<'de>) {
     raw.odd_id |= name == "jti" && matches!(value, Unasked::Other);
     let Unasked::Text(text) = value else { return };

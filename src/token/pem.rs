@@ -1,4 +1,4 @@
-//! Public keys in PEM, as files, environment variables and certificates carry them.
+//! Parses public keys in PEM from files, environment variables and certificates.
 
 use base64::{
     Engine as _,
@@ -7,55 +7,55 @@ use base64::{
 
 use super::material::spki_of_certificate;
 
-/// What is wrong with a text that should be a PEM, and what to do. Nothing of the text is in it.
+/// What is wrong with a PEM, and how to fix it. It contains no part of the PEM.
 pub(super) struct NotPublic(pub(super) &'static str, pub(super) &'static str);
 
-/// Padding is optional, as some tools leave it out.
+/// Padding is optional, because some tools omit it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
-/// A file with a chain of certificates is longer than one key.
+/// The maximum length of the text. It allows a chain of certificates.
 const LONGEST_TEXT: usize = 64 * 1024;
 const LONGEST_KEY: usize = 6 * 1024;
 
 const BEGIN: &str = "-----BEGIN ";
-const FILE: &str = "give it the text of the file, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----";
+const FILE: &str = "use the text of the file, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----";
 
-/// The first block of the text as a canonical PEM of a public key; of a certificate, the key in it.
+/// Returns the first block of the text as a canonical PEM of a public key. For a certificate, returns its public key.
 ///
-/// Line breaks may be missing, other white space, or written as `\n`.
+/// Line breaks may be missing, replaced by other white space, or written as `\n`.
 pub(super) fn public_key(text: &str) -> Result<String, NotPublic> {
     if text.len() > LONGEST_TEXT {
-        return Err(NotPublic("a PEM of one key is not so long", "give it the issuer's public key alone"));
+        return Err(NotPublic("the PEM is too long for one key", "use the issuer's public key alone"));
     }
     let (_, block) = text.split_once(BEGIN).ok_or_else(|| no_block(text))?;
     let (label, rest) = block.split_once("-----").ok_or_else(|| no_block(text))?;
     if label.ends_with("PRIVATE KEY") {
         return Err(NotPublic(
-            "it is a private key, which only the issuer has, and a verifier needs the public one",
-            "give it the public key (openssl pkey -in private.pem -pubout)",
+            "it is a private key, which only the issuer may have; a verifier needs the public key",
+            "use the public key (openssl pkey -in private.pem -pubout)",
         ));
     }
     let (body, _) =
         rest.split_once(&format!("-----END {label}-----")).ok_or(NotPublic("its END line is missing", FILE))?;
-    let der = decode(body).ok_or(NotPublic("what stands between its lines is not base64", FILE))?;
+    let der = decode(body).ok_or(NotPublic("the text between its BEGIN and END lines is not base64", FILE))?;
     match label {
         "PUBLIC KEY" | "RSA PUBLIC KEY" => encode(label, &der),
         "CERTIFICATE" | "X509 CERTIFICATE" => match spki_of_certificate(&der) {
             Some(key) => encode("PUBLIC KEY", key),
             None => Err(NotPublic(
                 "the certificate cannot be read",
-                "give it the certificate's public key (openssl x509 -in certificate.pem -pubkey -noout)",
+                "use the certificate's public key (openssl x509 -in certificate.pem -pubkey -noout)",
             )),
         },
         _ if label.ends_with("CERTIFICATE REQUEST") => Err(NotPublic(
             "it is a certificate request",
-            "give it the public key (openssl req -in request.pem -pubkey -noout)",
+            "use the public key (openssl req -in request.pem -pubkey -noout)",
         )),
         _ => Err(NotPublic(
             "its label is not PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE",
-            "give it the issuer's public key (of a certificate: openssl x509 -in certificate.pem -pubkey -noout)",
+            "use the issuer's public key (of a certificate: openssl x509 -in certificate.pem -pubkey -noout)",
         )),
     }
 }
@@ -65,7 +65,7 @@ fn no_block(text: &str) -> NotPublic {
     if text.starts_with('{') {
         NotPublic("it is JSON and not PEM", "call VerifyingKey::from_jwk for one key, or KeySet::from_json for a set")
     } else if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
-        NotPublic("it is a key of OpenSSH", "convert it (ssh-keygen -f key.pub -e -m pkcs8)")
+        NotPublic("it is an OpenSSH key", "convert it (ssh-keygen -f key.pub -e -m pkcs8)")
     } else if !text.contains(char::is_whitespace)
         && [".pem", ".crt", ".cer", ".pub", ".key"].iter().any(|end| text.ends_with(end))
     {
@@ -75,7 +75,7 @@ fn no_block(text: &str) -> NotPublic {
     }
 }
 
-/// The bytes of a block: white space, quotes and escaped line breaks in it mean nothing.
+/// Decodes the base64 text of a block. White space and escaped line breaks are ignored.
 fn decode(body: &str) -> Option<Vec<u8>> {
     let mut letters = String::with_capacity(body.len());
     let mut escaped = false;
@@ -92,9 +92,9 @@ fn decode(body: &str) -> Option<Vec<u8>> {
 }
 
 fn encode(label: &str, der: &[u8]) -> Result<String, NotPublic> {
-    // What reads it goes as deep as it is nested.
+    // The parser recurses as deep as the DER is nested, so the length is bounded.
     if der.len() > LONGEST_KEY {
-        return Err(NotPublic("a PEM of one key is not so long", "give it the issuer's public key alone"));
+        return Err(NotPublic("the PEM is too long for one key", "use the issuer's public key alone"));
     }
     Ok(format!("{BEGIN}{label}-----\n{}\n-----END {label}-----\n", BASE64.encode(der)))
 }

@@ -1,4 +1,4 @@
-//! Keys that are fetched ahead of the requests that need them.
+//! Fetches keys in the background, before requests need them.
 
 use std::{
     sync::Arc,
@@ -14,16 +14,18 @@ use super::{
 use crate::{BoxError, Clock, Health, Task};
 
 impl TokenVerifier {
-    /// Fetches the keys now, and again before they are old, for as long as the task is kept. Without it, the first request
-    /// waits for the first fetch, and later ones begin the others without waiting. After a failure it tries again as requests
-    /// would. A fetch that has begun belongs to the verifier, and may end after the task. Call it inside a tokio runtime.
+    /// Starts a task that fetches the keys now, and again before they are old. The task stops when it is dropped.
+    ///
+    /// Without the task, the first request waits for the first fetch. Later requests begin further fetches without
+    /// waiting. After a failure, the task retries at the same pace as requests. A fetch belongs to the verifier and may
+    /// outlive the task. Call this method inside a tokio runtime.
     ///
     /// ```
     /// use tower_auth::{BoxError, TokenVerifier};
     ///
     /// async fn serve(tokens: TokenVerifier) -> Result<(), BoxError> {
     ///     let refresh = tokens.start();
-    ///     tokens.ready(std::time::Duration::from_secs(10)).await?; // fail the deployment, not the first customer
+    ///     tokens.ready(std::time::Duration::from_secs(10)).await?; // fail the deployment, not the first request
     ///     // … serve …
     ///     refresh.stop().await;
     ///     Ok(())
@@ -39,11 +41,11 @@ impl TokenVerifier {
         }
     }
 
-    /// Waits until there are keys, at most for this long, and tries again soon while the issuer does not answer. Fixed keys
-    /// are always there.
+    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. Returns at once if the
+    /// keys are fixed.
     ///
     /// # Errors
-    /// When they could not be had in time: the last reason.
+    /// If the keys could not be fetched in time. The error contains the last reason.
     pub async fn ready(&self, patience: Duration) -> Result<(), BoxError> {
         let Keys::Fetched(keys) = &self.0.keys else { return Ok(()) };
         let clock = Clock::system();
@@ -53,7 +55,7 @@ impl TokenVerifier {
                 if keys.fetch(&clock, slept).await.is_some_and(|fetched| fetched.is_ok()) {
                     break;
                 }
-                // A source that fails at once does not keep the thread from the end of the patience.
+                // The sleep yields, so a source that fails at once cannot prevent the timeout.
                 clock.sleep(LOOK).await;
                 slept = slept.more(LOOK, keys.begun());
             }
@@ -64,7 +66,7 @@ impl TokenVerifier {
         })
     }
 
-    /// How its keys are doing; those of a task are the same.
+    /// Returns the health of the keys. It is the same as the health of a [`start`](Self::start)ed task.
     #[must_use]
     pub fn health(&self) -> Health {
         match &self.0.keys {
@@ -82,10 +84,10 @@ fn health(keys: &Fetched) -> Health {
     }
 }
 
-/// How often keys are looked for that others may have fetched.
+/// The interval at which [`TokenVerifier::ready`] checks for keys that another caller may have fetched.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Four fifths of the way to old keys are fetched again; after a failure, as soon as the cooldown allows.
+/// Fetches keys again at four fifths of the refresh age. After a failure, fetches them as soon as the cooldown allows.
 async fn refresh(keys: Arc<Fetched>, stop: Arc<Notify>) {
     let clock = Clock::system();
     let mut slept = Slept::default();

@@ -3,16 +3,17 @@ use std::sync::Arc;
 use super::claims::Claims;
 use crate::{BoxError, MaybeReady};
 
-/// Whether a token that verifies is still good: whether it was taken back, and whether its subject may still come in.
+/// Decides whether a token that verifies is still valid: whether it was revoked, and whether its subject is suspended.
 ///
-/// A signature says what was true when the token was made. This is asked about every request afterwards, about remembered
-/// tokens too, so it answers from memory where it can. An error is 503: nobody is let in because a list cannot be read.
+/// A signature proves only what was true when the token was issued. [`status`](Self::status) is called for every
+/// request, also for cached tokens, so it should answer from memory if possible. An error is answered 503: no request
+/// is admitted while the revocation list cannot be read.
 ///
 /// ```
 /// use std::{collections::HashSet, sync::{Arc, RwLock}};
 /// use tower_auth::{MaybeReady, BearerLayer, BoxError, TokenVerifier, token::{Claims, TokenRevocation, TokenStatus}};
 ///
-/// /// The subjects that support has locked out.
+/// /// The suspended subjects.
 /// #[derive(Clone, Default)]
 /// struct LockedOut(Arc<RwLock<HashSet<String>>>);
 ///
@@ -28,14 +29,16 @@ use crate::{BoxError, MaybeReady};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot tell which tokens were revoked: it does not implement `TokenRevocation`",
+    message = "`{Self}` cannot check the revocation of tokens: it does not implement `TokenRevocation`",
     note = "implement `status` for it; the page of the trait shows a whole one"
 )]
 pub trait TokenRevocation: Send + Sync + 'static {
-    /// How things stand with this token, which has an `iat`: by its `jti` ([`credential_id`](crate::Principal::credential_id)),
-    /// its subject and when it was issued. The future must own what it needs; it may be dropped at any await. It is dropped, and
-    /// the request is refused with 503, when it takes longer than [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout),
-    /// 5 s by default.
+    /// Returns the status of this token. Identify the token by its `jti`
+    /// ([`credential_id`](crate::Principal::credential_id)), its subject and its `iat`, which is always present.
+    ///
+    /// The future must own its data. It may be dropped at any await. If it takes longer than
+    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
+    /// request is answered 503.
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>>;
 }
 
@@ -45,7 +48,7 @@ impl<T: TokenRevocation + ?Sized> TokenRevocation for Arc<T> {
     }
 }
 
-/// How things stand with a token that verifies.
+/// The status of a token that verifies.
 ///
 /// ```
 /// use tower_auth::token::TokenStatus;
@@ -58,10 +61,10 @@ impl<T: TokenRevocation + ?Sized> TokenRevocation for Arc<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenStatus {
-    /// It is good.
+    /// The token is valid.
     Valid,
-    /// It was taken back, or its subject is gone: 401, as any token that is not good.
+    /// The token was revoked, or its subject no longer exists. Answers 401, as for any invalid token.
     Revoked,
-    /// Its subject is locked out for now: 401 that says so.
+    /// The subject of the token is suspended. Answers 401 with a code for suspension.
     Suspended,
 }

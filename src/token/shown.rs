@@ -1,9 +1,9 @@
-//! Texts of others in our own: escaped, and cut where they are long.
+//! Formats untrusted text for messages: escaped and shortened.
 
 use std::fmt::{self, Write as _};
 
-/// A text that somebody else chose, in quotes: control characters and what cannot be printed are escaped, and no more than
-/// 80 characters of it are shown.
+/// Formats untrusted text in quotes. Control characters and other unprintable characters are escaped. At most 80
+/// characters are shown.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 const MOST_CHARACTERS: usize = 80;
@@ -16,7 +16,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The first few of a list, each in quotes.
+/// Formats the first four elements of a list, each in quotes, and the number of the others.
 pub(crate) struct List<'a, T>(pub(crate) &'a [T]);
 
 const MOST_SHOWN: usize = 4;

@@ -4,16 +4,16 @@ use bytes::Bytes;
 
 use crate::{BoxError, ConfigError, MaybeReady};
 
-/// Where an issuer's key set comes from: the bytes of a JSON Web Key Set, fetched again and again.
+/// The source of an issuer's key set. It returns the bytes of a JSON Web Key Set and is called repeatedly.
 ///
-/// It is asked by one request at a time, no more often than the verifier's cooldown allows, and for no longer than the
-/// verifier's timeout. The future is polled in the runtime in which it was made; a panic in it is a failed fetch.
+/// The verifier runs one fetch at a time, at most as often as its cooldown allows, and drops a fetch after its timeout.
+/// The future is polled in the runtime in which it was created. A panic in it counts as a failed fetch.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use tower_auth::{MaybeReady, BoxError, token::{KeySource, TokenVerifier}};
 ///
-/// /// A file that somebody else keeps up to date.
+/// /// A file that another process keeps up to date.
 /// struct KeyFile(&'static str);
 ///
 /// impl KeySource for KeyFile {
@@ -28,27 +28,29 @@ use crate::{BoxError, ConfigError, MaybeReady};
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no source of keys: it does not implement `KeySource`",
+    message = "`{Self}` is not a source of keys: it does not implement `KeySource`",
     note = "implement `fetch` for it; the page of the trait shows a whole one"
 )]
 pub trait KeySource: Send + Sync + 'static {
-    /// The document as it is now. The future must own what it needs; it may be dropped at any await.
+    /// Fetches the current document. The future must own its data. It may be dropped at any await.
     fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>>;
 
-    /// The issuer whose keys these are, where the source knows it: then no verifier of another issuer takes them.
+    /// Returns the issuer of the keys if the source knows it. A verifier for another issuer then fails to build. The
+    /// default is `None`.
     fn issuer(&self) -> Option<&str> {
         None
     }
 
-    /// Where the keys come from, such as a URL, for logs and errors; it must hold no secret. None by default.
+    /// Returns the location of the keys for logs and errors, such as a URL. It must not contain a secret. The default
+    /// is `None`.
     fn location(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// Whether the source was put together rightly; asked once, when a verifier is built.
+    /// Checks the configuration of the source. It is called once, when a verifier is built.
     ///
     /// # Errors
-    /// What is wrong and how to mend it.
+    /// If the source is misconfigured. The error says what is wrong and how to fix it.
     fn check_config(&self) -> Result<(), ConfigError> {
         Ok(())
     }

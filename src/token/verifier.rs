@@ -24,7 +24,7 @@ use crate::{
     json::{self, JsonLimits},
 };
 
-/// What a verifier answers: ready where the keys are there, boxed where a fetch has to be begun or waited for.
+/// The result of a verifier: ready if the keys are in memory, boxed if a fetch must begin or complete.
 ///
 /// ```
 /// use tower_auth::{MaybeReady, token::{TokenError, VerifyFuture}};
@@ -33,9 +33,9 @@ use crate::{
 /// ```
 pub type VerifyFuture = MaybeReady<Result<Claims, TokenError>>;
 
-/// Verifies the tokens of one issuer: bytes of a JWT to [`Claims`], or why not.
+/// Verifies the tokens of one issuer and returns their [`Claims`].
 ///
-/// A clone is one reference count, and shares the keys. The [module page](crate::token) says what is checked.
+/// Cloning increments one reference count. Clones share the keys. The [module page](crate::token) lists the checks.
 ///
 /// ```
 /// use tower_auth::{Clock, Secret, token::{Algorithm, TokenError, TokenVerifier, VerifyingKey}};
@@ -54,7 +54,7 @@ pub struct TokenVerifier(pub(super) Arc<Verifier>);
 pub(super) struct Verifier {
     pub(super) issuer: Arc<str>,
     pub(super) audiences: Vec<String>,
-    /// In lower case and without `application/`.
+    /// The accepted types, in lower case and without `application/`.
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
     pub(super) leeway: Duration,
@@ -64,7 +64,7 @@ pub(super) struct Verifier {
     pub(super) extra: Option<Extra>,
     pub(super) keys: Keys,
     pub(super) cache: Option<Cache>,
-    /// The header of the first token that was good, as most others have it: it is not read again.
+    /// The header of the first valid token. Most tokens have the same header, so it is not parsed again.
     pub(super) usual: OnceLock<(Box<[u8]>, Header)>,
 }
 
@@ -81,31 +81,35 @@ pub(super) enum Required {
     Client,
 }
 
-/// Reads claims into a type of the user's.
+/// Deserializes claims into a custom type.
 pub(super) type Extra = fn(&[u8]) -> Option<Arc<dyn Any + Send + Sync>>;
 
 pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) -> Option<Arc<dyn Any + Send + Sync>> {
-    // They have been read strictly before: any parser reads the same from them.
+    // The claims have passed the strict parser, so every parser reads the same values.
     serde_json::from_slice::<T>(claims).ok().map(|claims| Arc::new(claims) as _)
 }
 
 const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
-/// What a type may start with (RFC 7515, section 4.1.9).
+/// The optional prefix of a type (RFC 7515, section 4.1.9).
 const PREFIX: &str = "application/";
-/// A token without `kid` is tried with so many keys of its algorithm.
+/// The maximum number of keys that are tried for a token without `kid`.
 const MOST_TRIES: usize = 4;
 
 impl TokenVerifier {
-    /// Who the token stands for, or why not.
+    /// Verifies a token at the time of the clock and returns its claims.
     ///
-    /// Time is that of the clock. The answer has to be waited for only where the token's key is not known and is being
-    /// fetched: one that verifies with the keys in memory is answered at once, also while those are due to be fetched again.
+    /// A token that verifies with the keys in memory is answered without waiting, even if a fetch is due. Only a token
+    /// with an unknown key waits for a fetch.
+    ///
+    /// # Errors
+    /// If the token is not accepted: see [`TokenError`].
     #[inline]
     pub fn verify(&self, token: &str, clock: &Clock) -> VerifyFuture {
         self.verify_bytes(token.as_bytes(), clock)
     }
 
-    /// Who holds a token whose signature holds, whatever else is wrong with it.
+    /// Returns the holder of a token with a valid signature, even if another check failed. Does not check the
+    /// signature.
     #[cold]
     pub(super) fn holder(&self, token: &[u8]) -> Option<Principal> {
         let claims = decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
@@ -118,27 +122,26 @@ impl TokenVerifier {
         })
     }
 
-    /// The length of the longest token that it reads, in bytes.
+    /// Returns the maximum length of a token, in bytes.
     pub(crate) fn max_token_len(&self) -> usize {
         self.0.max_token_len
     }
 
-    /// The issuer whose tokens it takes.
+    /// Returns the issuer of the accepted tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 }
 
-/// What a token says of its issuer before anybody has checked it: good to choose among those that are known, and for
-/// nothing else.
+/// Returns the `iss` of an unverified token. Use it only to select one of the known verifiers.
 pub(crate) fn claimed_issuer(token: &[u8], max_token_len: usize) -> Option<String> {
     let claims = decode(Compact::split(token, max_token_len).ok()?.claims).ok()?;
     json::from_slice_seed(Issuer, &claims, &LIMITS).ok()?
 }
 
 impl Verifier {
-    /// What can be seen without a key.
+    /// Parses the parts of a token that need no key.
     pub(super) fn look<'a>(&self, token: &'a [u8]) -> Result<(Compact<'a>, Cow<'_, Header>), TokenError> {
         let compact = Compact::split(token, self.max_token_len)?;
         let header = match self.usual.get() {
@@ -148,8 +151,8 @@ impl Verifier {
         Ok((compact, header))
     }
 
-    /// Whether there can be a key by which it is good. It is nobody's business but the fetching's: only what is signed is
-    /// told of.
+    /// Checks whether any key could make the token valid. Use the result only to decide about a fetch: it describes
+    /// unsigned content.
     pub(super) fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
         let (compact, header) = self.look(token)?;
         decode(compact.signature)?;
@@ -193,7 +196,7 @@ impl Verifier {
             .map_err(|_| TokenError::Malformed("its claims cannot be read"))
     }
 
-    /// Everything but time. Only what is signed comes here.
+    /// Checks everything except times. Called with verified content, or by [`could_be_good`](Self::could_be_good).
     fn judge(&self, header: &Header, claims: &[u8]) -> Result<Claims, TokenError> {
         if !self.takes_type(header.typ.as_deref()) {
             return Err(TokenError::WrongType);
@@ -218,7 +221,10 @@ impl Verifier {
         }
         let extra = match self.extra {
             None => None,
-            Some(read) => Some(read(claims).ok_or(TokenError::BadClaim("the service's own claims cannot be read"))?),
+            Some(read) => Some(
+                read(claims)
+                    .ok_or(TokenError::BadClaim("the claims do not match the type of TokenVerifierBuilder::claims"))?,
+            ),
         };
         let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
         let odd_id = raw.odd_id;
@@ -227,7 +233,7 @@ impl Verifier {
     }
 
     pub(super) fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
-        // Good before the second that is named, and no longer in it (RFC 7519, section 4.1.4).
+        // A token is valid before `exp`, and expired at `exp` (RFC 7519, section 4.1.4).
         let late = now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway);
         if late {
             return Err(TokenError::Expired);
@@ -247,7 +253,8 @@ impl Verifier {
     }
 }
 
-/// The keys that a header can mean: of its algorithm, and of its `kid` where it has one and the keys have any.
+/// Returns the keys that a header can refer to: those with its algorithm, and with its `kid` if the header has one and
+/// the keys have ids.
 fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = &'a VerifyingKey> {
     let fits = |key: &&VerifyingKey| {
         let is_named = |kid| key.key_id().map_or_else(|| keys.is_nameless(), |id| id == kid);

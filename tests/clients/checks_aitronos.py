@@ -1,4 +1,4 @@
-"""Freddy's and Aitronos' own client, `aitronos-sdk`. It sends `x-api-key` always, and a bearer token as well when it has one."""
+"""Freddy's and Aitronos' own client, `aitronos-sdk`. It always sends `x-api-key`, and a bearer token too if it has one."""
 
 import datetime
 import inspect
@@ -31,7 +31,7 @@ class AitronosChecks(Checks):
 
 
 class Common:
-    """What holds at both servers."""
+    """Checks for both servers."""
 
     def test_models_are_listed(self):
         models = self.client("read").models.list_models(include_pricing=True, ui_models_only=False)
@@ -86,7 +86,7 @@ class AitronosClientAtFreddy(Common, AitronosChecks):
         return self.keys().create_api_key(self.organization, key_name="ci", **fields)
 
     def code_of(self, secret):
-        """What the key is told; None where it is good."""
+        """Returns the error for the key, or None for a good key."""
         try:
             self.client(secret).models.list_models()
         except ApiError as refused:
@@ -204,7 +204,7 @@ class AitronosClientAtFreddy(Common, AitronosChecks):
         self.told(404, lambda: self.keys().get_api_key(self.organization, new.id))
 
     def test_to_delete_a_key_twice_is_no_error(self):
-        """The client's own words: "Soft delete an API key (idempotent)"."""
+        """The client's documentation says: "Soft delete an API key (idempotent)"."""
         new = self.create()
         for _ in range(2):
             self.assertTrue(self.keys().delete_api_key(self.organization, new.id).success)

@@ -27,7 +27,7 @@ class Freddy(Checks):
             return client.files.list(self.organization, **options)
 
     def code(self, key):
-        """The code of the refusal, if it is one."""
+        """Returns the error code of a refusal, or None."""
         try:
             self.files(key)
         except freddy.APIError as error:

@@ -1,4 +1,4 @@
-"""What every client relies on, at every server, by `requests`."""
+"""Checks every server for behaviour on which every client relies, with `requests`."""
 
 import re
 import time
@@ -10,16 +10,16 @@ from urllib3.util import Retry
 
 
 class Common:
-    """What holds everywhere."""
+    """Checks for every server."""
 
     header = None
     good = "read"
-    # Bad credentials of other kinds than the demo's.
+    # Bad credentials that are not in the demo.
     strangers = ["nonsense", "ak_" + "x" * 40, "halfred_" + "x" * 28, "x" * 2000, "schlüssel".encode("latin-1"), "a b"]
 
     @classmethod
     def with_key(cls, key):
-        """The header of such a key; `None` is none."""
+        """Returns the header for this key. `None` means no header."""
         if key is None:
             return {}
         bearer = cls.header == "Authorization"
@@ -59,7 +59,7 @@ class Common:
 
     @classmethod
     def refused(cls):
-        """More that goes wrong at this server, by name."""
+        """Returns further errors of this server, by name."""
         return {}
 
     def test_errors_are_objects_with_a_code_and_a_message(self):
@@ -80,7 +80,7 @@ class Common:
                 self.assertTrue(response.headers["www-authenticate"])
 
     def test_authentication_failures_are_never_retried(self):
-        """Clients try again at 408, 409, 429 and 5xx."""
+        """Clients retry after 408, 409, 429 and 5xx, so a bad credential must not be answered with one of them."""
         credentials = ["", ",", "Bearer", "a,b", "a" * 9000, b"\xff\xfe"]
         for value in credentials:
             response = self.ask("GET", "/v1/models", headers={self.header: value})
@@ -133,7 +133,7 @@ class Common:
             session = requests.Session()
             policy = Retry(total=1, status_forcelist=[429], respect_retry_after_header=True, raise_on_status=False)
             session.mount("http://", HTTPAdapter(max_retries=policy))
-            # As long as there is room, it is answered without a wait.
+            # While quota is left, the server answers without a wait.
             for _ in range(50):
                 started = time.monotonic()
                 response = session.get(f"{server.url}/v1/models", headers=self.with_key(key), timeout=60)

@@ -10,7 +10,7 @@ from openai.resources.chat.completions import Completions
 from servers import Checks, Server, recorder
 
 HELLO = [{"role": "user", "content": "Hello!"}]
-# The client does not ask without a key, unless it is told to.
+# The client refuses to send a request without a key, unless the header is omitted explicitly.
 NO_KEY = {"Authorization": openai.Omit()}
 
 
@@ -23,7 +23,7 @@ class OpenAIChecks(Checks):
         return OpenAI(api_key=key or server.demo[self.good], base_url=server.url + self.path, **options)
 
     def told(self, kind, call):
-        """The error of the server, which the client has read: code and message."""
+        """Returns the server's error as the client reads it: code and message."""
         with self.assertRaises(openai.APIStatusError) as raised:
             call()
         self.assertIs(type(raised.exception), kind)
@@ -38,7 +38,7 @@ class OpenAIChecks(Checks):
 
 
 class Common:
-    """What holds at both servers."""
+    """Checks for both servers."""
 
     def test_models_are_listed(self):
         models = self.client().models.list()
@@ -132,13 +132,13 @@ class OpenAIAtHalfred(Common, OpenAIChecks):
         self.assertTrue(chat.choices[0].message.content)
 
     def test_the_answer_can_be_sent_back(self):
-        """A conversation goes on with the message that came, as the client has it."""
+        """A conversation continues with the received message, as the client's own object."""
         answer = self.chat().choices[0].message
         chat = self.client().chat.completions.create(model="lite", messages=[*HELLO, answer, *HELLO])
         self.assertTrue(chat.choices[0].message.content)
 
     def test_the_answer_can_be_sent_back_as_a_dictionary(self):
-        """With null for all that it has not."""
+        """A conversation continues with the received message, with null for every absent field."""
         answer = self.chat().choices[0].message.model_dump()
         chat = self.client().chat.completions.create(model="lite", messages=[*HELLO, answer, *HELLO])
         self.assertTrue(chat.choices[0].message.content)

@@ -1,4 +1,4 @@
-"""The documents' own snippets in three languages, where only the address, the key and the organisation are put in."""
+"""The snippets of the documents in three languages. Only the address, the key and the organisation are replaced."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ HELLO = "Hello! How can I help you today?"
 
 
 class Snippets:
-    """One request at a server, in each language; it prints `expected`. What curl shows is read by `read`."""
+    """One request to a server, in each language. It must print `expected`. `read` reads the output of curl."""
 
     name = key = expected = read = None
     curl = python = node = None
@@ -27,7 +27,7 @@ class Snippets:
         cls.addClassCleanup(cls.server.stop)
 
     def put_in(self, snippet):
-        """The snippet for this server, and its environment."""
+        """Returns the snippet for this server, and its environment."""
         snippet, addresses = re.subn(r"https://[a-z.-]*\.(?:ai|com)(?=/)", self.server.url, snippet)
         self.assertEqual(addresses, 1)
         demo = self.server.demo

@@ -1,4 +1,4 @@
-"""Runs the checks: each is told by its name, and any that did not pass makes the exit status 1."""
+"""Runs the checks and prints each by name. The exit status is 1 if a check did not pass."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def stop(signum, _frame):
 
 def main():
     servers.EXAMPLES = sys.argv[1]
-    # Nothing of the machine's decides where the clients go and with what.
+    # The environment must not change the clients' target or credentials.
     for name in list(os.environ):
         if name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "AITRONOS_", "HALFRED_", "FREDDY_")):
             del os.environ[name]
@@ -38,7 +38,7 @@ def main():
     finally:
         servers.stop_all()
     if result.testsRun == 0 or result.skipped or result.expectedFailures:
-        sys.exit("a check that does not run is a failure")
+        sys.exit("no check ran, or one was skipped or expected to fail")
     sys.exit(not result.wasSuccessful())
 
 

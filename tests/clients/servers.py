@@ -1,4 +1,4 @@
-"""The example servers as processes, and what is common to the checks."""
+"""The example servers as processes, and code that the checks share."""
 
 import json
 import select
@@ -13,7 +13,7 @@ _running = []
 
 
 class Server:
-    """A running example; `demo` holds its keys by name."""
+    """A running example server. `demo` holds its keys by name."""
 
     def __init__(self, name):
         self.name = name
@@ -67,7 +67,7 @@ def stop_all():
 
 
 class Checks(unittest.TestCase):
-    """Checks against one server, which is theirs: budgets and keys are used up."""
+    """Checks against a server of their own, because they use up budgets and keys."""
 
     name = None
     maxDiff = None
@@ -79,7 +79,7 @@ class Checks(unittest.TestCase):
         cls.demo = cls.server.demo
 
     def error(self, headers, body):
-        """The error of such a response, which has what every client looks for."""
+        """Returns the error of a response, and checks that it has the fields that every client reads."""
         self.assertIsInstance(body, dict)
         self.assertNotIn("detail", body)
         error = body["error"]
@@ -93,12 +93,12 @@ class Checks(unittest.TestCase):
         return error
 
     def waits_as_told(self, use_up, ask, answers):
-        """A client that retries by itself: when the limit is used up it waits as `Retry-After` says, and once is enough."""
+        """Checks a client with its own retries: after a 429 it waits as `Retry-After` says, and its first retry succeeds."""
         for _ in range(5):
             use_up()
             answers.clear()
             ask()
-            # Where this machine is slow, there is room again before the client asks.
+            # On a slow machine, the limit may have refilled before the client sends its request. Then try again.
             if len(answers) > 1:
                 break
         self.assertEqual([answer.status_code for _, answer in answers], [429, 200])
@@ -110,7 +110,7 @@ class Checks(unittest.TestCase):
 
 
 def recorder(answers):
-    """A hook that notes each response of an httpx client and when it came."""
+    """Returns a hook that records each response of an httpx client and its time."""
 
     def note(response):
         answers.append((time.monotonic(), response))

@@ -1,4 +1,4 @@
-//! What is to come of a token, as the manual page says it and as `serde_json` reads it.
+//! The expected verdict on a token, from the manual page of `token` and with `serde_json` as the reader.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,16 +11,16 @@ use tower_auth::{
 
 use crate::strict::Strict;
 
-/// When everything happens, since 1970.
+/// The time of every check, since 1970.
 pub(crate) const NOW: Duration = Duration::from_secs(1_700_000_000);
 pub(crate) const ISSUER: &str = "i";
 const HEADER_DEPTH: usize = 8;
 const CLAIMS_DEPTH: usize = 32;
 const LONGEST_KID: usize = 256;
-/// A token without `kid` is tried with so many keys of its algorithm.
+/// The most keys of its algorithm that are tried for a token without `kid`.
 const MOST_TRIES: usize = 4;
 
-/// What a verifier is told.
+/// The settings of a verifier.
 pub(crate) struct Settings {
     pub(crate) audiences: &'static [&'static str],
     pub(crate) types: &'static [&'static str],
@@ -33,22 +33,22 @@ pub(crate) struct Settings {
     pub(crate) organizations: Option<&'static str>,
     pub(crate) account: Option<&'static str>,
     pub(crate) plan: Option<&'static str>,
-    /// The profile of RFC 9068.
+    /// Whether the profile of RFC 9068 is on.
     pub(crate) profile: bool,
-    /// Claims are read into a type of the service's own too.
+    /// Whether claims are also read into a type of the service.
     pub(crate) own: bool,
     pub(crate) keys: &'static [(Option<&'static str>, Algorithm)],
-    /// Those of the keys that sign.
+    /// The places of the keys that sign.
     pub(crate) signers: &'static [usize],
 }
 
-/// Why a token is refused, in the order of the manual.
+/// Why a token is refused, in the order of the manual page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
     Malformed,
     UnknownKey,
     BadSignature,
-    /// Signed, and no claims.
+    /// The signature is good, but the claims cannot be read.
     Unreadable,
     WrongType,
     WrongIssuer,
@@ -59,7 +59,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// What can be told before anybody knows who has signed.
+    /// Returns whether this error may be reported for a token with an unverified signature.
     pub(crate) fn is_unsigned(self) -> bool {
         matches!(self, Self::Malformed | Self::UnknownKey | Self::BadSignature)
     }
@@ -76,12 +76,12 @@ impl Fault {
             TokenError::BadClaim(_) => Self::BadClaim,
             TokenError::NotYetValid => Self::NotYetValid,
             TokenError::Expired => Self::Expired,
-            other => panic!("no error of fixed keys: {other}"),
+            other => panic!("fixed keys cannot cause this error: {other}"),
         }
     }
 }
 
-/// What a second reader makes of the claims.
+/// The claims as the second reader reads them.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Reading {
     subject: String,
@@ -118,14 +118,14 @@ impl Reading {
     }
 }
 
-/// An object whose names are each there once, if the crate's reader says so; and nothing that another reader refuses.
+/// Reads an object without duplicate names, if this crate's reader accepts it. Asserts that `serde_json` accepts it too.
 fn object(bytes: &[u8], deepest: usize) -> Option<Map<String, Value>> {
     json::check(bytes, &JsonLimits::new().max_depth(deepest)).ok()?;
     serde_json::from_slice::<Strict>(bytes).expect("serde_json refuses this");
     let value: Value = serde_json::from_slice(bytes).unwrap();
     assert!(depth(&value) <= deepest, "deeper than {deepest}");
     match value {
-        // Names that `serde_json` keeps for itself are refused.
+        // Names that `serde_json` reserves are refused.
         Value::Object(members) if !members.keys().any(|name| name.starts_with("$serde_json::private::")) => {
             Some(members)
         }
@@ -133,7 +133,7 @@ fn object(bytes: &[u8], deepest: usize) -> Option<Map<String, Value>> {
     }
 }
 
-/// How many arrays and objects stand in each other.
+/// Returns the depth of nested arrays and objects.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or_default(),
@@ -157,7 +157,7 @@ fn texts(value: &Value) -> Result<Vec<String>, Fault> {
     }
 }
 
-/// Seconds since 1970, as far as a double is exact.
+/// Reads seconds since 1970, up to the largest whole number that is exact in a double.
 #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
 fn date(value: &Value) -> Result<Duration, Fault> {
     const LARGEST: u64 = 1 << 53;
@@ -169,7 +169,7 @@ fn date(value: &Value) -> Result<Duration, Fault> {
     date.ok_or(Fault::Unreadable)
 }
 
-/// The named claim, if it is there.
+/// Reads the named claim, if present.
 fn claim<T>(
     claims: &Map<String, Value>,
     name: Option<&str>,
@@ -179,7 +179,7 @@ fn claim<T>(
 }
 
 impl Settings {
-    /// The second opinion: what is to come of a token of this header and these claims, which this key has signed.
+    /// Returns the expected verdict on a token with this header and these claims, signed with this key.
     pub(crate) fn judge(&self, header: &[u8], claims: &[u8], signer: Option<usize>) -> Result<Reading, Fault> {
         let header = object(header, HEADER_DEPTH).ok_or(Fault::Malformed)?;
         let typ = self.choose(&header, signer)?;
@@ -211,7 +211,7 @@ impl Settings {
         Ok(reading)
     }
 
-    /// The token's type, if one of the keys that the header can mean is the signer's.
+    /// Returns the token's type, if the signer's key is one that the header can select.
     fn choose<'a>(&self, header: &'a Map<String, Value>, signer: Option<usize>) -> Result<Option<&'a str>, Fault> {
         if ["crit", "b64", "enc", "zip"].iter().any(|name| header.contains_key(*name)) {
             return Err(Fault::Malformed);
@@ -242,9 +242,10 @@ impl Settings {
 
     fn read(&self, claims: &Map<String, Value>) -> Result<Reading, Fault> {
         claim(claims, Some("iss"), text)?;
-        // A token's own ids may be of any type where no part of a principal stands in them.
+        // The ids of a token may have any type, unless a part of the principal is read from them.
         let own_id = |name: &str| {
-            let asked = [Some(self.subject), Some(self.scopes), self.roles, self.organizations, self.account, self.plan];
+            let asked =
+                [Some(self.subject), Some(self.scopes), self.roles, self.organizations, self.account, self.plan];
             let id = claim(claims, Some(name), text);
             if asked.contains(&Some(name)) { id } else { Ok(id.ok().flatten()) }
         };

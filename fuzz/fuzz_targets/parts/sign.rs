@@ -1,10 +1,10 @@
-//! Signatures that are not made by what checks them.
+//! Signatures made by other code than the code that checks them.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 use tower_auth::token::Algorithm;
 
-/// The HMAC of a message.
+/// Returns the HMAC of a message.
 pub(crate) fn sign(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Vec<u8> {
     macro_rules! hmac {
         ($hash:ty) => {
@@ -15,6 +15,6 @@ pub(crate) fn sign(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Vec<u
         Algorithm::Hs256 => hmac!(Sha256),
         Algorithm::Hs384 => hmac!(Sha384),
         Algorithm::Hs512 => hmac!(Sha512),
-        other => panic!("{other} is no HMAC"),
+        other => panic!("{other} is not HMAC"),
     }
 }

@@ -7,7 +7,7 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 
-/// Any JSON in which no object has a name twice, as `serde_json` reads it.
+/// Any JSON without duplicate names in an object, read by `serde_json`.
 pub(crate) struct Strict;
 
 impl<'de> Deserialize<'de> for Strict {

@@ -1,8 +1,8 @@
-//! Waiting for a time, in every runtime and without one.
+//! A timer that works in every runtime and without one.
 //!
-//! [`Sleep`] ends after a duration of the system's time. One thread of the process wakes all sleepers; it is started when it is
-//! needed, and it ends when nobody has slept for a while. tokio's own timer is used only where tokio's time stands still,
-//! because it panics in a runtime that was built without one.
+//! [`Sleep`] completes after a duration of system time. One thread per process wakes all sleepers. The thread starts
+//! when it is needed and ends after some time without sleepers. tokio's timer is used only where tokio's time is
+//! paused, because tokio's timer panics in a runtime that was built without one.
 
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
 mod paused;

@@ -1,7 +1,7 @@
-//! tokio's time where it stands still.
+//! Sleeping while tokio's time is paused.
 //!
-//! A test with tokio's time paused (`start_paused`) moves it by tokio's own timers alone: a sleeper that tokio does not know
-//! of would wait for the real time instead.
+//! In a test with paused time (`start_paused`), only tokio's own timers advance the time. A sleeper that is not
+//! registered with tokio would wait for real time instead.
 
 use std::{
     future::Future as _,
@@ -14,21 +14,21 @@ use std::{
 
 use tokio::{runtime::Handle, time};
 
-/// A sleeper in a runtime whose time stands still.
+/// A sleeper in a runtime with paused time.
 pub(super) struct PausedSleep(Pin<Box<time::Sleep>>);
 
 impl PausedSleep {
-    /// None where time goes on, or where tokio has no timer here.
+    /// Returns `None` if time is not paused, or if the runtime has no timer.
     pub(super) fn new(duration: Duration) -> Option<Self> {
         if !stands_still() {
             return None;
         }
-        // Whose time stands still has been paused, which is done for the sake of timers. Time that was paused in a runtime
-        // without them is not worth a test: there, and there alone, this panics.
+        // `time::sleep` panics only in a runtime without a timer. Time is rarely paused there, because pausing serves
+        // timers, so the panic is caught instead of tested for.
         catch_unwind(|| Self(Box::pin(time::sleep(duration)))).ok()
     }
 
-    /// None where the runtime is gone, whose timers then panic.
+    /// Returns `None` if the runtime is gone: its timers panic then.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         if self.0.is_elapsed() {
             return Some(Poll::Ready(()));
@@ -37,11 +37,11 @@ impl PausedSleep {
     }
 }
 
-/// So often the system's clock is read at the most: one that moves only every few milliseconds is not waited for.
+/// The maximum number of reads of the system clock. A clock with a resolution of milliseconds is not waited for.
 const LONGEST_LOOK: usize = 1000;
 
-/// tokio does not tell whether its time stands still. It does where it has not moved while the system's has: the system's
-/// clock moves within some ten nanoseconds, and tokio's goes with it unless a test has paused it.
+/// Returns whether tokio's time is paused. tokio has no API for this, so two clocks are compared: the system clock
+/// advances within tens of nanoseconds, and tokio's clock advances with it unless it is paused.
 fn stands_still() -> bool {
     if Handle::try_current().is_err() {
         return false;

@@ -12,11 +12,11 @@ use super::{
     thread::{SYSTEM, SystemDial},
 };
 
-/// Whether the system has threads, of which the timer is one.
+/// Whether the target has threads. The timer needs one.
 pub(crate) const SYSTEM_HAS_TIMER: bool = !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
-/// Ends after a duration of the system's time, and stays ended. Where tokio's time stands still, it ends after a duration of
-/// that.
+/// Completes after a duration of system time, or of tokio's time where that is paused. May be polled again after it has
+/// completed.
 pub(crate) struct Sleep(State);
 
 enum State {
@@ -24,7 +24,7 @@ enum State {
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
     Paused(PausedSleep, Duration),
     Ended,
-    /// The time is further off than the clock can tell, or the system has no timer.
+    /// The end is later than `Instant` can represent, or the target has no timer.
     Never,
 }
 
@@ -38,7 +38,7 @@ impl Sleep {
     }
 
     fn system(duration: Duration) -> Self {
-        // Without threads there may be no clock either, and to read it would panic.
+        // A target without threads may have no clock either, and reading it would panic.
         let until = if SYSTEM_HAS_TIMER { Instant::now().checked_add(duration) } else { None };
         Self(until.map_or(State::Never, |until| State::Waiting(Wait::until(until, &SYSTEM))))
     }

@@ -1,4 +1,4 @@
-//! Who waits for which time.
+//! The queue of sleepers, ordered by the time at which they are due.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// A time, and what tells sleepers of the same time apart.
+/// A time, and an id that distinguishes sleepers with the same time.
 pub(crate) type Place<T> = (T, u64);
 
 /// Wakers in the order of the times at which they are due.
@@ -22,7 +22,7 @@ impl<T: Copy + Ord> Sleepers<T> {
         Self(BTreeMap::new())
     }
 
-    /// Adds a sleeper, or gives it another waker. The old waker is returned, to be dropped outside of any lock.
+    /// Adds a sleeper or replaces its waker. Returns the old waker, so the caller can drop it outside of any lock.
     pub(crate) fn put(&mut self, place: Place<T>, waker: Waker) -> Option<Waker> {
         self.0.insert(place, waker)
     }
@@ -31,51 +31,51 @@ impl<T: Copy + Ord> Sleepers<T> {
         self.0.remove(&place)
     }
 
-    /// The earliest time that somebody waits for.
+    /// Returns the earliest time that a sleeper waits for.
     pub(super) fn first(&self) -> Option<T> {
         self.0.first_key_value().map(|((time, _), _)| *time)
     }
 
-    /// Takes out all whose time has come.
+    /// Removes and returns all sleepers that are due.
     pub(crate) fn due(&mut self, now: T) -> BTreeMap<Place<T>, Waker> {
         if self.first().is_none_or(|first| first > now) {
             return BTreeMap::new();
         }
-        // Nobody has the highest id: of the same time all are due.
+        // No sleeper has the highest id, so all sleepers with the time `now` are due.
         let later = self.0.split_off(&(now, u64::MAX));
         mem::replace(&mut self.0, later)
     }
 }
 
-/// Wakes all, also where one of them panics: a waker is code of the runtime that polls the sleeper.
+/// Wakes all sleepers, even if a waker panics. A waker is code of the runtime that polls the sleeper.
 pub(crate) fn wake_all<T>(due: BTreeMap<Place<T>, Waker>) {
     for waker in due.into_values() {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            // To drop what it panicked with could panic too.
+            // Dropping the panic payload could panic too.
             mem::forget(panic);
         }
     }
 }
 
-/// A time that goes on, and those who wait for it.
+/// A clock, and the sleepers that wait for it.
 pub(crate) trait Dial: Unpin {
     type Time: Copy + Ord + Unpin;
 
-    /// Registers a sleeper, unless its time has come: then it is ready, and registered no more.
+    /// Registers a sleeper. If its time has come, removes it instead and returns ready.
     fn put(&self, place: Place<Self::Time>, waker: &Waker) -> Poll<()>;
 
-    /// Forgets a sleeper.
+    /// Removes a sleeper.
     fn remove(&self, place: Place<Self::Time>);
 }
 
-/// Ends when a dial has come to a time. Dropped, it is forgotten there.
+/// Completes when the clock reaches a time. On drop, the sleeper is removed from the clock.
 pub(crate) struct Wait<D: Dial> {
     dial: D,
     place: Place<D::Time>,
     registered: bool,
 }
 
-/// How many have slept.
+/// The number of sleepers created so far. It is the next id.
 static SLEEPERS: AtomicU64 = AtomicU64::new(0);
 
 impl<D: Dial> Wait<D> {

@@ -1,4 +1,4 @@
-//! The thread that wakes those who wait for a time of the system's.
+//! The thread that wakes sleepers by system time.
 
 use std::{
     io,
@@ -10,24 +10,24 @@ use std::{
 
 use super::sleepers::{Dial, Place, Sleepers, wake_all};
 
-/// Those who wait for a time of the system's, and the thread that wakes them.
+/// The sleepers that wait for system time, and the thread that wakes them.
 pub(super) struct SystemDial {
     state: Mutex<State>,
     earlier: Condvar,
-    /// How long the thread waits for another sleeper before it ends.
+    /// The time without sleepers after which the thread ends.
     idle: Duration,
 }
 
 struct State {
     sleepers: Sleepers<Instant>,
-    /// When the thread looks again; none where there is no thread.
+    /// The time of the thread's next check, or `None` if no thread runs.
     next_look: Option<Instant>,
 }
 
-/// The one of the process.
+/// The timer of this process.
 pub(super) static SYSTEM: SystemDial = SystemDial::new(Duration::from_secs(10));
 
-/// The log is told once that there is no thread.
+/// Makes the warning about a thread that cannot start appear only once.
 static TOLD: Once = Once::new();
 
 impl SystemDial {
@@ -36,7 +36,7 @@ impl SystemDial {
         Self { state: Mutex::new(state), earlier: Condvar::new(), idle }
     }
 
-    /// Nothing is half written when a lock is poisoned: nobody else's code runs under it.
+    /// Ignores poisoning: no foreign code runs under the lock, so the state is always consistent.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +48,7 @@ impl SystemDial {
             let now = Instant::now();
             let due = state.sleepers.due(now);
             if !due.is_empty() {
-                // Wakers are code of the runtimes, and may come back here.
+                // Wakers are code of the runtimes and may call `put` or `remove`, so the lock is released.
                 state.next_look = Some(now);
                 drop(state);
                 wake_all(due);
@@ -63,7 +63,7 @@ impl SystemDial {
                 None => *idle_until.get_or_insert(now + self.idle),
             };
             if until <= now {
-                // The next sleeper starts another thread: that is decided under the same lock.
+                // The next sleeper starts another thread. It reads `next_look` under the same lock.
                 state.next_look = None;
                 return;
             }
@@ -76,13 +76,13 @@ impl SystemDial {
     fn start(&'static self) {
         let started: io::Result<_> = thread::Builder::new().name("auth-timer".to_owned()).spawn(|| self.run());
         if let Err(error) = started {
-            // The next sleeper tries again, and is woken together with this one.
+            // The next sleeper starts the thread again. The thread then wakes both sleepers.
             self.lock().next_look = None;
             TOLD.call_once(|| {
                 tracing::warn!(
                     target: "tower_auth",
                     %error,
-                    "the thread of the timer cannot be started: until it can, time limits do not end anything"
+                    "the timer thread cannot be started: time limits are off until a later attempt succeeds"
                 );
             });
         }
@@ -110,7 +110,7 @@ impl Dial for &'static SystemDial {
         match next_look {
             None => self.start(),
             Some(next_look) if place.0 < next_look => self.earlier.notify_one(),
-            // Most come behind others: the thread finds them when it looks.
+            // The thread checks before this sleeper is due, so it needs no notification.
             Some(_) => {}
         }
         Poll::Pending
@@ -134,7 +134,7 @@ mod tests {
 
     use super::{super::sleepers::Wait, *};
 
-    /// Each test has a thread of its own.
+    /// Returns a timer of its own for each test.
     fn dial(idle: Duration) -> &'static SystemDial {
         Box::leak(Box::new(SystemDial::new(idle)))
     }
@@ -181,10 +181,10 @@ mod tests {
         let (woken, start) = (Arc::new(Woken::default()), Instant::now());
         let waker = Waker::from(Arc::clone(&woken));
         let put = |late: u64| dial.put((start + SOON + Duration::from_micros(late * 20), late), &waker);
-        // On a machine that is slow, the time of some has come before they are put.
+        // On a slow machine, some sleepers are due before they are registered.
         let waiting = (0..2000).rev().filter(|late| put(*late).is_pending()).count();
         until(|| woken.0.load(Ordering::SeqCst) == waiting);
-        assert!(waiting > 0 && start.elapsed() >= SOON, "nobody is woken too early");
+        assert!(waiting > 0 && start.elapsed() >= SOON, "no sleeper is woken too early");
         assert_eq!(sleepers(dial), 0);
     }
 

@@ -1,4 +1,4 @@
-//! AWS-LC for public keys. A MAC is prepared faster by the crates that digest keys anyway.
+//! AWS-LC for public keys. HMAC uses the `RustCrypto` crates, because they prepare a MAC faster.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
@@ -46,7 +46,7 @@ fn scheme(algorithm: Algorithm) -> &'static dyn VerificationAlgorithm {
         Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
         Algorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
         Algorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
-        // R and S one behind the other, never DER (RFC 7518, section 3.4).
+        // The signature is R and S concatenated, never DER (RFC 7518, section 3.4).
         Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
         Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED,
         Algorithm::Ed25519 => &ED25519,

@@ -1,14 +1,14 @@
-//! RSA keys in the one form that AWS-LC parses.
+//! Encodes RSA keys in the form that AWS-LC parses.
 
 use crate::token::material::without_leading_zeros;
 
-/// `RSAPublicKey` (RFC 8017, appendix A.1.1), from modulus and exponent.
+/// Encodes modulus and exponent as `RSAPublicKey` (RFC 8017, appendix A.1.1).
 pub(super) fn rsa_to_der(n: &[u8], e: &[u8]) -> Vec<u8> {
     let inside = [integer(n), integer(e)].concat();
     element(0x30, &inside)
 }
 
-/// An unsigned integer: a zero keeps its first bit from being read as a sign.
+/// Encodes an unsigned integer. A leading zero byte is added if the first bit would be read as a sign.
 fn integer(bytes: &[u8]) -> Vec<u8> {
     let bytes = without_leading_zeros(bytes);
     let sign: &[u8] = if bytes.first().is_none_or(|byte| byte & 0x80 != 0) { &[0] } else { &[] };

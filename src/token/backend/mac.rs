@@ -1,11 +1,11 @@
-//! HMAC (RFC 7518, section 3.2), whatever checks public keys: a key whose first block is hashed already.
+//! HMAC (RFC 7518, section 3.2), for both backends. The first block of the key is hashed in advance.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::token::algorithm::Algorithm;
 
-/// Boxed, for keys are of very different sizes.
+/// Boxed, because the keys have very different sizes.
 pub(in crate::token) enum MacKey {
     Hs256(Box<Hmac<Sha256>>),
     Hs384(Box<Hmac<Sha384>>),
@@ -21,7 +21,7 @@ impl MacKey {
         })
     }
 
-    /// In constant time.
+    /// Verifies a signature in constant time.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hs256(key) => key.as_ref().clone().chain_update(message).verify_slice(signature).is_ok(),

@@ -1,4 +1,4 @@
-//! What checks signatures: keys parsed once, for every algorithm. With both features on, `aws-lc-rs` is used.
+//! Signature verification. Each key is parsed once. If both features are on, `aws-lc-rs` is used.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -6,7 +6,7 @@ mod aws_lc;
 mod der;
 mod mac;
 #[cfg(feature = "rust-crypto")]
-#[cfg_attr(feature = "aws-lc-rs", expect(dead_code, reason = "both are on, and one is used"))]
+#[cfg_attr(feature = "aws-lc-rs", expect(dead_code, reason = "if both features are on, only aws-lc-rs is used"))]
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]

@@ -1,16 +1,16 @@
-//! The pure Rust crates of the `RustCrypto` project: slower, and without a C compiler.
+//! The pure Rust crates of the `RustCrypto` project. They are slower than AWS-LC and need no C compiler.
 
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss, signature::Verifier};
 
 use super::mac::MacKey;
 use crate::token::{algorithm::Algorithm, material::Material};
 
-// The public-key crates are a version of the hashes behind.
+// The public-key crates use an older version of the hash crates.
 type Sha256 = rsa::sha2::Sha256;
 type Sha384 = rsa::sha2::Sha384;
 type Sha512 = rsa::sha2::Sha512;
 
-/// Whether a signature of a message holds.
+/// Returns whether the signature of a message is valid. Arguments: message, signature.
 type Verify = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 
 pub(in crate::token) enum Key {

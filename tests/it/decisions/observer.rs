@@ -59,7 +59,7 @@ async fn an_observer_is_told_of_every_admission_and_refusal() {
         (
             "/",
             &[("x-api-key", "ak_x")],
-            because(stranger(refused(RejectionKind::InvalidKey, "api_key")), "the key has not the format of a key"),
+            because(stranger(refused(RejectionKind::InvalidKey, "api_key")), "the key does not match the key format"),
         ),
         (
             "/",

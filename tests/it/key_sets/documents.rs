@@ -41,11 +41,11 @@ async fn r069_a_document_that_is_no_key_set_keeps_the_old_keys() {
     weak["use"] = "enc".into();
     let unread = json!([null, 1, "key", {}, { "kty": "unknown", "kid": "old" }, weak]);
     for (document, why) in [
-        (Bytes::new(), "no JSON"),
-        (Bytes::from_static(b"<html>"), "no JSON"),
-        (Bytes::from_static(b"\xff\xfe"), "no JSON"),
-        (key_set(&[&OLD]).slice(1..), "no JSON"),
-        ([key_set(&[&OLD]), key_set(&[&OLD])].concat().into(), "no JSON"),
+        (Bytes::new(), "not JSON"),
+        (Bytes::from_static(b"<html>"), "not JSON"),
+        (Bytes::from_static(b"\xff\xfe"), "not JSON"),
+        (key_set(&[&OLD]).slice(1..), "not JSON"),
+        ([key_set(&[&OLD]), key_set(&[&OLD])].concat().into(), "not JSON"),
         (Bytes::from_static(b"{}"), "no list"),
         (Bytes::from_static(b"null"), "no list"),
         (OLD.jwk().to_string().into(), "no list"),

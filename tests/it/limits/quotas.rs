@@ -83,16 +83,16 @@ fn p45_what_costs_more_than_fits_at_once_is_told_so_and_counted_in_nothing() {
 fn p41_quotas_that_cannot_be_kept_are_errors_that_say_how_to_mend_them() {
     let year = 366 * DAY;
     let quotas = [
-        (Quota::per_minute(0), "0 per 60s", "nothing would ever be let through"),
-        (Quota::per_minute(10).burst(0), "10 per 60s, 0 at once", "nothing would ever be let through"),
-        (Quota::per_minute(0).burst(5), "0 per 60s, 5 at once", "nothing would ever be let through"),
-        (Quota::new(5, Duration::ZERO), "5 per 0ns", "its period is none"),
+        (Quota::per_minute(0), "0 per 60s", "it admits no request"),
+        (Quota::per_minute(10).burst(0), "10 per 60s, 0 at once", "it admits no request"),
+        (Quota::per_minute(0).burst(5), "0 per 60s, 5 at once", "it admits no request"),
+        (Quota::new(5, Duration::ZERO), "5 per 0ns", "its period is zero"),
         (Quota::new(5, year + NANO), "5 per ", "longer than a year"),
         (Quota::new(5, Duration::MAX), "5 per ", "longer than a year"),
-        (Quota::per_day(1).burst(u32::MAX), "1 per 86400s, 4294967295 at once", "after a hundred years"),
-        (Quota::new(1, year).burst(200), "200 at once", "after a hundred years"),
-        (Quota::new(1_001, Duration::from_micros(1)), "1001 per 1µs", "more than one in a nanosecond"),
-        (Quota::per_second(u32::MAX), "4294967295 per 1s", "more than one in a nanosecond"),
+        (Quota::per_day(1).burst(u32::MAX), "1 per 86400s, 4294967295 at once", "more than a hundred years"),
+        (Quota::new(1, year).burst(200), "200 at once", "more than a hundred years"),
+        (Quota::new(1_001, Duration::from_micros(1)), "1001 per 1µs", "more than one event per nanosecond"),
+        (Quota::per_second(u32::MAX), "4294967295 per 1s", "more than one event per nanosecond"),
         (Quota::per_second(1).named(""), "1 per 1s", "its name"),
         (Quota::per_second(1).named("a\"b"), "1 per 1s", "its name"),
         (Quota::per_second(1).named("a\\b"), "1 per 1s", "its name"),
@@ -140,13 +140,13 @@ fn p41_the_largest_and_the_smallest_quotas_that_can_be_kept_are_kept() {
 #[test]
 fn limits_are_one_to_four_quotas_of_different_names() {
     let none = Limits::new([]).unwrap_err().to_string();
-    assert!(none.contains("0 quotas") && none.contains("give one to 4"), "{none}");
+    assert!(none.contains("0 quotas") && none.contains("use 1 to 4"), "{none}");
     let numbered = |count: u32| (1..=count).map(|number| Quota::per_second(number).named(format!("w{number}")));
     for count in 1..=4 {
         assert_eq!(limits(numbered(count)).len(), count as usize);
     }
     let five = Limits::new(numbered(5)).unwrap_err().to_string();
-    assert!(five.contains("5 quotas") && five.contains("give one to 4"), "{five}");
+    assert!(five.contains("5 quotas") && five.contains("use 1 to 4"), "{five}");
     let twice = Limits::new([Quota::per_second(1), Quota::per_day(3), Quota::new(2, HOUR).named("second")]);
     let twice = twice.unwrap_err().to_string();
     assert!(twice.contains("\"second\"") && twice.contains(".named("), "{twice}");

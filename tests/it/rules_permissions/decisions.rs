@@ -94,7 +94,7 @@ async fn r087_the_observer_hears_every_decision_of_the_stack() {
     for (keys, key, expected) in [
         (reader(), KEY, told(None, "gate", acme, None)),
         (reader(), "", told(Some(Kind::MissingCredential), "auth", None, None)),
-        (reader(), "x", told(invalid, "api_key", None, Some("the key has not the format of a key"))),
+        (reader(), "x", told(invalid, "api_key", None, Some("the key does not match the key format"))),
         (reader(), &unknown, told(invalid, "api_key", None, Some("the key is unknown"))),
         (revoked, KEY, told(invalid, "api_key", acme, Some("the key is revoked"))),
         (paused, KEY, told(Some(Kind::PausedKey), "api_key", acme, Some("the key is paused"))),

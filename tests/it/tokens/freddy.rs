@@ -273,7 +273,7 @@ fn a_key_set_that_cannot_be_read_is_explained() {
     let (no_json, no_keys) = (file("no-json", "no JSON"), file("no-keys", "{\"keys\":[]}"));
     for (arguments, code, part) in [
         (&["--jwks", "/nowhere/jwks.json", "--issuer", ISSUER, "--audience", AUDIENCE][..], 1, "/nowhere/jwks.json"),
-        (&["--jwks", &no_json, "--issuer", ISSUER, "--audience", AUDIENCE], 1, "no JSON"),
+        (&["--jwks", &no_json, "--issuer", ISSUER, "--audience", AUDIENCE], 1, "not JSON"),
         (&["--jwks", &no_keys, "--issuer", ISSUER, "--audience", AUDIENCE], 1, "no key"),
         (&["--jwks", &no_keys], 2, "go together"),
         (&["--issuer", ISSUER, "--audience", AUDIENCE], 2, "go together"),

@@ -1,4 +1,4 @@
-//! The sources of limits, with loom's mutex in the place of the standard one.
+//! The sources of `src/limit` with loom's mutex instead of the standard one.
 #![cfg(test)]
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "the sources are those of another crate")]
 

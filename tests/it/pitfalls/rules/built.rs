@@ -242,11 +242,11 @@ fn p82_paths_to_claims_in_another_notation_are_refused() {
         ("realm_access->roles", "/realm_access/roles"),
         (".roles", "/roles"),
         ("com.example.roles", "/com.example.roles"),
-        ("", "name a claim"),
-        (" ", "name a claim"),
-        ("/", "write /realm_access/roles"),
-        ("/realm_access/", "write /realm_access/roles"),
-        ("/realm_access//roles", "write /realm_access/roles"),
+        ("", "use the name of a claim"),
+        (" ", "use the name of a claim"),
+        ("/", "use a pointer such as /realm_access/roles"),
+        ("/realm_access/", "use a pointer such as /realm_access/roles"),
+        ("/realm_access//roles", "use a pointer such as /realm_access/roles"),
         ("/a~2b", "~1 is a slash"),
         ("/a~", "~1 is a slash"),
     ] {
@@ -302,7 +302,7 @@ fn p82_the_address_of_a_description_is_no_issuer() {
         ] {
             let error = error.to_string();
             assert!(error.contains(address) && error.ends_with(&format!(" {issuer}")), "{error}");
-            assert!(error.contains("give the issuer's URL"), "{error}");
+            assert!(error.contains("use the exact value of iss"), "{error}");
         }
     }
     for address in [

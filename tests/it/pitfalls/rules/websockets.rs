@@ -90,5 +90,5 @@ async fn p86_only_a_connect_with_a_path_over_http2_or_later_is_a_websocket() {
 fn p86_a_rule_for_connect_is_refused_when_built() {
     let rules = Rules::new().require("CONNECT /ws", scope("admin"));
     let error = AuthStack::builder().auth(FakeAuth::never()).rules(rules).build().unwrap_err().to_string();
-    assert!(error.contains("CONNECT /ws") && error.contains("ruled as the GET"), "{error}");
+    assert!(error.contains("CONNECT /ws") && error.contains("write a rule for GET"), "{error}");
 }

@@ -196,7 +196,7 @@ fn p83_a_budget_of_failures_whose_limiter_hangs() {
 fn p83_an_authenticator_of_ones_own_that_hangs_is_503() {
     for runs in Runs::ALL {
         let method = Hangs::default();
-        let what = "the method of authentication \"Mutual\"";
+        let what = "the authentication method \"Mutual\"";
         let alone = AuthLayer::first(method.clone()).decision_timeout(SHORT);
         runs.block_on(ask(&alone, request())).assert_late("auth", what, "50 ms");
         runs.block_on(ask(&stack(method.clone()), request())).assert_late("auth", what, "50 ms");

@@ -208,7 +208,7 @@ async fn p84_a_fetch_that_fails_names_the_issuer_and_the_address() {
     let html = Act::answer("200 OK", &["content-type: text/html"], b"<html>");
     for (act, url, why) in [
         (Act::answer("500 Internal Server Error", &[], b""), server.url(JWKS), "the answer is 500"),
-        (html, server.url(JWKS), "Content-Type, which is \"text/html\""),
+        (html, server.url(JWKS), "Content-Type is \"text/html\""),
         (Act::json(b"{}"), server.url(JWKS), "no list"),
         (hanging, server.url(JWKS), "no answer within 300ms"),
         (Act::json(b""), refused, "refused"),

@@ -154,9 +154,9 @@ async fn p81_where_tokens_can_be_taken_back_they_can_be_told_apart() {
         let inside = stack_of(BearerLayer::new(inside).revocation(Nobody));
         for _ in 0..2 {
             for (claims, cause) in [
-                (claims(NOW).raw("jti", 7), "jti is no string"),
-                (claims(NOW).raw("jti", "[\"token_1\"]"), "jti is no string"),
-                (claims(NOW).raw("jti", "{}"), "jti is no string"),
+                (claims(NOW).raw("jti", 7), "jti is not a string"),
+                (claims(NOW).raw("jti", "[\"token_1\"]"), "jti is not a string"),
+                (claims(NOW).raw("jti", "{}"), "jti is not a string"),
                 (claims(NOW).without("iat"), "iat is missing"),
             ] {
                 let token = sealed(&claims);

@@ -1,4 +1,4 @@
-//! `src/limit`, file by file, but for its lock.
+//! The files of `src/limit`, except `lock.rs`.
 
 #[path = "../../../../src/limit/bucket.rs"]
 mod bucket;
@@ -19,7 +19,7 @@ mod shard;
 #[path = "../../../../src/limit/window.rs"]
 mod window;
 
-/// The seam: loom's mutex and atomics, and seeds that are the same in each order.
+/// Replaces `src/limit/lock.rs` by loom's mutex and atomics, and by seeds that are the same in each interleaving.
 mod lock {
     pub(super) use std::sync::PoisonError;
 
@@ -53,7 +53,7 @@ fn limits(quotas: impl IntoIterator<Item = Quota>) -> Limits {
     Limits::new(quotas).unwrap()
 }
 
-/// Runs the model in all orders, and tells how many there are.
+/// Runs the model in all interleavings and returns their number.
 fn every_order(name: &str, model: impl Fn() + Send + Sync + 'static) -> u32 {
     static ORDERS: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one_model_at_a_time = ORDERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -65,11 +65,11 @@ fn every_order(name: &str, model: impl Fn() + Send + Sync + 'static) -> u32 {
     });
     let orders = count.load(Ordering::Relaxed);
     println!("{name}: {orders} orders in {:?}", start.elapsed());
-    assert!(orders > 1, "there is nothing to choose");
+    assert!(orders > 1, "there is only one interleaving");
     orders
 }
 
-/// Runs each on a thread of its own, and gives what each says.
+/// Runs each closure on its own thread and returns their results.
 fn together<T: Send + 'static>(work: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<T> {
     let threads: Vec<_> = work.into_iter().map(loom::thread::spawn).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()

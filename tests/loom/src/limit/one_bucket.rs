@@ -1,4 +1,4 @@
-//! Several threads, one bucket, a whole limiter.
+//! Several threads use one bucket of a limiter.
 
 use std::sync::{
     Mutex,
@@ -18,11 +18,11 @@ fn admits(limiter: &MemoryLimiter, limits: &Limits, cost: u32) -> bool {
 }
 
 fn remaining(limiter: &MemoryLimiter, limits: &Limits) -> Vec<u32> {
-    let LimitDecision::Admitted(levels) = limiter.try_acquire(alice(), limits, 0, NOW) else { panic!("a question was refused") };
+    let LimitDecision::Admitted(levels) = limiter.try_acquire(alice(), limits, 0, NOW) else { panic!("a query with zero cost was refused") };
     levels.all().iter().map(|level| level.remaining).collect()
 }
 
-/// So many requests of this cost on a thread of its own; it gives how many got through.
+/// Returns a closure that sends `requests` requests of this cost and counts the admitted ones.
 fn asks(limiter: &Arc<MemoryLimiter>, limits: &Limits, requests: u32, cost: u32) -> Box<dyn FnOnce() -> u32 + Send> {
     let (limiter, limits) = (Arc::clone(limiter), limits.clone());
     Box::new(move || (0..requests).map(|_| u32::from(admits(&limiter, &limits, cost))).sum())
@@ -32,7 +32,7 @@ fn asks(limiter: &Arc<MemoryLimiter>, limits: &Limits, requests: u32, cost: u32)
 fn r133_two_and_three_threads_admit_exactly_the_limit() {
     let all = [(2, 1, 1), (2, 1, 2), (2, 2, 2), (2, 2, 3), (3, 1, 1), (3, 2, 1), (3, 1, 2), (3, 2, 2)];
     for (threads, limit, requests) in all {
-        // Three that ask twice have a hundred thousand orders: once is enough.
+        // Three threads with two requests each have a hundred thousand interleavings, so one kind of limiter is enough.
         for narrow in [false, true].into_iter().take(if threads * requests > 4 { 1 } else { 2 }) {
             every_order(&format!("{threads} threads, {requests} each, {limit} fit, narrow: {narrow}"), move || {
                 let limits = limits([Quota::per_minute(limit)]);
@@ -58,7 +58,7 @@ fn r133_several_windows_count_all_or_nothing() {
     });
 }
 
-/// Either the request comes first and is refused, or what was given back is there for it: never is it lost, and never had
+/// Either the request comes before the refund and is refused, or it uses the refund. A refund is neither lost nor used
 /// twice.
 #[test]
 fn r133_one_gives_back_while_others_ask() {
@@ -80,10 +80,10 @@ fn r133_one_gives_back_while_others_ask() {
         SEEN.lock().unwrap().push(through);
     });
     let seen = SEEN.lock().unwrap();
-    assert!(seen.contains(&0) && seen.contains(&1), "one of the orders was not tried");
+    assert!(seen.contains(&0) && seen.contains(&1), "one of the interleavings was not tried");
 }
 
-/// To and fro between two sets of limits that both hold three: three get through, whoever asks when.
+/// Two sets of limits, each with three requests, alternate on one bucket: in every interleaving, three are admitted.
 #[test]
 fn r138_limits_change_while_others_ask() {
     every_order("limits change under 2 threads", || {
@@ -92,14 +92,14 @@ fn r138_limits_change_while_others_ask() {
         let through = together(vec![asks(&limiter, &old, 2, 1), asks(&limiter, &new, 2, 1)]);
         assert_eq!(through.iter().sum::<u32>(), 3);
         let left = remaining(&limiter, &new);
-        // What came under the old limits after the first of the new is not in the day.
+        // The day does not include requests under the old limits that came after the first request under the new ones.
         assert!(left[0] <= 2 && left[1] == 0, "{left:?}");
         assert_eq!(remaining(&limiter, &old), [0]);
     });
 }
 
-/// Requests that are under way under the old limits let the new ones forget nothing: a minute is used up by one of the old,
-/// by two of the new, and by no more than that, whoever comes when.
+/// Concurrent requests under the old limits reset no count of the new limits. In every interleaving, the minute is used
+/// up by one request under the old limits or by two under the new limits, and not by more.
 #[test]
 fn r138_a_larger_limit_comes_while_others_ask() {
     every_order("a larger limit under 3 threads", || {
@@ -107,14 +107,15 @@ fn r138_a_larger_limit_comes_while_others_ask() {
         let limiter = Arc::new(MemoryLimiter::new());
         let through =
             together(vec![asks(&limiter, &old, 1, 1), asks(&limiter, &new, 2, 1), asks(&limiter, &old, 1, 1)]);
-        // An old one fits while nothing is counted, a new one while half of the minute is free.
+        // A request under the old limits fits while nothing is counted; one under the new, while half of the minute is
+        // free.
         let through = through.iter().sum::<u32>();
         assert!((1..=2).contains(&through), "{through}");
         assert_eq!(remaining(&limiter, &old), [0]);
     });
 }
 
-/// That loom would find it: to look first and count later lets two through, of one.
+/// Shows that loom detects a race: a check before a separate count admits two requests where one fits.
 #[test]
 fn a_check_before_the_count_is_found() {
     static BROKEN: AtomicBool = AtomicBool::new(false);
@@ -132,5 +133,5 @@ fn a_check_before_the_count_is_found() {
         let through = together(vec![looks(), looks()]).iter().sum::<u32>();
         BROKEN.fetch_or(through == 2, Ordering::Relaxed);
     });
-    assert!(BROKEN.load(Ordering::Relaxed), "the mistake was not found");
+    assert!(BROKEN.load(Ordering::Relaxed), "loom did not detect the race");
 }

@@ -1,4 +1,4 @@
-//! Several buckets in one part of the store, under its lock.
+//! Several buckets in one shard, under its lock.
 
 use loom::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ fn store(most: usize) -> Store {
     Arc::new(Mutex::new(Shard::new(most)))
 }
 
-/// Whether the request gets through, and whether it had to be shared.
+/// Returns whether the request is admitted, and whether the shared bucket was used.
 fn ask(store: &Store, who: u64, limits: &Limits, now: Duration) -> (bool, bool) {
     let now = u64::try_from(now.as_nanos()).unwrap();
     let rehash = |key: [u64; 2]| key[0] << 57 | key[0];
@@ -28,7 +28,8 @@ fn ask(store: &Store, who: u64, limits: &Limits, now: Duration) -> (bool, bool) 
     (matches!(decided, LimitDecision::Admitted(_)), shared)
 }
 
-/// These, one after another, on a thread of its own; it gives how many got through, and how many of them shared.
+/// Returns a closure that sends one request for each client in `who`. It counts the admitted requests, and how many of
+/// them used the shared bucket.
 fn asks(store: &Store, who: &'static [u64], limits: &Limits, now: Duration) -> Box<dyn FnOnce() -> (u32, u32) + Send> {
     let (store, limits) = (Arc::clone(store), limits.clone());
     Box::new(move || {
@@ -45,7 +46,8 @@ fn len(store: &Store) -> usize {
     store.lock().unwrap().len()
 }
 
-/// Others fill the store while somebody who has used up a limit asks: nobody is reset, and newcomers have what one has.
+/// Other clients fill the store while a client with a used-up limit sends requests: no count is reset, and the new
+/// clients share the limit of one.
 #[test]
 fn r135_the_store_is_filled_while_others_ask() {
     every_order("newcomers fill a store of two", || {
@@ -57,14 +59,14 @@ fn r135_the_store_is_filled_while_others_ask() {
             asks(&store, &[12], &limits, NOW),
         ]);
         assert_eq!(said[0], (0, 0), "alice was reset");
-        // One newcomer has a bucket, and one of the two that share has a request.
+        // One new client gets its own bucket. Of the two that share a bucket, one request is admitted.
         assert_eq!((said[1].0 + said[2].0, said[1].1 + said[2].1), (2, 1));
         assert_eq!(len(&store), 2);
         assert!(!ask(&store, ALICE, &limits, NOW).0);
     });
 }
 
-/// Full buckets are looked for and forgotten while their owners ask: each has what the limit says, and no more.
+/// Full buckets are removed while their owners send requests: each owner gets exactly the limit.
 #[test]
 fn r135_full_buckets_are_forgotten_while_others_ask() {
     let later = NOW + Duration::from_secs(60);
@@ -79,13 +81,14 @@ fn r135_full_buckets_are_forgotten_while_others_ask() {
             asks(&store, &[10], &long, later),
         ]);
         assert_eq!(said[0], (0, 0), "alice was reset");
-        // Bob's is full again: whether it is forgotten or not, one gets through; as one, if the newcomer has taken its place.
+        // Bob's bucket is full again, so one of Bob's requests is admitted, whether the bucket was removed or not. If
+        // the new client has taken its slot, Bob uses the shared bucket.
         assert_eq!((said[1].0, said[2].0), (1, 1));
         assert_eq!(len(&store), 2);
     });
 }
 
-/// Limits are numbered in the store while others read by number.
+/// New limits get numbers in the store while other threads read limits by number.
 #[test]
 fn r138_limits_are_added_while_others_ask() {
     every_order("new limits are numbered", || {
