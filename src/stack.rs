@@ -1,21 +1,22 @@
-//! The paved road: guards in their right order and the envelope around them, as one layer without type parameters.
+//! The complete stack: all guards in the right order and the envelope around them, as one layer without type
+//! parameters.
 //!
 //! ```text
 //! request
-//!   │ edge         trace id, envelope                      every exit below leaves through here, in one shape
+//!   │ edge         trace id, envelope                      every response below leaves through here, in one shape
 //!   │ failures     too many guesses from this address? ─▶ 429   charged: nothing
-//!   │ identity     who is this? ────────────────────────▶ 401   charged: the address for a guess, a proved holder's own
-//!   │                                                           budget otherwise   (503: the key store does not answer)
-//!   │ rules        may they do this here? ──────────────▶ 403   charged: the holder's own budget, not the plan
-//!   │                                                           (503: the policy could not tell)
-//!   │ plan         have they any left? ─────────────────▶ 429   charged: nothing
+//!   │ identity     is the credential valid? ────────────▶ 401   charged: the address for a guess, otherwise the
+//!   │                                                           credential's budget   (503: the store does not answer)
+//!   │ rules        is the caller allowed to do this? ───▶ 403   charged: the credential's budget, not the plan
+//!   │                                                           (503: the policy could not decide)
+//!   │ plan         is the caller within the limits? ────▶ 429   charged: nothing
 //!   ▼ your handler, with a Principal; a strict body stands in front of it
 //! ```
 //!
 //! ```
 //! use tower_auth::*;
 //!
-//! /// One value that a company's own crate can return to forty services.
+//! /// One value that a company's own crate provides to all of its services.
 //! fn company_auth(keys: impl KeyStore, peppers: Peppers) -> Result<AuthStack, ConfigError> {
 //!     let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?.checksummed(), peppers);
 //!     AuthStack::builder()
@@ -26,8 +27,8 @@
 //! }
 //! ```
 //!
-//! Mounted whole, the stack needs nothing of the response body: it answers refusals itself. Where some routes are
-//! public, its halves are mounted apart: [`guards`](AuthStack::guards) on the private routes,
+//! As one layer, the stack does not require `Default` of the response body, because it answers refusals itself. If some
+//! routes are public, mount its two parts separately: [`guards`](AuthStack::guards) on the private routes, and
 //! [`envelope`](AuthStack::envelope) around everything.
 //!
 //! # Public and private routes in axum
@@ -57,22 +58,22 @@
 //! # }
 //! ```
 //!
-//! `Router::layer` also wraps a router's fallback, and `merge` takes that over: without a fallback of the outer
-//! router's own, an unknown path is answered 401 to strangers. Both are safe; choose the one that you want.
+//! `Router::layer` also wraps a router's fallback, and `merge` copies that fallback. If the outer router has no
+//! fallback of its own, an unknown path is answered 401 without a credential, instead of 404. Both are safe.
 //!
-//! axum puts `Allow` on the answer to a wrong method outside of every `Router::layer`, also on a stranger's 401.
-//! Where that tells too much, wrap the finished router as a service: `stack.layer(router)`.
+//! On a wrong method, axum adds `Allow` outside of every `Router::layer`, also to a 401. If that reveals too much, wrap
+//! the finished router as a service: `stack.layer(router)`.
 //!
 #![doc = include_str!("stack/layers.md")]
 //!
-//! # Whose connection
+//! # The address of the connection
 //!
-//! [`Decision::peer_ip`] knows the address where the host tells it: axum with `into_make_service_with_connect_info`,
-//! tonic over TCP, and any host that puts [`PeerAddr`](crate::PeerAddr) into the request's extensions.
+//! [`Decision::peer_ip`] returns the address if the host provides it: axum with `into_make_service_with_connect_info`,
+//! tonic over TCP, and any host that puts a [`PeerAddr`](crate::PeerAddr) into the request's extensions.
 //!
 //! # When not to use it
 //!
-//! Where one guard is enough, its layer alone is shorter.
+//! When one guard is enough: mount its layer alone.
 
 mod service;
 
@@ -91,7 +92,7 @@ use crate::{
     permission::Permission,
 };
 
-/// Guards and envelope as one layer, which can be named, stored, cloned and returned.
+/// All guards and the envelope as one layer. The type has no parameters, so that it can be stored and returned.
 ///
 /// See the [module page](crate::stack) for an example.
 #[derive(Clone)]
@@ -103,24 +104,25 @@ pub struct AuthStack {
 }
 
 impl AuthStack {
-    /// Starts a stack. The order of calls is free: the stack knows the right one.
+    /// Returns a builder. The order of its calls is free: the stack puts the guards into the right order.
     pub fn builder() -> AuthStackBuilder {
         AuthStackBuilder::default()
     }
 
-    /// The guards alone: for the private routes of a router whose whole stands in [`envelope`](Self::envelope).
+    /// Returns the guards alone, for the private routes of a router. Mount the [`envelope`](Self::envelope) around the
+    /// whole router.
     pub fn guards(&self) -> AuthGuards {
         AuthGuards(Arc::clone(&self.guards))
     }
 
-    /// The request headers that no log may show: those in which the stack reads credentials, and `Authorization`,
-    /// `Cookie` and `Proxy-Authorization` in any case. The [module page](crate::stack) shows their use.
+    /// Returns the request headers that must not be logged: those in which the stack reads credentials, and always
+    /// `Authorization`, `Cookie` and `Proxy-Authorization`. The [module page](crate::stack) shows their use.
     #[must_use]
     pub fn sensitive_headers(&self) -> Vec<HeaderName> {
         self.sensitive.to_vec()
     }
 
-    /// The envelope alone.
+    /// Returns the envelope alone.
     pub fn envelope(&self) -> ErrorEnvelopeLayer {
         self.envelope.clone()
     }
@@ -147,7 +149,7 @@ impl<S> Layer<S> for AuthStack {
 ///
 /// let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
 /// let stack = AuthStack::builder().auth(keys).require(scope("read")).build()?;
-/// assert!(AuthStack::builder().build().is_err(), "a stack that lets everybody in is not built");
+/// assert!(AuthStack::builder().build().is_err(), "a stack without authentication fails to build");
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Debug, Default)]
@@ -164,54 +166,54 @@ pub struct AuthStackBuilder {
     decision_timeout: Option<Duration>,
     client_ip: Option<ClientIp>,
     late_refusals: bool,
-    /// The first thing that was given twice.
+    /// The first error: a part was given twice.
     fault: Option<ConfigError>,
 }
 
 impl AuthStackBuilder {
-    /// How refusals look; [`ErrorEnvelopeLayer::detailed`] by default.
+    /// Sets the format of refusals; [`ErrorEnvelopeLayer::detailed`] by default.
     pub fn envelope(mut self, envelope: ErrorEnvelopeLayer) -> Self {
         let before = self.envelope.replace(envelope);
         self.once(
             before.is_some(),
             "two envelopes",
-            "set up one ErrorEnvelopeLayer, which has both catalogue and shape",
+            "configure one ErrorEnvelopeLayer with both the format and the catalogue",
         )
     }
 
-    /// How callers are told apart: one method, or an [`AuthLayer`] of several.
+    /// Sets how callers are authenticated: one method, or an [`AuthLayer`] of several.
     pub fn auth(mut self, auth: impl Into<AuthLayer>) -> Self {
         let before = self.auth.replace(auth.into());
         let advice =
-            "give .auth(..) one AuthLayer with both, in the order in which they are asked: AuthLayer::first(a).then(b)";
+            "call .auth(..) once with one AuthLayer of both, in the order of trial: AuthLayer::first(a).then(b)";
         self.once(before.is_some(), "two methods of authentication", advice)
     }
 
-    /// What every method and path requires. A public route asks nobody who they are.
+    /// Sets the table of rules: what each method and path requires. On a public route no caller is authenticated.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules.push(rules);
         self
     }
 
-    /// What every request must be granted, public routes too. Several calls must all grant.
+    /// Adds a policy that must grant every request, also on public routes. All added policies must grant.
     pub fn require(mut self, policy: impl Permission) -> Self {
         self.require.push(RequireLayer::new(policy));
         self
     }
 
-    /// Limits requests, or failed attempts; several calls add several limits. Limits by address and budgets of failures
-    /// stand in front of the authentication, limits of callers behind all permissions.
+    /// Adds a limit for requests or for failed attempts. Limits by address and the budget of failed attempts are
+    /// checked before the authentication, limits of callers after all permissions.
     ///
-    /// A budget of failures in a stack charges a wrong password that a handler answers with 401 and does not refuse the next
-    /// one: put a clone of it on the route too ([`RateLimitLayer::failures`]).
+    /// A budget of failed attempts in a stack charges a wrong password that a handler answers with 401, but does not
+    /// refuse the next attempt. Put a clone of the budget on that route too ([`RateLimitLayer::failures`]).
     pub fn limit(mut self, limit: RateLimitLayer) -> Self {
         self.limits.push(limit);
         self
     }
 
-    /// Tells somebody of every admit and refusal of this stack's guards, and of every refusal from further in that
-    /// passes by ([`Decision::supersedes_admission`]). It is called on the request's own path: be quick. Called again, each is told, in
-    /// the order of calls.
+    /// Calls `observe` for every request that the guards of this stack admit or refuse, and for every refusal from
+    /// further in ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so it must return
+    /// quickly. Several observers are called in the order in which they were added.
     pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         let observer = Observer::new(observe);
         self.observer = Some(match self.observer.take() {
@@ -221,21 +223,21 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Puts the [`Principal`](crate::Principal) into the response's extensions too: for an access log further out,
-    /// which cannot read what was put into the request.
+    /// Also puts the [`Principal`](crate::Principal) into the response's extensions, for an access log further out,
+    /// which cannot read the extensions of the request that the stack passes on.
     pub fn expose_principal(self) -> Self {
         Self { expose_principal: true, ..self }
     }
 
-    /// Sets how the address of the client is found, once for the stack: for its log, and for limits that are given
+    /// Sets how the address of the client is found, for the log of the stack and for limits with
     /// [`ClientIp::of_stack`]. Without it, the log shows the address that the first limit by address counts.
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         let before = self.client_ip.replace(client_ip);
         self.once(before.is_some(), "two settings for the address of the client", "call .client_ip(..) once")
     }
 
-    /// Lets code inside a handler refuse the request by a handle, [`RequestExt::late_refusal`](crate::RequestExt::late_refusal).
-    /// It costs one allocation a request.
+    /// Enables refusals from inside a handler, with [`RequestExt::late_refusal`](crate::RequestExt::late_refusal). It
+    /// costs one allocation a request.
     ///
     /// ```
     /// use axum::{Router, extract::Request, routing::get};
@@ -259,13 +261,13 @@ impl AuthStackBuilder {
         Self { late_refusals: true, ..self }
     }
 
-    /// The clock of all parts that were not given one of their own.
+    /// Sets the clock of all parts that have none of their own.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         let before = self.clock.replace(clock.into());
         self.once(before.is_some(), "two clocks", "call .clock(..) once")
     }
 
-    /// What was given twice would be dropped without a word.
+    /// Records an error when a part is given twice; otherwise the first one would be dropped silently.
     fn once(mut self, twice: bool, what: &'static str, advice: &'static str) -> Self {
         if twice {
             self.fault.get_or_insert_with(|| ConfigError::new(format!("the AuthStack was given {what}"), advice));
@@ -273,22 +275,23 @@ impl AuthStackBuilder {
         self
     }
 
-    /// How long each part may wait for an answer: a key store, a list of revoked tokens, a method of your own, a policy, a
-    /// limiter; 5 s by default. [`AuthLayer::decision_timeout`] and [`RateLimitLayer::decision_timeout`] overrule it. Later answers
-    /// do not count: the request is refused with 503 and `Retry-After`, and the cause in the log names what did not answer.
+    /// Sets the timeout of each part that may have to wait: a key store, a list of revoked tokens, a method of your
+    /// own, a policy, a limiter; 5 s by default. [`AuthLayer::decision_timeout`] and
+    /// [`RateLimitLayer::decision_timeout`] override it. After the timeout, the request is refused with 503 and
+    /// `Retry-After`, and the cause in the log names the part.
     ///
-    /// The time is that of the stack's [clock](Self::clock): without a timer there is no limit, and the log says so at
-    /// [`build`](Self::build), which refuses a limit of zero. `Duration::MAX` is no limit.
+    /// The stack's [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line
+    /// says so at [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         let before = self.decision_timeout.replace(limit);
         self.once(before.is_some(), "two time limits", "call .decision_timeout(..) once")
     }
 
-    /// The finished stack.
+    /// Builds the stack.
     ///
     /// # Errors
-    /// When no method of authentication was given, or one was put together wrongly, or a rule or a limit cannot be kept, or
-    /// a part of which there is one was given twice.
+    /// If no method of authentication was given, if a method, a rule or a limit is misconfigured, or if a part that is
+    /// allowed only once was given twice.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         self.fault.map_or(Ok(()), Err)?;
         time_limit::check(self.decision_timeout, "AuthStackBuilder")?;
@@ -296,7 +299,7 @@ impl AuthStackBuilder {
         let limit = TimeLimit::new(clock.clone(), self.decision_timeout.unwrap_or(time_limit::DEFAULT));
         let auth = self.auth.ok_or_else(|| {
             ConfigError::new(
-                "the AuthStack has no method of authentication and would admit everybody",
+                "the AuthStack has no method of authentication and would admit every request",
                 "call .auth(..) with an ApiKeyLayer or an AuthLayer; for the envelope alone, mount ErrorEnvelopeLayer",
             )
         })?;
@@ -308,7 +311,7 @@ impl AuthStackBuilder {
         if self.rules.len() > 1 {
             return Err(ConfigError::new(
                 "the AuthStack was given two tables of rules",
-                "write all rules in one table, the first that matches first",
+                "put all rules into one table; the first rule that matches applies",
             ));
         }
         for rules in self.rules {
@@ -322,7 +325,7 @@ impl AuthStackBuilder {
         if self.limits.iter().filter(|limit| limit.counts_failures()).count() > 1 {
             return Err(ConfigError::new(
                 "the AuthStack was given two budgets of failed attempts",
-                "give one of them all quotas: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
+                "use one budget with all quotas: RateLimitLayer::failures([Quota::per_minute(30), Quota::per_day(500)], ..)",
             ));
         }
         for part in &self.limits {

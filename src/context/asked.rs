@@ -1,11 +1,11 @@
-//! What a request asks for: the method and the path, in the words of the client.
+//! The method and the path of a request, as the client sent them.
 
 use std::fmt;
 
 use http::{Extensions, Method, Uri, uri::PathAndQuery};
 
-/// The method and the path of a request that is gone. A clone counts references to the bytes that came from the client;
-/// the query among them is never read.
+/// The method and the path of a request, for use after the request was consumed. Cloning copies no bytes. The query is
+/// kept with the path, but never read.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
@@ -22,12 +22,12 @@ impl Asked {
     }
 }
 
-/// The path that the client asked for. A request for a proxy to connect has none.
+/// Returns the path that the client requested. A CONNECT request has none.
 pub(crate) fn path<'a>(uri: &'a Uri, extensions: &'a Extensions) -> Option<&'a str> {
     original(uri, extensions).path_and_query().map(PathAndQuery::path)
 }
 
-/// axum's `nest` takes the prefix off the path, and keeps what the client sent.
+/// axum's `nest` removes the prefix from the path, and keeps the original URI in an extension.
 #[cfg(feature = "axum")]
 fn original<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
@@ -38,7 +38,7 @@ const fn original<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
     uri
 }
 
-/// The query may hold a secret.
+/// Shows no query, because it may contain a secret.
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.method, self.path().unwrap_or_default())

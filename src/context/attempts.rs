@@ -1,7 +1,7 @@
-//! A budget of failed attempts, as the guards that find out about failures use it.
+//! A budget of failed attempts, as seen by the guards that detect failures.
 //!
-//! Failures are spent by failures: a request takes nothing before it has failed. Who has to be waited for is counted as
-//! under way meanwhile, apart from the budget, so that parallel guesses stay bounded.
+//! Only failures are charged: a request costs nothing before it has failed. A check that has to wait is counted as in
+//! progress, separately from the budget, so that parallel guesses are bounded.
 
 use std::{
     collections::HashMap,
@@ -13,46 +13,48 @@ use std::{
 
 use crate::{MaybeReady, Principal, Rejection, base::maybe_ready::BoxFuture, limit::BucketKey};
 
-/// Whether a budget has something left, or the refusal of those who have spent it.
+/// `Ok` if the attempt is allowed; otherwise the refusal.
 pub(crate) type Allowed = Result<(), Rejection>;
 
-/// What counts failed attempts.
+/// Counts failed attempts.
 pub(crate) trait Budget: Send + Sync + 'static {
-    /// What tells it from other budgets.
+    /// Returns the id of the budget.
     fn id(&self) -> u64;
 
-    /// Whether an address has attempts left. Nothing is taken.
+    /// Checks whether an address has attempts left, without charging it.
     fn ask(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
-    /// Counts an attempt as under way until the slot is dropped, or refuses it; without a slot where it only reports.
+    /// Counts an attempt as in progress until the slot is dropped, or refuses it. A budget that only reports returns
+    /// `None` instead of refusing.
     fn enter(&self, address: BucketKey) -> Result<Option<Slot>, Rejection>;
 
-    /// Charges an address for a guess; refuses where nothing was left, so that the guesser is not told what came of it.
+    /// Charges an address for a guess. Refuses if the budget was spent before, so that the client does not learn the
+    /// result of the guess.
     fn charge(&self, address: BucketKey) -> MaybeReady<Allowed>;
 
-    /// Charges a holder who was proved for what is wrong with the credential or was forbidden to it.
+    /// Charges the holder of a verified credential, which is not valid any more or was denied something.
     fn charge_holder(&self, holder: &Principal, failure: Option<&Rejection>) -> MaybeReady<Allowed>;
 
-    /// Charges an address, and nobody waits for it.
+    /// Charges an address without waiting for the result.
     fn charge_unheard(&self, address: BucketKey);
 
-    /// Carries a check on to its end, whose client is gone, where there is something that runs it.
+    /// Completes a check after its client has disconnected, if there is a runtime for it.
     fn carry_on(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried>;
 }
 
-/// Nothing runs what nobody waits for.
+/// The check was not accepted: there is no runtime, or too many checks run already.
 #[derive(Debug)]
 pub(crate) struct NotCarried;
 
-/// The runtime in which a check was begun, where this crate knows of one.
+/// The runtime in which a check was started.
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
 pub(crate) type Runtime = tokio::runtime::Handle;
-/// The runtime in which a check was begun, where this crate knows of one.
+/// The runtime in which a check was started: none, without a feature that uses tokio.
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
 #[derive(Debug)]
 pub(crate) enum Runtime {}
 
-/// The runtime that polls the caller.
+/// Returns the runtime that polls the caller.
 pub(crate) fn current_runtime() -> Option<Runtime> {
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
     return tokio::runtime::Handle::try_current().ok();
@@ -60,13 +62,13 @@ pub(crate) fn current_runtime() -> Option<Runtime> {
     None
 }
 
-/// A budget, and the address that draws on it. A guard leaves it in the request for those behind.
+/// A budget and the address that it counts. A guard puts it into the request for the guards further in.
 #[derive(Clone)]
 pub(crate) struct Attempts {
     budget: Arc<dyn Budget>,
     address: BucketKey,
     client: IpAddr,
-    /// Whether the request is a gRPC call, whose status stands in a header of its own.
+    /// Whether the request is a gRPC call, which has its status in a header of its own.
     grpc: bool,
 }
 
@@ -75,12 +77,12 @@ impl Attempts {
         Self { budget, address, client, grpc }
     }
 
-    /// The address that they are counted for.
+    /// Returns the address that is counted.
     pub(crate) const fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// Of which budget they are.
+    /// Returns the id of the budget.
     pub(crate) fn budget(&self) -> u64 {
         self.budget.id()
     }
@@ -98,7 +100,7 @@ impl Attempts {
         self.budget.enter(self.address).map_err(|refused| refused.counted(self.client))
     }
 
-    /// Charges whoever a failure is of: the holder who was proved, else the address.
+    /// Charges a failure to the holder of a verified credential, if there is one, and otherwise to the address.
     pub(crate) fn charge(&self, holder: Option<&Principal>, failure: Option<&Rejection>) -> MaybeReady<Allowed> {
         if let Some(holder) = holder {
             return self.budget.charge_holder(holder, failure);
@@ -115,7 +117,8 @@ impl Attempts {
         self.budget.carry_on(check, runtime)
     }
 
-    /// The same for work that must not keep the budget alive.
+    /// Returns a weak form, for work that must not keep the budget alive. The closure returns `None` if the budget was
+    /// dropped.
     pub(crate) fn downgrade(&self) -> impl FnOnce() -> Option<Self> + Send + use<> {
         let (budget, address) = (Arc::downgrade(&self.budget), self.address);
         let (client, grpc) = (self.client, self.grpc);
@@ -129,7 +132,7 @@ impl fmt::Debug for Attempts {
     }
 }
 
-/// How many attempts of every address are under way.
+/// How many attempts of each address are in progress.
 pub(crate) struct InFlight {
     shards: [Mutex<HashMap<BucketKey, u32>>; SHARDS],
     hasher: RandomState,
@@ -142,7 +145,7 @@ impl InFlight {
         Self { shards: Default::default(), hasher: RandomState::new() }
     }
 
-    /// One more of an address, unless so many are under way.
+    /// Counts one more attempt of an address; `None` if `most` are in progress already.
     pub(crate) fn enter(self: &Arc<Self>, address: BucketKey, most: u32) -> Option<Slot> {
         let mut shard = self.shard(address);
         let count = shard.entry(address).or_insert(0);
@@ -163,7 +166,7 @@ impl InFlight {
             *count -= 1;
             if *count == 0 {
                 shard.remove(&address);
-                // Many addresses at once leave no memory behind.
+                // The memory is released after a burst of many addresses.
                 if shard.capacity() > 64 && shard.len() < shard.capacity() / 8 {
                     shard.shrink_to_fit();
                 }
@@ -174,12 +177,12 @@ impl InFlight {
     fn shard(&self, address: BucketKey) -> std::sync::MutexGuard<'_, HashMap<BucketKey, u32>> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
         let place = self.hasher.hash_one(address) as usize % SHARDS;
-        // What is done under the lock does not panic.
+        // No code panics while it holds the lock.
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One attempt that is under way; dropped, it is no more.
+/// One attempt in progress. Dropping it ends the attempt.
 pub(crate) struct Slot {
     all: Arc<InFlight>,
     address: BucketKey,
@@ -191,8 +194,8 @@ impl Drop for Slot {
     }
 }
 
-/// A request whose handler is what looks at the credential, such as a login. Nobody knows what came of one whose client is
-/// gone, so that it has been a guess.
+/// A request that the handler authenticates, such as a login. If the client disconnects, the result is unknown, and the
+/// request is charged as a guess.
 pub(crate) struct UnderWay {
     attempts: Attempts,
     /// Whether the handler was called and has not answered.

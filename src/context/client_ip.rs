@@ -8,10 +8,10 @@ use crate::{
     limit::{BucketKey, embedded_v4},
 };
 
-/// Whose address counts: that of the connection, or the one that a proxy of yours names.
+/// How the address of the client is found: from the connection, or from a header that your own proxy writes.
 ///
-/// There is no default. Behind a balancer every connection is the balancer's, and all customers would share one limit;
-/// without one, whoever believes `X-Forwarded-For` believes the attacker.
+/// There is no default, because the wrong choice is dangerous. Behind a load balancer, every connection comes from the
+/// balancer, and all clients would share one limit. Without a load balancer, any client can forge `X-Forwarded-For`.
 ///
 /// ```
 /// use tower_auth::ClientIp;
@@ -26,27 +26,27 @@ use crate::{
 ///
 /// # What counts as one client
 ///
-/// - An IPv4 address, also where it is written as IPv6: `::ffff:192.0.2.1`; translated by NAT64 (`64:ff9b::/96`, and
-///   networks of 96 bits at the start of `64:ff9b:1::/48`) or by SIIT (`::ffff:0:0:0/96`); tunnelled by 6to4 (`2002::/16`)
-///   or Teredo (`2001::/32`), whose clients have the IPv4 address that their own is made of. Any other address in
-///   `64:ff9b:1::/48` counts by itself, since nobody can tell which of its bits are the IPv4 address.
+/// - An IPv4 address, also when it is written as IPv6 (`::ffff:192.0.2.1`), translated by NAT64 (`64:ff9b::/96`, and
+///   networks of 96 bits at the start of `64:ff9b:1::/48`) or by SIIT (`::ffff:0:0:0/96`), or tunnelled by 6to4
+///   (`2002::/16`) or Teredo (`2001::/32`), which embed the IPv4 address of the client. Any other address in
+///   `64:ff9b:1::/48` counts by itself, because the position of its IPv4 address is unknown.
 /// - The first 64 bits of any other IPv6 address, or those of [`ipv6_prefix`](Self::ipv6_prefix).
 ///
-/// What a proxy of yours cannot or will not name (`unknown`, `_hidden`, text that is no address) is nobody's address:
-/// such a request counts as the last hop that was vouched for, which is the proxy that wrote it, and is never exempt.
+/// If your proxy writes no address (`unknown`, `_hidden`, or other text), the request counts as that of the proxy,
+/// which is the last trusted hop, and is never exempt.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
     trusted: Networks,
     exempt: Networks,
     header: HeaderName,
     prefix: u8,
-    /// Whether it stands for the one that the stack was given.
+    /// Whether it stands for the setting of the stack.
     of_stack: bool,
     fault: Option<ConfigError>,
 }
 
 impl ClientIp {
-    /// The address of the connection ([`PeerAddr`]): nobody stands in between.
+    /// Uses the address of the connection ([`PeerAddr`]), for a service without a proxy in front.
     #[must_use]
     pub fn peer() -> Self {
         Self {
@@ -59,64 +59,65 @@ impl ClientIp {
         }
     }
 
-    /// The last address in `X-Forwarded-For` that is none of these networks, which are your own proxies: what stands
-    /// further left was written by whoever sent the request. A request that comes from elsewhere counts by its connection,
-    /// whatever its headers say.
+    /// Trusts the proxies in these networks, and uses the last address in `X-Forwarded-For` that is in none of them.
+    /// The sender of the request may have written all addresses further left. For a connection from any other network,
+    /// the headers are ignored, and the address of the connection is used.
     ///
     /// Networks of IPv4 may be written as IPv6 (`::ffff:10.0.0.0/104`).
     ///
     /// # Errors
-    /// When a network cannot be read, none is given, or they are so wide that they trust strangers: a prefix under 8 bits
-    /// of IPv4 or 16 bits of IPv6 (`fc00::/7` and `fe80::/10` apart), or half of all addresses together.
+    /// If a network is malformed, if none is given, or if they are too wide to be your own: a prefix under 8 bits of
+    /// IPv4 or 16 bits of IPv6 (except `fc00::/7` and `fe80::/10`), or half of all addresses together.
     pub fn behind<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         Ok(Self { trusted: Networks::read(networks, "ClientIp::behind")?, ..Self::peer() })
     }
 
-    /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one, as `CF-Connecting-IP`. `Forwarded` is
-    /// read as RFC 7239 has it: the parameter `for` of each element. The proxy has to replace what a client sends in the
-    /// header, or to append to it.
+    /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one address, as in `CF-Connecting-IP`.
+    /// `Forwarded` is read by RFC 7239: the parameter `for` of each element. The proxy must replace the header that a
+    /// client sends, or append to it.
     ///
-    /// Only what a proxy writes is read: after [`peer`](Self::peer) it is a mistake, which is found when a stack is built.
+    /// After [`peer`](Self::peer) it is an error, which [`build`](crate::stack::AuthStackBuilder::build) of a stack
+    /// returns: without a trusted proxy no header is read.
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
         if self.trusted.is_empty() {
             self.fault = Some(ConfigError::new(
-                format!("ClientIp::peer().header({:?}) would read no header, since it trusts no proxy", name.as_str()),
-                "name the networks of the proxies that write it: ClientIp::behind([\"10.0.0.0/8\"])?.header(..)",
+                format!("ClientIp::peer().header({:?}) trusts no proxy and would never read the header", name.as_str()),
+                "list the networks of the proxies that write it: ClientIp::behind([\"10.0.0.0/8\"])?.header(..)",
             ));
         }
         Self { header: name, ..self }
     }
 
-    /// How many bits of an IPv6 address are one client's; 64 by default. Providers that give each customer a /56 or a /48
-    /// let one customer count as 256 or 65,536 clients under a /64. With more than 64, whoever holds a network of 64 bits
-    /// counts as often as they like: for networks of your own alone.
+    /// Sets how many bits of an IPv6 address identify one client; 64 by default. With 64, a customer who gets a /56 or
+    /// a /48 from the provider counts as up to 256 or 65,536 clients. With more than 64, anyone with a /64 counts as
+    /// any number of clients: use it only for your own networks.
     ///
     /// # Errors
-    /// Under 32 bits, which are all customers of a provider, and over 128.
+    /// If there are fewer than 32 bits, which would hold all customers of a provider, or more than 128.
     pub fn ipv6_prefix(self, bits: u8) -> Result<Self, ConfigError> {
         if !(32..=128).contains(&bits) {
             return Err(ConfigError::new(
-                format!("ClientIp::ipv6_prefix({bits}) is no prefix of one customer's"),
-                "give the bits of the networks that customers get: 64, 56 or 48; at least 32, at most 128",
+                format!("ClientIp::ipv6_prefix({bits}) is not the prefix length of one customer's network"),
+                "use the prefix length that customers get: 64, 56 or 48; at least 32, at most 128",
             ));
         }
         Ok(Self { prefix: bits, ..self })
     }
 
-    /// Leaves these networks uncounted, by limits by address and by budgets of failed attempts alike: health checks, an
-    /// office. The client's address decides, not the proxy's. Limits of callers count them all the same.
+    /// Exempts these networks, such as health checks or an office, from limits by address and from budgets of failed
+    /// attempts. The client's address decides, not the proxy's. Limits of callers still count their requests.
     ///
     /// # Errors
-    /// As [`behind`](Self::behind).
+    /// As for [`behind`](Self::behind).
     pub fn exempt<S: AsRef<str>>(self, networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         Ok(Self { exempt: Networks::read(networks, "ClientIp::exempt")?, ..self })
     }
 
-    /// The setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip): for limits in
-    /// that stack, so that the proxies are named in one place.
+    /// Uses the setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip), so
+    /// that the limits of a stack list the proxies in one place.
     ///
-    /// A stack without that setting is not built, and a layer that is mounted outside a stack answers 500.
+    /// A stack without that setting fails to build. A layer that is mounted outside a stack answers 500.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthStack, ClientIp, Quota, RateLimitLayer, Secret};
@@ -138,19 +139,19 @@ impl ClientIp {
         self.of_stack
     }
 
-    /// Itself, or the setting of the stack that it stands for.
+    /// Returns the setting of the stack if it stands for that, and otherwise itself.
     pub(crate) fn in_stack(self, of_stack: Option<&Self>) -> Result<Self, ConfigError> {
         match of_stack {
             _ if !self.of_stack => Ok(self),
             Some(setting) => Ok(setting.clone()),
             None => Err(ConfigError::new(
-                "a limit counts addresses by ClientIp::of_stack(), and the AuthStack has no such setting",
+                "a limit uses ClientIp::of_stack(), but the AuthStack has no client_ip setting",
                 "call AuthStackBuilder::client_ip(..) with ClientIp::peer() or ClientIp::behind([\"10.0.0.0/8\"])?",
             )),
         }
     }
 
-    /// Whose requests count together, and the address by which they do; nothing where the address is exempt.
+    /// Returns the address of the client and its bucket; `None` if the address is exempt.
     pub(crate) fn bucket(
         &self,
         headers: &HeaderMap,
@@ -166,7 +167,7 @@ impl ClientIp {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// The address of the client, by the headers and the extensions of a request.
+    /// Finds the address of the client in the headers and the extensions of a request.
     pub(super) fn find(&self, headers: &HeaderMap, facts: &Extensions) -> Result<Found, Rejection> {
         if self.of_stack {
             return Err(Rejection::internal(OUTSIDE_STACK));
@@ -177,10 +178,10 @@ impl ClientIp {
         Ok(if self.trusted.contain(peer) { self.forwarded(direct, headers) } else { direct })
     }
 
-    /// From the right: each of our own vouches for the one that it had the request from.
+    /// Reads the hops from right to left: each trusted proxy wrote the address that it received the request from.
     fn forwarded(&self, mut last: Found, headers: &HeaderMap) -> Found {
         for hop in hops(headers, &self.header) {
-            // What cannot be read was not written by one of ours, or says that they do not know.
+            // A hop without an address was not written by a trusted proxy, or the proxy does not know the address.
             let Some(address) = hop else { return Found { vouched: false, ..last } };
             last.address = address;
             if !self.trusted.contain(address) {
@@ -194,15 +195,15 @@ impl ClientIp {
 /// The address of a client.
 pub(super) struct Found {
     pub(super) address: IpAddr,
-    /// Whether it is the client's own, and not that of a proxy which did not name the client.
+    /// False if it is the address of a proxy that did not name the client.
     vouched: bool,
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-const OUTSIDE_STACK: &str = "a layer that was given ClientIp::of_stack() is mounted outside an AuthStack; give it ClientIp::peer() or \
-                             ClientIp::behind(..)";
+const OUTSIDE_STACK: &str = "a layer with ClientIp::of_stack() is mounted outside an AuthStack; use ClientIp::peer() \
+                             or ClientIp::behind(..)";
 
-const UNKNOWN: &str = "the address of the client is not known: nothing in the request says whose connection it came on; in \
-                       axum serve with into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddr into \
-                       the request's extensions";
+const UNKNOWN: &str = "the client's address is unknown: the request's extensions hold no connection address; in axum, \
+                       serve with into_make_service_with_connect_info::<SocketAddr>(); elsewhere, insert a PeerAddr \
+                       into the request's extensions";

@@ -1,5 +1,5 @@
-//! Who logs a fault that a service answers: the layer of this crate around it, which knows the request, or where there is
-//! none, the conversion into a response itself.
+//! Where a 5xx refusal of a service is logged: in the layer of this crate around it, which knows the request; without
+//! such a layer, in the conversion into a response.
 
 use std::cell::Cell;
 
@@ -8,14 +8,14 @@ use http::Response;
 use crate::{Decision, Rejection};
 
 thread_local! {
-    /// Whether a layer that logs faults is waiting for what runs on this thread.
+    /// Whether a layer that logs faults is polling the service on this thread.
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls or polls a service whose response is looked at afterwards.
+/// Calls or polls a service when the caller inspects its response afterwards.
 #[inline]
 pub(crate) fn watched<T>(call: impl FnOnce() -> T) -> T {
-    /// Also where the service panics.
+    /// Restores the flag, also when the service panics.
     struct Restore(bool);
 
     impl Drop for Restore {
@@ -29,17 +29,17 @@ pub(crate) fn watched<T>(call: impl FnOnce() -> T) -> T {
 }
 
 impl Rejection {
-    /// The response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the refusal in
-    /// the extensions. An envelope further out gives it a body.
+    /// Returns the response of a stack without an envelope: status, challenge, `Retry-After`, an empty body, and the
+    /// refusal in the extensions. An envelope further out adds a body.
     ///
-    /// A layer of this crate further out logs the refusal. Where there is none, one of 500 and above is logged here,
-    /// so that no fault is lost.
+    /// A layer of this crate further out logs the refusal. Without such a layer, a status of 500 and above is logged
+    /// here.
     #[must_use]
     pub fn into_response<B: Default>(self) -> Response<B> {
         self.logged_if_unwatched().response()
     }
 
-    /// Logs a fault that nobody else would.
+    /// Logs a 5xx refusal, unless a layer further out will log it.
     pub(crate) fn logged_if_unwatched(self) -> Self {
         if self.is_logged() || !self.status().is_server_error() || WATCHED.get() {
             return self;

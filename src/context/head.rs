@@ -1,4 +1,4 @@
-//! The head of a request, lent to those who decide about it.
+//! The head of a request, as guards, authenticators and policies read it.
 
 use std::{fmt, net::IpAddr, sync::OnceLock, time::SystemTime};
 
@@ -13,10 +13,10 @@ use crate::{
     base::time_limit::{self, TimeLimit},
 };
 
-/// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers and
-/// extensions, and what the layers in front have found out.
+/// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers,
+/// extensions, and the results of the layers in front.
 ///
-/// It borrows from the request. In a unit test it is made of a request, or of its parts:
+/// It borrows from the request. In a unit test, make it from a request or from its parts:
 ///
 /// ```
 /// use tower_auth::RequestHead;
@@ -40,90 +40,91 @@ pub struct RequestHead<'a> {
     extensions: &'a Extensions,
     context: Option<&'a RequestContext>,
     pass: Option<&'a Pass<'a>>,
-    /// For an authenticator: how long it may take.
+    /// For an authenticator: its timeout.
     limit: Option<&'a TimeLimit>,
-    /// For an authenticator: set when it has asked the budget of failed attempts itself.
+    /// For an authenticator: set when it has checked the budget of failed attempts itself.
     asked: Option<&'a OnceLock<()>>,
-    /// For an authenticator: the one header in which to look, if it took the header over from another method.
+    /// For an authenticator: the only header that it may read, if it took the header over from another method.
     only: Option<&'a HeaderName>,
 }
 
 impl<'a> RequestHead<'a> {
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub const fn method(&self) -> &'a Method {
         self.method
     }
 
-    /// The URI as this service sees it: inside axum's `nest`, without the prefix.
+    /// Returns the URI as this service sees it: inside axum's `nest`, without the prefix.
     #[must_use]
     pub const fn uri(&self) -> &'a Uri {
         self.uri
     }
 
-    /// The path of the [`uri`](Self::uri).
+    /// Returns the path of the [`uri`](Self::uri).
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.uri.path()
     }
 
-    /// The version of HTTP.
+    /// Returns the version of HTTP.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub const fn headers(&self) -> &'a HeaderMap {
         self.headers
     }
 
-    /// The extensions.
+    /// Returns the extensions.
     #[must_use]
     pub const fn extensions(&self) -> &'a Extensions {
         self.extensions
     }
 
-    /// The time of day by the clock of the stack. The system's clock is read once for all guards of a gate.
+    /// Returns the time of day by the clock of the stack. The system's clock is read once for all guards of a gate.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         let clock = self.time_limit().clock();
         self.pass.map_or_else(|| clock.now(), |pass| pass.now(clock))
     }
 
-    /// The clock of the stack, for a future that outlives the head.
+    /// Returns the clock of the stack, for a future that outlives the head.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.time_limit().clock().clone()
     }
 
-    /// The trace id, if an envelope stands in front.
+    /// Returns the trace id, if an envelope stands in front.
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
         Some(self.context?.request_id.as_ref()?.trace_id())
     }
 
-    /// The id that the client reads in `x-request-id`, if an envelope stands in front.
+    /// Returns the id that the client reads in `x-request-id`, if an envelope stands in front.
     #[must_use]
     pub fn request_id(&self) -> Option<&'a RequestId> {
         self.context?.request_id.as_ref()
     }
 
-    /// The caller, if an authentication layer in front has found one.
+    /// Returns the caller, if an authentication layer in front has authenticated one.
     #[must_use]
     pub fn principal(&self) -> Option<&'a Principal> {
         self.context?.principal()
     }
 
-    /// The address of the other end of the connection, if the host or the service provides it; see [`PeerAddr`].
+    /// Returns the address of the other end of the connection, if the host or the service provides it; see
+    /// [`PeerAddr`].
     #[must_use]
     pub fn peer_ip(&self) -> Option<IpAddr> {
         PeerAddr::of(self.extensions).map(|peer| peer.0)
     }
 
-    /// The address of the client, by the [`ClientIp`](crate::ClientIp) of the stack. `None` where the stack has none, or where
-    /// the address of the connection is unknown.
+    /// Returns the address of the client, by the [`ClientIp`](crate::ClientIp) of the stack; `None` if the stack has
+    /// none, or if the address of the connection is unknown.
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         match self.context.and_then(|context| context.attempts.as_ref()) {
@@ -132,7 +133,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The path that the client asked for, also inside axum's `nest`.
+    /// Returns the path that the client requested, also inside axum's `nest`.
     pub(crate) fn asked_path(&self) -> Option<&'a str> {
         asked::path(self.uri, self.extensions)
     }
@@ -147,13 +148,13 @@ impl<'a> RequestHead<'a> {
         self.pass
     }
 
-    /// The budget of failed attempts, if one counts in front.
+    /// Returns the budget of failed attempts of a guard further out, if there is one.
     #[inline]
     pub(crate) fn attempts(&self) -> Option<&'a Attempts> {
         self.context?.attempts.as_ref()
     }
 
-    /// The head as a gate lends it. The context stands in the request, or beside it until the request is admitted.
+    /// Returns the head for a guard. The context is in the request, or in `beside` until the request is admitted.
     #[inline]
     pub(crate) fn in_pass<B>(
         request: &'a Request<B>,
@@ -180,34 +181,34 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The head for an authenticator.
+    /// Returns the head for an authenticator.
     #[inline]
     pub(crate) const fn for_method(self, limit: &'a TimeLimit, asked: &'a OnceLock<()>) -> Self {
         Self { limit: Some(limit), asked: Some(asked), ..self }
     }
 
-    /// The head for a method that is to look in one header alone.
+    /// Restricts an authenticator to one header.
     pub(crate) const fn only(self, header: Option<&'a HeaderName>) -> Self {
         Self { only: header, ..self }
     }
 
-    /// Whether the method may look in this header.
+    /// Whether the authenticator may read this header.
     #[inline]
     pub(crate) fn may_read(&self, header: &HeaderName) -> bool {
         self.only.is_none_or(|only| only == header)
     }
 
-    /// How long an authenticator may wait.
+    /// Returns the timeout of an authenticator.
     #[inline]
     pub(crate) fn time_limit(&self) -> &'a TimeLimit {
         static DEFAULT: TimeLimit = TimeLimit::new(Clock::system(), time_limit::DEFAULT);
         self.limit.unwrap_or(&DEFAULT)
     }
 
-    /// Says that the method has asked the budget of failed attempts itself.
+    /// Records that the authenticator has checked the budget of failed attempts itself.
     #[cfg_attr(
         not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
-        expect(dead_code, reason = "tokens alone ask it themselves")
+        expect(dead_code, reason = "only tokens check it themselves")
     )]
     pub(crate) fn has_asked(&self) {
         if let Some(asked) = self.asked {
@@ -215,7 +216,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The head as a request of its own without a body, for a future that outlives it. It has no caller.
+    /// Returns a request of its own without body and without caller, for a future that outlives the head.
     pub(crate) fn to_request(self) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = self.method.clone();
@@ -254,8 +255,7 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
 }
 
 impl ClientIp {
-    /// Returns the address of the client, for handlers and logs. It is the whole address: limits count the network that it
-    /// belongs to.
+    /// Returns the address of the client, for handlers and logs. It is the whole address; limits count by its network.
     ///
     /// ```
     /// use http::request::Parts;
@@ -274,7 +274,7 @@ impl ClientIp {
     }
 }
 
-/// Shows method and path alone: credentials in headers may not be marked sensitive yet, and a query may hold one.
+/// Shows method and path only: headers may contain credentials that are not marked sensitive yet, and so may a query.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead").field("method", self.method).field("path", &self.path()).finish_non_exhaustive()

@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::{Principal, Rejection};
 
-/// The outcome of authentication where nothing was presented and the layer lets visitors in: nobody, and the
-/// challenges of the methods on offer.
+/// The outcome of authentication when no credential was presented and the layer admits anonymous requests: the
+/// challenge of the methods on offer, and no caller.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, RequestExt, Secret};
@@ -34,7 +34,7 @@ impl Anonymous {
         Self { challenge, preflight: false }
     }
 
-    /// A CORS preflight that may pass every guard, since no credential can ever come with it.
+    /// Returns the outcome for a CORS preflight that may pass every guard, because a preflight never has a credential.
     pub(crate) const fn preflight(challenge: Option<Arc<HeaderValue>>) -> Self {
         Self { challenge, preflight: true }
     }
@@ -43,7 +43,7 @@ impl Anonymous {
         self.preflight
     }
 
-    /// What a 401 would offer: the value of `WWW-Authenticate`.
+    /// Returns the value of `WWW-Authenticate` that a 401 would have.
     #[must_use]
     pub fn challenge(&self) -> Option<&HeaderValue> {
         self.challenge.as_deref()
@@ -54,8 +54,8 @@ impl Anonymous {
     }
 }
 
-/// The outcome of authentication. The type is private, so only a gate can put it into a request: a [`Principal`] that
-/// reaches a handler this way was proved by an authenticator.
+/// The outcome of authentication. The type is private, so that only a gate can put it into a request: an authenticator
+/// has authenticated every [`Principal`] that reaches a handler this way.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
     Principal(Principal),

@@ -1,4 +1,4 @@
-//! A refusal that a handler hands to the gate in front of it.
+//! A refusal that a handler passes to the gate in front of it.
 
 use std::{
     fmt,
@@ -7,12 +7,13 @@ use std::{
 
 use crate::Rejection;
 
-/// A handle with which code inside a handler refuses the request: the gate in front then answers with this refusal instead
-/// of the handler's response.
+/// A handle to refuse the request from inside a handler: the gate in front answers with this refusal instead of the
+/// handler's response.
 ///
-/// It is for code that cannot return a [`Rejection`] from the handler: a resolver, a tool, a library callback. It exists
-/// where the stack was built with [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals), and works until the head
-/// of the response is sent. The gate does not stop the handler: it replaces the response when the handler returns one.
+/// It is for code that cannot return a [`Rejection`] from the handler: a resolver, a tool, a library callback. It
+/// exists if the stack was built with [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals), and works until
+/// the head of the response is sent. The gate does not stop the handler: it replaces the response when the handler
+/// returns.
 ///
 /// ```
 /// use tower_auth::{Rejection, RejectionKind, RequestExt};
@@ -40,10 +41,10 @@ impl LateRefusal {
         Self(Arc::new(Mutex::new(State::Open)))
     }
 
-    /// Refuses the request. Of several refusals the first counts.
+    /// Refuses the request. If it is called several times, the first refusal is used.
     ///
     /// # Errors
-    /// Returns the refusal where it comes too late: the head of the response was sent, or another refusal came before.
+    /// Returns the refusal if it is too late: the head of the response was sent, or another refusal came first.
     pub fn refuse(&self, rejection: Rejection) -> Result<(), Rejection> {
         let mut state = self.lock();
         if !matches!(*state, State::Open) {
@@ -53,7 +54,7 @@ impl LateRefusal {
         Ok(())
     }
 
-    /// Closes the handle, and returns the refusal that was handed in.
+    /// Closes the handle, and returns the refusal, if there is one.
     pub(crate) fn close(&self) -> Option<Rejection> {
         match std::mem::replace(&mut *self.lock(), State::Closed) {
             State::Refused(rejection) => Some(rejection),
@@ -62,7 +63,7 @@ impl LateRefusal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

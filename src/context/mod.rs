@@ -1,5 +1,5 @@
-//! What travels with a request: its id, its caller, the address that it came from, the budget of failed attempts, and what
-//! the log records about it.
+//! The data that travels with a request: its id, its caller, its client address, the budget of failed attempts, and
+//! what the log records about it.
 
 pub(crate) mod asked;
 pub(crate) mod attempts;

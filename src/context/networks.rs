@@ -1,4 +1,4 @@
-//! Lists of networks, as they are written in a configuration.
+//! Lists of networks from a configuration.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::ConfigError;
 
-/// Networks of IPv4 and IPv6. IPv4-mapped networks are kept as IPv4, as addresses are compared.
+/// Networks of IPv4 and IPv6. IPv4-mapped networks are stored as IPv4, because addresses are compared in that form.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Networks(Vec<IpNet>);
 
@@ -18,7 +18,8 @@ const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 16;
 
 impl Networks {
-    /// Reads networks and single addresses. `purpose` is the method they were given to, such as `ClientIp::behind`.
+    /// Parses networks and single addresses. `purpose` is the public method that was called, such as
+    /// `ClientIp::behind`.
     pub(super) fn read<S: AsRef<str>>(
         networks: impl IntoIterator<Item = S>,
         purpose: &'static str,
@@ -35,7 +36,7 @@ impl Networks {
         }
         let networks = IpNet::aggregate(&networks);
         if cover_half(&networks) {
-            return Err(wrong(purpose, format_args!("was given networks that together hold most of the Internet")));
+            return Err(wrong(purpose, format_args!("was given networks that together cover most of the Internet")));
         }
         Ok(Self(networks))
     }
@@ -52,17 +53,15 @@ impl Networks {
 fn wrong(purpose: &'static str, what: fmt::Arguments<'_>) -> ConfigError {
     let advice = match purpose {
         "ClientIp::behind" => {
-            "name only the networks of your own proxies, such as 10.0.0.0/8 or fd00::/8: an address in them is believed"
+            "name only the networks of your own proxies, such as 10.0.0.0/8 or fd00::/8: their headers are trusted"
         }
-        _ => {
-            "name only networks of your own, such as 192.0.2.0/24 or 2001:db8:7::/48: an address in them is not counted"
-        }
+        _ => "name only networks of your own, such as 192.0.2.0/24 or 2001:db8:7::/48: their addresses are not counted",
     };
     ConfigError::new(format!("{purpose} {what}"), advice)
 }
 
 fn one(text: &str) -> Result<IpNet, &'static str> {
-    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| "is no network")?;
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| "is not a network")?;
     match network {
         IpNet::V6(network) => v6(network),
         IpNet::V4(network) => v4(network).map(IpNet::V4),
@@ -71,12 +70,12 @@ fn one(text: &str) -> Result<IpNet, &'static str> {
 
 fn v4(network: Ipv4Net) -> Result<Ipv4Net, &'static str> {
     let wide = network.prefix_len() < SHORTEST_V4;
-    if wide { Err("is far wider than the networks of one operator") } else { Ok(network) }
+    if wide { Err("is wider than the networks of one operator can be") } else { Ok(network) }
 }
 
-/// `::ffff:0:0/96`: all addresses of IPv4, as IPv6 writes them.
+/// `::ffff:0:0/96`: all IPv4 addresses in IPv6 form.
 const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
-/// Networks that are nobody's on the Internet (RFC 4193; RFC 4291, section 2.5.6).
+/// Unique local and link-local networks, which are not routed on the Internet (RFC 4193; RFC 4291, section 2.5.6).
 const PRIVATE: [Ipv6Net; 2] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
     Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
@@ -85,18 +84,18 @@ const PRIVATE: [Ipv6Net; 2] = [
 fn v6(network: Ipv6Net) -> Result<IpNet, &'static str> {
     if let Some(address) = network.addr().to_ipv4_mapped().filter(|_| MAPPED.contains(&network)) {
         let prefix = network.prefix_len() - MAPPED.prefix_len();
-        return Ipv4Net::new(address, prefix).map_err(|_| "is no network").and_then(v4).map(IpNet::V4);
+        return Ipv4Net::new(address, prefix).map_err(|_| "is not a network").and_then(v4).map(IpNet::V4);
     }
     if network.prefix_len() < SHORTEST_V6 && !PRIVATE.iter().any(|private| private.contains(&network)) {
-        return Err("is far wider than the networks of one operator");
+        return Err("is wider than the networks of one operator can be");
     }
     if network.contains(&MAPPED) {
-        return Err("holds all of IPv4 in IPv6 form (::ffff:0:0/96); write networks of IPv4 as IPv4");
+        return Err("contains all of IPv4 in IPv6 form (::ffff:0:0/96); write IPv4 networks as IPv4");
     }
     Ok(IpNet::V6(network))
 }
 
-/// Whether the networks, which do not overlap, hold half of IPv4 (2^31 addresses), or half of the global unicast
+/// Whether the networks, which do not overlap, cover half of IPv4 (2^31 addresses), or half of the global unicast
 /// addresses of IPv6 (`2000::/3`: 2^60 networks of 64 bits).
 fn cover_half(networks: &[IpNet]) -> bool {
     let (mut v4, mut v6) = (0_u64, 0_u64);

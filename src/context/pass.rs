@@ -1,4 +1,4 @@
-//! What one pass of a request through a gate finds out once.
+//! The values that are read once in each pass of a request through a gate.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -8,21 +8,21 @@ use std::{
 use super::client_ip::ClientIp;
 use crate::Clock;
 
-/// The readings and results that the guards of one gate share while they look at one request. A guard that had to be waited
-/// for starts a new pass, so that no reading is older than the wait.
+/// The clock readings and results that the guards of one gate share while they check one request. After a guard has
+/// waited, a new pass starts, so that no reading is stale.
 #[derive(Debug)]
 pub(crate) struct Pass<'g> {
-    /// How the stack finds the address of the client.
+    /// How the stack finds the client's address.
     pub(crate) client_ip: Option<&'g ClientIp>,
     /// Nanoseconds since the start of the system's clock, and since 1970.
     elapsed: AtomicU64,
     now: AtomicU64,
-    /// What the table of rules said, in its own terms.
+    /// The result of the table of rules, encoded by that table.
     pub(crate) rule: AtomicUsize,
 }
 
 const UNREAD: u64 = u64::MAX;
-/// The table of rules was not asked.
+/// The table of rules was not evaluated.
 pub(crate) const UNASKED: usize = usize::MAX;
 
 impl<'g> Pass<'g> {
@@ -35,7 +35,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// The monotonic time. The system's clock is read once; a clock of the service's own is its own business.
+    /// Returns the monotonic time. The system's clock is read once a pass; any other clock is read on every call.
     #[inline]
     pub(crate) fn elapsed(&self, clock: &Clock) -> Duration {
         if !clock.is_system() {
@@ -51,7 +51,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// The time of day.
+    /// Returns the time of day.
     #[inline]
     pub(crate) fn now(&self, clock: &Clock) -> SystemTime {
         if !clock.is_system() {

@@ -1,13 +1,14 @@
-//! Whose connection a request came on.
+//! The address of the connection that a request came on.
 
 use std::net::IpAddr;
 
 use http::Extensions;
 
-/// The address of the connection, put into the request's extensions by whoever accepted it.
+/// The address of the connection. The code that accepts the connection puts it into the request's extensions.
 ///
-/// axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with `into_make_service_with_connect_info`) and tonic's
-/// `TcpConnectInfo` (feature `tonic`) are read without it; bare hyper has no address, so a service puts this there:
+/// It is not needed with axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with
+/// `into_make_service_with_connect_info`) or tonic's `TcpConnectInfo` (feature `tonic`), which are read too. Plain
+/// hyper provides no address, so insert it yourself:
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -27,11 +28,11 @@ use http::Extensions;
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "an address is all that it will ever be")]
+#[expect(clippy::exhaustive_structs, reason = "it will never have another field")]
 pub struct PeerAddr(pub IpAddr);
 
 impl PeerAddr {
-    /// The address that a host or the service itself left; a service's own word counts first.
+    /// Returns the address from the extensions. A [`PeerAddr`] takes precedence over the address of the host.
     pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().copied().or_else(|| of_host(extensions).map(Self))
     }

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::Principal;
 
-/// What the layers of this crate know about one request. The outermost of them inserts it; guards, extractors, observers
+/// What the layers of this crate know about one request. The outermost layer inserts it; guards, extractors, observers
 /// and the envelope read it.
 ///
-/// A clone belongs to another request: it keeps the id and the budget of failed attempts, and has no caller. A request that
-/// is cloned and sent elsewhere, or retried, has to be authenticated again.
+/// A clone belongs to another request: it keeps the id and the budget of failed attempts, but has no caller. A request
+/// that is cloned and sent elsewhere, or retried, must be authenticated again.
 #[derive(Debug, Default)]
 pub(crate) struct RequestContext {
     /// Set by an envelope.
@@ -47,19 +47,19 @@ impl Clone for RequestContext {
 }
 
 impl RequestContext {
-    /// The context of a request, if a layer of this crate has seen it.
+    /// Returns the context of a request, if a layer of this crate has seen it.
     #[inline]
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
 
-    /// The same, inserted where there is none.
+    /// Returns the context of a request, and inserts an empty one if there is none.
     #[inline]
     pub(crate) fn of_mut(extensions: &mut Extensions) -> &mut Self {
         extensions.get_or_insert_default()
     }
 
-    /// Who is calling, or that nobody presented a credential. It replaces what an outer layer found.
+    /// Sets the outcome of authentication, and replaces that of an outer layer.
     #[inline]
     pub(crate) fn set_identity(&mut self, identity: Identity) {
         self.caller = Caller::Known(identity);
@@ -73,7 +73,7 @@ impl RequestContext {
         }
     }
 
-    /// The caller, if one was authenticated.
+    /// Returns the caller, if one was authenticated.
     #[inline]
     pub(crate) const fn principal(&self) -> Option<&Principal> {
         match &self.caller {
@@ -82,7 +82,7 @@ impl RequestContext {
         }
     }
 
-    /// The outcome "nobody", if an authentication layer found no credential and lets such requests pass.
+    /// Returns the anonymous outcome, if an authentication layer found no credential and admits such requests.
     pub(crate) const fn anonymous(&self) -> Option<&Anonymous> {
         match &self.caller {
             Caller::Known(Identity::Anonymous(nobody)) => Some(nobody),

@@ -1,4 +1,4 @@
-//! How to read what the layers left in a request.
+//! Reads the results of the layers from a request.
 
 use http::{Extensions, Method, Request, Uri, request};
 
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{Principal, Rejection, RejectionKind, TraceId, base::shown};
 
-/// The caller; otherwise why there is none: no credential was presented (401), or no authentication layer stands in front
-/// (500).
+/// Returns the caller. Fails with 401 if no credential was presented, and with 500 if no authentication layer stands in
+/// front.
 pub(crate) fn caller(context: Option<&RequestContext>) -> Result<&Principal, Rejection> {
     match context.map(RequestContext::identity) {
         Some(Some(Identity::Principal(principal))) => Ok(principal),
@@ -21,19 +21,19 @@ pub(crate) fn caller(context: Option<&RequestContext>) -> Result<&Principal, Rej
     }
 }
 
-const UNMOUNTED: &str = "no authentication layer stands in front of this route, so nobody knows who is calling; mount an \
-                         AuthStack, AuthLayer or ApiKeyLayer outside the layer or handler that asks for the principal";
+const UNMOUNTED: &str = "no authentication layer stands in front of this route, so the caller is unknown; mount an \
+                         AuthStack, AuthLayer or ApiKeyLayer outside the layer or handler that needs the principal";
 
-const CLONED: &str = "the request is a clone of one that was authenticated, and a clone has no caller; take the Principal from \
-                      the original request (in axum as an extractor of its own, and not from a cloned Parts or Extensions), \
-                      or authenticate the clone";
+const CLONED: &str = "the request is a clone of an authenticated request, and a clone has no caller; take the Principal \
+                      from the original request (in axum with its extractor, not from cloned Parts or Extensions), or \
+                      authenticate the clone";
 
 fn unmounted(context: Option<&RequestContext>) -> Rejection {
     let cloned = context.is_some_and(RequestContext::is_clone);
     Rejection::new(RejectionKind::Internal).cause(if cloned { CLONED } else { UNMOUNTED })
 }
 
-/// There may be no gate and no envelope that would log the fault, so it is logged where it is found.
+/// Logs a fault here, because there may be no gate and no envelope that would log it.
 fn logged(rejection: Rejection, head: Option<(&Method, &Uri)>, extensions: &Extensions) -> Rejection {
     const LAYER: &str = "principal";
     if rejection.kind() != RejectionKind::Internal {
@@ -68,14 +68,14 @@ pub trait RequestExt: Sealed {
     /// Returns the caller.
     ///
     /// # Errors
-    /// 401 with the challenges on offer if no credential was presented; 500, with a log line that names the missing layer,
-    /// if no authentication layer stands in front, or if the request was cloned behind it: a clone has no caller.
+    /// 401 with the challenges on offer if no credential was presented. 500 and a log line if no authentication layer
+    /// stands in front, or if the request was cloned behind it: a clone has no caller.
     fn principal(&self) -> Result<&Principal, Rejection>;
 
-    /// Returns the outcome "nobody", if a layer lets requests without a credential pass.
+    /// Returns the anonymous outcome, if no credential was presented and the layer admits such requests.
     fn anonymous(&self) -> Option<&Anonymous>;
 
-    /// Returns the id of the request as its client reads it in `x-request-id`, if an envelope stands in front.
+    /// Returns the id of the request, which its client reads in `x-request-id`, if an envelope stands in front.
     fn request_id(&self) -> Option<RequestId>;
 
     /// Returns the trace id of the request, if an envelope stands in front.
@@ -83,7 +83,7 @@ pub trait RequestExt: Sealed {
         self.request_id().map(|id| id.trace_id())
     }
 
-    /// Returns a handle with which code inside a handler refuses the request, if the stack in front was built with
+    /// Returns a handle to refuse the request from inside a handler, if the stack in front was built with
     /// [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals).
     fn late_refusal(&self) -> Option<LateRefusal>;
 }
@@ -147,7 +147,7 @@ impl RequestExt for request::Parts {
 pub(crate) use sealed::Sealed;
 
 mod sealed {
-    #[expect(unnameable_types, reason = "so that nobody else can implement the trait")]
+    #[expect(unnameable_types, reason = "so that no other crate can implement the trait")]
     pub trait Sealed {}
     impl Sealed for http::Extensions {}
     impl<B> Sealed for http::Request<B> {}

@@ -1,4 +1,4 @@
-//! The id of a request as its client sees it.
+//! The id of a request, as its client sees it.
 
 use std::{fmt, sync::Arc};
 
@@ -8,11 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::TraceId;
 
-/// The id of one request, as `x-request-id` and the body of a refusal show it: the [`TraceId`], or the text that the
-/// request brought where the envelope
-/// [keeps such texts](crate::ErrorEnvelopeLayer::keep_request_ids).
+/// The id of one request, as shown in `x-request-id` and in the body of a refusal: the [`TraceId`], or the
+/// `x-request-id` of the request if the envelope [keeps it](crate::ErrorEnvelopeLayer::keep_request_ids).
 ///
-/// A kept text is 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. A client may have chosen it: never use it as a
+/// A kept id has 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. The client may have chosen it: never use it as a
 /// key of a cache or a limit.
 ///
 /// ```
@@ -29,12 +28,13 @@ pub struct RequestId {
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest text that is kept.
+
+/// The maximum length of a kept id.
 const LONGEST: usize = 128;
 
 impl RequestId {
-    /// The text that the request brings: exactly one `x-request-id` line, and a harmless one. The trace id is the given
-    /// one, or else that of the text, where it is a UUID or as many hexadecimal digits, or a new one.
+    /// Reads the `x-request-id` of the request: exactly one line, with allowed characters only. The trace id is the
+    /// given one; else that of the text, if it is a UUID or 32 hexadecimal digits; else a new one.
     pub(crate) fn from_headers(headers: &HeaderMap, trace_id: Option<TraceId>) -> Option<Self> {
         let mut lines = headers.get_all(&X_REQUEST_ID).iter();
         let text = lines.next()?.to_str().ok()?;
@@ -46,13 +46,13 @@ impl RequestId {
         whole.then(|| Self { trace_id: trace_id(), kept: Some(text.into()) })
     }
 
-    /// The trace id of the same request.
+    /// Returns the trace id of the same request.
     #[must_use]
     pub const fn trace_id(&self) -> TraceId {
         self.trace_id
     }
 
-    /// The text, in one allocation.
+    /// Returns the text, with one allocation.
     #[inline]
     pub(crate) fn to_bytes(&self) -> Bytes {
         match &self.kept {
@@ -83,7 +83,7 @@ impl fmt::Debug for RequestId {
     }
 }
 
-/// The text.
+/// Serializes as a string.
 impl Serialize for RequestId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.kept {

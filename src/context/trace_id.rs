@@ -1,4 +1,4 @@
-//! The id under which a request is found again in logs.
+//! The id that identifies a request in logs.
 
 use std::{
     cell::RefCell,
@@ -14,12 +14,13 @@ use crate::base::hex;
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
-/// Handlers read it by [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes from a valid
-/// `traceparent` header (W3C Trace Context, section 3.2) where that is trusted, else from the operating system's random
-/// source, as a version 4 UUID. A client may have chosen it: never use it as a key of a cache or a limit.
+/// Handlers read it with [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes
+/// from a valid `traceparent` header (W3C Trace Context, section 3.2) if that is trusted, else from the operating
+/// system's random source, as a version 4 UUID. The client may have chosen it: never use it as a key of a cache or a
+/// limit.
 ///
-/// Clients see it as `x-request-id`, unless the envelope keeps an id of theirs: [`RequestId`](crate::RequestId) is
-/// what they see in either case.
+/// Clients see it as `x-request-id`, unless the envelope keeps the client's own id. [`RequestId`](crate::RequestId) is
+/// the id that clients see.
 ///
 /// ```
 /// use tower_auth::TraceId;
@@ -32,7 +33,7 @@ use crate::base::hex;
 pub struct TraceId([u8; 16]);
 
 impl TraceId {
-    /// A new id that nobody else has.
+    /// Returns a new random id.
     #[must_use]
     pub fn random() -> Self {
         let mut id = random_bytes();
@@ -41,15 +42,15 @@ impl TraceId {
         Self(id)
     }
 
-    /// The id that the caller's tracing gave: exactly one `traceparent` line, and a valid one.
+    /// Reads the trace id of the request: exactly one `traceparent` line, and a valid one.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(&TRACEPARENT).iter();
         let line = lines.next()?;
         if lines.next().is_some() { None } else { Self::from_traceparent(line.as_bytes()) }
     }
 
-    /// `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A higher version than ours may have more
-    /// behind it.
+    /// Parses `version "-" trace-id "-" parent-id "-" flags`, all lower-case hex. A version above 0 may have more
+    /// fields after these.
     fn from_traceparent(line: &[u8]) -> Option<Self> {
         let version = *hex::decode::<1>(line.get(..2)?)?.first()?;
         let well_formed = line.get(2) == Some(&b'-') && line.get(35) == Some(&b'-') && line.get(52) == Some(&b'-');
@@ -64,7 +65,7 @@ impl TraceId {
         (well_formed && ends && id != [0; 16] && parent != [0; 8]).then_some(Self(id))
     }
 
-    /// A UUID with its hyphens, or 32 hexadecimal digits, in either case.
+    /// Parses a UUID with hyphens, or 32 hexadecimal digits, in upper or lower case.
     pub(crate) fn from_uuid(text: &str) -> Option<Self> {
         let hyphens = [8, 13, 18, 23];
         let text = text.to_ascii_lowercase();
@@ -75,7 +76,7 @@ impl TraceId {
         hex::decode(digits.as_bytes()).filter(|id| *id != [0; 16]).map(Self)
     }
 
-    /// The 36 characters of the UUID.
+    /// Returns the 36 characters of the UUID.
     #[must_use]
     pub(crate) fn hyphenated(self) -> [u8; 36] {
         let mut text = [b'-'; 36];
@@ -97,7 +98,7 @@ impl fmt::Display for TraceId {
     }
 }
 
-/// The 36 characters, as a text.
+/// Serializes as a string of 36 characters.
 impl Serialize for TraceId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.hyphenated()).unwrap_or_default())
@@ -115,7 +116,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const BATCH: usize = 64 * 16;
 
 thread_local! {
-    /// Random bytes fetched ahead, so that one call of the operating system serves 64 requests.
+    /// Random bytes that are fetched in advance, so that one system call serves 64 requests.
     static AHEAD: RefCell<([u8; BATCH], usize)> = const { RefCell::new(([0; BATCH], BATCH)) };
 }
 
@@ -134,7 +135,7 @@ fn random_bytes() -> [u8; 16] {
     })
 }
 
-/// An id is no secret: where the operating system gives no random bytes, a request is still answered.
+/// Makes an id without random bytes from the operating system. An id is not a secret, so the request is still answered.
 fn fallback_bytes() -> [u8; 16] {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

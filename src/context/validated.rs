@@ -1,11 +1,11 @@
-//! The bytes of a body that a strict layer has let through, for policies that look into it.
+//! The bytes of a body that a strict layer has validated, for policies that read it.
 
 use bytes::Bytes;
 
 use crate::json;
 
-/// JSON without a name twice: whoever reads it reads the same. Nothing, where a strict layer has let a request through that
-/// has no such body.
+/// JSON without duplicate names, which every parser reads alike. Empty if the strict layer has admitted a request
+/// without such a body.
 #[derive(Clone, Default)]
 pub(crate) struct ValidatedBytes(Bytes);
 
@@ -14,7 +14,7 @@ impl ValidatedBytes {
         Self(bytes)
     }
 
-    /// The string under this name, directly in the object that the body is.
+    /// Returns the string member of this name of the body's outermost object.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         json::string_member(&self.0, name)
     }

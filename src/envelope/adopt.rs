@@ -1,4 +1,4 @@
-//! Errors that a router, another layer or a handler made without this crate's words.
+//! Errors of a router, another layer or a handler that were made without a [`Rejection`].
 
 use std::{
     pin::pin,
@@ -12,14 +12,14 @@ use http_body::Body;
 
 use crate::{Rejection, RejectionKind};
 
-/// A longer text is no error message: it is left to the client as it is.
+/// The maximum length of an error message. A longer text is sent unchanged.
 const LONGEST_TEXT: u64 = 8 * 1024;
 
-/// The refusal to show instead of a foreign error, if this is one.
+/// Returns the refusal to send instead of a foreign error; `None` if the response is not adopted.
 ///
-/// Adopted are 404, 405, 408, 413, 415 and all of 500 and above where the body is plain text or none, and every other
-/// error with no body at all; with `texts`, also every other error of a client whose body is a short plain text. What
-/// has a media type of its own was meant for the client and stays.
+/// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, every other error with an empty
+/// body, and with `texts` every other 4xx if the body is a short plain text. A body with another media type was written
+/// for the client, and is kept.
 pub(super) fn adopt<B: Body>(response: &Response<B>, texts: bool) -> Option<Rejection> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
@@ -31,7 +31,7 @@ pub(super) fn adopt<B: Body>(response: &Response<B>, texts: bool) -> Option<Reje
         Plainness::Text => texts && length(response).is_some_and(|length| length <= LONGEST_TEXT),
         Plainness::Meant => false,
     };
-    // In seconds; a date is left to the header alone.
+    // Seconds are copied to the refusal. A date stays in the header only.
     let wait = response.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
     let told = |rejection: Rejection| match wait {
         Some(seconds) => rejection.retry_after(Duration::from_secs(seconds)),
@@ -40,16 +40,15 @@ pub(super) fn adopt<B: Body>(response: &Response<B>, texts: bool) -> Option<Reje
     replaceable.then(|| told(rejection(status)).adopted())
 }
 
-/// The text of an error that is adopted.
+/// The text of an adopted error.
 pub(super) enum Text {
     Read(String),
-    /// There is one, and it is not shown.
+    /// There is a text, but it is not sent.
     Unread,
     Absent,
 }
 
-/// The text of a body that is there at once, as the texts of extractors are. One that would have to be waited for is
-/// dropped.
+/// Reads the text of a body that is ready at once, as the texts of extractors are. A body that is not ready is dropped.
 pub(super) fn text_of<B: Body>(headers: &HeaderMap, body: B) -> Text {
     let coded = headers.contains_key(header::CONTENT_ENCODING);
     let text = if coded { None } else { bytes_of(body).and_then(|bytes| String::from_utf8(bytes).ok()) };
@@ -86,7 +85,7 @@ fn bytes_of<B: Body>(body: B) -> Option<Vec<u8>> {
     None
 }
 
-/// How long the body is, where that is known; to HEAD, the body that GET would get.
+/// Returns the length of the body, if it is known; for HEAD, the length of the body that GET would return.
 fn length<B: Body>(response: &Response<B>) -> Option<u64> {
     let declared = response.headers().get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -100,7 +99,7 @@ enum Plainness {
 }
 
 fn plainness<B: Body>(response: &Response<B>) -> Plainness {
-    // The body of a response to HEAD is gone already; its length still tells what GET would have.
+    // A response to HEAD has no body; `Content-Length` shows whether GET would return one.
     let length = response.headers().get(header::CONTENT_LENGTH);
     let empty = response.body().size_hint().exact() == Some(0) && length.is_none_or(|length| length == "0");
     match response.headers().get(header::CONTENT_TYPE) {
@@ -143,13 +142,13 @@ fn rejection(status: StatusCode) -> Rejection {
     Rejection::new(kind).status_code(status)
 }
 
-/// `I'm a teapot` becomes `IM_A_TEAPOT`.
+/// Converts `I'm a teapot` to `IM_A_TEAPOT`.
 fn code(reason: &str) -> String {
     let upper = |word: &str| word.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
     reason.split([' ', '-']).map(upper).collect::<Vec<_>>().join("_")
 }
 
-/// Takes away what described the body that is replaced.
+/// Removes the headers that describe the replaced body.
 pub(super) fn remove_description(headers: &mut HeaderMap) {
     const DESCRIPTION: [HeaderName; 16] = [
         header::CONTENT_TYPE,
@@ -170,8 +169,8 @@ pub(super) fn remove_description(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
     ];
     if DESCRIPTION.iter().any(|name| headers.contains_key(name)) {
-        // `remove` would change the order of what stays, by which a response that was masked could be told from this
-        // one.
+        // `HeaderMap::remove` would change the order of the other headers, and a client could distinguish a masked
+        // response from this one by that order.
         let mut current = None;
         for (name, value) in std::mem::take(headers) {
             current = name.or(current);

@@ -16,12 +16,12 @@ use crate::{
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Render {
-    /// An envelope around a refusal; the headers of the response stay.
+    /// Renders a refusal, and keeps the headers of the response.
     pub(super) fn render<B>(&self, rejection: &Rejection, response: Response<()>) -> Response<EnvelopeBody<B>> {
         let (mut parts, ()) = response.into_parts();
         parts.headers.insert(REQUEST_ID, self.request_id());
         if parts.status == StatusCode::UNAUTHORIZED {
-            // The fallback of a handler's refusal knows less than this envelope does.
+            // A handler's refusal has only the fallback challenge. The envelope has that of the service.
             challenge::complete(&mut parts.headers, !rejection.has_challenge(), &self.settings.challenge);
         }
         parts.extensions.insert(Enveloped);
@@ -34,7 +34,7 @@ impl Render {
     }
 
     fn http<B>(&self, refusal: &ErrorView<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
-        // `private` is a gate's own word for what a key opened; a refusal is for nobody to keep.
+        // The gate sets `private` for responses to authenticated callers. A refusal must not be stored at all.
         if parts.headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "private") {
             parts.headers.insert(header::CACHE_CONTROL, NO_STORE);
         }
@@ -56,8 +56,8 @@ impl Render {
         if self.head { EnvelopeBody::default() } else { EnvelopeBody::rendered(body.into()) }
     }
 
-    /// Status 200 and the gRPC status in fields, no message: "trailers-only" (gRPC over HTTP/2). gRPC-Web reads
-    /// trailers at the end of the body.
+    /// Renders a refusal as "trailers-only" (gRPC over HTTP/2): HTTP status 200, the gRPC status in header fields, and
+    /// no message. For gRPC-Web, the trailers are in the body.
     fn grpc<B>(&self, refusal: &ErrorView<'_>, parts: &mut Parts) -> EnvelopeBody<B> {
         const OF_HTTP: [HeaderName; 5] =
             [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::CACHE_CONTROL, header::VARY, header::ALLOW];
@@ -69,7 +69,7 @@ impl Render {
         if self.protocol == Protocol::Grpc {
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             for (name, value) in trailers {
-                // All of them are ASCII by construction.
+                // All values are ASCII by construction.
                 if let Ok(value) = HeaderValue::try_from(value) {
                     parts.headers.insert(HeaderName::from_static(name), value);
                 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::tail::Tail;
 
 pin_project! {
-    /// The body of a response that went through an envelope: the inner service's, or a rendered refusal.
+    /// The body of a response that passed an envelope: that of the inner service, or a rendered refusal.
     ///
     /// ```
     /// use http_body::Body;
@@ -42,7 +42,7 @@ impl<B> EnvelopeBody<B> {
         Self { state: State::Inner { body } }
     }
 
-    /// The same, of an answer that may end in a refusal.
+    /// Returns the body of a response whose stream may end in a refusal.
     pub(super) const fn watched(body: B, tail: Tail) -> Self {
         Self { state: State::Watched { body, tail } }
     }
@@ -52,7 +52,7 @@ impl<B> EnvelopeBody<B> {
     }
 }
 
-/// An empty body, whatever the inner one is: so a guard may stand outside an envelope.
+/// Returns an empty body, so that a guard may stand outside an envelope.
 impl<B> Default for EnvelopeBody<B> {
     fn default() -> Self {
         Self::rendered(Bytes::new())

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use crate::RejectionKind;
 
-/// The words of every kind of refusal. Each text can be replaced; the default ones are those of the API that this
-/// crate's main example serves.
+/// The texts of every kind of refusal. Each can be replaced. The defaults are those of the API in this crate's main
+/// example.
 ///
 /// ```
 /// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, CatalogueEntry}};
@@ -19,7 +19,7 @@ pub struct Catalogue(Box<[CatalogueEntry; KINDS]>);
 
 const KINDS: usize = RejectionKind::ALL.len();
 
-/// What a client reads of one kind of refusal.
+/// The texts that a client reads for one kind of refusal.
 ///
 /// ```
 /// use tower_auth::envelope::CatalogueEntry;
@@ -36,7 +36,7 @@ pub struct CatalogueEntry {
 }
 
 impl CatalogueEntry {
-    /// Words with this code; the texts are empty and the type is `client_error` until they are set.
+    /// Returns an entry with this code. The texts are empty and the type is `client_error` until they are set.
     pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: code.into(),
@@ -47,25 +47,25 @@ impl CatalogueEntry {
         }
     }
 
-    /// The sentence for the client's user.
+    /// Sets the message for the client's user.
     #[must_use]
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), ..self }
     }
 
-    /// The sentence for the client's developer. It is fixed and it is sent: never the text of an internal error.
+    /// Sets the message for the client's developer. It is sent to the client: never use the text of an internal error.
     #[must_use]
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self { system_message: message.into(), ..self }
     }
 
-    /// The member `type`, such as `authentication_error`.
+    /// Sets the member `type`, such as `authentication_error`.
     #[must_use]
     pub fn error_type(self, error_type: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: error_type.into(), ..self }
     }
 
-    /// Leaves the details out, where a documented API has none.
+    /// Omits the details, for an API whose documentation has none.
     #[must_use]
     pub fn without_details(self) -> Self {
         Self { details: false, ..self }
@@ -88,14 +88,14 @@ impl CatalogueEntry {
 }
 
 impl Catalogue {
-    /// Replaces the words of one kind.
+    /// Replaces the texts of one kind.
     #[must_use]
     pub fn with(mut self, kind: RejectionKind, words: CatalogueEntry) -> Self {
         self.0[kind as usize] = words;
         self
     }
 
-    /// Changes the words of every kind, as for a `type` that is the same for all.
+    /// Changes the texts of every kind, for example to set one `type` for all.
     ///
     /// ```
     /// use tower_auth::envelope::Catalogue;

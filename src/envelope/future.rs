@@ -12,7 +12,7 @@ use super::{body::EnvelopeBody, edge::Edge};
 use crate::context::{decision::Kept, faults::watched};
 
 pin_project! {
-    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope); named only where a type has to be written
+    /// The future of an [`ErrorEnvelope`](crate::envelope::ErrorEnvelope). Use the name only if a type must be written
     /// out.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {

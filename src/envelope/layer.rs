@@ -5,16 +5,16 @@ use tower_layer::Layer;
 
 use super::{
     catalogue::Catalogue,
-    format::{Compact, Detailed, ErrorFormat, OpenAi, Problem, grpc},
+    format::{ErrorFormat, Failure, OpenAi, Problem, grpc},
     service::ErrorEnvelope,
     settings::Settings,
 };
 use crate::{Clock, ConfigError, base::challenge};
 
-/// Puts one shape around every refusal; mounted outside of everything else.
+/// Renders every refusal in one format. Mount it as the outermost layer.
 ///
-/// In: any request. Out: the request with a [`TraceId`](crate::TraceId) in its extensions. Back: every response with
-/// `x-request-id`, every [`Rejection`](crate::Rejection) as JSON.
+/// It gives every request a [`TraceId`](crate::TraceId), adds `x-request-id` to every response, and renders every
+/// [`Rejection`](crate::Rejection) as JSON.
 ///
 /// See the [module page](crate::envelope) for an example.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ use crate::{Clock, ConfigError, base::challenge};
 pub struct ErrorEnvelopeLayer(Settings);
 
 impl ErrorEnvelopeLayer {
-    /// A shape of one's own.
+    /// Returns an envelope with a format of your own.
     pub fn new(format: impl ErrorFormat) -> Self {
         Self(Settings {
             format: Arc::new(format),
@@ -41,34 +41,34 @@ impl ErrorEnvelopeLayer {
         })
     }
 
-    /// The detailed format: `{"success":false,"error":{…}}` with code, message, system message, type, status,
-    /// details, trace id and time.
+    /// Returns an envelope with the detailed format: `{"success":false,"error":{…}}` with code, message, system
+    /// message, type, status, details, trace id and time.
     pub fn detailed() -> Self {
-        Self::new(Detailed)
+        Self::new(Failure::Detailed)
     }
 
-    /// The compact format: `{"success":false,"error":{…}}` with code, message and details.
+    /// Returns an envelope with the compact format: `{"success":false,"error":{…}}` with code, message and details.
     pub fn compact() -> Self {
-        Self::new(Compact)
+        Self::new(Failure::Compact)
     }
 
-    /// The format that clients of the `OpenAI` API read: `{"error":{…}}` with message, type, param and code. Codes
-    /// are shown in lower case, as there.
+    /// Returns an envelope with the format of the `OpenAI` API: `{"error":{…}}` with message, type, param and code.
+    /// Codes are in lower case.
     pub fn openai() -> Self {
         Self::new(OpenAi)
     }
 
-    /// Problem details (RFC 9457), every one of the type `about:blank`.
+    /// Returns an envelope with problem details (RFC 9457). Every problem has the type `about:blank`.
     pub fn problem_json() -> Self {
         Self::new(Problem::default())
     }
 
-    /// Problem details (RFC 9457) whose types are URIs: this text with the code in lower case behind it, such as
-    /// `https://api.example.com/problems/` and `invalid-api-key`. There, tell what it means.
+    /// Returns an envelope with problem details (RFC 9457) and a URI as type: `base` followed by the code in lower
+    /// case, such as `https://api.example.com/problems/` and `invalid-api-key`. Document each problem at its URI.
     ///
-    /// A text that is no URL (or path on this host, as `/problems/`) fails
-    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone leaves the types at
-    /// `about:blank` then, and says so in the log.
+    /// The base must be a URL or a path on this host, such as `/problems/`. Any other text fails
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone then uses
+    /// `about:blank`, and logs the error.
     pub fn problem_types(base: impl Into<Cow<'static, str>>) -> Self {
         let base = base.into();
         if is_uri(&base) {
@@ -76,57 +76,58 @@ impl ErrorEnvelopeLayer {
         }
         let mut layer = Self::problem_json();
         layer.0.fault = Some(ConfigError::new(
-            format!("the types of problems cannot start with {base:?}, which is no URL"),
-            "write a whole URL, such as https://api.example.com/problems/",
+            format!("the types of problems cannot start with {base:?}, which is not a URL"),
+            "use a full URL, such as https://api.example.com/problems/",
         ));
         layer
     }
 
-    /// Gives problem details to a client that names `application/problem+json` in `Accept`, whatever weight above
-    /// zero it gives it, and the format of the service to all others.
+    /// Sends problem details to a client that lists `application/problem+json` in `Accept` with any weight above zero,
+    /// and the format of the service to all others.
     pub fn or_problem_json(mut self) -> Self {
         self.0.negotiated = Some(Problem::default());
         self
     }
 
-    /// The `domain` of gRPC error details: the name of the service that the reasons belong to.
+    /// Sets the `domain` of gRPC error details: the name of the service that defines the reasons.
     pub fn grpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.0.grpc_domain = domain.into();
         self
     }
 
-    /// Takes other words.
+    /// Replaces the texts.
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
         self.0.catalogue = catalogue;
         self
     }
 
-    /// Leaves `system_message` out.
+    /// Omits `system_message`.
     pub fn without_system_message(mut self) -> Self {
         self.0.with_system_message = false;
         self
     }
 
-    /// Puts the same shape around errors that a router, another layer or a handler made without this crate's words.
+    /// Adopts errors of a router, another layer or a handler: it renders an error without a
+    /// [`Rejection`](crate::Rejection) in the format of the envelope, with the code of its status.
     ///
-    /// Adopted are 404, 405, 408, 413, 415 and all of 500 and above whose body is plain text or none, and every other
-    /// error with no body, each with the code of its status. `Allow`, `WWW-Authenticate`, `Retry-After` and all else that does not describe the body
-    /// stays. An error with a media type of its own, such as JSON or HTML, was meant for the client and is left
-    /// alone.
+    /// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error with an
+    /// empty body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and
+    /// `Retry-After`. An error with another media type, such as JSON or HTML, was written for the client and is
+    /// unchanged.
     pub fn adopt_foreign_errors(mut self) -> Self {
         self.0.adopt_foreign = true;
         self
     }
 
-    /// Adopts the plain-text errors of clients too: what axum's own extractors answer (`Path`, `Query`, `Json`, `Form`,
-    /// `Multipart`, `WebSocketUpgrade`), and what a handler answers as `(StatusCode::BAD_REQUEST, "text")`. It includes
-    /// [`adopt_foreign_errors`](Self::adopt_foreign_errors).
+    /// Also adopts 4xx errors with plain text: those of axum's own extractors (`Path`, `Query`, `Json`, `Form`,
+    /// `Multipart`, `WebSocketUpgrade`), and those of a handler that returns `(StatusCode::BAD_REQUEST, "text")`. It
+    /// includes [`adopt_foreign_errors`](Self::adopt_foreign_errors).
     ///
-    /// Adopted is every 4xx whose body is `text/plain`, or has no media type, and whose length is known and at most
-    /// 8 KiB. The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409).
-    /// The text was written for a client, so it is kept as the `system_message`, in the formats that have one; a text
-    /// that is not UTF-8, has a content coding or is not there at once is dropped. The text of a 5xx is never sent.
-    /// JSON, HTML, streams and longer texts are left alone.
+    /// It adopts every 4xx if the body is `text/plain` or has no media type, and if its length is known and at most 8
+    /// KiB. The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409).
+    /// The text was written for a client, so it is kept as the `system_message`, in the formats that have one. A text
+    /// that is not UTF-8, has a content coding or is not ready at once is dropped. The text of a 5xx is never sent.
+    /// JSON, HTML, streams and longer texts are unchanged.
     ///
     /// ```
     /// use axum::{Router, extract::Path, routing::get};
@@ -138,46 +139,45 @@ impl ErrorEnvelopeLayer {
     ///     .layer(ErrorEnvelopeLayer::detailed().adopt_text_errors());
     /// ```
     ///
-    /// For errors that name the parameter that is wrong, take `StrictPath`, `StrictQuery` and `StrictJson` (feature
-    /// `axum`).
+    /// For errors that name the invalid parameter, use `StrictPath`, `StrictQuery` and `StrictJson` (feature `axum`).
     pub fn adopt_text_errors(mut self) -> Self {
         self.0.adopt_text = true;
         self.adopt_foreign_errors()
     }
 
-    /// Answers every request in HTTP, whatever media type it claims: for a service without gRPC.
+    /// Answers every request in HTTP, whatever media type it declares: for a service without gRPC.
     ///
-    /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is taken for a gRPC
-    /// call, and so is a POST of `application/grpc-web` in every version of HTTP: its refusals have the HTTP status 200
-    /// and a gRPC status. A client of a service that speaks no gRPC can send these headers too.
+    /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is a gRPC call, and
+    /// a POST of `application/grpc-web` in any version of HTTP is a gRPC-Web call. Refusals of such calls have the HTTP
+    /// status 200 and a gRPC status. Clients can send these headers to a service without gRPC too.
     pub fn without_grpc(mut self) -> Self {
         self.0.without_grpc = true;
         self
     }
 
-    /// Gives every request a new trace id, even where it brings a valid `traceparent`: for the border to callers who
-    /// are not trusted to choose ids (W3C Trace Context, section 3.4).
+    /// Gives every request a new trace id, even if it has a valid `traceparent`: for a public service, where clients
+    /// must not choose trace ids (W3C Trace Context, section 3.4).
     pub fn restart_traces(mut self) -> Self {
         self.0.trust_traceparent = false;
         self
     }
 
-    /// Keeps the `x-request-id` that a request brings, for services behind a proxy that gives ids: it is the
+    /// Keeps the `x-request-id` of a request, for a service behind a proxy that sets it. It becomes the
     /// [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines, and in
     /// [`Decision::request_id`](crate::Decision::request_id).
     ///
-    /// Kept is exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. In place of any other, and of
-    /// none, the client sees the [`TraceId`](crate::TraceId).
+    /// The header must be exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. Otherwise the
+    /// client sees the [`TraceId`](crate::TraceId).
     ///
-    /// | the request brings | the client sees | the `TraceId` is |
+    /// | the request has | the client sees | the `TraceId` is |
     /// |---|---|---|
     /// | a valid `traceparent` | the trace id | that of the `traceparent` |
-    /// | an id that is kept | the kept id | the same where the id is a UUID or 32 hexadecimal digits, else new |
-    /// | both | the kept id | that of the `traceparent` |
+    /// | a valid `x-request-id` | the `x-request-id` | the same id if it is a UUID or 32 hexadecimal digits, else new |
+    /// | both | the `x-request-id` | that of the `traceparent` |
     ///
-    /// With [`restart_traces`](Self::restart_traces) a `traceparent` counts as none, and an id is still kept. A client
-    /// that reaches the service without the proxy chooses its id, and so can write lines under another's: keep ids only
-    /// where the proxy sets or checks them.
+    /// With [`restart_traces`](Self::restart_traces), a `traceparent` is ignored and an `x-request-id` is still kept. A
+    /// client that reaches the service without the proxy can choose its id, and write log lines with the id of another
+    /// request. Keep ids only if the proxy sets or checks them.
     ///
     /// ```
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -197,7 +197,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The clock of the `timestamp`; in a stack, the stack's.
+    /// Sets the clock of the `timestamp`; in a stack it is the stack's by default.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
         self
@@ -226,7 +226,7 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
 
     fn layer(&self, inner: S) -> ErrorEnvelope<S> {
         if let Some(fault) = &self.0.fault {
-            tracing::error!(target: "tower_auth", layer = "envelope", %fault, "the envelope is set up wrongly");
+            tracing::error!(target: "tower_auth", layer = "envelope", %fault, "the envelope is misconfigured");
         }
         ErrorEnvelope::new(inner, self.settings())
     }
@@ -240,7 +240,7 @@ fn is_uri(text: &str) -> bool {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
     let is_path = text.starts_with('/') && !text.starts_with("//");
-    // A web address has a host; a name with a port behind it is a host without a scheme.
+    // An http or https URL has a host. A name followed by digits is a host and a port without a scheme.
     let has_host = || text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
     let named =
         if is_web { rest.starts_with("//") && has_host() } else { !rest.starts_with(|c: char| c.is_ascii_digit()) };

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{Rejection, RequestId, base::protocol::Protocol};
 
-/// In a response's extensions: an envelope was put around this refusal already.
+/// Marks in a response's extensions that an envelope has already rendered the refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Enveloped;
 
-/// Makes the bytes of a refusal, as the client of this request reads them.
+/// Renders a refusal for the client of one request.
 #[derive(Clone, Debug)]
 pub(super) struct Render {
     pub(super) settings: Arc<Settings>,
@@ -32,12 +32,12 @@ impl Render {
             .with_system_message(settings.with_system_message)
     }
 
-    /// The gRPC trailers of a refusal, in the words of this service.
+    /// Returns the gRPC trailers of a refusal, with the texts of this service.
     pub(super) fn grpc_trailers(&self, rejection: &Rejection) -> Vec<(&'static str, String)> {
         grpc::trailers(&self.refusal(rejection), &self.settings.grpc_domain)
     }
 
-    /// Every response has the id, and every 401 a challenge; what a handler set of its own stays.
+    /// Adds the id to every response, and a challenge to every 401. Headers that a handler has set are kept.
     #[inline]
     pub(super) fn complete(&self, status: StatusCode, headers: &mut HeaderMap) {
         headers.entry(REQUEST_ID).or_insert_with(|| self.request_id());
@@ -51,7 +51,7 @@ impl Render {
     }
 }
 
-/// A frame whose first byte says "trailers", its length, and the fields as HTTP/1 writes them (gRPC-Web protocol).
+/// Returns a frame of trailers: the byte 0x80, the length, and the fields in the syntax of HTTP/1 (gRPC-Web protocol).
 pub(super) fn web_trailers<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let text: Vec<u8> =
         fields.flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"]).flatten().copied().collect();

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Clock, ConfigError, RequestId, TraceId, base::protocol::Protocol};
 
-/// How an envelope was set up; shared by all requests.
+/// The configuration of an envelope, shared by all requests.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(super) format: Arc<dyn ErrorFormat>,
@@ -17,14 +17,14 @@ pub(crate) struct Settings {
     pub(super) catalogue: Catalogue,
     pub(super) with_system_message: bool,
     pub(super) adopt_foreign: bool,
-    /// Plain-text errors of clients too.
+    /// Also adopts 4xx errors with plain text.
     pub(super) adopt_text: bool,
-    /// No client is answered in gRPC, whatever it asks for.
+    /// Answers no request in gRPC.
     pub(super) without_grpc: bool,
     pub(super) trust_traceparent: bool,
     pub(super) keep_request_ids: bool,
     pub(super) grpc_domain: Cow<'static, str>,
-    /// What a 401 offers that offers nothing of its own.
+    /// The challenge of a 401 without a challenge of its own.
     pub(super) challenge: HeaderValue,
     pub(super) clock: Option<Clock>,
     pub(super) fault: Option<ConfigError>,
@@ -43,7 +43,7 @@ impl Settings {
         Protocol::of(request.method(), request.version(), request.headers())
     }
 
-    /// The caller's id where it is trusted, else a new one.
+    /// Returns the id of the request if it is trusted, else a new one.
     #[inline]
     pub(super) fn give_id(&self, headers: &HeaderMap) -> RequestId {
         let given = if self.trust_traceparent { TraceId::from_headers(headers) } else { None };
@@ -65,7 +65,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Whether a client asks for problem details by name. A wildcard is no wish: it takes the format of the service.
+/// Whether `Accept` lists problem details by name. With a wildcard, the client gets the format of the service.
 pub(super) fn wants_problem(headers: &HeaderMap) -> bool {
     let media = headers.get_all(header::ACCEPT).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     media.into_iter().any(|range| {

@@ -1,4 +1,4 @@
-//! The end of a gRPC answer: a refusal that a handler's stream yields after the head was sent.
+//! The end of a gRPC response: a refusal that a handler's stream yields after the head was sent.
 
 use std::{
     pin::Pin,
@@ -20,14 +20,14 @@ use crate::{
     context::{decision::Kept, faults::watched},
 };
 
-/// Watches the body of a gRPC answer. A `Status` that was made of a rejection becomes trailers with the default words and
-/// domain; they get those of the service and the trace id, and the refusal a line in the log.
+/// Watches the body of a gRPC response. tonic turns a `Status` that was made from a rejection into trailers with the
+/// default texts and domain. They are replaced by those of the service with the trace id, and the refusal is logged.
 #[derive(Debug)]
 pub(super) struct Tail {
     render: Render,
-    /// What the log shows of the request.
+    /// The facts of the request for the log.
     kept: Option<Kept>,
-    /// A rejection whose trailers are still to come.
+    /// A rejection; its trailers come in this poll or a later one.
     dropped: Option<Box<Rejection>>,
 }
 
@@ -53,7 +53,7 @@ impl Tail {
         }
     }
 
-    /// The frame, with the service's own words where it is the end of the answer and was made of this rejection.
+    /// Rewrites the frame with the texts of the service, if it has the trailers of this rejection.
     fn told<D: Buf + From<Bytes>>(&self, frame: Frame<D>, rejection: &Rejection) -> Frame<D> {
         match frame.into_data() {
             Ok(data) if self.render.protocol == Protocol::Grpc => Frame::data(data),
@@ -68,7 +68,7 @@ impl Tail {
         }
     }
 
-    /// gRPC-Web has its trailers in the last frame of the body.
+    /// Rewrites the last frame of a gRPC-Web body, which contains the trailers.
     fn told_in_body(&self, data: Bytes, rejection: &Rejection) -> Bytes {
         let text = self.render.protocol == Protocol::GrpcWebText;
         let decoded = if text { STANDARD.decode(&data).ok().map(Bytes::from) } else { Some(data.clone()) };
@@ -81,7 +81,7 @@ impl Tail {
         if text { STANDARD.encode(frame).into() } else { frame.into() }
     }
 
-    /// Whether these trailers were made of this rejection, and so have been rewritten.
+    /// Rewrites the trailers and returns true, if they were made from this rejection.
     fn rewrite(&self, trailers: &mut HeaderMap, rejection: &Rejection) -> bool {
         if !grpc::is_plain(trailers, rejection) {
             return false;
@@ -90,7 +90,7 @@ impl Tail {
             Decision::from_further_in(rejection, self.kept.as_ref()).log();
         }
         for (name, value) in self.render.grpc_trailers(rejection) {
-            // All of them are ASCII by construction.
+            // All values are ASCII by construction.
             if let Ok(value) = HeaderValue::try_from(value) {
                 trailers.insert(HeaderName::from_static(name), value);
             }
@@ -99,7 +99,7 @@ impl Tail {
     }
 }
 
-/// The fields of a frame of trailers, if it is one.
+/// Returns the fields of a frame of trailers; `None` if it is another frame.
 fn read_web_trailers(frame: &[u8]) -> Option<HeaderMap> {
     let (head, text) = frame.split_at_checked(5)?;
     let length = u32::from_be_bytes(head.get(1..)?.try_into().ok()?);

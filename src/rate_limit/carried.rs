@@ -1,11 +1,11 @@
-//! Checks whose clients are gone, carried on to their ends.
+//! Credential checks that are completed after their clients have disconnected.
 
 use crate::{
     base::maybe_ready::BoxFuture,
     context::attempts::{NotCarried, Runtime},
 };
 
-/// Dropped, it stops them.
+/// The checks in progress. Dropping it cancels them.
 #[derive(Default)]
 pub(super) struct Carried {
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
@@ -15,9 +15,9 @@ pub(super) struct Carried {
 impl Carried {
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
     pub(super) fn run(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
-        /// Of all addresses together; what comes on top is charged at once.
+        /// The limit for all addresses together. An attempt above it is charged at once.
         const MOST: usize = 4096;
-        // What is done under the lock does not panic.
+        // No code panics while it holds the lock.
         let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= MOST {
@@ -28,7 +28,7 @@ impl Carried {
     }
 
     #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
-    #[expect(clippy::unused_self, reason = "there is nothing that runs it")]
+    #[expect(clippy::unused_self, reason = "without tokio there is no runtime")]
     pub(super) fn run(&self, _: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
         match *runtime {}
     }

@@ -1,4 +1,4 @@
-//! What counts for a layer, by which clock, and what is done where it does not answer.
+//! The limiter of a layer, with its clock, its timeout and its outage policy.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use crate::{
     limit::{BucketKey, LimitDecision, Limiter, Limits, MemoryLimiter, Reservation},
 };
 
-/// What is done where the limiter does not answer: it gives an error, or it takes longer than
+/// What happens when the limiter returns an error or exceeds the
 /// [`decision_timeout`](crate::RateLimitLayer::decision_timeout).
 ///
 /// ```
@@ -27,16 +27,16 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutagePolicy {
-    /// 503: nobody is let in whom nobody counts.
+    /// Answers 503: no request passes uncounted.
     #[default]
     FailClosed,
-    /// Everybody is let in, and nothing is said of limits.
+    /// Admits every request uncounted, without headers of the limit.
     FailOpen,
-    /// This process counts alone, by the same limits: as many processes, as many times the limit.
+    /// Counts in this process by the same limits. With several processes, each one admits up to the whole limit.
     FallBackToLocal,
 }
 
-/// What a limiter decided and when it was asked, if it did; or why the request goes no further.
+/// The limiter's decision; `None` if the request passes uncounted; or the refusal.
 pub(super) type Ruling = Result<Option<Counted>, Rejection>;
 
 /// A decision, when it was asked for, and whether this process decided alone.
@@ -46,21 +46,21 @@ pub(super) struct Counted {
     pub(super) local: bool,
 }
 
-/// What counts, by which clock, and what is done where it does not answer.
+/// The limiter of a layer, with its clock, its timeout and its outage policy.
 #[derive(Clone)]
 pub(super) struct Counter {
     pub(super) limiter: Engine,
-    /// Of all clones of a layer, so that a stack's is that of the layer on another route.
+    /// Shared by all clones of a layer: a clone on another route uses the clock of the stack.
     pub(super) clock: Arc<OnceLock<Clock>>,
-    /// How long the limiter may take, where that is not the stack's or the default.
+    /// The limiter's timeout; `None` means that of the stack, or the default.
     pub(super) decision_timeout: Option<Duration>,
     pub(super) on_outage: OutagePolicy,
     pub(super) outages: Arc<AtomicU64>,
-    /// Counts while the limiter does not.
+    /// Counts while the limiter is unavailable.
     pub(super) local: Arc<OnceLock<MemoryLimiter>>,
 }
 
-/// The limiter in memory is asked without a detour, as most are.
+/// The limiter in memory, the most frequent one, is called without dynamic dispatch.
 #[derive(Clone)]
 pub(super) enum Engine {
     Memory(Arc<MemoryLimiter>),
@@ -68,7 +68,7 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// Has room for limits of several windows.
+    /// Replaces the limiter in memory by one for limits with several windows.
     pub(super) fn widen(&mut self) {
         if let Self::Memory(limiter) = self {
             *limiter = Arc::new(MemoryLimiter::new());
@@ -99,7 +99,7 @@ impl Counter {
         self.clock.get_or_init(Clock::system)
     }
 
-    /// How a bucket stands, without taking anything.
+    /// Returns the state of a bucket without charging it.
     pub(super) fn ask(&self, bucket: BucketKey, limits: &Limits) -> MaybeReady<Ruling> {
         match &self.limiter {
             Engine::Memory(limiter) => {
@@ -110,13 +110,13 @@ impl Counter {
         }
     }
 
-    /// What the limiter says, and when it was asked; nothing where it says nothing and the request goes on all the same.
+    /// Calls [`decide`](Self::decide) at the present time.
     #[inline]
     pub(super) fn decide_now(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> MaybeReady<Ruling> {
         self.decide(bucket, limits, cost, self.clock().elapsed())
     }
 
-    /// The limiter in memory, if it is the one that counts.
+    /// Returns the limiter in memory, if the layer uses it.
     #[inline]
     pub(super) fn memory(&self) -> Option<&MemoryLimiter> {
         match &self.limiter {
@@ -125,7 +125,7 @@ impl Counter {
         }
     }
 
-    /// The same, at this time.
+    /// Asks the limiter to charge a bucket, and applies the outage policy if it does not answer.
     pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> MaybeReady<Ruling> {
         let limiter = match &self.limiter {
             Engine::Memory(limiter) => {
@@ -156,7 +156,7 @@ impl Counter {
     }
 
     pub(super) fn warn_without_timer(&self) {
-        // A clock that was not set yet is not settled here: a stack that is built later may still set it.
+        // An unset clock stays unset here: a stack that is built later may still set it.
         if let (Engine::Other(_), Some(clock)) = (&self.limiter, self.clock.get()) {
             clock.warn_without_timer();
         }
@@ -173,12 +173,13 @@ impl Counter {
         }
     }
 
-    /// Counts one that has happened already.
+    /// Charges a failure that has happened already.
     pub(super) fn charge(&self, bucket: BucketKey, limits: &Limits) {
         self.limiter.limiter().charge(bucket, limits, 1, self.clock().elapsed());
     }
 
-    /// The log is told of the first outage, and of every doubling; a refusal tells of itself.
+    /// Applies the outage policy. Logs the first outage, and each time the number has doubled; a refusal is also logged
+    /// by the gate.
     #[cold]
     fn out(&self, error: BoxError, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Ruling {
         let before = self.outages.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +190,7 @@ impl Counter {
                 error,
                 requests = before + 1,
                 policy = ?self.on_outage,
-                "a limiter does not answer: see whether its server runs and can be reached"
+                "the limiter does not answer: check that its server runs and is reachable"
             );
         }
         match self.on_outage {

@@ -14,41 +14,42 @@ use crate::{
     limit::{BucketKey, LimitDecision, Limits, WindowStates},
 };
 
-/// Counts failed attempts by address, and what proved holders do wrong by holder, and refuses who has made too many.
+/// Counts guesses by address and failures of verified credentials by holder, and refuses above the limit.
 #[derive(Clone)]
 pub(super) struct FailureGuard(pub(super) Arc<Facts>);
 
 #[derive(Clone)]
 pub(super) struct Facts {
-    /// What tells it from other budgets; clones of a layer have one.
+    /// The id of the budget, shared by all clones of a layer.
     pub(super) id: u64,
-    /// What tells its buckets from those of other limits by address, and those of holders.
+    /// Separate the buckets of addresses and of holders from each other and from those of other limits.
     pub(super) scope: BucketKey,
     pub(super) holders: BucketKey,
     pub(super) limits: Option<Limits>,
-    /// The limits of holders, where they are others.
+    /// The limits of holders, if they differ from those of addresses.
     pub(super) of_holders: Option<Limits>,
     pub(super) ip: ClientIp,
     pub(super) counter: Counter,
     pub(super) in_flight: Arc<InFlight>,
-    /// How many attempts of an address may be under way.
+    /// How many attempts of an address may be in progress.
     pub(super) most_in_flight: u32,
     pub(super) carried: Arc<Carried>,
-    /// Whether whoever tells who is calling stands behind, and asks the budget only before what is costly.
+    /// Whether the guard stands in a stack, where the authentication checks the budget itself, before costly work only.
     pub(super) deferred: bool,
     pub(super) report_only: bool,
     pub(super) fault: Option<ConfigError>,
 }
 
 const LAYER: &str = LIMITS;
-/// So many attempts of an address may be under way: what an office or a mobile network behind one address does not notice.
+/// The default number of attempts of an address that may be in progress: enough for an office or a mobile network
+/// behind one address.
 pub(super) const MOST_IN_FLIGHT: u32 = 256;
 const CROWDED_FOR: Duration = Duration::from_secs(1);
-const CROWDED: &str = "too many checks of credentials from this address are under way";
+const CROWDED: &str = "too many credential checks from this address are in progress";
 
 impl Facts {
-    /// What the budget says; where it only reports, the log is told. Before the request goes on, a layer alone leaves that
-    /// to the gate.
+    /// Returns the decision of the budget, or logs a refusal where the budget only reports. In a layer alone, the gate
+    /// logs the refusals that come before the request goes on.
     fn answer(&self, allowed: Allowed, before: bool) -> Allowed {
         match allowed {
             Err(refused) if self.report_only && (self.deferred || !before) => {
@@ -73,7 +74,7 @@ impl Facts {
         Err(refused.cause(why()).refused_by(LAYER))
     }
 
-    /// Takes so many attempts out of a bucket; none asks how it stands.
+    /// Charges attempts to a bucket; a cost of zero only reads its state.
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, why: Why) -> MaybeReady<Allowed> {
         let ruling =
             if cost == 0 { self.counter.ask(bucket, limits) } else { self.counter.decide_now(bucket, limits, cost) };
@@ -87,7 +88,7 @@ impl Facts {
     }
 
     fn conclude(&self, ruling: Ruling, limits: &Limits, cost: u32, why: &Why) -> Allowed {
-        // What was taken was there: how little is left after it is the next one's.
+        // The charge succeeded. A bucket that is empty now refuses the next attempt, not this one.
         if cost > 0 && matches!(&ruling, Ok(Some(Counted { decided: LimitDecision::Admitted(_), .. }))) {
             return Ok(());
         }
@@ -104,12 +105,13 @@ impl Facts {
     }
 }
 
-/// Of a bucket that was asked how it stands: the window in which nothing is left for longest, and for how long.
+/// Returns the empty window that refills last, and how long it takes until one attempt fits; `None` if no window is
+/// empty.
 fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duration)> {
     let mut longest = None;
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         if level.remaining == 0 {
-            // Full again after `reset`: one fits as soon as all but the last of it is over.
+            // The window is full after `reset`. One attempt fits `size - 1` intervals before that.
             let others = limits.interval(place).saturating_mul(u64::from(window.size.saturating_sub(1)));
             let wait = level.reset.saturating_sub(Duration::from_nanos(others));
             longest = longest.max(Some((wait, std::cmp::Reverse(place))));
@@ -121,7 +123,7 @@ fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duratio
     Some((levels, wait))
 }
 
-/// Who is refused, and after what.
+/// Whose budget refuses, and the last failure of a holder.
 enum Why {
     Address,
     Holder(Principal, Option<String>),
@@ -142,7 +144,7 @@ impl fmt::Display for Why {
             Self::Address => f.write_str("too many failed attempts came from this address"),
             Self::Holder(_, last) => {
                 f.write_str("too many requests with this credential were refused")?;
-                last.as_ref().map_or(Ok(()), |last| write!(f, "; the last one: {last}"))
+                last.as_ref().map_or(Ok(()), |last| write!(f, "; the last refusal: {last}"))
             }
         }
     }
@@ -190,9 +192,9 @@ impl Budget for Facts {
 }
 
 impl FailureGuard {
-    /// The address's budget is asked, and the request is under way until the handler has answered.
+    /// Checks the address's budget, and counts the request as in progress until the handler has answered.
     fn begin(attempts: Attempts, outcome: &mut Outcome) -> Verdict {
-        // First, so that what is asked about counts as under way too.
+        // The slot comes first, so that waiting for the budget counts as in progress too.
         let slot = match attempts.enter() {
             Ok(slot) => slot,
             Err(refused) => return Verdict::Refuse(refused),
@@ -237,7 +239,7 @@ impl Guard for FailureGuard {
             Ok(None) => return Verdict::Admit,
             Err(rejection) => return Verdict::Refuse(rejection),
         };
-        // A call's status stands in a header where there is no body.
+        // A gRPC response without a body has its status in a header.
         let grpc = Protocol::of(request.method(), request.version(), request.headers()) != Protocol::Http;
         let attempts = Attempts::new(Arc::clone(&self.0) as Arc<dyn Budget>, address, client, grpc);
         if self.0.deferred {

@@ -1,4 +1,4 @@
-//! What a stack asks of a limit.
+//! The methods of a limit that a stack calls.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{ClientIp, ConfigError, base::time_limit::TimeLimit, gate::Guard};
 
 impl RateLimitLayer {
-    /// Whether it stands in front of the authentication in a stack, since it has to know nobody.
+    /// Whether it stands in front of the authentication in a stack, because it does not need the caller.
     pub(crate) const fn is_before_identity(&self) -> bool {
         matches!(&self.0, Kind::Failures(_) | Kind::Limit(guard::Facts { whose: Whose::Address { .. }, .. }))
     }
@@ -25,12 +25,12 @@ impl RateLimitLayer {
         fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Says that a limiter that may have to be waited for has no time limit.
+    /// Logs a warning if a limiter that may have to wait has no timeout.
     pub(crate) fn warn_without_timer(&self) {
         self.shared_counter().warn_without_timer();
     }
 
-    /// How it finds the address of the client, if it counts addresses.
+    /// Returns how it finds the address of the client, if it counts addresses.
     pub(crate) const fn client_ip(&self) -> Option<&ClientIp> {
         match &self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Address { ip, .. }, .. })
@@ -39,7 +39,8 @@ impl RateLimitLayer {
         }
     }
 
-    /// The guard in a stack, whose own methods ask a budget of failures, and whose authentication may pass preflights.
+    /// Returns the guard for a stack: the authentication of the stack checks a budget of failures itself, and may pass
+    /// preflights.
     pub(crate) fn guard_in_stack(
         &self,
         limit: &TimeLimit,

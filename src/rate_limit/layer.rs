@@ -23,11 +23,11 @@ use crate::{
     limit::{BucketKey, Limiter, Limits, MemoryLimiter},
 };
 
-/// Lets so many requests through, and answers the others 429.
+/// Limits requests, and answers those above the limit 429.
 ///
-/// In: any request; where plans or callers count, one that an authentication layer further out has seen. Out: the request,
-/// and on its response how the limit stands; or a refusal with `Retry-After`. The [module page](crate::rate_limit) has the
-/// whole list.
+/// Limits by plan or by caller need an authentication layer further out. The response of an admitted request shows the
+/// state of the limit in its headers; a refusal has `Retry-After`. The [module page](crate::rate_limit) lists every
+/// case.
 ///
 /// ```
 /// use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer};
@@ -48,20 +48,22 @@ pub(super) enum Kind {
     Failures(failures::Facts),
 }
 
-/// How many budgets of failed attempts there have been.
+/// The id of the next budget of failed attempts.
 static BUDGETS: AtomicU64 = AtomicU64::new(1);
 
 impl RateLimitLayer {
-    /// Counts each caller by the limits of their plan ([`Principal::plan`]), or by limits of their own
-    /// ([`Principal::limits`]). Only callers count whom an authentication layer further out has proved; visitors are let
-    /// through, and without any such layer a request is answered 500.
+    /// Limits requests by the caller's plan ([`Principal::plan`]), or by the caller's own limits
+    /// ([`Principal::limits`]).
+    ///
+    /// Only authenticated callers are counted; anonymous requests pass. Without an authentication layer further out, a
+    /// request is answered 500.
     pub fn by_plan(plans: &Plans) -> Self {
         let whose = Whose::Plan { plans: plans.clone(), partition: Partition::Credential, class: None };
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Counts each address, IPv6 by the /64 ([`ClientIp`]). All that come from one address share its limit: offices, mobile
-    /// networks.
+    /// Limits requests by address, IPv6 by the /64 ([`ClientIp`]). All clients behind one address share its limit, such
+    /// as the clients of an office or a mobile network.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = BucketKey::new(["address"]);
         match ip.check_config().and_then(|()| Limits::new(quotas)) {
@@ -73,8 +75,8 @@ impl RateLimitLayer {
         }
     }
 
-    /// Counts the callers that this puts into one bucket. It sees only callers whom an authentication layer has proved, so
-    /// that no stranger spends another's limit; all callers have the same limits.
+    /// Limits requests by the bucket that the closure `bucket` returns. The closure is called for authenticated callers
+    /// only, so that no attacker can spend another caller's limit. Every bucket has the same limits.
     ///
     /// ```
     /// use tower_auth::{Quota, RateLimitLayer, limit::BucketKey};
@@ -92,21 +94,23 @@ impl RateLimitLayer {
     }
 
     /// Limits failed attempts. Guesses (unknown and malformed keys, bad signatures, wrong passwords) are charged to the
-    /// address; what a proved holder does wrong (an expired, paused or revoked credential, a 403) is charged to that
-    /// credential and never to its neighbours.
+    /// address. Failures of a verified credential (expired, paused or revoked, or a 403) are charged to that
+    /// credential, and never to other clients at the same address.
     ///
-    /// **A budget in a stack never refuses a handler's answer.** It is asked only before a store look-up that has to be waited
-    /// for, and before a signature is checked: a wrong one-time code or password that a handler answers with 401 is charged
-    /// and not refused, however many there are. Put a clone of this layer on that route too: alone, as in front of a login, it is asked before every
-    /// request, and the handler is not called when nothing is left. Clones share one budget, and a failure is charged once.
+    /// **A budget in a stack never refuses a handler's answer.** It is checked only before a store lookup that has to
+    /// wait, and before a signature check: a wrong one-time code or password that a handler answers with 401 is
+    /// charged, but the next attempt still reaches the handler. Put a clone of this layer on that route too. A layer
+    /// alone, as in front of a login, checks the budget before every request, and does not call the handler when the
+    /// budget is spent. Clones share one budget, and a failure is charged once.
     ///
-    /// Only failures are charged: any number of good requests may be under way at once, up to a bound of its own for each
-    /// address ([`max_in_flight`](Self::max_in_flight)). A key in memory and a remembered token are accepted whatever is left. When
-    /// the budget of a credential is spent, its further failures are answered 429 and its good requests pass.
+    /// Successful requests are never charged. The attempts of one address in progress have a separate limit,
+    /// [`max_in_flight`](Self::max_in_flight). Keys and tokens found in memory are accepted even when the budget is
+    /// spent. When the budget of a credential is spent, its further failures are answered 429 and its successful
+    /// requests pass.
     ///
-    /// A client that goes away during a look-up has failed if the credential turns out to be bad: the look-up is finished
-    /// without it, on the tokio runtime (features that bring tokio: `axum`, `strict-body`, tokens). Without one, and alone
-    /// in front of a handler, nobody learns what would have come of it, and the attempt is charged.
+    /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and charged if the
+    /// credential is bad (features that use tokio: `axum`, `strict-body`, tokens). Without a runtime, and for a layer
+    /// alone in front of a handler, the result is unknown and the attempt is charged.
     pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let (limits, fault) = match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => (Some(limits), None),
@@ -144,7 +148,7 @@ impl RateLimitLayer {
         }))
     }
 
-    /// Whose requests count together under a plan; each credential's by default.
+    /// Sets which requests share one limit under a plan; each credential has its own by default.
     pub fn partition(mut self, by: Partition) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { partition, .. }, .. }) => *partition = by,
@@ -153,8 +157,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// The class of a route, by which plans may have other limits ([`Plan::class`](super::Plan::class)); a class that a
-    /// plan does not know is limited as all routes are.
+    /// Sets the class of a request's route. A plan can have separate limits for a class
+    /// ([`Plan::class`](super::Plan::class)); otherwise its general limits apply.
     pub fn class(mut self, of: impl Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { class, .. }, .. }) => *class = Some(Arc::new(of)),
@@ -163,8 +167,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// What a request costs, one by default. Nought is counted nowhere; what costs more than ever fits at once is answered
-    /// 400, for waiting would not help.
+    /// Sets the cost of a request; one by default. A cost of zero is not counted. A cost above the burst is answered
+    /// 400, because retrying cannot succeed.
     pub fn cost(mut self, of: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
@@ -173,11 +177,12 @@ impl RateLimitLayer {
         self
     }
 
-    /// How many attempts of one address may be under way at once: checks of credentials that have to be waited for, and
-    /// requests whose handler has not answered where the budget stands alone. 256 by default. Beyond it requests are
-    /// answered 429 with `Retry-After: 1`. It bounds parallel guesses: no more than the budget and these are checked.
+    /// Limits how many attempts of one address may be in progress at once; 256 by default. Requests above it are
+    /// answered 429 with `Retry-After: 1`.
     ///
-    /// Zero refuses every request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
+    /// Credential checks that have to wait are counted, and in a layer alone every request until its handler has
+    /// answered. This bounds parallel guesses: at most the budget plus this number are checked. Zero refuses every
+    /// request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     ///
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
@@ -189,8 +194,8 @@ impl RateLimitLayer {
             Kind::Failures(facts) if most > 0 => facts.most_in_flight = most,
             Kind::Failures(facts) => {
                 let fault = ConfigError::new(
-                    "RateLimitLayer::max_in_flight(0) would refuse every request whose credential has to be looked up",
-                    "give at least 1; the default is 256",
+                    "RateLimitLayer::max_in_flight(0) would refuse every request that needs a credential lookup",
+                    "use at least 1; the default is 256",
                 );
                 facts.fault.get_or_insert(fault);
             }
@@ -199,7 +204,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// The quotas of what a proved holder does wrong, counted by credential; those of the address by default.
+    /// Sets the quotas for failures of a verified credential, counted by credential. By default they are those of the
+    /// address.
     ///
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
@@ -221,53 +227,54 @@ impl RateLimitLayer {
         self
     }
 
-    /// Counts with this instead of in memory. Layers of one kind that share a limiter count in the same buckets.
+    /// Counts with this limiter instead of in memory. Layers of one kind that share a limiter count in the same
+    /// buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
         self
     }
 
-    /// What is done where the limiter does not answer; 503 by default.
+    /// Sets what happens when the limiter fails or does not answer; 503 by default.
     pub fn on_outage(mut self, policy: OutagePolicy) -> Self {
         self.counter().on_outage = policy;
         self
     }
 
-    /// How long a [limiter](Self::limiter) may take to decide; 5 s by default, or the
-    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout). One that takes longer has not answered, and
-    /// [`on_outage`](Self::on_outage) says what is done.
+    /// Sets the timeout for a decision of the [limiter](Self::limiter); by default the
+    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After it, [`on_outage`](Self::on_outage)
+    /// applies.
     ///
-    /// The time is that of the [clock](Self::clock): without a timer there is no limit, and the log says so. `Duration::MAX`
-    /// is no limit either. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); in a layer alone
-    /// every decision that is not ready at once is then too late.
+    /// The [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line says so.
+    /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build);
+    /// in a layer alone, with zero, every decision that is not ready at once times out.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         self.counter().decision_timeout = Some(limit);
         self
     }
 
-    /// Writes `X-RateLimit-Reset` as a time of day in Unix seconds, instead of the seconds that are left.
+    /// Writes `X-RateLimit-Reset` as a time in Unix seconds, instead of as seconds from now.
     pub fn unix_reset(self) -> Self {
         self.style("unix_reset", |style| style.unix = true)
     }
 
-    /// Writes `X-RateLimit-Retry-After` too: the seconds to wait, nought where the request was let through.
+    /// Also writes `X-RateLimit-Retry-After`: the seconds to wait, zero when the request was admitted.
     pub fn x_retry_after(self) -> Self {
         self.style("x_retry_after", |style| style.retry_after = true)
     }
 
-    /// Writes `RateLimit-Policy` and `RateLimit` too, which tell of all windows (draft-ietf-httpapi-ratelimit-headers-11).
+    /// Also writes `RateLimit-Policy` and `RateLimit`, which describe all windows
+    /// (draft-ietf-httpapi-ratelimit-headers-11).
     pub fn ietf_headers(self) -> Self {
         self.style("ietf_headers", |style| style.ietf = true)
     }
 
-    /// Writes no `X-RateLimit` headers; together with [`ietf_headers`](Self::ietf_headers), called after it, those of the
-    /// IETF alone.
+    /// Writes no headers. Call [`ietf_headers`](Self::ietf_headers) after it to write only those of the IETF.
     pub fn without_headers(self) -> Self {
         self.style("without_headers", |style| *style = Style::NONE)
     }
 
-    /// Counts, tells the log and the observer, and lets pass: for the weeks before a limit is enforced. A budget of failed
-    /// attempts in a stack tells the log alone.
+    /// Counts and reports to the log and the observer, but refuses nothing: for the weeks before a limit is enforced. A
+    /// budget of failed attempts in a stack reports to the log only.
     pub fn report_only(mut self) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.report_only = true,
@@ -276,13 +283,14 @@ impl RateLimitLayer {
         self
     }
 
-    /// The clock that limits go by; in a stack, the stack's. All clones of a layer have one: the first that is set.
+    /// Sets the clock; in a stack it is the stack's by default. All clones of a layer share one clock: the first that
+    /// is set.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         let _ = self.shared_counter().clock.set(clock.into());
         self
     }
 
-    /// How often the limiter did not answer: each was refused, let in, or counted here, as [`OutagePolicy`] says.
+    /// Returns how many requests the limiter failed to decide. The [`OutagePolicy`] was applied to them.
     #[must_use]
     pub fn outage_count(&self) -> u64 {
         self.shared_counter().outages.load(Ordering::Relaxed)
@@ -298,7 +306,7 @@ impl RateLimitLayer {
 
     fn misplaced(&mut self, method: &'static str, of: &'static str) {
         let fault = ConfigError::new(
-            format!("RateLimitLayer::{method} was called on a layer that it means nothing to"),
+            format!("RateLimitLayer::{method} was called on a layer of another kind, where it has no effect"),
             format!("call it on a layer made with {of}"),
         );
         match &mut self.0 {

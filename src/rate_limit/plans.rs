@@ -17,8 +17,8 @@ use crate::{
     limit::{BucketKey, Limits},
 };
 
-/// Which limits stand for a plan: by its name, and where they differ, by how the caller was authenticated and by the class
-/// of the route.
+/// Selects to which requests a set of limits applies: by plan name, and optionally by authentication method and route
+/// class.
 ///
 /// ```
 /// use tower_auth::{AuthMethod, Plans, Quota, rate_limit::Plan};
@@ -39,18 +39,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of this name.
+    /// Selects the plan of this name, for all methods and routes.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), method: None, class: None }
     }
 
-    /// For callers of this method alone.
+    /// Restricts the limits to callers who were authenticated by this method.
     #[must_use]
     pub fn method(self, method: AuthMethod) -> Self {
         Self { method: Some(method), ..self }
     }
 
-    /// For routes of this class alone ([`RateLimitLayer::class`](crate::RateLimitLayer::class)), which are counted apart.
+    /// Restricts the limits to routes of this class ([`RateLimitLayer::class`](crate::RateLimitLayer::class)), which
+    /// are counted separately.
     #[must_use]
     pub fn class(self, class: impl Into<Cow<'static, str>>) -> Self {
         Self { class: Some(class.into()), ..self }
@@ -63,7 +64,7 @@ impl<T: Into<Cow<'static, str>>> From<T> for Plan {
     }
 }
 
-/// The plans of a service, by their names: named sets of limits. A clone shares them.
+/// The plans of a service: named sets of limits. Clones share one table.
 ///
 /// ```
 /// use tower_auth::{Plans, Quota, RateLimitLayer};
@@ -71,11 +72,11 @@ impl<T: Into<Cow<'static, str>>> From<T> for Plan {
 /// let plans = Plans::new()
 ///     .plan("standard", [Quota::per_minute(100).burst(120), Quota::per_day(10_000)])
 ///     .plan("premium", [Quota::per_minute(1_000), Quota::per_day(100_000)])
-///     .fallback("standard") // plan names come from records: what stands there may be anything
+///     .fallback("standard") // plan names come from key records, which may name an unknown plan
 ///     .build()?;
 /// let layer = RateLimitLayer::by_plan(&plans);
 ///
-/// // Later, from a configuration that was read again: what was used stays used.
+/// // Later, when the configuration is reloaded. Requests that were counted stay counted.
 /// plans.replace(Plans::new().plan("standard", [Quota::per_minute(50)]).fallback("standard").build()?);
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
@@ -84,12 +85,12 @@ pub struct Plans(Arc<Shared>);
 
 struct Shared {
     table: ArcSwap<Table>,
-    /// How often a plan was named that there is not.
+    /// How many requests named an unknown plan.
     unknown: AtomicU64,
 }
 
 pub(super) struct Table {
-    /// By length and name: they are few, and found without a hash.
+    /// Sorted by length and name. There are few plans, so a binary search is used instead of a hash.
     plans: Vec<(Cow<'static, str>, Vec<Row>)>,
     fallback: usize,
 }
@@ -104,39 +105,41 @@ impl Table {
     }
 }
 
-/// The limits of a plan, for some.
+/// One set of limits of a plan, for some methods and route classes.
 pub(super) struct Row {
     method: Option<AuthMethod>,
     class: Option<Cow<'static, str>>,
     pub(super) limits: Limits,
-    /// What tells the buckets of a class from others: the plan's name does not, so that another plan refills nothing.
+    /// Separates the buckets of a class from others. The plan's name is not part of it, so that a change of plan
+    /// refills nothing.
     pub(super) scope: BucketKey,
     pub(super) told: Arc<Told>,
 }
 
-/// What is told of a plan's limits.
+/// How a plan's limits are shown in headers and in the log.
 pub(super) struct Told {
-    /// What `RateLimit-Policy` says.
+    /// The value of `RateLimit-Policy`.
     pub(super) policy: HeaderValue,
-    /// The plan, and the class behind a slash: for the log alone.
+    /// For the log only: the plan, or the plan and the class with a slash in between.
     pub(super) plan: Arc<str>,
 }
 
 impl Plans {
-    /// Starts a table of plans.
-    #[expect(clippy::new_ret_no_self, reason = "it starts a builder, as everywhere here")]
+    /// Returns a builder of a table of plans.
+    #[expect(clippy::new_ret_no_self, reason = "it returns a builder, as everywhere in this crate")]
     pub fn new() -> PlansBuilder {
         PlansBuilder::default()
     }
 
-    /// Takes other plans from now on. What was used stays used, and nobody's bucket is refilled; the
-    /// [module page of limits](crate::limit) says how it is carried over.
-    #[expect(clippy::needless_pass_by_value, reason = "whoever keeps them would think that they are others")]
+    /// Replaces the plans. Requests that were counted stay counted, and no bucket is refilled; the
+    /// [module page of limits](crate::limit) explains how counts are carried over.
+    #[expect(clippy::needless_pass_by_value, reason = "a caller who kept the value would expect a second table")]
     pub fn replace(&self, new: Self) {
         self.0.table.store(new.0.table.load_full());
     }
 
-    /// How often the fallback stood in for a plan that a record names and that there is not: each is a record to mend.
+    /// Returns how many requests named an unknown plan and were counted by the fallback plan. Their records need
+    /// correction.
     #[must_use]
     pub fn unknown_plan_count(&self) -> u64 {
         self.0.unknown.load(Ordering::Relaxed)
@@ -147,7 +150,7 @@ impl Plans {
         self.0.table.load()
     }
 
-    /// The limits for a caller on a route of this class.
+    /// Returns the limits for a caller on a route of this class.
     #[inline]
     pub(super) fn find<'a>(&self, table: &'a Table, who: &Principal, class: Option<&str>) -> Option<&'a Row> {
         let rows = who.plan().and_then(|name| {
@@ -158,14 +161,14 @@ impl Plans {
             rows
         });
         let rows = rows.or_else(|| Some(table.plans.get(table.fallback)?.1.as_slice()))?;
-        // The most particular stand first.
+        // The most specific rows come first.
         rows.iter().find(|row| {
             row.method.as_ref().is_none_or(|method| method == who.method())
                 && row.class.as_deref().is_none_or(|wanted| Some(wanted) == class)
         })
     }
 
-    /// The log is told of the first, and of every doubling.
+    /// Logs the first occurrence, and each time the number has doubled.
     #[cold]
     fn tell(&self, name: &str) {
         let before = self.0.unknown.fetch_add(1, Ordering::Relaxed);
@@ -175,7 +178,7 @@ impl Plans {
                 target: "tower_auth",
                 plan = name,
                 requests = before + 1,
-                "a caller has a plan that there is not, and the fallback stands in for it: add the plan, or mend the record"
+                "a caller has an unknown plan, so the fallback plan applies: add the plan, or correct the record"
             );
         }
     }
@@ -194,7 +197,7 @@ impl fmt::Debug for Plans {
 /// ```
 /// use tower_auth::{Plans, Quota};
 ///
-/// assert!(Plans::new().plan("standard", [Quota::per_minute(100)]).build().is_err(), "which plan stands for unknown ones?");
+/// assert!(Plans::new().plan("standard", [Quota::per_minute(100)]).build().is_err(), "no fallback");
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `build`"]
@@ -204,28 +207,28 @@ pub struct PlansBuilder {
 }
 
 impl PlansBuilder {
-    /// The limits of a plan: its name, or a [`Plan`] where they are not for all methods or routes.
+    /// Adds limits to a plan: by its name for all methods and routes, or by a [`Plan`] for some of them.
     pub fn plan(mut self, plan: impl Into<Plan>, quotas: impl IntoIterator<Item = Quota>) -> Self {
         self.plans.push((plan.into(), quotas.into_iter().collect()));
         self
     }
 
-    /// The plan of those who have none, or one that is not known. It is required: names come from a table, and a spelling
-    /// mistake there must neither lock a customer out nor let one in without limits.
+    /// Sets the plan for callers without a plan or with an unknown one. It is required: a misspelt plan name in a key
+    /// record must neither lock a customer out nor admit one without limits.
     pub fn fallback(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { fallback: Some(name.into()), ..self }
     }
 
-    /// The finished plans.
+    /// Builds the plans.
     ///
     /// # Errors
-    /// Without a fallback, or with one that is no plan; when a plan is given twice, has no limits for most routes, or has a
-    /// quota that cannot be kept.
+    /// If the fallback is missing or not defined, if a plan is given twice, has no general limits (for all methods and
+    /// routes), or has an invalid quota.
     pub fn build(self) -> Result<Plans, ConfigError> {
         let fallback = self.fallback.ok_or_else(|| {
             ConfigError::new(
                 "the plans have no fallback",
-                "call .fallback(..) with the plan of those whose plan is not known",
+                "call .fallback(..) with the plan for callers without a known plan",
             )
         })?;
         let mut plans: HashMap<Cow<'static, str>, Vec<Row>> = HashMap::new();
@@ -247,10 +250,8 @@ impl PlansBuilder {
             rows.sort_by_key(|row| (row.class.is_none(), row.method.is_none()));
             if rows.last().is_none_or(|row| row.class.is_some() || row.method.is_some()) {
                 return Err(ConfigError::new(
-                    format!(
-                        "the plan {name:?} has limits for some methods or classes of routes, and none for the others"
-                    ),
-                    format!("add .plan({name:?}, [..])"),
+                    format!("the plan {name:?} has limits for some methods or route classes only"),
+                    format!("add general limits: .plan({name:?}, [..])"),
                 ));
             }
         }
@@ -258,8 +259,8 @@ impl PlansBuilder {
         plans.sort_by(|(one, _), (other, _)| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
         let Some(fallback) = plans.iter().position(|(name, _)| *name == fallback) else {
             return Err(ConfigError::new(
-                format!("the fallback {fallback:?} is none of the plans"),
-                format!("add .plan({fallback:?}, [..]), or name another fallback"),
+                format!("the fallback {fallback:?} is not defined as a plan"),
+                format!("add .plan({fallback:?}, [..]), or use another fallback"),
             ));
         };
         let table = ArcSwap::from_pointee(Table { plans, fallback });
@@ -271,7 +272,7 @@ fn scope(class: Option<&str>) -> BucketKey {
     BucketKey::new(["plan"].into_iter().chain(class))
 }
 
-/// The scope of those who have limits of their own.
+/// The scope of callers who have limits of their own.
 pub(super) fn own_scope() -> BucketKey {
     scope(None)
 }

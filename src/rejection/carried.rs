@@ -1,18 +1,18 @@
-//! A rejection inside a `tonic::Status`, found again after tonic has written the status into trailers.
+//! A rejection inside a `tonic::Status`, which is recovered after tonic has written the status into trailers.
 
 use std::{cell::Cell, error::Error, fmt};
 
 use super::value::Rejection;
 
-/// The source of a status that was made of a rejection.
+/// The source of a status that was made from a rejection.
 ///
-/// A status that a handler's stream yields reaches its envelope as trailers alone: tonic writes them and drops the
-/// status, inside the poll that gives the trailers. So the rejection is handed over when it is dropped, to whoever
-/// [watches](Self::watch) that poll, on whatever thread the status was made. A status of which a clone is kept
-/// elsewhere is not handed over.
+/// A status that a handler's stream yields reaches its envelope as trailers only: tonic writes the trailers and drops
+/// the status, inside the poll that returns the trailers. The drop passes the rejection to the code that
+/// [watches](Self::watch) that poll, whichever thread made the status. If a clone of the status is kept elsewhere, the
+/// rejection is not passed on.
 pub(crate) struct Carried(Rejection);
 
-/// Whether somebody on this thread watches, and what was dropped meanwhile.
+/// Whether a watch is active on this thread, and the rejection that was dropped during it.
 #[derive(Default)]
 enum Watch {
     #[default]
@@ -34,8 +34,8 @@ impl Carried {
         &self.0
     }
 
-    /// Runs a poll, and returns the rejection that was dropped last in it. Watches may be nested: the innermost one is
-    /// told.
+    /// Runs a poll, and returns the rejection that was dropped last in it. Watches may be nested: the innermost one
+    /// receives the rejection.
     pub(crate) fn watch<T>(poll: impl FnOnce() -> T) -> (T, Option<Rejection>) {
         let outer = Outer(swap(Watch::Waiting));
         let polled = poll();
@@ -48,12 +48,12 @@ impl Carried {
     }
 }
 
-/// On a thread that ends there is no watch any more.
+/// Replaces the watch. On a thread that is ending there is none.
 fn swap(watch: Watch) -> Watch {
     WATCH.try_with(|current| current.replace(watch)).unwrap_or_default()
 }
 
-/// Puts the watch further out back, also where a poll panics.
+/// Restores the outer watch, also when a poll panics.
 struct Outer(Watch);
 
 impl Drop for Outer {

@@ -21,7 +21,7 @@ pub enum Detail {
     Number(u64),
     /// A list of texts.
     List(Vec<String>),
-    /// The fields of a body that are not as documented.
+    /// The invalid fields of a body.
     Fields(Vec<FieldViolation>),
 }
 

@@ -3,15 +3,15 @@ use http::{Extensions, Response};
 use super::value::Rejection;
 
 impl Rejection {
-    /// The refusal that a response carries, whether an envelope has rendered it or not; also one that a tonic handler
-    /// answered as a `Status` (feature `tonic`).
+    /// Returns the refusal in a response's extensions, whether or not an envelope has rendered it. With the feature
+    /// `tonic`, it also finds a refusal that a handler returned as a `Status`.
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Option<&Self> {
         response.extensions().get().or_else(|| in_status(response.extensions()))
     }
 }
 
-/// tonic leaves a handler's status in the extensions of the response that it makes of it.
+/// tonic keeps a handler's status in the extensions of the response.
 #[cfg(feature = "tonic")]
 fn in_status(extensions: &Extensions) -> Option<&Rejection> {
     use std::error::Error as _;

@@ -1,8 +1,8 @@
 use super::{kind::RejectionKind, value::Rejection};
 use crate::json::JsonError;
 
-/// 400 for what is no JSON, with line and column; 422 for another shape, with the fields; 500 for a type that cannot be
-/// read strictly.
+/// 400 with line and column if the body is not JSON; 422 with the fields if the shape is wrong; 500 if the type does
+/// not support strict reading.
 impl From<JsonError> for Rejection {
     fn from(error: JsonError) -> Self {
         match error {

@@ -1,6 +1,6 @@
 use http::StatusCode;
 
-/// Why a request was refused. Kinds are stable; the words that a client reads come from a
+/// Why a request was refused. Kinds are stable; the texts that a client reads come from a
 /// [`Catalogue`](crate::envelope::Catalogue).
 ///
 /// ```
@@ -13,66 +13,71 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// No credential where one is required.
+    /// A credential is required and none was presented.
     MissingCredential,
-    /// The request can be read in more than one way, or not at all: a credential header is repeated or cut short.
+    /// The request is malformed or ambiguous: for example, a credential header is repeated or truncated.
     MalformedRequest,
-    /// The key is unknown, malformed, revoked or not yet valid.
+    /// The key is unknown, malformed or not yet valid, or the [`Disclosure`](crate::api_key::Disclosure) hides its
+    /// state.
     InvalidKey,
-    /// The key is past its time, told to a holder who proved the secret.
+    /// The key has expired. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     ExpiredKey,
-    /// The key is paused, told to a holder who proved the secret.
+    /// The key is paused. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     PausedKey,
-    /// The key is deactivated, told to a holder who proved the secret.
+    /// The key is deactivated. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure)
+    /// allows it.
     DeactivatedKey,
-    /// The key was taken back, told to a holder who proved the secret.
+    /// The key was revoked. Sent only if the secret is right and the [`Disclosure`](crate::api_key::Disclosure) allows
+    /// it.
     RevokedKey,
     /// The account or organisation behind the credential is suspended.
     Suspended,
     /// The token cannot be verified.
     InvalidToken,
-    /// The token was good and is past its time.
+    /// The token was valid and has expired.
     ExpiredToken,
-    /// Name or password is wrong.
+    /// The name or password is wrong.
     InvalidCredentials,
-    /// The caller is known and may not do this.
+    /// The caller is authenticated but not authorized.
     InsufficientPermissions,
-    /// The caller is known and not a member of the organisation.
+    /// The caller is authenticated but not a member of the organisation.
     OrganizationDenied,
-    /// The body is no JSON.
+    /// The body is not valid JSON.
     InvalidJson,
-    /// The body is JSON of another shape than documented.
+    /// The body is JSON, but its shape is not as documented.
     InvalidFields,
-    /// The media type or content coding is not one that is read here.
+    /// The media type or content coding is not supported.
     UnsupportedMediaType,
     /// The body is larger than the limit.
     PayloadTooLarge,
-    /// The request came too slowly.
+    /// The request was not received in time.
     RequestTimeout,
     /// The caller has used up a limit.
     RateLimited,
-    /// The request costs more than the limit can ever hold.
+    /// The request costs more than the burst of the limit.
     TooCostly,
-    /// There is nothing at this path.
+    /// There is no resource at this path.
     NotFound,
-    /// The path has no such method.
+    /// The resource does not support this method.
     MethodNotAllowed,
-    /// The service does not support what the request asks for.
+    /// The service does not support the requested operation.
     NotImplemented,
-    /// A server behind this one gave an answer that cannot be used.
+    /// An upstream server gave an invalid answer.
     BadGateway,
-    /// Something that has to be asked does not answer.
+    /// A required service does not answer, such as a key store.
     Unavailable,
-    /// The answer was not ready in time.
+    /// The response was not ready in time.
     GatewayTimeout,
-    /// A fault of the service or of how it was put together.
+    /// A fault or a misconfiguration of the service.
     Internal,
-    /// A refusal of the handler's own.
+    /// A refusal with a status and a code of the handler's choice.
     Custom,
 }
 
 impl RejectionKind {
-    /// Every kind, in the order of its declaration.
+    /// All kinds, in the order of declaration.
     pub const ALL: &'static [Self] = &[
         Self::MissingCredential,
         Self::MalformedRequest,
@@ -104,13 +109,13 @@ impl RejectionKind {
         Self::Custom,
     ];
 
-    /// The HTTP status of a refusal of this kind.
+    /// Returns the HTTP status of this kind.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.codes().0
     }
 
-    /// The gRPC status code of a refusal of this kind.
+    /// Returns the gRPC status code of this kind.
     #[must_use]
     pub const fn grpc_code(self) -> u8 {
         self.codes().1

@@ -6,7 +6,8 @@ use super::value::{Facts, Rejection, whole_seconds};
 use crate::RejectionKind;
 
 impl Rejection {
-    /// 429: a limit of this size is used up. It is made whole at once, for whoever is refused asks most.
+    /// Returns 429: a limit of this size is used up. It sets all facts at once, without a copy, because a client above
+    /// its limit often sends many requests.
     pub(crate) fn rate_limited(
         size: u32,
         wait: Duration,

@@ -1,11 +1,11 @@
 //! Why a request was refused, as a value.
 //!
 //! A gate answers a refusal with the status, the challenge headers, an empty body, and the [`Rejection`] in the
-//! response's extensions; the [envelope](crate::envelope) turns the value into bytes and leaves it there. So access
-//! logs and tests read the refusal itself and never parse a body.
+//! response's extensions. The [envelope](crate::envelope) renders the value as bytes and keeps it in the extensions. So
+//! access logs and tests read the value, and need not parse a body.
 //!
-//! Handlers refuse with the same words: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors
-//! for the common ones.
+//! Handlers use the same type: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors for common
+//! kinds.
 
 #[cfg(feature = "tonic")]
 mod carried;

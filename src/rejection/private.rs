@@ -1,26 +1,26 @@
-//! What the log and the observer are told of a refusal, and no client.
+//! Facts about a refusal for the log and the observer, which no client sees.
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use super::{detail::Detail, kind::RejectionKind, value::Rejection};
 
 impl Rejection {
-    /// The address that was counted.
+    /// Sets the address that was counted.
     pub(crate) fn counted(self, client: IpAddr) -> Self {
         self.set(|facts| facts.client = Some(client))
     }
 
-    /// The plan that sets the limit.
+    /// Sets the plan of the limit.
     pub(crate) fn of_plan(self, plan: Arc<str>) -> Self {
         self.set(|facts| facts.plan = Some(plan))
     }
 
-    /// What the caller lacks, for a refusal whose details do not say it.
+    /// Sets what the caller lacks, for a refusal with no such details.
     pub(crate) fn requiring(self, required: impl Into<Box<str>>) -> Self {
         self.set(|facts| facts.required = Some(required.into()))
     }
 
-    /// The window of the limit that is used up.
+    /// Returns the window of the limit that is used up.
     pub(crate) fn policy(&self) -> Option<&str> {
         self.facts.policy.as_deref()
     }
@@ -33,7 +33,7 @@ impl Rejection {
         self.facts.client
     }
 
-    /// What the caller lacks.
+    /// Returns what the caller lacks.
     pub(crate) fn required(&self) -> Option<Cow<'_, str>> {
         match (&self.facts.required, self.kind()) {
             (Some(required), _) => Some(Cow::Borrowed(required)),

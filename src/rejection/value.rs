@@ -14,7 +14,7 @@ use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 /// let refusal = Rejection::custom(StatusCode::NOT_FOUND, "MODEL_NOT_FOUND").message("There is no such model.");
 /// assert_eq!(refusal.kind(), RejectionKind::Custom);
 ///
-/// // Any response that carries a refusal gives it back, rendered or not.
+/// // The refusal can be read from the response, rendered or not.
 /// let response: http::Response<String> = refusal.into_response();
 /// assert_eq!(response.status(), StatusCode::NOT_FOUND);
 /// assert_eq!(Rejection::of(&response).unwrap().code(), Some("MODEL_NOT_FOUND"));
@@ -23,11 +23,12 @@ use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 #[must_use = "a rejection refuses nothing until it is returned"]
 pub struct Rejection {
     pub(super) facts: Arc<Facts>,
-    // Beside the facts, so that a refusal that is made once is given out again and again without a copy.
+    // The fields below are not part of the facts, so that they can be set on a shared refusal without a copy of the
+    // facts.
     challenge: Option<Arc<HeaderValue>>,
     layer: Option<&'static str>,
     logged: bool,
-    /// An envelope has made it of somebody else's error.
+    /// An envelope has made it from an error without a rejection.
     adopted: bool,
     /// The budget of failed attempts that was charged for it.
     charged: Option<u64>,
@@ -49,7 +50,7 @@ pub(super) struct Facts {
     pub(super) plan: Option<Arc<str>>,
     /// The address that was counted.
     pub(super) client: Option<IpAddr>,
-    /// What the caller lacks, where the details do not say it.
+    /// What the caller lacks, if it is not in the details.
     pub(super) required: Option<Box<str>>,
 }
 
@@ -72,7 +73,7 @@ impl Facts {
     }
 }
 
-/// What a handler says in words of its own.
+/// The texts that a handler has set itself.
 #[derive(Clone, Default)]
 pub(super) struct Words {
     code: Option<Cow<'static, str>>,
@@ -81,7 +82,7 @@ pub(super) struct Words {
 }
 
 impl Rejection {
-    /// A refusal of the given kind, with the status and the words of that kind.
+    /// Returns a refusal of a kind, with its status and the texts of the catalogue.
     pub fn new(kind: RejectionKind) -> Self {
         Self::of_facts(Facts::new(kind))
     }
@@ -90,30 +91,30 @@ impl Rejection {
         Self { facts: Arc::new(facts), challenge: None, layer: None, logged: false, adopted: false, charged: None }
     }
 
-    /// A refusal of the handler's own: any status that is no success, any code.
+    /// Returns a refusal with a status and a code of your choice.
     ///
-    /// A status that tells a client that all went well (200 and the like) is answered 500, and the log says why; 204
-    /// and 304 are sent, without a body.
+    /// With a 1xx or 2xx status other than 204, the request is answered 500, and a log line says why. 204 and 304 are
+    /// sent without a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
         if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
             return Self::internal(format!(
-                "a handler refused a request with {status}, which is no refusal; take 4xx or 5xx"
+                "a handler refused a request with {status}, which is not an error status; use 4xx or 5xx"
             ));
         }
         Self::new(RejectionKind::Custom).status_code(status).words(|words| words.code = Some(code.into()))
     }
 
-    /// 401: name or password is wrong.
+    /// Returns 401: the name or password is wrong.
     pub fn invalid_credentials() -> Self {
         Self::new(RejectionKind::InvalidCredentials)
     }
 
-    /// 404: there is nothing here.
+    /// Returns 404: there is no such resource.
     pub fn not_found() -> Self {
         Self::new(RejectionKind::NotFound)
     }
 
-    /// 422: fields of the body are not as documented, or hold what a type cannot refuse.
+    /// Returns 422: fields of the body are invalid. Also use it for checks that a type cannot express.
     ///
     /// ```
     /// use tower_auth::{Rejection, json::FieldViolation};
@@ -129,12 +130,12 @@ impl Rejection {
         Self::new(RejectionKind::InvalidFields).detail("fields", fields)
     }
 
-    /// 503: something that has to be asked does not answer. The cause is logged and never sent.
+    /// Returns 503: a required service does not answer. The cause is logged and never sent.
     pub fn unavailable(cause: impl Into<BoxError>) -> Self {
         Self::new(RejectionKind::Unavailable).retry_after(Duration::from_secs(1)).cause(cause)
     }
 
-    /// 500: a fault of the service. The cause is logged and never sent.
+    /// Returns 500: a fault of the service. The cause is logged and never sent.
     pub fn internal(cause: impl Into<BoxError>) -> Self {
         Self::new(RejectionKind::Internal).cause(cause)
     }
@@ -143,12 +144,12 @@ impl Rejection {
         Self::new(RejectionKind::MissingCredential).challenge(challenge)
     }
 
-    /// 400: a credential header that cannot be read one way only. Its name is told and never its value.
+    /// Returns 400: a credential header is malformed or ambiguous. Its name is sent, and never its value.
     pub(crate) fn malformed_header(name: &str, cause: &'static str) -> Self {
         Self::new(RejectionKind::MalformedRequest).detail("header", name.to_owned()).cause(cause)
     }
 
-    /// Adds a public detail; a name that stands there already gets the new value.
+    /// Sets a public detail. It replaces a detail of the same name.
     pub fn detail(self, name: impl Into<Cow<'static, str>>, value: impl Into<Detail>) -> Self {
         let (name, value) = (name.into(), value.into());
         self.set(|facts| match facts.details.iter_mut().find(|(n, _)| *n == name) {
@@ -157,23 +158,24 @@ impl Rejection {
         })
     }
 
-    /// The sentence for the client, instead of the catalogue's.
+    /// Sets the message for the client's user, instead of the catalogue's.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.words(|words| words.message = Some(message.into()))
     }
 
-    /// The sentence for the client's developer, instead of the catalogue's. It is sent: never the text of an internal
-    /// error.
+    /// Sets the message for the client's developer, instead of the catalogue's. It is sent to the client: never use the
+    /// text of an internal error.
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.words(|words| words.system_message = Some(message.into()))
     }
 
-    /// When it is worth asking again; sent in whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
+    /// Sets how long the client should wait before a retry. `Retry-After` has whole seconds, rounded up, at least one
+    /// (RFC 9110, section 10.2.3).
     pub fn retry_after(self, wait: Duration) -> Self {
         self.set(|facts| facts.retry_after = Some(wait))
     }
 
-    /// The private cause: for the log and the observer, never for the client.
+    /// Sets the private cause, for the log and the observer. It is never sent.
     pub fn cause(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause.into());
         self.set(|facts| facts.cause = Some(cause))
@@ -183,8 +185,7 @@ impl Rejection {
         self.set(|facts| facts.status = status)
     }
 
-    /// A header of the response, whatever body it gets. A name that stands there already gets the new value; over gRPC
-    /// it is metadata.
+    /// Sets a header of the response, in every format; over gRPC it is metadata. It replaces a header of the same name.
     ///
     /// ```
     /// use http::{HeaderValue, StatusCode, header};
@@ -201,19 +202,21 @@ impl Rejection {
         })
     }
 
-    /// What a 401 offers, where nothing else has said so.
+    /// Sets the challenge of a 401, unless there is one already.
     pub(crate) fn challenge(self, challenge: Option<Arc<HeaderValue>>) -> Self {
         Self { challenge: self.challenge.or(challenge), ..self }
     }
 
-    /// The same instead of what was offered.
+    /// Replaces the challenge of a 401.
     pub(crate) fn offering(self, challenge: Option<Arc<HeaderValue>>) -> Self {
         Self { challenge, ..self }
     }
 
-    /// Whose credential it was, where that was proved and the credential is refused all the same: an expired or paused
-    /// one. The observer and the log show it, no client sees it, and a budget of failed attempts charges this holder
-    /// instead of everybody at the holder's address.
+    /// Sets the holder of the credential, if the secret was right but the credential is refused, as an expired or
+    /// paused one.
+    ///
+    /// The observer and the log show the holder; no client sees it. A budget of failed attempts charges this holder
+    /// instead of the address, which others may share.
     ///
     /// ```
     /// use tower_auth::{AuthOutcome, Principal, Rejection, RejectionKind};
@@ -229,17 +232,17 @@ impl Rejection {
         Self { layer: self.layer.or(Some(layer)), ..self }
     }
 
-    /// A gate has told the log of it.
+    /// Marks it as logged.
     pub(crate) fn logged(self) -> Self {
         Self { logged: true, ..self }
     }
 
-    /// An envelope has made it of somebody else's error, whose words nobody knows.
+    /// Marks it as made by an envelope, from an error without a rejection.
     pub(crate) fn adopted(self) -> Self {
         Self { adopted: true, ..self }
     }
 
-    /// This budget of failed attempts was charged for it.
+    /// Marks it as charged to this budget of failed attempts.
     pub(crate) fn charged(self, budget: u64) -> Self {
         Self { charged: Some(budget), ..self }
     }
@@ -255,36 +258,36 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// The kind.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.facts.kind
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.facts.status
     }
 
-    /// The code of a refusal in a handler's own words; of all others the catalogue knows it.
+    /// Returns the code of a [`custom`](Self::custom) refusal. The codes of all other refusals are in the catalogue.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.facts.words.as_ref()?.code.as_deref()
     }
 
-    /// The public details, in the order in which they were added.
+    /// Returns the public details, in the order in which they were added.
     pub fn details(&self) -> impl Iterator<Item = (&str, &Detail)> {
         self.facts.details.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// The private cause, for logs.
+    /// Returns the private cause, for logs.
     #[must_use]
     pub fn private_cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.facts.cause.as_deref()
     }
 
-    /// The layer that refused; none where a handler did.
+    /// Returns the layer that refused; `None` if a handler did.
     #[must_use]
     pub fn layer(&self) -> Option<&'static str> {
         self.layer
@@ -326,7 +329,7 @@ impl Rejection {
         self.facts.principal.as_ref()
     }
 
-    /// The response, by which nobody has been told of a fault yet.
+    /// Returns the response, without logging a fault.
     pub(crate) fn response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.facts.status;
@@ -345,7 +348,7 @@ impl Rejection {
     }
 }
 
-/// Rounded up, and at least one: a client that waits as told is not too early.
+/// Returns whole seconds, rounded up, at least one, so that a client that waits this long does not retry too early.
 pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }

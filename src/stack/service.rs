@@ -16,7 +16,7 @@ use crate::{
     gate::{Admission, Gate},
 };
 
-/// The service of an [`AuthStack`](crate::AuthStack); named only where a type has to be written out.
+/// The service of an [`AuthStack`](crate::AuthStack). Use the name only if a type must be written out.
 ///
 /// ```
 /// use tower::{Layer, service_fn};
@@ -54,7 +54,7 @@ where
 }
 
 pin_project! {
-    /// The future of an [`AuthStack`](crate::AuthStack); named only where a type has to be written out.
+    /// The future of an [`AuthStack`](crate::AuthStack). Use the name only if a type must be written out.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,

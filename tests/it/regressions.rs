@@ -319,6 +319,6 @@ async fn p65_a_refusal_is_never_a_success() {
         let response = ErrorEnvelopeLayer::detailed().layer(handler).oneshot(get("/", &[])).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(text(response).await.contains("INTERNAL_ERROR"));
-        assert!(logs.text().contains("which is no refusal"), "{}", logs.text());
+        assert!(logs.text().contains("which is not an error status"), "{}", logs.text());
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     context::{asked::Asked, head::RequestHead},
 };
 
-/// What is recorded of a request in case it is refused further in, where only the response comes back. No text is copied:
-/// all parts are shared or small.
+/// What is kept of a request for the log line of a refusal from further in, because only the response comes back from
+/// there. No text is copied: all parts are shared or small.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(super) asked: Asked,
@@ -17,7 +17,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// What a gate or an envelope knows of the request. A stack says how it finds the address of the client.
+    /// Keeps what a gate or an envelope knows of the request. `client_ip` is the setting of a stack.
     pub(crate) fn of(request: &RequestHead<'_>, client_ip: Option<&ClientIp>) -> Self {
         Self {
             asked: Asked::new(request.method(), request.uri(), request.extensions()),
@@ -28,7 +28,7 @@ impl Kept {
         }
     }
 
-    /// Under the id that the client is shown.
+    /// Sets the id that the client sees.
     pub(crate) fn under(self, request_id: RequestId) -> Self {
         Self { request_id: Some(request_id), ..self }
     }

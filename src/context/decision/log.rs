@@ -3,31 +3,31 @@ use tracing::field::display;
 use super::value::Decision;
 use crate::{Principal, base::shown};
 
-/// The most of a name, and of a cause, that a line holds.
+/// The maximum length of a name, and of a cause, in a log line.
 const NAME: usize = 256;
 const CAUSE: usize = 2048;
 
 impl Decision<'_> {
-    /// Whether anybody reads the admissions in the log.
+    /// Whether admissions are logged (level DEBUG).
     #[inline]
     pub(crate) fn admissions_are_logged() -> bool {
         tracing::enabled!(target: "tower_auth", tracing::Level::DEBUG)
     }
 
-    /// Whether anybody reads the log at all.
+    /// Whether faults are logged (level ERROR).
     #[inline]
     pub(crate) fn faults_are_logged() -> bool {
         tracing::enabled!(target: "tower_auth", tracing::Level::ERROR)
     }
 
-    /// Writes the decision to the log: faults of the service as errors, refusals as information, admissions for
-    /// debugging.
+    /// Logs the decision: faults of the service at ERROR, report-only refusals at WARN, refusals at INFO, admissions at
+    /// DEBUG.
     pub(crate) fn log(&self) {
         let read = if self.rejection().is_some() { Self::faults_are_logged() } else { Self::admissions_are_logged() };
         if !read {
             return;
         }
-        // Names come from records and tokens, and some from the request itself.
+        // Names come from records, tokens and the request itself, so they are cut and escaped.
         let name = |text| shown::text(text, NAME);
         let method = self.method().map(|method| name(method.as_str()));
         let path = self.path();
@@ -56,7 +56,7 @@ impl Decision<'_> {
         let required = self.required();
         let limit = self.limit_name().map(name);
         let plan = self.plan().map(name);
-        // A cause may hold what a client sent.
+        // A cause may contain text that a client sent.
         let cause = self.private_cause().map(|cause| {
             let cause = cause.to_string();
             display(shown::text(&cause, CAUSE).into_owned())

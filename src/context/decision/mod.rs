@@ -1,4 +1,4 @@
-//! What an observer and the log are told of a request.
+//! The decision about a request, as the observer and the log receive it.
 
 mod kept;
 mod log;

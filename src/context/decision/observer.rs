@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use super::value::Decision;
 
-/// Whoever wants to be told of decisions.
+/// A callback for decisions.
 #[derive(Clone)]
 pub(crate) struct Observer(Arc<dyn Fn(&Decision<'_>) + Send + Sync>);
 
@@ -11,7 +11,7 @@ impl Observer {
         Self(Arc::new(observe))
     }
 
-    /// Tells this one, and then the other.
+    /// Returns an observer that calls this one, and then the other.
     pub(crate) fn and(self, other: Self) -> Self {
         Self::new(move |decision| {
             self.tell(decision);

@@ -1,4 +1,4 @@
-//! A refusal as a gRPC status: what tonic's and everybody's client decodes.
+//! A refusal as a gRPC status, which every gRPC client can decode.
 
 use std::{fmt::Write as _, sync::LazyLock, time::SystemTime};
 
@@ -8,17 +8,17 @@ use http::{HeaderMap, StatusCode};
 use super::{protobuf::Message, view::ErrorView};
 use crate::{Detail, Rejection, RejectionKind, envelope::catalogue::Catalogue};
 
-/// The domain of error details, where nobody named one.
+/// The default domain of error details.
 pub(in crate::envelope) const DOMAIN: &str = "api";
 
-/// Code, message and details as a `tonic::Status` has them, before an envelope gives them the words of its service.
+/// Returns code, message and details for a `tonic::Status`, before an envelope sets the texts of its service.
 pub(crate) fn plain(rejection: &Rejection) -> (u8, String, Vec<u8>) {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
     let refusal = ErrorView::new(rejection, &CATALOGUE, SystemTime::UNIX_EPOCH);
     (code(&refusal), message(&refusal).to_owned(), details(&refusal, DOMAIN))
 }
 
-/// Whether these trailers are those of a status that was made of this rejection, and that nobody has changed since.
+/// Whether these trailers are those of a status that was made from this rejection and not changed since.
 pub(in crate::envelope) fn is_plain(trailers: &HeaderMap, rejection: &Rejection) -> bool {
     let (code, _, details) = plain(rejection);
     let has = |name: &str, value: String| trailers.get(name).is_some_and(|field| field.as_bytes() == value.as_bytes());
@@ -28,25 +28,25 @@ pub(in crate::envelope) fn is_plain(trailers: &HeaderMap, rejection: &Rejection)
 const STATUS: &str = "grpc-status";
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// The gRPC status code of a refusal.
+/// Returns the gRPC status code of a refusal.
 fn code(refusal: &ErrorView<'_>) -> u8 {
     if refusal.kind() == RejectionKind::Custom { code_of_status(refusal.status()) } else { refusal.kind().grpc_code() }
 }
 
-/// More than this in fields is cut: clients close a connection whose header block is too large, and then the refusal
-/// is lost.
+/// The maximum lengths in header fields. Clients close a connection if a header block is too large, and lose the
+/// refusal.
 const LONGEST_MESSAGE: usize = 512;
 const LONGEST_DETAILS: usize = 3 * 1024;
 
-/// The sentence for the client's user, cut where it would be too long for a field.
+/// Returns the message for the client's user, cut to the maximum length.
 fn message<'a>(refusal: &ErrorView<'a>) -> &'a str {
     let message = refusal.message();
     let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
     message.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// `google.rpc.Status` with everything that is known: the bytes of `grpc-status-details-bin`. Where that would be too
-/// long, the reason and the wait are left.
+/// Returns the `google.rpc.Status` of `grpc-status-details-bin`. If it would be too long, it omits the metadata of
+/// `ErrorInfo` and `BadRequest`.
 fn details(refusal: &ErrorView<'_>, domain: &str) -> Vec<u8> {
     let all = status(refusal, domain, true);
     if all.len() > LONGEST_DETAILS { status(refusal, domain, false) } else { all }
@@ -74,7 +74,7 @@ fn status(refusal: &ErrorView<'_>, domain: &str, everything: bool) -> Vec<u8> {
     status.into_bytes()
 }
 
-/// The fields of a trailers-only response, names and values.
+/// Returns the names and values of the fields of a trailers-only response.
 pub(in crate::envelope) fn trailers(refusal: &ErrorView<'_>, domain: &str) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         (STATUS, code(refusal).to_string()),
@@ -87,7 +87,7 @@ pub(in crate::envelope) fn trailers(refusal: &ErrorView<'_>, domain: &str) -> Ve
     fields
 }
 
-/// `google.rpc.ErrorInfo { reason, domain, metadata }`.
+/// Returns `google.rpc.ErrorInfo { reason, domain, metadata }`.
 fn error_info(refusal: &ErrorView<'_>, domain: &str, metadata: bool) -> Message {
     let info = Message::default().text(1, &reason(refusal.code())).text(2, domain);
     refusal.details().filter(|_| metadata).fold(info, |info, (name, value)| {
@@ -95,14 +95,14 @@ fn error_info(refusal: &ErrorView<'_>, domain: &str, metadata: bool) -> Message 
             Detail::Text(text) => text.as_ref().to_owned(),
             Detail::Number(number) => number.to_string(),
             Detail::List(list) => list.join(","),
-            // They stand in `BadRequest`, which has a place for each.
+            // The fields are in `BadRequest`, one violation for each.
             Detail::Fields(_) => return info,
         };
         info.message(3, &Message::default().text(1, &camel_case(name)).text(2, &value))
     })
 }
 
-/// `google.rpc.BadRequest`, for what the request itself got wrong.
+/// Returns `google.rpc.BadRequest`, if the request itself is invalid.
 fn bad_request(refusal: &ErrorView<'_>) -> Option<Message> {
     use RejectionKind::{InvalidFields, InvalidJson, MalformedRequest};
     if !matches!(refusal.kind(), MalformedRequest | InvalidJson | InvalidFields) {
@@ -126,7 +126,7 @@ fn bad_request(refusal: &ErrorView<'_>) -> Option<Message> {
     Some(fields.into_iter().fold(Message::default(), |all, field| all.message(1, &violation(field))))
 }
 
-/// At most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`, whatever a handler calls its refusal.
+/// Converts any code to at most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`.
 fn reason(code: &str) -> String {
     let upper = code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
     let upper: String = upper.skip_while(|c| !c.is_ascii_uppercase()).take(63).collect();
@@ -134,8 +134,7 @@ fn reason(code: &str) -> String {
     if trimmed.len() < 3 { "REQUEST_REFUSED".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `required_role` is `requiredRole`: at most 64 characters of `[a-z][a-zA-Z0-9]+`, whatever a handler calls its
-/// detail.
+/// Converts any name of a detail to at most 64 characters of `[a-z][a-zA-Z0-9]+`: `required_role` to `requiredRole`.
 fn camel_case(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let key = words.fold(String::new(), |key, word| {
@@ -149,7 +148,7 @@ fn camel_case(name: &str) -> String {
     key.chars().take(64).collect()
 }
 
-/// All but visible ASCII, space and `%` itself is percent-encoded (gRPC over HTTP/2, "Status-Message").
+/// Percent-encodes `%` and every byte that is not visible ASCII or a space (gRPC over HTTP/2, "Status-Message").
 fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         if matches!(byte, b' '..=b'~') && byte != b'%' {
@@ -162,7 +161,7 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
-/// For refusals in a handler's own words, which have no kind: the canonical pairs of `google.rpc.Code`.
+/// Returns the gRPC code for the status of a custom refusal, by the canonical mapping of `google.rpc.Code`.
 fn code_of_status(status: StatusCode) -> u8 {
     match status.as_u16() {
         499 => 1,

@@ -1,7 +1,6 @@
-//! How a refusal looks on the wire: a file a shape.
+//! The formats of a refusal on the wire.
 
-mod compact;
-mod detailed;
+mod failure;
 pub(crate) mod grpc;
 mod openai;
 mod problem;
@@ -9,4 +8,4 @@ mod protobuf;
 mod view;
 
 pub use self::view::{ErrorFormat, ErrorView};
-pub(super) use self::{compact::Compact, detailed::Detailed, openai::OpenAi, problem::Problem};
+pub(super) use self::{failure::Failure, openai::OpenAi, problem::Problem};

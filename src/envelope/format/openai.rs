@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::view::{ErrorFormat, ErrorView, write};
 use crate::{Detail, json::FieldViolation};
 
-/// `{"error":{"message","type","param","code"}}`, which clients of the `OpenAI` API read.
+/// The format of the `OpenAI` API: `{"error":{"message","type","param","code"}}`.
 #[derive(Debug)]
 pub(in crate::envelope) struct OpenAi;
 
@@ -41,7 +41,7 @@ impl Serialize for Inner<'_> {
     }
 }
 
-/// The first field that is wrong.
+/// Returns the first invalid field.
 fn param<'a>(refusal: &ErrorView<'a>) -> Option<&'a str> {
     refusal.details().find_map(|(_, detail)| match detail {
         Detail::Fields(fields) => fields.first().map(FieldViolation::pointer),

@@ -5,10 +5,10 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::view::{ErrorFormat, ErrorView, Shown, write};
 
-/// Problem details (RFC 9457), with the members of the other formats as extensions.
+/// Problem details (RFC 9457), with the members of the detailed format as extensions.
 #[derive(Clone, Debug, Default)]
 pub(in crate::envelope) struct Problem {
-    /// What the type of a problem starts with; without it every type is `about:blank`.
+    /// The start of the URI of every type; without it every type is `about:blank`.
     pub(in crate::envelope) types: Option<Cow<'static, str>>,
 }
 
@@ -31,7 +31,7 @@ impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { refusal, types } = self;
         let mut problem = serializer.serialize_struct("Problem", 9)?;
-        // A limit that is used up is a registered type (draft-ietf-httpapi-ratelimit-headers-11, section 5).
+        // An exceeded quota has a registered type (draft-ietf-httpapi-ratelimit-headers-11, section 5).
         let kind = match (types, refusal.limit_name()) {
             (Some(base), _) => Some((format!("{base}{}", slug(refusal.code())), title(refusal.code()))),
             (None, Some(_)) => Some((QUOTA_EXCEEDED.0.to_owned(), QUOTA_EXCEEDED.1.to_owned())),
@@ -63,12 +63,13 @@ const QUOTA_EXCEEDED: (&str, &str) = (
     "Request cannot be satisfied as assigned quota has been exceeded",
 );
 
-/// Letters and digits of the code in lower case, all else a dash.
+/// Converts a code to lower case, with a dash for every character that is not a letter or digit.
 fn slug(code: &str) -> String {
     code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
-/// `INVALID_API_KEY` is `Invalid api key`: the same for every problem of a type (RFC 9457, section 3.1.3).
+/// Converts `INVALID_API_KEY` to `Invalid api key`. All problems of a type have the same title (RFC 9457, section
+/// 3.1.3).
 fn title(code: &str) -> String {
     let mut words = slug(code).replace('-', " ");
     if let Some(first) = words.get_mut(..1) {

@@ -1,11 +1,11 @@
-//! As much of the protobuf wire format as a gRPC status needs: messages of texts, numbers and messages.
+//! The part of the protobuf wire format that a gRPC status needs: messages of texts, numbers and messages.
 
-/// A message that is being written.
+/// The encoded bytes of a message.
 #[derive(Default)]
 pub(super) struct Message(Vec<u8>);
 
 impl Message {
-    /// A text field; an empty text is the default and is not written.
+    /// Adds a text field. An empty text is the default value and is not written.
     pub(super) fn text(mut self, field: u32, text: &str) -> Self {
         if !text.is_empty() {
             self.delimited(field, text.as_bytes());
@@ -13,7 +13,7 @@ impl Message {
         self
     }
 
-    /// A whole number; zero is the default and is not written.
+    /// Adds a whole number. Zero is the default value and is not written.
     pub(super) fn number(mut self, field: u32, number: u64) -> Self {
         if number != 0 {
             self.varint(u64::from(field) << 3);
@@ -22,13 +22,13 @@ impl Message {
         self
     }
 
-    /// A message inside; one of a repeated field if it is called again.
+    /// Adds a nested message. A repeated call for the same field adds an element to a repeated field.
     pub(super) fn message(mut self, field: u32, message: &Self) -> Self {
         self.delimited(field, &message.0);
         self
     }
 
-    /// A message inside, packed as `google.protobuf.Any` of this type of `google.rpc`.
+    /// Adds a nested message, packed as `google.protobuf.Any` of this type of `google.rpc`.
     pub(super) fn any(self, field: u32, kind: &str, message: &Self) -> Self {
         let mut any = Self::default().text(1, &format!("type.googleapis.com/google.rpc.{kind}"));
         any.delimited(2, &message.0);
@@ -45,7 +45,7 @@ impl Message {
         self.0.extend_from_slice(bytes);
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time is what a varint is")]
+    #[expect(clippy::cast_possible_truncation, reason = "a varint has seven bits a byte")]
     fn varint(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);

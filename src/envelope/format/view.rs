@@ -1,10 +1,7 @@
 use std::{fmt::Display, time::SystemTime};
 
 use http::{HeaderValue, StatusCode};
-use serde::{
-    Serialize, Serializer,
-    ser::{SerializeMap as _, SerializeStruct as _},
-};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     Detail, Rejection, RejectionKind, RequestId, TraceId,
@@ -12,7 +9,7 @@ use crate::{
     envelope::catalogue::{Catalogue, CatalogueEntry},
 };
 
-/// A shape of one's own for refusals.
+/// A format for refusals. Implement it for a format of your own.
 ///
 /// ```
 /// use tower_auth::{ErrorEnvelopeLayer, envelope::{ErrorFormat, ErrorView}};
@@ -34,18 +31,18 @@ use crate::{
 /// let layer = ErrorEnvelopeLayer::new(JsonApi);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no shape for refusals: it does not implement `ErrorFormat`",
-    note = "implement `content_type` and `render` for it; the page of the trait shows a whole one"
+    message = "`{Self}` is not a format for refusals: it does not implement `ErrorFormat`",
+    note = "implement `content_type` and `render` for it; the documentation of the trait has an example"
 )]
 pub trait ErrorFormat: Send + Sync + 'static {
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     fn content_type(&self) -> HeaderValue;
 
     /// Appends the body of a refusal.
     fn render(&self, refusal: &ErrorView<'_>, out: &mut Vec<u8>);
 }
 
-/// A refusal with its words, as a format gets it. What is private is not in it.
+/// A refusal with its texts, as a format receives it, without the private cause.
 ///
 /// See [`ErrorFormat`] for an example.
 #[derive(Clone, Copy, Debug)]
@@ -71,74 +68,74 @@ impl<'a> ErrorView<'a> {
         Self { with_system_message: with, ..self }
     }
 
-    /// The kind.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.rejection.kind()
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.rejection.status()
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     pub fn code(&self) -> &'a str {
         self.rejection.code().unwrap_or(&self.words.code)
     }
 
-    /// The sentence for the client's user.
+    /// Returns the message for the client's user.
     #[must_use]
     pub fn message(&self) -> &'a str {
         self.rejection.own_message().unwrap_or(&self.words.message)
     }
 
-    /// The sentence for the client's developer, unless the envelope leaves it out.
+    /// Returns the message for the client's developer, unless the envelope omits it.
     #[must_use]
     pub fn system_message(&self) -> Option<&'a str> {
         self.with_system_message.then(|| self.rejection.own_system_message().unwrap_or(&self.words.system_message))
     }
 
-    /// The member `type`, such as `authentication_error`.
+    /// Returns the member `type`, such as `authentication_error`.
     #[must_use]
     pub fn error_type(&self) -> &'a str {
-        // In its own words, a refusal has the type of its status; in the catalogue's, that of its kind.
+        // A refusal with a code of its own has the type of its status. Any other has the type from the catalogue.
         self.rejection.code().map_or(&*self.words.kind, |_| kind_of_status(self.status()))
     }
 
-    /// The public details.
+    /// Returns the public details.
     pub fn details(&self) -> impl Iterator<Item = (&'a str, &'a Detail)> + use<'a> {
         self.rejection.details().filter(|_| self.words.details)
     }
 
-    /// How many seconds to wait before it is worth asking again.
+    /// Returns how many seconds the client should wait before a retry.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.rejection.retry_after_seconds()
     }
 
-    /// The limit that was used up, by its name.
+    /// Returns the name of the limit that was used up.
     #[must_use]
     pub fn limit_name(&self) -> Option<&str> {
         self.rejection.policy()
     }
 
-    /// The trace id of the request. A format shows the [`request_id`](Self::request_id), by which clients ask.
+    /// Returns the trace id of the request. Show clients the [`request_id`](Self::request_id) instead.
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
         self.request_id.map(RequestId::trace_id)
     }
 
-    /// The id of the request as `x-request-id` shows it: the [`trace_id`](Self::trace_id), or an id of the client's
-    /// that the envelope [keeps](crate::ErrorEnvelopeLayer::keep_request_ids).
+    /// Returns the id of the request as in `x-request-id`: the [`trace_id`](Self::trace_id), or the client's id if the
+    /// envelope [keeps it](crate::ErrorEnvelopeLayer::keep_request_ids).
     #[must_use]
     pub const fn request_id(&self) -> Option<&'a RequestId> {
         self.request_id
     }
 
-    /// The time of the refusal: RFC 3339, UTC, whole seconds.
+    /// Returns the time of the refusal: RFC 3339, UTC, whole seconds.
     #[must_use]
     pub fn timestamp(&self) -> impl Display + use<> {
         rfc3339(self.now)
@@ -149,7 +146,7 @@ impl<'a> ErrorView<'a> {
     }
 }
 
-/// The details as a JSON object, in their order.
+/// Serializes the details as a JSON object, in their order.
 pub(super) struct Details<'a>(ErrorView<'a>);
 
 impl Serialize for Details<'_> {
@@ -162,19 +159,7 @@ impl Serialize for Details<'_> {
     }
 }
 
-/// `{"success":false,"error":…}`.
-pub(super) struct Failure<T>(pub(super) T);
-
-impl<T: Serialize> Serialize for Failure<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut outer = serializer.serialize_struct("Failure", 2)?;
-        outer.serialize_field("success", &false)?;
-        outer.serialize_field("error", &self.0)?;
-        outer.end()
-    }
-}
-
-/// What has a text of its own, as a JSON string.
+/// Serializes a value with `Display` as a JSON string.
 pub(super) struct Shown<T>(pub(super) T);
 
 impl<T: Display> Serialize for Shown<T> {
@@ -183,16 +168,16 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-/// Writes JSON. Nothing in a refusal can fail to be written and a `Vec` takes all; were it otherwise, no body is
-/// still a refusal.
+/// Writes JSON. Writing to a `Vec` cannot fail, and neither can the parts of a refusal. If it did fail, the body would
+/// be empty.
 pub(super) fn write(json: &impl Serialize, out: &mut Vec<u8>) {
     if let Err(error) = serde_json::to_writer(&mut *out, json) {
-        tracing::error!(target: "tower_auth", %error, "an error envelope could not be written");
+        tracing::error!(target: "tower_auth", %error, "an error envelope could not be serialized");
         out.clear();
     }
 }
 
-/// The member `type` of a refusal in a handler's own words.
+/// Returns the member `type` of a refusal with a code of its own.
 fn kind_of_status(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "authentication_error",

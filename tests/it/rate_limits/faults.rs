@@ -30,8 +30,8 @@ fn r138_plans_that_cannot_hold_are_not_built() {
     for (builder, what, mend) in [
         (Plans::new(), "no fallback", ".fallback("),
         (Plans::new().plan("a", minute()), "no fallback", ".fallback("),
-        (Plans::new().plan("a", minute()).fallback("b"), "\"b\" is none of the plans", ".plan(\"b\""),
-        (Plans::new().fallback("a"), "\"a\" is none of the plans", ".plan(\"a\""),
+        (Plans::new().plan("a", minute()).fallback("b"), "\"b\" is not defined as a plan", ".plan(\"b\""),
+        (Plans::new().fallback("a"), "\"a\" is not defined as a plan", ".plan(\"a\""),
         (of(vec![]), "the plan \"a\": Limits::new got 0 quotas", "1 to 4"),
         (of(five().into()), "the plan \"a\": Limits::new got 5 quotas", "1 to 4"),
         (of(vec![minute(), minute()]), "the plan \"a\": two quotas", ".named("),
@@ -45,8 +45,8 @@ fn r138_plans_that_cannot_hold_are_not_built() {
         (of(vec![minute().named("a\r\nb")]), "its name", "Quota::per_minute"),
         (of(vec![minute()]).plan("a", Quota::per_day(1)), "\"a\" is given twice", "one list"),
         (of(vec![minute()]).plan(a_method.clone(), minute()).plan(a_method.clone(), minute()), "twice", "one list"),
-        (Plans::new().plan(a_method.clone(), minute()).fallback("a"), "none for the others", ".plan(\"a\""),
-        (Plans::new().plan(Plan::new("a").class("c"), minute()).fallback("a"), "none for the others", ".plan(\"a\""),
+        (Plans::new().plan(a_method.clone(), minute()).fallback("a"), "route classes only", ".plan(\"a\""),
+        (Plans::new().plan(Plan::new("a").class("c"), minute()).fallback("a"), "route classes only", ".plan(\"a\""),
         (of(vec![minute()]).plan(Plan::new("b").class("c"), minute()), "\"b\" has limits for some", ".plan(\"b\""),
     ] {
         let shown = format!("{builder:?}");

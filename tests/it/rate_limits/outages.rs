@@ -94,7 +94,7 @@ async fn p49_outages_are_counted_and_told() {
             statuses(&service, 3, alice).await;
             assert_eq!(layer.outage_count(), 100, "as an operator reads it, from a clone that is not mounted");
             let lines = logs.text();
-            let told: Vec<&str> = lines.lines().filter(|line| line.contains("a limiter does not answer")).collect();
+            let told: Vec<&str> = lines.lines().filter(|line| line.contains("the limiter does not answer")).collect();
             assert_eq!(told.len(), 7, "of the first, and of every doubling: {lines}");
             let wanted = ["ERROR", "PLANTED the limiter\\\\nserver is down", &format!("policy={policy:?}")];
             assert!(told.iter().all(|line| wanted.iter().all(|word| line.contains(word))), "{told:?}");

@@ -52,7 +52,7 @@ async fn r138_an_unknown_plan_is_the_fallback_counted_and_logged() {
         assert_eq!(plans.unknown_plan_count(), count);
     }
     let lines = logs.text();
-    let told: Vec<&str> = lines.lines().filter(|line| line.contains("a plan that there is not")).collect();
+    let told: Vec<&str> = lines.lines().filter(|line| line.contains("a caller has an unknown plan")).collect();
     assert_eq!(told.len(), 4, "the first, the second, the fourth and the eighth: {lines}");
     assert!(told.iter().all(|line| line.contains("WARN") && line.contains(r"premuim\\tx=two")), "{told:?}");
     // Names differ by case.

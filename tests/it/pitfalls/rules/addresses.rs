@@ -127,7 +127,7 @@ fn p76_networks_that_believe_strangers_are_refused() {
         assert!(ClientIp::behind(networks).is_ok(), "{networks:?}");
     }
     let error = ClientIp::behind(["::ffff:10.0.0.0/64"]).unwrap_err().to_string();
-    assert!(error.contains("write networks of IPv4 as IPv4"), "{error}");
+    assert!(error.contains("write IPv4 networks as IPv4"), "{error}");
 }
 
 #[tokio::test]
