@@ -11,7 +11,10 @@ use http::{Request, Response, StatusCode, header};
 use tower::{Layer, Service};
 use tower_auth::{ApiKeyLayer, AuthStack, ErrorEnvelopeLayer, KeyRecord, RequireLayer, permission};
 
-use crate::support::{Body, KEY, get, store};
+use crate::{
+    support::{Body, KEY, get, store},
+    tokens,
+};
 
 /// Answers 200 in a future that is not boxed: with one header, as any real service does, or with none.
 #[derive(Clone, Copy)]
@@ -176,4 +179,96 @@ fn p84_a_watched_request_costs_at_most_one_allocation_more() {
     let layers = || ErrorEnvelopeLayer::detailed().layer(keys().layer(RequireLayer::scope("read").layer(INNER)));
     let more = count_at(PATH, layers(), HEADER, &reader) - count_at(PATH, layers(), HEADER, &quiet);
     assert!(more <= 1, "{more}");
+}
+
+/// The handler that all stacks stand in front of, in a router.
+fn router() -> axum::Router {
+    axum::Router::new().route("/v1/models/{id}", axum::routing::get(|| async { "hello" }))
+}
+
+/// How many allocations one admitted request costs a finished router, or a stack around one.
+fn count_in_router<S, B>(mut service: S, credential: (&str, &str)) -> u64
+where
+    S: Service<Request<axum::body::Body>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send,
+{
+    let mut last = 0;
+    for _ in 0..2 {
+        let mut request = get("/v1/models/7", &[credential, ("accept", "*/*"), ("host", "example.com")])
+            .map(|_| axum::body::Body::empty());
+        let peer = std::net::SocketAddr::from(([192, 0, 2, 1], 5_000));
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        let mut status = None;
+        let mut context = Context::from_waker(Waker::noop());
+        let pass = || {
+            assert!(service.poll_ready(&mut context).is_ready());
+            if let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut context) {
+                status = Some(response.status());
+            }
+        };
+        let quiet = || tracing::dispatcher::with_default(&tracing::Dispatch::none(), pass);
+        last = allocation_counter::measure(quiet).count_total;
+        assert_eq!(status, Some(StatusCode::OK));
+    }
+    last
+}
+
+/// Key or token, rules, a plan with three headers, a budget of failures, and the envelope.
+fn whole(auth: impl Into<tower_auth::AuthLayer>) -> AuthStack {
+    use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer, Rules};
+    let plans = Plans::new().plan("standard", [Quota::per_minute(1_000)]).fallback("standard").build().unwrap();
+    let rules = Rules::new().public("GET /health").require("GET /v1/models/{id}", permission::scope("read"));
+    AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
+        .auth(auth)
+        .rules(rules)
+        .limit(RateLimitLayer::by_plan(&plans).unix_reset())
+        .limit(RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer()))
+        .clock(&tokens::hand())
+        .build()
+        .unwrap()
+}
+
+/// The five are the context of the request, the id, and the map of the response's headers, which grows once, in two parts; and
+/// in a route the map of the request's extensions, which axum has filled.
+#[test]
+fn p04_each_stack_adds_at_most_five_in_a_router() {
+    let bearer_layer = tower_auth::BearerLayer::new(tokens::strict().cache(16).build().unwrap());
+    let bearer = format!("Bearer {}", tokens::mint::key("rs256").token(tokens::NOW));
+    let token: (&str, &str) = ("authorization", &bearer);
+    let guards = stack(keys(), 0).guards();
+    let (alone, small, whole_key, whole_token) = (keys(), stack(keys(), 1), whole(keys()), whole(bearer_layer));
+    for (what, most, around, within) in [
+        ("a key alone", 1, around(&alone, HEADER), within(&alone, HEADER)),
+        ("guards", 1, around(&guards, HEADER), within(&guards, HEADER)),
+        ("a stack with a key", 3, around(&small, HEADER), within(&small, HEADER)),
+        ("the whole with a key", 5, around(&whole_key, HEADER), within(&whole_key, HEADER)),
+        ("the whole with a token", 5, around(&whole_token, token), within(&whole_token, token)),
+    ] {
+        assert!(around <= most && within <= most, "{what}: {around} around a router, {within} in its routes");
+    }
+}
+
+/// What a layer adds around a finished router.
+fn around<L, B>(layer: &L, credential: (&str, &str)) -> u64
+where
+    L: Layer<axum::Router>,
+    L::Service: Service<Request<axum::body::Body>, Response = Response<B>, Error = Infallible>,
+    <L::Service as Service<Request<axum::body::Body>>>::Future: Send,
+{
+    count_in_router(layer.layer(router()), credential) - count_in_router(router(), credential)
+}
+
+/// What a layer adds to a layer that does nothing, in the routes of a router.
+fn within<L, B>(layer: &L, credential: (&str, &str)) -> u64
+where
+    L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+    L::Service: Service<Request<axum::body::Body>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync,
+    <L::Service as Service<Request<axum::body::Body>>>::Future: Send + 'static,
+    L::Service: 'static,
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<tower_auth::BoxError>,
+{
+    let nothing = router().layer(tower::layer::util::Identity::new()).with_state(());
+    count_in_router(router().layer(layer.clone()).with_state(()), credential) - count_in_router(nothing, credential)
 }
