@@ -210,7 +210,7 @@ pub use self::{
     },
     envelope::ErrorEnvelopeLayer,
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
-    limit::{Limiter, Quota},
+    limit::{LimitFuture, Limiter, Quota},
     permission::{Denial, Permission, PermissionFuture, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
     rate_limit::{Plans, RateLimitLayer},

@@ -6,9 +6,12 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
 };
 
 use crate::{MaybeReady, Principal, Rejection, base::maybe_ready::BoxFuture, limit::BucketKey};
@@ -102,11 +105,17 @@ impl Attempts {
 
     /// Charges a failure to the holder of a verified credential, if there is one, and otherwise to the address.
     pub(crate) fn charge(&self, holder: Option<&Principal>, failure: Option<&Rejection>) -> MaybeReady<Allowed> {
-        if let Some(holder) = holder {
-            return self.budget.charge_holder(holder, failure);
-        }
         let client = self.client;
-        self.budget.charge(self.address).map(move |allowed| allowed.map_err(|refused| refused.counted(client)))
+        let charge = match holder {
+            Some(holder) => self.budget.charge_holder(holder, failure),
+            None => self.budget.charge(self.address).map(move |allowed| allowed.map_err(|no| no.counted(client))),
+        };
+        match charge.now() {
+            Ok(allowed) => MaybeReady::ready(allowed),
+            Err(charge) => {
+                MaybeReady::boxed(PendingCharge { charge: Some(charge), attempts: self.clone(), runtime: None })
+            }
+        }
     }
 
     pub(crate) fn charge_unheard(&self) {
@@ -221,6 +230,40 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         if self.called {
             self.attempts.charge_unheard();
+        }
+    }
+}
+
+/// A charge that has to be waited for. The failure has happened, so the charge is completed even if its client disconnects; without
+/// a runtime that can complete it, it is lost.
+struct PendingCharge {
+    charge: Option<BoxFuture<Allowed>>,
+    attempts: Attempts,
+    /// The runtime that polls the charge.
+    runtime: Option<Runtime>,
+}
+
+impl Future for PendingCharge {
+    type Output = Allowed;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Allowed> {
+        let this = &mut *self;
+        // A future that is polled after its end stays pending and does not panic.
+        let Some(charge) = &mut this.charge else { return Poll::Pending };
+        if this.runtime.is_none() {
+            this.runtime = current_runtime();
+        }
+        let allowed = ready!(charge.as_mut().poll(cx));
+        this.charge = None;
+        Poll::Ready(allowed)
+    }
+}
+
+impl Drop for PendingCharge {
+    fn drop(&mut self) {
+        if let (Some(charge), Some(runtime)) = (self.charge.take(), self.runtime.take()) {
+            let completed = Box::pin(async move { drop(charge.await) });
+            let _ = self.attempts.carry_on(completed, &runtime);
         }
     }
 }

@@ -43,8 +43,9 @@ const TABLE: &[(&str, &[&str])] = &[
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
 const LAYERS: [&str; 7] = ["api_key", "bearer", "authenticate", "permission", "rate_limit", "strict_body", "envelope"];
-/// Rooms that nobody imports: hosts, the paved road, and what only tests need.
-const OUTERMOST: [&str; 4] = ["axum", "tonic", "stack", "testing"];
+/// Rooms that no room imports: hosts, the stack, what only tests need, and backends. A backend is one folder that implements
+/// traits of several rooms.
+const OUTERMOST: [&str; 7] = ["axum", "tonic", "stack", "testing", "sqlite", "postgres", "redis"];
 
 const MOST_LINES: usize = 400;
 
