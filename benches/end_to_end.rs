@@ -1,10 +1,10 @@
 //! Measures the cost of a stack over HTTP: axum with the stack, compared with axum without it.
 //!
 //! `cargo bench --bench end_to_end --all-features` takes two minutes, with `-- --quick` ten seconds. It prints the
-//! measured times and does not assert them. Only ratios within one run are meaningful, and on a busy machine only ratios
-//! of CPU time, which Linux provides. Requests per second are meaningful only if two cores are idle, one for the server's thread and one
-//! for the client's thread, because then the server is always busy. `benches/peers` measures other crates in the same
-//! way.
+//! measured times and does not assert them. Compare only ratios within one run, and on a busy machine only ratios of
+//! CPU time, which is available on Linux. Requests per second are meaningful only if two cores are idle, one for the
+//! server's thread and one for the client's thread, because then the server is always busy. `benches/peers` measures
+//! other crates in the same way.
 //!
 //! A baseline is a server without layers. Its handler writes the same headers as the stack, so that the cost of sending
 //! the headers is not attributed to the stack. A row without headers shows this cost.
@@ -31,7 +31,7 @@ const KEY: Told = Told { cache: true, id: false, limit: false };
 const ENVELOPE: Told = Told { id: true, ..KEY };
 /// The headers of a stack with keys, an envelope and a limit.
 const WHOLE: Told = Told { limit: true, ..ENVELOPE };
-/// The headers of a stack with tokens. There is no `Vary`, because no shared cache stores a response to a token.
+/// The headers of a stack with tokens. Without `Vary`: a shared cache stores no response to `Authorization`.
 const TOKEN: Told = Told { cache: false, ..WHOLE };
 
 fn main() {

@@ -2,7 +2,7 @@
 //!
 //! Every server has its own thread, and the client has one more. In every round, the client sends requests to each
 //! server for 100 ms. Each round starts with another server, and every second round runs in reverse order. A server is
-//! compared with its baseline within a round, and the result is the median over the rounds. On a shared machine, the CPU
+//! compared with its baseline within a round. The result is the median over the rounds. On a shared machine, the CPU
 //! time of the server's thread varies less than the requests per second, which need a second idle core.
 
 use std::{
@@ -316,8 +316,8 @@ impl Connection {
         (self, done)
     }
 
-    /// Sends one request and reads its response. All responses have the same body, so a response ends with the last byte
-    /// of that body. `try_out` has checked that `content-length` is the length of that body.
+    /// Sends one request and reads its response. All responses have the same body, so a response ends with the last
+    /// byte of that body. `try_out` has checked that `content-length` is the length of that body.
     async fn exchange(&mut self) {
         self.stream.write_all(&self.request).await.expect("the server reads");
         let mut filled = 0;

@@ -1,4 +1,4 @@
-//! The minimum work of a service with a key, a rule and a limit, written by hand. It is a lower bound for the cost of the
+//! The minimum work of a service with a key, a rule and a limit, written by hand: a lower bound for the cost of the
 //! whole stack.
 
 use std::{

@@ -42,7 +42,8 @@ impl Edge {
         Self { kept: streams.then(|| Box::new(Kept::of(&request.into(), None))), render }
     }
 
-    /// Stores the id in the request. Returns the facts of the request for the log, which no gate directly inside keeps.
+    /// Stores the id in the request. Returns the facts of the request for the log, because no gate is directly inside
+    /// this envelope to keep them.
     #[inline]
     pub(super) fn mark<B>(&self, request: &mut Request<B>) -> Option<Kept> {
         let context = RequestContext::of_mut(request.extensions_mut());
@@ -54,7 +55,7 @@ impl Edge {
         &self.render.request_id
     }
 
-    /// Completes a response: passes its body unchanged, or renders the refusal that it carries.
+    /// Completes a response: passes its body, or renders the refusal that it carries.
     #[inline]
     pub(crate) fn leave<B: Body>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
         // A gRPC refusal has HTTP status 200.
@@ -87,7 +88,7 @@ impl Edge {
         response
     }
 
-    /// Passes a response with its body unchanged. A gRPC stream may still end in a refusal, so its body is watched.
+    /// Passes the body of a response. A gRPC body is watched, because the stream may still end in a refusal.
     #[inline]
     fn passed<B>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
         self.render.complete(response.status(), response.headers_mut());
@@ -122,7 +123,7 @@ impl Edge {
         Some(self.log(refusal, response, own))
     }
 
-    /// Logs the refusal in a response that passes. A gRPC handler refuses a plain HTTP request with status 200.
+    /// Logs the refusal in a response that is not rendered. A gRPC handler refuses plain HTTP requests with status 200.
     #[inline]
     fn log_passing<B>(&self, response: &mut Response<B>, own: Option<&Kept>) {
         if (self.kept.is_some() || own.is_some())

@@ -110,7 +110,7 @@ where
             Progress::Admitted => State::Admitted { inner: watched(|| service.call(request)) },
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
             Progress::Waiting(place, answer) => {
-                // Keep the service that was polled ready, and leave its clone, which was not polled.
+                // Take the service that was polled ready, and leave a clone in its place: the clone was not polled.
                 let clone = service.clone();
                 let service = mem::replace(service, clone);
                 let guards = Arc::clone(guards);
@@ -292,7 +292,7 @@ fn report<B>(response: &mut Response<B>, kept: &Kept, guards: &Guards) {
     }
 }
 
-/// Stores the facts of the request in the response. An envelope further out may log the refusal, and knows less about
+/// Stores the facts of the request in the response. An envelope further out may log the error, and knows less about
 /// the request.
 fn leave<B>(response: &mut Response<B>, kept: &Kept) {
     if response.extensions().get::<Kept>().is_none() {

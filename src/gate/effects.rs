@@ -44,8 +44,8 @@ pub(crate) struct Effects {
 const HEADERS: usize = 6;
 
 impl Effects {
-    /// Applies the outcome of a guard to the request, and records what it requires of the response. The outcome is empty
-    /// afterwards, for the next guard.
+    /// Applies the outcome of a guard to the request, and records what it requires of the response. The outcome is
+    /// empty afterwards, for the next guard.
     #[inline]
     pub(super) fn absorb<B>(&mut self, outcome: &mut Outcome, place: usize, gate: &mut InGate<'_, B>, expose: bool) {
         if let Some(charge) = outcome.charge.take() {
@@ -239,7 +239,7 @@ fn status<B>(response: &Response<B>, grpc: bool) -> StatusCode {
 }
 
 /// A shared cache does not store a response to a request with `Authorization` (RFC 9111, section 3.5). For other
-/// credential headers, the response must forbid it.
+/// credential headers, `Cache-Control` must forbid it.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 
 /// Adds the challenges of this gate to a 401 that has none.
@@ -250,7 +250,7 @@ fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
     challenge::complete(response.headers_mut(), unaware, offer);
 }
 
-/// Adds the names to `Vary`. Most responses have no `Vary` yet, and get one prepared value.
+/// Adds the names to `Vary`. Most responses have no `Vary` yet, and get a value that was prepared once.
 fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
     match headers.entry(header::VARY) {
         Entry::Vacant(place) => drop(place.insert(vary.value.clone())),

@@ -49,8 +49,8 @@ pub(crate) trait Guard: Send + Sync + 'static {
         let _ = outcome;
     }
 
-    /// Decides about the request, at once or with a future that owns its data. The outcome is empty. A guard that admits
-    /// writes into the outcome what the gate does next. A guard that refuses leaves the outcome empty.
+    /// Decides about the request, at once or with a future that owns its data. The outcome is empty. A guard that
+    /// admits writes into the outcome what the gate does next. A guard that refuses leaves the outcome empty.
     fn check(&self, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict;
 
     /// Settles the guard's charge when the response is known, also for a response from further in.
@@ -119,7 +119,7 @@ pub(crate) struct IdentityPolicy {
     pub(crate) strip: bool,
     /// Headers in which a client could claim an identity. They are always removed.
     pub(crate) remove: Box<[HeaderName]>,
-    /// The credential headers that a shared cache must distinguish.
+    /// The credential headers that `Vary` lists.
     pub(crate) vary: Option<Vary>,
     /// The challenges of all methods, for a 401 without a challenge.
     pub(crate) challenge: Option<Arc<HeaderValue>>,

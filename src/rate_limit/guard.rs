@@ -30,7 +30,7 @@ pub(super) struct Facts {
     pub(super) cost: Option<Cost>,
     pub(super) counter: Counter,
     pub(super) style: Style,
-    /// Whether preflights are not counted, because the authentication further in passes them without reading a credential.
+    /// Whether the authentication further in passes preflights without a credential. They are not counted then.
     pub(super) passes_preflights: bool,
     pub(super) report_only: bool,
     pub(super) fault: Option<ConfigError>,
@@ -269,7 +269,7 @@ impl Guard for LimitGuard {
         let Whose::Address { limits, ip, scope } = &self.0.whose else {
             return match caller(request.context()) {
                 Ok(who) => self.count_caller(who, request, outcome),
-                // An anonymous caller has no plan. Limits by address apply.
+                // An anonymous caller has no plan, and is limited by address only.
                 Err(_) if request.context().is_some_and(|context| context.anonymous().is_some()) => Verdict::Admit,
                 Err(unmounted) => Verdict::Refuse(unmounted),
             };
@@ -288,7 +288,7 @@ impl Guard for LimitGuard {
     }
 
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
-        // A request that is refused further in is not charged.
+        // A request that is refused further in is refunded, except to an address.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             && answered
                 .refusal

@@ -1,4 +1,4 @@
-//! The response headers of a limit. The numbers are written without `std::fmt`.
+//! The response headers of a limit. Single numbers are written without `std::fmt`.
 
 use std::{
     cell::Cell,
@@ -92,7 +92,7 @@ impl Standing {
         mut write: impl FnMut(HeaderName, HeaderValue),
     ) {
         if style.legacy {
-            // A custom limiter may return a larger number.
+            // A custom limiter may report more than the size.
             let remaining = self.remaining.min(self.size);
             let least = Duration::from_secs(u64::from(remaining == 0));
             let reset = self.reset.max(least);
@@ -211,9 +211,9 @@ pub(super) fn policy(limits: &Limits) -> HeaderValue {
     value(text)
 }
 
-/// Returns `RateLimit`, such as `"minute";r=50;t=30`: `r` requests remain, and `t` is the time in which they may be spent
-/// at the rate of the limit. If `r` is zero, `t` is the time until a request fits. A client that reads `r` and `t` as a
-/// rate must not exceed the limit (the same draft, sections 4 and 6).
+/// Returns `RateLimit`, such as `"minute";r=50;t=30`: `r` requests remain, and `t` is the time in which they may be
+/// spent at the rate of the limit. If `r` is zero, `t` is the time until a request fits. A client that reads `r` and
+/// `t` as a rate must not exceed the limit (the same draft, sections 4 and 6).
 pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> HeaderValue {
     let mut text = String::new();
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
@@ -232,7 +232,7 @@ pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> H
         } else if speaks {
             wait
         } else {
-            // The bucket is full after `reset`, and `refill - each` before that, the first request fits.
+            // The bucket is full after `reset`. The first request fits earlier, by `refill - each`.
             level.reset.saturating_sub(window.refill.saturating_sub(each))
         };
         let _ = write!(text, "{separator}\"{}\";r={remaining};t={}", window.name, up(time).max(1));
