@@ -44,7 +44,7 @@ pub struct RequestHead<'a> {
     limit: Option<&'a TimeLimit>,
     /// For an authenticator: set when the authenticator has checked the budget of failed attempts itself.
     asked: Option<&'a OnceLock<()>>,
-    /// For an authenticator: the only header that it may read, if it handles this header in place of another method.
+    /// For an authenticator: the only header that it may read, if it took this header over from another method.
     only: Option<&'a HeaderName>,
 }
 
