@@ -1,12 +1,13 @@
-//! What a stack costs a server of which clients ask over HTTP: axum with the stack, next to axum without it.
+//! Measures the cost of a stack over HTTP: axum with the stack, compared with axum without it.
 //!
-//! `cargo bench --bench end_to_end --all-features` takes two minutes, with `-- --quick` ten seconds. It reports and asserts
-//! nothing of time: only ratios within one run mean something, and on a busy machine only those of CPU time, which Linux
-//! tells. Requests per second mean something only where two cores are idle, one for the thread that serves and one for the
-//! thread that asks: then the server is busy all the time. `benches/peers` has the same for other crates.
+//! `cargo bench --bench end_to_end --all-features` takes two minutes, with `-- --quick` ten seconds. It prints the
+//! measured times and does not assert them. Compare only ratios within one run, and on a busy machine only ratios of
+//! CPU time, which is available on Linux. Requests per second are meaningful only if two cores are idle, one for the
+//! server's thread and one for the client's thread, because then the server is always busy. `benches/peers` measures
+//! other crates in the same way.
 //!
-//! A baseline is a server without any layer whose handler writes the same headers as the stack: what a header costs on its
-//! way to the client is not the stack's. A row without headers shows what they cost.
+//! A baseline is a server without layers. Its handler writes the same headers as the stack, so that the cost of sending
+//! the headers is not attributed to the stack. A row without headers shows this cost.
 
 #[path = "support/end_to_end.rs"]
 mod end_to_end;
@@ -24,13 +25,13 @@ use self::{
     whole_stack::{BODY, Told, bare, keys, remembered, telling, verified, whole, with_key, with_token},
 };
 
-/// What a key in a header of its own makes a stack write.
+/// The headers of a stack with keys in their own header.
 const KEY: Told = Told { cache: true, id: false, limit: false };
-/// The same with an envelope.
+/// The headers of a stack with keys and an envelope.
 const ENVELOPE: Told = Told { id: true, ..KEY };
-/// The same with a limit.
+/// The headers of a stack with keys, an envelope and a limit.
 const WHOLE: Told = Told { limit: true, ..ENVELOPE };
-/// Of a response to a token, `Vary` says nothing: no shared cache keeps it.
+/// The headers of a stack with tokens. Without `Vary`: a shared cache stores no response to `Authorization`.
 const TOKEN: Told = Told { cache: false, ..WHOLE };
 
 fn main() {
@@ -48,7 +49,7 @@ fn main() {
     report.print_targets(&[(key, 0.92), (token, 0.92), (alone, 0.97)]);
 }
 
-/// `ApiKeyLayer`, and the guards of a stack that has no more.
+/// `ApiKeyLayer` alone, and the guards of a stack with this layer only.
 fn key_alone(bench: &mut Bench) -> Row {
     bench.baseline("bare, the same two headers", &with_key(), &KEY.names(), telling(KEY));
     let alone = bench.row("ApiKeyLayer", &with_key().guarded(), &KEY.names(), bare().layer(keys()));
@@ -58,7 +59,7 @@ fn key_alone(bench: &mut Bench) -> Row {
 }
 
 fn stack() -> AuthStack {
-    AuthStack::builder().auth(keys()).build().expect("a layer was given")
+    AuthStack::builder().auth(keys()).build().expect("the stack has an authentication layer")
 }
 
 fn with_envelope(bench: &mut Bench) {
@@ -70,7 +71,7 @@ fn with_envelope(bench: &mut Bench) {
 fn whole_with_key(bench: &mut Bench) -> Row {
     let headers = WHOLE.names();
     bench.baseline("bare, the same six headers", &with_key(), &headers, telling(WHOLE));
-    // What `Router::layer` costs, whatever it mounts.
+    // The cost of `Router::layer` itself.
     bench.row(
         "bare, six headers, a layer that does nothing",
         &with_key(),

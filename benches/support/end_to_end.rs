@@ -1,9 +1,9 @@
-//! Servers as candidates: each one is asked over 64 keep-alive connections, in turns with all others.
+//! Compares servers: a client sends requests to each server in turn, over 64 keep-alive connections.
 //!
-//! Every server has a thread of its own, and one more thread asks. In every round each server is asked for a moment, the
-//! next round starts with another one, every other round goes backwards. A server is compared with its baseline within
-//! the round, and the median over the rounds counts. CPU time of the server's thread is noisy too on a shared machine, but
-//! less so than requests per second, for which the other core has to be idle.
+//! Every server has its own thread, and the client has one more. In every round, the client sends requests to each
+//! server for 100 ms. Each round starts with another server, and every second round runs in reverse order. A server is
+//! compared with its baseline within a round. The result is the median over the rounds. On a shared machine, the CPU
+//! time of the server's thread varies less than the requests per second, which need a second idle core.
 
 use std::{
     fs,
@@ -22,19 +22,19 @@ use tokio::{
     runtime::{self, Runtime},
 };
 
-/// What is asked for.
+/// The path of every request.
 const PATH: &str = "/v1/models/7";
 const CONNECTIONS: usize = 64;
-/// How long a server is asked in a round.
+/// The time for one server in a round.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// How long the benchmark takes.
+/// The duration of the benchmark.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort(Duration);
 
 impl Effort {
-    /// `cargo bench` asks for the whole, `cargo bench -- --quick` for a glance, and `cargo test --benches` for
-    /// nothing: the servers were asked once when they were added.
+    /// Returns 120 s for `cargo bench`, and 10 s for `cargo bench -- --quick`. Returns `None` for
+    /// `cargo test --benches`, which tests each server once when it is added and measures nothing.
     pub(crate) fn from_args() -> Option<Self> {
         let asked = |flag| std::env::args().any(|arg| arg == flag);
         let effort = Self(Duration::from_secs(if asked("--quick") { 10 } else { 120 }));
@@ -42,21 +42,21 @@ impl Effort {
     }
 }
 
-/// A request, as its bytes.
+/// The bytes of a request.
 #[derive(Clone)]
 pub(crate) struct Asked {
     bytes: Arc<[u8]>,
-    /// Whether it must be refused without its credential.
+    /// Whether the server must refuse the request without its credential.
     guarded: bool,
 }
 
 impl Asked {
-    /// With a credential in a header.
+    /// Creates a request with a credential in a header.
     pub(crate) fn with(name: &str, value: &str) -> Self {
         Self { bytes: request(&format!("{name}: {value}\r\n")).into(), guarded: false }
     }
 
-    /// For servers that want the credential.
+    /// Returns the request for a server that requires the credential.
     pub(crate) fn guarded(&self) -> Self {
         Self { guarded: true, ..self.clone() }
     }
@@ -67,7 +67,7 @@ fn request(more: &str) -> Vec<u8> {
     format!("GET {PATH} HTTP/1.1\r\n{head}{more}\r\n").into_bytes()
 }
 
-/// A server with a runtime of one thread, which has a name by which its CPU time is found.
+/// A server with a runtime of one thread. The name of the thread identifies its CPU time.
 struct Server {
     address: SocketAddr,
     thread: String,
@@ -93,7 +93,7 @@ impl Server {
         Self { address, thread, _runtime: runtime }
     }
 
-    /// How long it has worked so far, where the system says so.
+    /// Returns the CPU time of the server so far, if the system provides it.
     fn worked(&self) -> Option<Duration> {
         let tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(|task| Some(task.ok()?.path()));
         let is_own = |task: &Path| read(task, "comm").is_some_and(|name| name.trim_end() == self.thread);
@@ -101,10 +101,10 @@ impl Server {
     }
 }
 
-/// What a machine that runs benchmarks can do.
+/// The `expect` text of every step that starts a server.
 const ABLE: &str = "a server can be started";
 
-/// The CPU time of a thread, to the nanosecond: kernels have one of the two files, both or none.
+/// Returns the CPU time of a thread in nanoseconds. A kernel may provide one of the two files, both or none.
 fn on_cpu(task: &Path) -> Option<Duration> {
     if let Some(text) = read(task, "schedstat") {
         return text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos);
@@ -119,7 +119,7 @@ fn read(task: &Path, file: &str) -> Option<String> {
     fs::read_to_string(task.join(file)).ok()
 }
 
-/// A row of the table, by which others refer to it.
+/// The index of a row in the table.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Row(usize);
 
@@ -140,17 +140,17 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// All servers answer with this body.
+    /// Creates a benchmark in which all servers answer with this body.
     pub(crate) fn new(body: &'static str) -> Self {
         Self { body, ..Self::default() }
     }
 
-    /// The rows that follow are compared with this one.
+    /// Sets the baseline of the rows that are added next.
     pub(crate) fn against(&mut self, baseline: Row) {
         self.baseline = Some(baseline);
     }
 
-    /// Adds a row that is compared with none, and with which the rows that follow are compared.
+    /// Adds a row without a baseline, and makes it the baseline of the rows that are added next.
     pub(crate) fn baseline(&mut self, name: &str, asked: &Asked, headers: &[&str], router: Router) -> Row {
         self.baseline = None;
         let row = self.row(name, asked, headers, router);
@@ -158,7 +158,7 @@ impl Bench {
         row
     }
 
-    /// Adds a router that answers such requests with 200 and with these headers beside those of its handler.
+    /// Adds a router that answers this request with 200 and these headers, besides the headers that every response has.
     pub(crate) fn row(&mut self, name: &str, asked: &Asked, headers: &[&str], router: Router) -> Row {
         self.serve(name, asked, headers, async |listener: TcpListener| {
             let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect(ABLE));
@@ -166,7 +166,7 @@ impl Bench {
         })
     }
 
-    /// The same for what is no router of this axum.
+    /// Adds a server that is not a router of this version of axum.
     pub(crate) fn serve<F>(
         &mut self,
         name: &str,
@@ -208,7 +208,7 @@ impl Bench {
     fn round(&mut self, round: usize, client: &Runtime, end: &Arc<[u8]>) {
         let count = self.candidates.len();
         for step in 0..count {
-            // Every other round goes backwards, so that no row has always the same neighbour.
+            // Every second round runs in reverse order, so that a row does not always follow the same row.
             let place = if round.is_multiple_of(2) { round + step } else { round + count - step };
             let candidate = &mut self.candidates[place % count];
             candidate.rounds.push(client.block_on(candidate.slice(end)));
@@ -217,7 +217,7 @@ impl Bench {
 }
 
 impl Candidate {
-    /// Whether the server does what is measured.
+    /// Asserts that the server answers as expected before it is measured.
     fn try_out(&self, headers: &[&str], body: &str) {
         let name = &self.name;
         let response = ask(self.server.address, &self.asked.bytes);
@@ -228,11 +228,11 @@ impl Candidate {
         assert_eq!(told(head), sorted(headers.iter().map(|name| (*name).to_owned())), "{name}");
         if self.asked.guarded {
             let response = ask(self.server.address, &request(""));
-            assert!(response.starts_with("HTTP/1.1 401 "), "{name} lets anybody in: {response}");
+            assert!(response.starts_with("HTTP/1.1 401 "), "{name} admits a request without a credential: {response}");
         }
     }
 
-    /// Asks for a moment, over connections that were used once before.
+    /// Measures the server for one [`SLICE`], over connections that were used once before.
     async fn slice(&self, end: &Arc<[u8]>) -> Sample {
         let connections = self.connections(end).await;
         let (before, start) = (self.worked(), Instant::now());
@@ -263,23 +263,23 @@ impl Candidate {
     }
 
     fn worked(&self) -> Option<Duration> {
-        // What a thread has done is accounted for when it goes to sleep, or at the next tick.
+        // The kernel updates the CPU time of a thread when the thread sleeps, or at the next tick.
         thread::sleep(Duration::from_millis(1));
         self.server.worked()
     }
 }
 
-/// A whole response, over a connection of its own.
+/// Sends a request over a new connection, and returns the whole response.
 fn ask(address: SocketAddr, request: &[u8]) -> String {
     let head = request.strip_suffix(b"\r\n").expect("a request has a head");
     let mut stream = net::TcpStream::connect(address).expect("the server listens");
     stream.write_all(&[head, b"connection: close\r\n\r\n"].concat()).expect("the server reads");
     let mut response = String::new();
-    stream.read_to_string(&mut response).expect("the server answers text");
+    stream.read_to_string(&mut response).expect("the server answers with text");
     response
 }
 
-/// The names of a response's headers, but for those that every response has here.
+/// Returns the names of a response's headers, except the headers that every response has.
 fn told(head: &str) -> Vec<String> {
     let names = head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_lowercase());
     sorted(names.filter(|name| !["content-type", "content-length", "connection", "date"].contains(&name.as_str())))
@@ -291,11 +291,11 @@ fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
     names
 }
 
-/// A client's connection.
+/// A connection of the client.
 struct Connection {
     stream: TcpStream,
     request: Arc<[u8]>,
-    /// The last bytes of every response: its body, and the end of its head.
+    /// The last bytes of every response: the end of its head, and its body.
     end: Arc<[u8]>,
     read: [u8; 1024],
 }
@@ -303,7 +303,7 @@ struct Connection {
 impl Connection {
     async fn open(candidate: &Candidate, end: &Arc<[u8]>) -> Self {
         let stream = TcpStream::connect(candidate.server.address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("a client can be started");
+        stream.set_nodelay(true).expect("the connection accepts options");
         Self { stream, request: Arc::clone(&candidate.asked.bytes), end: Arc::clone(end), read: [0; 1024] }
     }
 
@@ -316,8 +316,8 @@ impl Connection {
         (self, done)
     }
 
-    /// One request and its response. `content-length` was compared with the body at the start: every response has the same,
-    /// so that it ends where the body has come.
+    /// Sends one request and reads its response. All responses have the same body, so a response ends with the last
+    /// byte of that body. `try_out` has checked that `content-length` is the length of that body.
     async fn exchange(&mut self) {
         self.stream.write_all(&self.request).await.expect("the server reads");
         let mut filled = 0;
@@ -330,14 +330,14 @@ impl Connection {
     }
 }
 
-/// What was measured of a server in one round.
+/// The measurements of a server in one round.
 #[derive(Clone, Copy)]
 struct Sample {
     /// Requests per second.
     rate: f64,
-    /// Of the server's thread, for a request, in seconds.
+    /// CPU time of the server's thread per request, in seconds.
     cpu: Option<f64>,
-    /// The share of the time in which the server worked.
+    /// The server's CPU time divided by the elapsed time.
     busy: Option<f64>,
 }
 
@@ -362,7 +362,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Nothing where there is no round in which it was measured.
+    /// Returns `None` if there are no rounds, or if a round lacks the value.
     fn of(values: impl Iterator<Item = Option<f64>>) -> Option<Self> {
         let mut values = values.collect::<Option<Vec<_>>>()?;
         values.sort_by(f64::total_cmp);
@@ -375,16 +375,16 @@ impl Spread {
     }
 }
 
-/// All rounds.
+/// The measurements of all rounds.
 pub(crate) struct Report(Vec<Candidate>);
 
 impl Report {
-    /// Requests per second, as a share of the baseline's.
+    /// Returns the requests per second, divided by those of the baseline.
     fn rate(&self, row: Row) -> Option<Spread> {
         self.ratio(row, |own, base| Some(own.rate / base.rate))
     }
 
-    /// Requests per second of CPU time, as a share of the baseline's.
+    /// Returns the requests per second of CPU time, divided by those of the baseline.
     fn rate_of_cpu(&self, row: Row) -> Option<Spread> {
         self.ratio(row, |own, base| Some(base.cpu? / own.cpu?))
     }
@@ -395,7 +395,7 @@ impl Report {
         Spread::of(row.rounds.iter().zip(&base.rounds).map(|(own, base)| of(*own, *base)))
     }
 
-    /// The table, in Markdown.
+    /// Prints the table in Markdown.
     pub(crate) fn print(&self) {
         println!("{} rounds; the median, and the quartiles around it", self.0[0].rounds.len());
         println!();
@@ -420,7 +420,7 @@ impl Report {
         println!("| {name} | {rate} | {of_rate} | {cpu} | {of_cpu} | {busy} | {baseline} |");
     }
 
-    /// Whether rows have the share of their baseline that they are to have.
+    /// Prints whether each row reaches its target, as a share of its baseline.
     pub(crate) fn print_targets(&self, targets: &[(Row, f64)]) {
         println!("| target | at least | requests/s | requests a CPU second |");
         println!("|---|---:|---|---|");
@@ -432,7 +432,7 @@ impl Report {
     }
 }
 
-/// Says whether a share of the baseline is enough.
+/// Returns whether a share of the baseline reaches the target, as text.
 fn verdict(measured: Spread, least: f64) -> String {
     let said = if measured.median >= least { "met" } else { "MISSED" };
     format!("{said}: {:.3}", measured.median)

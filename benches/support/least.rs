@@ -1,5 +1,5 @@
-//! The least that a service with a key, a rule and a limit has to do, written by hand: what stands between the whole stack and
-//! a server that does nothing.
+//! The minimum work of a service with a key, a rule and a limit, written by hand: a lower bound for the cost of the
+//! whole stack.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use tower::{Layer, Service};
 
 use super::whole_stack::{Told, known_keys};
 
-/// Finds the caller by the SHA-256 of the key, compares the path with one rule, counts in one bucket, and writes six headers.
-/// It refuses nothing, knows one place for the key, and has no envelope, no log and no budget of failures.
+/// Finds the caller by the SHA-256 of the key, compares the path with one rule, counts in one bucket, and writes six
+/// headers. It refuses nothing, reads the key from one header, and has no envelope, no log and no budget of failures.
 #[derive(Clone)]
 pub(crate) struct Least(Arc<Shared>);
 
 struct Shared {
     keys: HashMap<[u8; 32], Who>,
-    /// When the bucket of each caller would be empty again.
+    /// For each caller, the time at which the count of its bucket is zero again.
     buckets: Mutex<HashMap<Arc<str>, Duration>>,
     start: Instant,
 }
@@ -70,9 +70,9 @@ where
         let key = request.headers().get("x-api-key").expect("the client sends a key");
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         let who = self.shared.keys.get(&digest).expect("the key is known").clone();
-        assert!(request.uri().path().starts_with("/v1/models/"), "the rule means the path");
+        assert!(request.uri().path().starts_with("/v1/models/"), "the rule matches the path");
         let now = self.shared.start.elapsed();
-        let mut buckets = self.shared.buckets.lock().expect("nothing panics under the lock");
+        let mut buckets = self.shared.buckets.lock().expect("no code panics while it holds the lock");
         let empty = buckets.entry(Arc::clone(&who.0)).or_default();
         *empty = (*empty).max(now) + Duration::from_nanos(15);
         let reset = SystemTime::now() + empty.saturating_sub(now);

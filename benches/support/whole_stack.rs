@@ -1,4 +1,4 @@
-//! The whole stack as a service mounts it, credentials that it accepts, and the handler behind it.
+//! A stack with all parts, the credentials that it accepts, and the handler further in.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -19,7 +19,7 @@ use tower_auth::{
 
 use super::end_to_end::Asked;
 
-/// What every handler answers.
+/// The body of every response.
 pub(crate) const BODY: &str = r#"{"id":"7","object":"model","owned_by":"acme"}"#;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -31,17 +31,17 @@ const SECRET: &[u8; 32] = b"a secret for nothing but benches";
 const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
 const OTHER_KEYS: usize = 1_000;
 const PLAN: &str = "standard";
-/// So many a minute that no client on this machine uses them up.
+/// Requests per minute: a limit that no client of the benchmark reaches.
 const AMPLE: u32 = 4_000_000_000;
 
-/// A request with the key.
+/// Returns a request with the key.
 pub(crate) fn with_key() -> Asked {
     Asked::with("x-api-key", KEY)
 }
 
-/// A request with a token that is good for a day.
+/// Returns a request with a token that is valid for a day.
 pub(crate) fn with_token() -> Asked {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970").as_secs();
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some("at+jwt".to_owned());
     header.kid = Some(KID.to_owned());
@@ -59,37 +59,37 @@ pub(crate) fn with_token() -> Asked {
     Asked::with("authorization", &format!("Bearer {token}"))
 }
 
-/// What verifies the token, as a JSON Web Key Set.
+/// Returns the key that verifies the token, as a JSON Web Key Set.
 pub(crate) fn jwks() -> String {
     let key = URL_SAFE_NO_PAD.encode(SECRET);
     json!({ "keys": [{ "kty": "oct", "k": key, "kid": KID, "alg": "HS256", "use": "sig" }] }).to_string()
 }
 
 fn verifier() -> TokenVerifierBuilder {
-    let keys = KeySet::from_json(jwks().as_bytes()).expect("the key is good");
+    let keys = KeySet::from_json(jwks().as_bytes()).expect("the key is valid");
     TokenVerifier::key_set(ISSUER, keys).audience(AUDIENCE)
 }
 
-/// Tokens, verified each time.
+/// Returns a layer that verifies the token of every request.
 pub(crate) fn verified() -> BearerLayer {
-    BearerLayer::new(verifier().build().expect("all is given"))
+    BearerLayer::new(verifier().build().expect("the verifier is complete"))
 }
 
-/// Tokens that are remembered once they were verified.
+/// Returns a layer that caches verified tokens.
 pub(crate) fn remembered() -> BearerLayer {
-    BearerLayer::new(verifier().cache(1024).build().expect("all is given"))
+    BearerLayer::new(verifier().cache(1024).build().expect("the verifier is complete"))
 }
 
-/// The one that is presented, and as many others.
+/// Returns `OTHER_KEYS` keys, and the key that is presented.
 pub(crate) fn known_keys() -> impl Iterator<Item = String> {
     (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).chain([KEY.to_owned()])
 }
 
-/// Keys in memory: the one that is presented, and as many others.
+/// Returns a layer with the known keys in memory.
 pub(crate) fn keys() -> ApiKeyLayer {
     let scheme = KeyScheme::new(
-        KeyFormat::prefixed("ak", 40).expect("a prefix of letters"),
-        Peppers::new(1, [7; 32]).expect("it is not all zeros"),
+        KeyFormat::prefixed("ak", 40).expect("the prefix has letters only"),
+        Peppers::new(1, [7; 32]).expect("the pepper is not all zeros"),
     );
     let store = MemoryKeyStore::new();
     for key in known_keys() {
@@ -99,7 +99,7 @@ pub(crate) fn keys() -> ApiKeyLayer {
     ApiKeyLayer::new(scheme, store)
 }
 
-/// Everything that a service may want around its handlers, but for strict bodies.
+/// Returns a stack with all parts except strict bodies.
 pub(crate) fn whole(auth: impl Into<AuthLayer>) -> AuthStack {
     AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
@@ -108,10 +108,10 @@ pub(crate) fn whole(auth: impl Into<AuthLayer>) -> AuthStack {
         .rules(rules())
         .limit(RateLimitLayer::by_plan(&plans()).unix_reset())
         .build()
-        .expect("all is given")
+        .expect("the stack is complete")
 }
 
-/// The ninth of ten means the request.
+/// Returns ten rules. The ninth rule matches the request.
 fn rules() -> Rules {
     Rules::new()
         .public("GET /health")
@@ -129,16 +129,16 @@ fn rules() -> Rules {
 
 fn plans() -> Plans {
     let plans = Plans::new().plan(PLAN, Quota::per_minute(AMPLE)).plan("premium", Quota::per_minute(AMPLE));
-    plans.fallback(PLAN).build().expect("the plans are good")
+    plans.fallback(PLAN).build().expect("the plans are valid")
 }
 
-/// The handler that is behind all stacks, in a router of its own.
+/// Returns a router with the handler that all stacks call.
 pub(crate) fn bare() -> Router {
     telling(Told::default())
 }
 
-/// The same, which writes headers that a stack writes. Their values cost as little as they can: numbers come from a counter
-/// and not from a limit or a clock.
+/// Returns the same router, with a handler that writes the headers of a stack. Their values are cheap: the numbers come
+/// from a counter and not from a limit or a clock.
 pub(crate) fn telling(told: Told) -> Router {
     Router::new().route("/v1/models/{id}", get(async move || answer(told)))
 }
@@ -151,14 +151,14 @@ fn answer(told: Told) -> Response<Body> {
     response
 }
 
-/// The headers of a stack.
+/// Selects headers of a stack.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Told {
-    /// `vary` and `cache-control`: where keys have a header of their own.
+    /// `vary` and `cache-control`, for keys in their own header.
     pub(crate) cache: bool,
-    /// `x-request-id`: where there is an envelope.
+    /// `x-request-id`, for an envelope.
     pub(crate) id: bool,
-    /// Three headers: where there is a limit.
+    /// `x-ratelimit-limit`, `-remaining` and `-reset`, for a limit.
     pub(crate) limit: bool,
 }
 
@@ -190,12 +190,12 @@ impl Told {
             headers.insert(RESET, count.into());
         }
         if self.id {
-            headers.insert(ID, HeaderValue::from_bytes(&uuid(count)).expect("it is ASCII"));
+            headers.insert(ID, HeaderValue::from_bytes(&uuid(count)).expect("a UUID is ASCII"));
         }
     }
 }
 
-/// A count as a UUID that looks random.
+/// Converts a count to a UUID that looks random.
 fn uuid(count: u64) -> [u8; 36] {
     let high = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let low = high.rotate_left(32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers,
-/// extensions, and the results of the layers in front.
+/// extensions, and the results of the layers further out.
 ///
 /// It borrows from the request. In a unit test, make it from a request or from its parts:
 ///
@@ -42,9 +42,9 @@ pub struct RequestHead<'a> {
     pass: Option<&'a Pass<'a>>,
     /// For an authenticator: its timeout.
     limit: Option<&'a TimeLimit>,
-    /// For an authenticator: set when it has checked the budget of failed attempts itself.
+    /// For an authenticator: set when the authenticator has checked the budget of failed attempts itself.
     asked: Option<&'a OnceLock<()>>,
-    /// For an authenticator: the only header that it may read, if it took the header over from another method.
+    /// For an authenticator: the only header that it may read, if it took this header over from another method.
     only: Option<&'a HeaderName>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> RequestHead<'a> {
         self.uri.path()
     }
 
-    /// Returns the version of HTTP.
+    /// Returns the HTTP version.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
@@ -110,7 +110,7 @@ impl<'a> RequestHead<'a> {
         self.context?.request_id.as_ref()
     }
 
-    /// Returns the caller, if an authentication layer in front has authenticated one.
+    /// Returns the caller, if an authentication layer further out has authenticated one.
     #[must_use]
     pub fn principal(&self) -> Option<&'a Principal> {
         self.context?.principal()
@@ -192,7 +192,7 @@ impl<'a> RequestHead<'a> {
         Self { only: header, ..self }
     }
 
-    /// Whether the authenticator may read this header.
+    /// Returns whether the authenticator may read this header.
     #[inline]
     pub(crate) fn may_read(&self, header: &HeaderName) -> bool {
         self.only.is_none_or(|only| only == header)
@@ -216,7 +216,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Returns a request of its own without body and without caller, for a future that outlives the head.
+    /// Returns an owned request without body and without caller, for a future that outlives the head.
     pub(crate) fn to_request(self) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = self.method.clone();
@@ -255,7 +255,8 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
 }
 
 impl ClientIp {
-    /// Returns the address of the client, for handlers and logs. It is the whole address; limits count by its network.
+    /// Returns the address of the client, for handlers and logs. It is the whole address, whereas limits count by
+    /// network.
     ///
     /// ```
     /// use http::request::Parts;

@@ -20,7 +20,7 @@ use crate::Rejection;
 ///
 /// fn require_step_up<B>(request: &http::Request<B>) {
 ///     if let Some(handle) = request.late_refusal() {
-///         // Returns the refusal when the response is on its way already.
+///         // Returns the refusal if the head of the response was sent already.
 ///         let _too_late = handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions));
 ///     }
 /// }

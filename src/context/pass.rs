@@ -14,8 +14,9 @@ use crate::Clock;
 pub(crate) struct Pass<'g> {
     /// How the stack finds the client's address.
     pub(crate) client_ip: Option<&'g ClientIp>,
-    /// Nanoseconds since the start of the system's clock, and since 1970.
+    /// Nanoseconds since the start of the system's clock.
     elapsed: AtomicU64,
+    /// Nanoseconds since 1970.
     now: AtomicU64,
     /// The result of the table of rules, encoded by that table.
     pub(crate) rule: AtomicUsize,
@@ -35,7 +36,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Returns the monotonic time. The system's clock is read once a pass; any other clock is read on every call.
+    /// Returns the monotonic time. The system's clock is read once per pass; any other clock is read on every call.
     #[inline]
     pub(crate) fn elapsed(&self, clock: &Clock) -> Duration {
         if !clock.is_system() {
@@ -51,7 +52,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Returns the time of day.
+    /// Returns the time of day. The system's clock is read once per pass; any other clock is read on every call.
     #[inline]
     pub(crate) fn now(&self, clock: &Clock) -> SystemTime {
         if !clock.is_system() {
@@ -60,7 +61,7 @@ impl<'g> Pass<'g> {
         match self.now.load(Ordering::Relaxed) {
             UNREAD => {
                 let now = clock.now();
-                // A time before 1970 is read again.
+                // A time before 1970 is not stored: the next call reads the clock again.
                 let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(UNREAD, nanos);
                 self.now.store(since, Ordering::Relaxed);
                 now

@@ -32,7 +32,7 @@ enum Caller {
     #[default]
     Unknown,
     Known(Identity),
-    /// The request that this one was cloned from had a caller.
+    /// The request is a clone of a request with a caller.
     LostInClone,
 }
 
@@ -90,7 +90,7 @@ impl RequestContext {
         }
     }
 
-    /// Whether the request was cloned from one that had a caller.
+    /// Returns whether the request was cloned from a request with a caller.
     pub(crate) const fn is_clone(&self) -> bool {
         matches!(self.caller, Caller::LostInClone)
     }

@@ -16,16 +16,16 @@ use crate::{
     context::{decision::Kept, request::RequestContext},
 };
 
-/// The outermost edge as one request passes it: in with a trace id, out with an envelope.
+/// The work of an envelope for one request: the request gets an id, and a refusal gets a body.
 #[derive(Debug)]
 pub(crate) struct Edge {
     render: Render,
-    /// For a refusal at the end of a stream, of which no gate further in knows more.
+    /// The facts of the request, to log a refusal at the end of a gRPC stream if no gate further in has kept more.
     kept: Option<Box<Kept>>,
 }
 
 impl Edge {
-    /// Gives the request its id: that of an envelope further out, the caller's, or a new one.
+    /// Chooses the id of the request: the id of an envelope further out, the client's id, or a new one.
     #[inline]
     pub(crate) fn enter<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
         let outer = RequestContext::of(request.extensions()).and_then(|context| context.request_id.clone());
@@ -37,12 +37,13 @@ impl Edge {
             head: request.method() == Method::HEAD,
             wants_problem: settings.negotiated.is_some() && super::settings::wants_problem(request.headers()),
         };
-        // The stream of a gRPC answer may end in a refusal long after the gate is done.
+        // A gRPC stream may end in a refusal long after the gate has returned the response.
         let streams = cfg!(feature = "tonic") && render.protocol != Protocol::Http && Decision::faults_are_logged();
         Self { kept: streams.then(|| Box::new(Kept::of(&request.into(), None))), render }
     }
 
-    /// Leaves the id in the request, and records what the log shows of it: no gate stands directly inside that does.
+    /// Stores the id in the request. Returns the facts of the request for the log, because no gate is directly inside
+    /// this envelope to keep them.
     #[inline]
     pub(super) fn mark<B>(&self, request: &mut Request<B>) -> Option<Kept> {
         let context = RequestContext::of_mut(request.extensions_mut());
@@ -54,10 +55,10 @@ impl Edge {
         &self.render.request_id
     }
 
-    /// Lets a response out: as it is, or as an envelope around the refusal that it carries.
+    /// Completes a response: passes its body, or renders the refusal that it carries.
     #[inline]
     pub(crate) fn leave<B: Body>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
-        // A gRPC handler refuses with status 200.
+        // A gRPC refusal has HTTP status 200.
         let passes = response.status().is_success()
             && (self.render.protocol == Protocol::Http || Rejection::of(&response).is_none());
         if passes || response.extensions().get::<Enveloped>().is_some() {
@@ -72,7 +73,7 @@ impl Edge {
             && Rejection::of(&response).is_none();
         let (mut parts, body) = response.into_parts();
         let text = if foreign_text { text_of(&parts.headers, body) } else { Text::Absent };
-        // A response to HEAD may have lost the text that GET gets: then the length of that envelope is not known.
+        // A response to HEAD may lack the text that GET would return. Then the length of GET's body is unknown.
         let unknown = self.render.head && matches!(text, Text::Unread);
         let refusal = match text {
             Text::Read(text) => refusal.system_message(text),
@@ -87,7 +88,7 @@ impl Edge {
         response
     }
 
-    /// A response that is no refusal yet. The stream of a gRPC answer may still end in one.
+    /// Passes the body of a response. A gRPC body is watched, because the stream may still end in a refusal.
     #[inline]
     fn passed<B>(&self, mut response: Response<B>, own: Option<&Kept>) -> Response<EnvelopeBody<B>> {
         self.render.complete(response.status(), response.headers_mut());
@@ -98,7 +99,7 @@ impl Edge {
         response.map(EnvelopeBody::inner)
     }
 
-    /// An envelope around a refusal to which nobody has given a body yet.
+    /// Renders a refusal that has no body yet.
     #[inline]
     pub(crate) fn refuse<B>(&self, refused: Response<()>) -> Response<EnvelopeBody<B>> {
         match Rejection::of(&refused).cloned() {
@@ -107,21 +108,22 @@ impl Edge {
         }
     }
 
-    /// The refusal that a response carries, or that is made of a foreign error.
+    /// Returns the refusal that a response carries, or the refusal that replaces a foreign error.
     fn refusal_in<B: Body>(&self, response: &Response<B>, own: Option<&Kept>) -> Option<Rejection> {
         let (refusal, ours) = match Rejection::of(response) {
             Some(refusal) => (refusal.clone(), true),
             None if self.render.settings.adopt_foreign => (adopt(response, self.render.settings.adopt_text)?, false),
             None => return None,
         };
-        // A gate has logged its refusals, and a stack's gate those of its handlers; others are known only here.
+        // A gate logs its refusals, and a stack's gate those of its handlers. Other refusals are logged here, except
+        // foreign errors below 500.
         if refusal.is_logged() || !(ours || refusal.status().is_server_error()) {
             return Some(refusal);
         }
         Some(self.log(refusal, response, own))
     }
 
-    /// A handler for gRPC that answers a request in plain HTTP refuses with status 200.
+    /// Logs the refusal in a response that is not rendered. A gRPC handler refuses plain HTTP requests with status 200.
     #[inline]
     fn log_passing<B>(&self, response: &mut Response<B>, own: Option<&Kept>) {
         if (self.kept.is_some() || own.is_some())
@@ -132,12 +134,13 @@ impl Edge {
         }
     }
 
-    /// A gate further in knows who was calling.
+    /// Logs a refusal.
     fn log<B>(&self, refusal: Rejection, response: &Response<B>, own: Option<&Kept>) -> Rejection {
         Decision::from_further_in(&refusal, self.known(response, own).as_ref()).log();
         refusal.logged()
     }
 
+    /// Returns the facts of the request. A gate further in knows the most about it, including the caller.
     fn known<B>(&self, response: &Response<B>, own: Option<&Kept>) -> Option<Kept> {
         let kept: Option<&Kept> = response.extensions().get().or(own).or(self.kept.as_deref());
         kept.map(|kept| kept.clone().under(self.render.request_id.clone()))

@@ -23,10 +23,10 @@ use crate::{
 };
 
 pin_project! {
-    /// A request on its way through a gate: it ends with the inner service's response, or with a refusal that nobody
-    /// has made a response of yet.
+    /// A request in a gate. It ends with the inner service's response, or with a refusal, for which the caller of
+    /// `poll_answer` chooses the body.
     ///
-    /// It may be dropped at any await: guards have no state of their own here.
+    /// It is cancel-safe: guards keep no state in it.
     pub(crate) struct Admission<S, B>
     where
         S: Service<Request<B>>,
@@ -34,7 +34,7 @@ pin_project! {
         #[pin]
         state: State<S, B>,
         effects: Effects,
-        // Where they are needed when the response comes.
+        // `None` if the response does not need the guards.
         guards: Option<Arc<Guards>>,
         kept: Option<Kept>,
     }
@@ -53,7 +53,7 @@ pin_project! {
     }
 }
 
-/// A request whose guard has to be waited for, with the service that was polled ready for it.
+/// A request that waits for a guard, and the service that was polled ready for it.
 struct Waiting<S, B> {
     answer: BoxFuture<Waited>,
     place: usize,
@@ -62,14 +62,14 @@ struct Waiting<S, B> {
     service: S,
 }
 
-/// An answer whose failure is charged by a limiter that has to be waited for.
+/// A failed request that waits until the limiter has charged the failure.
 struct Settling<R> {
     answer: BoxFuture<Allowed>,
     budget: u64,
     failure: Failure<R>,
 }
 
-/// An answer that says who may not.
+/// A 401 or 403: a refusal of the guards, or a response from further in.
 enum Failure<R> {
     Guards(Rejection),
     FurtherIn(R),
@@ -110,7 +110,7 @@ where
             Progress::Admitted => State::Admitted { inner: watched(|| service.call(request)) },
             Progress::Refused(rejection) => State::Refused { rejection: Some(rejection) },
             Progress::Waiting(place, answer) => {
-                // The service that was polled ready is the one to call; its clone has not been polled.
+                // Take the service that was polled ready, and leave a clone in its place: the clone was not polled.
                 let clone = service.clone();
                 let service = mem::replace(service, clone);
                 let guards = Arc::clone(guards);
@@ -125,8 +125,8 @@ impl<S, B, R> Admission<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    /// What `pass` makes of the inner service's response, or `answer` of a refusal's, which has no body yet. A
-    /// response is large: it is handed on at once and not moved through a value that could hold either.
+    /// Polls for the response. `pass` converts the response of the inner service, and `answer` the response of a
+    /// refusal, which has no body yet. A response is large, so it is passed on directly and not moved through an enum.
     #[inline]
     pub(crate) fn poll_answer<T>(
         self: Pin<&mut Self>,
@@ -138,7 +138,7 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Admitted { inner } => {
-                    // Only who goes away while it waits may have guessed: a handler that panics has refused nobody.
+                    // Only a client that disconnects while the handler is pending is charged. A panic is not charged.
                     this.effects.answered();
                     let polled = watched(|| inner.poll(cx));
                     if polled.is_pending() {
@@ -162,7 +162,7 @@ where
                     }
                 }
                 StateProj::Refused { rejection } => {
-                    // A future polled after it was done stays pending for ever, rather than panicking.
+                    // A future that is polled after completion stays pending and does not panic.
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
                     let mut response = rejection.clone().into_response();
                     match this.effects.charge_failure(&mut response) {
@@ -220,7 +220,7 @@ impl<R> Settling<R> {
     }
 }
 
-/// What is left to be done with a response from further in.
+/// Completes a response from further in: applies the effects, and reports a refusal.
 #[inline]
 fn finish<R>(response: &mut Response<R>, effects: &Effects, guards: Option<&Guards>, kept: Option<&Kept>) {
     effects.apply(response, Guards::settling(guards));
@@ -229,8 +229,8 @@ fn finish<R>(response: &mut Response<R>, effects: &Effects, guards: Option<&Guar
     }
 }
 
-/// A refusal in the place of what the inner service answered: of a holder who has failed too often, or one that the handler
-/// has handed in.
+/// Reports a refusal that replaces the answer, and returns the state that sends it: the budget of the credential is
+/// spent, or the handler has used its [`LateRefusal`](crate::LateRefusal).
 #[cold]
 fn further_in<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
 where
@@ -248,7 +248,7 @@ impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>>,
 {
-    /// Asks on until every guard has admitted, or one has not.
+    /// Runs the remaining guards until all have admitted the request, or one has refused it.
     fn poll(&mut self, cx: &mut Context<'_>, effects: &mut Effects) -> Poll<Result<(), Rejection>> {
         loop {
             let verdict = ready!(self.answer.as_mut().poll(cx));
@@ -267,7 +267,8 @@ where
     }
 }
 
-/// Tells of a refusal from further in, and logs what no other layer has: faults, and in a stack all refusals.
+/// Reports a refusal from further in to the observer. Logs it unless another layer has: faults, and in a stack all
+/// refusals.
 fn report<B>(response: &mut Response<B>, kept: &Kept, guards: &Guards) {
     let Some(refusal) = Rejection::of(response) else {
         if response.status().is_server_error() {
@@ -291,7 +292,8 @@ fn report<B>(response: &mut Response<B>, kept: &Kept, guards: &Guards) {
     }
 }
 
-/// An envelope further out may log it, and knows less of the request.
+/// Stores the facts of the request in the response. An envelope further out may log the error, and knows less about
+/// the request.
 fn leave<B>(response: &mut Response<B>, kept: &Kept) {
     if response.extensions().get::<Kept>().is_none() {
         response.extensions_mut().insert(kept.clone());

@@ -16,35 +16,36 @@ use crate::{
     },
 };
 
-/// What is left to be done with the response, whoever makes it.
+/// What the gate does with the response, for a refusal of the gate and for a response from further in.
 #[derive(Default)]
 pub(crate) struct Effects {
     policy: Option<Arc<IdentityPolicy>>,
-    /// Whether somebody was identified by a credential.
+    /// Whether the request was authenticated by a credential.
     identified: bool,
-    /// gRPC is cached by nobody, and its clients show every header as metadata. The request claims to be gRPC; whether
-    /// the service speaks it is seen in its answer.
+    /// Whether the request claims to be gRPC. No cache stores gRPC responses, and gRPC clients show every header as
+    /// metadata. Only the response shows whether the service speaks gRPC.
     grpc: bool,
-    /// Who is calling, where outer layers are to read it or a failure may have to be charged.
+    /// The caller, if outer layers read it or a failure may be charged.
     principal: Option<Principal>,
     expose: bool,
-    /// What guards have charged, and the place of the guard. Most gates have one that does.
+    /// The first charge, and the place of its guard. Most gates have one guard that charges.
     charge: Option<(usize, Charge)>,
+    /// All further charges.
     more: Vec<(usize, Charge)>,
     /// The budget that is charged for a failure.
     attempts: Option<Attempts>,
     under_way: Option<Box<UnderWay>>,
-    /// What the source of the credential asks for.
+    /// A response header that the source of the credential requires.
     header: Option<Box<(HeaderName, HeaderValue)>>,
     late_refusal: Option<LateRefusal>,
 }
 
-/// A response gets at most this many headers here and in an envelope around it: room for them is made once.
+/// A gate and an envelope around it add at most this many headers to a response. The space is reserved once.
 const HEADERS: usize = 6;
 
 impl Effects {
-    /// Does to the request what a guard wants, and records what is to be done with the response. It leaves the outcome empty
-    /// for the next guard.
+    /// Applies the outcome of a guard to the request, and records what it requires of the response. The outcome is
+    /// empty afterwards, for the next guard.
     #[inline]
     pub(super) fn absorb<B>(&mut self, outcome: &mut Outcome, place: usize, gate: &mut InGate<'_, B>, expose: bool) {
         if let Some(charge) = outcome.charge.take() {
@@ -57,11 +58,11 @@ impl Effects {
         if let Some(attempts) = outcome.attempts.take() {
             self.under_way = outcome.under_way.take();
             let context = gate.context_mut();
-            // Where the handler is what looks at the credential, no guard behind asks the budget once more.
+            // If the handler checks the credential, the budget is checked already: no guard further in checks it again.
             if self.under_way.is_none() {
                 context.attempts = Some(attempts.clone());
             }
-            // An authentication further out has proved who is calling.
+            // An authentication layer further out may have authenticated the caller.
             if let Some(who) = context.principal() {
                 self.principal.get_or_insert_with(|| who.clone());
             }
@@ -74,7 +75,7 @@ impl Effects {
             if let Identity::Principal(principal) = &identity {
                 self.identified = true;
                 self.expose = expose;
-                // A 403 from further in is charged to whoever was proved.
+                // A 403 from further in is charged to the authenticated caller.
                 self.principal = (expose || self.attempts.is_some()).then(|| principal.clone());
             }
             gate.context_mut().set_identity(identity);
@@ -98,7 +99,7 @@ impl Effects {
         self.policy = Some(policy);
     }
 
-    /// Lets the handler hand in a refusal.
+    /// Puts a handle into the request, with which the handler can refuse it.
     #[cold]
     pub(super) fn accept_late_refusal<B>(&mut self, gate: &mut InGate<'_, B>) {
         let handle = LateRefusal::new();
@@ -106,13 +107,14 @@ impl Effects {
         self.late_refusal = Some(handle);
     }
 
-    /// The refusal that the handler has handed in, now that the head of the response is known.
+    /// Returns the handler's late refusal, if there is one, and closes the handle.
     #[inline]
     pub(super) fn late_refusal(&mut self) -> Option<Rejection> {
         self.late_refusal.take()?.close()
     }
 
-    /// Keeps what a key opened out of shared caches, completes a 401, and shows the principal to outer layers.
+    /// Settles the charges, keeps authenticated responses out of shared caches, adds the challenge to a 401, and
+    /// exposes the principal to outer layers.
     #[inline]
     pub(super) fn apply<B>(&self, response: &mut Response<B>, settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         if self.charge.is_some() {
@@ -141,12 +143,12 @@ impl Effects {
         }
     }
 
-    /// From the inside out: the limit that stands furthest in is the one that headers tell of.
+    /// Settles the charges from the inside out, because the headers describe the innermost limit.
     fn settle<B>(&self, response: &mut Response<B>, mut settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         let refusal = Rejection::of(response);
         let kind = refusal.map(Rejection::kind);
         let limited = refusal.is_some_and(|refusal| refusal.layer() == Some(LIMITS));
-        // Over gRPC a refusal is HTTP 200.
+        // A gRPC refusal has HTTP status 200.
         let status = refusal.map_or(response.status(), Rejection::status);
         for (place, charge) in self.more.iter().rev().chain(&self.charge) {
             let mut answered = Answered { status, refusal: kind, limited, headers: response.headers_mut() };
@@ -154,8 +156,8 @@ impl Effects {
         }
     }
 
-    /// Charges the budget of failed attempts for an answer that says who may not, wherever it comes from, and if it was
-    /// not charged already.
+    /// Charges the budget of failed attempts for a 401 or 403, of this gate or from further in, unless it was charged
+    /// already.
     #[inline]
     pub(super) fn charge_failure<B>(&mut self, response: &mut Response<B>) -> Charging {
         if let Some(under_way) = &mut self.under_way {
@@ -170,7 +172,7 @@ impl Effects {
     fn charge<B>(&self, attempts: &Attempts, response: &mut Response<B>) -> Charging {
         let refusal = Rejection::of(response);
         let status = refusal.map_or_else(|| status(response, attempts.is_grpc()), Rejection::status);
-        // Who brings nothing has guessed nothing; what an envelope has made of somebody else's 401 may have been a guess.
+        // A request without a credential is not a guess. A foreign 401 that an envelope has adopted may be one.
         let nothing = |refusal: &Rejection| refusal.kind() == RejectionKind::MissingCredential && !refusal.is_adopted();
         let forbidden = status == StatusCode::FORBIDDEN;
         if !(forbidden || status == StatusCode::UNAUTHORIZED) || refusal.is_some_and(nothing) {
@@ -183,7 +185,7 @@ impl Effects {
         }
         let holder = refusal.and_then(Rejection::principal).or_else(|| self.principal.as_ref().filter(|_| forbidden));
         let of_address = holder.is_none();
-        // What the handler has found out is told: only a holder is refused instead.
+        // A spent budget of an address does not replace the answer; a spent budget of a credential does.
         let charging = attempts.charge(holder, refusal).map(move |allowed| if of_address { Ok(()) } else { allowed });
         match charging.now() {
             Ok(Ok(())) => {
@@ -195,7 +197,7 @@ impl Effects {
         }
     }
 
-    /// The handler has not answered: who goes away now may have guessed.
+    /// Records that the handler is pending: if the client disconnects now, the attempt is charged as a guess.
     #[inline]
     pub(super) fn called(&mut self) {
         if let Some(under_way) = &mut self.under_way {
@@ -203,30 +205,30 @@ impl Effects {
         }
     }
 
-    /// Nobody can go away before it is polled again.
+    /// Records that the handler is not pending: until it is polled again, the client cannot disconnect unnoticed.
     pub(super) fn answered(&mut self) {
         if let Some(under_way) = &mut self.under_way {
             under_way.answered();
         }
     }
 
-    /// Whether guards have to be asked about the response.
+    /// Returns whether guards have charges to settle.
     pub(super) const fn is_charged(&self) -> bool {
         self.charge.is_some()
     }
 }
 
-/// How far the charging of a failure has come.
+/// The result of charging a failure.
 pub(super) enum Charging {
-    /// There was nothing to charge, or it is charged.
+    /// The failure is charged, or there was nothing to charge.
     Done,
-    /// The holder has failed too often, and is answered this instead.
+    /// The budget of the credential is spent. This refusal replaces the answer.
     Spent(Rejection),
-    /// The limiter of this budget has to be waited for.
+    /// The limiter of the budget with this id has to be awaited.
     Waiting(u64, BoxFuture<Allowed>),
 }
 
-/// What an answer says in this crate's terms: over gRPC without a body, the status stands in a header.
+/// Returns the HTTP status of an answer. A gRPC answer without a body has its status in a header.
 fn status<B>(response: &Response<B>, grpc: bool) -> StatusCode {
     let code = if grpc { response.headers().get("grpc-status") } else { None };
     match code.map(HeaderValue::as_bytes) {
@@ -236,10 +238,11 @@ fn status<B>(response: &Response<B>, grpc: bool) -> StatusCode {
     }
 }
 
-/// RFC 9111 protects what `Authorization` opened; of other headers a shared cache has to be told (section 3.5).
+/// A shared cache does not store a response to a request with `Authorization` (RFC 9111, section 3.5). For other
+/// credential headers, `Cache-Control` must forbid it.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 
-/// A 401 from further in that offers nothing of its own offers what this gate accepts.
+/// Adds the challenges of this gate to a 401 that has none.
 fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
     let unaware = Rejection::of(response).is_some_and(|rejection| !rejection.has_challenge());
     let fallback = challenge::FALLBACK;
@@ -247,7 +250,7 @@ fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {
     challenge::complete(response.headers_mut(), unaware, offer);
 }
 
-/// Most responses have no `Vary` yet, and then all names stand in one line that was made once.
+/// Adds the names to `Vary`. Most responses have no `Vary` yet, and get a value that was prepared once.
 fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
     match headers.entry(header::VARY) {
         Entry::Vacant(place) => drop(place.insert(vary.value.clone())),

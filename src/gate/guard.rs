@@ -12,113 +12,116 @@ use crate::{
     limit::{BucketKey, Reservation},
 };
 
-/// The name of every guard that limits.
+/// The name of every guard that limits requests.
 pub(crate) const LIMITS: &str = "rate_limit";
 
 /// What a guard decided about a request.
 pub(crate) enum Verdict {
     Admit,
     Refuse(Rejection),
+    /// The decision has to be awaited.
     Wait(BoxFuture<Waited>),
 }
 
-/// What a guard answers that had to be waited for.
+/// The result of a guard's future.
 pub(crate) type Waited = Result<Outcome, Rejection>;
 
 impl Verdict {
-    /// Refuses, or admits with what was written into the outcome.
+    /// Admits with the outcome as it is, or refuses with the error.
     #[inline]
     pub(crate) fn of(result: Result<(), Rejection>) -> Self {
         result.map_or_else(Self::Refuse, |()| Self::Admit)
     }
 }
 
-/// A question about the head of a request, asked before the inner service sees it.
+/// A check of the head of a request, before the inner service is called.
 pub(crate) trait Guard: Send + Sync + 'static {
-    /// The name that decisions and logs show.
+    /// Returns the name that decisions and logs show.
     fn name(&self) -> &'static str;
 
-    /// Whether a refusal refuses; where not, it is reported and the request goes on.
+    /// Returns whether a refusal is enforced. If not, it is reported and the request continues.
     fn enforced(&self) -> bool {
         true
     }
 
-    /// What the gate does where a refusal does not refuse.
+    /// Sets the outcome that replaces a refusal that is not enforced.
     fn instead(&self, outcome: &mut Outcome) {
         let _ = outcome;
     }
 
-    /// Decides at once, or with a future that owns what it needs. What the gate is to do when the request is admitted is
-    /// written into the outcome, which is empty: a refusal leaves it so.
+    /// Decides about the request, at once or with a future that owns its data. The outcome is empty. A guard that
+    /// admits writes into the outcome what the gate does next. A guard that refuses leaves the outcome empty.
     fn check(&self, request: &RequestHead<'_>, outcome: &mut Outcome) -> Verdict;
 
-    /// Settles what it charged, now that the response is known, whoever made it.
+    /// Settles the guard's charge when the response is known, also for a response from further in.
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
         let _ = (charge, answered);
     }
 }
 
-/// What a guard has taken out of a bucket, and how the bucket stood then.
+/// What a guard has taken from a bucket, and the state of the bucket after that.
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
     pub(crate) bucket: BucketKey,
     pub(crate) reservation: Reservation,
-    /// The tightest window: what fits at once, what is left of it, and the nanoseconds until it is full.
+    /// The size of the tightest window: the requests that fit at once.
     pub(crate) size: u32,
+    /// The requests that remain in this window.
     pub(crate) remaining: u32,
+    /// The nanoseconds until this window is full.
     pub(crate) reset: u64,
-    /// The nanoseconds that refill it by one.
+    /// The nanoseconds in which this window is refilled by one request.
     pub(crate) interval: u64,
-    /// The time of day of the decision in nanoseconds since 1970, where a header shows the time of day.
+    /// The time of day of the decision in nanoseconds since 1970, if a header shows it; otherwise zero.
     pub(crate) wall: u64,
-    /// The fields of the IETF, where they are wanted: `RateLimit-Policy` and `RateLimit`.
+    /// The values of the IETF headers `RateLimit-Policy` and `RateLimit`, if the layer writes them.
     pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
 }
 
-/// In a response: the budget of failed attempts that was charged for it.
+/// In the extensions of a response: the id of the budget of failed attempts that was charged for it.
 #[derive(Clone, Copy)]
 pub(crate) struct ChargedBy(pub(crate) u64);
 
-/// What was answered to a request.
+/// The answer to a request, as [`Guard::settle`] sees it.
 pub(crate) struct Answered<'a> {
-    /// The status of the refusal, if it is one of this crate's, else that of the response.
+    /// The status of the [`Rejection`], if the response carries one; otherwise the status of the response.
     pub(crate) status: StatusCode,
-    /// The kind of the refusal, if it is one of this crate's.
+    /// The kind of the [`Rejection`], if the response carries one.
     pub(crate) refusal: Option<RejectionKind>,
-    /// Whether a limit refused it, further in than the one that is asked.
+    /// Whether a limit further in refused the request.
     pub(crate) limited: bool,
     pub(crate) headers: &'a mut HeaderMap,
 }
 
-/// What the gate is to do before the next guard is asked.
+/// What the gate does with the request and its response after a guard has admitted it.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// Who is calling, or nobody: it takes the place of what an outer gate found.
+    /// The caller, or the anonymous outcome. It replaces the result of an outer gate.
     pub(crate) identity: Option<Identity>,
-    /// What an identity guard wants done with headers.
+    /// How an identity guard changes headers.
     pub(crate) policy: Option<Arc<IdentityPolicy>>,
-    /// A header for the response that the source of the credential asks for, such as the subprotocol of a WebSocket.
+    /// A response header that the source of the credential requires, such as the subprotocol of a WebSocket.
     pub(crate) response_header: Option<Box<(HeaderName, HeaderValue)>>,
-    /// What is to be settled when the response is known.
+    /// The charge to settle when the response is known.
     pub(crate) charge: Option<Charge>,
-    /// The budget of failed attempts that is charged for a failure, whoever finds out about it.
+    /// The budget that is charged for a failed attempt, also if a layer or handler further in detects the failure.
     pub(crate) attempts: Option<Attempts>,
-    /// Where the handler looks at the credential: the attempt, which is under way until it answers.
+    /// The attempt in progress, if the handler checks the credential. The attempt ends when the handler answers.
     pub(crate) under_way: Option<Box<UnderWay>>,
 }
 
-/// What an identity guard wants done with headers, the same for all requests.
+/// How an identity guard changes headers. It is the same for all requests.
 #[derive(Debug)]
 pub(crate) struct IdentityPolicy {
-    /// The headers in which credentials stand: marked sensitive.
+    /// The headers that contain credentials. They are marked sensitive.
     pub(crate) credentials: Box<[HeaderName]>,
-    /// Whether these headers are taken out before the inner service.
+    /// Whether these headers are removed before the inner service is called.
     pub(crate) strip: bool,
-    /// Headers in which a client might claim to be somebody: always taken out.
+    /// Headers in which a client could claim an identity. They are always removed.
     pub(crate) remove: Box<[HeaderName]>,
-    /// The credential headers that shared caches do not know to be credentials.
+    /// The credential headers that `Vary` lists.
     pub(crate) vary: Option<Vary>,
-    /// The challenges of all methods, for a 401 that offers none.
+    /// The challenges of all methods, for a 401 without a challenge.
     pub(crate) challenge: Option<Arc<HeaderValue>>,
 }
 
@@ -126,12 +129,12 @@ pub(crate) struct IdentityPolicy {
 #[derive(Debug)]
 pub(crate) struct Vary {
     pub(super) names: Box<[HeaderName]>,
-    /// All of them, as a value of `Vary`.
+    /// All names, as a value of `Vary`.
     pub(super) value: HeaderValue,
 }
 
 impl Vary {
-    /// Nothing where there are none.
+    /// Returns `None` if there are no names.
     pub(crate) fn on<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> Option<Self> {
         let names: Box<[HeaderName]> = names.into_iter().cloned().collect();
         let text: Vec<&str> = names.iter().map(HeaderName::as_str).collect();

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The guards of one gate, in the order in which they are asked, and the observer of their decisions.
+/// The guards of one gate, in the order in which they run, and the observer of their decisions.
 #[derive(Clone)]
 pub(crate) struct Guards {
     list: Box<[Arc<dyn Guard>]>,
@@ -27,11 +27,11 @@ pub(crate) struct Guards {
     client_ip: Option<ClientIp>,
 }
 
-/// How far the guards have come.
+/// The result of running guards.
 pub(super) enum Progress {
     Admitted,
     Refused(Rejection),
-    /// The guard at this place has to be waited for.
+    /// The decision of the guard at this place has to be awaited.
     Waiting(usize, BoxFuture<Waited>),
 }
 
@@ -47,7 +47,7 @@ impl Guards {
         }
     }
 
-    /// Reports decisions to the observer, and in any case logs refusals from further in.
+    /// Logs all refusals from further in, and reports decisions to the observer if there is one.
     pub(crate) fn watched_by(self, observer: Option<Observer>) -> Self {
         Self { observer, watch: true, ..self }
     }
@@ -60,7 +60,7 @@ impl Guards {
         self.client_ip.as_ref()
     }
 
-    /// Whether handlers may hand in refusals.
+    /// Sets whether handlers may refuse with a [`LateRefusal`](crate::LateRefusal).
     pub(crate) fn late_refusals(self, late_refusals: bool) -> Self {
         Self { late_refusals, ..self }
     }
@@ -69,12 +69,12 @@ impl Guards {
         self.late_refusals
     }
 
-    /// Whether all refusals from further in are logged here; where not, faults alone are.
+    /// Returns whether all refusals from further in are logged here. If not, only faults are.
     pub(super) const fn logs_all(&self) -> bool {
         self.watch
     }
 
-    /// Whether refusals from further in are reported.
+    /// Returns whether the facts of a request are kept, to report or log a refusal from further in.
     #[inline]
     pub(super) fn keeps(&self) -> bool {
         self.observer.is_some() || Decision::faults_are_logged()
@@ -88,7 +88,7 @@ impl Guards {
         Pass::new(self.client_ip.as_ref())
     }
 
-    /// Asks the guards from this place on.
+    /// Runs the guards from this place on.
     #[inline]
     pub(super) fn run<B>(&self, from: usize, mut gate: InGate<'_, B>, effects: &mut Effects) -> Progress {
         let pass = self.pass();
@@ -104,14 +104,14 @@ impl Guards {
             }
             effects.absorb(&mut outcome, place, &mut gate, self.expose);
         }
-        // Most admissions interest nobody: then not even the principal is looked up.
+        // Without an observer and logs at level DEBUG, the principal is not looked up.
         if self.observer.is_some() || Decision::admissions_are_logged() {
             self.tell(&Decision::new(gate.head(&pass), "gate", None));
         }
         Progress::Admitted
     }
 
-    /// Goes on where the guard at `place` has been waited for.
+    /// Continues with the result of the guard at `place`, which was awaited.
     pub(super) fn resume<B>(
         &self,
         place: usize,
@@ -135,7 +135,7 @@ impl Guards {
         self.run(place + 1, gate, effects)
     }
 
-    /// Reports the refusal of a guard. It ends the way of the request where the guard is enforced.
+    /// Reports the refusal of a guard. Returns it if the guard is enforced, and `None` if the request continues.
     fn refuse(&self, guard: &dyn Guard, rejection: Rejection, request: RequestHead<'_>) -> Option<Rejection> {
         let rejection = of_holder(rejection.refused_by(guard.name()), &request);
         let decision = Decision::new(request, rejection.layer().unwrap_or("gate"), Some(&rejection));
@@ -147,7 +147,7 @@ impl Guards {
         None
     }
 
-    /// Lets the guard at a place settle what it charged.
+    /// Returns a closure that lets the guard at a place settle its charge.
     #[inline]
     pub(super) fn settling(guards: Option<&Self>) -> impl FnMut(usize, &Charge, &mut Answered<'_>) {
         move |place, charge, answered| {
@@ -167,7 +167,7 @@ impl Guards {
     }
 }
 
-/// A 403 names its holder, for a budget of failed attempts that stands further out.
+/// Adds the caller to a 403, so that a budget of failed attempts further out can charge its credential.
 fn of_holder(rejection: Rejection, request: &RequestHead<'_>) -> Rejection {
     match request.principal() {
         Some(who) if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() => {

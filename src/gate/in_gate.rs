@@ -5,8 +5,8 @@ use crate::{
     context::{pass::Pass, request::RequestContext},
 };
 
-/// A request in a gate, with its context: in the request where a layer further out has inserted it, and beside the request
-/// otherwise, until it is admitted.
+/// A request in a gate. Its context is in the request if a layer further out has inserted one. Otherwise the context is
+/// in `beside` until the request is admitted.
 pub(super) struct InGate<'a, B> {
     pub(super) request: &'a mut Request<B>,
     pub(super) beside: &'a mut Option<RequestContext>,

@@ -1,11 +1,11 @@
-//! The one service that stands in front of others: it asks a list of guards and then calls the inner service, or does
-//! not.
+//! The service that all guarding layers create: it runs a list of guards, and calls the inner service if all of them
+//! admit the request.
 //!
-//! A guard is a pure question about the head of a request. It reads, it answers an outcome or a rejection, and the
-//! *gate* applies the outcome: only the gate changes requests and responses. Guards that answer at once cost no
-//! allocation here; only an answer that has to be awaited boxes the request and swaps the inner service.
+//! A guard checks the head of a request, and returns an outcome or a rejection. Only the *gate* changes the request and
+//! the response: it applies the outcome. A guard that decides at once costs no allocation in the gate. When a decision
+//! has to be awaited, the gate boxes the request and clones the inner service.
 //!
-//! What is public here can be named and not made: layers make it. Guards themselves are private until 1.0.
+//! The public types can be named but not constructed: layers construct them. Guards are private until 1.0.
 
 mod admission;
 mod effects;

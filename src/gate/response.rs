@@ -12,9 +12,10 @@ use tower_service::Service;
 use super::admission::Admission;
 
 pin_project! {
-    /// The future of every guarding layer: the inner service's response, or a refusal with an empty body.
+    /// The future of every guarding layer. It resolves to the inner service's response, or to a refusal with an empty
+    /// body.
     ///
-    /// It is named only where a type has to be written out.
+    /// Name it only where a type has to be written out.
     ///
     /// ```
     /// use tower_auth::gate::{Gate, ResponseFuture};

@@ -9,10 +9,10 @@ use tower_service::Service;
 use super::{admission::Admission, guards::Guards, response::ResponseFuture};
 use crate::RequestId;
 
-/// The service that every guarding layer makes: the guards in front of the inner service.
+/// The service of every guarding layer: the guards and the inner service.
 ///
-/// It is made by layers ([`ApiKeyLayer`](crate::ApiKeyLayer), [`AuthLayer`](crate::AuthLayer),
-/// [`RequireLayer`](crate::RequireLayer)) and named only where a type has to be written out.
+/// Layers create it, such as [`ApiKeyLayer`](crate::ApiKeyLayer), [`AuthLayer`](crate::AuthLayer) and
+/// [`RequireLayer`](crate::RequireLayer). Name it only where a type has to be written out.
 ///
 /// ```
 /// use tower::{Layer, service_fn};
@@ -43,7 +43,7 @@ impl<S> Gate<S> {
         self.inner.poll_ready(cx)
     }
 
-    /// Asks the guards, and gives what came of it without making a response of a refusal yet.
+    /// Runs the guards. The caller of [`Admission::poll_answer`] chooses the response body of a refusal.
     #[inline]
     pub(crate) fn admit<B, R>(&mut self, request: Request<B>, request_id: Option<&RequestId>) -> Admission<S, B>
     where

@@ -1,5 +1,6 @@
 /// The segments of a path, split once for all rules of a table.
 pub(super) struct Segments<'a> {
+    /// The first segments, without an allocation.
     near: [Word<'a>; NEAR],
     count: usize,
     /// All segments, if there are more than `NEAR`; otherwise empty.
@@ -40,7 +41,7 @@ impl<'a> Word<'a> {
         Self { text, head: Head::of(text) }
     }
 
-    /// Returns whether the segment equals this text, which has this head.
+    /// Returns whether the segment equals a text with this head.
     #[inline]
     pub(super) fn is(&self, text: &str, head: Head) -> bool {
         self.head == head && (head.len <= 8 || self.text == text)
@@ -48,7 +49,7 @@ impl<'a> Word<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Splits a path. Returns `None` if the path does not start with a slash: no rule matches it.
+    /// Splits a path. Returns `None` if the path does not start with a slash; no rule matches such a path.
     #[inline]
     pub(super) fn of(path: &'a str) -> Option<Self> {
         let relative = path.strip_prefix('/')?;

@@ -20,7 +20,7 @@ use crate::{
     limit::{BucketKey, LimitDecision, Limits, Reservation, WindowStates},
 };
 
-/// Counts requests of somebody, and refuses what is too much.
+/// Counts requests in buckets, and refuses requests above the limit.
 #[derive(Clone)]
 pub(super) struct LimitGuard(pub(super) Arc<Facts>);
 
@@ -30,20 +30,20 @@ pub(super) struct Facts {
     pub(super) cost: Option<Cost>,
     pub(super) counter: Counter,
     pub(super) style: Style,
-    /// Whether the authentication behind passes preflights without reading a credential: then they count nothing.
+    /// Whether the authentication further in passes preflights without a credential. They are not counted then.
     pub(super) passes_preflights: bool,
     pub(super) report_only: bool,
     pub(super) fault: Option<ConfigError>,
 }
 
-/// What a request costs.
+/// Returns the cost of a request.
 pub(super) type Cost = Arc<dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync>;
-/// The class of a request's route.
+/// Returns the class of a request's route.
 pub(super) type Class = Arc<dyn Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync>;
-/// Whose a request is, by a rule of the service's own.
+/// Returns the bucket of a request, by a rule of the service.
 pub(super) type Own = Arc<dyn Fn(&Principal, &RequestHead<'_>) -> BucketKey + Send + Sync>;
 
-/// Whose requests are counted together, and by which limits.
+/// Which requests are counted together, and by which limits.
 #[derive(Clone)]
 pub(super) enum Whose {
     Plan {
@@ -60,11 +60,11 @@ pub(super) enum Whose {
         limits: Limits,
         bucket: Own,
     },
-    /// It was put together wrongly.
+    /// The layer is misconfigured: every request is refused with the `fault`.
     Nobody,
 }
 
-/// Whose requests are counted together under a plan.
+/// Which requests share a bucket under a plan.
 ///
 /// ```
 /// use tower_auth::{Plans, RateLimitLayer, rate_limit::Partition};
@@ -76,13 +76,13 @@ pub(super) enum Whose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Partition {
-    /// Each key alone, by its id; of tokens, each subject of an issuer, whatever token it comes with. Who may create keys has
-    /// as many times the limit: there, count accounts.
+    /// Counts by key, and for tokens by issuer and subject: all tokens of a subject share a bucket. If callers can
+    /// create keys, use [`Account`](Self::Account), because each key has the whole limit.
     #[default]
     Credential,
-    /// Each subject, whatever it comes with; subjects of different issuers of tokens are different.
+    /// Counts by subject, with all its credentials. Equal subjects of different token issuers are counted separately.
     Subject,
-    /// Each account with all its keys and users; a caller without an account counts by the subject.
+    /// Counts by account, with all its keys and users. A caller without an account is counted by subject.
     Account,
 }
 
@@ -146,7 +146,7 @@ impl LimitGuard {
         }
     }
 
-    /// What the decision of the limiter means for the request. `local` says that this process decided alone.
+    /// Applies the limiter's decision to the request. `local` is true if this process decided alone.
     #[inline]
     fn conclude(
         &self,
@@ -202,7 +202,7 @@ impl LimitGuard {
     }
 }
 
-/// What is counted.
+/// A request that is counted.
 #[derive(Clone, Copy)]
 struct Counting<'a> {
     bucket: BucketKey,
@@ -211,7 +211,7 @@ struct Counting<'a> {
     whose: Named<'a>,
 }
 
-/// Whose limit it is, for the log.
+/// The plan or the client address of a limit, for the log.
 #[derive(Clone, Copy, Default)]
 struct Named<'a> {
     plan: Option<&'a Arc<Told>>,
@@ -230,7 +230,7 @@ impl Named<'_> {
     }
 }
 
-/// 429, with what the headers say of the window that has to be waited for.
+/// Returns a 429, with the headers of the window that has refused.
 pub(super) fn refusal(
     limits: &Limits,
     levels: &WindowStates,
@@ -246,7 +246,7 @@ pub(super) fn refusal(
     Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, now))
 }
 
-/// How much fits into the window that speaks.
+/// Returns the size of the tightest window.
 #[inline]
 fn size(limits: &Limits, levels: &WindowStates) -> u32 {
     limits.windows().nth(levels.tightest_index()).map_or(0, |window| window.size)
@@ -269,7 +269,7 @@ impl Guard for LimitGuard {
         let Whose::Address { limits, ip, scope } = &self.0.whose else {
             return match caller(request.context()) {
                 Ok(who) => self.count_caller(who, request, outcome),
-                // Visitors have no plan; what they may do is limited by address.
+                // An anonymous caller has no plan, and is limited by address only.
                 Err(_) if request.context().is_some_and(|context| context.anonymous().is_some()) => Verdict::Admit,
                 Err(unmounted) => Verdict::Refuse(unmounted),
             };
@@ -288,7 +288,7 @@ impl Guard for LimitGuard {
     }
 
     fn settle(&self, charge: &Charge, answered: &mut Answered<'_>) {
-        // Whoever was refused further in has had nothing for it.
+        // A request that is refused further in is refunded, except to an address.
         let denied = matches!(answered.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             && answered
                 .refusal
@@ -306,11 +306,11 @@ impl Guard for LimitGuard {
             };
             return self.settle(&given_back, answered);
         }
-        // Another limit that has refused speaks for itself.
+        // If another limit has refused, the response has the headers of that limit.
         if self.0.style.is_any() && !answered.limited {
             let reset = Duration::from_nanos(charge.reset);
             let standing = Standing { size: charge.size, remaining: charge.remaining, reset, wait: Duration::ZERO };
-            // A redirect is followed at once, whatever is left (the draft, section 6).
+            // A redirect has no IETF headers, because it is followed at once (the draft, section 6).
             let fields = charge.fields.as_deref().filter(|_| !answered.status.is_redirection());
             let now = || SystemTime::UNIX_EPOCH + Duration::from_nanos(charge.wall);
             standing.write(self.0.style, fields, answered.headers, now);
@@ -334,7 +334,7 @@ impl LimitGuard {
                         let whose = Named { plan: Some(&row.told), ..Named::default() };
                         self.count(request, bucket.scoped(row.scope), &row.limits, whose, outcome)
                     }
-                    // Every plan has limits for all routes.
+                    // Unreachable: `PlansBuilder::build` requires limits for all routes.
                     None => Verdict::Refuse(Rejection::internal("a plan has no limits for this route")),
                 }
             }

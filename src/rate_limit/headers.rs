@@ -1,4 +1,4 @@
-//! What a response says of a limit, without formatting machinery.
+//! The response headers of a limit. Single numbers are written without `std::fmt`.
 
 use std::{
     cell::Cell,
@@ -17,7 +17,7 @@ use crate::limit::{Limits, WindowStates};
 pub(super) struct Style {
     /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
     pub(super) legacy: bool,
-    /// Whether `X-RateLimit-Reset` is a time of day, in Unix seconds; otherwise it is how many seconds are left.
+    /// Whether `X-RateLimit-Reset` is a Unix time in seconds; otherwise it is in seconds from now.
     pub(super) unix: bool,
     /// `X-RateLimit-Retry-After`.
     pub(super) retry_after: bool,
@@ -42,18 +42,18 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// How a bucket stands, as headers say it.
+/// The state of a bucket, as headers show it.
 #[derive(Clone, Copy)]
 pub(super) struct Standing {
     pub(super) size: u32,
     pub(super) remaining: u32,
     pub(super) reset: Duration,
-    /// How long a refused request has to wait; nothing where it was let through.
+    /// How long a refused request has to wait; zero for an admitted request.
     pub(super) wait: Duration,
 }
 
 impl Standing {
-    /// Writes the headers that are not there yet: a limit further in has spoken before.
+    /// Writes the headers, unless a limit further in has written its own.
     #[inline]
     pub(super) fn write(
         self,
@@ -70,7 +70,7 @@ impl Standing {
         });
     }
 
-    /// The headers of a refusal.
+    /// Returns the headers of a refusal.
     pub(super) fn of_refusal(
         self,
         style: Style,
@@ -92,7 +92,7 @@ impl Standing {
         mut write: impl FnMut(HeaderName, HeaderValue),
     ) {
         if style.legacy {
-            // A limiter of somebody else's may say what it likes.
+            // A custom limiter may report more than the size.
             let remaining = self.remaining.min(self.size);
             let least = Duration::from_secs(u64::from(remaining == 0));
             let reset = self.reset.max(least);
@@ -111,19 +111,19 @@ impl Standing {
     }
 }
 
-/// Whole seconds, rounded up: who comes then does not come too early.
+/// Returns whole seconds, rounded up, so that a client that waits this long does not retry too early.
 pub(super) const fn up(time: Duration) -> u64 {
     let more = if time.subsec_nanos() > 0 { 1 } else { 0 };
     time.as_secs().saturating_add(more)
 }
 
-/// The time of day then, in Unix seconds, rounded up.
+/// Returns the Unix time `then` after now, in seconds, rounded up.
 fn unix(now: SystemTime, then: Duration) -> u64 {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     up(now.saturating_add(then))
 }
 
-/// The time of day, in nanoseconds since 1970.
+/// Returns the time of day in nanoseconds since 1970.
 pub(super) fn nanos_of_day(now: SystemTime) -> u64 {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
@@ -147,7 +147,7 @@ static DIGITS: [u8; 40_000] = {
     digits
 };
 
-/// A number as a header shows it; a small one needs no memory of its own.
+/// Returns a number as a header value. A small number does not allocate.
 #[inline]
 pub(super) fn number(number: u64) -> HeaderValue {
     let places = match number {
@@ -157,7 +157,7 @@ pub(super) fn number(number: u64) -> HeaderValue {
         1_000..SMALL => 4,
         _ => return large(number),
     };
-    // It is below ten thousand.
+    // The number is below ten thousand.
     let end = usize::try_from(number).unwrap_or(0) * 4 + 4;
     std::str::from_utf8(&DIGITS[end - places..end]).map_or_else(|_| HeaderValue::from(number), HeaderValue::from_static)
 }
@@ -173,21 +173,21 @@ fn large(number: u64) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text[start..])).unwrap_or_else(|_| number.into())
 }
 
-/// A large number that a thread has shown last, and its value.
+/// The large number that a thread has written last, and its header value.
 type Last = LocalKey<Cell<Option<(u64, HeaderValue)>>>;
 
 thread_local! {
-    /// Many responses in a row show the limit of one plan, and the same second.
+    /// Consecutive responses often show the limit of the same plan, and the same second.
     static LAST_SIZE: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
     static LAST_SECOND: Cell<Option<(u64, HeaderValue)>> = const { Cell::new(None) };
 }
 
-/// A number that is likely to be the one that was shown last.
+/// Returns a header value for a number that is probably equal to the last one.
 fn repeated(shown: u64, last: &'static Last) -> HeaderValue {
     if shown < SMALL {
         return number(shown);
     }
-    // A thread that ends remembers nothing.
+    // While a thread ends, its cache cannot be accessed.
     let value = match last.try_with(Cell::take).ok().flatten() {
         Some((before, value)) if before == shown => value,
         _ => large(shown),
@@ -197,11 +197,11 @@ fn repeated(shown: u64, last: &'static Last) -> HeaderValue {
     clone
 }
 
-/// Below it, numbers stand in [`DIGITS`].
+/// Smaller numbers are in [`DIGITS`].
 const SMALL: u64 = 10_000;
 
-/// `"minute";q=100;w=60, "day";q=10000;w=86400`: how much fits, and how long an empty bucket takes to be full
-/// (draft-ietf-httpapi-ratelimit-headers-11, section 3).
+/// Returns `RateLimit-Policy`, such as `"minute";q=100;w=60, "day";q=10000;w=86400`: the size of each window, and the
+/// seconds in which it is refilled (draft-ietf-httpapi-ratelimit-headers-11, section 3).
 pub(super) fn policy(limits: &Limits) -> HeaderValue {
     let mut text = String::new();
     for window in limits.windows() {
@@ -211,8 +211,9 @@ pub(super) fn policy(limits: &Limits) -> HeaderValue {
     value(text)
 }
 
-/// `"minute";r=50;t=30`: how much is left, and over how long it may be spent at the rate of the limit; where nothing is, how
-/// long until something is (the same draft, sections 4 and 6: who reads `r` and `t` as a rate must not be sent too fast).
+/// Returns `RateLimit`, such as `"minute";r=50;t=30`: `r` requests remain, and `t` is the time in which they may be
+/// spent at the rate of the limit. If `r` is zero, `t` is the time until a request fits. A client that reads `r` and
+/// `t` as a rate must not exceed the limit (the same draft, sections 4 and 6).
 pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> HeaderValue {
     let mut text = String::new();
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
@@ -221,7 +222,8 @@ pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> H
         let mut remaining = level.remaining;
         let speaks = place == levels.tightest_index() && wait > Duration::ZERO;
         if speaks {
-            // Where more is left than the request may wait for, it is not told of: it could not be spent at that rate.
+            // A request above the remaining number is refused. `r` is limited to the number that is refilled during the
+            // wait, so that `t` does not exceed the wait.
             let fits = wait.as_nanos() / each.as_nanos().max(1);
             remaining = remaining.min(u32::try_from(fits).unwrap_or(u32::MAX));
         }
@@ -230,7 +232,7 @@ pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> H
         } else if speaks {
             wait
         } else {
-            // Full again after `reset`: one fits as soon as all but the last of it is over.
+            // The bucket is full after `reset`. The first request fits earlier, by `refill - each`.
             level.reset.saturating_sub(window.refill.saturating_sub(each))
         };
         let _ = write!(text, "{separator}\"{}\";r={remaining};t={}", window.name, up(time).max(1));
@@ -238,7 +240,7 @@ pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> H
     value(text)
 }
 
-/// Names and numbers are printable.
+/// Returns the text as a header value. Names and numbers are printable, so the conversion does not fail.
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -1,4 +1,4 @@
-//! What travels with a request, and what does not.
+//! The context of a request: what a clone keeps, and what each part of a stack reads.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ where
     layer.layer(inner).oneshot(request).await.unwrap()
 }
 
-/// A request that is cloned is another one: it may be sent anywhere, and nobody has authenticated it.
+/// A clone is another request: it may be sent anywhere, and it was not authenticated.
 #[tokio::test]
 async fn a_cloned_request_has_the_id_and_no_caller() {
     let handler = strict(|request: Request<Body>| {
@@ -44,9 +44,9 @@ async fn a_cloned_request_has_the_id_and_no_caller() {
         assert_eq!(refused.kind(), RejectionKind::Internal);
         let cause = refused.private_cause().unwrap().to_string();
         assert!(cause.contains("clone"), "{cause}");
-        // Nor has a clone of the clone, or one whose original was nobody's.
+        // A clone of the clone has no caller either.
         assert!(clone.clone().principal().unwrap_err().private_cause().unwrap().to_string().contains("clone"));
-        assert!(request.principal().is_ok(), "the original keeps it");
+        assert!(request.principal().is_ok(), "the original keeps its caller");
         Response::default()
     });
     let stack = AuthStack::builder().auth(keys()).build().unwrap();
@@ -99,7 +99,7 @@ impl Authenticator for Method {
     }
 }
 
-/// All who look at the head of a request see the same: a method, a policy, a limit's closure, the handler.
+/// An authenticator, a policy, a limit's closure and the handler read the same context.
 #[tokio::test]
 async fn one_context_is_read_by_all() {
     let ids: Arc<Mutex<Vec<TraceId>>> = Arc::default();
@@ -129,7 +129,7 @@ async fn one_context_is_read_by_all() {
     assert_eq!(ids, [id.clone(), id.clone(), id.clone(), id]);
 }
 
-/// The proxies of a stack are named once.
+/// The proxies of a stack are configured once.
 #[tokio::test]
 async fn the_address_of_the_client_is_set_once_for_the_stack() {
     let limit = || RateLimitLayer::by_address(Quota::per_minute(1), ClientIp::of_stack());
@@ -155,7 +155,7 @@ async fn the_address_of_the_client_is_set_once_for_the_stack() {
     }
     assert_eq!(seen, [200, 429, 200]);
 
-    // Outside a stack nothing says what it stands for.
+    // Outside a stack, `ClientIp::of_stack` has no meaning.
     let logs = Logs::capture();
     let mut request = with_key();
     request.extensions_mut().insert(PeerAddr([10, 0, 0, 1].into()));
@@ -163,7 +163,7 @@ async fn the_address_of_the_client_is_set_once_for_the_stack() {
     assert!(logs.text().contains("outside an AuthStack"), "{}", logs.text());
 }
 
-/// The log names the client in every line of a stack that knows how to find the address.
+/// A stack with `client_ip` logs the client's address in every line.
 #[tokio::test]
 async fn the_log_names_the_client_by_the_setting_of_the_stack() {
     let client = ClientIp::behind(["10.0.0.0/8"]).unwrap();
@@ -179,7 +179,7 @@ fn denied() -> Rejection {
     Rejection::new(RejectionKind::InsufficientPermissions).detail("step", "up")
 }
 
-/// Whatever the handler answers, the client reads the refusal that was handed in.
+/// A late refusal replaces the handler's response.
 #[tokio::test]
 async fn a_handler_hands_in_a_refusal() {
     let handler = strict(|request: Request<Body>| {
@@ -188,7 +188,7 @@ async fn a_handler_hands_in_a_refusal() {
         assert_eq!(
             handle.refuse(Rejection::not_found()).unwrap_err().kind(),
             RejectionKind::NotFound,
-            "the first counts"
+            "the first refusal is used"
         );
         Response::new(Body::from("secret"))
     });
@@ -209,7 +209,7 @@ async fn a_handler_hands_in_a_refusal() {
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
-/// A plan is not charged for what was refused after all.
+/// A plan is not charged for a late refusal.
 #[tokio::test]
 async fn a_late_refusal_is_refunded() {
     let plans = tower_auth::Plans::new().plan("standard", [Quota::per_minute(1)]).fallback("standard").build().unwrap();
@@ -232,7 +232,7 @@ async fn a_refusal_that_comes_too_late_is_given_back() {
         let kept = Arc::clone(&kept);
         strict(move |request: Request<Body>| {
             *kept.lock().unwrap() = request.late_refusal();
-            // A request that is made from this one is not refused with it.
+            // A clone of the request has no handle.
             assert!(request.clone().late_refusal().is_none());
             Response::default()
         })
@@ -244,10 +244,10 @@ async fn a_refusal_that_comes_too_late_is_given_back() {
 
     let without = AuthStack::builder().auth(keys()).build().unwrap();
     assert_eq!(ask(without, handler, with_key()).await.status(), StatusCode::OK);
-    assert!(kept.lock().unwrap().is_none(), "a stack that was not asked to accept them gives no handle");
+    assert!(kept.lock().unwrap().is_none(), "a stack without `late_refusals` provides no handle");
 }
 
-/// A credential in a WebSocket's subprotocol: the response names the subprotocol that was chosen.
+/// Reads a credential from the subprotocols of a WebSocket. The response names the chosen subprotocol.
 #[derive(Clone)]
 struct Subprotocol;
 
@@ -292,14 +292,14 @@ async fn the_source_of_a_credential_puts_a_header_on_the_response() {
         assert_eq!(response.headers()[PROTOCOL], "handlers-own");
         let response = ask(&stack, ok(), at("v1, key.bad")).await;
         assert_eq!((response.status(), response.headers().get(PROTOCOL)), (StatusCode::UNAUTHORIZED, None));
-        // A handler's refusal is no answer to the offer either.
+        // A handler's refusal chooses no subprotocol.
         let refusing = strict(|_| denied().into_response());
         assert_eq!(ask(&stack, refusing, at("v1, key.good")).await.headers().get(PROTOCOL), None);
     }
-    assert_eq!(ask(&stack, ok(), get("/", &[])).await.headers().get(PROTOCOL), None, "nobody asked");
+    assert_eq!(ask(&stack, ok(), get("/", &[])).await.headers().get(PROTOCOL), None, "no subprotocol offered");
 }
 
-/// In axum, the ids are extractors.
+/// In axum, `TraceId` and `RequestId` are extractors.
 #[tokio::test]
 async fn ids_are_extractors() {
     use axum::{Router, routing};
