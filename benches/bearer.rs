@@ -7,20 +7,22 @@
 
 #[path = "support/harness.rs"]
 mod harness;
+#[path = "support/issuer.rs"]
+mod issuer;
+#[path = "support/prepared.rs"]
+mod prepared;
 #[path = "support/services.rs"]
 mod services;
 #[path = "support/tokens.rs"]
 mod tokens;
+#[path = "support/two_threads.rs"]
+mod two_threads;
 
 use std::{
     collections::HashMap,
     convert::Infallible,
     future::{Ready, ready},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread,
+    sync::Arc,
 };
 
 use axum::body::Body;
@@ -33,7 +35,8 @@ use tower_auth::{BearerLayer, token::TokenVerifier};
 
 use self::{
     harness::{Bench, Effort, Report, Row, target},
-    tokens::{Issuer, Presented, Tokens, ask, now},
+    issuer::now,
+    tokens::{Issuer, Presented, Tokens, ask},
 };
 
 const OK: StatusCode = StatusCode::OK;
@@ -63,9 +66,7 @@ fn main() {
         println!("{issuer}: {} tokens of {} bytes", tokens.texts.len(), bytes / tokens.texts.len());
     }
     println!();
-    let report = bench.run(effort);
-    report.print();
-    println!();
+    let report = bench.report(effort);
     for accepted in &accepted {
         accepted.target(&report);
     }
@@ -202,12 +203,9 @@ fn two_threads(bench: &mut Bench, issuer: &Issuer) {
     let mut alone = service.clone();
     let floor = bench.work("one token, remembered: 1024 requests", move || many(&mut alone, REQUESTS));
     bench.against(floor);
-    let (other, mut this) = (Other::start(service.clone(), REQUESTS), service);
-    bench.work("one token, remembered: 1024 requests in each of two threads", move || {
-        other.begin();
-        many(&mut this, REQUESTS);
-        other.end();
-    });
+    let (mut other, mut this) = (service.clone(), service);
+    let name = "one token, remembered: 1024 requests in each of two threads";
+    bench.in_two_threads(name, move || many(&mut this, REQUESTS), move || many(&mut other, REQUESTS));
 }
 
 fn many<S>(service: &mut Presented<S>, requests: usize)
@@ -220,38 +218,5 @@ where
         let mut request = Request::new(Body::empty());
         request.headers_mut().clone_from(&headers);
         assert_eq!(ask(service, request), OK);
-    }
-}
-
-/// A second thread. It sleeps while other rows run.
-struct Other {
-    begin: Sender<()>,
-    end: Receiver<()>,
-}
-
-impl Other {
-    fn start<S>(mut service: Presented<S>, requests: usize) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
-    {
-        let ((begin, asked), (done, end)) = (channel(), channel());
-        // The thread ends when the row drops its channels.
-        thread::spawn(move || {
-            while asked.recv().is_ok() {
-                many(&mut service, requests);
-                if done.send(()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { begin, end }
-    }
-
-    fn begin(&self) {
-        self.begin.send(()).expect("the second thread is waiting");
-    }
-
-    fn end(&self) {
-        self.end.recv().expect("the second thread answers");
     }
 }

@@ -9,8 +9,10 @@
 //! A baseline is a server without layers. Its handler writes the same headers as the stack, so that the cost of sending
 //! the headers is not attributed to the stack. A row without headers shows this cost.
 
-#[path = "support/end_to_end.rs"]
+#[path = "support/end_to_end/mod.rs"]
 mod end_to_end;
+#[path = "support/issuer.rs"]
+mod issuer;
 #[path = "support/least.rs"]
 mod least;
 #[path = "support/whole_stack.rs"]

@@ -17,8 +17,9 @@ use tower_auth::{
 };
 
 use self::support::{
+    floor::Bare,
     harness::{Bench, Effort, Report, Row, target},
-    peers::{self, Bare, Floor, Known},
+    peers::{self, Floor, Known},
     services::Template,
 };
 
@@ -39,9 +40,7 @@ fn main() {
     in_router(bench.without_floor(), &keys);
 
     let Some(effort) = Effort::from_args() else { return };
-    let report = bench.run(effort);
-    report.print();
-    println!();
+    let report = bench.report(effort);
     targets(&report, &accepted, &unknown);
 }
 

@@ -9,38 +9,43 @@
 //! In rows that count callers, an `AuthLayer` that reads nothing stands in front, also in front of the floor. All rows use
 //! the system clock.
 
+#[path = "support/floor.rs"]
+mod floor;
 #[path = "support/harness.rs"]
 mod harness;
-#[path = "support/limits.rs"]
+#[path = "support/limits/mod.rs"]
 mod limits;
+#[path = "support/prepared.rs"]
+mod prepared;
 #[path = "support/services.rs"]
 mod services;
+#[path = "support/two_threads.rs"]
+mod two_threads;
 
-use std::{collections::HashMap, net::IpAddr, sync::LazyLock};
+use std::{collections::HashMap, sync::LazyLock};
 
 use axum::body::Body;
-use http::{Extensions, Method, Request, StatusCode};
+use http::{Extensions, Method, Request};
 use tower::Layer;
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, ClientIp, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore,
-    PeerAddr, Peppers, Plans, Principal, Quota, RateLimitLayer, RequestExt as _,
+    ApiKeyLayer, AuthStack, ClientIp, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore, PeerAddr,
+    Peppers, Plans, Quota, RateLimitLayer, RequestExt as _,
     gate::Gate,
     limit::{BucketKey, LimitDecision, Limits, MemoryLimiter},
     stack::{AuthGuards, AuthStackBuilder},
-    testing::FakeAuth,
 };
 
 use self::{
+    floor::Bare,
     harness::{Bench, Effort, Report, Row, target},
     limits::{
-        ADDRESS, ADDRESSES, Bare, Connected, Floor, Key, Keys, PATH, SIZE, Told, ample, ample_too, ask, elapsed,
-        floor_takes, hourly, our_takes, print_memory, request, scant, spent,
+        ADDRESS, ADDRESSES, Connected, NAME, NO, OK, PATH, PLAN, SIZE, ample, ample_too, auth,
+        buckets::{Floor, Key, Told, key_of},
+        connected, elapsed, hourly, print_memory, print_our_memory, request, scant, spent,
+        takes::{Keys, floor_takes, our_takes, print_takes},
     },
     services::Template,
 };
-
-const OK: StatusCode = StatusCode::OK;
-const NO: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 
 fn main() {
     let mut bench = Bench::default();
@@ -57,13 +62,8 @@ fn main() {
     let failures = failures(&mut bench, bases.key);
 
     let Some(effort) = Effort::from_args() else { return };
-    let report = bench.run(effort);
-    report.print();
-    println!();
-    for takes in &takes {
-        takes.print(&report);
-    }
-    println!();
+    let report = bench.report(effort);
+    print_takes(&takes, &report);
     memory();
     println!();
     callers.targets(&report);
@@ -162,16 +162,11 @@ impl Callers {
     }
 }
 
-const PLAN: &str = "standard";
 const OTHER_PLAN: &str = "premium";
 
 /// A service behind an authentication that finds the same caller every time.
 fn known<S>(inner: S) -> Gate<S> {
-    AuthLayer::from(fake()).layer(inner)
-}
-
-fn fake() -> FakeAuth {
-    FakeAuth::always(Principal::builder("alice").plan(PLAN).build())
+    auth().layer(inner)
 }
 
 fn by_plan(quotas: impl IntoIterator<Item = Quota>) -> RateLimitLayer {
@@ -187,7 +182,7 @@ fn one_window(bench: &mut Bench) -> (Compared, Row) {
     let informed = bench.row("accepted: floor, caller and plan looked up", &request(), OK, known(informed));
     let ours = by_plan(ample()).without_headers().layer(Bare);
     let ours = bench.row("accepted: RateLimitLayer by plan", &request(), OK, known(ours));
-    let bucket = BucketKey::new(["alice"]);
+    let bucket = BucketKey::new([NAME]);
     let own = RateLimitLayer::by_bucket(ample(), move |_, _| bucket).without_headers().layer(Bare);
     bench.row("accepted: RateLimitLayer by a rule of the service's", &request(), OK, known(own));
     (Compared { floor, ours }, informed)
@@ -250,7 +245,7 @@ fn refused(bench: &mut Bench) -> [Row; 2] {
 
 /// A service whose requests carry the address of the client.
 fn from_address<S>(inner: S) -> Connected<S, PeerAddr> {
-    Connected { inner, told: PeerAddr(ADDRESS) }
+    connected(inner, PeerAddr(ADDRESS))
 }
 
 fn by_address(bench: &mut Bench, base: Row) -> Compared {
@@ -268,14 +263,11 @@ fn by_address(bench: &mut Bench, base: Row) -> Compared {
 }
 
 fn address(extensions: &Extensions) -> Option<Key> {
-    match extensions.get()? {
-        PeerAddr(IpAddr::V4(address)) => Some([u64::from(u32::from(*address)), 4]),
-        PeerAddr(IpAddr::V6(_)) => None,
-    }
+    key_of(extensions.get::<PeerAddr>()?.0)
 }
 
 fn stack() -> AuthStackBuilder {
-    AuthStack::builder().auth(fake())
+    AuthStack::builder().auth(auth())
 }
 
 fn guards(stack: AuthStackBuilder) -> AuthGuards {
@@ -329,11 +321,7 @@ fn failures(bench: &mut Bench, base: Row) -> Row {
 /// The memory of many addresses.
 fn memory() {
     for addresses in ADDRESSES {
-        let mut layer = from_address(RateLimitLayer::by_address(hourly(), ClientIp::peer()).layer(Bare));
-        print_memory("RateLimitLayer by address", addresses, |address| {
-            layer.told = PeerAddr(address);
-            ask(&mut layer, Request::new(Body::empty())) == OK
-        });
+        print_our_memory(addresses, PeerAddr);
         for (what, most) in [("MemoryLimiter", None), ("MemoryLimiter with room for a million", Some(1_000_000))] {
             let limits = Limits::new(hourly()).expect("the quota is valid");
             let limiter = most.into_iter().fold(MemoryLimiter::new(), MemoryLimiter::max_buckets);

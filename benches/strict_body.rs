@@ -7,7 +7,7 @@
 
 #[path = "support/harness.rs"]
 mod harness;
-#[path = "support/orders.rs"]
+#[path = "support/orders/mod.rs"]
 mod orders;
 #[path = "support/services.rs"]
 mod services;
@@ -33,33 +33,27 @@ use tower_auth::{
 
 use self::{
     harness::{Bench, Effort, Report, Row, target},
-    orders::{Bodies, Document},
+    orders::{Bodies, Document, Kinds},
     services::Template,
 };
 
 fn main() {
     let mut bench = Bench::default();
-    let (small, large) = (Bodies::small(), Bodies::large());
-    let (shuffled, text) = (Bodies::shuffled(), Bodies::text());
+    let kinds = Kinds::new();
+    let Kinds { small, large, shuffled, text } = &kinds;
 
-    let typed =
-        [read(&mut bench, &small), read(&mut bench, &large), read(&mut bench, &shuffled), read(&mut bench, &text)];
-    read_refused(&mut bench, &small);
-    read_refused(&mut bench, &large);
-    let bare = Bare::new(&mut bench, &small);
-    served(&mut bench, &bare, &small);
-    served(&mut bench, &bare, &large);
-    served(&mut bench, &bare, &text);
+    let typed = [read(&mut bench, small), read(&mut bench, large), read(&mut bench, shuffled), read(&mut bench, text)];
+    read_refused(&mut bench, small);
+    read_refused(&mut bench, large);
+    let bare = Bare::new(&mut bench, small);
+    served(&mut bench, &bare, small);
+    served(&mut bench, &bare, large);
+    served(&mut bench, &bare, text);
 
     let Some(effort) = Effort::from_args() else { return };
-    small.print();
-    large.print();
-    shuffled.print();
-    text.print();
+    kinds.print();
     println!();
-    let report = bench.run(effort);
-    report.print();
-    println!();
+    let report = bench.report(effort);
     for typed in typed {
         typed.target(&report);
     }
@@ -81,9 +75,7 @@ impl Typed {
 /// The rows that read bytes into a type.
 fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) -> Typed {
     bodies.agree(|text| json::from_slice(text, &JsonLimits::new()));
-    bench.without_floor();
-    let floor = bodies.accepted(bench, "floor, serde_json::from_slice", |text| serde_json::from_slice::<T>(text));
-    bench.against(floor);
+    let floor = bodies.floor(bench);
     bodies.accepted(bench, "str::from_utf8, serde_json::from_str", |text| {
         serde_json::from_str::<T>(str::from_utf8(text).expect("the text is UTF-8"))
     });
@@ -106,11 +98,7 @@ fn walked<T: Document>(text: &[u8]) -> Result<Value, &'static str> {
 /// The same rows with an undocumented name.
 fn read_refused<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
     let bodies = bodies.with_unknown_name();
-    bench.without_floor();
-    let what = "unknown name: serde_json, deny_unknown_fields";
-    // `deny_unknown_fields` stops at the name and does not read what follows.
-    let floor = bodies.refused(bench, what, |text| serde_json::from_slice::<T::Denying>(text));
-    bench.against(floor);
+    bodies.refused_floor(bench);
     bodies.refused(bench, "unknown name: serde_json::Value, names walked", walked::<T>);
     bodies.refused(bench, "unknown name: json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));
 }

@@ -13,8 +13,14 @@
 
 #[path = "../support/harness.rs"]
 mod harness;
+#[path = "../support/issuer.rs"]
+mod issuer;
+#[path = "../support/prepared.rs"]
+mod prepared;
 #[path = "../support/services.rs"]
 mod services;
+#[path = "../support/token_peers.rs"]
+mod token_peers;
 #[path = "../support/tokens.rs"]
 mod tokens;
 
@@ -28,17 +34,15 @@ use axum::{Router, body::Body, routing::get};
 use axum_jwt_auth::{Decoder, LocalDecoder};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, jwk::JwkSet};
-use jwt_authorizer::{IntoLayer as _, JwtAuthorizer};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tower::{Layer, Service, service_fn};
 use tower_auth::{BearerLayer, Principal};
-use tower_oauth2_resource_server::{
-    server::OAuth2ResourceServer, tenant::TenantConfiguration, validation::ClaimsValidationSpec,
-};
 
 use self::{
     harness::{Bench, Effort, Report, Row, target},
-    tokens::{AUDIENCE, ISSUER, Issuer, PATH},
+    issuer::{AUDIENCE, ISSUER},
+    token_peers::{Claims, authorizer, resource_server},
+    tokens::{Issuer, PATH},
 };
 
 const OK: StatusCode = StatusCode::OK;
@@ -53,9 +57,7 @@ fn main() {
         issuers.iter().zip(raw).map(|(issuer, raw)| Rows::new(&mut bench, &bases, issuer, raw)).collect();
 
     let Some(effort) = Effort::from_args() else { return };
-    let report = bench.run(effort);
-    report.print();
-    println!();
+    let report = bench.report(effort);
     for rows in &rows {
         rows.targets(&report);
     }
@@ -119,9 +121,11 @@ impl<'a> Rows<'a> {
         bench.over(bases.service);
         let ours = tokens.row(bench, &name("BearerLayer"), OK, layer(issuer).layer(service_fn(bare::<Body>)));
         let by_hand = tokens.row(bench, &name("jsonwebtoken 11 by hand"), OK, by_hand(issuer));
-        let resource_server = tokens.row(bench, &name("tower-oauth2-resource-server"), OK, resource_server(issuer));
+        let resource_server = resource_server(issuer.jwks(), issuer.algorithm).layer(service_fn(bare::<Body>));
+        let resource_server = tokens.row(bench, &name("tower-oauth2-resource-server"), OK, resource_server);
         bench.over(bases.axum_07);
-        let authorizer = tokens.row(bench, &name("jwt-authorizer"), OK, authorizer(issuer));
+        let authorizer = authorizer(&issuer.jwks()).layer(service_fn(bare));
+        let authorizer = tokens.row(bench, &name("jwt-authorizer"), OK, authorizer);
         bench.over(bases.router);
         let ours_in_router = tokens.row(bench, &name("axum Router: BearerLayer"), OK, router(issuer));
         let extractor = tokens.row(bench, &name("axum Router: axum-jwt-auth"), OK, router_of_extractor(issuer));
@@ -153,20 +157,6 @@ fn sorted<T, const N: usize>(mut ratios: [(T, f64); N]) -> [(T, f64); N] {
     ratios
 }
 
-/// The claims that the peers read.
-#[derive(Clone, Deserialize)]
-#[expect(dead_code, reason = "a handler would read it")]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    client_id: String,
-    exp: u64,
-    iat: u64,
-    jti: String,
-    scope: String,
-}
-
 fn layer(issuer: &Issuer) -> BearerLayer {
     BearerLayer::new(issuer.verifier().build().expect("the settings are complete"))
 }
@@ -194,28 +184,6 @@ fn parse<T: DeserializeOwned>(issuer: &Issuer) -> T {
     serde_json::from_str(&issuer.jwks()).expect("the JSON is a key set")
 }
 
-fn resource_server(
-    issuer: &Issuer,
-) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + use<> {
-    let audience = vec![AUDIENCE.to_owned()];
-    let tenant = TenantConfiguration::static_builder(issuer.jwks())
-        .audiences(&audience)
-        .claims_validation(ClaimsValidationSpec::new().exp(true).iss(ISSUER).aud(&audience))
-        .allowed_algorithms(&[issuer.algorithm])
-        .build()
-        .expect("the settings are complete");
-    let server = wait_for(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build());
-    server.expect("the settings are complete").into_layer().layer(service_fn(bare::<Body>))
-}
-
-fn authorizer(
-    issuer: &Issuer,
-) -> impl Service<Request<Body>, Response = Response<axum_07::body::Body>, Error = Infallible> + use<> {
-    let validation = jwt_authorizer::Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
-    let authorizer = JwtAuthorizer::<Claims>::from_jwks_text(&issuer.jwks()).validation(validation).build();
-    wait_for(authorizer).expect("the settings are complete").into_layer().layer(service_fn(bare))
-}
-
 fn router(issuer: &Issuer) -> Router {
     routed(Router::new().route(PATH, get(async |_: Principal| ())).layer(layer(issuer)))
 }
@@ -237,12 +205,4 @@ fn router_of_extractor(issuer: &Issuer) -> Router {
         LocalDecoder::builder().keys(keys.collect()).validation(validation).build().expect("the settings are complete");
     let decoder: Decoder<Claims> = Arc::new(decoder);
     Router::new().route(PATH, get(async |_: axum_jwt_auth::Claims<Claims>| ())).with_state(decoder)
-}
-
-/// Waits for a future that fetches nothing and is soon ready.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime without drivers can be built")
-        .block_on(future)
 }

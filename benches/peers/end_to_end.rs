@@ -18,9 +18,13 @@
 //! jwt-authorizer is for axum 0.7, which serves it, and a bare server of axum 0.7 is its baseline. jsonwebtoken 11, which
 //! tower-oauth2-resource-server verifies with, goes by AWS-LC here.
 
-#[path = "../support/end_to_end.rs"]
+#[path = "../support/end_to_end/mod.rs"]
 #[expect(dead_code, reason = "no target is set here")]
 mod end_to_end;
+#[path = "../support/issuer.rs"]
+mod issuer;
+#[path = "../support/token_peers.rs"]
+mod token_peers;
 #[path = "../support/whole_stack.rs"]
 mod whole_stack;
 
@@ -29,20 +33,13 @@ use std::{io, net::SocketAddr, pin::Pin};
 use axum_07::{body::Body, response::Response, routing::get};
 use http::header;
 use jsonwebtoken::{Algorithm, crypto::aws_lc};
-use jwt_authorizer::{IntoLayer as _, JwtAuthorizer};
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
-use tower_oauth2_resource_server::{
-    layer::OAuth2ResourceServerLayer, server::OAuth2ResourceServer, tenant::TenantConfiguration,
-    validation::ClaimsValidationSpec,
-};
 
 use self::{
     end_to_end::{Asked, Bench, Effort},
-    whole_stack::{
-        AUDIENCE, BODY, ISSUER, Told, bare, jwks, keys, remembered, telling, verified, whole, with_key, with_token,
-    },
+    token_peers::{authorizer, resource_server},
+    whole_stack::{BODY, Told, bare, jwks, keys, remembered, telling, verified, whole, with_key, with_token},
 };
 
 /// What the whole stack writes.
@@ -77,48 +74,15 @@ fn by_token(bench: &mut Bench, asked: &Asked) {
     let asked = &asked.guarded();
     bench.row("ours: whole stack, token remembered", asked, &headers, bare().layer(whole(remembered())));
     bench.row("ours: whole stack, token verified each time", asked, &headers, bare().layer(whole(verified())));
-    bench.row("tower-oauth2-resource-server", asked, &[], bare().layer(resource_server()));
+    bench.row("tower-oauth2-resource-server", asked, &[], bare().layer(resource_server(jwks(), Algorithm::HS256)));
 }
 
 /// What is served by axum 0.7.
 fn by_token_07(bench: &mut Bench, asked: &Asked) {
     let bare = bench.serve("bare, token, axum 0.7", asked, &[], serve(bare_07()));
     bench.against(bare);
-    let validation = jwt_authorizer::Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]);
-    let authorizer = JwtAuthorizer::<Claims>::from_jwks_text(&jwks()).validation(validation).build();
-    let router = bare_07().layer(wait_for(authorizer).expect("all is given").into_layer());
+    let router = bare_07().layer(authorizer(&jwks()));
     bench.serve("jwt-authorizer, axum 0.7", &asked.guarded(), &[], serve(router));
-}
-
-/// What the peers read.
-#[derive(Clone, Deserialize)]
-#[expect(dead_code, reason = "a handler would read it")]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    client_id: String,
-    exp: u64,
-    iat: u64,
-    jti: String,
-    scope: String,
-}
-
-fn resource_server() -> OAuth2ResourceServerLayer<axum::body::Body, Claims> {
-    let audience = vec![AUDIENCE.to_owned()];
-    let tenant = TenantConfiguration::static_builder(jwks())
-        .audiences(&audience)
-        .claims_validation(ClaimsValidationSpec::new().exp(true).iss(ISSUER).aud(&audience))
-        .allowed_algorithms(&[Algorithm::HS256])
-        .build()
-        .expect("all is given");
-    let server = wait_for(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build());
-    server.expect("all is given").into_layer()
-}
-
-/// Nothing is fetched: what is waited for is ready.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime needs nothing").block_on(future)
 }
 
 /// The same router and handler.

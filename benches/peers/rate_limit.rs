@@ -20,14 +20,20 @@
 //! features: in a virtual machine that takes many microseconds. The tasks with which axum-governor and tower-rate-tier
 //! remove old buckets do not run here.
 
+#[path = "../support/floor.rs"]
+mod floor;
 #[path = "../support/harness.rs"]
 #[expect(dead_code, reason = "this benchmark has no target")]
 mod harness;
-#[path = "../support/limits.rs"]
+#[path = "../support/limits/mod.rs"]
 #[expect(dead_code, reason = "no row has two windows here")]
 mod limits;
+#[path = "../support/prepared.rs"]
+mod prepared;
 #[path = "../support/services.rs"]
 mod services;
+#[path = "../support/two_threads.rs"]
+mod two_threads;
 
 use std::{
     convert::Infallible,
@@ -47,21 +53,21 @@ use governor::{
 };
 use http::{Extensions, Method, Request, Response, StatusCode, header};
 use tower::{Layer, Service, service_fn};
-use tower_auth::{AuthLayer, ClientIp, Plans, Principal, Quota, RateLimitLayer, limit::BucketKey, testing::FakeAuth};
+use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer, limit::BucketKey};
 use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
 use tower_rate_tier::{RateTier, TierIdentity, TierLimitLayer};
 
 use self::{
+    floor::Bare,
     harness::{Bench, Effort, Report, Row},
     limits::{
-        ADDRESS, ADDRESSES, Bare, Connected, Floor, INTERVAL, Key, Keys, PATH, SIZE, Takes, Told, ample, ask,
-        floor_takes, hourly, our_takes, print_memory, request, scant, spent,
+        ADDRESS, ADDRESSES, Connected, INTERVAL, NAME, NO, OK, PATH, PLAN, SIZE, ample, auth,
+        buckets::{Floor, Key, Told, key_of},
+        print_memory, print_our_memory, request, scant, spent,
+        takes::{Keys, Takes, floor_takes, our_takes, print_takes},
     },
     services::Template,
 };
-
-const OK: StatusCode = StatusCode::OK;
-const NO: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 
 fn main() {
     let mut bench = Bench::default();
@@ -78,13 +84,8 @@ fn main() {
     }
 
     let Some(effort) = Effort::from_args() else { return };
-    let report = bench.run(effort);
-    report.print();
-    println!();
-    for takes in &takes {
-        takes.print(&report);
-    }
-    println!();
+    let report = bench.report(effort);
+    print_takes(&takes, &report);
     memory();
     println!();
     for compared in &compared {
@@ -167,7 +168,11 @@ impl<T> Routed for T where
 
 /// Puts the client address into a request, as axum does with `into_make_service_with_connect_info`.
 fn connected<S>(inner: S) -> Connected<S, ConnectInfo<SocketAddr>> {
-    Connected { inner, told: ConnectInfo(SocketAddr::new(ADDRESS, 50_000)) }
+    limits::connected(inner, connect_info(ADDRESS))
+}
+
+fn connect_info(address: IpAddr) -> ConnectInfo<SocketAddr> {
+    ConnectInfo(SocketAddr::new(address, 50_000))
 }
 
 /// Prepares the router like `axum::serve`; otherwise it would build the routes again for each request.
@@ -210,12 +215,6 @@ impl Bases {
 }
 
 const API_KEY: &str = "x-api-key";
-const NAME: &str = "alice";
-const PLAN: &str = "standard";
-
-fn auth() -> AuthLayer {
-    AuthLayer::from(FakeAuth::always(Principal::builder(NAME).plan(PLAN).build()))
-}
 
 fn named() -> Template {
     Template::new(Method::GET, PATH, &[(API_KEY, NAME)], Body::empty)
@@ -328,10 +327,7 @@ fn floor(bench: &mut Bench, kind: &Kind, told: Told) {
 }
 
 fn address(extensions: &Extensions) -> Option<Key> {
-    match extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip() {
-        IpAddr::V4(address) => Some([u64::from(u32::from(address)), 4]),
-        IpAddr::V6(_) => None,
-    }
+    key_of(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip())
 }
 
 /// A check written by hand with `governor`.
@@ -390,11 +386,7 @@ fn takes(bench: &mut Bench, keys: Keys) -> Vec<Takes> {
 fn memory() {
     for addresses in ADDRESSES {
         let quota = || governors((Duration::from_secs(36), 100));
-        let mut layer = connected(RateLimitLayer::by_address(hourly(), ClientIp::peer()).layer(Bare));
-        print_memory("RateLimitLayer by address", addresses, |address| {
-            layer.told = ConnectInfo(SocketAddr::new(address, 50_000));
-            ask(&mut layer, Request::new(Body::empty())) == OK
-        });
+        print_our_memory(addresses, connect_info);
         let limiter = RateLimiter::dashmap(quota());
         print_memory("governor, DashMap", addresses, |address| limiter.check_key(&address).is_ok());
         let limiter = RateLimiter::<_, HashMapStateStore<_>, _>::hashmap(quota());

@@ -6,7 +6,7 @@
 #[path = "../support/harness.rs"]
 #[expect(dead_code, reason = "this benchmark measures no service")]
 mod harness;
-#[path = "../support/orders.rs"]
+#[path = "../support/orders/mod.rs"]
 #[expect(dead_code, reason = "this benchmark has no check by hand")]
 mod orders;
 
@@ -18,24 +18,19 @@ use tower_auth::json::{self, JsonLimits};
 
 use self::{
     harness::{Bench, Effort},
-    orders::{Bodies, Document},
+    orders::{Bodies, Document, Kinds},
 };
 
 fn main() {
     let mut bench = Bench::default();
-    let (small, large) = (Bodies::small(), Bodies::large());
-    let (shuffled, text) = (Bodies::shuffled(), Bodies::text());
-
-    read(&mut bench, &small);
-    read(&mut bench, &large);
-    read(&mut bench, &shuffled);
-    read(&mut bench, &text);
+    let kinds = Kinds::new();
+    read(&mut bench, &kinds.small);
+    read(&mut bench, &kinds.large);
+    read(&mut bench, &kinds.shuffled);
+    read(&mut bench, &kinds.text);
 
     let Some(effort) = Effort::from_args() else { return };
-    small.print();
-    large.print();
-    shuffled.print();
-    text.print();
+    kinds.print();
     println!();
     bench.run(effort).print();
 }
@@ -45,9 +40,7 @@ fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
     bodies.agree(|text| sonic_rs::from_slice(text));
     bodies.agree(|text| simd_json::serde::from_slice(&mut text.to_vec()));
 
-    bench.without_floor();
-    let floor = bodies.accepted(bench, "floor, serde_json::from_slice", |text| serde_json::from_slice::<T>(text));
-    bench.against(floor);
+    bodies.floor(bench);
     bodies.accepted(bench, "json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));
     bodies.accepted(bench, "json::check", |text| json::check(text, &JsonLimits::new()));
     bodies.accepted(bench, "sonic_rs::from_slice", |text| sonic_rs::from_slice::<T>(text));
@@ -72,10 +65,7 @@ fn read<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
 }
 
 fn refused<T: Document>(bench: &mut Bench, bodies: &Bodies<T>) {
-    bench.without_floor();
-    let what = "unknown name: serde_json, deny_unknown_fields";
-    let floor = bodies.refused(bench, what, |text| serde_json::from_slice::<T::Denying>(text));
-    bench.against(floor);
+    bodies.refused_floor(bench);
     let what = "unknown name: sonic_rs, deny_unknown_fields";
     bodies.refused(bench, what, |text| sonic_rs::from_slice::<T::Denying>(text));
     bodies.refused(bench, "unknown name: json::from_slice", |text| json::from_slice::<T>(text, &JsonLimits::new()));

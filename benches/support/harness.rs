@@ -101,6 +101,14 @@ impl Bench {
         Report(self.candidates.into_iter().map(Candidate::measured).collect())
     }
 
+    /// Measures all rows, and prints the table and an empty line.
+    pub(crate) fn report(self, effort: Effort) -> Report {
+        let report = self.run(effort);
+        report.print();
+        println!();
+        report
+    }
+
     fn round(&mut self, round: usize) {
         let count = self.candidates.len();
         for step in 0..count {

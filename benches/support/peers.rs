@@ -1,4 +1,4 @@
-//! The services that ours is compared with: the bare service, the minimum work (the floor), and other crates.
+//! The services that ours is compared with: the minimum work (the floor), and other crates.
 //!
 //! All of them look up the key by its SHA-256 in a map that does not hash it again, put an `Arc` into the request's
 //! extensions, and refuse with 401 and a challenge (RFC 9110, section 15.5.2).
@@ -6,11 +6,9 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::{Future, Ready, ready},
+    future::ready,
     hash::{BuildHasherDefault, Hasher},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready as ready_or_return},
 };
 
 use axum::{
@@ -21,7 +19,6 @@ use axum::{
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use pin_project_lite::pin_project;
 use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service};
 use tower_http::{
@@ -29,25 +26,7 @@ use tower_http::{
     validate_request::{ValidateRequest, ValidateRequestHeaderLayer},
 };
 
-/// A service that does nothing: its answer is ready and has no headers and no body.
-#[derive(Clone, Copy)]
-pub(crate) struct Bare;
-
-impl Service<Request<Body>> for Bare {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    #[inline]
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    #[inline]
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Body::empty())))
-    }
-}
+use super::floor::{Bare, Check, Checked, Tell};
 
 /// The holder of a key, as the peers put it into a request.
 #[derive(Clone)]
@@ -122,10 +101,11 @@ fn refusal() -> Response<Body> {
     response
 }
 
-/// The prototype that does the minimum work.
+/// The minimum work for a key.
+pub(crate) type Floor<S> = Checked<S, KeyCheck>;
+
 #[derive(Clone)]
-pub(crate) struct Floor<S> {
-    inner: S,
+pub(crate) struct KeyCheck {
     known: Known,
     mac: Option<Hmac<Sha256>>,
     cache_headers: bool,
@@ -134,24 +114,30 @@ pub(crate) struct Floor<S> {
 
 impl<S> Floor<S> {
     pub(crate) fn new(inner: S, known: Known) -> Self {
-        Self { inner, known, mac: None, cache_headers: false, reason: None }
+        Self { inner, check: KeyCheck { known, mac: None, cache_headers: false, reason: None } }
     }
 
     /// Sets `Vary` and `Cache-Control` on the response (RFC 9111, section 3.5).
-    pub(crate) fn with_cache_headers(self) -> Self {
-        Self { cache_headers: true, ..self }
+    pub(crate) fn with_cache_headers(mut self) -> Self {
+        self.check.cache_headers = true;
+        self
     }
 
     /// Puts the reason into the extensions of a refusal.
-    pub(crate) fn with_reason(self) -> Self {
-        Self { reason: Some(Who(Arc::from("unknown"))), ..self }
+    pub(crate) fn with_reason(mut self) -> Self {
+        self.check.reason = Some(Who(Arc::from("unknown")));
+        self
     }
 
     /// Looks up the key by its digest under a pepper.
     pub(crate) fn keyed<'a>(inner: S, keys: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { mac: Some(prepared()), ..Self::new(inner, Known::keyed(keys)) }
+        let mut floor = Self::new(inner, Known::keyed(keys));
+        floor.check.mac = Some(prepared());
+        floor
     }
+}
 
+impl KeyCheck {
     #[inline]
     fn holder(&self, headers: &HeaderMap) -> Option<Who> {
         let Some(mac) = &self.mac else { return self.known.holder(headers) };
@@ -160,60 +146,32 @@ impl<S> Floor<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Floor<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>>,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = FloorFuture<S::Future>;
+impl Check for KeyCheck {
+    type Told = CacheHeaders;
 
     #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn check(&self, request: &mut Request<Body>) -> Result<CacheHeaders, Response<Body>> {
         let Some(who) = self.holder(request.headers()) else {
             let mut response = refusal();
             if let Some(reason) = &self.reason {
                 response.extensions_mut().insert(reason.clone());
             }
-            return FloorFuture::Refused { response: Some(response) };
+            return Err(response);
         };
         request.extensions_mut().insert(who);
-        FloorFuture::Admitted { inner: self.inner.call(request), cache_headers: self.cache_headers }
+        Ok(CacheHeaders(self.cache_headers))
     }
 }
 
-pin_project! {
-    #[project = FloorFutureProj]
-    pub(crate) enum FloorFuture<F> {
-        Admitted { #[pin] inner: F, cache_headers: bool },
-        Refused { response: Option<Response<Body>> },
-    }
-}
+/// Whether the response gets `Vary` and `Cache-Control`.
+pub(crate) struct CacheHeaders(bool);
 
-impl<F, E> Future for FloorFuture<F>
-where
-    F: Future<Output = Result<Response<Body>, E>>,
-{
-    type Output = Result<Response<Body>, E>;
-
+impl Tell for CacheHeaders {
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            FloorFutureProj::Admitted { inner, cache_headers } => {
-                let mut response = ready_or_return!(inner.poll(cx))?;
-                if *cache_headers {
-                    let headers = response.headers_mut();
-                    headers.append(header::VARY, HeaderValue::from_static("x-api-key"));
-                    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
-                }
-                Poll::Ready(Ok(response))
-            }
-            FloorFutureProj::Refused { response } => response.take().map_or(Poll::Pending, |r| Poll::Ready(Ok(r))),
+    fn tell(&self, headers: &mut HeaderMap) {
+        if self.0 {
+            headers.append(header::VARY, HeaderValue::from_static("x-api-key"));
+            headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
         }
     }
 }

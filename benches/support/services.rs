@@ -66,8 +66,9 @@ impl Bench {
     }
 }
 
+/// Returns the answer to a request.
 #[inline]
-fn answer<S, B, R>(service: &mut S, request: Request<B>) -> Response<R>
+pub(crate) fn answer<S, B, R>(service: &mut S, request: Request<B>) -> Response<R>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
 {

@@ -1,12 +1,6 @@
 //! Tokens as clients present them, and services that receive them in turn.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{convert::Infallible, fmt};
 
 use aws_lc_rs::{
     hmac,
@@ -22,17 +16,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header::AUTHORIZA
 use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
 use serde_json::{Value, json};
 use tower::Service;
-use tower_auth::token::{KeySet, TokenVerifier, TokenVerifierBuilder};
+use tower_auth::token::TokenVerifierBuilder;
 
 use super::{
     harness::{Bench, Row},
-    services::Template,
+    issuer::{AUDIENCE, ISSUER, KID, SECRET, now, verifier},
+    prepared::{Prepare, Prepared},
+    services::{Template, answer},
 };
-
-pub(crate) const ISSUER: &str = "https://id.example.com/";
-pub(crate) const AUDIENCE: &str = "api.example.com";
-const KID: &str = "2026-01";
-const SECRET: &[u8; 32] = b"a secret for nothing but benches";
 
 macro_rules! pem {
     ($name:literal) => {
@@ -79,8 +70,7 @@ impl Issuer {
 
     /// Returns a builder of our verifier.
     pub(crate) fn verifier(&self) -> TokenVerifierBuilder {
-        let keys = KeySet::from_json(self.jwks().as_bytes()).expect("the key is valid");
-        TokenVerifier::key_set(ISSUER, keys).audience(AUDIENCE)
+        verifier(&self.jwks())
     }
 
     /// Returns tokens of different users, valid for a day.
@@ -132,10 +122,6 @@ impl fmt::Display for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.algorithm)
     }
-}
-
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970").as_secs()
 }
 
 fn decode(part: &str) -> Vec<u8> {
@@ -212,7 +198,7 @@ impl Tokens {
             value.set_sensitive(true);
             value
         };
-        Presented { inner, values: self.texts.iter().map(value).collect(), turn: Turn::default() }
+        Prepared { inner, prepare: InTurn { values: self.texts.iter().map(value).collect(), turn: Turn::default() } }
     }
 }
 
@@ -220,31 +206,19 @@ impl Tokens {
 pub(crate) const PATH: &str = "/v1/models";
 
 /// A client with several tokens, in front of a service.
+pub(crate) type Presented<S> = Prepared<S, InTurn>;
+
 #[derive(Clone)]
-pub(crate) struct Presented<S> {
-    inner: S,
+pub(crate) struct InTurn {
     values: Vec<HeaderValue>,
     turn: Turn,
 }
 
-impl<S, B> Service<Request<B>> for Presented<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
+impl Prepare for InTurn {
     #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
+    fn prepare<B>(&mut self, request: &mut Request<B>) {
         // The copy increments a reference count.
         request.headers_mut().insert(AUTHORIZATION, self.turn.of(&self.values).clone());
-        self.inner.call(request)
     }
 }
 
@@ -266,12 +240,5 @@ where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
 {
     *request.uri_mut() = http::Uri::from_static(PATH);
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut context).is_ready(), "every inner service is always ready");
-    let mut future = pin!(service.call(request));
-    loop {
-        if let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) {
-            return response.status();
-        }
-    }
+    answer(service, request).status()
 }

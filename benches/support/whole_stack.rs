@@ -1,9 +1,6 @@
 //! A stack with all parts, the credentials that it accepts, and the handler further in.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,19 +11,16 @@ use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, ClientIp, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyScheme,
     MemoryKeyStore, Peppers, Plans, Quota, RateLimitLayer, Rules,
     permission::{any_scope, scope},
-    token::{KeySet, TokenVerifier, TokenVerifierBuilder},
 };
 
-use super::end_to_end::Asked;
+use super::{
+    end_to_end::Asked,
+    issuer::{AUDIENCE, ISSUER, KID, SECRET, now, verifier},
+};
 
 /// The body of every response.
 pub(crate) const BODY: &str = r#"{"id":"7","object":"model","owned_by":"acme"}"#;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-pub(crate) const ISSUER: &str = "https://id.example.com/";
-pub(crate) const AUDIENCE: &str = "api.example.com";
-const KID: &str = "2026-01";
-const SECRET: &[u8; 32] = b"a secret for nothing but benches";
 
 const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
 const OTHER_KEYS: usize = 1_000;
@@ -41,7 +35,7 @@ pub(crate) fn with_key() -> Asked {
 
 /// Returns a request with a token that is valid for a day.
 pub(crate) fn with_token() -> Asked {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970").as_secs();
+    let now = now();
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some("at+jwt".to_owned());
     header.kid = Some(KID.to_owned());
@@ -65,19 +59,14 @@ pub(crate) fn jwks() -> String {
     json!({ "keys": [{ "kty": "oct", "k": key, "kid": KID, "alg": "HS256", "use": "sig" }] }).to_string()
 }
 
-fn verifier() -> TokenVerifierBuilder {
-    let keys = KeySet::from_json(jwks().as_bytes()).expect("the key is valid");
-    TokenVerifier::key_set(ISSUER, keys).audience(AUDIENCE)
-}
-
 /// Returns a layer that verifies the token of every request.
 pub(crate) fn verified() -> BearerLayer {
-    BearerLayer::new(verifier().build().expect("the verifier is complete"))
+    BearerLayer::new(verifier(&jwks()).build().expect("the verifier is complete"))
 }
 
 /// Returns a layer that caches verified tokens.
 pub(crate) fn remembered() -> BearerLayer {
-    BearerLayer::new(verifier().cache(1024).build().expect("the verifier is complete"))
+    BearerLayer::new(verifier(&jwks()).cache(1024).build().expect("the verifier is complete"))
 }
 
 /// Returns `OTHER_KEYS` keys, and the key that is presented.

@@ -1,10 +1,12 @@
 //! Bodies as clients send them, and the types into which they are read.
 
-use std::{cell::Cell, fmt::Debug, iter, marker::PhantomData, rc::Rc};
+mod random;
+
+use std::{cell::Cell, fmt::Debug, marker::PhantomData, rc::Rc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::harness::{Bench, Row};
 
@@ -87,7 +89,10 @@ documents!(
     denying
 );
 
-use open::{Address, Customer, Line, Note, Order, Status};
+use self::{
+    open::{Note, Order},
+    random::{Dice, note, order, shuffle},
+};
 
 /// A type into which bodies are read.
 pub(crate) trait Document: Debug + DeserializeOwned + PartialEq + Send + Serialize + 'static {
@@ -162,6 +167,41 @@ impl Document for Note {
     const NAMES: Names = Names::Object(&[("id", Names::Plain), ("text", Names::Plain), ("pinned", Names::Plain)]);
 }
 
+/// All kinds of bodies.
+pub(crate) struct Kinds {
+    /// About 1 KB each.
+    pub(crate) small: Bodies<Order>,
+    /// About 16 KB each.
+    pub(crate) large: Bodies<Order>,
+    /// About 1 KB each, with the names in random order.
+    pub(crate) shuffled: Bodies<Order>,
+    /// About 1 KB each, most of it one string.
+    pub(crate) text: Bodies<Note>,
+}
+
+impl Kinds {
+    pub(crate) fn new() -> Self {
+        Self {
+            small: Bodies::written("1 KB", |seed| order(&mut Dice(seed), 5)),
+            large: Bodies::written("16 KB", |seed| order(&mut Dice(seed), 132)),
+            shuffled: Bodies::new("1 KB shuffled", |seed| {
+                let mut order = serde_json::to_value(order(&mut Dice(seed), 5)).expect("the type has no map");
+                shuffle(&mut order, &mut Dice(seed));
+                order.to_string()
+            }),
+            text: Bodies::written("1 KB text", |seed| note(&mut Dice(seed))),
+        }
+    }
+
+    /// Prints the number of bodies of each kind, and their average length.
+    pub(crate) fn print(&self) {
+        self.small.print();
+        self.large.print();
+        self.shuffled.print();
+        self.text.print();
+    }
+}
+
 /// Several bodies of one kind, used in turn: branch prediction would learn a single one.
 pub(crate) struct Bodies<T> {
     name: &'static str,
@@ -175,34 +215,6 @@ const BODIES: u64 = 16;
 impl<T> Clone for Bodies<T> {
     fn clone(&self) -> Self {
         Self { name: self.name, texts: Rc::clone(&self.texts), next: self.next.clone(), documented: PhantomData }
-    }
-}
-
-impl Bodies<Order> {
-    /// About 1 KB each.
-    pub(crate) fn small() -> Self {
-        Self::written("1 KB", |seed| order(&mut Dice(seed), 5))
-    }
-
-    /// About 16 KB each.
-    pub(crate) fn large() -> Self {
-        Self::written("16 KB", |seed| order(&mut Dice(seed), 132))
-    }
-
-    /// About 1 KB each, with the names in random order.
-    pub(crate) fn shuffled() -> Self {
-        Self::new("1 KB shuffled", |seed| {
-            let mut order = value(&order(&mut Dice(seed), 5));
-            shuffle(&mut order, &mut Dice(seed));
-            order.to_string()
-        })
-    }
-}
-
-impl Bodies<Note> {
-    /// About 1 KB each, most of it one string.
-    pub(crate) fn text() -> Self {
-        Self::written("1 KB text", |seed| note(&mut Dice(seed)))
     }
 }
 
@@ -271,6 +283,23 @@ impl<T: Document> Bodies<T> {
         bench.work(&self.row(what), move || read(bodies.next()))
     }
 
+    /// Adds the floor of the readers that accept all bodies. The following rows are compared with it.
+    pub(crate) fn floor(&self, bench: &mut Bench) -> Row {
+        bench.without_floor();
+        let floor = self.accepted(bench, "floor, serde_json::from_slice", |text| serde_json::from_slice::<T>(text));
+        bench.against(floor);
+        floor
+    }
+
+    /// Adds the floor of the readers that refuse all bodies. The following rows are compared with it.
+    pub(crate) fn refused_floor(&self, bench: &mut Bench) {
+        bench.without_floor();
+        let what = "unknown name: serde_json, deny_unknown_fields";
+        // `deny_unknown_fields` stops at the name and does not read what follows.
+        let floor = self.refused(bench, what, |text| serde_json::from_slice::<T::Denying>(text));
+        bench.against(floor);
+    }
+
     /// Asserts that a reader finds the same value as `serde_json`.
     pub(crate) fn agree<E: Debug>(&self, read: impl Fn(&[u8]) -> Result<T, E>) {
         for text in &*self.texts {
@@ -279,145 +308,8 @@ impl<T: Document> Bodies<T> {
         }
     }
 
-    /// Prints the number of bodies and their average length.
-    pub(crate) fn print(&self) {
+    fn print(&self) {
         let bytes: usize = self.texts.iter().map(Bytes::len).sum();
         println!("{}: {} bodies of {} bytes on average", self.name, self.texts.len(), bytes / self.texts.len());
-    }
-}
-
-/// Pseudo-random numbers, the same in every run (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-
-    fn one_in(&mut self, of: u64) -> bool {
-        self.below(of) == 0
-    }
-
-    fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        let count = u64::try_from(words.len()).expect("the number is small");
-        words[usize::try_from(self.below(count)).expect("the number is small")]
-    }
-
-    /// Returns a number below `limit` with `places` decimal places.
-    fn decimal(&mut self, limit: u32, places: u32) -> f64 {
-        let steps = 10_u32.pow(places);
-        let whole = u32::try_from(self.below(u64::from(limit) * u64::from(steps))).expect("the number is small");
-        f64::from(whole) / f64::from(steps)
-    }
-
-    fn words(&mut self, count: u64) -> String {
-        let words: Vec<_> = (0..count).map(|_| self.one_of(WORDS)).collect();
-        words.join(" ")
-    }
-}
-
-const WORDS: &[&str] = &[
-    "walnut",
-    "desk",
-    "a",
-    "lamp",
-    "of",
-    "brushed",
-    "steel",
-    "with",
-    "linen",
-    "shade",
-    "for",
-    "the",
-    "café",
-    "in",
-    "Zürich",
-    "small",
-    "and",
-    "waterproof",
-    "notebook",
-    "ruled",
-    "160",
-    "pages",
-    "refill",
-    "blue",
-    "ink",
-    "pen",
-];
-
-fn order(dice: &mut Dice, lines: u64) -> Order {
-    Order {
-        id: format!("ord_{:016x}", dice.below(u64::MAX)),
-        created_at: format!("2025-{:02}-{:02}T09:{:02}:00Z", 1 + dice.below(12), 1 + dice.below(28), dice.below(60)),
-        status: match dice.below(3) {
-            0 => Status::Draft,
-            1 => Status::AwaitingPayment,
-            _ => Status::Shipped,
-        },
-        paid: dice.one_in(2),
-        currency: dice.one_of(&["EUR", "CHF", "USD"]).to_owned(),
-        total: dice.decimal(2_000, 2),
-        customer: customer(dice),
-        lines: iter::repeat_with(|| line(dice)).take(usize::try_from(lines).expect("the number is small")).collect(),
-        coupon: dice.one_in(3).then(|| "SPRING-25".to_owned()),
-        note: dice.one_in(2).then(|| format!("Ring \"twice\",\nplease: {}.", dice.words(4))),
-    }
-}
-
-fn customer(dice: &mut Dice) -> Customer {
-    let name = dice.one_of(&["Ada Lovelace", "Zoë Çelik", "Li Wei", "Maximilian Oberhuber"]);
-    Customer {
-        id: dice.below(10_000_000),
-        name: name.to_owned(),
-        email: format!("{}@example.com", dice.words(2).replace(' ', ".")),
-        vip: dice.one_in(5),
-        address: Address {
-            street: format!("{} {}", dice.words(2), 1 + dice.below(200)),
-            city: dice.one_of(&["Zürich", "Rotterdam", "Ulm", "San Francisco"]).to_owned(),
-            postal_code: dice.below(100_000).to_string(),
-            country: dice.one_of(&["CH", "NL", "DE", "US"]).to_owned(),
-            latitude: dice.decimal(90, 6),
-            longitude: -dice.decimal(180, 6),
-        },
-    }
-}
-
-fn line(dice: &mut Dice) -> Line {
-    let (words, tags) = (1 + dice.below(5), usize::try_from(dice.below(4)).expect("the number is small"));
-    Line {
-        sku: format!("SKU-{:05}", dice.below(100_000)),
-        title: dice.words(words),
-        quantity: u32::try_from(1 + dice.below(12)).expect("the number is small"),
-        unit_price: dice.decimal(300, 2),
-        discount: dice.one_in(3).then(|| dice.decimal(1, 2)),
-        gift: dice.one_in(4),
-        tags: iter::repeat_with(|| dice.one_of(WORDS).to_owned()).take(tags).collect(),
-    }
-}
-
-fn note(dice: &mut Dice) -> Note {
-    let paragraphs: Vec<_> = (0..5).map(|_| format!("{}: \"{}\".", dice.words(20), dice.words(12))).collect();
-    Note { id: dice.below(u64::MAX), text: paragraphs.join("\n"), pinned: dice.one_in(2) }
-}
-
-fn value<T: Document>(document: &T) -> Value {
-    serde_json::to_value(document).expect("the type has no map")
-}
-
-/// Shuffles the members of all objects.
-fn shuffle(value: &mut Value, dice: &mut Dice) {
-    match value {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| shuffle(element, dice)),
-        Value::Object(members) => {
-            members.values_mut().for_each(|member| shuffle(member, dice));
-            let mut shuffled: Vec<_> =
-                std::mem::take(members).into_iter().map(|member| (dice.below(u64::MAX), member)).collect();
-            shuffled.sort_by_key(|(chance, _)| *chance);
-            *members = shuffled.into_iter().map(|(_, member)| member).collect::<Map<_, _>>();
-        }
-        _ => {}
     }
 }
