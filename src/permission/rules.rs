@@ -22,8 +22,8 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 ///
 /// An ambiguous path (`//`, dot segments, `%2F` and the like, or an encoding that matches another rule when decoded) is
 /// refused with 400, not normalised. A request that matches no rule is answered 404 (gRPC: `UNIMPLEMENTED`) if the
-/// caller is authenticated. Any other caller gets 401, and cannot find out which routes exist. A public route requires
-/// no credential, and does not look a presented credential up.
+/// caller is authenticated. Any other caller gets 401, and cannot find out which routes exist. On a public route, no
+/// credential is required, and a presented credential is not looked up.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, AuthStack, Rules, Secret, permission::{any_scope, scope}};

@@ -61,7 +61,7 @@ impl RateLimitLayer {
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Limits requests by address, as [`ClientIp`] finds it. An IPv6 address counts by its /64. All clients behind one
+    /// Limits requests by address, as [`ClientIp`] finds it. An IPv6 address counts by its /64 by default. All clients behind one
     /// address share its limit, such as the clients of an office or a mobile network.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = BucketKey::new(["address"]);
