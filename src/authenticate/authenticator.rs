@@ -78,7 +78,7 @@ pub trait Authenticator: Send + Sync + 'static {
         None
     }
 
-    /// Checks the configuration of the method. An [`AuthStack`](crate::AuthStack) calls this once, when it is built.
+    /// Checks the configuration of the method. It is called when a stack is built, and when a layer is mounted.
     ///
     /// # Errors
     /// If the method is misconfigured. The error says what is wrong and what to do. A misconfigured layer that is

@@ -123,8 +123,8 @@ impl AuthLayer {
     }
 
     /// Returns the request headers that must not be logged: the headers that the methods read, and other common
-    /// credential headers. Give the names to outer layers that mask or omit headers; the [page of the
-    /// stack](crate::stack) shows how.
+    /// credential headers. Give the names to outer layers that mask or omit headers, as the [module page of the
+    /// stack](crate::stack) shows.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthLayer, Secret};

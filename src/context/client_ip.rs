@@ -29,7 +29,7 @@ use crate::{
 ///
 /// - An IPv4 address, or an IPv6 address that contains one: mapped (`::ffff:192.0.2.1`), translated by NAT64
 ///   (`64:ff9b::/96`, and the networks `64:ff9b:1:x::/96`) or by SIIT (`::ffff:0:0:0/96`), or tunnelled by 6to4
-///   (`2002::/16`) or Teredo (`2001::/32`). Any other address in `64:ff9b:1::/48` counts as one client, because the
+///   (`2002::/16`) or Teredo (`2001::/32`). Every other address in `64:ff9b:1::/48` is one client, because the
 ///   position of its IPv4 address is unknown.
 /// - The first 64 bits of any other IPv6 address, or as many bits as [`ipv6_prefix`](Self::ipv6_prefix) sets.
 ///

@@ -14,6 +14,7 @@ use crate::{Clock, ConfigError, base::challenge};
 /// Renders every refusal in one format. Mount it as the outermost layer.
 ///
 /// It gives every request a [`TraceId`](crate::TraceId), adds `x-request-id` to every response, and renders every
+/// [`Rejection`](crate::Rejection) as JSON, or for a gRPC call as a gRPC status.
 /// [`Rejection`](crate::Rejection) as JSON.
 ///
 /// See the [module page](crate::envelope) for an example.
@@ -110,7 +111,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Adopts errors of a router, another layer or a handler: the envelope renders an error without a
+    /// Adopts errors of a router, another layer or a handler: an error without a [`Rejection`](crate::Rejection) is
+    /// rendered in the format of the envelope, with the code of the error's status.
     /// [`Rejection`](crate::Rejection) in its own format, with the code of the error's status.
     /// [`Rejection`](crate::Rejection) in the format of the envelope, with the code of its status.
     ///

@@ -1,9 +1,9 @@
 //! The error envelope: one format for all refusals.
 //!
 //! [`ErrorEnvelopeLayer`] is the outermost layer. It gives the request a trace id, puts `x-request-id` on every
-//! response, and renders every [`Rejection`](crate::Rejection) in one format. A missing key, a missing scope and a
-//! handler's own refusal have the same JSON. So have the router's 404 and 405, if the envelope
-//! [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them.
+//! response, and renders every [`Rejection`](crate::Rejection) as bytes. The JSON has the same members for a missing
+//! key, a missing scope, a handler's own refusal and, if the envelope
+//! [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them, the router's 404 and 405.
 //!
 //! ```
 //! use http_body_util::BodyExt as _;

@@ -12,8 +12,8 @@ use crate::{
 /// Admits the requests that a policy grants.
 ///
 /// In: a request that an outer authentication layer has processed. Out: the unchanged request, or a refusal: 403 with
-/// the missing role or scopes; 401 for a request without a credential; 503 if the policy could not decide in time; 500
-/// if there is no outer authentication layer.
+/// the missing role or scopes; 401 for a request without a credential; 503 if the policy failed, or did not decide in
+/// time; 500 if there is no outer authentication layer.
 ///
 /// ```
 /// use tower::{Layer, ServiceExt, service_fn};

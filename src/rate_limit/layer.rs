@@ -61,8 +61,8 @@ impl RateLimitLayer {
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Limits requests by address, as [`ClientIp`] finds it. An IPv6 address counts by its /64 by default. All clients behind one
-    /// address share its limit, such as the clients of an office or a mobile network.
+    /// Limits requests by address, as [`ClientIp`] finds it. By default, an IPv6 address counts by its /64. All clients
+    /// behind one address share its limit, such as the clients of an office or a mobile network.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = BucketKey::new(["address"]);
         match ip.check_config().and_then(|()| Limits::new(quotas)) {
@@ -230,8 +230,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the limiter, which counts instead of this process's memory. Layers of one kind that share a limiter count
-    /// in the same buckets.
+    /// Sets the limiter; by default, requests are counted in memory. Layers of one kind that share a limiter count in
+    /// the same buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
         self

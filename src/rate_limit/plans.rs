@@ -213,8 +213,8 @@ impl PlansBuilder {
         self
     }
 
-    /// Sets the plan for callers without a plan, or with an unknown plan. It is required, because a misspelt plan name
-    /// in a key record must neither lock a customer out nor remove the customer's limits.
+    /// Sets the plan for callers without a plan, or with an unknown plan. A fallback is required, because a misspelt
+    /// plan name in a key record must neither lock a customer out nor remove the customer's limits.
     pub fn fallback(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { fallback: Some(name.into()), ..self }
     }

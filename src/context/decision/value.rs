@@ -34,7 +34,7 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// | field | present | content |
 /// |---|---|---|
-/// | `kind`, `status`, `layer` | always | kind and status of a refusal; the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
+/// | `kind`, `status`, `layer` | always | kind and status of a refusal, and the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
 /// | `method`, `path` | if the request is known | the method and the path that the client requested, also inside axum's `nest`; see [`path`](Self::path) |
 /// | `required` | if a permission was denied | what the caller lacks; see [`required`](Self::required) |
 /// | `limit`, `plan` | in a 429 | the window of the limit that refused, and the plan that sets it |
@@ -181,6 +181,8 @@ impl<'a> Decision<'a> {
     }
 
     /// Returns the id that the client sees in `x-request-id`, if there is an outer envelope. It is the
+    /// [`trace_id`](Self::trace_id), unless the envelope keeps the client's own id
+    /// ([`keep_request_ids`](crate::ErrorEnvelopeLayer::keep_request_ids)).
     /// [`trace_id`](Self::trace_id), unless the envelope [keeps the client's
     /// id](crate::ErrorEnvelopeLayer::keep_request_ids).
     /// [`trace_id`](Self::trace_id), unless the envelope
@@ -217,7 +219,8 @@ impl<'a> Decision<'a> {
     }
 
     /// Returns what the caller lacks, if a permission was denied, separated by spaces: scopes by name, of which one is
-    /// enough, roles as `role:admin`, an organization as `organization:org_1`. If a policy names none of these, its
+    /// enough, roles as `role:admin`, an organization as `organization:org_1`. If a policy names none of these, the
+    /// text is that of [`Permission::describe`](crate::Permission::describe).
     /// [`Permission::describe`](crate::Permission::describe) is returned.
     ///
     /// The text is present even if the client does not see it, as with
