@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! With the key in `x-api-key`, `GET /me` is answered `hello ops`. Without it, the answer is a 401 with a JSON body.
+//! With the key in `x-api-key`, `GET /me` returns `hello ops`. Without the key, the response is a 401 with a JSON body.
 //!
 //! # Main types
 //!
@@ -48,7 +48,7 @@
 //!   ▼ your handler, with a Principal
 //! ```
 //!
-//! "Charged" names the budget of failed attempts that pays for the refusal.
+//! "Charged" names the budget of failed attempts to which the refusal is charged.
 //!
 //! A refusal is a value, a [`Rejection`]. Without the envelope it becomes a correct HTTP response with an empty body.
 //! With the envelope it becomes JSON, problem details (RFC 9457) or, for a gRPC request, a gRPC status. Access logs and
@@ -68,9 +68,9 @@
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
 //! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
-//! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so it does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
+//! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so the budget does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
 //! | clients behind a proxy or NAT64, IPv6 customers, health checks that must not count | [`ClientIp`]: `behind(..)`, `header(..)`, `ipv6_prefix(..)`, `exempt(..)` |
-//! | a store or a policy that may hang | nothing: after 5 s the answer is 503. `AuthStack::builder().decision_timeout(..)` sets another time |
+//! | a store or a policy that may hang | no setting: after 5 s the response is 503. `AuthStack::builder().decision_timeout(..)` sets another timeout |
 //! | scopes, roles, members of an organisation | [`RequireLayer`]`::new(scope("write").and(role("admin")))`, `member_of(OrgSource::axum_param("org"))` |
 //! | one table of what every route requires | [`Rules`]: matches whole path segments, denies by default, can be printed; for gRPC methods too |
 //! | a policy service | a [`Permission`]: granted, denied, or undecided (503, never 403) |
@@ -85,13 +85,13 @@
 //! | tests | the [feature `testing`][testing]: `FakeAuth`, `set_principal` for an extractor alone, `FlakyKeyStore`, `ManualClock`, `AssertReady` |
 //! | CORS, tracing, a stack that configuration turns on or off | [the stack's page](stack) |
 //!
-//! Layers have no type parameters, except `StrictBodyLayer<T>`: they can be named, stored and returned by the crate
-//! that your services share. The whole stack accepts any response body with `Bytes` as data, or data that converts into
-//! `Bytes`. A single layer needs a body that is `Default`.
+//! Layers have no type parameters, except `StrictBodyLayer<T>`, so a crate that your services share can name, store and
+//! return them. The whole stack accepts any response body if its data type is `Bytes`, or can be made from `Bytes`. A
+//! single layer needs a response body that implements `Default`.
 //!
 //! # Cargo features
 //!
-//! No feature is on by default. Keys, permissions, rules, limits, the envelope and the stack need no feature, and bring
+//! No feature is on by default. Keys, permissions, rules, limits, the envelope and the stack need no feature, and add
 //! no runtime, no TLS and no C code.
 //!
 //! | feature | adds |
@@ -108,19 +108,19 @@
 //!
 //! # Guarantees
 //!
-//! - The crate has no `unsafe` code and panics on no input. Building a layer spawns no task and needs no runtime.
-//! - A token never chooses how it is verified: every key has one algorithm, and `iss`, `aud`, `exp` and `typ` are
-//!   required.
-//! - If one credential is bad, no other credential of the request is tried. A store that does not answer is 503, never
-//!   401. Unknown, malformed and revoked keys get the same response.
-//! - No secret appears in `Debug`, errors, logs or responses. Keys are hashed and compared in one file, and a key is
-//!   shown once, when it is created.
-//! - Only a verified credential is charged to a caller's quota. A request that exceeds one window is charged to none. A
-//!   change of plan refills no bucket, and no bucket with a count is evicted to save memory.
+//! - The crate has no `unsafe` code, and no input makes it panic. Building a layer spawns no task and needs no runtime.
+//! - A token never chooses how it is verified: every key has one algorithm. `iss`, `aud` and `exp` are required, and by
+//!   default `typ`.
+//! - If one credential is invalid, no other credential of the request is tried. If a store does not answer, the
+//!   response is 503, never 401. By default, unknown, malformed and revoked keys get the same response.
+//! - No secret appears in `Debug`, errors, logs or responses. One source file hashes and compares keys. A key is shown
+//!   once, when it is created.
+//! - Only requests with a verified credential are charged to a caller's quota. A request that exceeds one window is
+//!   charged to no window. A change of plan refills no bucket, and no bucket with a count is evicted to save memory.
 //! - A strict body is read once, within limits of size and time, and the handler gets the bytes that were checked.
-//! - A guard that answers at once allocates nothing in the gate. An accepted key costs three allocations, those of the
-//!   request's extensions. For keys in their own header, `Vary` and `Cache-Control` cost two more if the response has
-//!   no header yet.
+//! - A guard that decides without waiting allocates nothing in the gate. An accepted key costs at most three
+//!   allocations, those of the request's extensions. For keys in their own header, `Vary` and `Cache-Control` cost two
+//!   more if the response has no header yet.
 //!
 // Links to items behind a feature. Without these features, the links lead to the published pages.
 #![cfg_attr(

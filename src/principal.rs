@@ -9,9 +9,11 @@ use std::{
 
 use crate::limit::{BucketKey, Limits};
 
-/// The authenticated caller. It never contains the credential itself.
+/// The authenticated caller. A principal never contains the credential itself.
 ///
-/// Cloning increments one reference count. Handlers read it with
+/// Cloning increments one reference count. Handlers get the principal from
+/// [`RequestExt::principal`](crate::RequestExt::principal), or as an axum extractor (feature `axum`). Tests and custom
+/// authenticators create one with [`builder`](Self::builder).
 /// [`RequestExt::principal`](crate::RequestExt::principal) or as an axum extractor (feature `axum`). Tests and custom
 /// authenticators create it with [`builder`](Self::builder).
 ///
@@ -105,7 +107,8 @@ impl fmt::Display for AuthMethod {
 }
 
 impl Principal {
-    /// Returns a builder for a principal with this subject: the user, key owner or service that the credential names.
+    /// Returns a builder for a principal with this subject: the user, key owner or service that the credential
+    /// identifies.
     pub fn builder(subject: impl Into<String>) -> PrincipalBuilder {
         PrincipalBuilder(Facts {
             subject: subject.into(),
@@ -161,7 +164,7 @@ impl Principal {
         self.0.plan.as_deref()
     }
 
-    /// Returns limits for this caller that replace those of the plan.
+    /// Returns the limits for this caller, if any. They replace the limits of the plan.
     #[must_use]
     pub fn limits(&self) -> Option<&Limits> {
         self.0.limits.as_ref()
@@ -179,14 +182,14 @@ impl Principal {
         self.0.credential_id.as_deref()
     }
 
-    /// Returns a few characters of the key, such as `ak_…x9Yz`, by which its owner recognises it.
+    /// Returns a few characters of the key, such as `ak_…x9Yz`, by which the owner recognises the key.
     #[must_use]
     pub fn credential_hint(&self) -> Option<&str> {
         self.0.credential_hint.as_deref()
     }
 
-    /// Returns additional claims in a custom type. They were set by [`PrincipalBuilder::claims`] or, for tokens, by the
-    /// verifier's `claims` setting. Returns `None` if the type differs.
+    /// Returns additional claims of a custom type, or `None` if the type differs. The claims were set by
+    /// [`PrincipalBuilder::claims`] or, for tokens, by the builder method `claims` of the token verifier.
     ///
     /// ```
     /// use tower_auth::Principal;
@@ -202,7 +205,8 @@ impl Principal {
         self.0.claims.as_ref()?.0.downcast_ref()
     }
 
-    /// Returns whether the credential was granted exactly this scope. No scope implies another here; see
+    /// Returns whether the credential was granted exactly this scope. Here, no scope implies another; see
+    /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
     /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
@@ -221,13 +225,13 @@ impl Principal {
         self.0.organizations.iter().any(|o| o == organization)
     }
 
-    /// Returns the issuer of the token (`iss`), or what an authenticator of your own has set. A subject names one caller of one
-    /// issuer: `42` at two issuers is two callers.
+    /// Returns the issuer of the token (`iss`), or the issuer that a custom authenticator has set. A subject is unique
+    /// only within its issuer: `42` at two issuers is two callers.
     ///
     /// ```
     /// use tower_auth::Principal;
     ///
-    /// /// The key under which a service stores what belongs to a caller.
+    /// /// The key under which a service stores the data of a caller.
     /// fn owner(who: &Principal) -> String {
     ///     format!("{} {}", who.issuer().unwrap_or("local"), who.subject())
     /// }
@@ -292,57 +296,58 @@ impl fmt::Debug for Principal {
 pub struct PrincipalBuilder(Facts);
 
 impl PrincipalBuilder {
-    /// See [`Principal::account`].
+    /// Sets the account; see [`Principal::account`].
     pub fn account(self, account: impl Into<String>) -> Self {
         self.set(|facts| facts.account = Some(account.into()))
     }
 
-    /// See [`Principal::organizations`].
+    /// Sets the organisations; see [`Principal::organizations`].
     pub fn organizations<S: Into<String>>(self, organizations: impl IntoIterator<Item = S>) -> Self {
         self.set(|facts| facts.organizations = strings(organizations))
     }
 
-    /// See [`Principal::scopes`].
+    /// Sets the scopes; see [`Principal::scopes`].
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.set(|facts| facts.scopes = strings(scopes))
     }
 
-    /// See [`Principal::roles`].
+    /// Sets the roles; see [`Principal::roles`].
     pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
         self.set(|facts| facts.roles = strings(roles))
     }
 
-    /// See [`Principal::plan`].
+    /// Sets the plan; see [`Principal::plan`].
     pub fn plan(self, plan: impl Into<String>) -> Self {
         self.set(|facts| facts.plan = Some(plan.into()))
     }
 
-    /// See [`Principal::method`].
+    /// Sets the authentication method; see [`Principal::method`].
     pub fn method(self, method: AuthMethod) -> Self {
         self.set(|facts| facts.method = method)
     }
 
-    /// See [`Principal::credential_id`].
+    /// Sets the credential id; see [`Principal::credential_id`].
     pub fn credential_id(self, id: impl Into<String>) -> Self {
         self.set(|facts| facts.credential_id = Some(id.into()))
     }
 
-    /// See [`Principal::credential_hint`]. Use only a few characters, because logs show the hint.
+    /// Sets the hint of the key; see [`Principal::credential_hint`]. Use only a few characters, because logs show the
+    /// hint.
     pub fn credential_hint(self, hint: impl Into<String>) -> Self {
         self.set(|facts| facts.credential_hint = Some(hint.into()))
     }
 
-    /// See [`Principal::limits`].
+    /// Sets the limits; see [`Principal::limits`].
     pub fn limits(self, limits: Limits) -> Self {
         self.set(|facts| facts.limits = Some(limits))
     }
 
-    /// See [`Principal::claims`].
+    /// Sets the additional claims; see [`Principal::claims`].
     pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
         self.set(|facts| facts.claims = Some(Extra(claims)))
     }
 
-    /// See [`Principal::issuer`].
+    /// Sets the issuer; see [`Principal::issuer`].
     pub fn issuer(self, issuer: impl Into<Arc<str>>) -> Self {
         self.set(|facts| facts.issuer = Some(issuer.into()))
     }
@@ -359,7 +364,7 @@ impl PrincipalBuilder {
         self.set(|facts| facts.subject = subject.into())
     }
 
-    /// Returns the principal.
+    /// Builds the principal.
     #[must_use]
     pub fn build(self) -> Principal {
         Principal(Arc::new(self.0))

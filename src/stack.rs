@@ -3,14 +3,14 @@
 //!
 //! ```text
 //! request
-//!   │ edge         trace id, envelope                      every response below leaves through here, in one shape
+//!   │ edge         trace id, envelope                      every response below passes through here: one format
 //!   │ failures     too many guesses from this address? ─▶ 429   charged: nothing
 //!   │ identity     is the credential valid? ────────────▶ 401   charged: the address for a guess, otherwise the
 //!   │                                                           credential's budget   (503: the store does not answer)
 //!   │ rules        is the caller allowed to do this? ───▶ 403   charged: the credential's budget, not the plan
 //!   │                                                           (503: the policy could not decide)
 //!   │ plan         is the caller within the limits? ────▶ 429   charged: nothing
-//!   ▼ your handler, with a Principal; a strict body stands in front of it
+//!   ▼ your handler, with a Principal; a StrictBodyLayer goes directly in front of the handler
 //! ```
 //!
 //! ```
@@ -27,8 +27,9 @@
 //! }
 //! ```
 //!
-//! As one layer, the stack does not require `Default` of the response body, because it answers refusals itself. If some
-//! routes are public, mount its two parts separately: [`guards`](AuthStack::guards) on the private routes, and
+//! As one layer, the stack does not require `Default` of the response body, because the stack creates the responses of
+//! refusals itself. If some routes are public, mount the two parts of the stack separately:
+//! [`guards`](AuthStack::guards) on the private routes, and [`envelope`](AuthStack::envelope) around everything.
 //! [`envelope`](AuthStack::envelope) around everything.
 //!
 //! # Public and private routes in axum
@@ -59,21 +60,23 @@
 //! ```
 //!
 //! `Router::layer` also wraps a router's fallback, and `merge` copies that fallback. If the outer router has no
-//! fallback of its own, an unknown path is answered 401 without a credential, instead of 404. Both are safe.
+//! fallback of its own, a request for an unknown path without a credential is answered 401 instead of 404. Both answers
+//! are safe.
 //!
-//! On a wrong method, axum adds `Allow` outside of every `Router::layer`, also to a 401. If that reveals too much, wrap
-//! the finished router as a service: `stack.layer(router)`.
+//! If a path has no route for the method, axum adds `Allow` outside of every `Router::layer`, also to a 401. To keep
+//! the allowed methods secret, wrap the finished router as a service: `stack.layer(router)`.
 //!
 #![doc = include_str!("stack/layers.md")]
 //!
 //! # The address of the connection
 //!
-//! [`Decision::peer_ip`] returns the address if the host provides it: axum with `into_make_service_with_connect_info`,
-//! tonic over TCP, and any host that puts a [`PeerAddr`](crate::PeerAddr) into the request's extensions.
+//! [`Decision::peer_ip`] returns the address of the connection if the host provides it: axum with
+//! `into_make_service_with_connect_info`, tonic over TCP, and any host that puts a [`PeerAddr`](crate::PeerAddr) into
+//! the request's extensions.
 //!
 //! # When not to use it
 //!
-//! When one guard is enough: mount its layer alone.
+//! If one guard is enough: mount its layer alone.
 
 mod service;
 
@@ -104,7 +107,7 @@ pub struct AuthStack {
 }
 
 impl AuthStack {
-    /// Returns a builder. The order of its calls is free: the stack puts the guards into the right order.
+    /// Returns a builder. Its methods can be called in any order: the stack puts the guards into the right order.
     pub fn builder() -> AuthStackBuilder {
         AuthStackBuilder::default()
     }
@@ -115,14 +118,14 @@ impl AuthStack {
         AuthGuards(Arc::clone(&self.guards))
     }
 
-    /// Returns the request headers that must not be logged: those in which the stack reads credentials, and always
-    /// `Authorization`, `Cookie` and `Proxy-Authorization`. The [module page](crate::stack) shows their use.
+    /// Returns the request headers that must not be logged: the headers from which the stack reads credentials, and
+    /// always `Authorization`, `Cookie` and `Proxy-Authorization`. The [module page](crate::stack) shows their use.
     #[must_use]
     pub fn sensitive_headers(&self) -> Vec<HeaderName> {
         self.sensitive.to_vec()
     }
 
-    /// Returns the envelope alone.
+    /// Returns the envelope alone, to mount around a whole router.
     pub fn envelope(&self) -> ErrorEnvelopeLayer {
         self.envelope.clone()
     }
@@ -171,7 +174,7 @@ pub struct AuthStackBuilder {
 }
 
 impl AuthStackBuilder {
-    /// Sets the format of refusals; [`ErrorEnvelopeLayer::detailed`] by default.
+    /// Sets the envelope, which renders refusals; [`ErrorEnvelopeLayer::detailed`] by default.
     pub fn envelope(mut self, envelope: ErrorEnvelopeLayer) -> Self {
         let before = self.envelope.replace(envelope);
         self.once(
@@ -189,7 +192,7 @@ impl AuthStackBuilder {
         self.once(before.is_some(), "two methods of authentication", advice)
     }
 
-    /// Sets the table of rules: what each method and path requires. On a public route no caller is authenticated.
+    /// Sets the table of rules: what each method and path requires. Requests to a public route are not authenticated.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules.push(rules);
         self
@@ -202,18 +205,19 @@ impl AuthStackBuilder {
     }
 
     /// Adds a limit for requests or for failed attempts. Limits by address and the budget of failed attempts are
-    /// checked before the authentication, limits of callers after all permissions.
+    /// checked before authentication. Limits of callers are checked after all permissions.
     ///
-    /// A budget of failed attempts in a stack charges a wrong password that a handler answers with 401, but does not
-    /// refuse the next attempt. Put a clone of the budget on that route too ([`RateLimitLayer::failures`]).
+    /// If a handler answers a wrong password with 401, the budget of failed attempts in a stack charges the failure,
+    /// but does not refuse the next attempt. Put a clone of the budget on that route too
+    /// ([`RateLimitLayer::failures`]).
     pub fn limit(mut self, limit: RateLimitLayer) -> Self {
         self.limits.push(limit);
         self
     }
 
-    /// Calls `observe` for every request that the guards of this stack admit or refuse, and for every refusal from
-    /// further in ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so it must return
-    /// quickly. Several observers are called in the order in which they were added.
+    /// Calls `observe` for every request that the guards of this stack admit or refuse, and for every refusal by an
+    /// inner layer or handler ([`Decision::supersedes_admission`]). The request waits while `observe` runs, so the
+    /// closure must return quickly. Several observers are called in the order in which they were added.
     pub fn on_decision(mut self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
         let observer = Observer::new(observe);
         self.observer = Some(match self.observer.take() {
@@ -223,20 +227,21 @@ impl AuthStackBuilder {
         self
     }
 
-    /// Also puts the [`Principal`](crate::Principal) into the response's extensions, for an access log further out,
-    /// which cannot read the extensions of the request that the stack passes on.
+    /// Puts the [`Principal`](crate::Principal) also into the response's extensions, where an outer access log can read
+    /// it. An outer layer cannot read the extensions of the request that the stack passes on.
     pub fn expose_principal(self) -> Self {
         Self { expose_principal: true, ..self }
     }
 
     /// Sets how the address of the client is found, for the log of the stack and for limits with
+    /// [`ClientIp::of_stack`]. By default, the log shows the address that the first limit by address counts.
     /// [`ClientIp::of_stack`]. Without it, the log shows the address that the first limit by address counts.
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         let before = self.client_ip.replace(client_ip);
         self.once(before.is_some(), "two settings for the address of the client", "call .client_ip(..) once")
     }
 
-    /// Enables refusals from inside a handler, with [`RequestExt::late_refusal`](crate::RequestExt::late_refusal). It
+    /// Enables refusals from inside a handler, with [`RequestExt::late_refusal`](crate::RequestExt::late_refusal). This
     /// costs one allocation a request.
     ///
     /// ```
@@ -261,7 +266,7 @@ impl AuthStackBuilder {
         Self { late_refusals: true, ..self }
     }
 
-    /// Sets the clock of all parts that have none of their own.
+    /// Sets the clock of all parts that have no clock of their own.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         let before = self.clock.replace(clock.into());
         self.once(before.is_some(), "two clocks", "call .clock(..) once")
@@ -277,11 +282,13 @@ impl AuthStackBuilder {
 
     /// Sets the timeout of each part that may have to wait: a key store, a list of revoked tokens, a method of your
     /// own, a policy, a limiter; 5 s by default. [`AuthLayer::decision_timeout`] and
+    /// [`RateLimitLayer::decision_timeout`] override the timeout for one layer. After the timeout, the request is
+    /// refused with 503 and `Retry-After`, and the cause in the log names the part.
     /// [`RateLimitLayer::decision_timeout`] override it. After the timeout, the request is refused with 503 and
     /// `Retry-After`, and the cause in the log names the part.
     ///
-    /// The stack's [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line
-    /// says so at [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.
+    /// The stack's [clock](Self::clock) measures the time. A clock without a timer means no timeout, and a warning is
+    /// logged at [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         let before = self.decision_timeout.replace(limit);
         self.once(before.is_some(), "two time limits", "call .decision_timeout(..) once")
@@ -291,7 +298,7 @@ impl AuthStackBuilder {
     ///
     /// # Errors
     /// If no method of authentication was given, if a method, a rule or a limit is misconfigured, or if a part that is
-    /// allowed only once was given twice.
+    /// allowed once was given twice.
     pub fn build(self) -> Result<AuthStack, ConfigError> {
         self.fault.map_or(Ok(()), Err)?;
         time_limit::check(self.decision_timeout, "AuthStackBuilder")?;

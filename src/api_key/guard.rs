@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// How much a 401 discloses about an inactive key to a client that proved possession of the key.
+/// How much a 401 discloses about an inactive key to a client that presented the right key.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, Disclosure, KeyFormat, KeyScheme, MemoryKeyStore};
@@ -21,14 +21,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disclosure {
-    /// Nothing: an inactive key is answered like an unknown one.
+    /// Nothing: an inactive key is answered like an unknown key.
     #[default]
     Nothing,
     /// That the key is expired, paused, deactivated or suspended. Revoked and not yet valid keys are answered like
-    /// unknown ones.
+    /// unknown keys.
     State,
-    /// The same as `State`, and that the key is revoked. The details have `expired_at` for an expired key, and `key_id`
-    /// for any other.
+    /// The same as `State`, and that the key is revoked. The details contain `expired_at` for an expired key, and
+    /// `key_id` for every other inactive key.
     All,
 }
 

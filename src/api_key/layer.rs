@@ -34,7 +34,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 const SHORTEST_STATIC_KEY: usize = 16;
 
 impl ApiKeyLayer {
-    /// Creates a layer for keys of this scheme in this store.
+    /// Creates a layer that looks keys of this scheme up in this store.
     pub fn new(scheme: KeyScheme, store: impl KeyStore) -> Self {
         let check = KeyCheck {
             scheme,
@@ -85,7 +85,8 @@ impl ApiKeyLayer {
         Ok(Self::new(scheme, store))
     }
 
-    /// Reads the key from this header. The key is the whole value. Sources are read in declared order.
+    /// Reads the key from this header. The key is the whole value. If several sources are declared, they are read in
+    /// declared order.
     ///
     /// If the name is not a valid header name, every request is refused with 500, and
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
@@ -103,8 +104,8 @@ impl ApiKeyLayer {
 
     /// Reads the key from `Authorization: <scheme> <key>`. The scheme is case-insensitive.
     ///
-    /// A scheme that is not a token (RFC 9110, section 5.6.2) is an error, with the same effect as an invalid header
-    /// name.
+    /// If the scheme is not a token (RFC 9110, section 5.6.2), every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn auth_scheme(self, scheme: &'static str) -> Self {
         if !challenge::is_token(scheme) {
             return self.faulty(

@@ -1,6 +1,6 @@
 //! Authentication by API key.
 //!
-//! [`ApiKeyLayer`] reads a key from the declared sources and looks it up in a [`KeyStore`](crate::KeyStore). It puts
+//! [`ApiKeyLayer`] reads a key from the declared headers, looks the key up in a [`KeyStore`](crate::KeyStore), and puts
 //! the principal of the key into the request. A value without the format of a key is refused without a hash or a
 //! lookup.
 //!
@@ -28,21 +28,22 @@
 //! # }).unwrap();
 //! ```
 //!
-//! # Answers
+//! # Responses
 //!
-//! | the request has | answer | lookup |
+//! | the request has | response | lookup |
 //! |---|---|---|
 //! | no credential header, an empty one, an undeclared scheme, or a scheme without a credential | 401 missing credential | no |
 //! | a repeated header, or a scheme without a credential and a key in another header | 400 malformed | no |
 //! | a value without the format of a key | 401 invalid key | no |
-//! | an unknown, revoked or not yet valid key | 401 invalid key | yes |
-//! | an expired, paused, deactivated or suspended key | 401 invalid key, or more as set by [`disclose`](ApiKeyLayer::disclose) | yes |
+//! | an unknown key | 401 invalid key | yes |
+//! | an expired, paused, deactivated, suspended, revoked or not yet valid key | 401 invalid key, or more as set by [`disclose`](ApiKeyLayer::disclose) | yes |
 //! | any key, if the store fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503, `Retry-After` | yes |
-//! | a valid key | the answer of the inner service | yes |
+//! | a valid key | the response of the inner service | yes |
 //!
 //! A key is read only from headers. If the key is in another header than `Authorization`, the response gets
-//! `Cache-Control: private` and `Vary`, unless the handler has set them. Without them, a shared cache could serve the
-//! response to other callers: it only protects responses to requests with `Authorization` (RFC 9111, section 3.5).
+//! `Cache-Control: private` and `Vary`, unless the handler has set them. Without these headers, a shared cache could
+//! serve the response to other callers: a shared cache protects only responses to requests with `Authorization` (RFC
+//! 9111, section 3.5).
 //!
 //! # When not to use it
 //!

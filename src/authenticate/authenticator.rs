@@ -39,28 +39,30 @@ pub enum AuthOutcome {
     note = "implement `authenticate` and `challenge`; the page of the module `authenticate` shows a complete example"
 )]
 pub trait Authenticator: Send + Sync + 'static {
-    /// Looks for a credential in the request, and checks it.
+    /// Looks for a credential in the request, and checks the credential.
     ///
-    /// The future must own its data. It may be dropped at any await. If it takes longer than
+    /// The future must own its data, and may be dropped at any await. If the future takes longer than
+    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
+    /// request is refused with 503.
     /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
     /// request is refused with 503.
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
 
-    /// Returns the challenge that a 401 offers for this method, such as `ApiKey realm="api"` (RFC 9110, section
-    /// 11.6.1).
+    /// Returns the challenge for the 401 of this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).
     fn challenge(&self) -> &str;
 
     /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that
-    /// repeats such a header, marks the header sensitive, and keeps the response out of shared caches.
+    /// repeats such a header (except `Cookie`), marks the header sensitive, and keeps the response out of shared
+    /// caches.
     fn credential_headers(&self) -> &[HeaderName] {
         &[]
     }
 
     /// Returns whether the credential in the request has the form that this method expects; always true by default.
     ///
-    /// It is called only if another method reads the same header. A method that does not recognise the credential is
-    /// skipped if a later method recognises it. If the later method then finds no credential, the skipped method
-    /// decides.
+    /// The layer calls this only if another method reads the same header. A method that does not recognise the
+    /// credential is skipped if a later method recognises it. If the later method then finds no credential, the skipped
+    /// method decides.
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let _ = request;
         true
@@ -68,15 +70,15 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// Returns a header for the response to a request that this method has authenticated; none by default.
     ///
-    /// Some protocols require one: a WebSocket with its credential in a subprotocol is answered with the chosen
-    /// subprotocol (RFC 6455, section 4.2.2). A header that the handler has set is kept. A refusal does not get the
-    /// header.
+    /// Some protocols require such a header: a WebSocket with its credential in a subprotocol is answered with the
+    /// chosen subprotocol (RFC 6455, section 4.2.2). If the handler has set the header, the handler's value is kept. A
+    /// refusal does not get the header.
     fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
         let _ = request;
         None
     }
 
-    /// Checks the configuration of the method. It is called once, when a stack is built.
+    /// Checks the configuration of the method. It is called when a stack is built, and when a layer is mounted.
     ///
     /// # Errors
     /// If the method is misconfigured. The error says what is wrong and what to do. A misconfigured layer that is

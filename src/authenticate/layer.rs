@@ -13,9 +13,9 @@ use crate::{
 /// Authenticates requests by a list of methods, asked in declared order. It is a layer by itself, or part of an
 /// [`AuthStack`](crate::AuthStack).
 ///
-/// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or
-/// 401 with the challenges of all methods, 400 for a repeated credential header, 503 if a store does not answer. The
-/// body of a refusal is empty; an outer [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) adds one.
+/// In: any request. Out: the request with an outcome ([`RequestExt::principal`](crate::RequestExt::principal)), or a
+/// refusal: 401 with the challenges of all methods, 400 for a repeated credential header, 503 if a store does not
+/// answer. The body of a refusal is empty; an outer [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) adds a body.
 ///
 /// See the [module page](crate::authenticate) for an example.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ use crate::{
 pub struct AuthLayer(Settings);
 
 impl AuthLayer {
-    /// Creates a layer with the method to ask first.
+    /// Creates a layer with the method that is asked first.
     pub fn first(method: impl Authenticator) -> Self {
         Self(Settings {
             methods: vec![Arc::new(method)],
@@ -40,7 +40,7 @@ impl AuthLayer {
         })
     }
 
-    /// Adds the method to ask next. It is asked if no earlier method found a credential.
+    /// Adds the method that is asked next, if no earlier method found a credential.
     pub fn then(mut self, method: impl Authenticator) -> Self {
         self.0.methods.push(Arc::new(method));
         self
@@ -71,21 +71,22 @@ impl AuthLayer {
         self
     }
 
-    /// Refuses a request with credentials in more than one of the declared headers with 400. Off by default, because
-    /// some clients always send a key and a token: then the first method that finds a credential decides.
+    /// Answers 400 to a request with credentials in more than one of the declared headers. Off by default, because some
+    /// clients always send a key and a token: then the first method that finds a credential decides.
     pub fn reject_ambiguous(mut self) -> Self {
         self.0.reject_ambiguous = true;
         self
     }
 
-    /// Adds the detail `header` to the 401 for a request without a credential: the name of the first header that the
-    /// methods read.
+    /// Adds the detail `header` to the 401 for a request without a credential. The detail is the name of the first
+    /// header that the methods read.
     pub fn disclose_header(mut self) -> Self {
         self.0.disclose_header = true;
         self
     }
 
-    /// Reports refusals to the log and the observer, and enforces none: a refused request continues as
+    /// Reports refusals to the log and the observer, but enforces none: a request that would be refused continues as
+    /// [`Anonymous`](crate::Anonymous). Use it for a trial period before authentication is enforced.
     /// [`Anonymous`](crate::Anonymous). Use it for a trial period before authentication is enforced.
     pub fn report_only(mut self) -> Self {
         self.0.report_only = true;
@@ -94,7 +95,7 @@ impl AuthLayer {
 
     /// Removes these headers from every request before the inner service. Name the headers that an inner service
     /// trusts, because a client could claim an identity in them. The methods of this layer read the request before the
-    /// removal.
+    /// headers are removed.
     pub fn strip_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.0.remove.extend(headers);
         self
@@ -106,13 +107,14 @@ impl AuthLayer {
         self
     }
 
-    /// Sets how long a method may take to answer, including its key store or list of revoked tokens. The default is 5
-    /// s, or the limit of the [stack](crate::stack::AuthStackBuilder::decision_timeout). After the limit, the request
-    /// is refused with 503 and `Retry-After`, and the cause in the log names the part that did not answer. A fetch of
-    /// an issuer's keys has its own limits.
+    /// Sets how long a method may take to answer, including its key store or list of revoked tokens. By default, this
+    /// is the timeout of the [stack](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After the timeout, the
+    /// request is refused with 503 and `Retry-After`, and the cause in the log names the part that did not answer. A
+    /// fetch of an issuer's keys has its own timeouts.
     ///
-    /// The [clock](Self::clock) measures the time. If the clock has no timer, there is no limit, and a warning is
-    /// logged. `Duration::MAX` means no limit. Zero fails
+    /// The [clock](Self::clock) measures the time. A clock without a timer means no timeout, and a warning is logged.
+    /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build);
+    /// without a stack, zero refuses every request for which a method is not ready at once.
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); without a stack, a layer with zero refuses
     /// every request that needs a pending answer.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
@@ -121,8 +123,8 @@ impl AuthLayer {
     }
 
     /// Returns the request headers that must not be logged: the headers that the methods read, and other common
-    /// credential headers. Give them to outer layers that mask or omit headers; the [page of the stack](crate::stack)
-    /// shows how.
+    /// credential headers. Give the names to outer layers that mask or omit headers, as the [module page of the
+    /// stack](crate::stack) shows.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthLayer, Secret};

@@ -1,9 +1,10 @@
 //! Authentication by a list of methods, asked in declared order.
 //!
-//! An [`Authenticator`] is one method: API keys, tokens, or your own, such as mutual TLS that a mesh terminates, or a
-//! cookie. An [`AuthLayer`] asks a list of methods. The first method that finds a credential decides: if that
-//! credential is invalid, no other method is asked. A 401 offers the challenges of all methods. An admitted request
+//! An [`Authenticator`] is one method: API keys, tokens, or your own, such as a cookie, or mutual TLS that a mesh
+//! terminates. An [`AuthLayer`] asks a list of methods. The first method that finds a credential decides: if that
+//! credential is invalid, no other method is asked. A 401 contains the challenges of all methods. An admitted request
 //! always carries an outcome: a [`Principal`](crate::Principal), or [`Anonymous`](crate::Anonymous) if the layer is
+//! [`optional`](AuthLayer::optional).
 //! [`optional`](AuthLayer::optional).
 //!
 //! ```
@@ -12,7 +13,7 @@
 //! #[derive(Clone)]
 //! struct PeerSpiffeId(String);
 //!
-//! /// Mutual TLS, terminated by the mesh; the name comes in an extension.
+//! /// Mutual TLS, terminated by the mesh. The SPIFFE id is in an extension of the request.
 //! struct MeshIdentity;
 //!
 //! impl Authenticator for MeshIdentity {

@@ -82,8 +82,8 @@ impl BearerLayer {
         self
     }
 
-    /// Checks every verified token against a list of revoked tokens; see [`TokenRevocation`]. A second list would
-    /// replace the first, so every request is then refused with 500, and building a stack fails.
+    /// Checks every verified token against a list of revoked tokens; see [`TokenRevocation`]. If a second list is set,
+    /// every request is refused with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn revocation(mut self, revocation: impl TokenRevocation) -> Self {
         if self.check.revocation.replace(Arc::new(revocation)).is_some() {
             self.fault.get_or_insert(ConfigError::new(
@@ -99,7 +99,7 @@ impl BearerLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Removes the header from the request after it is read; see [`AuthLayer::strip_credentials`].
+    /// Removes the `Authorization` header from the request after it is read; see [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
     }

@@ -10,9 +10,9 @@
 //! # Ok::<_, tower_auth::ConfigError>(())
 //! ```
 //!
-//! | the request has | answer | code of the default catalogue |
+//! | the request has | response | code of the default catalogue |
 //! |---|---|---|
-//! | no `Authorization: Bearer` | the next method is asked; 401 if there is none | `AUTHENTICATION_REQUIRED` |
+//! | no `Authorization: Bearer` | the next method is asked; without a next method, 401 | `AUTHENTICATION_REQUIRED` |
 //! | `Bearer` without a token | 400, `error="invalid_request"` | `INVALID_REQUEST` |
 //! | a token that is malformed, unverifiable, or not for this service | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | an expired token with a valid signature | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
@@ -23,7 +23,9 @@
 //! | a token with an unknown key id, if the last fetch of keys failed | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token, if the revocation list fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //!
-//! The challenge follows RFC 6750, section 3. It does not say what is wrong with the token. The cause of the
+//! The challenge follows RFC 6750, section 3, and does not say what is wrong with the token. The log does: the cause of
+//! the [`Decision`](crate::Decision) names the invalid part of the token and the expected value. A token that verifies
+//! with the keys in memory never waits for a fetch; see [Keys that change](crate::token#keys-that-change).
 //! [`Decision`](crate::Decision), which is logged, names the invalid part of the token and the expected value. A token
 //! that verifies with the keys in memory never waits for a fetch; see
 //! [Keys that change](crate::token#keys-that-change).
@@ -31,9 +33,9 @@
 //! # Tokens and keys in one header
 //!
 //! If API keys are also sent as `Authorization: Bearer`, the form of the credential selects the method: a token has
-//! three parts, a key has the form of its [`KeyFormat`](crate::KeyFormat). A credential with both forms, or with
-//! neither, is checked by the first method. An [`opaque`](crate::KeyFormat::opaque) format also accepts tokens, so
-//! declare tokens before keys with such a format.
+//! three parts, a key has the form of its [`KeyFormat`](crate::KeyFormat). The first method checks a credential that
+//! has both forms or neither. An [`opaque`](crate::KeyFormat::opaque) format also accepts tokens, so declare tokens
+//! before keys of such a format.
 //!
 //! # When not to use it
 //!

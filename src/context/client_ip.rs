@@ -8,7 +8,8 @@ use crate::{
     limit::{BucketKey, embedded_v4},
 };
 
-/// How the address of the client is found: from the connection, or from a header that your own proxy writes.
+/// The setting by which the address of the client is found: from the connection, or from a header that your own proxy
+/// writes.
 ///
 /// There is no default, because the wrong choice is dangerous. Behind a load balancer, every connection comes from the
 /// balancer, and all clients would share one limit. Without a load balancer, any client can forge `X-Forwarded-For`.
@@ -26,14 +27,14 @@ use crate::{
 ///
 /// # What counts as one client
 ///
-/// - An IPv4 address, also when it is written as IPv6 (`::ffff:192.0.2.1`), translated by NAT64 (`64:ff9b::/96`, and
-///   networks of 96 bits at the start of `64:ff9b:1::/48`) or by SIIT (`::ffff:0:0:0/96`), or tunnelled by 6to4
-///   (`2002::/16`) or Teredo (`2001::/32`), which embed the IPv4 address of the client. Any other address in
-///   `64:ff9b:1::/48` counts by itself, because the position of its IPv4 address is unknown.
-/// - The first 64 bits of any other IPv6 address, or those of [`ipv6_prefix`](Self::ipv6_prefix).
+/// - An IPv4 address, or an IPv6 address that contains one: mapped (`::ffff:192.0.2.1`), translated by NAT64
+///   (`64:ff9b::/96`, and the networks `64:ff9b:1:x::/96`) or by SIIT (`::ffff:0:0:0/96`), or tunnelled by 6to4
+///   (`2002::/16`) or Teredo (`2001::/32`). Every other address in `64:ff9b:1::/48` is one client, because the
+///   position of its IPv4 address is unknown.
+/// - The first 64 bits of any other IPv6 address, or as many bits as [`ipv6_prefix`](Self::ipv6_prefix) sets.
 ///
-/// If your proxy writes no address (`unknown`, `_hidden`, or other text), the request counts as that of the proxy,
-/// which is the last trusted hop, and is never exempt.
+/// If your proxy writes no address (`unknown`, `_hidden`, or other text), the request counts by the address of the last
+/// trusted proxy, and is never exempt.
 #[derive(Clone, Debug)]
 pub struct ClientIp {
     trusted: Networks,
@@ -59,25 +60,27 @@ impl ClientIp {
         }
     }
 
-    /// Trusts the proxies in these networks, and uses the last address in `X-Forwarded-For` that is in none of them.
-    /// The sender of the request may have written all addresses further left. For a connection from any other network,
-    /// the headers are ignored, and the address of the connection is used.
+    /// Trusts the proxies in these networks, and uses the last address in `X-Forwarded-For` that is in none of them. A
+    /// client can forge all addresses to the left of it. If the connection comes from any other network, the header is
+    /// ignored, and the address of the connection is used.
     ///
-    /// Networks of IPv4 may be written as IPv6 (`::ffff:10.0.0.0/104`).
+    /// IPv4 networks may be written as IPv6 (`::ffff:10.0.0.0/104`).
     ///
     /// # Errors
-    /// If a network is malformed, if none is given, or if they are too wide to be your own: a prefix under 8 bits of
-    /// IPv4 or 16 bits of IPv6 (except `fc00::/7` and `fe80::/10`), or half of all addresses together.
+    /// If a network is malformed, if none is given, or if the networks are too wide to be your own: an IPv4 prefix
+    /// under 8 bits, an IPv6 prefix under 16 bits (except `fc00::/7` and `fe80::/10`), or half of all addresses
+    /// together.
     pub fn behind<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
         Ok(Self { trusted: Networks::read(networks, "ClientIp::behind")?, ..Self::peer() })
     }
 
-    /// Reads this header instead of `X-Forwarded-For`: a list of addresses, or one address, as in `CF-Connecting-IP`.
-    /// `Forwarded` is read by RFC 7239: the parameter `for` of each element. The proxy must replace the header that a
-    /// client sends, or append to it.
+    /// Reads this header instead of `X-Forwarded-For`. The header contains a list of addresses, or one address, as
+    /// `CF-Connecting-IP` does. `Forwarded` is read as defined by RFC 7239: the parameter `for` of each element. The
+    /// proxy must replace the header that a client sends, or append to it.
     ///
-    /// After [`peer`](Self::peer) it is an error, which [`build`](crate::stack::AuthStackBuilder::build) of a stack
-    /// returns: without a trusted proxy no header is read.
+    /// Call it after [`behind`](Self::behind). After [`peer`](Self::peer),
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails, because without a trusted proxy no
+    /// header is read.
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
         if self.trusted.is_empty() {
@@ -89,12 +92,12 @@ impl ClientIp {
         Self { header: name, ..self }
     }
 
-    /// Sets how many bits of an IPv6 address identify one client; 64 by default. With 64, a customer who gets a /56 or
-    /// a /48 from the provider counts as up to 256 or 65,536 clients. With more than 64, anyone with a /64 counts as
-    /// any number of clients: use it only for your own networks.
+    /// Sets how many bits of an IPv6 address identify one client; 64 by default. With 64, a customer with a /56 or a
+    /// /48 network counts as up to 256 or 65,536 clients. With more than 64, a client with a /64 network can appear as
+    /// any number of clients: use more than 64 only for your own networks.
     ///
     /// # Errors
-    /// If there are fewer than 32 bits, which would hold all customers of a provider, or more than 128.
+    /// If `bits` is below 32 or above 128. Below 32, all customers of a provider would count as one client.
     pub fn ipv6_prefix(self, bits: u8) -> Result<Self, ConfigError> {
         if !(32..=128).contains(&bits) {
             return Err(ConfigError::new(
@@ -106,7 +109,8 @@ impl ClientIp {
     }
 
     /// Exempts these networks, such as health checks or an office, from limits by address and from budgets of failed
-    /// attempts. The client's address decides, not the proxy's. Limits of callers still count their requests.
+    /// attempts. The address of the client is compared, not that of the proxy. Limits of callers still count requests
+    /// from these networks.
     ///
     /// # Errors
     /// As for [`behind`](Self::behind).

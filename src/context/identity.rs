@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::{Principal, Rejection};
 
-/// The outcome of authentication when no credential was presented and the layer admits anonymous requests: the
-/// challenge of the methods on offer, and no caller.
+/// The outcome of authentication when no credential was presented and the layer admits anonymous requests. It contains
+/// the challenge of the methods, and no caller.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, RequestExt, Secret};

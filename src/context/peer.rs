@@ -1,4 +1,4 @@
-//! The address of the connection that a request came on.
+//! The address of the connection on which a request arrived.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,9 @@ use http::Extensions;
 
 /// The address of the connection. The code that accepts the connection puts it into the request's extensions.
 ///
-/// It is not needed with axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with
-/// `into_make_service_with_connect_info`) or tonic's `TcpConnectInfo` (feature `tonic`), which are read too. Plain
-/// hyper provides no address, so insert it yourself:
+/// A `PeerAddr` is not needed with axum's `ConnectInfo<SocketAddr>` (feature `axum`, mounted with
+/// `into_make_service_with_connect_info`) or tonic's `TcpConnectInfo` (feature `tonic`): the crate reads these too.
+/// Plain hyper provides no address, so insert a `PeerAddr` yourself:
 ///
 /// ```
 /// use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! The id of a request, as its client sees it.
+//! The id of a request, as the client sees it.
 
 use std::{fmt, sync::Arc};
 

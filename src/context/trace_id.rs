@@ -14,13 +14,13 @@ use crate::base::hex;
 
 /// The trace id of one request: 16 bytes, shown as a hyphenated lower-case UUID.
 ///
-/// Handlers read it with [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. It comes
-/// from a valid `traceparent` header (W3C Trace Context, section 3.2) if that is trusted, else from the operating
-/// system's random source, as a version 4 UUID. The client may have chosen it: never use it as a key of a cache or a
-/// limit.
+/// Handlers read it with [`RequestExt::trace_id`](crate::RequestExt::trace_id), in axum also as an extractor. The id
+/// comes from a valid `traceparent` header (W3C Trace Context, section 3.2), if the envelope trusts that header.
+/// Otherwise it is a version 4 UUID from the operating system's random source. The client may have chosen the id: never
+/// use it as a key of a cache or a limit.
 ///
-/// Clients see it as `x-request-id`, unless the envelope keeps the client's own id. [`RequestId`](crate::RequestId) is
-/// the id that clients see.
+/// Clients see the trace id as `x-request-id`, unless the envelope keeps the client's own id.
+/// [`RequestId`](crate::RequestId) is the id that clients see.
 ///
 /// ```
 /// use tower_auth::TraceId;

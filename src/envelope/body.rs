@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::tail::Tail;
 
 pin_project! {
-    /// The body of a response that passed an envelope: that of the inner service, or a rendered refusal.
+    /// The body of a response that passed an envelope: the body of the inner service, or a rendered refusal.
     ///
     /// ```
     /// use http_body::Body;
@@ -52,7 +52,7 @@ impl<B> EnvelopeBody<B> {
     }
 }
 
-/// Returns an empty body, so that a guard may stand outside an envelope.
+/// Returns an empty body, so that a guard can be mounted outside an envelope.
 impl<B> Default for EnvelopeBody<B> {
     fn default() -> Self {
         Self::rendered(Bytes::new())

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use crate::RejectionKind;
 
-/// The texts of every kind of refusal. Each can be replaced. The defaults are those of the API in this crate's main
-/// example.
+/// The texts of every kind of refusal. Every text can be replaced. The defaults are the texts of the API in this
+/// crate's main example.
 ///
 /// ```
 /// use tower_auth::{ErrorEnvelopeLayer, RejectionKind, envelope::{Catalogue, CatalogueEntry}};
@@ -53,7 +53,8 @@ impl CatalogueEntry {
         Self { message: message.into(), ..self }
     }
 
-    /// Sets the message for the client's developer. It is sent to the client: never use the text of an internal error.
+    /// Sets the message for the client's developer. It is sent to the client, so do not use the text of an internal
+    /// error.
     #[must_use]
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self { system_message: message.into(), ..self }
@@ -65,7 +66,7 @@ impl CatalogueEntry {
         Self { kind: error_type.into(), ..self }
     }
 
-    /// Omits the details, for an API whose documentation has none.
+    /// Omits the details. Use it for an API without documented details.
     #[must_use]
     pub fn without_details(self) -> Self {
         Self { details: false, ..self }
@@ -95,7 +96,7 @@ impl Catalogue {
         self
     }
 
-    /// Changes the texts of every kind, for example to set one `type` for all.
+    /// Changes the texts of every kind, for example to set one `type` for all kinds.
     ///
     /// ```
     /// use tower_auth::envelope::Catalogue;

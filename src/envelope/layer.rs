@@ -14,6 +14,7 @@ use crate::{Clock, ConfigError, base::challenge};
 /// Renders every refusal in one format. Mount it as the outermost layer.
 ///
 /// It gives every request a [`TraceId`](crate::TraceId), adds `x-request-id` to every response, and renders every
+/// [`Rejection`](crate::Rejection) as JSON, or for a gRPC call as a gRPC status.
 /// [`Rejection`](crate::Rejection) as JSON.
 ///
 /// See the [module page](crate::envelope) for an example.
@@ -58,15 +59,18 @@ impl ErrorEnvelopeLayer {
         Self::new(OpenAi)
     }
 
-    /// Returns an envelope with problem details (RFC 9457). Every problem has the type `about:blank`.
+    /// Returns an envelope with problem details (RFC 9457). The type of every problem is `about:blank`.
     pub fn problem_json() -> Self {
         Self::new(Problem::default())
     }
 
-    /// Returns an envelope with problem details (RFC 9457) and a URI as type: `base` followed by the code in lower
-    /// case, such as `https://api.example.com/problems/` and `invalid-api-key`. Document each problem at its URI.
+    /// Returns an envelope with problem details (RFC 9457). The type of a problem is a URI: `base` followed by the code
+    /// in lower case, such as `https://api.example.com/problems/` and `invalid-api-key`. Document each problem at its
+    /// URI.
     ///
-    /// The base must be a URL or a path on this host, such as `/problems/`. Any other text fails
+    /// The base must be a URL, or a path on this host, such as `/problems/`. With any other text,
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails, and an envelope that is mounted alone
+    /// uses `about:blank` and logs the error.
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone then uses
     /// `about:blank`, and logs the error.
     pub fn problem_types(base: impl Into<Cow<'static, str>>) -> Self {
@@ -82,52 +86,54 @@ impl ErrorEnvelopeLayer {
         layer
     }
 
-    /// Sends problem details to a client that lists `application/problem+json` in `Accept` with any weight above zero,
-    /// and the format of the service to all others.
+    /// Sends problem details to a client that lists `application/problem+json` in `Accept` with a weight above zero,
+    /// and the format of the service to all other clients.
     pub fn or_problem_json(mut self) -> Self {
         self.0.negotiated = Some(Problem::default());
         self
     }
 
-    /// Sets the `domain` of gRPC error details: the name of the service that defines the reasons.
+    /// Sets the `domain` of gRPC error details: the name of the service that defines the error codes.
     pub fn grpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.0.grpc_domain = domain.into();
         self
     }
 
-    /// Replaces the texts.
+    /// Sets the texts of refusals. They replace those of the default [`Catalogue`].
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
         self.0.catalogue = catalogue;
         self
     }
 
-    /// Omits `system_message`.
+    /// Omits `system_message` from every body.
     pub fn without_system_message(mut self) -> Self {
         self.0.with_system_message = false;
         self
     }
 
-    /// Adopts errors of a router, another layer or a handler: it renders an error without a
+    /// Adopts errors of a router, another layer or a handler: an error without a [`Rejection`](crate::Rejection) is
+    /// rendered in the format of the envelope, with the code of the error's status.
+    /// [`Rejection`](crate::Rejection) in its own format, with the code of the error's status.
     /// [`Rejection`](crate::Rejection) in the format of the envelope, with the code of its status.
     ///
-    /// It adopts 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error with an
-    /// empty body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and
-    /// `Retry-After`. An error with another media type, such as JSON or HTML, was written for the client and is
-    /// unchanged.
+    /// The errors are 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error
+    /// with an empty body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and
+    /// `Retry-After`. An error with another media type, such as JSON or HTML, is unchanged, because it was written for
+    /// the client.
     pub fn adopt_foreign_errors(mut self) -> Self {
         self.0.adopt_foreign = true;
         self
     }
 
-    /// Also adopts 4xx errors with plain text: those of axum's own extractors (`Path`, `Query`, `Json`, `Form`,
-    /// `Multipart`, `WebSocketUpgrade`), and those of a handler that returns `(StatusCode::BAD_REQUEST, "text")`. It
-    /// includes [`adopt_foreign_errors`](Self::adopt_foreign_errors).
+    /// Adopts 4xx errors with plain text too: those of axum's own extractors (`Path`, `Query`, `Json`, `Form`,
+    /// `Multipart`, `WebSocketUpgrade`), and those of a handler that returns `(StatusCode::BAD_REQUEST, "text")`. The
+    /// call includes [`adopt_foreign_errors`](Self::adopt_foreign_errors).
     ///
-    /// It adopts every 4xx if the body is `text/plain` or has no media type, and if its length is known and at most 8
-    /// KiB. The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409).
-    /// The text was written for a client, so it is kept as the `system_message`, in the formats that have one. A text
-    /// that is not UTF-8, has a content coding or is not ready at once is dropped. The text of a 5xx is never sent.
-    /// JSON, HTML, streams and longer texts are unchanged.
+    /// A 4xx is adopted if the body is `text/plain` or has no media type, and if its length is known and at most 8 KiB.
+    /// The code is that of the status (`INVALID_REQUEST` for 400, `VALIDATION_ERROR` for 422, `CONFLICT` for 409). The
+    /// text was written for a client, so it becomes the `system_message`, in the formats that have one. A text that is
+    /// not UTF-8, has a content coding or is not ready at once is dropped. The text of a 5xx is never sent. JSON, HTML,
+    /// streams and longer texts are unchanged.
     ///
     /// ```
     /// use axum::{Router, extract::Path, routing::get};
@@ -145,29 +151,31 @@ impl ErrorEnvelopeLayer {
         self.adopt_foreign_errors()
     }
 
-    /// Answers every request in HTTP, whatever media type it declares: for a service without gRPC.
+    /// Answers every request in HTTP, regardless of its media type. Use it for a service without gRPC.
     ///
     /// By default, a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, is a gRPC call, and
-    /// a POST of `application/grpc-web` in any version of HTTP is a gRPC-Web call. Refusals of such calls have the HTTP
-    /// status 200 and a gRPC status. Clients can send these headers to a service without gRPC too.
+    /// a POST of `application/grpc-web` over any version of HTTP is a gRPC-Web call. Refusals of such calls have the
+    /// HTTP status 200 and a gRPC status. A client can also send these headers to a service without gRPC.
     pub fn without_grpc(mut self) -> Self {
         self.0.without_grpc = true;
         self
     }
 
-    /// Gives every request a new trace id, even if it has a valid `traceparent`: for a public service, where clients
-    /// must not choose trace ids (W3C Trace Context, section 3.4).
+    /// Gives every request a new trace id, even if it has a valid `traceparent`. Use it for a public service, where
+    /// clients must not choose trace ids (W3C Trace Context, section 3.4).
     pub fn restart_traces(mut self) -> Self {
         self.0.trust_traceparent = false;
         self
     }
 
-    /// Keeps the `x-request-id` of a request, for a service behind a proxy that sets it. It becomes the
+    /// Keeps the `x-request-id` of a request. Use it for a service behind a proxy that sets this header. The kept id
+    /// becomes the [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines,
+    /// and in [`Decision::request_id`](crate::Decision::request_id).
     /// [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines, and in
     /// [`Decision::request_id`](crate::Decision::request_id).
     ///
-    /// The header must be exactly one line of 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`. Otherwise the
-    /// client sees the [`TraceId`](crate::TraceId).
+    /// The request must have exactly one such header, with 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`.
+    /// Otherwise the client sees the [`TraceId`](crate::TraceId).
     ///
     /// | the request has | the client sees | the `TraceId` is |
     /// |---|---|---|
@@ -176,8 +184,8 @@ impl ErrorEnvelopeLayer {
     /// | both | the `x-request-id` | that of the `traceparent` |
     ///
     /// With [`restart_traces`](Self::restart_traces), a `traceparent` is ignored and an `x-request-id` is still kept. A
-    /// client that reaches the service without the proxy can choose its id, and write log lines with the id of another
-    /// request. Keep ids only if the proxy sets or checks them.
+    /// client that reaches the service without the proxy can choose its id, and so create log lines with the id of
+    /// another request. Keep ids only if the proxy sets or checks them.
     ///
     /// ```
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -197,7 +205,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets the clock of the `timestamp`; in a stack it is the stack's by default.
+    /// Sets the clock of the `timestamp`. In a stack, the default is the clock of the stack.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.0.clock = Some(clock.into());
         self

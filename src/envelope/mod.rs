@@ -1,9 +1,9 @@
-//! One shape for every refusal: the error envelope.
+//! The error envelope: one format for all refusals.
 //!
 //! [`ErrorEnvelopeLayer`] is the outermost layer. It gives the request a trace id, puts `x-request-id` on every
-//! response, and renders a [`Rejection`](crate::Rejection) as bytes: the same JSON for a missing key, a missing scope,
-//! a handler's own refusal and, if it [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them, the router's 404 and
-//! 405.
+//! response, and renders every [`Rejection`](crate::Rejection) as bytes. The JSON has the same members for a missing
+//! key, a missing scope, a handler's own refusal and, if the envelope
+//! [adopts](ErrorEnvelopeLayer::adopt_foreign_errors) them, the router's 404 and 405.
 //!
 //! ```
 //! use http_body_util::BodyExt as _;
@@ -26,27 +26,27 @@
 //!
 //! # The detailed format
 //!
-//! `success`, and an `error` with `code`, `message`, `system_message`, `type`, `status`, `details`, `trace_id`,
-//! `timestamp`, in this order. `trace_id` equals the `x-request-id` header; `timestamp` is RFC 3339, UTC, whole
-//! seconds. The texts come from a [`Catalogue`].
+//! The body has `success` and `error`. The members of `error` are `code`, `message`, `system_message`, `type`,
+//! `status`, `details`, `trace_id` and `timestamp`, in this order. `trace_id` equals the `x-request-id` header;
+//! `timestamp` is RFC 3339, UTC, whole seconds. The texts come from a [`Catalogue`].
 //!
-//! The id is that of a valid `traceparent`, or a new one. [`keep_request_ids`](ErrorEnvelopeLayer::keep_request_ids)
-//! keeps the `x-request-id` of a proxy instead.
+//! The trace id is that of a valid `traceparent` header, or a new one.
+//! [`keep_request_ids`](ErrorEnvelopeLayer::keep_request_ids) shows the `x-request-id` of a proxy instead.
 //!
-//! # What it keeps
+//! # What is kept
 //!
 //! The status, `Allow`, `WWW-Authenticate`, `Retry-After` and all other headers of a response are kept, except headers
 //! that describe a replaced body. A response to HEAD has the length of the body that GET would return. The private
 //! cause of a refusal is logged with the trace id, and never sent. The refusal stays in the response's extensions.
 //!
-//! A request that the HTTP server itself refuses, before any service sees it, has no envelope.
+//! If the HTTP server itself refuses a request, before a service is called, the response has no envelope.
 //!
 //! # Errors from other code
 //!
-//! Routers, other layers, extractors and proxies have error formats of their own. Two methods convert their errors to
-//! the format of the envelope:
+//! Routers, other layers, extractors and proxies have error formats of their own. Two methods of the layer convert such
+//! errors to the format of the envelope:
 //!
-//! | answer | [`adopt_foreign_errors`](ErrorEnvelopeLayer::adopt_foreign_errors) | [`adopt_text_errors`](ErrorEnvelopeLayer::adopt_text_errors) |
+//! | error | [`adopt_foreign_errors`](ErrorEnvelopeLayer::adopt_foreign_errors) | [`adopt_text_errors`](ErrorEnvelopeLayer::adopt_text_errors) |
 //! |---|---|---|
 //! | 4xx or 5xx without a body | adopted | adopted |
 //! | 5xx as plain text | adopted, the text is dropped | adopted, the text is dropped |
@@ -54,25 +54,25 @@
 //! | any other 4xx as plain text: axum's `Path`, `Query`, `Json`, `WebSocketUpgrade` | unchanged | adopted, the text is kept |
 //! | JSON, HTML and every other media type | unchanged | unchanged |
 //!
-//! A text is kept as the `system_message`, if its length is known and at most 8 KiB. The code follows from the status:
+//! The text becomes the `system_message`, if its length is known and at most 8 KiB. The code follows from the status:
 //! 502 is `BAD_GATEWAY`, 504 is `GATEWAY_TIMEOUT`, 409 is `CONFLICT`.
 //!
 //! # gRPC
 //!
 //! A gRPC client reads a refusal as a status with details: `google.rpc.ErrorInfo` with the code and the
 //! [domain](ErrorEnvelopeLayer::grpc_domain) of the service, `RetryInfo`, `BadRequest`, and `RequestInfo` with the
-//! trace id. gRPC is a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, which `tonic-web`
-//! adds. gRPC-Web is a POST of `application/grpc-web` over any version of HTTP. All other requests are answered in
-//! HTTP, and with [`without_grpc`](ErrorEnvelopeLayer::without_grpc) every request.
+//! trace id. A gRPC call is a POST of `application/grpc` over HTTP/2, or over HTTP/1.1 with `TE: trailers`, which
+//! `tonic-web` adds. A gRPC-Web call is a POST of `application/grpc-web` over any version of HTTP. All other requests
+//! get an HTTP response. With [`without_grpc`](ErrorEnvelopeLayer::without_grpc), every request gets an HTTP response.
 //!
 //! A `tonic::Status` that was made from a [`Rejection`](crate::Rejection) (feature `tonic`) gets the texts, the domain
 //! and the trace id of the service, and a log line. This applies to the result of a method, and to an error in its
-//! stream, which ends the response as trailers. It needs an envelope outside; a gate without an envelope does not see
-//! the stream.
+//! stream, which ends the response as trailers. It requires an outer envelope, because a gate without an envelope does
+//! not see the stream.
 //!
 //! # When not to use it
 //!
-//! Inside another envelope for the whole service: the format of the inner one would be sent.
+//! Inside another envelope for the whole service: the response would have the format of the inner envelope.
 
 mod adopt;
 mod answer;

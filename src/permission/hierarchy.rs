@@ -3,7 +3,7 @@ use crate::ConfigError;
 
 /// Declares all scopes, and which scopes imply others. No scope implies another unless it is declared here.
 ///
-/// An undeclared scope is an error when the service starts, so that a typing error does not grant or deny access.
+/// Using an undeclared scope is an error when the service starts, so that a typing error does not grant or deny access.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::ScopeHierarchy};
@@ -30,7 +30,7 @@ impl ScopeHierarchy {
         Self { known: scopes.into_iter().map(Into::into).collect(), implied: Vec::new() }
     }
 
-    /// Declares that a scope implies the others, and everything that they imply.
+    /// Declares that a scope implies the others, and every scope that the others imply.
     ///
     /// # Errors
     /// If one of the scopes is not declared.
@@ -43,7 +43,7 @@ impl ScopeHierarchy {
         Ok(self)
     }
 
-    /// Returns a policy that requires this scope, or one that implies it. A denial names only this scope.
+    /// Returns a policy that requires this scope, or a scope that implies it. A denial names only this scope.
     ///
     /// # Errors
     /// If the scope is not declared.
@@ -51,7 +51,7 @@ impl ScopeHierarchy {
         self.any_scope([scope])
     }
 
-    /// Returns a policy that requires one of these scopes, or one that implies one of them.
+    /// Returns a policy that requires one of these scopes, or a scope that implies one of them.
     ///
     /// # Errors
     /// If one of the scopes is not declared.

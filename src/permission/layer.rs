@@ -11,9 +11,9 @@ use crate::{
 
 /// Admits the requests that a policy grants.
 ///
-/// In: a request that an outer authentication layer has processed. Out: the unchanged request; 403 with the missing
-/// role or scopes; 401 for a request without a credential; 503 if the policy could not decide, or not in time; 500 if
-/// there is no outer authentication layer.
+/// In: a request that an outer authentication layer has processed. Out: the unchanged request, or a refusal: 403 with
+/// the missing role or scopes; 401 for a request without a credential; 503 if the policy failed, or did not decide in
+/// time; 500 if there is no outer authentication layer.
 ///
 /// ```
 /// use tower::{Layer, ServiceExt, service_fn};
@@ -54,7 +54,7 @@ impl RequireLayer {
         }
     }
 
-    /// Creates a layer that requires one scope: short for `RequireLayer::new(scope(..))`.
+    /// Creates a layer that requires one scope. It is short for `RequireLayer::new(scope(..))`.
     pub fn scope(required: &str) -> Self {
         Self::new(scope(required))
     }
@@ -66,22 +66,22 @@ impl RequireLayer {
         self
     }
 
-    /// Reports refusals to the log and the observer, and enforces none. Use it for a trial period before a policy is
+    /// Reports refusals to the log and the observer, but enforces none. Use it for a trial period before a policy is
     /// enforced.
     pub const fn report_only(mut self) -> Self {
         self.guard.report_only = true;
         self
     }
 
-    /// Sets how long the policy may take to decide; 5 s by default. After the limit, the request is refused with 503
-    /// and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` means no limit. With zero, every
-    /// decision that is not ready at once is too late.
+    /// Sets how long the policy may take to decide; 5 s by default. After the timeout, the request is refused with 503
+    /// and `Retry-After`, and the cause in the log names the policy. `Duration::MAX` means no timeout. Zero means that
+    /// every decision that is not ready at once times out.
     pub const fn decision_timeout(mut self, limit: Duration) -> Self {
         self.decision_timeout = limit;
         self
     }
 
-    /// Sets the clock of the [time limit](Self::decision_timeout); the system clock by default. Behind a stack with its
+    /// Sets the clock of the [timeout](Self::decision_timeout); the system clock by default. Behind a stack with its
     /// own clock, give the layer the same clock.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();

@@ -1,6 +1,8 @@
 //! Authorization: policies, and the layer that enforces one.
 //!
-//! A [`Permission`] is a policy: it decides whether a principal may make a request. Policies are combined with
+//! A [`Permission`] is a policy: it decides whether a principal may make a request. Combine policies with
+//! [`and`](Permission::and) and [`or`](Permission::or). Mount a policy with [`RequireLayer`] behind a layer that
+//! authenticates.
 //! [`and`](Permission::and) and [`or`](Permission::or), and mounted with [`RequireLayer`] behind a layer that
 //! authenticates.
 //!
@@ -12,7 +14,7 @@
 //! let owners = RequireLayer::new(role("admin").and(member_of(OrgSource::path_after("organizations"))));
 //! ```
 //!
-//! A custom policy is a closure ([`from_fn`]), or an implementation if it has to wait for another service:
+//! A custom policy is a closure ([`from_fn`]). If the policy has to wait for another service, implement [`Permission`]:
 //!
 //! ```
 //! use tower_auth::{Principal, RequestHead, permission::{PermissionFuture, Denial, Permission, Verdict}};
@@ -44,13 +46,13 @@
 //! }
 //! ```
 //!
-//! A policy that does not decide in time is also [undecided](Verdict::Undecided). The limit is 5 s by default, and set
-//! by [`RequireLayer::decision_timeout`] or by the [stack](crate::stack::AuthStackBuilder::decision_timeout).
+//! A policy that does not decide in time is also [undecided](Verdict::Undecided). The timeout is 5 s by default. Set it
+//! with [`RequireLayer::decision_timeout`] or for the [stack](crate::stack::AuthStackBuilder::decision_timeout).
 //!
 //! # Scopes and roles
 //!
-//! A scope is granted to a credential (RFC 6749, section 3.3). A role belongs to its holder. No scope implies another,
-//! not even `admin`, unless a [`ScopeHierarchy`] declares it.
+//! A scope is granted to a credential (RFC 6749, section 3.3). A role belongs to the holder of the credential. No scope
+//! implies another, not even `admin`, unless a [`ScopeHierarchy`] declares it.
 //!
 //! # When not to use it
 //!

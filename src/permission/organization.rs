@@ -29,7 +29,8 @@ pub struct OrgSource {
 }
 
 impl OrgSource {
-    /// Reads the organisation from a header. A request without the header, or with several, is denied with 403.
+    /// Reads the organisation from a header. A request without the header, or with several lines of it, is denied with
+    /// 403.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         let place = format!("the header {name}");
@@ -40,13 +41,13 @@ impl OrgSource {
         })
     }
 
-    /// Reads the organisation from the path segment after the segment with this name, without decoding it. A path that
-    /// contains the name twice, in any encoding, is denied with 403. So is an ambiguous path, such as one with `//`,
-    /// `..` or `%2F`.
+    /// Reads the organisation from the path segment after the segment with this name. The segment is not decoded, so a
+    /// percent-encoded id matches no organisation. A path that contains the name twice, in any encoding, is denied with
+    /// 403. An ambiguous path, such as one with `//`, `..` or `%2F`, is also denied with 403.
     ///
-    /// The policy reads the path at the place where it is mounted. axum's `nest` removes the prefix, so no organisation
-    /// is found inside `nest`, and every request is answered 500. Use `OrgSource::axum_param` there (feature `axum`). A
-    /// percent-encoded id matches no organisation.
+    /// The policy reads the path as it is where the policy is mounted. axum's `nest` removes the prefix, so the policy
+    /// finds no organisation inside `nest`, and every request is answered 500. Use `OrgSource::axum_param` there
+    /// (feature `axum`).
     #[must_use]
     pub fn path_after(segment: &str) -> Self {
         let name = segment.trim_matches('/').to_owned();
@@ -63,11 +64,11 @@ impl OrgSource {
     }
 
     /// Reads the organisation from a top-level field of the body, behind a [`StrictBodyLayer`](crate::StrictBodyLayer)
-    /// (feature `strict-body`). Without that layer, every request is answered 500. A body without the field, or with a
-    /// value that is not a string, is denied with 403.
+    /// (feature `strict-body`). Without a `StrictBodyLayer`, every request is answered 500. A body without the field,
+    /// or with a value that is not a string, is denied with 403.
     ///
-    /// The body is checked before this policy. Validation errors therefore disclose the shape of the body to callers of
-    /// every organisation, so the shape must not contain anything confidential.
+    /// The body is validated before this policy is asked. Validation errors therefore disclose the shape of the body to
+    /// callers of every organisation, so the shape must not contain anything confidential.
     ///
     /// ```
     /// use tower::ServiceBuilder;
@@ -93,8 +94,8 @@ impl OrgSource {
         })
     }
 
-    /// Reads the organisation with a closure. `None` is a mounting error: 500, never a grant. An empty
-    /// string means that the request names no organisation: 403.
+    /// Reads the organisation with a closure. If the closure returns `None`, the policy is mounted on a wrong route,
+    /// and the request is answered 500. An empty string means that the request names no organisation: 403.
     pub fn from_fn(find: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::named("the closure given to OrgSource::from_fn".to_owned(), find)
     }
@@ -119,7 +120,8 @@ pub struct MemberOf(OrgSource);
 
 /// Returns a policy that requires the caller to be a member of the organisation that the request names.
 ///
-/// If the request has no place for an organisation, it is answered 500, because the policy is mounted on a wrong route.
+/// If the request has no place for an organisation, the policy is mounted on a wrong route, and the request is answered
+/// 500.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::{OrgSource, member_of}};

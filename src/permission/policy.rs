@@ -16,19 +16,23 @@ use crate::{Principal, RequestHead};
 pub trait Permission: Send + Sync + 'static {
     /// Decides whether the principal may make the request.
     ///
-    /// The future must own its data. It may be dropped at any await. If it takes longer than
+    /// The future must own its data, and may be dropped at any await. If the future takes longer than
+    /// [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) or
+    /// [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default, it is dropped and the
+    /// request is refused with 503.
     /// [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) or
     /// [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default, it is dropped and the
     /// request is refused with 503.
     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture;
 
-    /// Returns what the policy requires, in a few words for a table of rules; the name of its type by default.
+    /// Returns what the policy requires, in a few words for a table of rules. By default, this is the name of its type.
     fn describe(&self) -> String {
         let name = std::any::type_name::<Self>();
         name.rsplit("::").next().unwrap_or(name).to_owned()
     }
 
-    /// Requires that both policies grant. The second is not asked if the first denies.
+    /// Returns a policy that requires both policies to grant. The second policy is not asked if the first denies at
+    /// once. If the first has to wait, `check` of the second is called, and its future is polled only if it is needed.
     ///
     /// ```
     /// use tower_auth::permission::{Permission, role, scope};
@@ -42,7 +46,9 @@ pub trait Permission: Send + Sync + 'static {
         And(self, other)
     }
 
-    /// Requires that one of the policies grants. The second is not asked if the first grants.
+    /// Returns a policy that requires one of the policies to grant. The second policy is not asked if the first grants
+    /// at once. If the first has to wait, `check` of the second is called, and its future is polled only if it is
+    /// needed.
     ///
     /// ```
     /// use tower_auth::permission::{Permission, scope};

@@ -16,14 +16,14 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 
 /// A table of what every method and path requires. A request that matches no rule is denied.
 ///
-/// A rule is a method (`*` or none for any) and a path of whole segments: `{name}` and `*` match one segment that is
-/// not empty, `**` at the end matches the rest of the path, which may be empty. The first rule that matches decides.
+/// A rule is a method (`*` or none for any) and a path of whole segments. `{name}` and `*` match one segment that is
+/// not empty. `**` at the end matches the rest of the path, which may be empty. The first rule that matches decides.
 /// GET also matches HEAD. gRPC methods are paths: `/package.Service/Method`.
 ///
 /// An ambiguous path (`//`, dot segments, `%2F` and the like, or an encoding that matches another rule when decoded) is
-/// refused with 400, not normalised. A request that matches no rule is answered 404 (gRPC: `UNIMPLEMENTED`) for an
-/// authenticated caller. Any other caller gets 401, and cannot find out which routes exist. A public route requires no
-/// credential, and a presented one is not looked up.
+/// refused with 400, not normalised. A request that matches no rule is answered 404 (gRPC: `UNIMPLEMENTED`) if the
+/// caller is authenticated. Any other caller gets 401, and cannot find out which routes exist. On a public route, no
+/// credential is required, and a presented credential is not looked up.
 ///
 /// ```
 /// use tower_auth::{ApiKeyLayer, AuthStack, Rules, Secret, permission::{any_scope, scope}};
@@ -47,22 +47,23 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 ///
 /// # What to know
 ///
-/// - `/admin` does not match `/admin/`; `/admin/**` matches both. Paths must not be rewritten between the table and the
-///   routes.
+/// - `/admin` does not match `/admin/`; `/admin/**` matches both. No layer between the table and the routes may rewrite
+///   paths.
 /// - Building the stack fails if an earlier rule matches every request of a later one, or if a rule has the parameter
 ///   syntax of another router, such as `:id`, `<id>` or `{*rest}`.
 /// - gRPC methods are written without an HTTP method, because services that tonic generates answer to any method.
-/// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441). It matches rules for GET, as over HTTP/1.1.
+/// - A WebSocket over HTTP/2 or later is a CONNECT with a path (RFC 8441). Rules for GET match it, as over HTTP/1.1.
 ///   axum routes it with `any`, not with `get`. A plain CONNECT has no path and is refused with 400.
 /// - A CORS preflight that the authentication [admits](crate::AuthLayer::allow_preflight) passes the table if a rule
-///   makes its OPTIONS public. It also passes if no rule matches its OPTIONS, [`otherwise`](Self::otherwise) is not
-///   set, and a rule for another method matches its path. A rule that requires a policy for any method refuses it,
-///   because a handler for any method could run.
+///   makes its OPTIONS public. The preflight also passes if no rule matches its OPTIONS, [`otherwise`](Self::otherwise)
+///   is not set, and a rule for another method matches its path. A rule that requires a policy for any method refuses
+///   the preflight, because a handler for any method could run.
 ///
 /// # When not to use it
 ///
-/// Inside axum's `nest`, which removes the prefix of the path, or behind a path rewrite that follows the route of an
-/// outer router: every request is answered 500 there (feature `axum`). Mount the stack around the whole router, or see
+/// Inside axum's `nest`, which removes the prefix of the path, or behind a path rewrite after an outer router has
+/// chosen a route: there, every request is answered 500 (feature `axum`). Mount the stack around the whole router, or
+/// see [`match_rewritten_path`](Self::match_rewritten_path).
 /// [`match_rewritten_path`](Self::match_rewritten_path).
 #[derive(Clone, Default)]
 #[must_use = "rules have no effect until they are given to a stack"]
@@ -118,22 +119,22 @@ impl Rules {
         self
     }
 
-    /// Denies requests that match no rule. This is the default; the call makes it explicit.
+    /// Denies requests that match no rule. This is the default; call it to make the default explicit.
     pub fn otherwise_deny(mut self) -> Self {
         self.otherwise = None;
         self
     }
 
-    /// Matches the current path, even if an axum router chose a route by another path. Use it if the path is rewritten
-    /// behind such a route, or if the stack is around a router that is mounted with `nest_service`. Write the rules for
-    /// the rewritten paths. Without this setting, such requests are answered 500.
+    /// Matches the current path, even if an axum router chose a route by another path. Use this setting if a layer
+    /// behind such a route rewrites the path, or if the stack is around a router that is mounted with `nest_service`.
+    /// Write the rules for the rewritten paths. Without this setting, such requests are answered 500.
     ///
-    /// It is safe if the inner router chooses its route by the same path that the table reads: mount the stack around
-    /// that whole router, `stack.layer(router)`, behind every path rewrite. It is not safe if the path is rewritten
-    /// inside [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer), or inside `nest`: there
-    /// the route is already chosen, and the table would decide about another route.
+    /// The setting is safe if the inner router chooses its route by the same path that the table reads: mount the stack
+    /// around that whole router, `stack.layer(router)`, behind every path rewrite. The setting is not safe if the path
+    /// is rewritten inside [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer), or inside
+    /// `nest`: there the route is already chosen, and the table would decide about another route.
     ///
-    /// It is not needed if the path is rewritten in front of all routers. It is also not needed if the path is
+    /// The setting is not needed if the path is rewritten in front of all routers. It is also not needed if the path is
     /// rewritten between an outer router that matched no route (`fallback_service`) and an inner router that matches
     /// the rewritten path.
     ///
@@ -155,14 +156,15 @@ impl Rules {
         self
     }
 
-    /// Reports refusals to the log and the observer, and enforces none. Use it for a trial period before a table is
+    /// Reports refusals to the log and the observer, but enforces none. Use it for a trial period before a table is
     /// enforced.
     pub fn report_only(mut self) -> Self {
         self.report_only = true;
         self
     }
 
-    /// Returns the table as text, one rule a line, in the order of matching. Use it in the start-up log and in tests.
+    /// Returns the table as text, one rule a line, in the order of matching. Write it to the start-up log, or compare
+    /// it in tests.
     #[must_use]
     pub fn table(&self) -> String {
         let mut rows: Vec<(String, String)> =

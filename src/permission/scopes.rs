@@ -33,8 +33,8 @@ pub fn scope(scope: &str) -> AnyScope {
     any_scope([scope])
 }
 
-/// Returns a policy that requires the credential to have one of these scopes. With an empty list, it denies every
-/// request.
+/// Returns a policy that requires the credential to have one of these scopes. If the list is empty, the policy denies
+/// every request.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::any_scope};
@@ -97,7 +97,7 @@ impl Permission for HasRole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsAuthenticated(());
 
-/// Returns a policy that grants every principal. It refuses anonymous requests, which an optional layer admits.
+/// Returns a policy that grants every principal, and refuses the anonymous requests that an optional layer admits.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::authenticated};

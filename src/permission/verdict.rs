@@ -28,7 +28,7 @@ pub enum Verdict {
     Denied(Denial),
     /// The policy could not decide: 503, and the cause is logged.
     Undecided(BoxError),
-    /// The policy cannot work where it is mounted: 500, and the text is logged.
+    /// The policy cannot work on the route where it is mounted: 500, and the text is logged.
     Misconfigured(Cow<'static, str>),
 }
 
@@ -59,18 +59,18 @@ impl Denial {
         Self::default()
     }
 
-    /// Sets the missing role: `required_role` in the details.
+    /// Sets the missing role, sent to the client as the detail `required_role`.
     pub fn role(self, role: impl Into<Cow<'static, str>>) -> Self {
         Self { role: Some(role.into()), ..self }
     }
 
-    /// Sets the scopes of which one is required: `required_permissions` in the details.
+    /// Sets the scopes of which one is required, sent to the client as the detail `required_permissions`.
     pub fn permissions<S: Into<String>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
         Self { permissions: permissions.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets the organisation that the principal does not belong to: `organization_id` in the details. The refusal then
-    /// has the kind [`OrganizationDenied`](crate::RejectionKind::OrganizationDenied).
+    /// Sets the organisation that the principal does not belong to, sent to the client as the detail `organization_id`.
+    /// The refusal then has the kind [`OrganizationDenied`](crate::RejectionKind::OrganizationDenied).
     pub fn organization(self, organization: impl Into<String>) -> Self {
         Self { organization: Some(organization.into()), ..self }
     }

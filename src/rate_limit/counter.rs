@@ -27,12 +27,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutagePolicy {
-    /// Answers 503: no request passes uncounted.
+    /// Answers 503, so that no request is admitted uncounted.
     #[default]
     FailClosed,
-    /// Admits every request uncounted, without headers of the limit.
+    /// Admits every request uncounted, without rate limit headers.
     FailOpen,
-    /// Counts in this process by the same limits. With several processes, each one admits up to the whole limit.
+    /// Counts in the memory of this process by the same limits. If several processes serve requests, each process
+    /// admits up to the whole limit.
     FallBackToLocal,
 }
 

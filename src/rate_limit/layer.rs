@@ -23,11 +23,10 @@ use crate::{
     limit::{BucketKey, Limiter, Limits, MemoryLimiter},
 };
 
-/// Limits requests, and answers those above the limit 429.
+/// Limits requests, and answers 429 to requests above the limit.
 ///
-/// Limits by plan or by caller need an authentication layer further out. The response of an admitted request shows the
-/// state of the limit in its headers; a refusal has `Retry-After`. The [module page](crate::rate_limit) lists every
-/// case.
+/// Limits by plan or by caller need an outer authentication layer. The response to an admitted request shows the state
+/// of the limit in its headers; a refusal has `Retry-After`. The [module page](crate::rate_limit) lists every case.
 ///
 /// ```
 /// use tower_auth::{ClientIp, Plans, Quota, RateLimitLayer};
@@ -55,15 +54,15 @@ impl RateLimitLayer {
     /// Limits requests by the caller's plan ([`Principal::plan`]), or by the caller's own limits
     /// ([`Principal::limits`]).
     ///
-    /// Only authenticated callers are counted; anonymous requests pass. Without an authentication layer further out, a
-    /// request is answered 500.
+    /// Only authenticated callers are counted; anonymous requests are admitted. Without an outer authentication layer,
+    /// every request is answered 500.
     pub fn by_plan(plans: &Plans) -> Self {
         let whose = Whose::Plan { plans: plans.clone(), partition: Partition::Credential, class: None };
         Self::limit(whose, None, MemoryLimiter::new())
     }
 
-    /// Limits requests by address, IPv6 by the /64 ([`ClientIp`]). All clients behind one address share its limit, such
-    /// as the clients of an office or a mobile network.
+    /// Limits requests by address, as [`ClientIp`] finds it. By default, an IPv6 address counts by its /64. All clients
+    /// behind one address share its limit, such as the clients of an office or a mobile network.
     pub fn by_address(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let scope = BucketKey::new(["address"]);
         match ip.check_config().and_then(|()| Limits::new(quotas)) {
@@ -76,7 +75,7 @@ impl RateLimitLayer {
     }
 
     /// Limits requests by the bucket that the closure `bucket` returns. The closure is called for authenticated callers
-    /// only, so that no attacker can spend another caller's limit. Every bucket has the same limits.
+    /// only, so an attacker cannot spend the limit of another caller. All buckets have the same limits.
     ///
     /// ```
     /// use tower_auth::{Quota, RateLimitLayer, limit::BucketKey};
@@ -94,23 +93,27 @@ impl RateLimitLayer {
     }
 
     /// Limits failed attempts. Guesses (unknown and malformed keys, bad signatures, wrong passwords) are charged to the
-    /// address. Failures of a verified credential (expired, paused or revoked, or a 403) are charged to that
+    /// address. Failures with a verified credential (expired, paused or revoked, or a 403) are charged to that
     /// credential, and never to other clients at the same address.
     ///
-    /// **A budget in a stack never refuses a handler's answer.** It is checked only before a store lookup that has to
-    /// wait, and before a signature check: a wrong one-time code or password that a handler answers with 401 is
-    /// charged, but the next attempt still reaches the handler. Put a clone of this layer on that route too. A layer
-    /// alone, as in front of a login, checks the budget before every request, and does not call the handler when the
-    /// budget is spent. Clones share one budget, and a failure is charged once.
+    /// **In a stack, the budget charges a handler's 401, but does not stop the next attempt.** A stack checks the
+    /// budget only before a store lookup that has to wait, and before a signature check. If a handler answers a wrong
+    /// one-time code or password with 401, the failure is charged, but the next attempt still reaches the handler. Put
+    /// a clone of this layer on that route too. A layer that is mounted alone, for example on a login route, checks the
+    /// budget before every request, and does not call the handler when the budget is spent. Clones share one budget,
+    /// and a failure is charged once.
     ///
-    /// Successful requests are never charged. The attempts of one address in progress have a separate limit,
+    /// Successful requests are never charged. [`max_in_flight`](Self::max_in_flight) limits the attempts of one address
+    /// that are in progress. Keys and tokens found in memory are accepted even when the budget is spent. When the
+    /// budget of a credential is spent, further failures with it are answered 429, and successful requests with it are
+    /// admitted.
     /// [`max_in_flight`](Self::max_in_flight). Keys and tokens found in memory are accepted even when the budget is
     /// spent. When the budget of a credential is spent, its further failures are answered 429 and its successful
     /// requests pass.
     ///
-    /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and charged if the
-    /// credential is bad (features that use tokio: `axum`, `strict-body`, tokens). Without a runtime, and for a layer
-    /// alone in front of a handler, the result is unknown and the attempt is charged.
+    /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and the attempt is
+    /// charged if the credential is invalid (with the features that use tokio: `axum`, `strict-body`, tokens). Without
+    /// a runtime, and for a layer alone in front of a handler, the result is unknown and the attempt is charged.
     pub fn failures(quotas: impl IntoIterator<Item = Quota>, ip: ClientIp) -> Self {
         let (limits, fault) = match ip.check_config().and_then(|()| Limits::new(quotas)) {
             Ok(limits) => (Some(limits), None),
@@ -148,7 +151,7 @@ impl RateLimitLayer {
         }))
     }
 
-    /// Sets which requests share one limit under a plan; each credential has its own by default.
+    /// Sets which requests share one limit under a plan. By default, each credential has its own limit.
     pub fn partition(mut self, by: Partition) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { partition, .. }, .. }) => *partition = by,
@@ -157,8 +160,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the class of a request's route. A plan can have separate limits for a class
-    /// ([`Plan::class`](super::Plan::class)); otherwise its general limits apply.
+    /// Sets the closure that returns the class of a request's route. A plan can have separate limits for a class
+    /// ([`Plan::class`](super::Plan::class)); otherwise the general limits of the plan apply.
     pub fn class(mut self, of: impl Fn(&RequestHead<'_>) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(guard::Facts { whose: Whose::Plan { class, .. }, .. }) => *class = Some(Arc::new(of)),
@@ -167,8 +170,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the cost of a request; one by default. A cost of zero is not counted. A cost above the burst is answered
-    /// 400, because retrying cannot succeed.
+    /// Sets the closure that returns the cost of a request; the cost is one by default. A cost of zero is not counted.
+    /// A cost above the burst is answered 400, because retrying cannot succeed.
     pub fn cost(mut self, of: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.cost = Some(Arc::new(of)),
@@ -177,11 +180,11 @@ impl RateLimitLayer {
         self
     }
 
-    /// Limits how many attempts of one address may be in progress at once; 256 by default. Requests above it are
+    /// Limits how many attempts of one address may be in progress at once; 256 by default. Further attempts are
     /// answered 429 with `Retry-After: 1`.
     ///
-    /// Credential checks that have to wait are counted, and in a layer alone every request until its handler has
-    /// answered. This bounds parallel guesses: at most the budget plus this number are checked. Zero refuses every
+    /// Credential checks that have to wait are counted. In a layer alone, every request is counted until its handler
+    /// has answered. This bounds parallel guesses: at most the budget plus this number are checked. Zero refuses every
     /// request with 500, and fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     ///
     /// ```
@@ -204,8 +207,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the quotas for failures of a verified credential, counted by credential. By default they are those of the
-    /// address.
+    /// Sets the quotas for failures with a verified credential, counted by credential. By default, the quotas of the
+    /// address apply to credentials too.
     ///
     /// ```
     /// use tower_auth::{ClientIp, Quota, RateLimitLayer};
@@ -227,8 +230,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Counts with this limiter instead of in memory. Layers of one kind that share a limiter count in the same
-    /// buckets.
+    /// Sets the limiter; by default, requests are counted in memory. Layers of one kind that share a limiter count in
+    /// the same buckets.
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.counter().limiter = Engine::Other(Arc::new(limiter));
         self
@@ -240,13 +243,13 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the timeout for a decision of the [limiter](Self::limiter); by default the
-    /// [stack's](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After it, [`on_outage`](Self::on_outage)
-    /// applies.
+    /// Sets the timeout for a decision of the [limiter](Self::limiter). By default, this is the timeout of the
+    /// [stack](crate::stack::AuthStackBuilder::decision_timeout), or 5 s. After the timeout,
+    /// [`on_outage`](Self::on_outage) applies.
     ///
-    /// The [clock](Self::clock) measures the time: a clock without a timer means no timeout, and a log line says so.
+    /// The [clock](Self::clock) measures the time. A clock without a timer means no timeout, and a warning is logged.
     /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build);
-    /// in a layer alone, with zero, every decision that is not ready at once times out.
+    /// in a layer alone, zero means that every decision that is not ready at once times out.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         self.counter().decision_timeout = Some(limit);
         self
@@ -257,24 +260,24 @@ impl RateLimitLayer {
         self.style("unix_reset", |style| style.unix = true)
     }
 
-    /// Also writes `X-RateLimit-Retry-After`: the seconds to wait, zero when the request was admitted.
+    /// Adds the header `X-RateLimit-Retry-After`: the seconds to wait, zero when the request was admitted.
     pub fn x_retry_after(self) -> Self {
         self.style("x_retry_after", |style| style.retry_after = true)
     }
 
-    /// Also writes `RateLimit-Policy` and `RateLimit`, which describe all windows
+    /// Adds the headers `RateLimit-Policy` and `RateLimit`, which describe all windows
     /// (draft-ietf-httpapi-ratelimit-headers-11).
     pub fn ietf_headers(self) -> Self {
         self.style("ietf_headers", |style| style.ietf = true)
     }
 
-    /// Writes no headers. Call [`ietf_headers`](Self::ietf_headers) after it to write only those of the IETF.
+    /// Writes no headers. To write only the IETF headers, call [`ietf_headers`](Self::ietf_headers) after this method.
     pub fn without_headers(self) -> Self {
         self.style("without_headers", |style| *style = Style::NONE)
     }
 
-    /// Counts and reports to the log and the observer, but refuses nothing: for the weeks before a limit is enforced. A
-    /// budget of failed attempts in a stack reports to the log only.
+    /// Counts, and reports refusals to the log and the observer, but enforces none. Use it for a trial period before a
+    /// limit is enforced. A budget of failed attempts in a stack reports to the log only.
     pub fn report_only(mut self) -> Self {
         match &mut self.0 {
             Kind::Limit(facts) => facts.report_only = true,
@@ -283,14 +286,14 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets the clock; in a stack it is the stack's by default. All clones of a layer share one clock: the first that
-    /// is set.
+    /// Sets the clock. In a stack, the default is the clock of the stack. All clones of a layer share one clock: the
+    /// first that is set.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         let _ = self.shared_counter().clock.set(clock.into());
         self
     }
 
-    /// Returns how many requests the limiter failed to decide. The [`OutagePolicy`] was applied to them.
+    /// Returns how many requests the limiter failed to decide. The [`OutagePolicy`] was applied to these requests.
     #[must_use]
     pub fn outage_count(&self) -> u64 {
         self.shared_counter().outages.load(Ordering::Relaxed)

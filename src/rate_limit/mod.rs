@@ -1,4 +1,4 @@
-//! Rate limits: by plan, by address, by a bucket of your own, and budgets of failed attempts.
+//! Rate limits by plan, by address or by a bucket of your own, and budgets of failed attempts.
 //!
 //! ```
 //! use tower_auth::*;
@@ -16,44 +16,47 @@
 //! # Ok::<_, tower_auth::ConfigError>(())
 //! ```
 //!
-//! | what happens | answer | charged |
+//! | what happens | response | charged |
 //! |---|---|---|
-//! | the request fits | the service's answer, with `X-RateLimit-Limit`, `-Remaining`, `-Reset` | its cost, in every window |
-//! | the request does not fit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing |
+//! | the request is within the limit | the service's response, with `X-RateLimit-Limit`, `-Remaining`, `-Reset` | its cost, in every window |
+//! | the request exceeds the limit | 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`, and the same headers | nothing |
 //! | the request costs more than the burst | 400 `REQUEST_TOO_COSTLY` | nothing |
-//! | a layer or handler further in answers 401 or 403 with a [`RejectionKind`](crate::RejectionKind) other than `Custom`, or another limit answers 429 | that answer | nothing: the charge is refunded, except to an address, and except for a wrong password |
+//! | an inner layer or handler answers 401 or 403 with a [`RejectionKind`](crate::RejectionKind) other than `Custom`, or another limit answers 429 | that response | nothing: the charge is refunded, except a charge to an address, and except for a wrong password |
 //! | the client disconnects | | its cost: the request may have been processed |
-//! | a preflight that the authentication passes without reading a credential ([`allow_preflight`](crate::AuthLayer::allow_preflight)) | the CORS layer's answer | nothing |
-//! | any other OPTIONS | as any request | as any request |
+//! | a preflight that the authentication passes without reading a credential ([`allow_preflight`](crate::AuthLayer::allow_preflight)) | the CORS layer's response | nothing |
+//! | any other OPTIONS | as for every request | as for every request |
 //! | the limiter fails, or does not answer in [time](RateLimitLayer::decision_timeout) | as [`OutagePolicy`] says: 503 by default | unknown |
-//! | a WebSocket, a stream, a gRPC call | | once, at its start |
+//! | a WebSocket, a stream, a gRPC call | | its cost, once, at its start |
 //!
-//! `Limit` is the burst: how many requests fit at once. `Remaining` never exceeds it. `Reset` is when the bucket is
-//! full again: in seconds from now, or with [`unix_reset`](RateLimitLayer::unix_reset) as a Unix time. With several
-//! windows the headers describe the tightest one, which would refuse first;
+//! `Limit` is the burst: how many requests a full bucket admits at once. `Remaining` never exceeds `Limit`. `Reset` is
+//! when the bucket is full again: in seconds from now, or with [`unix_reset`](RateLimitLayer::unix_reset) as a Unix
+//! time. If the limit has several windows, these headers describe the tightest window, which would refuse first;
+//! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all windows. If several layers limit a request, the
+//! innermost layer sets the headers. Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED`
+//! with `RetryInfo`.
 //! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all. With several layers the innermost one sets the headers.
 //! Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED` with `RetryInfo`.
 //!
 //! # Failed attempts
 //!
 //! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) keeps a budget for each address and one for each
-//! credential. Only failures are charged. Successful requests cost nothing, however many are in progress and however
-//! they end. A *proved holder* is a caller who presented the right secret or a token with a valid signature.
+//! credential. Only failures are charged. Successful requests cost nothing, even if many are in progress. A *proved
+//! holder* is a caller who presented the right secret or a token with a valid signature.
 //!
-//! | what happens | answer | charged |
+//! | what happens | response | charged |
 //! |---|---|---|
 //! | a guess: an unknown or malformed key, a bad signature, a wrong password, another 401 of a handler | 401 | the address |
 //! | a proved holder's credential is expired, revoked, paused, suspended, not yet valid, or for another audience | 401 | that credential |
 //! | a rule, a permission or the handler denies a proved holder's request | 403 | that credential |
 //! | the native gRPC status `UNAUTHENTICATED` or `PERMISSION_DENIED` | that status | as 401 and 403 |
 //! | no credential, a store that does not answer, a client that disconnects while a valid key is looked up | 401, 503 | nothing |
-//! | the address's budget is spent | 429 with `Retry-After`, before a store lookup or a signature check; keys and tokens found in memory pass | nothing |
-//! | the credential's budget is spent | 429 instead of its next 401 or 403; its successful requests pass | nothing |
+//! | the address's budget is spent | 429 with `Retry-After`, before a store lookup or a signature check; keys and tokens found in memory are admitted | nothing |
+//! | the credential's budget is spent | 429 instead of the next 401 or 403; successful requests with the credential are admitted | nothing |
 //! | more than [256](crate::RateLimitLayer::max_in_flight) lookups from one address are in progress | 429 with `Retry-After: 1` | nothing |
 //!
-//! **In a stack, the budget charges a handler's 401 but never refuses requests to that handler**, because a stack
-//! checks the budget only before it looks up a credential. For wrong one-time codes and passwords, put a clone of the
-//! layer on their route:
+//! **In a stack, the budget charges a handler's 401, but does not stop the next attempt**, because a stack checks the
+//! budget only before it looks up a credential. For wrong one-time codes and passwords, put a clone of the layer on
+//! their route:
 //!
 //! ```
 //! use axum::{Router, routing::{get, post}};
@@ -74,15 +77,15 @@
 //!
 //! # Who is counted
 //!
-//! Only a verified credential is counted: an attacker who knows a key's id cannot spend its limit, and random keys
-//! create no buckets. Before authentication, requests are counted by address. [`ClientIp`](crate::ClientIp) configures
-//! which proxies stand in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are not
-//! counted, such as health checks or an office.
+//! Limits of callers count only verified credentials: an attacker who knows a key's id cannot spend its limit, and
+//! random keys create no buckets. Before authentication, requests are counted by address. [`ClientIp`](crate::ClientIp)
+//! configures which proxies are in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are
+//! not counted, such as health checks or an office.
 //!
 //! # When not to use it
 //!
-//! Against floods: a request must be read before it can be refused. Also, each process counts alone: three processes
-//! admit three times the limit, unless they share a [`Limiter`](crate::Limiter).
+//! Against floods: a request must be read before it can be refused. Also, each process counts separately: three
+//! processes admit three times the limit, unless they share a [`Limiter`](crate::Limiter).
 
 mod carried;
 mod counter;

@@ -17,8 +17,8 @@ use crate::{
     limit::{BucketKey, Limits},
 };
 
-/// Selects to which requests a set of limits applies: by plan name, and optionally by authentication method and route
-/// class.
+/// Selects the requests to which a set of limits applies: by plan name, and optionally by authentication method and
+/// route class.
 ///
 /// ```
 /// use tower_auth::{AuthMethod, Plans, Quota, rate_limit::Plan};
@@ -50,8 +50,8 @@ impl Plan {
         Self { method: Some(method), ..self }
     }
 
-    /// Restricts the limits to routes of this class ([`RateLimitLayer::class`](crate::RateLimitLayer::class)), which
-    /// are counted separately.
+    /// Restricts the limits to routes of this class ([`RateLimitLayer::class`](crate::RateLimitLayer::class)). Requests
+    /// of each class are counted separately.
     #[must_use]
     pub fn class(self, class: impl Into<Cow<'static, str>>) -> Self {
         Self { class: Some(class.into()), ..self }
@@ -131,15 +131,15 @@ impl Plans {
         PlansBuilder::default()
     }
 
-    /// Replaces the plans. Requests that were counted stay counted, and no bucket is refilled; the
+    /// Replaces the plans in all clones. Requests that were counted stay counted, and no bucket is refilled; the
     /// [module page of limits](crate::limit) explains how counts are carried over.
     #[expect(clippy::needless_pass_by_value, reason = "a caller who kept the value would expect a second table")]
     pub fn replace(&self, new: Self) {
         self.0.table.store(new.0.table.load_full());
     }
 
-    /// Returns how many requests named an unknown plan and were counted by the fallback plan. Their records need
-    /// correction.
+    /// Returns how many requests named an unknown plan and were counted by the fallback plan. Correct the records of
+    /// these callers, or add the plan.
     #[must_use]
     pub fn unknown_plan_count(&self) -> u64 {
         self.0.unknown.load(Ordering::Relaxed)
@@ -207,14 +207,14 @@ pub struct PlansBuilder {
 }
 
 impl PlansBuilder {
-    /// Adds limits to a plan: by its name for all methods and routes, or by a [`Plan`] for some of them.
+    /// Adds limits to a plan: by the plan's name for all methods and routes, or by a [`Plan`] for some of them.
     pub fn plan(mut self, plan: impl Into<Plan>, quotas: impl IntoIterator<Item = Quota>) -> Self {
         self.plans.push((plan.into(), quotas.into_iter().collect()));
         self
     }
 
-    /// Sets the plan for callers without a plan or with an unknown one. It is required: a misspelt plan name in a key
-    /// record must neither lock a customer out nor admit one without limits.
+    /// Sets the plan for callers without a plan, or with an unknown plan. A fallback is required, because a misspelt
+    /// plan name in a key record must neither lock a customer out nor remove the customer's limits.
     pub fn fallback(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self { fallback: Some(name.into()), ..self }
     }
@@ -222,7 +222,7 @@ impl PlansBuilder {
     /// Builds the plans.
     ///
     /// # Errors
-    /// If the fallback is missing or not defined, if a plan is given twice, has no general limits (for all methods and
+    /// If the fallback is missing or not defined; if a plan is given twice, has no general limits (for all methods and
     /// routes), or has an invalid quota.
     pub fn build(self) -> Result<Plans, ConfigError> {
         let fallback = self.fallback.ok_or_else(|| {

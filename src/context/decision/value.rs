@@ -5,12 +5,12 @@ use http::Method;
 use super::kept::Kept;
 use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::head::RequestHead};
 
-/// One admission or refusal, as an observer receives it and as the log shows it. It never contains a secret.
+/// One admission or refusal, as an observer receives it and as the log shows it. A decision never contains a secret.
 ///
 /// # Why did this customer get a 403 at 03:12?
 ///
-/// The customer reads the `x-request-id` of the answer, which is the `trace_id` of the log. Every decision is one
-/// `tracing` event of the target `tower_auth`; search the log for the id:
+/// The customer reads the `x-request-id` of the response. The log shows the same id as `trace_id`. Every decision is
+/// one `tracing` event of the target `tower_auth`; search the log for the id:
 ///
 /// ```text
 /// 03:12:07 INFO tower_auth: request refused kind=InsufficientPermissions status=403 layer="rules" method="DELETE"
@@ -20,8 +20,8 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// The key `key_7` of `acme` lacked the scope `files:write` for this request.
 ///
-/// (A client can choose the id with a `traceparent` header, and so write log lines with the id of another request.
-/// Where that matters, use [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).)
+/// A client can choose the id with a `traceparent` header, and so create log lines with the id of another request. To
+/// prevent this, use [`ErrorEnvelopeLayer::restart_traces`](crate::ErrorEnvelopeLayer::restart_traces).
 ///
 /// The events and their fields are stable:
 ///
@@ -34,18 +34,19 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 ///
 /// | field | present | content |
 /// |---|---|---|
-/// | `kind`, `status`, `layer` | always | kind and status of a refusal; the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
-/// | `method`, `path` | if the request is known | what the client requested, also inside axum's `nest`; see [`path`](Self::path) |
-/// | `required` | in a 403 | what the caller lacks; see [`required`](Self::required) |
+/// | `kind`, `status`, `layer` | always | kind and status of a refusal, and the layer that decided: `gate` if all guards admitted, `handler` if the service itself refused |
+/// | `method`, `path` | if the request is known | the method and the path that the client requested, also inside axum's `nest`; see [`path`](Self::path) |
+/// | `required` | if a permission was denied | what the caller lacks; see [`required`](Self::required) |
 /// | `limit`, `plan` | in a 429 | the window of the limit that refused, and the plan that sets it |
-/// | `client` | if attempts or requests are counted by address | the address that is counted, by [`ClientIp`](crate::ClientIp) |
+/// | `client` | if attempts or requests are counted by address | the address that is counted; see [`ClientIp`](crate::ClientIp) |
 /// | `subject`, `key_id`, `key_hint` | if the secret matched a record | the caller |
 /// | `peer` | if the host provides the address | the other end of the connection: behind a proxy, the proxy |
-/// | `trace_id` | if an envelope stands outside | the [`request_id`](Self::request_id) |
+/// | `trace_id` | if there is an outer envelope | the [`request_id`](Self::request_id) |
 /// | `cause` | if there is one | the private cause, which no client sees, on one line |
 ///
-/// A refusal is logged once, and a 5xx at level ERROR, whichever layers the request passes. A handler's own
-/// refusal below 500 is logged by an [`AuthStack`](crate::AuthStack) or an envelope around it.
+/// A refusal is logged once, regardless of the number of layers that the response passes. A 5xx is logged at level
+/// ERROR. If a handler itself refuses with a status below 500, an [`AuthStack`](crate::AuthStack) or an envelope around
+/// it logs the refusal.
 ///
 /// # What the log does not show
 ///
@@ -54,8 +55,8 @@ use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown
 /// line or hide text are escaped.
 ///
 /// While an observer is set or level ERROR is enabled, a gate or an envelope keeps the method and the path of each
-/// request, for the log line of a refusal from further in. It costs a few reference counts and at most one small
-/// allocation a request, if the buffer that holds the path is not shared yet.
+/// request, for the log line of a refusal by an inner layer or handler. This costs a few reference counts and at most
+/// one small allocation a request, if the buffer that holds the path is not shared yet.
 ///
 /// # Example
 ///
@@ -107,13 +108,14 @@ impl<'a> Decision<'a> {
         Self { enforced: false, ..self }
     }
 
-    /// Returns whether the request is admitted. It is also true if a guard that only reports would have refused it.
+    /// Returns whether the request is admitted. Also returns true if a guard with `report_only` would have refused the
+    /// request.
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
         self.refusal.is_none() || !self.enforced
     }
 
-    /// Returns whether the decision is enforced. It is false if the guard only reports.
+    /// Returns whether the decision is enforced; false if the guard only reports.
     #[must_use]
     pub const fn is_enforced(&self) -> bool {
         self.enforced
@@ -129,20 +131,20 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Returns whether this refusal follows an admission of the same request: the guards admitted it, and a layer or
-    /// handler further in refused it. The observer is called for both decisions.
+    /// Returns whether this refusal follows an admission of the same request: the guards admitted the request, and an
+    /// inner layer or handler refused it. The observer is called for both decisions.
     #[must_use]
     pub const fn supersedes_admission(&self) -> bool {
         matches!(self.seen, Seen::Kept(..))
     }
 
-    /// Returns the refusal, if it is one.
+    /// Returns the refusal, if the request is refused.
     #[must_use]
     pub const fn rejection(&self) -> Option<&'a Rejection> {
         self.refusal
     }
 
-    /// Returns the kind of the refusal, if it is one.
+    /// Returns the kind of the refusal, if the request is refused.
     #[must_use]
     pub fn kind(&self) -> Option<RejectionKind> {
         self.refusal.map(Rejection::kind)
@@ -154,7 +156,7 @@ impl<'a> Decision<'a> {
         self.layer
     }
 
-    /// Returns the caller, if the secret was verified, even if the credential was then refused.
+    /// Returns the caller, if the secret was verified. The caller is known even if the credential was then refused.
     #[must_use]
     pub fn principal(&self) -> Option<&'a Principal> {
         self.refusal.and_then(Rejection::principal).or_else(|| match self.seen {
@@ -169,7 +171,7 @@ impl<'a> Decision<'a> {
         self.principal().and_then(Principal::credential_hint)
     }
 
-    /// Returns the trace id of the request, if an envelope stands outside.
+    /// Returns the trace id of the request, if there is an outer envelope.
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
         match self.seen {
@@ -178,7 +180,11 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Returns the id that the client sees in `x-request-id`, if an envelope stands outside. It is the
+    /// Returns the id that the client sees in `x-request-id`, if there is an outer envelope. It is the
+    /// [`trace_id`](Self::trace_id), unless the envelope keeps the client's own id
+    /// ([`keep_request_ids`](crate::ErrorEnvelopeLayer::keep_request_ids)).
+    /// [`trace_id`](Self::trace_id), unless the envelope [keeps the client's
+    /// id](crate::ErrorEnvelopeLayer::keep_request_ids).
     /// [`trace_id`](Self::trace_id), unless the envelope
     /// [keeps the client's id](crate::ErrorEnvelopeLayer::keep_request_ids).
     #[must_use]
@@ -198,10 +204,11 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Returns the path that the client requested, also inside axum's `nest`; never the query.
+    /// Returns the path that the client requested, also inside axum's `nest`, without the query.
     ///
-    /// It is at most 256 bytes of visible ASCII: a longer path is cut and ends in `…`, and other characters, quotes and
-    /// backslashes are percent-encoded, so that it is safe to print. Do not use it for access decisions.
+    /// The path is at most 256 bytes of visible ASCII: a longer path is cut and ends in `…`, and other characters,
+    /// quotes and backslashes are percent-encoded, so that the path is safe to print. Do not use it for access
+    /// decisions.
     #[must_use]
     pub fn path(&self) -> Option<Cow<'a, str>> {
         let path = match self.seen {
@@ -211,11 +218,13 @@ impl<'a> Decision<'a> {
         path.map(shown::path)
     }
 
-    /// Returns what the caller lacks, if a permission was denied: scopes by name, of which one is enough, roles as
-    /// `role:admin`, an organization as `organization:org_1`, separated by spaces. A policy that does not name them is
-    /// shown by [`Permission::describe`](crate::Permission::describe).
+    /// Returns what the caller lacks, if a permission was denied, separated by spaces: scopes by name, of which one is
+    /// enough, roles as `role:admin`, an organization as `organization:org_1`. If a policy names none of these, the
+    /// text is that of [`Permission::describe`](crate::Permission::describe).
+    /// [`Permission::describe`](crate::Permission::describe) is returned.
     ///
-    /// It is also present where the client does not see it: with
+    /// The text is present even if the client does not see it, as with
+    /// [`mask_as_not_found`](crate::RequireLayer::mask_as_not_found).
     /// [`mask_as_not_found`](crate::RequireLayer::mask_as_not_found).
     #[must_use]
     pub fn required(&self) -> Option<Cow<'a, str>> {
@@ -232,15 +241,15 @@ impl<'a> Decision<'a> {
         self.refusal?.policy()
     }
 
-    /// Returns the plan of the limit that refused, followed by a slash and the route class if the limit is of one
-    /// class.
+    /// Returns the plan of the limit that refused. If the limit applies to one route class, a slash and the class
+    /// follow.
     #[must_use]
     pub fn plan(&self) -> Option<&'a str> {
         self.refusal?.plan()
     }
 
-    /// Returns the address that is counted, by the [`ClientIp`](crate::ClientIp) of the limit that refused, or of a
-    /// budget of failed attempts in front. Behind a proxy it differs from [`peer_ip`](Self::peer_ip).
+    /// Returns the address that is counted, as found by the [`ClientIp`](crate::ClientIp) of the limit that refused, or
+    /// of a budget of failed attempts. Behind a proxy it differs from [`peer_ip`](Self::peer_ip).
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.refusal.and_then(Rejection::client).or_else(|| match self.seen {
