@@ -32,7 +32,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Returns the caller that the token authenticates. The `jti` is the [`credential_id`](Principal::credential_id).
+    /// Returns the caller that the token authenticates. Its [`credential_id`](Principal::credential_id) is the `jti` of
+    /// the token.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
