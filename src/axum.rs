@@ -29,6 +29,7 @@ use crate::{
 
 pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
 
+/// Extracts the caller. Answers 401 if no credential was presented, and 500 if no authentication layer stands in front.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
@@ -65,8 +66,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TraceId {
     }
 }
 
-const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no envelope has given it one; mount an AuthStack or \
-                                an ErrorEnvelopeLayer around the router";
+const WITHOUT_ENVELOPE: &str = "the request has no id, because no envelope stands in front of the handler; mount an \
+                                AuthStack or an ErrorEnvelopeLayer around the router";
 
 /// The body of a request, read strictly into a type (feature `axum`). The extractor makes the same checks as a
 /// [`StrictBodyLayer`](crate::StrictBodyLayer). Behind such a layer, the extractor takes the layer's value.
@@ -99,6 +100,7 @@ const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]
 pub struct StrictJson<T>(pub T);
 
+/// Extracts the value. Answers 400 if there is no body.
 impl<T, S> FromRequest<S> for StrictJson<T>
 where
     T: DeserializeOwned + Send + 'static,

@@ -215,8 +215,8 @@ impl Rejection {
 
     /// Sets the holder of a credential that is genuine but refused, such as an expired or paused key.
     ///
-    /// The observer and the log show the holder, and the client does not see it. A budget of failed attempts is charged
-    /// for this holder instead of the address, because other callers may share the address.
+    /// The observer and the log show the holder, and the client does not see it. The failure is charged to this holder
+    /// and not to the address, which other callers may share.
     ///
     /// ```
     /// use tower_auth::{AuthOutcome, Principal, Rejection, RejectionKind};
