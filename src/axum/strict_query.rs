@@ -40,8 +40,8 @@ use crate::{
 /// Names and values are decoded as in a form (`+` is a space). `StrictQuery<()>` accepts no parameters. A `HashMap`
 /// accepts any parameters, each once.
 ///
-/// A type that cannot be read strictly ([`json::check_type`](crate::json::check_type)), for example because of
-/// `#[serde(flatten)]`, and a struct inside of the struct are answered 500. The reason is logged.
+/// If the type cannot be read strictly ([`json::check_type`](crate::json::check_type)), for example because of
+/// `#[serde(flatten)]`, or contains another struct, the request is answered 500 and the reason is logged.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]

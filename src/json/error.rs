@@ -18,7 +18,7 @@ pub enum JsonError {
     /// The JSON has another shape than the type. Contains at most 32 unknown fields, the error that stopped the type,
     /// and one more entry if there are more unknown fields.
     Fields(Vec<FieldViolation>),
-    /// The type cannot be read strictly from any bytes. This is a fault of the service:
+    /// The type can never be read strictly, for example because of `#[serde(flatten)]`. This is a fault of the service:
     /// [`check_type`](super::check_type) finds such a type at start-up.
     Type(&'static str),
 }

@@ -56,7 +56,8 @@
 //! JSON that does not fit the type is [`JsonError::Fields`], with a JSON Pointer (RFC 6901) for every field.
 //!
 //! - A field that a struct does not have is an error, at any depth. If a documented name is similar, the error suggests
-//!   this name. All unknown fields up to the first error of the type are reported, together with that error.
+//!   this name. The unknown fields up to the first error of the type are reported (at most 32), together with that
+//!   error.
 //! - A struct is read from an object only, never from an array by position.
 //! - All other errors come from the type: missing fields, wrong types, unknown variants.
 //!

@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 /// One field that does not match the documentation: its place, what is wrong, and the name that was probably meant.
 ///
-/// In an error body, a violation is written as `{"pointer":"/email_adress","reason":"unknown
-/// field","suggestion":"email"}`. Without a suggestion, `suggestion` is `null`.
+/// Its form in an error body is `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`. Without a
+/// suggestion, `suggestion` is `null`.
 ///
 /// A handler can report its own checks in the same shape:
 ///

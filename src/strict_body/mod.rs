@@ -61,8 +61,8 @@
 //!
 //! A request that declares an empty body passes, whatever its other headers, if its method usually has no body (`GET`,
 //! `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is [`optional`](StrictBodyLayer::optional). A body
-//! that is not empty is always checked. A body of another media type than JSON passes only with
-//! [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types).
+//! that is not empty is checked. Only [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types) lets a body
+//! of another media type than JSON pass.
 //!
 //! # Where to place it
 //!

@@ -252,7 +252,7 @@ impl TokenVerifierBuilder {
 
     /// Sets the minimum time between two fetches, successful or not. The default is 30 seconds. A key that the issuer
     /// uses right after publishing it may be unknown for this time. While there are no usable keys, the first retry
-    /// comes after 250 milliseconds, and each further one after twice the previous time, up to the cooldown.
+    /// comes after 250 milliseconds, and each further retry after twice the previous time, up to the cooldown.
     pub fn cooldown(mut self, wait: Duration) -> Self {
         self.pace.cooldown = wait;
         self

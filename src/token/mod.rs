@@ -27,8 +27,8 @@
 //! 5. `typ` must be `at+jwt` (RFC 9068), which excludes refresh and id tokens, unless
 //!    [`typ`](TokenVerifierBuilder::typ) sets other types.
 //! 6. `iss` must equal the issuer, and `aud` must contain a configured audience.
-//! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired from the moment of
-//!    its `exp` on. A fraction of a second in a time is respected.
+//! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
+//!    reaches its `exp` plus the leeway. Fractions of a second count.
 //!
 //! A claim that is used by a check, a setting or the principal must have the right type. Times must always have the
 //! right type. Any other claim may be missing or have any type: for example, a numeric `jti` is ignored.

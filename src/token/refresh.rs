@@ -19,8 +19,9 @@ impl TokenVerifier {
     /// dropped.
     ///
     /// Without the task, the first request waits for the first fetch, and later requests begin further fetches without
-    /// waiting for them. After a failure, the task retries at the same pace as requests. A fetch belongs to the
-    /// verifier and may outlive the task. Call this method inside a tokio runtime.
+    /// waiting for them. After a failure, the task retries as soon as the
+    /// [`cooldown`](super::TokenVerifierBuilder::cooldown) allows. A fetch belongs to the verifier and may outlive the
+    /// task. Call this method inside a tokio runtime.
     ///
     /// ```
     /// use tower_auth::{BoxError, TokenVerifier};
@@ -43,8 +44,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. If the keys are fixed, it
-    /// returns at once.
+    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. If the keys are fixed, the
+    /// method returns at once.
     ///
     /// # Errors
     /// If the keys could not be fetched in time. The error contains the reason of the last failure.
