@@ -1,6 +1,6 @@
 //! Key stores: the [`KeyStore`] trait, the records that it returns, and a store in memory.
 //!
-//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or nothing. The trait does not
+//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or `None`. The trait does not
 //! administer keys, so a store on your own table takes ten lines:
 //!
 //! ```

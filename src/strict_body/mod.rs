@@ -59,10 +59,11 @@
 //! If a request is refused for its head, a client that sends `Expect: 100-continue` gets the refusal at once and need
 //! not send the body. An HTTP/1 connection is closed if its request was not read to the end.
 //!
-//! A request that declares an empty body passes, whatever its other headers, if its method usually has no body (`GET`,
-//! `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is [`optional`](StrictBodyLayer::optional). A body
-//! that is not empty is checked. Only [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types) lets a body
-//! of another media type than JSON pass.
+//! If the method usually has no body (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is
+//! [`optional`](StrictBodyLayer::optional), a request that declares an empty body passes, and the other headers of the
+//! body are not checked. A body that is not empty is checked. Only
+//! [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types) lets a body of another media type than JSON
+//! pass.
 //!
 //! # Where to place it
 //!
