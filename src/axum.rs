@@ -29,6 +29,7 @@ use crate::{
 
 pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
 
+/// Extracts the caller. Answers 401 if no credential was presented, and 500 if no authentication layer stands in front.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
@@ -37,7 +38,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     }
 }
 
-/// `None` for an anonymous request that an optional layer accepted. Without any layer, 500 as for `Principal` itself.
+/// Extracts `None` from an anonymous request that an optional layer admitted. Answers 500 if no authentication layer
+/// stands in front.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
@@ -46,7 +48,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-/// The id that the client reads in `x-request-id`; 500 where no envelope stands in front.
+/// Extracts the id that the client reads in `x-request-id`. Answers 500 if no envelope stands in front.
 impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     type Rejection = Rejection;
 
@@ -55,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// The trace id of the request; 500 where no envelope stands in front.
+/// Extracts the trace id of the request. Answers 500 if no envelope stands in front.
 impl<S: Send + Sync> FromRequestParts<S> for TraceId {
     type Rejection = Rejection;
 
@@ -64,14 +66,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TraceId {
     }
 }
 
-const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no envelope has given it one; mount an AuthStack or \
-                                an ErrorEnvelopeLayer around the router";
+const WITHOUT_ENVELOPE: &str = "the request has no id, because no envelope stands in front of the handler; mount an \
+                                AuthStack or an ErrorEnvelopeLayer around the router";
 
-/// The body of a request, read strictly into a type (feature `axum`). It makes the same checks as a
-/// [`StrictBodyLayer`](crate::StrictBodyLayer). Behind such a layer, it takes the layer's value.
+/// The body of a request, read strictly into a type (feature `axum`). The extractor makes the same checks as a
+/// [`StrictBodyLayer`](crate::StrictBodyLayer). Behind such a layer, the extractor takes the layer's value.
 ///
-/// It must be the last argument of a handler. `Option<StrictJson<T>>` also accepts a request without a body. To set
-/// other limits than the defaults, put them into the request's extensions: see [`BodyLimits`](crate::BodyLimits).
+/// `StrictJson` must be the last argument of a handler. `Option<StrictJson<T>>` also accepts a request without a body.
+/// To set other limits than the defaults, put them into the request's extensions: see
+/// [`BodyLimits`](crate::BodyLimits).
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -97,6 +100,7 @@ const WITHOUT_ENVELOPE: &str = "a handler asks for the id of the request, and no
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]
 pub struct StrictJson<T>(pub T);
 
+/// Extracts the value. Answers 400 if there is no body.
 impl<T, S> FromRequest<S> for StrictJson<T>
 where
     T: DeserializeOwned + Send + 'static,
@@ -109,7 +113,7 @@ where
     }
 }
 
-/// `None` if there is no body.
+/// Extracts `None` if there is no body.
 impl<T, S> OptionalFromRequest<S> for StrictJson<T>
 where
     T: DeserializeOwned + Send + 'static,
@@ -134,9 +138,9 @@ impl IntoResponse for Rejection {
 }
 
 impl OrgSource {
-    /// Takes the organisation from a path parameter of the matched route, decoded as the handler sees it. Parameters of
-    /// `nest` are included. If the route has two parameters of this name, the organisation is ambiguous and the request
-    /// is denied: 403.
+    /// Takes the organisation from a path parameter of the matched route, decoded as the handler sees it. Parameters in
+    /// the prefix of `nest` are included. If the route has two parameters of this name, the organisation is ambiguous
+    /// and the request is denied: 403.
     ///
     /// Only the parameters of routers that have already matched are known. A layer outside of a router that is mounted
     /// with `nest_service` or `route_service` does not see the parameters of that router, and does not detect a second

@@ -15,10 +15,10 @@ use crate::{
 /// The parameters of the path, read strictly into a type (feature `axum`): axum's `Path` with the rejections of this
 /// crate.
 ///
-/// The type is the same as for `Path`: one value, a tuple, or a struct with the field names of the route. A value of a
-/// wrong type is answered 422 `VALIDATION_ERROR`, like a field of a body, with the name of the parameter as the
-/// pointer. A path that cannot be decoded is answered 400 `INVALID_REQUEST`. If the type does not match the route, the
-/// answer is 500 and the difference is logged. A struct may omit parameters, such as those of an outer route.
+/// The type is one value, a tuple, or a struct with the parameter names of the route, as for `Path`. A value of a wrong
+/// type is answered 422 `VALIDATION_ERROR`, like a field of a body, with the name of the parameter as the pointer. A
+/// path that cannot be decoded is answered 400 `INVALID_REQUEST`. If the type does not match the route, the answer is
+/// 500 and the difference is logged. A struct may omit parameters, such as those of an outer route.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// `None` if the route has no parameters.
+/// Extracts `None` if the route has no parameters.
 impl<T, S> OptionalFromRequestParts<S> for StrictPath<T>
 where
     T: DeserializeOwned + 'static,

@@ -35,13 +35,13 @@ use crate::{
 /// let app = Router::<()>::new().route("/todos", get(todos)).layer(ErrorEnvelopeLayer::detailed());
 /// ```
 ///
-/// A field may be a string, a number, a boolean, an enum without contents, an `Option` of these, or a list of these. A
-/// list takes all values of its name. Numbers and booleans are written as in JSON (`7`, not `+7` or `007`). Names and
-/// values are decoded as in a form (`+` is a space). `StrictQuery<()>` accepts no parameters. A `HashMap` accepts any
-/// parameters, each once.
+/// A field may be a string, a number, a boolean, an enum without contents, an `Option` of one of these types, or a list
+/// of them. A list takes all values of its name. Numbers and booleans are written as in JSON (`7`, not `+7` or `007`).
+/// Names and values are decoded as in a form (`+` is a space). `StrictQuery<()>` accepts no parameters. A `HashMap`
+/// accepts any parameters, each once.
 ///
-/// A type that cannot be read strictly ([`json::check_type`](crate::json::check_type)), for example because of
-/// `#[serde(flatten)]`, is answered 500, and the reason is logged. So is a struct inside of the struct.
+/// If the type cannot be read strictly ([`json::check_type`](crate::json::check_type)), for example because of
+/// `#[serde(flatten)]`, or contains another struct, the request is answered 500 and the reason is logged.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a value is all that it will ever be, and handlers take it apart")]

@@ -46,7 +46,7 @@ impl Challenge {
         self
     }
 
-    /// Returns the challenge as it is written in the field.
+    /// Returns the challenge as it is written in the header field.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

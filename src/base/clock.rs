@@ -19,12 +19,13 @@ use crate::base::timer;
 /// One clock serves a whole stack ([`AuthStackBuilder::clock`](crate::stack::AuthStackBuilder::clock)), so a test
 /// controls all times with one value. The default is the system clock.
 ///
-/// [`now`](Self::now) is the time of day. Credentials expire by it. It may jump when the system time is set.
-/// [`elapsed`](Self::elapsed) is monotonic. Limits use it, so a jump of the time of day refills no bucket.
+/// [`now`](Self::now) is the time of day. Credentials expire by the time of day, which may jump when the system time is
+/// set. [`elapsed`](Self::elapsed) is monotonic time. Limits use monotonic time, so a jump of the time of day refills
+/// no bucket.
 ///
-/// The timer ends operations that exceed their time limit. The system timer works in every runtime and without one. In
-/// a test that pauses tokio's time, it follows tokio's time. A clock made by [`from_fns`](Self::from_fns) has no timer
-/// unless [`timer`](Self::timer) sets one.
+/// The timer ends operations that exceed their time limit. The system timer works in every runtime and without a
+/// runtime. In a test that pauses tokio's time, the timer follows tokio's time. A clock made by
+/// [`from_fns`](Self::from_fns) has no timer unless [`timer`](Self::timer) sets one.
 ///
 /// ```
 /// use std::time::SystemTime;

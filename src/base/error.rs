@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-/// Any error. Stores, authenticators and policies return it, so `?` works with every driver's error type.
+/// Any error, boxed. Stores, authenticators and policies return this type, so `?` works with every driver's error type.
 ///
 /// ```
 /// fn driver() -> Result<(), tower_auth::BoxError> {
@@ -13,7 +13,7 @@ use std::{borrow::Cow, error::Error, fmt};
 /// ```
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// A part is misconfigured. Builders return this error when the service starts.
+/// The error of a misconfigured part. Builders return it when the service starts.
 ///
 /// The text says what is wrong and how to fix it. It never contains a secret. `ConfigError` is a different type from
 /// [`Rejection`](crate::Rejection), which refuses one request. Neither converts into the other.
@@ -31,7 +31,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Creates an error from what is wrong and how to fix it. Both are phrases without a full stop.
+    /// Creates an error. `what` says what is wrong and `help` says how to fix it, both without a full stop.
     ///
     /// ```
     /// let error = tower_auth::ConfigError::new("REGION is not set", "export REGION=eu-1");

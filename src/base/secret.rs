@@ -8,8 +8,8 @@ use crate::ConfigError;
 
 /// A secret in memory, such as a static key or a key that was just created.
 ///
-/// It has no `Display`, no `Serialize` and no `Clone`. `Debug` prints `[REDACTED]`. The memory is zeroized on drop.
-/// Only [`expose`](Self::expose) returns the text, so every use is easy to search for.
+/// `Secret` has no `Display`, no `Serialize` and no `Clone`. `Debug` prints `[REDACTED]`. The memory is zeroized on
+/// drop. Only [`expose`](Self::expose) returns the text, so every use is easy to search for.
 ///
 /// ```
 /// use tower_auth::Secret;
@@ -29,7 +29,7 @@ impl Secret {
     /// Reads a secret from an environment variable.
     ///
     /// # Errors
-    /// If the variable is not set, empty, or not UTF-8. The error names the variable and never its value.
+    /// If the variable is not set, empty, or not UTF-8. The error names the variable and does not show its value.
     ///
     /// ```
     /// let missing = tower_auth::Secret::from_env("A_VARIABLE_THAT_NOBODY_SET").unwrap_err();
@@ -50,7 +50,7 @@ impl Secret {
         }
     }
 
-    /// Returns the secret text. Pass it on; do not store a copy.
+    /// Returns the secret text. Do not store a copy of it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -8,7 +8,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-/// A background task. It stops at once when this value is dropped.
+/// A background task. The task stops at once when this value is dropped.
 ///
 /// ```
 /// use tower_auth::{Health, Task};

@@ -16,10 +16,10 @@ pub enum JsonError {
     /// The bytes are not JSON, or not JSON that every parser reads in the same way.
     Syntax(SyntaxError),
     /// The JSON has another shape than the type. Contains at most 32 unknown fields, the error that stopped the type,
-    /// and an entry that says so if more fields are unknown.
+    /// and one more entry if there are more unknown fields.
     Fields(Vec<FieldViolation>),
-    /// The type cannot be read strictly, whatever the bytes are. This is a fault of the service;
-    /// [`check_type`](super::check_type) finds it at start-up.
+    /// The type can never be read strictly, for example because of `#[serde(flatten)]`. This is a fault of the service:
+    /// [`check_type`](super::check_type) finds such a type at start-up.
     Type(&'static str),
 }
 

@@ -24,7 +24,7 @@ impl JsonLimits {
         Self { depth: 64, string: 1 << 20, number: 128 }
     }
 
-    /// Sets how deep arrays and objects may be nested. Values above 128 are lowered to 128.
+    /// Sets how deep arrays and objects may be nested: at most 128. Higher values are lowered to 128.
     pub const fn max_depth(self, depth: usize) -> Self {
         Self { depth: if depth < DEEPEST { depth } else { DEEPEST }, ..self }
     }

@@ -25,7 +25,7 @@
 //!
 //! # What is refused as invalid JSON
 //!
-//! Syntax errors ([`JsonError::Syntax`]) anywhere in the text take precedence over errors of shape. Refused are:
+//! Syntax errors ([`JsonError::Syntax`]) anywhere in the text take precedence over errors of shape. These are refused:
 //!
 //! - everything outside of RFC 8259: comments, trailing commas, leading zeros, `NaN`, more than one value;
 //! - bytes that are not UTF-8, a byte order mark, an escape that names half of a surrogate pair;
@@ -55,8 +55,9 @@
 //!
 //! JSON that does not fit the type is [`JsonError::Fields`], with a JSON Pointer (RFC 6901) for every field.
 //!
-//! - A field that a struct does not have is an error, at any depth. The error suggests the documented name that was
-//!   probably meant. All unknown fields up to the first error of the type are reported, together with that error.
+//! - A field that a struct does not have is an error, at any depth. If a documented name is similar, the error suggests
+//!   this name. The unknown fields up to the first error of the type are reported (at most 32), together with that
+//!   error.
 //! - A struct is read from an object only, never from an array by position.
 //! - All other errors come from the type: missing fields, wrong types, unknown variants.
 //!
@@ -66,9 +67,9 @@
 //! `#[serde(flatten)]`, `#[serde(untagged)]`, enums with a tag (`#[serde(tag = "…")]`, with or without `content`,
 //! because the content may come first), and `RawValue`. [`check_type`] finds these types and reports where they are.
 //! Write enums without these attributes, as `{"variant": contents}`, and list the fields instead of using `flatten`.
-//! [`check_type`] does not see past the first element of a tuple, past map keys other than strings, numbers and
-//! booleans, or into a hand-written `Deserialize`. If such a type is found while a text is read, the result is
-//! [`JsonError::Type`] and no value.
+//! [`check_type`] does not inspect the elements of a tuple after the first, a map with keys other than strings, numbers
+//! and booleans, or a hand-written `Deserialize`. If a type in such a place cannot be read strictly, reading a text
+//! returns [`JsonError::Type`] and no value.
 //!
 //! A `HashMap` or a `serde_json::Value` in the type documents that any content is allowed there. The syntax of that
 //! content is still checked.

@@ -20,8 +20,8 @@ use super::{
 /// See the [module page](crate::json) for what is accepted.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] if the bytes are not JSON at any place; [`JsonError::Fields`] if the JSON has another shape
-/// than the type; [`JsonError::Type`] if the type cannot be read strictly.
+/// [`JsonError::Syntax`] if any part of the bytes is not JSON; [`JsonError::Fields`] if the JSON has another shape than
+/// the type; [`JsonError::Type`] if the type cannot be read strictly.
 #[inline]
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], limits: &JsonLimits) -> Result<T, JsonError> {
     from_slice_seed(PhantomData, bytes, limits)
@@ -59,7 +59,7 @@ fn read<'de, S: DeserializeSeed<'de>>(reader: &mut Reader<'de>, seed: S) -> Resu
     Ok(value)
 }
 
-/// Checks that bytes are JSON that every parser reads in the same way. The shape is not checked.
+/// Checks that the bytes are JSON that every parser reads in the same way. The shape is not checked.
 ///
 /// ```
 /// use tower_auth::json::{self, JsonLimits};
@@ -71,7 +71,7 @@ fn read<'de, S: DeserializeSeed<'de>>(reader: &mut Reader<'de>, seed: S) -> Resu
 /// ```
 ///
 /// # Errors
-/// What is wrong, with line and column.
+/// If the bytes are not such JSON. The error has the reason, the line and the column.
 pub fn check(bytes: &[u8], limits: &JsonLimits) -> Result<(), SyntaxError> {
     check_text(utf8(bytes)?, limits)
 }

@@ -16,7 +16,7 @@ use crate::ConfigError;
 
 /// Checks that a type can be read strictly: no part of it buffers a value before it knows how to read it.
 ///
-/// It takes some microseconds for each field. Call it once, at start-up.
+/// The check takes some microseconds for each field. Call it once, at start-up.
 ///
 /// ```
 /// use tower_auth::json;
@@ -39,8 +39,8 @@ use crate::ConfigError;
 /// ```
 ///
 /// # Errors
-/// If the type contains `flatten`, `untagged`, an enum with a `tag`, or a `RawValue`. The error says where, and what to
-/// write instead.
+/// If the type contains `flatten`, `untagged`, an enum with a `tag`, or a `RawValue`. The error says where it is, and
+/// what to write instead.
 pub fn check_type<'de, T: Deserialize<'de>>() -> Result<(), ConfigError> {
     let mut paths: Vec<Vec<Step>> = vec![Vec::new()];
     let mut structs: Vec<&'static str> = Vec::new();

@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 /// One field that does not match the documentation: its place, what is wrong, and the name that was probably meant.
 ///
-/// In an error body it is written as `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`.
-/// Without a suggestion, `suggestion` is `null`.
+/// Its form in an error body is `{"pointer":"/email_adress","reason":"unknown field","suggestion":"email"}`. Without a
+/// suggestion, `suggestion` is `null`.
 ///
 /// A handler can report its own checks in the same shape:
 ///
@@ -34,8 +34,8 @@ impl FieldViolation {
         Self { suggestion: Some(suggestion.into()), ..self }
     }
 
-    /// Returns the place as a JSON Pointer. A very long name in it is cut and ends in `…`. Invisible characters are
-    /// written as `\u{…}`.
+    /// Returns the place as a JSON Pointer. A very long name in the pointer is cut and ends in `…`. Invisible
+    /// characters are written as `\u{…}`.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer

@@ -57,7 +57,7 @@ impl JwksClient {
         Self { address, hosts: Vec::new(), insecure: false, get }
     }
 
-    /// Sends requests through this service instead of the built-in client. The service must not follow redirects.
+    /// Sends requests through this tower service instead of the built-in client. The service must not follow redirects.
     pub fn with_service<S, B>(self, service: S) -> Self
     where
         S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
@@ -70,7 +70,7 @@ impl JwksClient {
         Self { get: Ok(Arc::new(Over::new(service))), ..self }
     }
 
-    /// Allows another host for the key set of a discovered issuer. The issuer's own host is always allowed.
+    /// Allows another host for the key set of a discovered issuer. The host of the issuer itself is always allowed.
     pub fn jwks_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self

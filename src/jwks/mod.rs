@@ -23,14 +23,15 @@
 //!
 //! # TLS
 //!
-//! The client uses the process's default crypto provider of rustls if one is installed, else that of the feature
-//! `tls-aws-lc` or `tls-ring`. Without a provider, `build` returns an error. The trusted roots are those of the
-//! operating system.
+//! The client uses the process's default crypto provider of rustls if one is installed, and otherwise the provider of
+//! the feature `tls-aws-lc` or `tls-ring`. Without a provider, `build` returns an error. The trusted roots are those of
+//! the operating system.
 //!
 //! # Runtime
 //!
-//! The built-in client needs a tokio runtime with IO. If there is none, or if the runtime ends, the fetch fails and the
-//! reason is logged. Tokens are then verified with the keys in memory. Without keys, the answer is 503.
+//! The built-in client needs a tokio runtime with IO. Without such a runtime, or if the runtime ends, the fetch fails
+//! and the reason is logged. Tokens are then verified with the keys in memory. If there are no keys in memory, the
+//! answer is 503.
 //!
 //! # Another HTTP client
 //!
@@ -38,7 +39,7 @@
 //!
 //! # When not to use it
 //!
-//! For keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
+//! Do not use it for keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
 
 mod client;
 mod connect;

@@ -33,13 +33,13 @@ pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
-    /// Returns the bytes, as a `bytea` column holds them.
+    /// Returns the bytes of the digest, for a `bytea` column.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Returns the digest in lower-case hex, as a text column holds it.
+    /// Returns the digest in lower-case hex, for a text column.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.0.iter().flat_map(|byte| hex::digits(*byte)).map(char::from).collect()
@@ -60,9 +60,9 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// What a store is queried by: the digests of one presented key, under each accepted pepper, for a single query.
+/// The digests of one presented key, one for each accepted pepper. A store looks for all of them in one query.
 ///
-/// The first digest is under the current pepper; store this one for a new key. The digests are computed once, when a
+/// The first digest uses the current pepper: store this digest for a new key. The digests are computed once, when a
 /// store first reads them.
 ///
 /// ```
@@ -87,7 +87,7 @@ impl KeyDigests {
         Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), keyed: OnceLock::new() }
     }
 
-    /// Iterates over the digests, the current pepper's first.
+    /// Iterates over the digests. The first digest is that of the current pepper.
     pub fn iter(&self) -> impl Iterator<Item = &KeyDigest> {
         self.keyed().iter()
     }

@@ -4,8 +4,8 @@ use crate::ConfigError;
 
 /// The format of keys: prefix, length, alphabet, and an optional checksum.
 ///
-/// It rejects malformed keys before any hash or look-up, and never panics. It does not decide whether a key is *valid*:
-/// only a store knows that.
+/// A format rejects malformed keys before any hash or lookup, and never panics. Only a store knows whether a key is
+/// *valid*.
 ///
 /// ```
 /// use tower_auth::KeyFormat;
@@ -44,7 +44,7 @@ pub enum Alphabet {
     LowerHex,
     /// `0-9 A-Z a-z - _`.
     UrlSafe,
-    /// Every visible ASCII character, `!` to `~`. New keys are minted from `0-9 A-Z a-z`.
+    /// Every visible ASCII character, `!` to `~`. Minted keys use `0-9 A-Z a-z` only.
     Visible,
 }
 
@@ -119,7 +119,8 @@ impl KeyFormat {
         .checked()
     }
 
-    /// Creates a format for keys from another source: any visible ASCII, at least `at_least` bytes and at most 512.
+    /// Creates a format for keys that another system has minted: visible ASCII characters, at least `at_least` and at
+    /// most 512 bytes.
     ///
     /// New keys of this format have 43 letters and digits, or `at_least` if that is more.
     #[must_use]
@@ -136,7 +137,7 @@ impl KeyFormat {
     }
 
     /// Appends a checksum: six base-62 digits of the CRC-32 of everything before them. A mistyped key is then refused
-    /// without a look-up, and secret scanners can recognise a leaked key.
+    /// without a lookup, and secret scanners can recognise a leaked key.
     #[must_use]
     pub const fn checksummed(mut self) -> Self {
         self.checksum = true;
@@ -172,8 +173,8 @@ impl KeyFormat {
             && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
     }
 
-    /// Makes hints from the first four random characters instead of the last four, such as `ak_x9Yz…`: for APIs that
-    /// identify a key by its start.
+    /// Makes hints from the first four random characters instead of the last four, such as `ak_x9Yz…`. Use it for APIs
+    /// that identify a key by its start.
     ///
     /// ```
     /// use tower_auth::KeyFormat;
@@ -188,8 +189,8 @@ impl KeyFormat {
         self
     }
 
-    /// Returns a hint by which an owner recognises a key: the prefix and the last four characters, such as `ak_…x9Yz`.
-    /// The hint of a key under 20 bytes is the prefix only.
+    /// Returns a hint by which the owner recognises the key: the prefix and the last four characters, such as
+    /// `ak_…x9Yz`. The hint of a key under 20 bytes is the prefix only.
     #[must_use]
     pub fn hint(&self, key: &str) -> String {
         let long = key.len() >= 20;

@@ -1,8 +1,8 @@
 //! API keys: their format, minting, and the digests that may be stored.
 //!
-//! A [`KeyFormat`] rejects malformed keys before any look-up. [`Peppers`] are the secrets under which keys are
-//! digested. A [`KeyScheme`] combines both. Pass the same scheme to the layer *and* to the code that creates keys. A
-//! store is queried by [`KeyDigests`] and never sees a key.
+//! A [`KeyFormat`] rejects malformed keys before any lookup. [`Peppers`] are the secret HMAC keys of the digests. A
+//! [`KeyScheme`] combines a format and peppers. Pass the same scheme to the layer *and* to the code that creates keys.
+//! A store is queried by [`KeyDigests`] and never sees a key.
 //!
 //! ```
 //! use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -21,13 +21,13 @@
 //! # At rest
 //!
 //! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. Minted keys have at least 128 bits of entropy, so a slow
-//! password hash would add no security, only load on the server. The pepper makes a stolen table useless, even for keys
-//! that a person chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it
-//! without re-issuing keys, apply the HMAC to the stored digests once.
+//! password hash would add load and no security. The pepper makes a stolen table useless, even for keys that a person
+//! chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it without re-issuing
+//! keys, apply the HMAC to the stored digests once.
 //!
 //! # When not to use it
 //!
-//! Do not use it for passwords and other secrets that people choose: they need a slow hash.
+//! Do not use it for passwords and other secrets that people choose: such secrets need a slow hash.
 
 mod digest;
 mod format;

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::digest::PepperMac;
 use crate::{ConfigError, Secret, base::hex};
 
-/// Versioned secrets under which keys are digested. Without them, a stolen table is useless.
+/// The secret HMAC keys of the digests, each with a version. A stolen table is useless without the peppers.
 ///
 /// The first pepper is the current one and digests new keys. Older peppers are still accepted, so a pepper can be
 /// replaced without re-issuing keys. Store peppers outside of the database, for example in the environment.
@@ -32,10 +32,10 @@ impl Peppers {
         Self(Arc::new([])).accept(version, pepper)
     }
 
-    /// Also accepts keys that were digested under this older pepper.
+    /// Also accepts keys that were digested with this older pepper.
     ///
     /// # Errors
-    /// If the version is present already, or all bytes are zero.
+    /// If there is a pepper of this version already, or all bytes are zero.
     pub fn accept(self, version: u32, pepper: [u8; 32]) -> Result<Self, ConfigError> {
         let pepper = Zeroizing::new(pepper);
         if *pepper == [0; 32] {
@@ -70,7 +70,8 @@ impl Peppers {
         })
     }
 
-    /// Generates a pepper that only this process knows: for tests, demos, and keys that are not used after it ends.
+    /// Generates a pepper that only this process knows: for tests, demos, and keys that are not used after the process
+    /// ends.
     ///
     /// # Errors
     /// If the operating system provides no random bytes.

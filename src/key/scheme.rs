@@ -1,9 +1,9 @@
 use super::{digest::KeyDigests, format::KeyFormat, mint, pepper::Peppers};
 use crate::{ConfigError, Secret};
 
-/// The format of keys, and the peppers under which they are digested.
+/// The format of keys, and the peppers of their digests.
 ///
-/// Pass one value to the layer *and* to the code that creates keys, so that both agree.
+/// Pass the same scheme to the layer *and* to the code that creates keys.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyScheme, Peppers};
@@ -33,7 +33,8 @@ impl KeyScheme {
 
     /// Creates a scheme with a random pepper that only this process knows: for tests and demos.
     ///
-    /// If the operating system provides no random bytes, the scheme has no pepper. For keys in memory that is as safe.
+    /// If the operating system provides no random bytes, the scheme has no pepper. A scheme without a pepper is as safe
+    /// for keys that are only in memory.
     #[must_use]
     pub fn ephemeral(format: KeyFormat) -> Self {
         Self { format, peppers: Peppers::ephemeral().ok() }
@@ -45,7 +46,8 @@ impl KeyScheme {
         &self.format
     }
 
-    /// Returns the digests to query a store by, or `None`, without hashing, if the bytes do not have this format.
+    /// Returns the digests with which a store is queried. Returns `None`, without hashing, if the bytes do not have the
+    /// format.
     #[must_use]
     #[inline]
     pub fn digests(&self, presented: &[u8]) -> Option<KeyDigests> {

@@ -5,8 +5,8 @@ use std::{
 
 use crate::key::sha256;
 
-/// The key of a bucket. Requests with the same key are counted together. The key is made of parts with unambiguous
-/// borders: `["a", "bc"]` and `["ab", "c"]` are two buckets.
+/// The key of a bucket. Requests with the same key are counted together. The key has parts with unambiguous borders:
+/// `["a", "bc"]` and `["ab", "c"]` are two buckets.
 ///
 /// The key is a digest of 128 bits. The parts are not stored and appear in no log.
 ///
@@ -66,7 +66,7 @@ impl BucketKey {
         Self([self.0[0] ^ scope.0[0], self.0[1] ^ scope.0[1]])
     }
 
-    /// Returns the digest, or the address. The bytes are the same in every process.
+    /// Returns the bytes of the key: the digest, or the address. They are the same in every process.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];

@@ -14,8 +14,8 @@ use crate::{BoxError, MaybeReady};
 /// Counts requests and decides: [`MemoryLimiter`](super::MemoryLimiter) in one process, or a custom implementation.
 ///
 /// Each call passes all data that the limiter needs. A limiter may forget a bucket as soon as the bucket is full again.
-/// A limiter must be exact: of any number of concurrent requests, it admits no more than the limits allow. A request
-/// that one window refuses is counted in no window.
+/// A limiter must be exact: however many requests are concurrent, it admits no more than the limits allow. A request
+/// that one window refuses must be counted in no window.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,18 +40,18 @@ use crate::{BoxError, MaybeReady};
     note = "implement `decide` and `refund` for it; the page of the trait shows a whole one"
 )]
 pub trait Limiter: Send + Sync + 'static {
-    /// Takes `cost` requests out of every window of the bucket, or out of none. A cost of zero takes nothing and
-    /// returns the state of the windows. A cost above the burst is [`LimitDecision::TooCostly`].
+    /// Takes `cost` requests out of every window of the bucket, or out of none. For a cost of zero, takes nothing and
+    /// returns the state of the windows. For a cost above the burst, returns [`LimitDecision::TooCostly`].
     ///
     /// A decision that takes longer than [`RateLimitLayer::decision_timeout`](crate::RateLimitLayer::decision_timeout),
-    /// 5 s by default, is dropped. [`OutagePolicy`](crate::rate_limit::OutagePolicy) decides about the request then.
+    /// 5 s by default, is dropped, and [`OutagePolicy`](crate::rate_limit::OutagePolicy) decides about the request.
     ///
-    /// `now` is a monotonic time since an arbitrary start. A limiter with its own clock ignores it.
+    /// `now` is a monotonic time since an arbitrary start. A limiter with its own clock ignores `now`.
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture;
 
     /// Charges `cost` requests for an event that has happened already, as far as they fit. The caller does not wait. An
-    /// asynchronous limiter does the work in the background. The default calls [`decide`](Self::decide), polls it once
-    /// and drops it if it is not ready.
+    /// asynchronous limiter does the work in the background. The default calls [`decide`](Self::decide), polls the
+    /// future once, and drops the future if it is not ready.
     fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
         let mut decision = self.decide(bucket, limits, cost, now);
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
@@ -183,7 +183,7 @@ pub type LimitFuture = MaybeReady<Result<LimitDecision, BoxError>>;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum LimitDecision {
-    /// The request is counted. The value is the state of the windows after it.
+    /// The request is admitted and counted. The value is the state of the windows after the request.
     Admitted(WindowStates),
     /// The request is refused and not counted.
     Refused {
@@ -265,7 +265,8 @@ impl WindowStates {
         &self.all[..usize::from(self.count)]
     }
 
-    /// Returns the state of the window that has refused, or would refuse first. Response headers show this window.
+    /// Returns the state of the window that refused the request, or that would refuse first. Response headers show this
+    /// window.
     #[must_use]
     pub fn tightest(&self) -> WindowState {
         self.all[usize::from(self.tightest)]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::MaybeReady;
 
-/// Counts requests in memory. It is exact, its memory is bounded, and it needs no background task.
+/// Counts requests in memory. The limiter is exact, its memory is bounded, and it needs no background task.
 ///
 /// A bucket is kept until it is full again. It takes 57 bytes, or 33 bytes if a layer's limits have one window and
 /// never change. Empty slots of the hash table add at most 1.3 times as much. At most 1.8 million buckets are kept.

@@ -21,7 +21,7 @@
 //!
 //! The limiter uses the generic cell rate algorithm (GCRA) of the crate `governor`. A bucket stores one time per
 //! window: the time at which the bucket will be full again. So the count is exact, an idle bucket costs no work, and no
-//! window boundary lets twice the limit through.
+//! more than the limit is admitted around the boundary of a period.
 //!
 //! # When the limits of a bucket change
 //!
@@ -31,14 +31,14 @@
 //!   windows with the same period. The bucket is full again at the same time as before, and until then refills at the
 //!   new rate. For example, a half-used old limit becomes a half-used new limit.
 //! - A window with a new period starts with the largest count of requests that any other window has not yet refilled,
-//!   up to its burst.
-//! - The stored time of a window that the new limits do not have is kept, in case the window returns. A bucket stores
-//!   the times of at most four windows.
+//!   up to the burst of the new window.
+//! - The stored time of a window that the new limits do not have is kept, in case later limits have this window again.
+//!   A bucket stores the times of at most four windows.
 //!
 //! # When not to use it
 //!
-//! To limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. For budgets that must survive a restart:
-//! the built-in limiter keeps its counts in memory only.
+//! Do not use it to limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. Do not use the built-in
+//! limiter for budgets that must survive a restart: it keeps its counts in memory only.
 
 mod bucket;
 mod layout;

@@ -125,7 +125,7 @@ impl Quota {
     }
 }
 
-/// Lets a single quota be passed where several are accepted.
+/// Allows a single quota where several are accepted.
 impl IntoIterator for Quota {
     type Item = Self;
     type IntoIter = iter::Once<Self>;

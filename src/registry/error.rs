@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::{ConfigError, Rejection, json::FieldViolation};
 
-/// Why an operation on a key failed. It converts into a [`Rejection`], so handlers can return it with `?`.
+/// Why an operation on a key failed. The error converts into a [`Rejection`], so handlers can use `?`.
 ///
 /// ```
 /// use tower_auth::{RegistryError, Rejection};

@@ -67,7 +67,7 @@ impl KeyInfo {
         self.paused
     }
 
-    /// Returns when the key was created.
+    /// Returns the time at which the key was created.
     #[must_use]
     pub const fn created_at(&self) -> SystemTime {
         self.created_at

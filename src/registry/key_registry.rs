@@ -54,7 +54,7 @@ impl KeyRegistry {
         Self::with_clock(scheme, store, Clock::system())
     }
 
-    /// Creates a registry with a clock of your own, as [`new`](Self::new) does. Use the clock of the stack.
+    /// Creates a registry as [`new`](Self::new) does, with a custom clock. Use the clock of the stack.
     #[must_use]
     pub fn with_clock(scheme: KeyScheme, store: MemoryKeyStore, clock: impl Into<Clock>) -> Self {
         Self(Arc::new(Inner { scheme, store, clock: clock.into(), book: Mutex::default() }))
@@ -74,7 +74,7 @@ impl KeyRegistry {
         Ok(IssuedKey { secret, key })
     }
 
-    /// Imports an existing key unchanged: from another system, or for a demonstration.
+    /// Imports an existing key unchanged, for example from another system.
     ///
     /// # Errors
     /// If the secret does not have the format of the scheme, if the secret or the id is in use, if the store has
@@ -115,7 +115,7 @@ impl KeyRegistry {
         Ok(entries.map(|entry| &entry.info).filter(|key| filter.matches(key)).cloned().collect())
     }
 
-    /// Changes the name, scopes, plan or expiry of a key, from the next request on.
+    /// Changes the name, scopes, plan or expiry of a key. The change applies from the next request on.
     ///
     /// # Errors
     /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a
@@ -136,7 +136,7 @@ impl KeyRegistry {
         })
     }
 
-    /// Pauses a key.
+    /// Pauses a key. Requests with it are refused until [`resume`](Self::resume) is called.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
@@ -144,7 +144,7 @@ impl KeyRegistry {
         self.flag(actor, "paused", id, |active, _| (active, true))
     }
 
-    /// Ends a pause.
+    /// Ends the pause of a key.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
@@ -152,7 +152,8 @@ impl KeyRegistry {
         self.flag(actor, "resumed", id, |active, _| (active, false))
     }
 
-    /// Deactivates a key. This is independent of a pause, which is not changed.
+    /// Deactivates a key. Requests with it are refused until [`activate`](Self::activate) is called. A pause is not
+    /// changed.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
@@ -193,8 +194,8 @@ impl KeyRegistry {
         self.succeed(actor, "replaced", id, None)
     }
 
-    /// Creates the successor of a key, which is valid at once. The old key stays valid until now + overlap, but not
-    /// beyond its own expiry. An overlap of zero revokes it.
+    /// Creates the successor of a key. The successor is valid at once. The old key stays valid until now + overlap, but
+    /// not beyond its own expiry. An overlap of zero revokes the old key.
     ///
     /// # Errors
     /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no

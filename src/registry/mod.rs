@@ -28,18 +28,18 @@
 //! | [`replace`](KeyRegistry::replace) | revoked, and its successor valid, in one atomic step | nothing |
 //! | [`revoke`](KeyRegistry::revoke), [`delete`](KeyRegistry::delete) | refused at once, cannot be restored | nothing |
 //!
-//! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if that
-//! is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of the first
-//! key, so a rotation does not refill a limit.
+//! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if the
+//! predecessor is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of
+//! the first key, so a rotation does not refill a limit.
 //!
-//! Every call takes the actor. Every change is logged with the actor, the change and the key, never with the secret.
-//! The registry does not authorize the actor: routes must do that, by a permission and by the account or organisation
-//! of the key.
+//! Every call takes the actor: the principal that makes the call. Every change is logged with the actor, the change and
+//! the id and hint of the key, and never with the secret. The registry does not authorize the actor: the routes of the
+//! service must check a permission, and the account or organisation of the key.
 //!
 //! # When not to use it
 //!
-//! Several processes cannot share a registry: it keeps its keys in the memory of one process. A few static keys need no
-//! registry.
+//! Do not use it for several processes: a registry keeps its keys in the memory of one process. A few static keys need
+//! no registry.
 
 mod audit;
 mod error;

@@ -49,12 +49,12 @@ impl End {
 const LONGEST_NAME: usize = 200;
 
 impl NewKey {
-    /// Creates a description with this name, for its owner to recognise the key. The key has no scopes yet.
+    /// Creates a description of a key without scopes. The owner recognises the key by this name.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Sets the id, instead of a random one.
+    /// Sets the id. The default is a random id.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..self }
     }
@@ -161,17 +161,17 @@ impl KeyUpdate {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Sets other scopes, from the next request on.
+    /// Sets other scopes. They apply from the next request on.
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         Self { scopes: Some(strings(scopes)), ..self }
     }
 
-    /// Sets another plan. What was consumed so far stays consumed.
+    /// Sets another plan. Requests that were counted stay counted.
     pub fn plan(self, plan: impl Into<String>) -> Self {
         Self { plan: Some(plan.into()), ..self }
     }
 
-    /// Sets another expiry, or none.
+    /// Sets another expiry. `None` removes the expiry.
     pub fn expires_at(self, end: Option<SystemTime>) -> Self {
         Self { end: Some(end.map_or(End::Never, End::At)), ..self }
     }

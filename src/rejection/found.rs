@@ -3,8 +3,8 @@ use http::{Extensions, Response};
 use super::value::Rejection;
 
 impl Rejection {
-    /// Returns the refusal in a response's extensions, whether or not an envelope has rendered it. With the feature
-    /// `tonic`, it also finds a refusal that a handler returned as a `Status`.
+    /// Returns the refusal in a response's extensions, rendered by an envelope or not. With the feature `tonic`, also
+    /// returns a refusal that a handler returned as a `Status`.
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Option<&Self> {
         response.extensions().get().or_else(|| in_status(response.extensions()))

@@ -1,8 +1,8 @@
 use super::{kind::RejectionKind, value::Rejection};
 use crate::json::JsonError;
 
-/// 400 with line and column if the body is not JSON; 422 with the fields if the shape is wrong; 500 if the type does
-/// not support strict reading.
+/// Converts to 400 with line and column if the body is not JSON, 422 with the fields if the shape is wrong, and 500 if
+/// the type cannot be read strictly.
 impl From<JsonError> for Rejection {
     fn from(error: JsonError) -> Self {
         match error {

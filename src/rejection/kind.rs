@@ -60,11 +60,11 @@ pub enum RejectionKind {
     TooCostly,
     /// There is no resource at this path.
     NotFound,
-    /// The resource does not support this method.
+    /// The resource does not support this HTTP method.
     MethodNotAllowed,
     /// The service does not support the requested operation.
     NotImplemented,
-    /// An upstream server gave an invalid answer.
+    /// An upstream server sent an invalid response.
     BadGateway,
     /// A required service does not answer, such as a key store.
     Unavailable,

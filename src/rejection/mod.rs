@@ -1,11 +1,11 @@
 //! Why a request was refused, as a value.
 //!
 //! A gate answers a refusal with the status, the challenge headers, an empty body, and the [`Rejection`] in the
-//! response's extensions. The [envelope](crate::envelope) renders the value as bytes and keeps it in the extensions. So
-//! access logs and tests read the value, and need not parse a body.
+//! response's extensions. The [envelope](crate::envelope) renders the value as bytes and keeps it in the extensions.
+//! Access logs and tests read the value and need not parse a body.
 //!
-//! Handlers use the same type: [`Rejection::custom`], [`Rejection::new`] with a kind, and the constructors for common
-//! kinds.
+//! Handlers refuse with the same type: [`Rejection::custom`], [`Rejection::new`] with a kind, or a constructor of a
+//! common kind.
 
 #[cfg(feature = "tonic")]
 mod carried;

@@ -93,8 +93,8 @@ impl Rejection {
 
     /// Returns a refusal with a status and a code of your choice.
     ///
-    /// With a 1xx or 2xx status other than 204, the request is answered 500, and a log line says why. 204 and 304 are
-    /// sent without a body.
+    /// A 1xx status, or a 2xx status other than 204, is answered 500, and a log line says why. 204 and 304 are sent
+    /// without a body.
     pub fn custom(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
         if status.is_informational() || (status.is_success() && status != StatusCode::NO_CONTENT) {
             return Self::internal(format!(
@@ -114,7 +114,7 @@ impl Rejection {
         Self::new(RejectionKind::NotFound)
     }
 
-    /// Returns 422: fields of the body are invalid. Also use it for checks that a type cannot express.
+    /// Returns 422: fields of the body are invalid. Use it also for checks that a type cannot express.
     ///
     /// ```
     /// use tower_auth::{Rejection, json::FieldViolation};
@@ -149,7 +149,7 @@ impl Rejection {
         Self::new(RejectionKind::MalformedRequest).detail("header", name.to_owned()).cause(cause)
     }
 
-    /// Sets a public detail. It replaces a detail of the same name.
+    /// Sets a public detail. A detail of the same name is replaced.
     pub fn detail(self, name: impl Into<Cow<'static, str>>, value: impl Into<Detail>) -> Self {
         let (name, value) = (name.into(), value.into());
         self.set(|facts| match facts.details.iter_mut().find(|(n, _)| *n == name) {
@@ -163,19 +163,19 @@ impl Rejection {
         self.words(|words| words.message = Some(message.into()))
     }
 
-    /// Sets the message for the client's developer, instead of the catalogue's. It is sent to the client: never use the
-    /// text of an internal error.
+    /// Sets the message for the client's developer, instead of the catalogue's. The message is sent to the client:
+    /// never use the text of an internal error.
     pub fn system_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.words(|words| words.system_message = Some(message.into()))
     }
 
-    /// Sets how long the client should wait before a retry. `Retry-After` has whole seconds, rounded up, at least one
-    /// (RFC 9110, section 10.2.3).
+    /// Sets how long the client should wait before a retry. `Retry-After` is in whole seconds, rounded up, and at least
+    /// one second (RFC 9110, section 10.2.3).
     pub fn retry_after(self, wait: Duration) -> Self {
         self.set(|facts| facts.retry_after = Some(wait))
     }
 
-    /// Sets the private cause, for the log and the observer. It is never sent.
+    /// Sets the private cause, for the log and the observer. The cause is never sent to a client.
     pub fn cause(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause.into());
         self.set(|facts| facts.cause = Some(cause))
@@ -185,7 +185,8 @@ impl Rejection {
         self.set(|facts| facts.status = status)
     }
 
-    /// Sets a header of the response, in every format; over gRPC it is metadata. It replaces a header of the same name.
+    /// Sets a header of the response, in every format. Over gRPC, the header is metadata. A header of the same name is
+    /// replaced.
     ///
     /// ```
     /// use http::{HeaderValue, StatusCode, header};
@@ -212,11 +213,10 @@ impl Rejection {
         Self { challenge, ..self }
     }
 
-    /// Sets the holder of the credential, if the secret was right but the credential is refused, as an expired or
-    /// paused one.
+    /// Sets the holder of a credential that is genuine but refused, such as an expired or paused key.
     ///
-    /// The observer and the log show the holder; no client sees it. A budget of failed attempts charges this holder
-    /// instead of the address, which others may share.
+    /// The observer and the log show the holder, and the client does not see it. The failure is charged to this holder
+    /// and not to the address, which other callers may share.
     ///
     /// ```
     /// use tower_auth::{AuthOutcome, Principal, Rejection, RejectionKind};
@@ -287,7 +287,7 @@ impl Rejection {
         self.facts.cause.as_deref()
     }
 
-    /// Returns the layer that refused; `None` if a handler did.
+    /// Returns the name of the layer that refused the request, or `None` if a handler refused it.
     #[must_use]
     pub fn layer(&self) -> Option<&'static str> {
         self.layer

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::KeyRecord;
 use crate::{BoxError, KeyDigests, MaybeReady};
 
-/// The result of a store: ready now ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
+/// The result of a store: a value that is ready ([`MaybeReady::ready`]) or a boxed future ([`MaybeReady::boxed`]).
 ///
 /// ```
 /// use tower_auth::{KeyRecord, StoreFuture};
@@ -12,7 +12,7 @@ use crate::{BoxError, KeyDigests, MaybeReady};
 /// ```
 pub type StoreFuture<T> = MaybeReady<Result<T, BoxError>>;
 
-/// A source of key records: a table, a service, a map in memory.
+/// A source of key records, such as a table, a service or a map in memory.
 ///
 /// The [module page](crate::store) has a complete example.
 ///

@@ -10,10 +10,10 @@ use crate::{
     key::{Fingerprint, FingerprintHasher},
 };
 
-/// A key store in the memory of the process: for one machine, for tests, for a few static keys.
+/// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys.
 ///
 /// Clones share the same keys. Inserts, changes and removals take effect for the next request. Nothing is written to
-/// disk: the keys are lost when the process ends. Keys are found by a hash that never leaves the process, independent
+/// disk: the keys are lost when the process ends. The index is a hash that never leaves the process and is independent
 /// of the scheme's peppers.
 ///
 /// ```
@@ -41,8 +41,7 @@ impl MemoryKeyStore {
     /// Adds an existing key, as [`insert`](Self::insert) does, and returns the store.
     ///
     /// # Errors
-    /// If the key does not have the format of the scheme, was revoked, or the record has an empty id, account or
-    /// subject. The error does not show the key.
+    /// As [`insert`](Self::insert).
     ///
     /// ```
     /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
@@ -59,8 +58,8 @@ impl MemoryKeyStore {
     /// Adds an existing key. If the store has the key already, its record is replaced.
     ///
     /// # Errors
-    /// If the key does not have the format of the scheme, if it was revoked and the record is not, or if the record has
-    /// an empty id, account or subject. The error does not show the key.
+    /// If the key does not have the format of the scheme, if the key was revoked and the new record is not, or if the
+    /// record has an empty id, account or subject. The error does not show the key.
     pub fn insert(&self, scheme: &KeyScheme, key: &str, record: KeyRecord) -> Result<(), ConfigError> {
         if let Some(what) = record.nameless() {
             return Err(ConfigError::new(
@@ -112,8 +111,8 @@ impl MemoryKeyStore {
         changed
     }
 
-    /// Removes every key with this id. Returns `false` if there is none. A removed key may be inserted again; to
-    /// prevent that, revoke it instead.
+    /// Removes every key with this id. Returns `false` if there is none. A removed key may be inserted again. To
+    /// prevent that, revoke the key instead.
     #[must_use = "`false` means that there was no such key"]
     pub fn remove(&self, id: &str) -> bool {
         let mut keys = self.write();

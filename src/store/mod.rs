@@ -1,6 +1,6 @@
 //! Key stores: the [`KeyStore`] trait, the records that it returns, and a store in memory.
 //!
-//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or nothing. It does not
+//! A store is queried by [`KeyDigests`](crate::KeyDigests) and returns a [`KeyRecord`] or `None`. The trait does not
 //! administer keys, so a store on your own table takes ten lines:
 //!
 //! ```
@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! An error does not mean "no such key": it is answered 503, so that no client discards a valid key because a database
-//! was restarted.
+//! An error of the store is answered 503 and not 401, so that no client discards a valid key because a database was
+//! restarted.
 
 mod key_store;
 mod memory;

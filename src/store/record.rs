@@ -49,8 +49,8 @@ pub enum KeyState {
 
 /// The status of a key at a given time.
 ///
-/// If several apply, the status is the first of these: revoked, organisation suspended, account suspended, deactivated,
-/// paused, expired, not yet valid.
+/// If several statuses apply, the first of this list is returned: revoked, organisation suspended, account suspended,
+/// deactivated, paused, expired, not yet valid.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -166,7 +166,7 @@ impl KeyRecord {
         self
     }
 
-    /// Sets the first moment at which the key may no longer be used.
+    /// Sets the first moment at which the key is expired.
     pub const fn expires_at(mut self, time: SystemTime) -> Self {
         self.expires_at = Some(time);
         self

@@ -29,7 +29,8 @@ pin_project! {
     /// The future of a [`StrictBody`](super::StrictBody): the inner service's response, or a refusal with an empty
     /// body.
     ///
-    /// Cancel-safe: dropping it releases the bytes that it holds. Use the name only if a type must be written out.
+    /// The future is cancel-safe: dropping it releases the bytes that it holds. Use the name only if a type must be
+    /// written out.
     ///
     /// ```
     /// use tower::Service;

@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> StrictBodyLayer<T> {
     /// Creates a layer that requires a body of this type, with the default [`BodyLimits`].
     ///
     /// # Errors
-    /// If the type has parts that cannot be read strictly ([`json::check_type`]).
+    /// If a part of the type cannot be read strictly ([`json::check_type`]).
     pub fn new() -> Result<Self, ConfigError> {
         json::check_type::<T>()?;
         let governed = Governed { optional: false, json_only: false };
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> StrictBodyLayer<T> {
         Self { limits, ..self }
     }
 
-    /// Accepts requests without a body, for every method. The inner service then finds no value.
+    /// Accepts requests without a body, for every method. For such a request, the inner service finds no value.
     pub fn optional(self) -> Self {
         Self { governed: Governed { optional: true, ..self.governed }, ..self }
     }

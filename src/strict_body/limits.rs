@@ -56,13 +56,13 @@ impl BodyLimits {
         Self { bytes: most, ..self }
     }
 
-    /// Sets how long the whole body may take to arrive. A slower body is answered 408.
+    /// Sets how long a whole body may take to arrive. A slower body is answered 408.
     pub fn read_timeout(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Sets how many bytes all bodies that are still arriving may hold together, here and in clones made afterwards. A
-    /// body that needs more is answered 503. A body that arrives alone may exceed this limit, up to
+    /// Sets how many bytes all bodies that are still arriving may hold together. Clones that are made after this call
+    /// share the limit. A body that needs more is answered 503. A body that arrives alone may exceed this limit, up to
     /// [`max_bytes`](Self::max_bytes). A body that has arrived is no longer counted. The buffers of the HTTP server and
     /// the memory of handlers are not counted.
     pub fn max_in_flight_bytes(self, most: usize) -> Self {

@@ -119,7 +119,7 @@ pub(super) fn coding(request: &Parts) -> Option<Rejection> {
     }
     // The HTTP server decodes only `chunked`. Other transfer codings remain in the bytes.
     if request.version < Version::HTTP_2 && coded(header::TRANSFER_ENCODING, &["chunked", "identity"]) {
-        let why = "the body has a transfer coding that nobody takes off";
+        let why = "the body has a transfer coding that the HTTP server does not decode";
         return Some(refusal.detail("reason", why).cause(why));
     }
     None

@@ -1,8 +1,8 @@
 //! Strict bodies: a request body with an undocumented field is refused.
 //!
-//! [`StrictBodyLayer`] reads the body of a request, checks every byte, and reads it into a type. Only then does it call
-//! the inner service, with both the value and the same bytes. An undocumented field is answered 422 with a pointer to
-//! it and the name that was probably meant:
+//! [`StrictBodyLayer`] reads the body of a request, checks every byte, and reads it into a type. Then it calls the
+//! inner service with both the value and the same bytes. An undocumented field is answered 422 with a pointer to the
+//! field and the name that was probably meant:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -39,7 +39,7 @@
 //! In axum (feature `axum`), the extractor `StrictJson<T>` does the same for one handler. Behind the layer, it takes
 //! the layer's value. Use the layer with hyper and tonic, for handlers that also need the bytes, and for policies that
 //! read the body before the handler: [`OrgSource::body_field`](crate::permission::OrgSource::body_field). The
-//! extractors `StrictPath<T>` and `StrictQuery<T>` read path and query parameters as strictly.
+//! extractors `StrictPath<T>` and `StrictQuery<T>` read path and query parameters with the same strictness.
 //!
 //! # What is refused
 //!
@@ -56,13 +56,14 @@
 //! | a missing body if one is required; a body that is not JSON ([what is JSON](crate::json)) | 400, `INVALID_JSON`, with line and column |
 //! | JSON of another shape than the type | 422, `VALIDATION_ERROR`, with the fields |
 //!
-//! If the head of a request is refused, a client that sends `Expect: 100-continue` gets the refusal at once and is not
-//! asked for the body. An HTTP/1 connection is closed if its request was not read to the end.
+//! If a request is refused for its head, a client that sends `Expect: 100-continue` gets the refusal at once and need
+//! not send the body. An HTTP/1 connection is closed if its request was not read to the end.
 //!
-//! A request that declares an empty body passes, whatever its other headers, if its method usually has no body (`GET`,
-//! `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is [`optional`](StrictBodyLayer::optional). If there
-//! is a body, it is checked. A body of another media type than JSON passes only with
-//! [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types).
+//! If the method usually has no body (`GET`, `HEAD`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`) or the layer is
+//! [`optional`](StrictBodyLayer::optional), a request that declares an empty body passes, and the other headers of the
+//! body are not checked. A body that is not empty is checked. Only
+//! [`allow_other_media_types`](StrictBodyLayer::allow_other_media_types) lets a body of another media type than JSON
+//! pass.
 //!
 //! # Where to place it
 //!
@@ -89,12 +90,12 @@
 //!
 //! [`BodyLimits`] set how large a body may be (1 MiB), how long it may take to arrive (10 s), and how many bytes all
 //! bodies that are still arriving may hold together (64 MiB). No memory is allocated for bytes that are only declared:
-//! a slow body holds at most twice the bytes that it has sent. A body in one piece is never copied. The pieces of any
+//! a slow body holds at most twice the bytes that have arrived. A body in one piece is never copied. The pieces of any
 //! other body are copied into one buffer as they arrive. The buffers of the HTTP server and the memory of handlers are
 //! not counted.
 //!
-//! The timeout starts when the layer first has to wait for the body. It uses system time and needs no timer of the
-//! async runtime. In a test that pauses tokio's time (`tokio::time::pause`), the timeout follows the paused time.
+//! The timeout starts when the layer first has to wait for the body. The timeout uses system time and needs no timer of
+//! the async runtime. In a test that pauses tokio's time (`tokio::time::pause`), the timeout follows the paused time.
 //!
 //! # When not to use it
 //!

@@ -24,7 +24,7 @@ impl<T> ValidBody<T> {
         Self(Arc::new(Mutex::new(Some(value))))
     }
 
-    /// Takes the value. Returns `None` if it was taken before.
+    /// Takes the value. Returns `None` if the value was taken before.
     #[must_use]
     pub fn take(&self) -> Option<T> {
         // Nothing panics while it holds the lock.
@@ -32,7 +32,7 @@ impl<T> ValidBody<T> {
     }
 }
 
-/// Clones share the value: it can be taken once from all of them.
+/// Clones share the value: only one of them can take it.
 impl<T> Clone for ValidBody<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

@@ -50,7 +50,8 @@ impl FakeAuth {
         Self(Who::Never)
     }
 
-    /// Calls a function for the principal of each request. `None` means that the request has no credential.
+    /// Authenticates each request as the principal that the function returns. `None` means that the request has no
+    /// credential.
     ///
     /// ```
     /// use tower_auth::{AuthLayer, Principal, testing::FakeAuth};
@@ -83,7 +84,7 @@ impl Authenticator for FakeAuth {
 
 /// Puts a principal into a request, as an authentication layer does. Use it to unit-test an extractor or a handler.
 ///
-/// It works with the request type of every framework: `request.extensions_mut()`, `&mut parts.extensions`.
+/// The function works with the requests of every framework: pass `request.extensions_mut()` or `&mut parts.extensions`.
 ///
 /// ```
 /// use tower_auth::{Principal, RequestExt, testing::set_principal};
@@ -96,7 +97,7 @@ pub fn set_principal(extensions: &mut Extensions, principal: Principal) {
     RequestContext::of_mut(extensions).set_identity(Identity::Principal(principal));
 }
 
-/// Marks a request as anonymous, as an optional layer does for a request without a credential.
+/// Marks a request as anonymous, as an optional authentication layer does for a request without a credential.
 ///
 /// ```
 /// use tower_auth::{RequestExt, testing::set_anonymous};

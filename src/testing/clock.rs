@@ -14,8 +14,8 @@ use crate::{
 
 /// A clock that stands still until the test advances it.
 ///
-/// Timeouts use it too: the wait for a store that does not answer ends only when [`advance`](Self::advance) has moved
-/// the clock past the timeout, however much real time passes.
+/// Timeouts use this clock too: the wait for a store that does not answer ends only when [`advance`](Self::advance)
+/// moves the clock past the timeout, and not when real time passes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +52,8 @@ impl ManualClock {
         Self(Arc::new(hands))
     }
 
-    /// Advances the clock and wakes the tasks that are due. Fractions of a millisecond are ignored.
+    /// Advances the time of day and the monotonic time, and wakes the tasks that are due. Fractions of a millisecond
+    /// are ignored.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.now.fetch_add(millis, Ordering::SeqCst);
@@ -62,7 +63,7 @@ impl ManualClock {
         wake_all(due);
     }
 
-    /// Sets the wall clock, forward or back, as an operator would. No time elapses.
+    /// Sets the time of day, forward or back, as an operator does. The monotonic time stays the same.
     ///
     /// # Panics
     /// If the text is not an RFC 3339 time, or the time is before 1970.

@@ -31,7 +31,8 @@
 //!
 //! # Testing a single extractor or handler
 //!
-//! [`set_principal`] puts a principal into a request's `Parts`; [`FakeAuth::from_fn`] chooses one for each request.
+//! [`set_principal`] puts a principal into a request's `Parts`. [`FakeAuth::from_fn`] chooses a principal for each
+//! request.
 //!
 //! ```
 //! use axum::{Router, extract::FromRequestParts, routing::get};

@@ -4,8 +4,8 @@ use tower_service::Service;
 
 /// A service that panics if it is called without being polled ready. A clone must be polled ready again.
 ///
-/// Put it inside your own layer to test that layer. A layer that clones its inner service and calls the clone works
-/// with most services, but fails with services that rely on `poll_ready`, such as limits.
+/// Put the service inside your own layer to test that layer. A layer that clones its inner service and calls the clone
+/// works with most services, and fails with services that rely on `poll_ready`, such as concurrency limits.
 ///
 /// ```
 /// use tower::{ServiceExt, service_fn};

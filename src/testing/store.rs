@@ -8,7 +8,7 @@ use std::{
 
 use crate::{KeyDigests, KeyRecord, KeyStore, StoreFuture};
 
-/// A store that fails on demand, and counts look-ups. Clones share the same state.
+/// A store that fails on demand, and counts lookups. Clones share the same state.
 ///
 /// ```
 /// use tower_auth::{MemoryKeyStore, testing::FlakyKeyStore};
@@ -28,22 +28,22 @@ struct State {
 }
 
 impl FlakyKeyStore {
-    /// Wraps a store. It works until [`fail`](Self::fail) is called.
+    /// Wraps a store. Lookups work until [`fail`](Self::fail) is called.
     pub fn new(store: impl KeyStore) -> Self {
         Self(Arc::new(State { store: Box::new(store), failing: AtomicBool::new(false), asked: AtomicUsize::new(0) }))
     }
 
-    /// Makes every look-up fail from now on.
+    /// Makes every lookup fail from now on.
     pub fn fail(&self) {
         self.0.failing.store(true, Ordering::SeqCst);
     }
 
-    /// Makes look-ups work again.
+    /// Makes lookups work again.
     pub fn recover(&self) {
         self.0.failing.store(false, Ordering::SeqCst);
     }
 
-    /// Returns the number of look-ups so far, including failed ones.
+    /// Returns the number of lookups so far, including failed ones.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.0.asked.load(Ordering::SeqCst)

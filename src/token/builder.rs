@@ -115,7 +115,8 @@ impl TokenVerifierBuilder {
     }
 
     /// Sets the accepted token types (`typ`), case-insensitive. The default is `at+jwt` alone (RFC 9068). Many issuers
-    /// use `JWT` for access tokens and for other tokens. Accept `JWT` only if the audience distinguishes these tokens.
+    /// use `JWT` for access tokens and for other tokens. Accept `JWT` only if access tokens have another audience than
+    /// the other tokens of the issuer.
     pub fn typ<S: Into<String>>(self, types: impl IntoIterator<Item = S>) -> Self {
         let short = |name: S| {
             let name = name.into().to_ascii_lowercase();
@@ -124,13 +125,13 @@ impl TokenVerifierBuilder {
         Self { types: types.into_iter().map(short).collect(), ..self }
     }
 
-    /// Accepts tokens without a `typ` too.
+    /// Also accepts tokens without a `typ`.
     pub fn allow_missing_typ(self) -> Self {
         Self { missing_type: true, ..self }
     }
 
-    /// Sets the allowed difference between the issuer's clock and this clock. The default is zero, the maximum 60
-    /// seconds.
+    /// Sets the allowed difference between the clock of the issuer and the clock of this service. The default is zero,
+    /// and the maximum is 60 seconds.
     pub fn leeway(self, leeway: Duration) -> Self {
         Self { leeway, ..self }
     }
@@ -142,10 +143,10 @@ impl TokenVerifierBuilder {
 
     /// Sets the claim that contains the subject. The default is `sub`.
     ///
-    /// This method and the following ones accept the name of a claim or a JSON Pointer (RFC 6901) to a claim inside
-    /// another, such as `/realm_access/roles`. A pointer starts with a slash. [`build`](Self::build) rejects other path
-    /// notations such as `realm_access.roles`. A claim name with dots and without a colon must be written as a pointer
-    /// too: `/com.example.roles`.
+    /// This method and the other methods named `…_from` accept the name of a claim or a JSON Pointer (RFC 6901) to a
+    /// claim inside another, such as `/realm_access/roles`. A pointer starts with a slash. [`build`](Self::build)
+    /// rejects other path notations such as `realm_access.roles`. A claim name with dots and without a colon must be
+    /// written as a pointer too: `/com.example.roles`.
     pub fn subject_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
         self.names.subject = self.claim("subject_from", claim.into());
         self
@@ -182,9 +183,9 @@ impl TokenVerifierBuilder {
         self
     }
 
-    /// Deserializes the claims into a custom type too. Handlers read it with
-    /// [`Principal::claims`](crate::Principal::claims). A token with claims that do not match the type is refused. May
-    /// be called only once.
+    /// Also deserializes the claims into a custom type, which handlers read with
+    /// [`Principal::claims`](crate::Principal::claims). A token is refused if its claims do not match the type. The
+    /// method may be called only once.
     ///
     /// ```
     /// use tower_auth::{Principal, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -219,7 +220,7 @@ impl TokenVerifierBuilder {
         name.into()
     }
 
-    /// Requires the claims of the access token profile too: `iat`, `jti` and `client_id` (RFC 9068, section 2.2).
+    /// Also requires the claims of the access token profile: `iat`, `jti` and `client_id` (RFC 9068, section 2.2).
     pub fn rfc9068(self) -> Self {
         Self { required: vec![Required::IssuedAt, Required::Id, Required::Client], ..self }
     }
@@ -242,16 +243,16 @@ impl TokenVerifierBuilder {
         self
     }
 
-    /// Sets the maximum age of keys while newer ones cannot be fetched. The default is 24 hours. After that, requests
-    /// with tokens are answered 503.
+    /// Sets the maximum age of keys while newer ones cannot be fetched. The default is 24 hours. Once the keys are
+    /// older, requests with tokens are answered 503.
     pub fn max_stale(mut self, age: Duration) -> Self {
         self.pace.stale = age;
         self
     }
 
     /// Sets the minimum time between two fetches, successful or not. The default is 30 seconds. A key that the issuer
-    /// uses right after publishing it may be unknown for this time. While there are no usable keys, retries come
-    /// sooner: after 250 milliseconds at first, then after twice the previous time, up to the cooldown.
+    /// uses right after publishing it may be unknown for this time. While there are no usable keys, the first retry
+    /// comes after 250 milliseconds, and each further retry after twice the previous time, up to the cooldown.
     pub fn cooldown(mut self, wait: Duration) -> Self {
         self.pace.cooldown = wait;
         self

@@ -32,7 +32,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Returns the caller that the token authenticates. The `jti` is the [`credential_id`](Principal::credential_id).
+    /// Returns the caller that the token authenticates. The [`credential_id`](Principal::credential_id) of the caller
+    /// is the `jti` of the token.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal

@@ -1,7 +1,6 @@
 use std::{error::Error, fmt, sync::Arc};
 
-/// The reason why a token is not accepted. The text is for logs. A client learns only that the token is invalid or
-/// expired.
+/// The reason why a token is not accepted. The text is for logs and is never sent to a client.
 ///
 /// ```
 /// use tower_auth::token::TokenError;

@@ -47,10 +47,10 @@ impl Error for Refused {
 
 impl TokenVerifier {
     /// Describes why [`verify`](Self::verify) refused this token, for a log: the error, the values in the token that
-    /// led to it, and what the verifier expects.
+    /// caused it, and the values that the verifier expects.
     ///
-    /// Values of the token are escaped and cut to 80 characters. Its signature is never shown. No client should see the
-    /// text: it says which tokens would be accepted.
+    /// Values of the token are escaped and cut to 80 characters. Its signature is never shown. Do not send the text to
+    /// a client: it says which tokens the verifier accepts.
     ///
     /// ```
     /// use tower_auth::{Clock, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};

@@ -19,8 +19,8 @@ use crate::ConfigError;
 const MEMBERS: [&str; 11] = ["kty", "alg", "use", "key_ops", "kid", "n", "e", "crv", "x", "y", "k"];
 
 impl VerifyingKey {
-    /// Parses a JSON Web Key (RFC 7517). Its `alg` sets the algorithm. Without `alg`, the type does: ES256 or ES384 by
-    /// the curve, Ed25519, and RS256 for RSA keys. A secret needs an `alg`.
+    /// Parses a JSON Web Key (RFC 7517). The `alg` of the key sets the algorithm. Without `alg`, the algorithm is ES256
+    /// or ES384 by the curve, Ed25519, or RS256 for an RSA key. A secret (`oct`) must have an `alg`.
     ///
     /// # Errors
     /// If the key cannot be parsed, is not for signatures, or is too weak.

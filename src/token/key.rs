@@ -42,8 +42,8 @@ impl VerifyingKey {
         Self::secret(algorithm, secret.expose().as_bytes()).map_err(faulty)
     }
 
-    /// Creates a key from a binary secret that is shared with the issuer. Decode it first if the issuer shows it in
-    /// base64 or hex.
+    /// Creates a key from a binary secret that is shared with the issuer. If the issuer shows the secret in base64 or
+    /// hex, decode the text first.
     ///
     /// ```
     /// use tower_auth::token::{Algorithm, VerifyingKey};
@@ -63,7 +63,7 @@ impl VerifyingKey {
     /// first is read. Line breaks may be written as `\n`, which is common in environment variables.
     ///
     /// # Errors
-    /// If the text has no key for this algorithm, a private key, or an RSA key under 2048 bits.
+    /// If the text contains no key for this algorithm, or contains a private key or an RSA key under 2048 bits.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, ConfigError> {
         if algorithm.family() == Family::Hmac {
             return Err(wrong(&format!("{algorithm} needs a secret, not a PEM"), "call VerifyingKey::hmac"));
@@ -86,7 +86,7 @@ impl VerifyingKey {
         Self::public(algorithm, &key).map_err(faulty)
     }
 
-    /// Sets the id of the key. Tokens refer to it as `kid`.
+    /// Sets the id of the key: the `kid` of the tokens that it signs.
     #[must_use]
     pub fn id(self, id: &str) -> Self {
         Self { id: Some(id.into()), ..self }

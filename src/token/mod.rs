@@ -16,22 +16,22 @@
 //!
 //! # What is checked, in this order
 //!
-//! 1. The form (RFC 7515, section 7.1): the length, three parts, strict base64url. JSON serialisation, five parts,
-//!    padding and unused bits that are set are refused.
+//! 1. The form (RFC 7515, section 7.1): the length, three parts, strict base64url. The JSON serialisation, encrypted
+//!    tokens (five parts), padding and non-zero unused bits are refused.
 //! 2. The header: UTF-8 JSON without duplicate names. `alg` must be a known algorithm and is case-sensitive; `none` is
 //!    refused. `crit`, `b64`, `enc` and `zip` are refused. `jwk`, `jku`, `x5u` and `x5c` are ignored.
 //! 3. The key: a key of the issuer with the token's `kid` and the token's algorithm. A key never takes its algorithm
 //!    from a token. Without a `kid`, the first four keys with this algorithm are tried. If no key of the verifier has
 //!    an id, the `kid` is ignored.
 //! 4. The signature. The following checks run only if it is valid.
-//! 5. `typ`: `at+jwt` (RFC 9068), unless [`typ`](TokenVerifierBuilder::typ) sets other types. So refresh and id tokens
-//!    are refused.
+//! 5. `typ` must be `at+jwt` (RFC 9068), which excludes refresh and id tokens, unless
+//!    [`typ`](TokenVerifierBuilder::typ) sets other types.
 //! 6. `iss` must equal the issuer, and `aud` must contain a configured audience.
-//! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is valid before its `exp` and
-//!    expired from that second on. Fractions of a second count if the issuer writes them.
+//! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
+//!    reaches its `exp` plus the leeway. Fractions of a second count.
 //!
-//! A claim that no check, no setting and no part of the principal uses may be missing or have any type. For example, a
-//! numeric `jti` is ignored. A claim that is used must have the right type. Times must always have the right type.
+//! A claim that is used by a check, a setting or the principal must have the right type. Times must always have the
+//! right type. Any other claim may be missing or have any type: for example, a numeric `jti` is ignored.
 //!
 //! # Keys that change
 //!
@@ -40,7 +40,7 @@
 //! verifies no token after the next fetch. A token without a `kid` that no key verifies is treated as a token with an
 //! unknown `kid`.
 //!
-//! | at that time | tokens that verify with the keys in memory | tokens that may need a new key |
+//! | situation | tokens that verify with the keys in memory | tokens that may need a new key |
 //! |---|---|---|
 //! | a fetch is due, or under way | answered at once | wait for one shared fetch |
 //! | the last fetch succeeded less than 30 seconds ago | answered at once | 401 |
@@ -53,15 +53,15 @@
 //!
 //! In a tokio runtime, a fetch is a task of that runtime. The verifier owns the task. The task ends when the last clone
 //! of the verifier is dropped, and continues if the request that began it ends. If the runtime ends first, the next
-//! request begins another fetch in its own runtime. A runtime that exists only for one call may end before a fetch
-//! completes. In that case, call [`start`](TokenVerifier::start) in a runtime that stays. Outside of tokio, the waiting
-//! requests drive a fetch.
+//! request begins another fetch in its own runtime. If the service creates a runtime for each call, the runtime may end
+//! before a fetch completes: call [`start`](TokenVerifier::start) in a runtime that lives as long as the service.
+//! Outside of tokio, the waiting requests drive a fetch.
 //!
 //! # Logs
 //!
 //! [`explain`](TokenVerifier::explain) names the token's issuer, audience, type or key id, and the expected value.
-//! [`BearerLayer`](crate::BearerLayer) logs this text as the cause of a refusal. Values from the token are escaped and
-//! cut to 80 characters. No client sees them. A failed fetch is logged as a warning with the issuer, the URL and the
+//! [`BearerLayer`](crate::BearerLayer) logs this text as the cause of a refusal. Values from the token are escaped, cut
+//! to 80 characters, and never sent to a client. A failed fetch is logged as a warning with the issuer, the URL and the
 //! reason.
 //!
 //! # Revocation
@@ -76,7 +76,7 @@
 //!
 //! # When not to use it
 //!
-//! To issue tokens. This module only verifies them.
+//! Do not use it to issue tokens: it only verifies tokens.
 
 mod algorithm;
 mod ask;

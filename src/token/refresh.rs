@@ -14,11 +14,14 @@ use super::{
 use crate::{BoxError, Clock, Health, Task};
 
 impl TokenVerifier {
-    /// Starts a task that fetches the keys now, and again before they are old. The task stops when it is dropped.
+    /// Starts a task that fetches the keys now, and again before they reach the age of
+    /// [`refresh_after`](super::TokenVerifierBuilder::refresh_after). The task stops when the returned [`Task`] is
+    /// dropped.
     ///
-    /// Without the task, the first request waits for the first fetch. Later requests begin further fetches without
-    /// waiting. After a failure, the task retries at the same pace as requests. A fetch belongs to the verifier and may
-    /// outlive the task. Call this method inside a tokio runtime.
+    /// Without the task, the first request waits for the first fetch, and later requests begin further fetches without
+    /// waiting for them. After a failure, the task retries as soon as the
+    /// [`cooldown`](super::TokenVerifierBuilder::cooldown) allows. A fetch belongs to the verifier and may outlive the
+    /// task. Call this method inside a tokio runtime.
     ///
     /// ```
     /// use tower_auth::{BoxError, TokenVerifier};
@@ -41,11 +44,11 @@ impl TokenVerifier {
         }
     }
 
-    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. Returns at once if the
-    /// keys are fixed.
+    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. If the keys are fixed, the
+    /// method returns at once.
     ///
     /// # Errors
-    /// If the keys could not be fetched in time. The error contains the last reason.
+    /// If the keys could not be fetched in time. The error contains the reason of the last failure.
     pub async fn ready(&self, patience: Duration) -> Result<(), BoxError> {
         let Keys::Fetched(keys) = &self.0.keys else { return Ok(()) };
         let clock = Clock::system();
@@ -66,7 +69,7 @@ impl TokenVerifier {
         })
     }
 
-    /// Returns the health of the keys. It is the same as the health of a [`start`](Self::start)ed task.
+    /// Returns the health of the keys. [`Task::health`] of the task from [`start`](Self::start) returns the same.
     #[must_use]
     pub fn health(&self) -> Health {
         match &self.0.keys {

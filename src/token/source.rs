@@ -7,7 +7,7 @@ use crate::{BoxError, ConfigError, MaybeReady};
 /// The source of an issuer's key set. It returns the bytes of a JSON Web Key Set and is called repeatedly.
 ///
 /// The verifier runs one fetch at a time, at most as often as its cooldown allows, and drops a fetch after its timeout.
-/// The future is polled in the runtime in which it was created. A panic in it counts as a failed fetch.
+/// The future is polled in the runtime in which it was created. A panic in the future counts as a failed fetch.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -32,11 +32,11 @@ use crate::{BoxError, ConfigError, MaybeReady};
     note = "implement `fetch` for it; the page of the trait shows a whole one"
 )]
 pub trait KeySource: Send + Sync + 'static {
-    /// Fetches the current document. The future must own its data. It may be dropped at any await.
+    /// Fetches the current key set document. The future must own its data. It may be dropped at any await.
     fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>>;
 
-    /// Returns the issuer of the keys if the source knows it. A verifier for another issuer then fails to build. The
-    /// default is `None`.
+    /// Returns the issuer of the keys, if the source knows the issuer. A verifier of another issuer then fails to
+    /// build. The default is `None`.
     fn issuer(&self) -> Option<&str> {
         None
     }

@@ -24,7 +24,7 @@ use crate::{
     json::{self, JsonLimits},
 };
 
-/// The result of a verifier: ready if the keys are in memory, boxed if a fetch must begin or complete.
+/// The result of a verifier: ready if the keys are in memory, a boxed future if a fetch must begin or complete.
 ///
 /// ```
 /// use tower_auth::{MaybeReady, token::{TokenError, VerifyFuture}};
@@ -102,7 +102,7 @@ impl TokenVerifier {
     /// with an unknown key waits for a fetch.
     ///
     /// # Errors
-    /// If the token is not accepted: see [`TokenError`].
+    /// If the token is not accepted; [`TokenError`] lists the reasons.
     #[inline]
     pub fn verify(&self, token: &str, clock: &Clock) -> VerifyFuture {
         self.verify_bytes(token.as_bytes(), clock)
