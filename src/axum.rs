@@ -23,8 +23,8 @@ use http::{Request, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    BodyLimits, Principal, Rejection, RequestExt as _, RequestHead, RequestId, TraceId, permission::OrgSource,
-    strict_body,
+    BodyLimits, LateRefusal, Principal, Rejection, RequestExt as _, RequestHead, RequestId, TraceId,
+    permission::OrgSource, strict_body,
 };
 
 pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
@@ -63,6 +63,16 @@ impl<S: Send + Sync> FromRequestParts<S> for TraceId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         parts.trace_id().ok_or_else(|| Rejection::internal(WITHOUT_ENVELOPE))
+    }
+}
+
+/// Extracts the handle to refuse the request from inside a handler; 500 if the stack was built without
+/// [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals).
+impl<S: Send + Sync> FromRequestParts<S> for LateRefusal {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        parts.late_refusal()
     }
 }
 

@@ -252,7 +252,10 @@ impl Principal {
         let id = facts.first_id.as_ref().or(facts.credential_id.as_ref());
         *facts.bucket.0.get_or_init(|| match (&facts.method, id) {
             (AuthMethod::ApiKey, Some(id)) => BucketKey::new(["key", id]),
-            (AuthMethod::Other(method), _) => BucketKey::new(["subject", "other", method, &facts.subject]),
+            (AuthMethod::Other(method), _) => {
+                let issuer = facts.issuer.as_deref().unwrap_or_default();
+                BucketKey::new(["subject", "other", method, issuer, &facts.subject])
+            }
             (method, _) => {
                 let issuer = facts.issuer.as_deref().unwrap_or_default();
                 BucketKey::new(["subject", &method.to_string(), issuer, &facts.subject])

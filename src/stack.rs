@@ -245,13 +245,11 @@ impl AuthStackBuilder {
     /// costs one allocation a request.
     ///
     /// ```
-    /// use axum::{Router, extract::Request, routing::get};
+    /// use axum::{Router, routing::get};
     /// use tower_auth::*;
     ///
-    /// async fn tool(request: Request) -> &'static str {
-    ///     if let Some(handle) = request.late_refusal() {
-    ///         let _too_late = handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions));
-    ///     }
+    /// async fn tool(handle: LateRefusal) -> &'static str {
+    ///     let _too_late = handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions));
     ///     "the client reads the refusal instead"
     /// }
     ///
@@ -328,6 +326,15 @@ impl AuthStackBuilder {
             behind.push(Arc::new(rules.limited(&limit)));
         }
         behind.extend(self.require.iter().map(|require| require.guard_in_stack(&limit)));
+        if let Some(client_ip) = &self.client_ip {
+            client_ip.check_config()?;
+            if client_ip.is_of_stack() {
+                return Err(ConfigError::new(
+                    "AuthStackBuilder::client_ip was given ClientIp::of_stack(), which stands for that setting",
+                    "use ClientIp::peer() or ClientIp::behind([\"10.0.0.0/8\"])?",
+                ));
+            }
+        }
         let mut before: Vec<Arc<dyn Guard>> = Vec::new();
         if self.limits.iter().filter(|limit| limit.counts_failures()).count() > 1 {
             return Err(ConfigError::new(
@@ -343,11 +350,9 @@ impl AuthStackBuilder {
         }
         clock.warn_without_timer();
         auth.warn_without_timer();
-        if let Some(client_ip) = &self.client_ip {
-            client_ip.check_config()?;
-        }
         let counted = self.limits.iter().find_map(RateLimitLayer::client_ip).filter(|ip| !ip.is_of_stack());
         let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
+            .with_clock(clock.clone())
             .with_client_ip(self.client_ip.or_else(|| counted.cloned()))
             .late_refusals(self.late_refusals)
             .watched_by(self.observer)

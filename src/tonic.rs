@@ -26,7 +26,7 @@ impl<T> RequestExt for Request<T> {
         self.extensions().request_id()
     }
 
-    fn late_refusal(&self) -> Option<LateRefusal> {
+    fn late_refusal(&self) -> Result<LateRefusal, Rejection> {
         self.extensions().late_refusal()
     }
 }

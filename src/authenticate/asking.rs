@@ -12,7 +12,7 @@ use super::{
 use crate::{
     MaybeReady, Rejection, RequestHead,
     base::{credential, maybe_ready::BoxFuture},
-    context::attempts::Attempts,
+    context::{attempts::Attempts, pass::Pass},
 };
 
 /// The methods of a layer. A clone only increments a reference count.
@@ -30,7 +30,10 @@ impl Methods {
             if !facts.shared {
                 match ask_one(method, &head).now() {
                     Ok(AuthOutcome::NoCredential) => continue,
-                    Ok(found) => return self.settle(found, place, header_of(method, &head), request.attempts()),
+                    Ok(found) => {
+                        let header = header_for(&found, method, &head);
+                        return self.settle(found, place, header, request.attempts());
+                    }
                     Err(check) => return self.wait(check, Waiting::of(place, passed, &asked), &head),
                 }
             }
@@ -51,7 +54,10 @@ impl Methods {
             match ask_one(method, &head).now() {
                 Ok(AuthOutcome::NoCredential) if header.is_some() => return self.ask_passed(request, place, passed),
                 Ok(AuthOutcome::NoCredential) => {}
-                Ok(found) => return self.settle(found, place, header_of(method, &head), request.attempts()),
+                Ok(found) => {
+                    let header = header_for(&found, method, &head);
+                    return self.settle(found, place, header, request.attempts());
+                }
                 Err(check) => {
                     let waiting = Waiting { taken_over: header.is_some(), ..Waiting::of(place, passed, &asked) };
                     return self.wait(check, waiting, &head);
@@ -73,7 +79,10 @@ impl Methods {
         let method = &self.0.methods[place];
         match ask_one(method, &head).now() {
             Ok(AuthOutcome::NoCredential) => self.ask_passed(request, after, passed),
-            Ok(found) => self.settle(found, place, header_of(method, &head), request.attempts()),
+            Ok(found) => {
+                let header = header_for(&found, method, &head);
+                self.settle(found, place, header, request.attempts())
+            }
             Err(check) => {
                 let waiting = Waiting { decides: place, taken_over: true, ..Waiting::of(after, passed, &asked) };
                 self.wait(check, waiting, &head)
@@ -89,6 +98,7 @@ impl Methods {
         let header = header_of(&self.0.methods[decides], request);
         // If the pending method finds no credential, the next methods are asked about the same head.
         let last = place + 1 == self.0.methods.len() && !taken_over;
+        let client_ip = request.pass().and_then(|pass| pass.client_ip.cloned()).filter(|_| !last);
         let request = (!last).then(|| request.to_request());
         MaybeReady::boxed(async move {
             let (found, _slot) = match &attempts {
@@ -101,17 +111,19 @@ impl Methods {
                     UnderWay::new(check, attempts.clone(), slot).await
                 }
             };
-            match (found, request) {
-                (AuthOutcome::NoCredential, Some(request)) if taken_over => {
-                    let asking = methods.ask_passed(&RequestHead::from(&request), place, passed);
-                    asking.await
-                }
+            let asking = match (found, request) {
                 (AuthOutcome::NoCredential, Some(request)) => {
-                    let asking = methods.ask(&RequestHead::from(&request), place + 1, passed);
-                    asking.await
+                    let pass = Pass::new(methods.0.limit.clock(), client_ip.as_ref());
+                    let head = RequestHead::in_pass(&request, None, Some(&pass));
+                    if taken_over {
+                        methods.ask_passed(&head, place, passed)
+                    } else {
+                        methods.ask(&head, place + 1, passed)
+                    }
                 }
-                (found, _) => methods.settle(found, decides, header, attempts.as_ref()).await,
-            }
+                (found, _) => methods.settle(found, decides, header, attempts.as_ref()),
+            };
+            asking.await
         })
     }
 
@@ -137,6 +149,12 @@ impl Methods {
             found => methods.0.conclude(found, place, header),
         })
     }
+}
+
+/// Returns the header for the response to an authenticated request.
+#[inline]
+fn header_for(found: &AuthOutcome, method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> ResponseHeader {
+    if matches!(found, AuthOutcome::Authenticated(_)) { header_of(method, request) } else { None }
 }
 
 fn header_of(method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> ResponseHeader {

@@ -71,8 +71,10 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Returns a header for the response to a request that this method has authenticated; none by default.
     ///
     /// Some protocols require such a header: a WebSocket with its credential in a subprotocol is answered with the
-    /// chosen subprotocol (RFC 6455, section 4.2.2). If the handler has set the header, the handler's value is kept. A
-    /// refusal does not get the header.
+    /// chosen subprotocol (RFC 6455, section 4.2.2). If the handler has set the header, the handler's value is kept, except
+    /// that `Set-Cookie` is added. A response with a 4xx or 5xx status does not get the header.
+    ///
+    /// If the method has to wait for an answer, this is called before the credential is known to be good.
     fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
         let _ = request;
         None

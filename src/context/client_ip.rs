@@ -1,4 +1,7 @@
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use http::{Extensions, HeaderMap, HeaderName};
 
@@ -40,9 +43,11 @@ pub struct ClientIp {
     trusted: Networks,
     exempt: Networks,
     header: HeaderName,
-    prefix: u8,
-    /// Whether it stands for the setting of the stack.
-    of_stack: bool,
+    /// The default is [`PREFIX`].
+    prefix: Option<u8>,
+    /// The setting of the stack, if this value stands for it. Clones share it, so that a clone of a limit on another route has
+    /// it too.
+    stack: Option<Arc<OnceLock<Self>>>,
     fault: Option<ConfigError>,
 }
 
@@ -54,8 +59,8 @@ impl ClientIp {
             trusted: Networks::default(),
             exempt: Networks::default(),
             header: X_FORWARDED_FOR,
-            prefix: 64,
-            of_stack: false,
+            prefix: None,
+            stack: None,
             fault: None,
         }
     }
@@ -83,7 +88,12 @@ impl ClientIp {
     /// header is read.
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
-        if self.trusted.is_empty() {
+        if self.stack.is_some() {
+            self.fault = Some(ConfigError::new(
+                format!("ClientIp::of_stack().header({:?}) has no effect", name.as_str()),
+                "set the header on the ClientIp that AuthStackBuilder::client_ip gets",
+            ));
+        } else if self.trusted.is_empty() {
             self.fault = Some(ConfigError::new(
                 format!("ClientIp::peer().header({:?}) trusts no proxy and would never read the header", name.as_str()),
                 "list the networks of the proxies that write it: ClientIp::behind([\"10.0.0.0/8\"])?.header(..)",
@@ -105,7 +115,7 @@ impl ClientIp {
                 "use the prefix length that customers get: 64, 56 or 48; at least 32, at most 128",
             ));
         }
-        Ok(Self { prefix: bits, ..self })
+        Ok(Self { prefix: Some(bits), ..self })
     }
 
     /// Exempts these networks, such as health checks or an office, from limits by address and from budgets of failed
@@ -121,7 +131,9 @@ impl ClientIp {
     /// Uses the setting of the stack, [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip), so
     /// that the limits of a stack list the proxies in one place.
     ///
-    /// A stack without that setting fails to build. A layer that is mounted outside a stack answers 500.
+    /// [`exempt`](Self::exempt) and [`ipv6_prefix`](Self::ipv6_prefix) may be set for one limit, and replace those of the
+    /// stack. A clone of the limit on another route has the setting too. A stack without the setting fails to build, and a
+    /// layer that was never part of a stack answers 500.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthStack, ClientIp, Quota, RateLimitLayer, Secret};
@@ -136,23 +148,31 @@ impl ClientIp {
     /// ```
     #[must_use]
     pub fn of_stack() -> Self {
-        Self { of_stack: true, ..Self::peer() }
+        Self { stack: Some(Arc::default()), ..Self::peer() }
     }
 
     pub(crate) const fn is_of_stack(&self) -> bool {
-        self.of_stack
+        self.stack.is_some()
     }
 
-    /// Returns the setting of the stack if it stands for that, and otherwise itself.
-    pub(crate) fn in_stack(self, of_stack: Option<&Self>) -> Result<Self, ConfigError> {
-        match of_stack {
-            _ if !self.of_stack => Ok(self),
-            Some(setting) => Ok(setting.clone()),
-            None => Err(ConfigError::new(
+    /// Gives it the setting of the stack, if it stands for that. The first stack counts.
+    pub(crate) fn enter_stack(&self, setting: Option<&Self>) -> Result<(), ConfigError> {
+        match (&self.stack, setting) {
+            (None, _) => Ok(()),
+            (Some(stack), Some(setting)) => {
+                let _ = stack.set(setting.clone());
+                Ok(())
+            }
+            (Some(_), None) => Err(ConfigError::new(
                 "a limit uses ClientIp::of_stack(), but the AuthStack has no client_ip setting",
                 "call AuthStackBuilder::client_ip(..) with ClientIp::peer() or ClientIp::behind([\"10.0.0.0/8\"])?",
             )),
         }
+    }
+
+    /// The setting of the stack, if this value stands for it and has entered one.
+    fn setting(&self) -> Option<&Self> {
+        self.stack.as_ref()?.get()
     }
 
     /// Returns the address of the client and its bucket; `None` if the address is exempt.
@@ -162,9 +182,13 @@ impl ClientIp {
         facts: &Extensions,
     ) -> Result<Option<(IpAddr, BucketKey)>, Rejection> {
         let Found { address, vouched } = self.find(headers, facts)?;
-        let known = |address| self.exempt.contain(address);
+        let setting = self.setting();
+        let networks =
+            setting.map(|setting| &setting.exempt).filter(|_| self.exempt.is_empty()).unwrap_or(&self.exempt);
+        let known = |address| networks.contain(address);
         let exempt = vouched && (known(address) || embedded_v4(address).is_some_and(|inner| known(inner.into())));
-        Ok((!exempt).then(|| (address, BucketKey::client(address, self.prefix))))
+        let prefix = self.prefix.or_else(|| setting?.prefix).unwrap_or(PREFIX);
+        Ok((!exempt).then(|| (address, BucketKey::client(address, prefix))))
     }
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
@@ -173,8 +197,9 @@ impl ClientIp {
 
     /// Finds the address of the client in the headers and the extensions of a request.
     pub(super) fn find(&self, headers: &HeaderMap, facts: &Extensions) -> Result<Found, Rejection> {
-        if self.of_stack {
-            return Err(Rejection::internal(OUTSIDE_STACK));
+        if self.stack.is_some() {
+            let setting = self.setting().ok_or_else(|| Rejection::internal(OUTSIDE_STACK))?;
+            return setting.find(headers, facts);
         }
         let peer = PeerAddr::of(facts).ok_or_else(|| Rejection::internal(UNKNOWN))?;
         let peer = peer.0.to_canonical();
@@ -203,6 +228,8 @@ pub(super) struct Found {
     vouched: bool,
 }
 
+/// The bits of an IPv6 address that belong to one client.
+const PREFIX: u8 = 64;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 const OUTSIDE_STACK: &str = "a layer with ClientIp::of_stack() is mounted outside an AuthStack; use ClientIp::peer() \

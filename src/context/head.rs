@@ -88,14 +88,21 @@ impl<'a> RequestHead<'a> {
     /// Returns the time of day by the clock of the stack. The system's clock is read once for all guards of a gate.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        let clock = self.time_limit().clock();
+        let clock = self.clock_ref();
         self.pass.map_or_else(|| clock.now(), |pass| pass.now(clock))
     }
 
     /// Returns the clock of the stack, for a future that outlives the head.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        self.time_limit().clock().clone()
+        self.clock_ref().clone()
+    }
+
+    fn clock_ref(&self) -> &'a Clock {
+        match (self.limit, self.pass) {
+            (None, Some(pass)) => pass.clock,
+            (_, _) => self.time_limit().clock(),
+        }
     }
 
     /// Returns the trace id, if an envelope stands in front.
@@ -127,9 +134,9 @@ impl<'a> RequestHead<'a> {
     /// none, or if the address of the connection is unknown.
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
-        match self.context.and_then(|context| context.attempts.as_ref()) {
-            Some(attempts) => Some(attempts.client()),
-            None => Some(self.pass?.client_ip?.find(self.headers, self.extensions).ok()?.address),
+        match self.pass.and_then(|pass| pass.client_ip) {
+            Some(client_ip) => Some(client_ip.find(self.headers, self.extensions).ok()?.address),
+            None => self.attempts().map(Attempts::client),
         }
     }
 
@@ -216,7 +223,8 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Returns an owned request without body and without caller, for a future that outlives the head.
+    /// Returns an owned copy of the request without its body, for a future that outlives the head. It is the same request, so it
+    /// keeps the caller.
     pub(crate) fn to_request(self) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = self.method.clone();
@@ -225,7 +233,7 @@ impl<'a> RequestHead<'a> {
         *request.headers_mut() = self.headers.clone();
         *request.extensions_mut() = self.extensions.clone();
         if let Some(context) = self.context {
-            request.extensions_mut().insert(context.clone());
+            request.extensions_mut().insert(context.copy());
         }
         request
     }

@@ -15,14 +15,16 @@ use crate::Rejection;
 /// the head of the response is sent. The gate does not stop the handler: it replaces the response when the handler
 /// returns.
 ///
+/// In axum it is an extractor (feature `axum`). A clone of a request has no handle.
+///
 /// ```
 /// use tower_auth::{Rejection, RejectionKind, RequestExt};
 ///
-/// fn require_step_up<B>(request: &http::Request<B>) {
-///     if let Some(handle) = request.late_refusal() {
-///         // Returns the refusal if the head of the response was sent already.
-///         let _too_late = handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions));
-///     }
+/// fn require_step_up<B>(request: &http::Request<B>) -> Result<(), Rejection> {
+///     // 500 if the stack was built without `late_refusals`.
+///     let handle = request.late_refusal()?;
+///     // Returns the refusal if the head of the response was sent already.
+///     handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions))
 /// }
 /// ```
 #[derive(Clone)]
@@ -37,14 +39,15 @@ enum State {
 }
 
 impl LateRefusal {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self(Arc::new(Mutex::new(State::Open)))
     }
 
-    /// Refuses the request. If it is called several times, the first refusal is used.
+    /// Refuses the request. The first refusal is used.
     ///
     /// # Errors
-    /// Returns the refusal if it is too late: the head of the response was sent, or another refusal came first.
+    /// Returns the refusal if it has no effect: the head of the response was sent, the request was dropped, or another refusal
+    /// came first.
     pub fn refuse(&self, rejection: Rejection) -> Result<(), Rejection> {
         let mut state = self.lock();
         if !matches!(*state, State::Open) {
@@ -54,8 +57,7 @@ impl LateRefusal {
         Ok(())
     }
 
-    /// Closes the handle, and returns the refusal, if there is one.
-    pub(crate) fn close(&self) -> Option<Rejection> {
+    fn close(&self) -> Option<Rejection> {
         match std::mem::replace(&mut *self.lock(), State::Closed) {
             State::Refused(rejection) => Some(rejection),
             State::Open | State::Closed => None,
@@ -65,6 +67,33 @@ impl LateRefusal {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The gate's end of a handle. When it is dropped, with the request or after an error of the service, the handle is
+/// closed.
+#[derive(Debug)]
+pub(crate) struct GateEnd(LateRefusal);
+
+impl GateEnd {
+    pub(crate) fn new() -> Self {
+        Self(LateRefusal::new())
+    }
+
+    /// Returns the handle for the request.
+    pub(crate) fn handle(&self) -> LateRefusal {
+        self.0.clone()
+    }
+
+    /// Closes the handle, and returns the refusal, if there is one.
+    pub(crate) fn close(&self) -> Option<Rejection> {
+        self.0.close()
+    }
+}
+
+impl Drop for GateEnd {
+    fn drop(&mut self) {
+        drop(self.close());
     }
 }
 

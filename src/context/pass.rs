@@ -12,6 +12,8 @@ use crate::Clock;
 /// waited, a new pass starts, so that no reading is stale.
 #[derive(Debug)]
 pub(crate) struct Pass<'g> {
+    /// The clock of the gate.
+    pub(crate) clock: &'g Clock,
     /// How the stack finds the client's address.
     pub(crate) client_ip: Option<&'g ClientIp>,
     /// Nanoseconds since the start of the system's clock.
@@ -27,8 +29,9 @@ const UNREAD: u64 = u64::MAX;
 pub(crate) const UNASKED: usize = usize::MAX;
 
 impl<'g> Pass<'g> {
-    pub(crate) const fn new(client_ip: Option<&'g ClientIp>) -> Self {
+    pub(crate) const fn new(clock: &'g Clock, client_ip: Option<&'g ClientIp>) -> Self {
         Self {
+            clock,
             client_ip,
             elapsed: AtomicU64::new(UNREAD),
             now: AtomicU64::new(UNREAD),

@@ -47,6 +47,16 @@ impl Clone for RequestContext {
 }
 
 impl RequestContext {
+    /// A copy for the same request, with its caller.
+    pub(crate) fn copy(&self) -> Self {
+        let caller = match &self.caller {
+            Caller::Known(identity) => Caller::Known(identity.clone()),
+            Caller::Unknown => Caller::Unknown,
+            Caller::LostInClone => Caller::LostInClone,
+        };
+        Self { caller, late_refusal: self.late_refusal.clone(), ..self.clone() }
+    }
+
     /// Returns the context of a request, if a layer of this crate has seen it.
     #[inline]
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {

@@ -24,6 +24,9 @@ pub(crate) fn caller(context: Option<&RequestContext>) -> Result<&Principal, Rej
 const UNMOUNTED: &str = "no authentication layer stands in front of this route, so the caller is unknown; mount an \
                          AuthStack, AuthLayer or ApiKeyLayer outside the layer or handler that needs the principal";
 
+const WITHOUT_HANDLE: &str = "the request has no handle for a late refusal: the stack in front was built without \
+                             AuthStackBuilder::late_refusals, or the request is a clone; in axum, use the extractor LateRefusal";
+
 const CLONED: &str = "the request is a clone of an authenticated request, and a clone has no caller; take the Principal \
                       from the original request (in axum with its extractor, not from cloned Parts or Extensions), or \
                       authenticate the clone";
@@ -83,9 +86,12 @@ pub trait RequestExt: Sealed {
         self.request_id().map(|id| id.trace_id())
     }
 
-    /// Returns a handle to refuse the request from inside a handler, if the stack in front was built with
-    /// [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals).
-    fn late_refusal(&self) -> Option<LateRefusal>;
+    /// Returns a handle to refuse the request from inside a handler.
+    ///
+    /// # Errors
+    /// 500, with a log line, if the stack in front was built without
+    /// [`late_refusals`](crate::stack::AuthStackBuilder::late_refusals), or if the request was cloned behind it.
+    fn late_refusal(&self) -> Result<LateRefusal, Rejection>;
 }
 
 impl RequestExt for Extensions {
@@ -101,8 +107,9 @@ impl RequestExt for Extensions {
         RequestContext::of(self)?.request_id.clone()
     }
 
-    fn late_refusal(&self) -> Option<LateRefusal> {
-        RequestContext::of(self)?.late_refusal.clone()
+    fn late_refusal(&self) -> Result<LateRefusal, Rejection> {
+        let handle = RequestContext::of(self).and_then(|context| context.late_refusal.clone());
+        handle.ok_or_else(|| logged(Rejection::internal(WITHOUT_HANDLE), None, self))
     }
 }
 
@@ -120,7 +127,7 @@ impl<B> RequestExt for Request<B> {
         self.extensions().request_id()
     }
 
-    fn late_refusal(&self) -> Option<LateRefusal> {
+    fn late_refusal(&self) -> Result<LateRefusal, Rejection> {
         self.extensions().late_refusal()
     }
 }
@@ -139,7 +146,7 @@ impl RequestExt for request::Parts {
         self.extensions.request_id()
     }
 
-    fn late_refusal(&self) -> Option<LateRefusal> {
+    fn late_refusal(&self) -> Result<LateRefusal, Rejection> {
         self.extensions.late_refusal()
     }
 }

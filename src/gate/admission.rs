@@ -146,7 +146,7 @@ where
                     }
                     let mut response = ready!(polled)?;
                     if let Some(refusal) = this.effects.late_refusal() {
-                        let refused = further_in(refusal, this.guards.as_deref(), this.kept.as_ref());
+                        let refused = handed_in(refusal, &response, this.guards.as_deref(), this.kept.as_ref());
                         this.state.set(refused);
                         continue;
                     }
@@ -155,7 +155,7 @@ where
                             finish(&mut response, this.effects, this.guards.as_deref(), this.kept.as_ref());
                             return Poll::Ready(Ok(pass(response)));
                         }
-                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
                         Charging::Waiting(budget, answer) => {
                             Settling::wait(budget, answer, Failure::FurtherIn(response))
                         }
@@ -170,7 +170,7 @@ where
                             this.effects.apply(&mut response, Guards::settling(this.guards.as_deref()));
                             return Poll::Ready(Ok(answer(response)));
                         }
-                        Charging::Spent(refusal) => further_in(refusal, this.guards.as_deref(), this.kept.as_ref()),
+                        Charging::Spent(refusal) => spent(refusal, this.guards.as_deref(), this.kept.as_ref()),
                         Charging::Waiting(budget, answer) => Settling::wait(budget, answer, Failure::Guards(rejection)),
                     }
                 }
@@ -180,7 +180,7 @@ where
                     let Some(settling) = slot.take() else { return Poll::Pending };
                     match (allowed, settling.failure) {
                         (Err(refusal), _) => {
-                            further_in(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
+                            spent(refusal.charged(settling.budget), this.guards.as_deref(), this.kept.as_ref())
                         }
                         (Ok(()), Failure::Guards(rejection)) => {
                             State::Refused { rejection: Some(rejection.charged(settling.budget)) }
@@ -229,19 +229,51 @@ fn finish<R>(response: &mut Response<R>, effects: &Effects, guards: Option<&Guar
     }
 }
 
-/// Reports a refusal that replaces the answer, and returns the state that sends it: the budget of the credential is
-/// spent, or the handler has used its [`LateRefusal`](crate::LateRefusal).
+/// Reports the refusal of a credential whose budget is spent, and returns the state that sends it.
 #[cold]
-fn further_in<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
+fn spent<S, B>(refusal: Rejection, guards: Option<&Guards>, kept: Option<&Kept>) -> State<S, B>
 where
     S: Service<Request<B>>,
 {
     let decision = Decision::from_further_in(&refusal, kept);
     decision.log();
-    if let Some(observer) = guards.and_then(|guards| guards.observer.as_ref()) {
-        observer.tell(&decision);
-    }
+    tell(&decision, guards);
     State::Refused { rejection: Some(refusal) }
+}
+
+/// The same for a refusal that the handler has handed in with a [`LateRefusal`](crate::LateRefusal), in the place of this
+/// response. It may have been logged where it was made.
+#[cold]
+fn handed_in<S, B, R>(
+    refusal: Rejection,
+    instead_of: &Response<R>,
+    guards: Option<&Guards>,
+    kept: Option<&Kept>,
+) -> State<S, B>
+where
+    S: Service<Request<B>>,
+{
+    let decision = Decision::from_further_in(&refusal, kept);
+    if !refusal.is_logged() {
+        decision.log();
+    }
+    tell(&decision, guards);
+    // A budget that was charged for the response is not charged again for the refusal.
+    let marked = instead_of.extensions().get().map(|charged: &ChargedBy| charged.0);
+    let charged = marked.or_else(|| Rejection::of(instead_of).and_then(Rejection::charged_by));
+    let refusal = refusal.logged();
+    State::Refused {
+        rejection: Some(match charged {
+            Some(budget) => refusal.charged(budget),
+            None => refusal,
+        }),
+    }
+}
+
+fn tell(decision: &Decision<'_>, guards: Option<&Guards>) {
+    if let Some(observer) = guards.and_then(|guards| guards.observer.as_ref()) {
+        observer.tell(decision);
+    }
 }
 
 impl<S, B> Waiting<S, B>

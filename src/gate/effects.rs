@@ -12,7 +12,7 @@ use crate::{
     context::{
         attempts::{Allowed, Attempts, UnderWay},
         identity::Identity,
-        late_refusal::LateRefusal,
+        late_refusal::GateEnd,
     },
 };
 
@@ -37,11 +37,8 @@ pub(crate) struct Effects {
     under_way: Option<Box<UnderWay>>,
     /// A response header that the source of the credential requires.
     header: Option<Box<(HeaderName, HeaderValue)>>,
-    late_refusal: Option<LateRefusal>,
+    late_refusal: Option<GateEnd>,
 }
-
-/// A gate and an envelope around it add at most this many headers to a response. The space is reserved once.
-const HEADERS: usize = 6;
 
 impl Effects {
     /// Applies the outcome of a guard to the request, and records what it requires of the response. The outcome is
@@ -102,9 +99,9 @@ impl Effects {
     /// Puts a handle into the request, with which the handler can refuse it.
     #[cold]
     pub(super) fn accept_late_refusal<B>(&mut self, gate: &mut InGate<'_, B>) {
-        let handle = LateRefusal::new();
-        gate.context_mut().late_refusal = Some(handle.clone());
-        self.late_refusal = Some(handle);
+        let end = GateEnd::new();
+        gate.context_mut().late_refusal = Some(end.handle());
+        self.late_refusal = Some(end);
     }
 
     /// Returns the handler's late refusal, if there is one, and closes the handle.
@@ -118,7 +115,6 @@ impl Effects {
     #[inline]
     pub(super) fn apply<B>(&self, response: &mut Response<B>, settle: impl FnMut(usize, &Charge, &mut Answered<'_>)) {
         if self.charge.is_some() {
-            response.headers_mut().reserve(HEADERS);
             self.settle(response, settle);
         }
         if let Some(policy) = &self.policy {
@@ -135,8 +131,9 @@ impl Effects {
         }
         if let Some((name, value)) = self.header.as_deref()
             && Rejection::of(response).is_none()
+            && !(response.status().is_client_error() || response.status().is_server_error())
         {
-            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            add_own(response.headers_mut(), name, value);
         }
         if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
             response.extensions_mut().insert(principal.clone());
@@ -255,5 +252,15 @@ fn add_vary(headers: &mut HeaderMap, vary: &Vary) {
     match headers.entry(header::VARY) {
         Entry::Vacant(place) => drop(place.insert(vary.value.clone())),
         Entry::Occupied(_) => vary.names.iter().for_each(|name| vary::add(headers, name)),
+    }
+}
+
+/// Adds the header that the source of the credential asks for. A header of the handler stays; cookies stand beside each
+/// other.
+fn add_own(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
+    if *name == header::SET_COOKIE {
+        headers.append(name, value.clone());
+    } else {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
 }

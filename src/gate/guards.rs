@@ -8,7 +8,7 @@ use super::{
     in_gate::InGate,
 };
 use crate::{
-    ClientIp, Rejection, RequestHead,
+    ClientIp, Clock, Rejection, RequestHead,
     base::maybe_ready::BoxFuture,
     context::{
         decision::{Decision, Observer},
@@ -25,6 +25,7 @@ pub(crate) struct Guards {
     expose: bool,
     late_refusals: bool,
     client_ip: Option<ClientIp>,
+    clock: Clock,
 }
 
 /// The result of running guards.
@@ -44,12 +45,17 @@ impl Guards {
             expose: false,
             late_refusals: false,
             client_ip: None,
+            clock: Clock::system(),
         }
     }
 
     /// Logs all refusals from further in, and reports decisions to the observer if there is one.
     pub(crate) fn watched_by(self, observer: Option<Observer>) -> Self {
         Self { observer, watch: true, ..self }
+    }
+
+    pub(crate) fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     pub(crate) fn with_client_ip(self, client_ip: Option<ClientIp>) -> Self {
@@ -85,7 +91,7 @@ impl Guards {
     }
 
     pub(super) const fn pass(&self) -> Pass<'_> {
-        Pass::new(self.client_ip.as_ref())
+        Pass::new(&self.clock, self.client_ip.as_ref())
     }
 
     /// Runs the guards from this place on.

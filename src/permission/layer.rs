@@ -99,6 +99,7 @@ impl<S> Layer<S> for RequireLayer {
     fn layer(&self, inner: S) -> Gate<S> {
         self.clock.warn_without_timer();
         let limit = TimeLimit::new(self.clock.clone(), self.decision_timeout);
-        Gate::new(inner, Arc::new(Guards::new([self.guard_in_stack(&limit)])))
+        let guards = Guards::new([self.guard_in_stack(&limit)]).with_clock(self.clock.clone());
+        Gate::new(inner, Arc::new(guards))
     }
 }

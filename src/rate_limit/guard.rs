@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ClientIp, ConfigError, Principal, Rejection, RejectionKind, RequestHead,
     base::{maybe_ready::BoxFuture, protocol::is_preflight},
-    context::{pass::Pass, request_ext::caller},
+    context::{identity::Identity, pass::Pass, request::RequestContext, request_ext::caller},
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
     limit::{BucketKey, LimitDecision, Limits, Reservation, WindowStates},
 };
@@ -267,11 +267,11 @@ impl Guard for LimitGuard {
             return Verdict::Refuse(Rejection::internal(fault.clone()));
         }
         let Whose::Address { limits, ip, scope } = &self.0.whose else {
-            return match caller(request.context()) {
-                Ok(who) => self.count_caller(who, request, outcome),
+            return match request.context().and_then(RequestContext::identity) {
+                Some(Identity::Principal(who)) => self.count_caller(who, request, outcome),
                 // An anonymous caller has no plan, and is limited by address only.
-                Err(_) if request.context().is_some_and(|context| context.anonymous().is_some()) => Verdict::Admit,
-                Err(unmounted) => Verdict::Refuse(unmounted),
+                Some(Identity::Anonymous(_)) => Verdict::Admit,
+                None => Verdict::of(caller(request.context()).map(|_| ())),
             };
         };
         if self.0.passes_preflights && is_preflight(request.method(), request.headers()) {

@@ -40,6 +40,7 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const RETRY_AFTER: HeaderName = HeaderName::from_static("x-ratelimit-retry-after");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
+const ROOM: usize = 6;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The state of a bucket, as headers show it.
@@ -65,6 +66,8 @@ impl Standing {
         if headers.contains_key(LIMIT) || headers.contains_key(STATE) {
             return;
         }
+        // Room for these headers and those of the gate and the envelope, made once.
+        let _ = headers.try_reserve(ROOM);
         self.each(style, fields, now, |name, value| {
             headers.insert(name, value);
         });

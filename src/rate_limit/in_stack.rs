@@ -48,19 +48,14 @@ impl RateLimitLayer {
         client_ip: Option<&ClientIp>,
     ) -> Result<Arc<dyn Guard>, ConfigError> {
         let _ = self.shared_counter().clock.set(limit.clock().clone());
+        if let Some(ip) = self.client_ip() {
+            ip.enter_stack(client_ip)?;
+        }
         let mut layer = self.clone();
         layer.counter().decision_timeout.get_or_insert(limit.after());
         Ok(match layer.0 {
-            Kind::Limit(mut facts) => {
-                if let Whose::Address { ip, .. } = &mut facts.whose {
-                    *ip = ip.clone().in_stack(client_ip)?;
-                }
-                Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts })))
-            }
-            Kind::Failures(facts) => {
-                let ip = facts.ip.clone().in_stack(client_ip)?;
-                Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ip, ..facts })))
-            }
+            Kind::Limit(facts) => Arc::new(LimitGuard(Arc::new(guard::Facts { passes_preflights, ..facts }))),
+            Kind::Failures(facts) => Arc::new(FailureGuard(Arc::new(failures::Facts { deferred: true, ..facts }))),
         })
     }
 }

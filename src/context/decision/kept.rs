@@ -24,7 +24,7 @@ impl Kept {
             principal: request.principal().cloned(),
             request_id: request.request_id().cloned(),
             peer: request.peer_ip(),
-            client: request.client_ip().or_else(|| client_ip?.resolve(*request).ok()),
+            client: client_ip.map_or_else(|| request.client_ip(), |client_ip| client_ip.resolve(*request).ok()),
         }
     }
 
