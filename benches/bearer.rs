@@ -1,7 +1,7 @@
 //! The cost of tokens per request: `BearerLayer` compared with the signature check alone (raw), and cached tokens compared
 //! with the minimum work for them (the floor).
 //!
-//! `cargo bench --bench bearer` takes half a minute, `cargo bench --bench bearer -- --quick` a few seconds. It reports times
+//! `cargo bench --bench bearer --all-features` takes half a minute, with `-- --quick` a few seconds. It reports times
 //! and asserts none: only ratios within one run are meaningful, and on a busy machine only those of the quietest run. The
 //! row with two threads is meaningful only if two cores are idle. `benches/peers` measures other crates in the same way.
 

@@ -79,7 +79,8 @@ impl<'a> RequestHead<'a> {
         self.headers
     }
 
-    /// Returns the extensions.
+    /// Returns the extensions. Read the caller and the ids with the methods of this type: until a gate admits the request, they
+    /// are not in its extensions.
     #[must_use]
     pub const fn extensions(&self) -> &'a Extensions {
         self.extensions
