@@ -45,9 +45,7 @@ impl Methods {
             // The method may read only the header that it took over, so that it finds no other credential elsewhere.
             let alone = header.filter(|_| method.credential_headers().len() > 1).map(|kept| alone(&head, method, kept));
             let head = match &alone {
-                Some(alone) => {
-                    RequestHead::in_pass(alone, head.context(), head.pass()).for_method(&facts.limit, &asked)
-                }
+                Some(alone) => RequestHead::in_pass(alone, head.pass()).for_method(&facts.limit, &asked),
                 None => head,
             };
             let head = head.only(header);
@@ -114,7 +112,7 @@ impl Methods {
             let asking = match (found, request) {
                 (AuthOutcome::NoCredential, Some(request)) => {
                     let pass = Pass::new(methods.0.limit.clock(), client_ip.as_ref());
-                    let head = RequestHead::in_pass(&request, None, Some(&pass));
+                    let head = RequestHead::in_pass(&request, Some(&pass));
                     if taken_over {
                         methods.ask_passed(&head, place, passed)
                     } else {

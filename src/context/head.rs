@@ -79,8 +79,7 @@ impl<'a> RequestHead<'a> {
         self.headers
     }
 
-    /// Returns the extensions. Read the caller and the ids with the methods of this type: until a gate admits the request, they
-    /// are not in its extensions.
+    /// Returns the extensions.
     #[must_use]
     pub const fn extensions(&self) -> &'a Extensions {
         self.extensions
@@ -162,14 +161,10 @@ impl<'a> RequestHead<'a> {
         self.context?.attempts.as_ref()
     }
 
-    /// Returns the head for a guard. The context is in the request, or in `beside` until the request is admitted.
+    /// Returns the head as a gate lends it.
     #[inline]
-    pub(crate) fn in_pass<B>(
-        request: &'a Request<B>,
-        beside: Option<&'a RequestContext>,
-        pass: Option<&'a Pass<'a>>,
-    ) -> Self {
-        let context = beside.or_else(|| RequestContext::of(request.extensions()));
+    pub(crate) fn in_pass<B>(request: &'a Request<B>, pass: Option<&'a Pass<'a>>) -> Self {
+        let context = RequestContext::of(request.extensions());
         Self { context, pass, ..Self::bare(request) }
     }
 
@@ -242,7 +237,7 @@ impl<'a> RequestHead<'a> {
 
 impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     fn from(request: &'a Request<B>) -> Self {
-        Self::in_pass(request, None, None)
+        Self::in_pass(request, None)
     }
 }
 

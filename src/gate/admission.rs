@@ -14,10 +14,9 @@ use super::{
     effects::{Charging, Effects},
     guard::{ChargedBy, Waited},
     guards::{Guards, Progress},
-    in_gate::InGate,
 };
 use crate::{
-    Decision, Rejection, RequestHead, RequestId,
+    Decision, Rejection, RequestId,
     base::maybe_ready::BoxFuture,
     context::{attempts::Allowed, decision::Kept, faults::watched, request::RequestContext},
 };
@@ -87,23 +86,16 @@ where
         request_id: Option<&RequestId>,
     ) -> Self {
         let mut effects = Effects::default();
-        let mut beside = RequestContext::of(request.extensions()).is_none().then(RequestContext::default);
-        let mut gate = InGate { request: &mut request, beside: &mut beside };
         if let Some(id) = request_id {
-            gate.context_mut().request_id.get_or_insert_with(|| id.clone());
+            let context = RequestContext::of_mut(request.extensions_mut());
+            context.request_id.get_or_insert_with(|| id.clone());
         }
         if guards.accepts_late_refusals() {
-            effects.accept_late_refusal(&mut gate);
+            effects.accept_late_refusal(&mut request);
         }
-        let progress = guards.run(0, gate, &mut effects);
+        let progress = guards.run(0, &mut request, &mut effects);
         let admitted = matches!(progress, Progress::Admitted);
-        let head = || RequestHead::in_pass(&request, beside.as_ref(), None);
-        let kept = (guards.keeps() && admitted).then(|| Kept::of(&head(), guards.client_ip()));
-        if !matches!(progress, Progress::Refused(_))
-            && let Some(context) = beside
-        {
-            request.extensions_mut().insert(context);
-        }
+        let kept = (guards.keeps() && admitted).then(|| Kept::of(&(&request).into(), guards.client_ip()));
         let needed = (kept.is_some() || effects.is_charged() || matches!(progress, Progress::Waiting(..)))
             .then(|| Arc::clone(guards));
         let state = match progress {
@@ -284,8 +276,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>, effects: &mut Effects) -> Poll<Result<(), Rejection>> {
         loop {
             let verdict = ready!(self.answer.as_mut().poll(cx));
-            let gate = InGate { request: &mut self.request, beside: &mut None };
-            match self.guards.resume(self.place, verdict, gate, effects) {
+            match self.guards.resume(self.place, verdict, &mut self.request, effects) {
                 Progress::Admitted => return Poll::Ready(Ok(())),
                 Progress::Refused(rejection) => return Poll::Ready(Err(rejection)),
                 Progress::Waiting(place, answer) => (self.place, self.answer) = (place, answer),

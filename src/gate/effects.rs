@@ -1,11 +1,8 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, header::Entry};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, header::Entry};
 
-use super::{
-    guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary},
-    in_gate::InGate,
-};
+use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
 use crate::{
     Principal, Rejection, RejectionKind,
     base::{challenge, credential, maybe_ready::BoxFuture, protocol::Protocol, vary},
@@ -13,6 +10,7 @@ use crate::{
         attempts::{Allowed, Attempts, UnderWay},
         identity::Identity,
         late_refusal::GateEnd,
+        request::RequestContext,
     },
 };
 
@@ -44,7 +42,7 @@ impl Effects {
     /// Applies the outcome of a guard to the request, and records what it requires of the response. The outcome is
     /// empty afterwards, for the next guard.
     #[inline]
-    pub(super) fn absorb<B>(&mut self, outcome: &mut Outcome, place: usize, gate: &mut InGate<'_, B>, expose: bool) {
+    pub(super) fn absorb<B>(&mut self, outcome: &mut Outcome, place: usize, request: &mut Request<B>, expose: bool) {
         if let Some(charge) = outcome.charge.take() {
             if self.charge.is_none() {
                 self.charge = Some((place, charge));
@@ -54,7 +52,7 @@ impl Effects {
         }
         if let Some(attempts) = outcome.attempts.take() {
             self.under_way = outcome.under_way.take();
-            let context = gate.context_mut();
+            let context = RequestContext::of_mut(request.extensions_mut());
             // If the handler checks the credential, the budget is checked already: no guard further in checks it again.
             if self.under_way.is_none() {
                 context.attempts = Some(attempts.clone());
@@ -66,7 +64,7 @@ impl Effects {
             self.attempts = Some(attempts);
         }
         if let Some(policy) = outcome.policy.take() {
-            self.hide_credentials(policy, gate);
+            self.hide_credentials(policy, request);
         }
         if let Some(identity) = outcome.identity.take() {
             if let Identity::Principal(principal) = &identity {
@@ -75,7 +73,7 @@ impl Effects {
                 // A 403 from further in is charged to the authenticated caller.
                 self.principal = (expose || self.attempts.is_some()).then(|| principal.clone());
             }
-            gate.context_mut().set_identity(identity);
+            RequestContext::of_mut(request.extensions_mut()).set_identity(identity);
         }
         if let Some(header) = outcome.response_header.take() {
             self.header = Some(header);
@@ -83,10 +81,10 @@ impl Effects {
     }
 
     #[inline]
-    fn hide_credentials<B>(&mut self, policy: Arc<IdentityPolicy>, gate: &mut InGate<'_, B>) {
-        let protocol = Protocol::of(gate.request.method(), gate.request.version(), gate.request.headers());
+    fn hide_credentials<B>(&mut self, policy: Arc<IdentityPolicy>, request: &mut Request<B>) {
+        let protocol = Protocol::of(request.method(), request.version(), request.headers());
         self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
-        let headers = gate.request.headers_mut();
+        let headers = request.headers_mut();
         if policy.strip {
             credential::strip(headers, &policy.credentials);
         } else {
@@ -98,9 +96,9 @@ impl Effects {
 
     /// Puts a handle into the request, with which the handler can refuse it.
     #[cold]
-    pub(super) fn accept_late_refusal<B>(&mut self, gate: &mut InGate<'_, B>) {
+    pub(super) fn accept_late_refusal<B>(&mut self, request: &mut Request<B>) {
         let end = GateEnd::new();
-        gate.context_mut().late_refusal = Some(end.handle());
+        RequestContext::of_mut(request.extensions_mut()).late_refusal = Some(end.handle());
         self.late_refusal = Some(end);
     }
 

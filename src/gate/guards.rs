@@ -1,11 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 
 use super::{
     effects::Effects,
     guard::{Answered, Charge, Guard, Outcome, Verdict, Waited},
-    in_gate::InGate,
 };
 use crate::{
     ClientIp, Clock, Rejection, RequestHead,
@@ -96,23 +95,25 @@ impl Guards {
 
     /// Runs the guards from this place on.
     #[inline]
-    pub(super) fn run<B>(&self, from: usize, mut gate: InGate<'_, B>, effects: &mut Effects) -> Progress {
+    pub(super) fn run<B>(&self, from: usize, request: &mut Request<B>, effects: &mut Effects) -> Progress {
         let pass = self.pass();
         let mut outcome = Outcome::default();
         for (place, guard) in self.list.iter().enumerate().skip(from) {
-            match guard.check(&gate.head(&pass), &mut outcome) {
+            match guard.check(&RequestHead::in_pass(request, Some(&pass)), &mut outcome) {
                 Verdict::Admit => {}
-                Verdict::Refuse(rejection) => match self.refuse(&**guard, rejection, gate.head(&pass)) {
-                    Some(rejection) => return Progress::Refused(rejection),
-                    None => guard.instead(&mut outcome),
-                },
+                Verdict::Refuse(rejection) => {
+                    match self.refuse(&**guard, rejection, RequestHead::in_pass(request, Some(&pass))) {
+                        Some(rejection) => return Progress::Refused(rejection),
+                        None => guard.instead(&mut outcome),
+                    }
+                }
                 Verdict::Wait(answer) => return Progress::Waiting(place, answer),
             }
-            effects.absorb(&mut outcome, place, &mut gate, self.expose);
+            effects.absorb(&mut outcome, place, request, self.expose);
         }
         // Without an observer and logs at level DEBUG, the principal is not looked up.
         if self.observer.is_some() || Decision::admissions_are_logged() {
-            self.tell(&Decision::new(gate.head(&pass), "gate", None));
+            self.tell(&Decision::new(RequestHead::in_pass(request, Some(&pass)), "gate", None));
         }
         Progress::Admitted
     }
@@ -122,23 +123,23 @@ impl Guards {
         &self,
         place: usize,
         answer: Waited,
-        mut gate: InGate<'_, B>,
+        request: &mut Request<B>,
         effects: &mut Effects,
     ) -> Progress {
-        let Some(guard) = self.list.get(place) else { return self.run(place + 1, gate, effects) };
+        let Some(guard) = self.list.get(place) else { return self.run(place + 1, request, effects) };
         let mut outcome = match answer {
             Ok(outcome) => outcome,
             Err(rejection) => {
                 let mut instead = Outcome::default();
-                match self.refuse(&**guard, rejection, gate.head(&self.pass())) {
+                match self.refuse(&**guard, rejection, RequestHead::in_pass(request, Some(&self.pass()))) {
                     Some(rejection) => return Progress::Refused(rejection),
                     None => guard.instead(&mut instead),
                 }
                 instead
             }
         };
-        effects.absorb(&mut outcome, place, &mut gate, self.expose);
-        self.run(place + 1, gate, effects)
+        effects.absorb(&mut outcome, place, request, self.expose);
+        self.run(place + 1, request, effects)
     }
 
     /// Reports the refusal of a guard. Returns it if the guard is enforced, and `None` if the request continues.

@@ -11,7 +11,6 @@ mod admission;
 mod effects;
 mod guard;
 mod guards;
-mod in_gate;
 #[cfg(feature = "strict-body")]
 mod refusal;
 mod response;

@@ -109,6 +109,9 @@ async fn one_context_is_read_by_all() {
     let (policy, costs) = (Arc::clone(&ids), Arc::clone(&ids));
     let policy = from_fn(move |who: &Principal, request: &RequestHead<'_>| {
         assert_eq!(request.principal(), Some(who));
+        // Also by what handlers read.
+        assert_eq!(request.extensions().principal().unwrap(), who);
+        assert_eq!(request.extensions().trace_id(), request.trace_id());
         policy.lock().unwrap().push(request.trace_id().unwrap());
         true
     });
