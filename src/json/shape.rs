@@ -113,10 +113,10 @@ impl fmt::Display for Step {
 
 fn loose(type_name: &str, path: &[Step], why: Loose) -> ConfigError {
     let place: String = path.iter().map(ToString::to_string).collect();
-    let (what, mend) = why.words();
+    let (what, help) = why.words();
     ConfigError::new(
         format!("{type_name} cannot be read strictly: at {place:?} it has {what}, and its fields cannot be checked"),
-        mend,
+        help,
     )
 }
 

@@ -54,7 +54,7 @@ impl KeyStore for FlakyKeyStore {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         if self.0.failing.load(Ordering::SeqCst) {
-            return StoreFuture::ready(Err("the store was told to fail".into()));
+            return StoreFuture::ready(Err("the store is set to fail".into()));
         }
         self.0.store.find(key)
     }

@@ -276,7 +276,7 @@ impl TokenVerifierBuilder {
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         check_issuer(&self.issuer)?;
         self.fault.clone().map_or(Ok(()), Err)?;
-        let wrong = |what: &'static str, mend: &'static str| Err(ConfigError::new(what, mend));
+        let wrong = |what: &'static str, help: &'static str| Err(ConfigError::new(what, help));
         if self.issuer.is_empty() {
             return wrong("the TokenVerifier has no issuer", "use the exact value of iss in the tokens");
         }

@@ -264,7 +264,7 @@ fn room_edges() -> BTreeSet<(String, String)> {
 
 /// A way from a node back to itself, if there is one.
 fn cycle<N: Ord + Clone>(edges: &BTreeSet<(N, N)>) -> Option<Vec<N>> {
-    // Whoever names nobody that is left is in no cycle.
+    // A room that names none of those left is in no cycle.
     let mut left = edges.clone();
     loop {
         let sources: BTreeSet<N> = left.iter().map(|(from, _)| from.clone()).collect();

@@ -384,7 +384,7 @@ async fn a_late_refusal_is_logged_once() {
     assert_eq!(logs.text().matches("request refused").count(), 1, "{}", logs.text());
 }
 
-/// Who holds a handle longer than the request is told that it has no effect any more.
+/// A handle that is held longer than the request says that it has no effect any more.
 #[tokio::test]
 async fn a_handle_is_closed_with_its_request() {
     let kept: Arc<Mutex<Option<LateRefusal>>> = Arc::default();

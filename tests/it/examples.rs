@@ -128,7 +128,7 @@ async fn tonic() {
     let reserved = stock.reserve(reserve(Some("writer-key"), "acme")).await.unwrap();
     assert_eq!(reserved.into_inner().note, "bolts for bob");
 
-    // What no rule means: nothing is told to a stranger.
+    // A path without a rule: an unknown caller learns nothing.
     let path = http::uri::PathAndQuery::from_static("/inventory.v1.Stock/Burn");
     let mut client = tonic::client::Grpc::new(channel);
     for (key, code) in [(None, Code::Unauthenticated), (Some("writer-key"), Code::Unimplemented)] {

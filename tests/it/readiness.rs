@@ -351,7 +351,7 @@ async fn combined_policies_wait_on_either_side() {
     }
 }
 
-/// Ends with what it was told, at every poll: so a second poll that reaches it does not panic for a reason of its own.
+/// Ends with the value that it was given, at every poll: so a second poll that reaches it does not panic for a reason of its own.
 #[derive(Clone, Copy)]
 struct Patient;
 

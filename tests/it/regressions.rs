@@ -32,7 +32,7 @@ async fn r086_what_is_done_to_an_id_is_done_to_all_of_its_keys() {
     assert!(!store.set_state("key_1", KeyState::Active), "revoked is for good");
     assert!(
         store.insert(&scheme, "old-key", KeyRecord::new("key_1", "acme")).is_err(),
-        "also for whoever inserts it anew"
+        "also for a caller that inserts it again"
     );
     assert!(store.remove("key_2") && !store.remove("key_2"));
     assert_eq!(status("other").await, 401);

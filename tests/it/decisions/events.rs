@@ -93,7 +93,7 @@ async fn the_event_of_a_refusal_is_stable() {
         ("path", "/"),
         ("peer", peer),
         ("trace_id", TRACE_ID),
-        ("cause", "the store was told to fail"),
+        ("cause", "the store is set to fail"),
     ]);
     assert_eq!(line.values, expected);
 }

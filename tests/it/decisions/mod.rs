@@ -1,4 +1,4 @@
-//! What observers, logs and outer layers are told: decisions and their stable events, guards that only report, and
+//! What observers, logs and outer layers receive: decisions and their stable events, guards that only report, and
 //! the page of USAGE.md for tests of a service (section 8), as far as its pieces exist.
 
 mod events;

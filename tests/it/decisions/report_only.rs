@@ -12,7 +12,7 @@ use tracing::Level;
 use super::{Events, KEYED, Line, Observed, TRACE_ID, Told, from_peer, keys, record};
 use crate::support::{Body, KEY, get, ok, strict};
 
-/// What came of a request, what the observer was told, and the levels of the log lines.
+/// The outcome of a request, what the observer received, and the levels of the log lines.
 async fn reported(stack: AuthStack, observed: &Observed, request: Request<Body>) -> (u16, Vec<Told>, Vec<Line>) {
     let events = Events::capture();
     let response = stack.layer(ok()).oneshot(request).await.unwrap();
@@ -120,7 +120,7 @@ async fn enforced_neighbours_of_a_guard_that_only_reports_still_refuse() {
     let observed = Observed::default();
     let built = |builder: AuthStackBuilder| builder.on_decision(observed.observer()).build().unwrap();
     for (name, stack, headers, status, reports) in [
-        // Whoever would have been refused is nobody, and nobody is refused by what stands further in.
+        // A caller that would have been refused is anonymous, and the layers further in refuse no anonymous caller.
         ("auth, rules", built(AuthStack::builder().auth(quiet()).rules(only(read()))), &[][..], 401, 1),
         ("auth, policy", built(AuthStack::builder().auth(quiet()).require(read())), &[], 401, 1),
         ("auth, good key", built(AuthStack::builder().auth(quiet()).rules(only(read()))), &KEYED, 200, 0),

@@ -45,7 +45,7 @@ fn invalid_api_key() {
         assert_error(&reply, 401, "INVALID_API_KEY", invalid, &json!({}));
         assert!(reply.header("www-authenticate")[0].starts_with("Bearer "));
     }
-    // Which key it is, is told to who has it.
+    // Only the holder of the key learns which key it is.
     for key in ["revoked", "suspended"] {
         let reply = send(&server, key, "GET /v1/models", "");
         assert_error(&reply, 401, "INVALID_API_KEY", invalid, &json!({ "key_id": format!("key_{key}") }));

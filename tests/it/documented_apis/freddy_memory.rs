@@ -78,7 +78,7 @@ fn r152_a_thousand_slow_bodies_hold_no_more_than_they_may() {
             "POST /v1/echo HTTP/1.1\r\nhost: localhost\r\n{key}\r\n{json}\r\ncontent-length: {ANNOUNCED}\r\n\r\n"
         );
         let mut stream = server.connect();
-        // Whoever is refused does not get rid of all of it.
+        // A refused client does not get to send all of it.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
         stream
     };

@@ -1,4 +1,4 @@
-//! A format of a user's own: all that it is told, and all that it decides.
+//! A format of a user's own: all that it receives, and all that it decides.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tower_auth::{
 use super::{NOW, TRACE_ID, shown};
 use crate::support::text;
 
-/// Writes everything that it is told, a line each.
+/// Writes everything that it receives, one line each.
 struct Lines;
 
 impl ErrorFormat for Lines {

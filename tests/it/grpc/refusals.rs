@@ -180,7 +180,7 @@ async fn r171_no_private_cause_and_no_system_message_of_ones_own_is_sent() {
     }
 }
 
-/// The wait is told in gRPC's own words, and `retry-after` stays at home.
+/// The wait is stated in gRPC's own form, and `retry-after` stays at home.
 #[tokio::test]
 async fn r171_the_wait_is_told_as_a_pushback() {
     for (wait, told) in

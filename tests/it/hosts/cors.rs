@@ -76,7 +76,7 @@ async fn r016_p07_a_preflight_never_has_an_identity() {
     let auth = Auth::passing_preflights();
     everywhere(&auth, &auth.mount(), async |case| {
         let asked = case.auth.store.asked();
-        // Browsers send no key along; whoever does is not looked up.
+        // Browsers send no key along; a key that comes anyway is not looked up.
         for key in [&[][..], &[("x-api-key", READER)], &[("x-api-key", UNKNOWN)], &[("authorization", "Bearer")]] {
             let answer = case.ask(Method::OPTIONS, "/v1/me", &[&PREFLIGHT[..], key].concat()).await;
             assert_eq!(answer.told(), (200, "nobody".to_owned()), "{case} {key:?}");

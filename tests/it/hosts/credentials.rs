@@ -1,4 +1,4 @@
-//! Who is let in, and what everybody else is told: the same on every host.
+//! Who is admitted, and what everybody else receives: the same on every host.
 
 use http::{HeaderMap, Method};
 use tower_auth::{
@@ -86,7 +86,7 @@ async fn p14_a_dead_store_is_503() {
         case.auth.store.recover();
         assert_refused(case, &answer, 503, "SERVICE_UNAVAILABLE", K::Unavailable);
         assert_eq!(answer.header("retry-after"), ["1"], "{case}");
-        assert!(!answer.text().contains("told to fail"), "{case}");
+        assert!(!answer.text().contains("set to fail"), "{case}");
         assert_eq!(case.with_key("/v1/me", READER).await.told(), (200, "ann".to_owned()), "{case}");
     })
     .await;

@@ -30,7 +30,7 @@ fn raw(address: SocketAddr, line: &[u8], headers: &[u8], body: &[u8]) -> Reply {
     exchange(address, &[line, fixed, headers, b"\r\n\r\n", body].concat())
 }
 
-/// What a request with these header lines is told. Header lines of a case are separated by a bar.
+/// The response to a request with these header lines. Header lines of a case are separated by a bar.
 fn status(address: SocketAddr, headers: &[u8]) -> u16 {
     let lines: Vec<&[u8]> = headers.split(|byte| *byte == b'|').collect();
     let reply = raw(address, b"GET /v1/me", &lines.join(&b"\r\n"[..]), b"");

@@ -45,7 +45,7 @@ const UNKNOWN: &str = "ak_0000000000000000000000000000000000000000";
 /// A header by which a client could claim to be somebody.
 const CLAIM: &str = "x-authenticated-user";
 
-/// What the observer was told of a request.
+/// What the observer received about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     kind: Option<RejectionKind>,
@@ -109,7 +109,7 @@ impl Auth {
         Mount::new(self.stack.clone())
     }
 
-    /// What the observer was told since the last time.
+    /// What the observer received since the last call.
     fn decisions(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }

@@ -92,7 +92,7 @@ async fn r018_paths_that_can_be_read_in_two_ways_are_refused() {
 async fn r165_errors_of_the_router_are_in_the_envelope() {
     let auth = Auth::new();
     everywhere(&auth, &auth.mount(), async |case| {
-        // tonic answers a gRPC status to whoever asks for a path that none of its services has.
+        // tonic responds with a gRPC status to a path that none of its services has.
         let (status, text) = if case.host == Host::Tonic { (200, "") } else { (404, "NOT_FOUND") };
         let nothing_there = case.with_key("/v1/things/1", READER).await;
         assert_eq!(nothing_there.told(), is(status, text), "{case}");

@@ -1,4 +1,4 @@
-//! Whose connection it is: each host has its own way to tell, and the observer is told on all of them.
+//! Whose connection it is: each host has its own way to state it, and the observer receives it on all of them.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -42,7 +42,7 @@ pub(super) enum Host {
     Hyper,
 }
 
-/// What is mounted on a host, and what the host is told.
+/// What is mounted on a host, and how the host is configured.
 #[derive(Clone)]
 pub(super) struct Mount {
     stack: Either<AuthStack, ErrorEnvelopeLayer>,

@@ -207,7 +207,7 @@ fn r140_what_is_wrong_behind_a_default_is_told() {
     ] {
         assert_eq!(told::<Around<Point>>(text), expected, "{text}");
     }
-    // A name that is not documented is told wherever it is met, and not what was swallowed.
+    // An undocumented name is reported wherever it stands; a value that was skipped is not.
     assert_eq!(told::<Around<Point>>(r#"{"a":{"q":1,"x":"bad"},"b":1}"#), ["/a/q: unknown field"]);
     assert_eq!(told::<Vec<Lenient<Point>>>(r#"["x",{"q":1,"x":1,"y":1},"x"]"#), ["/1/q: unknown field"]);
 }

@@ -197,7 +197,7 @@ fn assert_strict<'de, T: Deserialize<'de>>() {
     assert_eq!(looseness::<T>(), None, "{}", type_name::<T>());
 }
 
-/// That it is told what the type has, and where.
+/// That the error names what the type has, and where.
 #[track_caller]
 fn assert_loose<'de, T: Deserialize<'de>>(what: &str, place: &str) {
     let told = looseness::<T>().unwrap_or_else(|| panic!("{what} at {place:?} is not found"));
@@ -411,7 +411,7 @@ fn r140_a_loose_type_is_never_read() {
             seen(read::<T>(text).map(drop), "alone");
             seen(read::<Box<T>>(text).map(drop), "in a box");
             seen(read::<TransparentOf<T>>(text).map(drop), "in a transparent struct");
-            // Where a text is broken before the type is asked, that is what is told.
+            // If the text is invalid before the type is asked, the error is about the text.
             if json::check(text.as_bytes(), &JsonLimits::new()).is_err() {
                 continue;
             }
@@ -576,7 +576,7 @@ fn the_names_that_serde_derives_are_still_the_same() {
     asked::<Flat>("deserialize_map", "::__Visitor");
     asked::<CatchAll>("deserialize_map", "::__Visitor");
     asked::<FlatOf<Two<Vec<Point>, Point>>>("deserialize_map", "::__Visitor");
-    // Enums with a tag and contents are told from structs by what they say that they expect.
+    // Enums with a tag and contents are distinguished from structs by what they say they expect.
     asked::<Adjacent>("deserialize_struct", "::__Visitor");
     asked::<AdjacentOf<u8, Point>>("deserialize_struct", "::__Visitor");
     asked::<Point>("deserialize_struct", "::__Visitor");

@@ -1,4 +1,4 @@
-//! Rules 140, 141, 145 to 148 and 151: what is no JSON, what has another shape, and what of it a client is told. The
+//! Rules 140, 141, 145 to 148 and 151: what is no JSON, what has another shape, and what of it the client sees. The
 //! bodies of requests are not looked at here.
 
 mod lenient;

@@ -1,4 +1,4 @@
-//! Rules 140 and 151: JSON of another shape than the type, and what of it a client is told.
+//! Rules 140 and 151: JSON of another shape than the type, and what of it the client sees.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -370,7 +370,7 @@ fn r140_a_shorter_name_is_told_too() {
     );
 }
 
-/// Whoever has more unknown fields than that, or longer ones, has no typing error.
+/// More unknown fields than that, or longer ones, are no typing error.
 #[test]
 fn r140_only_the_first_few_names_are_suggested() {
     let expected = |place: usize, name: &str| (place < 8).then(|| name.to_owned());
@@ -585,7 +585,7 @@ enum Contact {
     },
 }
 
-/// What a type refuses after it has read the value is told at the value.
+/// An error of a type after it has read the value is reported at the value.
 #[test]
 fn r140_a_refusal_of_the_types_own_is_told_at_its_value() {
     assert_eq!(told::<Email>(r#""ab""#), [": must be an address"]);

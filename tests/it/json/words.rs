@@ -1,4 +1,4 @@
-//! Rules 140, 141 and 151: what a client is told in every format, and what nobody is told.
+//! Rules 140, 141 and 151: what the client sees in every format, and what nobody sees.
 
 use std::{error::Error as _, fmt::Write as _};
 
@@ -42,7 +42,7 @@ async fn enveloped(
     layer.layer(handler).oneshot(request.body(Body::default()).unwrap()).await.unwrap()
 }
 
-/// What a gRPC client is told.
+/// What a gRPC client sees.
 async fn grpc(refusal: &Rejection) -> (Status, ErrorDetails) {
     let headers = [("content-type", "application/grpc"), ("te", "trailers")];
     let response = enveloped(ErrorEnvelopeLayer::detailed(), &headers, refusal).await;
@@ -159,7 +159,7 @@ struct Loose {
     login: Login,
 }
 
-/// A type that cannot be read strictly is the service's fault, and nothing that a client could mend.
+/// A type that cannot be read strictly is a fault of the service, and no client can correct it.
 #[tokio::test]
 async fn r140_a_type_that_cannot_be_read_is_500_and_nothing_is_told_of_it() {
     for text in [r#"{"email":"a@b.c","password":"x"}"#, TYPO, "[]", "{"] {
@@ -169,7 +169,7 @@ async fn r140_a_type_that_cannot_be_read_is_500_and_nothing_is_told_of_it() {
         let refusal = Rejection::from(error.clone());
         assert_eq!((refusal.status(), refusal.kind()), (StatusCode::INTERNAL_SERVER_ERROR, RejectionKind::Internal));
         assert_eq!(refusal.details().count(), 0);
-        // It is there for whoever reads the log.
+        // It is there for the reader of the log.
         assert_eq!(refusal.private_cause().unwrap().to_string(), error.to_string());
         for layer in [ErrorEnvelopeLayer::detailed(), ErrorEnvelopeLayer::problem_json(), ErrorEnvelopeLayer::compact()]
         {

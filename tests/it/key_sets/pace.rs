@@ -140,7 +140,7 @@ async fn p27_a_rotation_is_seen_by_tokens_without_a_kid() {
     desk.later(COOLDOWN);
     assert_eq!(fate(&nameless(&NEW)).await, Fate::Good);
     assert_eq!(fate(&nameless(&OLD)).await, Fate::Refused);
-    assert_eq!(desk.source.fetches(), 2, "one a cooldown, whoever asks");
+    assert_eq!(desk.source.fetches(), 2, "one a cooldown, for all callers");
     // One that names a key whose signature does not hold is nobody's new key.
     desk.later(COOLDOWN);
     let forged = STRANGER.sign(&NEW.header(), ISSUER);

@@ -125,7 +125,7 @@ impl Issuer {
 impl Drop for Issuer {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // Whoever waits for a connection gets one.
+        // A caller that waits for a connection gets one.
         let _ = TcpStream::connect(self.address);
         let _ = self.accepting.take().unwrap().join();
     }

@@ -1,4 +1,4 @@
-//! A source of keys that does what it is told, and counts how often it is asked.
+//! A source of keys that the test controls, and that counts how often it is asked.
 
 use std::{
     sync::{

@@ -66,7 +66,7 @@ proptest! {
 
     #[test]
     fn p47_an_ipv6_address_is_counted_with_its_64(network in any::<u64>(), one in any::<u64>(), two in any::<u64>()) {
-        // Those that carry an IPv4 address are told of below.
+        // Those that carry an IPv4 address have a test below.
         prop_assume!(network != 0);
         let at = |network: u64, host: u64| BucketKey::from_ip(Ipv6Addr::from(u128::from(network) << 64 | u128::from(host)).into());
         prop_assert_eq!(at(network, one), at(network, two));

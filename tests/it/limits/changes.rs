@@ -122,7 +122,7 @@ fn over_four() -> impl Strategy<Value = Vec<Plan>> {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// What "refills nothing" means, whoever changes what when: of one period, all that gets through, each request at what
+    /// What "refills nothing" means for every order of changes: of one period, all that gets through, each request at what
     /// it takes of the limits that it came under, is no more than fits at once in the largest, and the time that has passed.
     /// And under each of the limits no more gets through than if the others did not exist.
     #[test]
@@ -145,7 +145,7 @@ proptest! {
                         spent[FOUR.iter().position(|period| *period == plan.period).unwrap()] += u128::from(plan.interval());
                     }
                 }
-                // Of equal requests, whoever lets in each as soon as it fits lets in the most.
+                // With equal requests, admitting each as soon as it fits admits the most.
                 prop_assert!(through[set].0 <= through[set].1, "{:?} under {:?}", through[set], sets[set]);
             }
             for (period, spent) in FOUR.into_iter().zip(spent) {

@@ -233,7 +233,7 @@ fn p44_two_windows_of_one_period_are_not_taken_for_each_other() {
     assert_eq!(remaining(&limiter, alice(), &new, now), [before[0], before[1] + 1]);
 }
 
-/// Keys of one tenant, of two plans, on one bucket: whoever alternates gets what the larger plan lets through.
+/// Keys of one tenant, of two plans, on one bucket: a caller that alternates gets what the larger plan admits.
 #[test]
 fn p44_alternating_between_a_small_and_a_large_plan_wins_nothing() {
     let (small, large) = (limits([Quota::per_minute(10)]), limits([Quota::per_minute(100)]));

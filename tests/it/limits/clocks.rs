@@ -118,7 +118,7 @@ fn r136_at_times_beyond_all_times_the_limit_is_the_limit() {
     }
 }
 
-/// Nor is one of them the start of all times: whoever has used up the limit then is refused before, as ever.
+/// Nor is one of them the start of all times: a caller that has used up the limit then is also refused before it.
 #[test]
 fn r136_a_time_beyond_all_times_lies_behind_all_others() {
     let (limiter, limits) = (MemoryLimiter::new(), limits([Quota::per_minute(5)]));

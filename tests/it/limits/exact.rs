@@ -94,7 +94,7 @@ proptest! {
         }
     }
 
-    /// Whoever comes a nanosecond before the stated wait is over is refused, and told to wait for that nanosecond; then
+    /// A request one nanosecond before the stated wait is over is refused, and told to wait for that nanosecond; then
     /// the request gets through.
     #[test]
     fn r124_the_stated_wait_is_right(plans in vec(model::plan(), 1..=4), steps in steps()) {
@@ -103,7 +103,7 @@ proptest! {
             now += Duration::from_nanos(step.later(&plans));
             let cost = step.cost(&plans);
             let LimitDecision::Refused { wait, .. } = limiter.try_acquire(bucket(0), &limits, cost, now) else { continue };
-            // What no process lives to see is told of in `clocks`.
+            // Times that no process lives to see are tested in `clocks`.
             if now + wait > Duration::from_nanos(1 << 62) {
                 break;
             }
@@ -144,7 +144,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(200))]
 
-    /// And no less: whoever asks all the time gets the burst and the rate, short of what rounding to a nanosecond takes.
+    /// And no less: a caller that asks all the time gets the burst and the rate, short of what rounding to a nanosecond takes.
     #[test]
     fn p41_whoever_asks_all_the_time_gets_the_rate(events in 1..5_000_u32, burst in 2..50_u32, pace in any::<u64>()) {
         let plan = Plan { events, period: 1_000_000_000, burst: Some(burst), name: None };

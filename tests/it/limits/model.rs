@@ -164,7 +164,7 @@ impl Model {
         }
         self.requests += 1;
         let said = ledger.take(cost, self.requests);
-        // Whoever only asks is not remembered.
+        // A caller that only asks is not remembered.
         if cost > 0 || self.buckets.contains_key(&bucket) {
             self.buckets.insert(bucket, ledger);
         }

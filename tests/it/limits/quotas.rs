@@ -78,7 +78,7 @@ fn p45_what_costs_more_than_fits_at_once_is_told_so_and_counted_in_nothing() {
     assert!(matches!(limiter.try_acquire(alice(), &limits, 5, SECOND), LimitDecision::Refused { .. }));
 }
 
-/// What is wrong, and how to mend it, in the words of whoever wrote the quota.
+/// What is wrong and what to do about it, in the terms in which the quota was written.
 #[test]
 fn p41_quotas_that_cannot_be_kept_are_errors_that_say_how_to_mend_them() {
     let year = 366 * DAY;

@@ -1,4 +1,4 @@
-//! Credentials that two methods could read, and what caches are told (p77).
+//! Credentials that two methods could read, and what caches may keep (p77).
 
 use http::{HeaderMap, Request};
 use tower::{Layer as _, ServiceExt as _};

@@ -209,7 +209,7 @@ async fn p73_a_holders_bad_tokens_spend_no_neighbours_budget() {
         assert_eq!(status(&service, with_token("192.0.2.1", &token("colleague", &[]))).await, 200);
         clock.advance(Duration::from_secs(60));
     }
-    // A forged one is a guess, whoever it says that it is of.
+    // A forged token is a guess, whatever subject it names.
     let forged = format!("{}AAAA", token("colleague", &[]).rsplit_once('.').unwrap().0.to_owned() + ".");
     assert_eq!(statuses(&service, 5, || with_token("192.0.2.9", &forged)).await, [401, 401, 401, 429, 429]);
     assert_eq!(
@@ -411,7 +411,7 @@ fn p75_newcomers_of_a_full_limiter_are_given_back_too() {
     }
 }
 
-/// A budget that several threads ask at once stays exact for what is told.
+/// A budget that several threads ask at once stays exact for the results that callers receive.
 #[test]
 fn p72_guesses_of_many_threads_are_told_so_no_more_often_than_the_budget_says() {
     let stack = AuthStack::builder().auth(slow_keys(KeyRecord::new("key_1", "acme")));

@@ -81,7 +81,7 @@ fn lacks(line: &str, parts: &[&str]) {
     }
 }
 
-/// What an observer reads of the refusals that it is told of.
+/// What an observer reads of the refusals that it receives.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 

@@ -15,7 +15,7 @@ use crate::{
 
 const PROXY: &str = "10.0.0.1";
 
-/// Counts by address, and the requests whose addresses are told apart.
+/// Counts by address, and the requests whose addresses are distinguished.
 struct Counted(RateLimitLayer);
 
 impl Counted {
@@ -90,7 +90,7 @@ async fn p47_the_last_hop_that_is_none_of_ours_counts() {
     }
 }
 
-/// What cannot be read was not written by one of ours: whoever vouched for it counts.
+/// What cannot be read was not written by one of ours: the proxy that passed it on counts.
 #[tokio::test]
 async fn p47_garbage_counts_as_the_hop_that_passed_it_on() {
     let counted = behind();

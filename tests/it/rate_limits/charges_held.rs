@@ -46,7 +46,7 @@ impl Limiter for HeldCharges {
     fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
 }
 
-/// The failure has happened, whoever found out about it: the layer that looks at credentials, or the handler.
+/// The failure has happened, whichever part found it: the layer that looks at credentials, or the handler.
 #[tokio::test]
 async fn p70_a_charge_is_completed_after_its_client_has_disconnected() {
     for key in ["ak_0000000000000000000000000000000000000000", KEY] {

@@ -107,7 +107,7 @@ async fn r089_who_brings_nothing_has_guessed_nothing() {
     }
 }
 
-/// Whatever is wrong with a key, and whatever its holder is told of it.
+/// Every fault of a key, with every response to it.
 #[tokio::test]
 async fn r089_a_key_that_was_good_once_spends_an_attempt() {
     for state in [KeyState::Revoked, KeyState::Paused, KeyState::Deactivated] {

@@ -61,7 +61,7 @@ async fn foreign_refusals_spend_one(slow: bool) {
     }
 }
 
-/// A permission of a route, and another authentication further in: both are told once.
+/// A permission of a route, and another authentication further in: both are reported once.
 #[tokio::test]
 async fn r089_gates_further_in_charge_the_budget_once() {
     gates_charge_once(Remote::new(false)).await;

@@ -38,7 +38,7 @@ pub(super) enum Mood {
     Answers,
     Fails,
     Hangs,
-    /// Until it is told otherwise.
+    /// Until the test sets another.
     Waits,
 }
 
@@ -72,7 +72,7 @@ impl KeyStore for Slow {
             match mood.await {
                 Mood::Waits => unreachable!("it was waited for"),
                 Mood::Answers => found.await,
-                Mood::Fails => Err("it was told to fail".into()),
+                Mood::Fails => Err("the test made it fail".into()),
                 Mood::Hangs => std::future::pending().await,
             }
         })
@@ -110,7 +110,7 @@ async fn r089_an_exhausted_address_does_not_reach_the_store() {
         );
         let elsewhere = from("192.0.2.2", get("/", &[("x-api-key", KEY)]));
         assert_eq!((ask(&service, elsewhere).await.status, keys.asked()), (200, 4));
-        // What can be told without the store is told without it, and is not told any more either.
+        // What can be decided without the store is decided without it, and that too is refused now.
         let malformed = from("192.0.2.1", get("/", &[("x-api-key", "short")]));
         assert_eq!((ask(&service, malformed).await.status, keys.asked()), (429, 4));
     }
@@ -233,7 +233,7 @@ async fn r089_p72_no_more_attempts_are_under_way_than_its_bound() {
     }
 }
 
-/// Guesses at once: the budget and what may be under way bound them together, and no more than the budget are told.
+/// Guesses at once: the budget and what may be under way bound them together, and no more than the budget learn a result.
 #[tokio::test]
 async fn r089_p72_guesses_at_once_are_bounded() {
     for limiter in Remote::both() {

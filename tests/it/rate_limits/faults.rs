@@ -1,4 +1,4 @@
-//! What cannot be built, or mounted, and how it is said to be mended.
+//! What cannot be built or mounted, and what the error says to do about it.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tower_auth::{
 use super::{Claimed, alice, ask, by_plan, from, hand, over, plan, stack};
 use crate::no_leak::Logs;
 
-/// What is wrong, and how to mend it.
+/// What is wrong, and what to do about it.
 fn said<T>(made: Result<T, tower_auth::ConfigError>) -> (String, String) {
     let text = made.map(|_| ()).unwrap_err().to_string();
-    let (what, mend) = text.split_once("; help: ").unwrap_or_else(|| panic!("no way to mend {text:?}"));
-    (what.to_owned(), mend.to_owned())
+    let (what, help) = text.split_once("; help: ").unwrap_or_else(|| panic!("no help in {text:?}"));
+    (what.to_owned(), help.to_owned())
 }
 
 fn minute() -> Quota {
@@ -27,7 +27,7 @@ fn r138_plans_that_cannot_hold_are_not_built() {
     let five = || ["a", "b", "c", "d", "e"].map(|name| minute().named(name));
     let of = |quotas: Vec<Quota>| Plans::new().plan("a", quotas).fallback("a");
     let a_method = Plan::new("a").method(AuthMethod::Token);
-    for (builder, what, mend) in [
+    for (builder, what, help) in [
         (Plans::new(), "no fallback", ".fallback("),
         (Plans::new().plan("a", minute()), "no fallback", ".fallback("),
         (Plans::new().plan("a", minute()).fallback("b"), "\"b\" is not defined as a plan", ".plan(\"b\""),
@@ -52,7 +52,7 @@ fn r138_plans_that_cannot_hold_are_not_built() {
         let shown = format!("{builder:?}");
         let (wrong, how) = said(PlansBuilder::build(builder));
         assert!(wrong.contains(what), "{wrong:?} of {shown}");
-        assert!(how.contains(mend), "{how:?} of {shown}");
+        assert!(how.contains(help), "{how:?} of {shown}");
     }
     assert!(Plans::new().plan("", minute()).fallback("").build().is_ok(), "a name may be anything");
     let good = of(vec![minute()]).plan(a_method, minute()).build().unwrap();
@@ -75,8 +75,8 @@ fn p47_networks_that_cannot_be_read_are_not_taken() {
         &["10.0.0.0/8", "0.0.0.0/0"],
         &["::/0"],
     ] {
-        let (what, mend) = said(ClientIp::behind(networks.iter().copied()));
-        assert!(mend.contains("10.0.0.0/8") && mend.contains("fd00::/8"), "{mend}");
+        let (what, help) = said(ClientIp::behind(networks.iter().copied()));
+        assert!(help.contains("10.0.0.0/8") && help.contains("fd00::/8"), "{help}");
         let last = networks.last().copied().unwrap_or("no network");
         assert!(what.contains(last), "{what}");
     }
@@ -85,7 +85,7 @@ fn p47_networks_that_cannot_be_read_are_not_taken() {
     }
 }
 
-/// Each with what is wrong with it, and how to mend it.
+/// Each with what is wrong with it, and what to do about it.
 fn misplaced() -> Vec<(RateLimitLayer, &'static str, &'static str)> {
     let failures = || RateLimitLayer::failures(minute(), ClientIp::peer());
     let address = || RateLimitLayer::by_address(minute(), ClientIp::peer());
@@ -113,10 +113,10 @@ fn misplaced() -> Vec<(RateLimitLayer, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn r138_a_layer_that_was_put_together_wrongly_fails_the_build_and_serves_nobody() {
-    for (layer, what, mend) in misplaced() {
+    for (layer, what, help) in misplaced() {
         let built = AuthStack::builder().auth(Claimed).limit(layer.clone()).build();
         let (wrong, how) = said(built);
-        assert!(wrong.contains(what) && how.contains(mend), "{wrong} / {how}");
+        assert!(wrong.contains(what) && how.contains(help), "{wrong} / {how}");
         // Mounted all the same, it answers 500, and the log says the same.
         let logs = Logs::capture();
         let told = ask(&over(&layer), from("192.0.2.1", alice())).await;
@@ -126,7 +126,7 @@ async fn r138_a_layer_that_was_put_together_wrongly_fails_the_build_and_serves_n
     }
 }
 
-/// The first fault is told, and a layer in order is not touched by what was called rightly.
+/// The first fault is reported, and correct calls leave a correct layer unchanged.
 #[test]
 fn r138_what_is_in_order_is_built() {
     let plans = plan([minute(), Quota::per_day(5)]);

@@ -38,7 +38,7 @@ async fn r120_the_policy_is_a_list_of_strings_with_their_quota_and_window() {
         (vec![Quota::per_second(1)], vec![("second", 1, 1)]),
         (vec![Quota::per_minute(100).burst(120)], vec![("minute", 120, 72)]),
         (vec![Quota::per_hour(60).burst(1)], vec![("hour", 1, 60)]),
-        // A window is an integer over nought.
+        // A window is an integer above zero.
         (vec![Quota::per_second(1_000).burst(1)], vec![("second", 1, 1)]),
         (vec![Quota::new(5, Duration::from_millis(2_500))], vec![("default", 5, 3)]),
         (vec![Quota::per_day(u32::MAX).named("x y;q=1, ~")], vec![("x y;q=1, ~", i64::from(u32::MAX), 86_400)]),
@@ -99,7 +99,7 @@ async fn r121_what_is_used_up_tells_when_something_is_left_again() {
     assert_eq!(ask(&service, alice()).await.status, 200);
 }
 
-/// Admitted or refused, early or late, whoever calls.
+/// Admitted or refused, early or late, for every caller.
 #[tokio::test]
 async fn r123_the_policy_is_the_same_on_every_response() {
     let hand = hand();

@@ -1,4 +1,4 @@
-//! Rule 122: over gRPC limits are told in initial metadata, read here by tonic's own client on a connection.
+//! Rule 122: over gRPC limits are sent in initial metadata, read here by tonic's own client on a connection.
 
 use http::{HeaderMap, Request, Version};
 use tonic::{
@@ -132,7 +132,7 @@ async fn r122_a_budget_of_failures_is_exhausted_over_grpc_too() {
     }
     let (no, spent) = (Code::Unauthenticated, Code::ResourceExhausted);
     assert_eq!(codes, [no, no, no, spent, spent]);
-    assert!(client.check(check()).await.is_ok(), "a good credential that is at hand");
+    assert!(client.check(check()).await.is_ok(), "a valid credential that needs no wait");
 }
 
 /// A stream is one call.

@@ -112,7 +112,7 @@ async fn r132_the_reset_only_comes_nearer_while_nothing_is_counted() {
     assert_eq!(spend(&service, alice).await, 7);
     let mut before = (u64::MAX, 0);
     for _ in 0..500 {
-        // Whoever is refused is not counted either.
+        // A refused request is not counted either.
         let told = ask(&service, get("/", &[("who", "alice")])).await;
         if told.status == 200 {
             break;

@@ -46,7 +46,7 @@ fn hand() -> ManualClock {
     ManualClock::at(NOW)
 }
 
-/// What a client is told.
+/// What a client receives.
 #[derive(Debug)]
 struct Told {
     status: u16,

@@ -116,7 +116,7 @@ async fn r138_a_change_of_plan_carries_over_what_was_used() {
     assert_eq!((told.status, told.standing()), (429, Some((2, 0, 60))));
 }
 
-/// Whoever may go to and fro between plans has the more generous one, and not both, and not one of them again and again.
+/// A caller that can switch between plans has the more generous one, and not both, and not one of them again and again.
 #[tokio::test]
 async fn r138_going_to_and_fro_between_plans_never_refills() {
     for limiter in Remote::both() {

@@ -61,7 +61,7 @@ async fn r118_a_refusal_is_stored_by_no_cache() {
     assert_eq!(ask(&service, bad()).await.header("cache-control"), Some("no-store"));
 }
 
-/// Every millisecond of a wait: rounded up, never nought, never a fraction, and enough.
+/// Every millisecond of a wait: rounded up, never zero, never a fraction, and enough.
 #[tokio::test]
 async fn r119_p40_retry_after_is_whole_seconds_rounded_up() {
     for quota in [Quota::per_minute(20), Quota::per_second(1), Quota::new(3, Duration::from_millis(7_001))] {
@@ -106,7 +106,7 @@ async fn p40_a_wait_as_told_is_never_too_short() {
     }
 }
 
-/// A client may read either: what it reads later is no later than what it was told to wait.
+/// A client may read either: what it reads later is no later than the wait that it received.
 #[tokio::test]
 async fn r124_retry_after_is_not_earlier_than_the_end_of_the_window() {
     for quotas in [vec![Quota::per_minute(2)], vec![Quota::per_second(3), Quota::per_second(1).burst(9).named("long")]]

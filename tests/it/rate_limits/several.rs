@@ -1,4 +1,4 @@
-//! Several limits around one handler: whose headers are told, and what each of them has counted.
+//! Several limits around one handler: which one's headers are sent, and what each of them has counted.
 
 use axum::{Router, body::Body as AxumBody, routing};
 use http::{Request, Response};
@@ -100,7 +100,7 @@ async fn r131_a_limit_of_a_route_speaks_on_that_route_alone() {
     assert_eq!(post("/uploads").await, told(429, "2", "0"));
 }
 
-/// What is told is one limit's word: never the numbers of two.
+/// The headers are of one limit: never the numbers of two.
 #[tokio::test]
 async fn r123_headers_of_two_limits_are_never_mixed() {
     let outer = address(100).ietf_headers().x_retry_after();

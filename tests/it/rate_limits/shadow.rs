@@ -17,7 +17,7 @@ use crate::{
 
 type Seen = Arc<Mutex<Vec<(Option<RejectionKind>, bool, bool)>>>;
 
-/// A stack that notes what an observer is told of refusals.
+/// A stack that records what an observer receives about refusals.
 fn observed(limit: RateLimitLayer, seen: &Seen) -> AuthStack {
     let seen = Arc::clone(seen);
     let builder = AuthStack::builder().auth(Claimed).limit(limit).clock(&hand());
@@ -87,7 +87,7 @@ async fn r089_a_budget_that_reports_keeps_nobody_from_trying() {
     }
 }
 
-/// The methods draw on it, and what they would have met is told the log alone.
+/// The methods draw on it, and what would have refused them goes to the log alone.
 #[tokio::test]
 async fn r089_a_budget_that_reports_in_a_stack_tells_the_observer_of_the_credential() {
     let seen = Seen::default();

@@ -40,7 +40,7 @@ async fn p16_random_keys_make_no_buckets() {
     assert_eq!((limiter.asked(), limiter.buckets()), (1, 1));
 }
 
-/// Whoever knows the id of a customer's key, or most of the key, spends nothing of the customer's.
+/// A caller that knows the id of a customer's key, or most of the key, spends nothing of the customer's.
 #[tokio::test]
 async fn r134_a_stranger_who_names_a_customer_cannot_spend_the_limit() {
     let limiter = Remote::new(false);

@@ -22,7 +22,7 @@ fn keys() -> ApiKeyLayer {
 
 type Lines<'a> = &'a [(&'a str, &'a str)];
 
-/// A repeated header is told by its name, and never by its value.
+/// A repeated header is reported by its name, and never by its value.
 #[tokio::test]
 async fn r009_a_repeated_credential_header_is_400() {
     let bearer = format!("Bearer {KEY}");

@@ -1,4 +1,4 @@
-//! Every state of a key, which of two is told, and to whom.
+//! Every state of a key, which of two is reported, and to whom.
 
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +32,7 @@ struct Way {
     told: Kind,
 }
 
-/// In the order in which they are told; the states of one field exclude each other.
+/// In the order in which they are reported; the states of one field exclude each other.
 const WAYS: [Way; 7] = [
     Way {
         name: "revoked",
@@ -88,7 +88,7 @@ fn stack(record: KeyRecord, disclosure: Disclosure) -> AuthStack {
     AuthStack::builder().auth(keys).clock(&ManualClock::at(NOW)).build().unwrap()
 }
 
-/// What a holder of the key is told, as kind and as bytes.
+/// What a holder of the key receives, as kind and as bytes.
 async fn told(record: KeyRecord, disclosure: Disclosure) -> (Option<Kind>, StatusCode, Value) {
     let response = answer(stack(record, disclosure).layer(ok()), get("/", &[("x-api-key", KEY)])).await;
     let (kind, status) = (Rejection::of(&response).map(Rejection::kind), response.status());

@@ -1,4 +1,4 @@
-//! Who hears of a decision: the observer, the access log further out, and whoever holds the response.
+//! Who sees a decision: the observer, the access log further out, and the holder of the response.
 
 use std::{
     error::Error as _,
@@ -19,7 +19,7 @@ use crate::support::{Body, KEY, get, ok, store, strict};
 
 type Kind = RejectionKind;
 
-/// What an observer was told, as far as it can be kept.
+/// What an observer received, as far as it can be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Told {
     kind: Option<Kind>,

@@ -1,4 +1,4 @@
-//! What clients are told: 403 and its details, 401, 500 and 503, and axum's extractors.
+//! What clients receive: 403 and its details, 401, 500 and 503, and axum's extractors.
 
 use axum::{Router, routing};
 use http::{HeaderName, Request, StatusCode};
@@ -182,7 +182,7 @@ async fn r002_extractors_without_authentication_are_500_and_the_log_says_why() {
     }
 }
 
-/// Whoever forgot the whole stack forgot the envelope too.
+/// Without the stack there is no envelope either.
 #[tokio::test]
 async fn r002_extractors_without_any_layer_are_500_and_the_log_says_why() {
     for path in ["/me", "/who", "/any"] {

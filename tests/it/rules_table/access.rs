@@ -62,7 +62,7 @@ fn grpc(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     call
 }
 
-/// Known or unknown, ambiguous or not: whoever is not known hears the same.
+/// Every unknown caller gets the same response, whether the credential is ambiguous or not.
 #[tokio::test]
 async fn r018_an_unknown_path_tells_a_stranger_nothing() {
     let rules = || Rules::new().require("/known", scope("read")).require("/denied", scope("admin"));

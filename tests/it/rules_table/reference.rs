@@ -10,7 +10,7 @@ use tower_auth::{AuthStack, Rules, permission::scope};
 use super::{build, known, stranger};
 use crate::support::{Body, ok};
 
-/// What a rule grants: everybody, whoever is known, or nobody.
+/// Whom a rule grants: everybody, every known caller, or nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Public,

@@ -236,7 +236,7 @@ impl Served {
         Wire::connect(self.running.address)
     }
 
-    /// What a request on a connection of its own is told first.
+    /// The first response to a request on a connection of its own.
     fn told(&self, request: impl AsRef<[u8]>) -> Reply {
         let mut wire = self.wire();
         wire.send(request);

@@ -41,7 +41,7 @@ struct Prompt {
     prompt: String,
 }
 
-/// What the observer was told: the kind, the layer, and whether it takes back an admission.
+/// What the observer received: the kind, the layer, and whether it takes back an admission.
 type Told = Arc<Mutex<Vec<(Option<RejectionKind>, &'static str, bool)>>>;
 
 fn stack(told: &Told) -> AuthStack {

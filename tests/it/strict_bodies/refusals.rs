@@ -1,4 +1,4 @@
-//! What is told of a body that is refused, in which order, and what becomes of its connection.
+//! What is reported about a refused body, in which order, and what becomes of its connection.
 
 use http::{Method, Request, Version};
 use serde_json::{Map, Value, json};

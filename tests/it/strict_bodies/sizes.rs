@@ -1,4 +1,4 @@
-//! How large bodies may be, however their length is told, and who else limits them.
+//! How large bodies may be, however their length is declared, and who else limits them.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -156,7 +156,7 @@ async fn r144_of_a_coded_body_the_bytes_that_came_of_it_are_counted() {
     assert_eq!(packed(15).await, (413, 0, 2));
 }
 
-/// What axum answers to a body whose length is told, and to one whose length is not.
+/// axum's response to a body of declared length, and to one of undeclared length.
 async fn both(app: Router, body: &str) -> [(u16, Value); 2] {
     let (start, end) = body.split_at(body.len() / 2);
     let ask = async |body: Script| {

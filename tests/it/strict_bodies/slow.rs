@@ -74,7 +74,7 @@ async fn r152_a_body_is_408_at_the_deadline_and_not_before() {
         let before = Instant::now();
         let answer = ask(&layer, post(Script::of([data("{"), Step::Stall]))).await;
         answer.assert_refused(408, "REQUEST_TIMEOUT");
-        assert_eq!(before.elapsed(), Duration::from_secs(deadline), "the timer wakes whoever waits");
+        assert_eq!(before.elapsed(), Duration::from_secs(deadline), "the timer wakes the task that waits");
         assert_eq!((&answer.details()["limit"], answer.header("connection")), (&deadline.into(), Some("close")));
     }
 }
@@ -172,7 +172,7 @@ async fn r152_a_body_that_is_always_ready_lets_others_have_their_turn() {
                 break status;
             }
             turns += 1;
-            assert_eq!(woken.0.swap(0, Ordering::SeqCst), 1, "whoever lets others go first asks for another turn");
+            assert_eq!(woken.0.swap(0, Ordering::SeqCst), 1, "a task that yields asks to be polled again");
             assert!((1..=256).contains(&(polled() - before)), "{} in one turn", polled() - before);
             before = polled();
         };

@@ -55,7 +55,7 @@ async fn scopes_are_words_or_a_list() {
     ] {
         assert_eq!(principal(strict(), &claims(NOW).raw("scope", &value)).await.scopes(), expected, "{value}");
     }
-    // Escapes are read before words are told apart.
+    // Escapes are decoded before words are separated.
     let escaped = claims(NOW).raw("scope", r#""re\u0061d\u0020write""#);
     assert_eq!(principal(strict(), &escaped).await.scopes(), ["read", "write"]);
 }

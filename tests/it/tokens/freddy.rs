@@ -178,7 +178,7 @@ fn the_demo_token_opens_what_its_claims_say() {
     assert_eq!(scope("POST /v1/webhooks"), "Bearer error=\"insufficient_scope\", scope=\"webhook\"");
     assert_eq!(scope("POST /v1/echo"), "Bearer error=\"insufficient_scope\", scope=\"write\"");
     assert_eq!(scope("GET /v1/admin/stats"), "Bearer error=\"insufficient_scope\"");
-    // A key without the scope is told of no token.
+    // A key without the scope learns of no token.
     let by_key = server.with_key("POST /v1/webhooks", "read");
     assert_eq!((by_key.status, by_key.header("www-authenticate").len()), (403, 0));
 }

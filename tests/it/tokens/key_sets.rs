@@ -124,7 +124,7 @@ fn a_key_that_is_not_for_verifying_is_left_out() {
     }
 }
 
-/// Whoever can read a published set could sign with a secret in it.
+/// Every reader of a published set could sign with a secret in it.
 #[tokio::test]
 async fn secrets_in_a_published_set_are_left_out() {
     let verifier = || published(&jwks(&KIDS));

@@ -66,7 +66,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     ]
 });
 
-/// Keys that no verifier is told of.
+/// Keys that no verifier is given.
 static ATTACKERS: LazyLock<[Key; 2]> = LazyLock::new(|| {
     let rsa = EncodingKey::from_rsa_pem(fixture!("attacker-rsa.pem").as_bytes()).unwrap();
     let p256 = EncodingKey::from_ec_pem(fixture!("attacker-p256.pem").as_bytes()).unwrap();

@@ -86,7 +86,7 @@ impl KeySource for Published {
     }
 }
 
-/// What a client is told.
+/// What a client receives.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! Rules 024 to 031 and 034: what a client that brings a token, or none, is told.
+//! Rules 024 to 031 and 034: the response to a client with a token, or without.
 
 use std::collections::BTreeSet;
 
@@ -197,7 +197,7 @@ async fn r031_descriptions_are_fixed_texts() {
             causes.insert(told.cause.unwrap());
         }
     }
-    // The log is told more: what of the token was wrong, in bounds, and never whose token it is.
+    // The log has more: what was wrong with the token, within limits, and never whose token it is.
     assert!(causes.len() > 8, "{causes:?}");
     let fits = |cause: &String| cause.len() < 800 && !cause.contains("user_1") && !cause.contains(char::is_control);
     assert!(causes.iter().all(fits), "{causes:?}");

@@ -1,4 +1,4 @@
-//! An `x-request-id` that a request brings is kept where the envelope is told to, and nowhere else.
+//! An `x-request-id` that a request brings is kept where the envelope is set to keep it, and nowhere else.
 
 use std::sync::{Arc, Mutex};
 

@@ -229,7 +229,7 @@ async fn p76_forwarded_is_read_as_rfc_7239_has_it() {
         // What a client left open further left.
         (&["for=\"198.51.100.9, for=203.0.113.1"], "203.0.113.1"),
         (&["for=\"198.51.100.9;x=\\\", for=\"203.0.113.1\""], "203.0.113.1"),
-        // Nobody is named: whoever wrote it counts.
+        // No client is named: the proxy that wrote it counts.
         (&["for=unknown"], PROXY),
         (&["for=203.0.113.1, for=_hidden"], PROXY),
         (&["for=203.0.113.1, for=\"_SEVKISEK\", for=10.5.5.5"], "10.5.5.5"),

@@ -54,7 +54,7 @@ fn p82_a_rule_that_an_earlier_one_covers_is_refused() {
             ("", Rules::new().require(earlier, scope("read")).require(later, scope("read"))),
             ("/between", Rules::new().public(earlier).public("PATCH /between/it").public(later)),
         ] {
-            // A rule between them may be covered too, and is told of then.
+            // A rule between them may be covered too, and is then reported.
             let error = fault(table).unwrap_or_else(|| panic!("{earlier} covers {later}"));
             let named = |pattern: &str| error.contains(pattern.trim_start_matches("* "));
             assert!(named(earlier) && (named(later) || (!between.is_empty() && named(between))), "{error}");

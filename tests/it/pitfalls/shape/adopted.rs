@@ -146,7 +146,7 @@ async fn p64_the_text_stands_in_the_system_message_or_nowhere() {
         assert_eq!(sent.contains("THE TEXT"), shown, "{sent}");
         assert!(!sent.contains(" THE TEXT"), "trimmed: {sent}");
     }
-    // Of a fault of the service nothing is told.
+    // A fault of the service shows nothing to the client.
     for status in [500, 501, 502, 503, 504, 507, 520] {
         let sent = text(around(&adopting(), foreign(status, &[TEXT], "PLANTED")).await).await;
         assert!(sent.starts_with(r#"{"success":false"#) && !sent.contains("PLANTED"), "{sent}");
@@ -293,7 +293,7 @@ async fn p64_a_refusal_in_the_words_of_the_crate_is_not_adopted_again() {
     assert_eq!(error["system_message"], "Request refused");
 }
 
-/// Every status that another layer or a proxy can answer is told as what it is.
+/// Every status that another layer or a proxy can send is reported as what it is.
 #[tokio::test]
 async fn p65_every_foreign_status_has_words_of_its_own() {
     let logs = Logs::capture();

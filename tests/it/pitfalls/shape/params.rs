@@ -134,7 +134,7 @@ async fn p64_what_is_wrong_in_a_query_is_told_as_in_a_body() {
     assert_eq!(field(&ask(&query(), "/?limit=1&limt=1").await.1).2, None);
     let (_, error) = ask(&query(), "/?sort=newst").await;
     assert_eq!(field(&error).2.as_deref(), Some("newest"));
-    // All unknown names are told, up to a bound, and what stopped the type.
+    // All unknown names are reported, up to a limit, and the error that stopped the type.
     let (_, error) = ask(&query(), "/?aa=1&bb=2&limit=x&cc=3").await;
     let pointers: Vec<_> =
         error["details"]["fields"].as_array().unwrap().iter().map(|f| f["pointer"].clone()).collect();

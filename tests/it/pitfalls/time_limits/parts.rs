@@ -206,7 +206,7 @@ fn p83_an_authenticator_of_ones_own_that_hangs_is_503() {
     }
 }
 
-/// The client is told nothing of it, and the log everything.
+/// The client sees nothing of it, and the log everything.
 #[test]
 fn p83_the_log_names_what_did_not_answer() {
     let logs = Logs::capture();

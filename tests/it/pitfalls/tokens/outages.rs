@@ -111,7 +111,7 @@ async fn p80_the_503_is_one_in_the_envelope() {
     }
 }
 
-/// What cannot be of a new key is the token's fault, whoever is down: nobody buys himself a 503, or a fetch.
+/// What cannot be of a new key is the token's fault, whatever is down: no token causes a 503 or a fetch.
 #[tokio::test]
 async fn p80_other_tokens_are_401_while_the_issuer_is_down() {
     let desk = Desk::new(Does::publish(&[&OLD]));

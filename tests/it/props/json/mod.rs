@@ -200,7 +200,7 @@ proptest! {
     }
 }
 
-/// Floats may be a little apart: `serde_json` is not exact unless it is told to be.
+/// Floats may be a little apart: `serde_json` is not exact unless a feature makes it so.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {

@@ -113,7 +113,7 @@ proptest! {
         prop_assert_eq!(json::check(bytes, &LIMITS).is_ok(), float.is_finite(), "{}", text);
         let read = json::from_slice::<f64>(bytes, &LIMITS).map(f64::to_bits);
         prop_assert_eq!(read.ok(), Some(float.to_bits()).filter(|_| float.is_finite()), "{}", text);
-        // Minus zero is not a whole number; whoever asks for 128 bits gets the digits.
+        // Minus zero is not a whole number; a type of 128 bits gets the digits.
         let narrow = text != "-0";
         prop_assert_eq!(json::from_slice::<u8>(bytes, &LIMITS).ok(), text.parse().ok(), "{}", text);
         prop_assert_eq!(json::from_slice::<u64>(bytes, &LIMITS).ok(), text.parse().ok(), "{}", text);

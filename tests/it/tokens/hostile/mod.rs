@@ -46,7 +46,7 @@ pub(super) struct Table {
     /// How many seconds may pass between the making of the table and the last answer.
     slack: u64,
     pub(super) cases: Vec<Case>,
-    /// Where `jku` and `x5u` point: whoever connects has followed them.
+    /// Where `jku` and `x5u` point: a connection means that they were followed.
     listener: TcpListener,
 }
 

@@ -143,7 +143,7 @@ fn dates(table: &mut Table) {
     table.claim("dates", "exp as expires_in", table.claims().without("exp").raw("expires_in", "3600"), Invalid);
 }
 
-/// Only a token without any other fault is told to be over.
+/// Only a token without any other fault is reported as expired.
 fn faults_of_expired_tokens(table: &mut Table) {
     let claims = table.claims().raw("exp", table.now - 3600);
     table.claim("over", "without any other fault", claims.clone(), Expired);
