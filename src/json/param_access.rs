@@ -49,23 +49,27 @@ impl<'de> Value<'_, 'de> {
     }
 }
 
-macro_rules! text {
-    ($($method:ident)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-            self.one()?.$method(visitor)
-        }
-    )* };
-}
-
-impl<'de> Deserializer<'de> for Value<'_, 'de> {
-    type Error = Failure;
-
-    text! {
+/// The methods of a `Deserializer` that read a scalar through the one value that there is.
+macro_rules! scalars {
+    ($through:ident) => { scalars! { $through:
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
         deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
         deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
         deserialize_identifier
-    }
+    } };
+    ($through:ident: $($method:ident)*) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            self.$through()?.$method(visitor)
+        }
+    )* };
+}
+
+pub(super) use scalars;
+
+impl<'de> Deserializer<'de> for Value<'_, 'de> {
+    type Error = Failure;
+
+    scalars!(one);
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match Loose::any::<V>() {

@@ -8,7 +8,7 @@ use serde::{
 use super::{
     failure::Failure,
     loose::Loose,
-    param_access::{Elements, Members, Value},
+    param_access::{Elements, Members, Value, scalars},
     param_notes::{Notes, Pair, ParamsError, Place, pointer},
 };
 
@@ -65,23 +65,10 @@ impl<'a, 'de> Params<'a, 'de> {
     }
 }
 
-macro_rules! only {
-    ($($method:ident)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-            self.only()?.$method(visitor)
-        }
-    )* };
-}
-
 impl<'de> Deserializer<'de> for Params<'_, 'de> {
     type Error = Failure;
 
-    only! {
-        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
-        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
-        deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
-        deserialize_identifier
-    }
+    scalars!(only);
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match Loose::any::<V>() {

@@ -6,14 +6,7 @@ mod lenient;
 mod outages;
 mod pems;
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, task::Poll, thread, time::Duration};
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
@@ -50,24 +43,4 @@ fn good() -> MaybeReady<Result<Bytes, BoxError>> {
 /// A runtime of one thread, which runs only while something is blocked on.
 fn runtime(change: impl FnOnce(&mut Builder) -> &mut Builder) -> Runtime {
     change(&mut Builder::new_current_thread()).build().unwrap()
-}
-
-struct Parked(Thread);
-
-impl Wake for Parked {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// An executor that knows no runtime.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Parked(thread::current())));
-    let (mut future, mut cx) = (pin!(future), Context::from_waker(&waker));
-    loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
 }

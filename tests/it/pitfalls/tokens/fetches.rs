@@ -13,12 +13,12 @@ use tower_auth::{
 
 use super::{
     AUDIENCE, Arc, BoxError, Builder, Bytes, COOLDOWN, Clock, Desk, Does, Duration, FRESH, Fate, Future, ISSUER, NEW,
-    OLD, Poll, SECOND, STRANGER, TokenError, TokenVerifier, TokenVerifierBuilder, asking, at_once, block_on, good,
-    key_set, runtime, thread,
+    OLD, Poll, SECOND, STRANGER, TokenError, TokenVerifier, TokenVerifierBuilder, asking, at_once, good, key_set,
+    runtime, thread,
 };
 use crate::{
     key_sets::server::{Act, Issuer, JWKS},
-    support::{get, ok},
+    support::{get, ok, runs::Runs},
 };
 
 /// A desk that has its keys, which are due, and whose source does this from now on.
@@ -305,7 +305,7 @@ fn p79_without_any_runtime_those_who_ask_drive_the_fetch() {
     });
     let (tokens, hand) = (tokens.build().unwrap(), crate::key_sets::noon());
     let clock = Clock::from(&hand);
-    assert!(block_on(tokens.verify(&OLD.token(), &clock)).is_ok());
+    assert!(Runs::Thread.block_on(tokens.verify(&OLD.token(), &clock)).is_ok());
     hand.advance(FRESH);
     for _ in 0..3 {
         assert!(at_once(&mut tokens.verify(&OLD.token(), &clock)).expect("it does not wait").is_ok());
@@ -313,13 +313,13 @@ fn p79_without_any_runtime_those_who_ask_drive_the_fetch() {
     *gate.lock().unwrap() = Some(key_set(&[&NEW]));
     let outcome = at_once(&mut tokens.verify(&OLD.token(), &clock)).unwrap();
     assert!(matches!(outcome, Err(TokenError::UnknownKey)), "this one has driven it to its end: {outcome:?}");
-    assert!(block_on(tokens.verify(&NEW.token(), &clock)).is_ok());
+    assert!(Runs::Thread.block_on(tokens.verify(&NEW.token(), &clock)).is_ok());
 }
 
 #[test]
 fn p79_the_built_in_client_says_that_it_needs_a_runtime() {
     let tokens = TokenVerifier::jwks(ISSUER, "https://id.example.com/jwks.json").audience(AUDIENCE).build().unwrap();
-    let why = block_on(tokens.verify(&OLD.token(), &Clock::system())).unwrap_err().to_string();
+    let why = Runs::Thread.block_on(tokens.verify(&OLD.token(), &Clock::system())).unwrap_err().to_string();
     assert!(why.contains("tokio runtime"), "{why}");
 }
 
