@@ -158,6 +158,7 @@
 mod axum;
 mod base;
 mod context;
+mod memory;
 mod principal;
 
 pub mod api_key;
@@ -211,13 +212,14 @@ pub use self::{
     envelope::ErrorEnvelopeLayer,
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
     limit::{LimitFuture, Limiter, Quota},
+    memory::MemoryKeyStore,
     permission::{Denial, Permission, PermissionFuture, RequireLayer, Rules, Verdict},
     principal::{AuthMethod, Principal, PrincipalBuilder},
     rate_limit::{Plans, RateLimitLayer},
     registry::{KeyRegistry, NewKey, RegistryError},
     rejection::{Detail, Rejection, RejectionKind},
     stack::AuthStack,
-    store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
+    store::{KeyRecord, KeyState, KeyStatus, KeyStore, StoreFuture},
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]

@@ -14,8 +14,6 @@ use crate::limit::{BucketKey, Limits};
 /// Cloning increments one reference count. Handlers get the principal from
 /// [`RequestExt::principal`](crate::RequestExt::principal), or as an axum extractor (feature `axum`). Tests and custom
 /// authenticators create one with [`builder`](Self::builder).
-/// [`RequestExt::principal`](crate::RequestExt::principal) or as an axum extractor (feature `axum`). Tests and custom
-/// authenticators create it with [`builder`](Self::builder).
 ///
 /// ```
 /// use tower_auth::Principal;
@@ -207,7 +205,6 @@ impl Principal {
 
     /// Returns whether the credential was granted exactly this scope. Here, no scope implies another; see
     /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
-    /// [`ScopeHierarchy`](crate::permission::ScopeHierarchy).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|s| s == scope)
@@ -261,6 +258,11 @@ impl Principal {
                 BucketKey::new(["subject", &method.to_string(), issuer, &facts.subject])
             }
         })
+    }
+
+    /// Returns the id of the first key in the chain of rotations that led to this key, if it is another one.
+    pub(crate) fn first_id(&self) -> Option<&str> {
+        self.0.first_id.as_deref()
     }
 
     pub(crate) fn edit(self) -> PrincipalBuilder {
@@ -340,9 +342,9 @@ impl PrincipalBuilder {
         self.set(|facts| facts.credential_hint = Some(hint.into()))
     }
 
-    /// Sets the limits; see [`Principal::limits`].
-    pub fn limits(self, limits: Limits) -> Self {
-        self.set(|facts| facts.limits = Some(limits))
+    /// Sets the limits; see [`Principal::limits`]. `None` is the limits of the plan.
+    pub fn limits(self, limits: impl Into<Option<Limits>>) -> Self {
+        self.set(|facts| facts.limits = limits.into())
     }
 
     /// Sets the additional claims; see [`Principal::claims`].
@@ -361,6 +363,10 @@ impl PrincipalBuilder {
             let before = facts.credential_id.replace(id.to_owned());
             facts.first_id = facts.first_id.take().or(before);
         })
+    }
+
+    pub(crate) fn first_id(self, id: String) -> Self {
+        self.set(|facts| facts.first_id = Some(id))
     }
 
     pub(crate) fn subject(self, subject: impl Into<String>) -> Self {

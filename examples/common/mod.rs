@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_auth::{
     AuthStack, BoxError, ClientIp, ConfigError, KeyRecord, KeyRegistry, KeyScheme, Plans, Principal, Quota,
-    RateLimitLayer, Rejection, limit::Limits,
+    RateLimitLayer, Rejection, limit::Limits, registry::Holder,
 };
 
 pub(crate) const ORGANIZATION: &str = "org_demo";
@@ -127,6 +127,14 @@ pub(crate) fn reader(name: &str) -> KeyRecord {
     KeyRecord::new(format!("key_{name}"), "acct_demo").organizations([ORGANIZATION]).plan("standard").scopes(["read"])
 }
 
+/// The account whose keys are refused.
+const SUSPENDED: &str = "acct_suspended";
+
+/// Returns the record of a key whose account is suspended when it is [adopted](adopt).
+pub(crate) fn suspended() -> KeyRecord {
+    KeyRecord::new("key_suspended", SUSPENDED).organizations([ORGANIZATION]).plan("standard").scopes(["read"])
+}
+
 /// Returns the record of a key with a low limit: ten requests in five seconds.
 pub(crate) fn limited() -> Result<KeyRecord, ConfigError> {
     Ok(reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?))
@@ -141,7 +149,7 @@ pub(crate) fn records(admin: &[&str]) -> Result<Vec<(&'static str, KeyRecord)>, 
         ("admin", reader("admin").scopes(admin.iter().copied()).roles(["admin"])),
         ("webhook", reader("webhook").scopes(["webhook"])),
         ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("suspended", reader("suspended").account_suspended(true)),
+        ("suspended", suspended()),
         ("premium", reader("premium").plan("premium")),
         ("limited", limited()?),
     ])
@@ -168,6 +176,7 @@ pub(crate) async fn adopt(
         registry.import(&setup(), name, &key, record).await?;
         demo.insert(name.to_owned(), key.expose().into());
     }
+    registry.suspend(&setup(), Holder::account(SUSPENDED)).await?;
     Ok(demo)
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tower_auth::{BoxError, KeyRegistry, KeyScheme, KeyState};
 
 use crate::{
-    common::{ORGANIZATION, OTHER_ORGANIZATION, adopt, limited, reader},
+    common::{ORGANIZATION, OTHER_ORGANIZATION, adopt, limited, reader, suspended},
     login::Users,
     tokens::Mint,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn create(
         ("paused", reader("paused").state(KeyState::Paused)),
         ("deactivated", reader("deactivated").state(KeyState::Deactivated)),
         ("revoked", reader("revoked").state(KeyState::Revoked)),
-        ("suspended", reader("suspended").account_suspended(true)),
+        ("suspended", suspended()),
         ("premium", reader("premium").plan("premium")),
         ("limited", limited()?),
     ];

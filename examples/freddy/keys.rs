@@ -86,7 +86,7 @@ async fn list(
     page: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Value>, Rejection> {
     let Query(page) = page.map_err(|_| no_number("/page"))?;
-    let all = keys.list(&who, &KeyFilter::organization(&*org)).await?;
+    let all = keys.list_all(&who, &KeyFilter::organization(&*org)).await?;
     let size = page.take.or(page.page_size).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let number = page.page.unwrap_or(1).max(1);
     let skip = page.skip.unwrap_or((number - 1).saturating_mul(size));

@@ -157,7 +157,7 @@ async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rej
 
 /// Finds the active key of the project.
 async fn active(keys: &KeyRegistry, who: &Principal, project: String) -> Result<KeyInfo, Rejection> {
-    let all = keys.list(who, &KeyFilter::organization(project)).await?;
+    let all = keys.list_all(who, &KeyFilter::organization(project)).await?;
     all.into_iter().find(KeyInfo::is_active).ok_or_else(Rejection::not_found)
 }
 

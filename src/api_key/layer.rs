@@ -3,10 +3,13 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::guard::{Disclosure, Judge, KeyCheck};
+use super::{
+    guard::{Disclosure, Judge, KeyCheck},
+    static_key::StaticKey,
+};
 use crate::{
     AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, KeyFormat, KeyRecord, KeyScheme,
-    KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret,
+    KeyStore, Rejection, RequestHead, Secret,
     base::{challenge, credential::Source},
     gate::Gate,
 };
@@ -71,9 +74,8 @@ impl ApiKeyLayer {
                 "name its holder, such as \"ops\"; the name becomes the subject of the principal",
             ));
         }
-        let scheme = KeyScheme::ephemeral(KeyFormat::opaque(SHORTEST_STATIC_KEY));
-        let record = KeyRecord::new(name, name);
-        let store = MemoryKeyStore::new().with(&scheme, secret.expose(), record).map_err(|_| {
+        let scheme = KeyScheme::sha256(KeyFormat::opaque(SHORTEST_STATIC_KEY));
+        let store = StaticKey::new(&scheme, &secret, KeyRecord::new(name, name)).ok_or_else(|| {
             ConfigError::new(
                 format!(
                     "the static key of {name:?} is too short, too long, or has characters other than visible ASCII"

@@ -51,5 +51,6 @@
 
 mod guard;
 mod layer;
+mod static_key;
 
 pub use self::{guard::Disclosure, layer::ApiKeyLayer};

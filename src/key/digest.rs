@@ -92,6 +92,12 @@ impl KeyDigests {
         self.keyed().iter()
     }
 
+    /// Iterates over the digests with the version of the pepper of each; `None` is a plain SHA-256.
+    pub fn versions(&self) -> impl Iterator<Item = (Option<u32>, &KeyDigest)> {
+        let versions = self.peppers.iter().flat_map(|peppers| peppers.iter().map(|pepper| Some(pepper.version)));
+        versions.chain([None]).zip(self.keyed())
+    }
+
     /// Returns the digests as a list of byte strings for a database driver: `WHERE digest = ANY($1)`.
     #[must_use]
     pub fn as_slices(&self) -> Vec<&[u8]> {

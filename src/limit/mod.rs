@@ -49,6 +49,7 @@ mod memory;
 mod quota;
 mod returned;
 mod shard;
+mod stored;
 mod window;
 
 pub(crate) use self::bucket::embedded_v4;

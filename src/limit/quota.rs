@@ -83,6 +83,10 @@ impl Quota {
         &self.name
     }
 
+    pub(super) const fn events(&self) -> u32 {
+        self.events
+    }
+
     pub(super) const fn period(&self) -> Duration {
         self.period
     }

@@ -1,8 +1,9 @@
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use http::StatusCode;
 
-use crate::{ConfigError, Rejection, json::FieldViolation};
+use super::Change;
+use crate::{BoxError, ConfigError, Rejection, json::FieldViolation};
 
 /// Why an operation on a key failed. The error converts into a [`Rejection`], so handlers can use `?`.
 ///
@@ -33,10 +34,41 @@ pub enum RegistryError {
         /// The field, as a JSON pointer.
         field: &'static str,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// No key could be generated: 503.
     Unavailable(ConfigError),
+    /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
+    /// out: read the key before the call is repeated. A key whose secret nobody was told opens nothing.
+    Store(Arc<str>),
+}
+
+impl RegistryError {
+    pub(super) fn invalid(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid { field, reason: reason.into() }
+    }
+
+    /// The error of a store that does not know a kind of change, because a later version of this crate has added it.
+    #[must_use]
+    pub fn unsupported(change: &Change) -> Self {
+        let text = format!("{change:?}");
+        let kind = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        Self::Store(format!("the store cannot carry out the change {kind}; update its implementation").into())
+    }
+}
+
+/// The error of a driver, with all of its causes.
+impl From<BoxError> for RegistryError {
+    fn from(error: BoxError) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next.source();
+        }
+        Self::Store(text.into())
+    }
 }
 
 impl fmt::Display for RegistryError {
@@ -49,6 +81,7 @@ impl fmt::Display for RegistryError {
             Self::Rotated { successor } => write!(f, "the key has been rotated already, into {successor}"),
             Self::Invalid { field, reason } => write!(f, "{field} {reason}"),
             Self::Unavailable(error) => fmt::Display::fmt(error, f),
+            Self::Store(error) => write!(f, "the key registry's store failed: {error}"),
         }
     }
 }
@@ -73,6 +106,7 @@ impl From<RegistryError> for Rejection {
             }
             RegistryError::Invalid { field, reason } => Self::invalid_fields([FieldViolation::new(field, reason)]),
             RegistryError::Unavailable(error) => Self::unavailable(error),
+            RegistryError::Store(_) => Self::unavailable(error),
         }
     }
 }

@@ -1,4 +1,6 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
 
 use crate::{KeyRecord, KeyState, Principal, Secret};
 
@@ -21,7 +23,11 @@ pub struct KeyInfo {
     pub(super) paused: bool,
     pub(super) predecessor: Option<String>,
     pub(super) successor: Option<String>,
-    pub(super) deleted: bool,
+    pub(super) revoked_at: Option<SystemTime>,
+    pub(super) deleted_at: Option<SystemTime>,
+    /// How long the key was valid when it was created. Its successors get the same lifetime.
+    pub(super) lifetime: Option<Duration>,
+    pub(super) metadata: Map<String, Value>,
 }
 
 impl KeyInfo {
@@ -43,10 +49,21 @@ impl KeyInfo {
         self.record.principal().credential_hint().unwrap_or_default()
     }
 
-    /// Returns the holder: account, organisations, scopes, roles and plan.
+    /// Returns the holder: account, organisations, scopes, roles, plan and limits.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         self.record.principal()
+    }
+
+    /// Returns what a guard is told about the key.
+    pub const fn record(&self) -> &KeyRecord {
+        &self.record
+    }
+
+    /// Returns the organisation that owns the key: the first one of the holder.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.principal().organizations().first().map(String::as_str)
     }
 
     /// Returns the state that the owner has set.
@@ -79,10 +96,22 @@ impl KeyInfo {
         &self.created_by
     }
 
+    /// Returns the first moment at which the key is valid.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<SystemTime> {
+        self.record.start()
+    }
+
     /// Returns the first moment at which the key is no longer valid.
     #[must_use]
     pub const fn expires_at(&self) -> Option<SystemTime> {
         self.record.end()
+    }
+
+    /// Returns how long the key was valid when it was created. Its successors get the same lifetime.
+    #[must_use]
+    pub const fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
     }
 
     /// Returns the id of the key that this key succeeds.
@@ -97,22 +126,35 @@ impl KeyInfo {
         self.successor.as_deref()
     }
 
+    /// Returns the id of the first key of the line of successors; `None` if this is the first one. Limits count the keys of
+    /// a line as one.
+    #[must_use]
+    pub fn first_id(&self) -> Option<&str> {
+        self.principal().first_id()
+    }
+
+    /// Returns the time at which the key was revoked or deleted.
+    #[must_use]
+    pub const fn revoked_at(&self) -> Option<SystemTime> {
+        self.revoked_at
+    }
+
+    /// Returns the time at which the key was deleted.
+    #[must_use]
+    pub const fn deleted_at(&self) -> Option<SystemTime> {
+        self.deleted_at
+    }
+
     /// Returns whether the key was deleted: revoked and no longer listed.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
-        self.deleted
+        self.deleted_at.is_some()
     }
 
-    /// Sets the flags and the state that follows from them. The key must not be revoked.
-    pub(super) fn with_flags(mut self, active: bool, paused: bool) -> Self {
-        (self.active, self.paused) = (active, paused);
-        let state = match (active, paused) {
-            (false, _) => KeyState::Deactivated,
-            (true, true) => KeyState::Paused,
-            (true, false) => KeyState::Active,
-        };
-        self.record = self.record.state(state);
-        self
+    /// Returns the owner's own notes on the key, such as a ticket or a team.
+    #[must_use]
+    pub const fn metadata(&self) -> &Map<String, Value> {
+        &self.metadata
     }
 }
 
@@ -132,43 +174,4 @@ pub struct IssuedKey {
     pub secret: Secret,
     /// What the registry knows about the key.
     pub key: KeyInfo,
-}
-
-/// Selects the keys to list.
-///
-/// ```
-/// use tower_auth::registry::KeyFilter;
-///
-/// let mine = KeyFilter::account("acme");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyFilter {
-    account: Option<String>,
-    organization: Option<String>,
-}
-
-impl KeyFilter {
-    /// Selects the keys of an account.
-    pub fn account(account: impl Into<String>) -> Self {
-        Self { account: Some(account.into()), organization: None }
-    }
-
-    /// Selects the keys of an organisation.
-    pub fn organization(organization: impl Into<String>) -> Self {
-        Self { account: None, organization: Some(organization.into()) }
-    }
-
-    /// Selects all keys.
-    #[must_use]
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// Returns whether this key is selected.
-    #[must_use]
-    pub fn matches(&self, key: &KeyInfo) -> bool {
-        let who = key.principal();
-        self.account.as_deref().is_none_or(|account| who.account() == Some(account))
-            && self.organization.as_deref().is_none_or(|organization| who.is_member_of(organization))
-    }
 }

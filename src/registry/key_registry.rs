@@ -1,155 +1,196 @@
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    audit::audit,
-    error::RegistryError,
-    info::{IssuedKey, KeyFilter, KeyInfo},
-    new_key::{KeyUpdate, NewKey, end_of},
+    Actor, AuditFilter, AuditRow, Change, Entry, IssuedKey, KeyAction, KeyEvent, KeyFilter, KeyInfo, KeyPolicy,
+    KeyUpdate, NewKey, Page, RegistryError, RegistryFuture, RegistryStore,
+    event::Observer,
+    lifecycle::{Deciding, Minted},
+    new_key::whole_micros,
 };
-use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Principal, Secret, key::Fingerprint};
+use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, Secret, base::time_limit::TimeLimit};
 
 /// Manages the lifecycle of the keys of a service. Clones share the same keys.
 ///
-/// The [module page](crate::registry) has an example and a table of the calls.
+/// The [module page](crate::registry) has an example and a table of the calls. Every call fails with
+/// [`RegistryError::Store`] if the store fails, or does not answer within ten seconds ([`timeout`](Self::timeout)).
 #[derive(Clone)]
-pub struct KeyRegistry(Arc<Inner>);
-
-struct Inner {
-    scheme: KeyScheme,
-    /// What the guards read. A list of changes is applied atomically, like a transaction of a database.
-    store: MemoryKeyStore,
-    clock: Clock,
-    book: Mutex<Book>,
+pub struct KeyRegistry {
+    pub(super) scheme: KeyScheme,
+    pub(super) store: Arc<dyn RegistryStore>,
+    pub(super) limit: TimeLimit,
+    pub(super) policy: Arc<KeyPolicy>,
+    pub(super) observer: Observer,
 }
 
-/// The data that guards do not need.
-#[derive(Default)]
-struct Book {
-    keys: HashMap<String, Entry>,
-    /// In the order in which they were created.
-    order: Vec<String>,
-    fingerprints: HashSet<Fingerprint>,
-}
+/// Longer than a guard waits, because an administrator would rather wait than not know.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Clone)]
-struct Entry {
-    info: KeyInfo,
-    fingerprint: Fingerprint,
-    /// How long the key was valid when it was created. Its successors get the same lifetime.
-    lifetime: Option<Duration>,
-}
-
-#[expect(clippy::unused_async, reason = "a registry on a database has to wait")]
+/// How a registry is set up.
 impl KeyRegistry {
     /// Creates a registry of the keys in this store, minted and digested by this scheme. Use the scheme and the store
-    /// of the layer. Keys that were added to the store directly are unknown to the registry until they are
-    /// [imported](Self::import). A key that is revoked in the store stays revoked.
+    /// of the layer.
     #[must_use]
-    pub fn new(scheme: KeyScheme, store: MemoryKeyStore) -> Self {
+    pub fn new(scheme: KeyScheme, store: impl RegistryStore) -> Self {
         Self::with_clock(scheme, store, Clock::system())
     }
 
     /// Creates a registry as [`new`](Self::new) does, with a custom clock. Use the clock of the stack.
     #[must_use]
-    pub fn with_clock(scheme: KeyScheme, store: MemoryKeyStore, clock: impl Into<Clock>) -> Self {
-        Self(Arc::new(Inner { scheme, store, clock: clock.into(), book: Mutex::default() }))
+    pub fn with_clock(scheme: KeyScheme, store: impl RegistryStore, clock: impl Into<Clock>) -> Self {
+        Self {
+            scheme,
+            store: Arc::new(store),
+            limit: TimeLimit::new(clock.into(), TIMEOUT),
+            policy: Arc::default(),
+            observer: Observer::default(),
+        }
     }
 
+    /// Sets what keys may be, and how long what they leave behind is kept.
+    #[must_use]
+    pub fn policy(mut self, policy: KeyPolicy) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Calls this function after each change that this registry and its clones have carried out. It must return quickly,
+    /// because the call that made the change waits for it.
+    ///
+    /// ```
+    /// use tower_auth::{KeyRegistry, registry::KeyAction};
+    ///
+    /// fn watched(keys: KeyRegistry) -> KeyRegistry {
+    ///     keys.on_event(|event| {
+    ///         if event.row.action == KeyAction::Revoked {
+    ///             println!("{} revoked {:?}", event.row.actor, event.row.key);
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, told: impl Fn(&KeyEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(told);
+        self
+    }
+
+    /// Sets how long a call waits for the store: ten seconds by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limit = TimeLimit::new(self.limit.clock().clone(), timeout);
+        self
+    }
+}
+
+/// The calls. The registry does not authorize the actor.
+impl KeyRegistry {
     /// Creates a key. Send it with `Cache-Control: no-store`.
     ///
     /// # Errors
     /// If a field of the new key is invalid, the expiry is in the past, the id is in use, or the operating system
     /// provides no random bytes.
-    pub async fn create(&self, actor: &Principal, new: NewKey) -> Result<IssuedKey, RegistryError> {
-        let now = self.0.clock.now();
-        let record = new.record(random_id()?, now)?;
-        let secret = self.generate()?;
-        let lifetime = record.end().and_then(|end| end.duration_since(now).ok());
-        let key = self.add(actor, new.name, &secret, record, lifetime)?;
+    pub async fn create(&self, actor: impl Into<Actor> + Send, new: NewKey) -> Result<IssuedKey, RegistryError> {
+        let (secret, minted) = self.mint()?;
+        let key = self.run(actor, Vec::new(), move |it, _| it.create(new, minted)).await?;
         Ok(IssuedKey { secret, key })
     }
 
     /// Imports an existing key unchanged, for example from another system.
     ///
     /// # Errors
-    /// If the secret does not have the format of the scheme, if the secret or the id is in use, if the store has
-    /// revoked the key, or if the record has an empty id, account or subject.
+    /// If the secret does not have the format of the scheme, if the secret or the id is in use, if the key was revoked, or
+    /// if the record has an empty id, account or subject.
     pub async fn import(
         &self,
-        actor: &Principal,
+        actor: impl Into<Actor> + Send,
         name: impl Into<String> + Send,
         secret: &Secret,
         record: KeyRecord,
     ) -> Result<KeyInfo, RegistryError> {
-        let empty = record.nameless().map(|what| match what {
-            "id" => "/id",
-            "account" => "/account",
-            _ => "/subject",
-        });
-        if let Some(field) = empty {
-            return Err(RegistryError::Invalid { field, reason: "must not be empty" });
-        }
-        self.add(actor, name.into(), secret, record, None)
+        let (name, minted) = (name.into(), self.presented(secret, record.id().to_owned())?);
+        self.run(actor, Vec::new(), move |it, _| it.import(name, record, minted)).await
     }
 
     /// Returns the key with this id, even if it was deleted.
     ///
     /// # Errors
     /// If there is no key with this id.
-    pub async fn get(&self, _actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        Ok(self.book().find(id)?.info.clone())
+    pub async fn get(&self, _actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        Ok(self.entry(id).await?.into_key())
     }
 
-    /// Lists the selected keys in the order of their creation. Revoked keys are included, deleted keys are not.
+    /// Lists one page of the selected keys, in the order of their creation. Revoked keys are included, deleted keys are
+    /// not.
     ///
     /// # Errors
-    /// Currently none. A registry on a database can fail.
-    pub async fn list(&self, _actor: &Principal, filter: &KeyFilter) -> Result<Vec<KeyInfo>, RegistryError> {
-        let book = self.book();
-        let entries = book.order.iter().filter_map(|id| book.keys.get(id)).filter(|entry| !entry.info.deleted);
-        Ok(entries.map(|entry| &entry.info).filter(|key| filter.matches(key)).cloned().collect())
+    /// If the store does not answer.
+    pub async fn list(
+        &self,
+        _actor: impl Into<Actor> + Send,
+        filter: &KeyFilter,
+    ) -> Result<Page<KeyInfo>, RegistryError> {
+        Ok(self.answer(self.store.list(filter)).await?.map(Entry::into_key))
     }
 
-    /// Changes the name, scopes, plan or expiry of a key. The change applies from the next request on.
+    /// Lists all selected keys, page by page: for an owner who has few.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn list_all(
+        &self,
+        actor: impl Into<Actor> + Send,
+        filter: &KeyFilter,
+    ) -> Result<Vec<KeyInfo>, RegistryError> {
+        let (actor, mut filter, mut keys) = (actor.into(), filter.clone(), Vec::new());
+        loop {
+            let page = self.list(&actor, &filter).await?;
+            keys.extend(page.items);
+            match page.next {
+                Some(next) => filter = filter.after(next),
+                None => return Ok(keys),
+            }
+        }
+    }
+
+    /// Lists one page of the audit log.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn audit(
+        &self,
+        _actor: impl Into<Actor> + Send,
+        filter: &AuditFilter,
+    ) -> Result<Page<AuditRow>, RegistryError> {
+        self.answer(self.store.audit(filter)).await
+    }
+
+    /// Changes the name, scopes, plan, notes or expiry of a key. The change applies from the next request on.
     ///
     /// # Errors
     /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a
     /// rotated key.
-    pub async fn update(&self, actor: &Principal, id: &str, change: KeyUpdate) -> Result<KeyInfo, RegistryError> {
-        let now = self.0.clock.now();
-        self.alter(actor, "changed", id, |entry| {
-            let (name, record) = change.apply(&entry.info.name, entry.info.record.clone(), now)?;
-            if record.end() != entry.info.record.end() {
-                // The expiry of a rotated key must not be moved.
-                if let Some(successor) = &entry.info.successor {
-                    return Err(RegistryError::Rotated { successor: successor.clone() });
-                }
-                entry.lifetime = record.end().and_then(|end| end.duration_since(entry.info.created_at).ok());
-            }
-            (entry.info.name, entry.info.record) = (name, record);
-            Ok(())
-        })
+    pub async fn update(
+        &self,
+        actor: impl Into<Actor> + Send,
+        id: &str,
+        change: KeyUpdate,
+    ) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, move |it, entry| it.update(entry, change)).await
     }
 
     /// Pauses a key. Requests with it are refused until [`resume`](Self::resume) is called.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
-    pub async fn pause(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.flag(actor, "paused", id, |active, _| (active, true))
+    pub async fn pause(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| it.flag(entry, KeyAction::Paused)).await
     }
 
     /// Ends the pause of a key.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
-    pub async fn resume(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.flag(actor, "resumed", id, |active, _| (active, false))
+    pub async fn resume(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| it.flag(entry, KeyAction::Resumed)).await
     }
 
     /// Deactivates a key. Requests with it are refused until [`activate`](Self::activate) is called. A pause is not
@@ -157,32 +198,32 @@ impl KeyRegistry {
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
-    pub async fn deactivate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.flag(actor, "deactivated", id, |_, paused| (false, paused))
+    pub async fn deactivate(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| it.flag(entry, KeyAction::Deactivated)).await
     }
 
     /// Activates a deactivated key. A pause is not changed.
     ///
     /// # Errors
     /// If there is no such key, or the key is revoked.
-    pub async fn activate(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.flag(actor, "activated", id, |_, paused| (true, paused))
+    pub async fn activate(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| it.flag(entry, KeyAction::Activated)).await
     }
 
     /// Revokes a key. The next request with it is refused, and it cannot be restored. Idempotent.
     ///
     /// # Errors
     /// If there is no such key.
-    pub async fn revoke(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.end(actor, "revoked", id, false)
+    pub async fn revoke(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| Ok(it.end(entry, KeyAction::Revoked))).await
     }
 
     /// Revokes a key and removes it from lists. Idempotent.
     ///
     /// # Errors
     /// If there is no such key.
-    pub async fn delete(&self, actor: &Principal, id: &str) -> Result<KeyInfo, RegistryError> {
-        self.end(actor, "deleted", id, true)
+    pub async fn delete(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<KeyInfo, RegistryError> {
+        self.alter(actor, id, |it, entry| Ok(it.end(entry, KeyAction::Deleted))).await
     }
 
     /// Revokes a key and creates its successor in one atomic step: at any moment, exactly one of the two is valid.
@@ -190,8 +231,8 @@ impl KeyRegistry {
     /// # Errors
     /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
     /// random bytes.
-    pub async fn replace(&self, actor: &Principal, id: &str) -> Result<IssuedKey, RegistryError> {
-        self.succeed(actor, "replaced", id, None)
+    pub async fn replace(&self, actor: impl Into<Actor> + Send, id: &str) -> Result<IssuedKey, RegistryError> {
+        self.succeed(actor, id, None).await
     }
 
     /// Creates the successor of a key. The successor is valid at once. The old key stays valid until now + overlap, but
@@ -200,192 +241,114 @@ impl KeyRegistry {
     /// # Errors
     /// If there is no such key, the key is revoked, expired or has a successor, or the operating system provides no
     /// random bytes.
-    pub async fn rotate(&self, actor: &Principal, id: &str, overlap: Duration) -> Result<IssuedKey, RegistryError> {
-        self.succeed(actor, "rotated", id, Some(overlap).filter(|overlap| !overlap.is_zero()))
+    pub async fn rotate(
+        &self,
+        actor: impl Into<Actor> + Send,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<IssuedKey, RegistryError> {
+        self.succeed(actor, id, Some(overlap).filter(|overlap| !overlap.is_zero())).await
     }
 }
 
+/// How calls are carried out.
 impl KeyRegistry {
-    fn add(
+    async fn succeed(
         &self,
-        actor: &Principal,
-        name: String,
-        secret: &Secret,
-        record: KeyRecord,
-        lifetime: Option<Duration>,
-    ) -> Result<KeyInfo, RegistryError> {
-        let now = self.0.clock.now();
-        let (fingerprint, record) = self.fingerprint(secret, record)?;
-        let mut book = self.book();
-        if self.0.store.has_revoked(&fingerprint) {
-            return Err(RegistryError::Revoked);
-        }
-        book.refuse_taken(record.id(), &fingerprint)?;
-        let state = record.current_state();
-        let info = KeyInfo {
-            name,
-            created_at: now,
-            created_by: actor.subject().to_owned(),
-            active: state != KeyState::Deactivated,
-            paused: state == KeyState::Paused,
-            predecessor: None,
-            successor: None,
-            deleted: false,
-            record,
-        };
-        self.0.store.apply([(fingerprint, info.record.clone())]);
-        book.insert(Entry { info: info.clone(), fingerprint, lifetime });
-        audit(actor, "created", &info);
-        Ok(info)
-    }
-
-    fn succeed(
-        &self,
-        actor: &Principal,
-        what: &'static str,
+        actor: impl Into<Actor> + Send,
         id: &str,
         overlap: Option<Duration>,
     ) -> Result<IssuedKey, RegistryError> {
-        let (now, secret, new_id) = (self.0.clock.now(), self.generate()?, random_id()?);
-        let mut book = self.book();
-        let mut old = book.find(id)?.clone();
-        if old.info.record.is_revoked() || self.0.store.has_revoked(&old.fingerprint) {
-            return Err(RegistryError::Revoked);
-        }
-        if let Some(successor) = &old.info.successor {
-            return Err(RegistryError::Rotated { successor: successor.clone() });
-        }
-        if old.info.record.end().is_some_and(|end| end <= now) {
-            return Err(RegistryError::Expired);
-        }
-        let mut record = old.info.record.successor(&new_id);
-        // The lifetime of an imported key is unknown, so its successor gets the same expiry.
-        if let Some(lifetime) = old.lifetime {
-            record = record.expires_at(end_of(now, lifetime)?);
-        }
-        let (fingerprint, record) = self.fingerprint(&secret, record)?;
-        book.refuse_taken(&new_id, &fingerprint)?;
-
-        old.info.successor = Some(new_id);
-        old.info.record = match overlap.map(|overlap| now.checked_add(overlap)) {
-            Some(Some(end)) => {
-                let end = old.info.record.end().map_or(end, |own| own.min(end));
-                old.info.record.expires_at(end)
-            }
-            // The sum exceeds what a clock can show, so the key keeps its own expiry.
-            Some(None) => old.info.record,
-            None => old.info.record.state(KeyState::Revoked),
+        let (secret, minted) = self.mint()?;
+        // A key never gets another predecessor, so it can be read before the transaction.
+        let before = self.entry(id).await?.key().predecessor().map(str::to_owned);
+        let ids = [Some(id.to_owned()), before.clone()].into_iter().flatten().collect();
+        let (id, new_id) = (id.to_owned(), minted.id.clone());
+        let decide = move |it: &Deciding<'_>, entries: &[Entry]| {
+            let before = before.and_then(|before| entries.iter().find(|entry| entry.key().id() == before));
+            it.succeed(find(entries, &id)?, before, minted, overlap)
         };
-        let mut new = old.clone();
-        new.info.record = record;
-        new.info.predecessor = Some(id.to_owned());
-        new.info.successor = None;
-        (new.info.created_at, new.info.created_by) = (now, actor.subject().to_owned());
-        new.fingerprint = fingerprint;
-
-        // Only two keys may be valid at a time, so the predecessor is revoked.
-        let before = old.info.predecessor.as_deref().and_then(|id| book.keys.get(id)).cloned();
-        let before = before.map(|mut before| {
-            before.info.record = before.info.record.state(KeyState::Revoked);
-            before
-        });
-        let changed = [Some(&old), Some(&new), before.as_ref()];
-        self.0.store.apply(changed.into_iter().flatten().map(|entry| (entry.fingerprint, entry.info.record.clone())));
-        audit(actor, what, &old.info);
-        audit(actor, "created", &new.info);
-        if let Some(before) = &before {
-            audit(actor, "revoked", &before.info);
-        }
-        let key = new.info.clone();
-        for entry in [Some(old), Some(new), before].into_iter().flatten() {
-            book.insert(entry);
-        }
+        let changes = self.transact(actor.into(), ids, decide).await?;
+        let key = key_in(&changes, |key| key.id() == new_id).ok_or(RegistryError::NotFound)?;
         Ok(IssuedKey { secret, key })
     }
 
-    fn end(&self, actor: &Principal, what: &'static str, id: &str, delete: bool) -> Result<KeyInfo, RegistryError> {
-        let mut book = self.book();
-        let entry = book.find_mut(id)?;
-        entry.info.record = entry.info.record.clone().state(KeyState::Revoked);
-        entry.info.deleted |= delete;
-        self.0.store.apply([(entry.fingerprint, entry.info.record.clone())]);
-        audit(actor, what, &entry.info);
-        Ok(entry.info.clone())
+    /// Changes one key that exists.
+    async fn alter(
+        &self,
+        actor: impl Into<Actor> + Send,
+        id: &str,
+        decide: impl FnOnce(&Deciding<'_>, &Entry) -> Result<Vec<Change>, RegistryError> + Send + 'static,
+    ) -> Result<KeyInfo, RegistryError> {
+        let wanted = id.to_owned();
+        self.run(actor, vec![id.to_owned()], move |it, entries| decide(it, find(entries, &wanted)?)).await
     }
 
-    fn flag(
+    /// Runs a transaction that creates or changes one key, and returns that key.
+    async fn run(
         &self,
-        actor: &Principal,
-        what: &'static str,
-        id: &str,
-        change: impl FnOnce(bool, bool) -> (bool, bool),
+        actor: impl Into<Actor> + Send,
+        ids: Vec<String>,
+        decide: impl FnOnce(&Deciding<'_>, &[Entry]) -> Result<Vec<Change>, RegistryError> + Send + 'static,
     ) -> Result<KeyInfo, RegistryError> {
-        self.alter(actor, what, id, |entry| {
-            let (active, paused) = change(entry.info.active, entry.info.paused);
-            entry.info = entry.info.clone().with_flags(active, paused);
-            Ok(())
-        })
-    }
-
-    /// Changes a key that is not revoked, in the book and in the store.
-    fn alter(
-        &self,
-        actor: &Principal,
-        what: &'static str,
-        id: &str,
-        change: impl FnOnce(&mut Entry) -> Result<(), RegistryError>,
-    ) -> Result<KeyInfo, RegistryError> {
-        let mut book = self.book();
-        let entry = book.find_mut(id)?;
-        if entry.info.record.is_revoked() || self.0.store.has_revoked(&entry.fingerprint) {
-            return Err(RegistryError::Revoked);
+        let id = ids.first().cloned();
+        let changes = self.transact(actor.into(), ids, decide).await?;
+        match (key_in(&changes, |_| true), id) {
+            (Some(key), _) => Ok(key),
+            // The call was made before, and has changed nothing now.
+            (None, Some(id)) => Ok(self.entry(&id).await?.into_key()),
+            (None, None) => Err(RegistryError::NotFound),
         }
-        let mut changed = entry.clone();
-        change(&mut changed)?;
-        self.0.store.apply([(changed.fingerprint, changed.info.record.clone())]);
-        audit(actor, what, &changed.info);
-        *entry = changed;
-        Ok(entry.info.clone())
     }
 
-    fn generate(&self) -> Result<Secret, RegistryError> {
-        self.0.scheme.generate().map_err(RegistryError::Unavailable)
+    pub(super) async fn transact(
+        &self,
+        actor: Actor,
+        ids: Vec<String>,
+        decide: impl FnOnce(&Deciding<'_>, &[Entry]) -> Result<Vec<Change>, RegistryError> + Send + 'static,
+    ) -> Result<Vec<Change>, RegistryError> {
+        let (clock, policy) = (self.limit.clock().clone(), Arc::clone(&self.policy));
+        let decide = move |entries: &[Entry]| {
+            decide(&Deciding { actor: &actor, now: whole_micros(clock.now()), policy: &policy }, entries)
+        };
+        let changes = self.answer(self.store.transact(ids, Box::new(decide))).await?;
+        self.observer.tell_all(&changes);
+        Ok(changes)
     }
 
-    /// Returns the index of the key in the store, and the record with the key's hint.
-    fn fingerprint(&self, secret: &Secret, record: KeyRecord) -> Result<(Fingerprint, KeyRecord), RegistryError> {
-        let wrong = RegistryError::Invalid { field: "/key", reason: "has not the format of the scheme" };
-        let digests = self.0.scheme.digests(secret.expose().as_bytes()).ok_or(wrong)?;
-        Ok((*digests.fingerprint(), record.hint(self.0.scheme.format().hint(secret.expose()))))
+    pub(super) async fn entry(&self, id: &str) -> Result<Entry, RegistryError> {
+        self.answer(self.store.get(id)).await?.ok_or(RegistryError::NotFound)
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing panics while it holds the lock.
-        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the store, but not for ever.
+    pub(super) async fn answer<T>(&self, future: RegistryFuture<T>) -> Result<T, RegistryError> {
+        let late = |late| RegistryError::Store(format!("the store {late}").into());
+        self.limit.wait(future).await.unwrap_or_else(|timed_out| Err(late(timed_out)))
+    }
+
+    fn mint(&self) -> Result<(Secret, Minted), RegistryError> {
+        let secret = self.scheme.generate().map_err(RegistryError::Unavailable)?;
+        let minted = self.presented(&secret, random_id()?)?;
+        Ok((secret, minted))
+    }
+
+    fn presented(&self, secret: &Secret, id: String) -> Result<Minted, RegistryError> {
+        let wrong = || RegistryError::invalid("/key", "has not the format of the scheme");
+        let digests = self.scheme.digests(secret.expose().as_bytes()).ok_or_else(wrong)?;
+        Ok(Minted { id, hint: self.scheme.format().hint(secret.expose()), digests })
     }
 }
 
-impl Book {
-    fn find(&self, id: &str) -> Result<&Entry, RegistryError> {
-        self.keys.get(id).ok_or(RegistryError::NotFound)
-    }
+fn find<'a>(entries: &'a [Entry], id: &str) -> Result<&'a Entry, RegistryError> {
+    entries.iter().find(|entry| entry.key().id() == id).ok_or(RegistryError::NotFound)
+}
 
-    fn find_mut(&mut self, id: &str) -> Result<&mut Entry, RegistryError> {
-        self.keys.get_mut(id).ok_or(RegistryError::NotFound)
-    }
-
-    fn refuse_taken(&self, id: &str, fingerprint: &Fingerprint) -> Result<(), RegistryError> {
-        let taken = self.keys.contains_key(id) || self.fingerprints.contains(fingerprint);
-        if taken { Err(RegistryError::AlreadyExists) } else { Ok(()) }
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        self.fingerprints.insert(entry.fingerprint);
-        let id = entry.info.id().to_owned();
-        if self.keys.insert(id.clone(), entry).is_none() {
-            self.order.push(id);
-        }
-    }
+/// Returns the first key that was created or changed, and that is meant.
+fn key_in(changes: &[Change], meant: impl Fn(&KeyInfo) -> bool) -> Option<KeyInfo> {
+    changes.iter().find_map(|change| match change {
+        Change::Create { entry, .. } | Change::Update(entry) if meant(entry.key()) => Some(entry.key().clone()),
+        _ => None,
+    })
 }
 
 fn random_id() -> Result<String, RegistryError> {
@@ -395,6 +358,9 @@ fn random_id() -> Result<String, RegistryError> {
 
 impl fmt::Debug for KeyRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRegistry").field("keys", &self.book().order.len()).finish_non_exhaustive()
+        f.debug_struct("KeyRegistry")
+            .field("scheme", &self.scheme)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

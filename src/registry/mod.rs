@@ -32,24 +32,58 @@
 //! predecessor is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of
 //! the first key, so a rotation does not refill a limit.
 //!
-//! Every call takes the actor: the principal that makes the call. Every change is logged with the actor, the change and
-//! the id and hint of the key, and never with the secret. The registry does not authorize the actor: the routes of the
-//! service must check a permission, and the account or organisation of the key.
+//! Every call takes the [`Actor`]: the principal that makes the call, and where it came from. Every change is written to the
+//! audit log in the same transaction, and logged: the actor, the change and the id and hint of the key, never the secret.
+//! The registry does not authorize the actor: the routes of the service must check a permission, and the account or
+//! organisation of the key.
+//!
+//! # Where keys are kept
+//!
+//! The registry decides by pure functions, and a [`RegistryStore`] carries the changes out: a
+//! [`MemoryKeyStore`](crate::MemoryKeyStore), which forgets when the process ends, or a database. All of them obey the
+//! same rules.
+//!
+//! # What is left of a key
+//!
+//! A revoked key stays revoked. A deleted key is no longer listed; after the time of the
+//! [`KeyPolicy`](KeyPolicy::purge_after), its entry is removed and only its digest stays, so that nobody can import the key
+//! again.
 //!
 //! # When not to use it
 //!
-//! Do not use it for several processes: a registry keeps its keys in the memory of one process. A few static keys need
-//! no registry.
+//! A few static keys need no registry.
 
+mod actor;
 mod audit;
+mod change;
+mod entry;
 mod error;
+mod event;
+mod filter;
+mod holders;
 mod info;
 mod key_registry;
+mod lifecycle;
 mod new_key;
+mod page;
+mod policy;
+mod registry_store;
+mod row;
+mod stored;
 
 pub use self::{
+    actor::Actor,
+    audit::{AuditFilter, AuditRow, KeyAction},
+    change::{Change, Holder},
+    entry::Entry,
     error::RegistryError,
-    info::{IssuedKey, KeyFilter, KeyInfo},
+    event::KeyEvent,
+    filter::KeyFilter,
+    info::{IssuedKey, KeyInfo},
     key_registry::KeyRegistry,
     new_key::{KeyUpdate, NewKey},
+    page::{Cursor, Page},
+    policy::KeyPolicy,
+    registry_store::{Decide, RegistryFuture, RegistryStore},
+    row::{KeyRow, micros, time},
 };

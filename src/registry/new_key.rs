@@ -1,6 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use super::error::RegistryError;
+use serde_json::{Map, Value};
+
+use super::{KeyInfo, KeyPolicy, RegistryError};
 use crate::{KeyRecord, limit::Limits};
 
 /// The properties of a new key. A setter replaces an earlier value.
@@ -23,6 +25,8 @@ pub struct NewKey {
     roles: Vec<String>,
     plan: Option<String>,
     limits: Option<Limits>,
+    metadata: Map<String, Value>,
+    start: Option<SystemTime>,
     end: End,
 }
 
@@ -36,11 +40,23 @@ enum End {
 }
 
 impl End {
-    fn of(self, record: KeyRecord, now: SystemTime) -> Result<KeyRecord, RegistryError> {
-        Ok(match self {
-            Self::Never => record.without_end(),
-            Self::In(lifetime) => record.expires_at(end_of(now, lifetime)?),
-            Self::At(end) => record.expires_at(in_future(end, now)?),
+    /// Returns the record of a key that was created at `created` and ends like this.
+    fn of(
+        self,
+        record: KeyRecord,
+        created: SystemTime,
+        now: SystemTime,
+        policy: &KeyPolicy,
+    ) -> Result<KeyRecord, RegistryError> {
+        let end = match self {
+            Self::Never => None,
+            Self::In(lifetime) => Some(end_of(now, lifetime)?),
+            Self::At(end) => Some(in_future(whole_micros(end), now)?),
+        };
+        policy.check_end(end, created)?;
+        Ok(match end {
+            Some(end) => record.expires_at(end),
+            None => record.without_end(),
         })
     }
 }
@@ -94,6 +110,16 @@ impl NewKey {
         Self { limits: Some(limits), ..self }
     }
 
+    /// Sets the owner's own notes on the key, such as a ticket or a team: at most 4096 bytes as JSON.
+    pub fn metadata(self, metadata: Map<String, Value>) -> Self {
+        Self { metadata, ..self }
+    }
+
+    /// Sets the first moment at which the key is valid. The default is its creation.
+    pub fn not_before(self, start: SystemTime) -> Self {
+        Self { start: Some(start), ..self }
+    }
+
     /// Sets how long the key is valid. Its successors get the same lifetime.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         Self { end: End::In(lifetime), ..self }
@@ -104,33 +130,39 @@ impl NewKey {
         Self { end: End::At(end), ..self }
     }
 
-    /// Builds the record of such a key, created now.
-    pub(super) fn record(&self, random_id: String, now: SystemTime) -> Result<KeyRecord, RegistryError> {
+    /// Builds such a key, created now. Its hint is not known yet.
+    pub(super) fn build(
+        self,
+        random_id: String,
+        now: SystemTime,
+        policy: &KeyPolicy,
+    ) -> Result<KeyInfo, RegistryError> {
         check_name(&self.name)?;
         check_scopes(&self.scopes)?;
-        if self.account.trim().is_empty() {
-            return Err(RegistryError::Invalid { field: "/account", reason: "must not be empty" });
+        check_metadata(&self.metadata)?;
+        let names = [("/account", Some(&self.account)), ("/id", self.id.as_ref()), ("/subject", self.subject.as_ref())];
+        if let Some((field, _)) = names.iter().find(|(_, name)| name.is_some_and(|name| name.trim().is_empty())) {
+            return Err(RegistryError::invalid(field, "must not be empty"));
         }
-        if self.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
-            return Err(RegistryError::Invalid { field: "/id", reason: "must not be empty" });
+        let mut record = KeyRecord::new(self.id.unwrap_or(random_id), self.account)
+            .organizations(self.organizations)
+            .scopes(self.scopes)
+            .roles(self.roles);
+        if let Some(subject) = self.subject {
+            record = record.subject(subject);
         }
-        if self.subject.as_ref().is_some_and(|subject| subject.trim().is_empty()) {
-            return Err(RegistryError::Invalid { field: "/subject", reason: "must not be empty" });
+        if let Some(plan) = self.plan {
+            record = record.plan(plan);
         }
-        let mut record = KeyRecord::new(self.id.clone().unwrap_or(random_id), self.account.clone())
-            .organizations(self.organizations.clone())
-            .scopes(self.scopes.clone())
-            .roles(self.roles.clone());
-        if let Some(subject) = &self.subject {
-            record = record.subject(subject.clone());
+        if let Some(limits) = self.limits {
+            record = record.limits(limits);
         }
-        if let Some(plan) = &self.plan {
-            record = record.plan(plan.clone());
+        if let Some(start) = self.start {
+            record = record.not_before(whole_micros(start));
         }
-        if let Some(limits) = &self.limits {
-            record = record.limits(limits.clone());
-        }
-        self.end.of(record, now)
+        let record = self.end.of(record, now, now, policy)?;
+        let lifetime = record.end().and_then(|end| end.duration_since(now).ok());
+        Ok(KeyInfo::of(record).named(self.name).noted(self.metadata).living(lifetime))
     }
 }
 
@@ -147,6 +179,9 @@ pub struct KeyUpdate {
     name: Option<String>,
     scopes: Option<Vec<String>>,
     plan: Option<String>,
+    #[expect(clippy::option_option, reason = "a change to no limits is a change")]
+    limits: Option<Option<Limits>>,
+    metadata: Option<Map<String, Value>>,
     end: Option<End>,
 }
 
@@ -171,36 +206,51 @@ impl KeyUpdate {
         Self { plan: Some(plan.into()), ..self }
     }
 
+    /// Sets other limits for this key only. `None` is the limits of the plan.
+    pub fn limits(self, limits: Option<Limits>) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Sets other notes of the owner, instead of all earlier ones.
+    pub fn metadata(self, metadata: Map<String, Value>) -> Self {
+        Self { metadata: Some(metadata), ..self }
+    }
+
     /// Sets another expiry. `None` removes the expiry.
     pub fn expires_at(self, end: Option<SystemTime>) -> Self {
         Self { end: Some(end.map_or(End::Never, End::At)), ..self }
     }
 
-    /// Returns the changed name and record.
-    pub(super) fn apply(
-        self,
-        name: &str,
-        mut record: KeyRecord,
-        now: SystemTime,
-    ) -> Result<(String, KeyRecord), RegistryError> {
+    /// Returns the changed key.
+    pub(super) fn apply(self, key: &KeyInfo, now: SystemTime, policy: &KeyPolicy) -> Result<KeyInfo, RegistryError> {
+        let mut changed = key.clone();
         if let Some(scopes) = self.scopes {
             check_scopes(&scopes)?;
-            record = record.scopes(scopes);
+            changed.record = changed.record.scopes(scopes);
         }
         if let Some(plan) = self.plan {
-            record = record.plan(plan);
+            changed.record = changed.record.plan(plan);
+        }
+        if let Some(limits) = self.limits {
+            changed.record = changed.record.limits(limits);
+        }
+        if let Some(metadata) = self.metadata {
+            check_metadata(&metadata)?;
+            changed.metadata = metadata;
         }
         if let Some(end) = self.end {
-            record = end.of(record, now)?;
+            changed.record = end.of(changed.record, key.created_at, now, policy)?;
         }
-        let name = self.name.unwrap_or_else(|| name.to_owned());
-        check_name(&name)?;
-        Ok((name, record))
+        if let Some(name) = self.name {
+            check_name(&name)?;
+            changed.name = name;
+        }
+        Ok(changed)
     }
 }
 
 fn check_name(name: &str) -> Result<(), RegistryError> {
-    let wrong = |reason| Err(RegistryError::Invalid { field: "/name", reason });
+    let wrong = |reason| Err(RegistryError::invalid("/name", reason));
     if name.trim().is_empty() {
         return wrong("must not be empty");
     }
@@ -218,25 +268,61 @@ fn check_scopes(scopes: &[String]) -> Result<(), RegistryError> {
         scope.is_empty() || scope.len() > LONGEST_NAME || scope.chars().any(|c| c.is_control() || c == ' ')
     };
     if scopes.len() > MOST_SCOPES || scopes.iter().any(wrong) {
-        return Err(RegistryError::Invalid {
-            field: "/scopes",
-            reason: "must be at most 100, each a word of at most 200 bytes",
-        });
+        return Err(RegistryError::invalid("/scopes", "must be at most 100, each a word of at most 200 bytes"));
+    }
+    Ok(())
+}
+
+/// The longest notes of an owner as JSON, in bytes.
+const LONGEST_METADATA: usize = 4096;
+
+fn check_metadata(metadata: &Map<String, Value>) -> Result<(), RegistryError> {
+    let length = serde_json::to_string(metadata).map_or(usize::MAX, |text| text.len());
+    if length > LONGEST_METADATA {
+        return Err(RegistryError::invalid("/metadata", "must be at most 4096 bytes as JSON"));
     }
     Ok(())
 }
 
 pub(super) fn end_of(now: SystemTime, lifetime: Duration) -> Result<SystemTime, RegistryError> {
-    let end =
-        now.checked_add(lifetime).ok_or(RegistryError::Invalid { field: "/expires_at", reason: "is too far away" })?;
-    in_future(end, now)
+    let end = now.checked_add(lifetime).ok_or(RegistryError::invalid("/expires_at", TOO_FAR))?;
+    in_future(whole_micros(end), now)
 }
 
 fn in_future(end: SystemTime, now: SystemTime) -> Result<SystemTime, RegistryError> {
-    if end > now {
-        Ok(end)
-    } else {
-        Err(RegistryError::Invalid { field: "/expires_at", reason: "must be in the future" })
+    match end {
+        end if end > last() => Err(RegistryError::invalid("/expires_at", TOO_FAR)),
+        end if end > now => Ok(end),
+        _ => Err(RegistryError::invalid("/expires_at", "must be in the future")),
+    }
+}
+
+fn last() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND)
+}
+
+const TOO_FAR: &str = "is too far away";
+/// The end of the year 9999, the last that RFC 3339 can write, less the widest offset from UTC.
+const LAST_SECOND: u64 = 253_402_207_200;
+
+/// Rounds a time down to whole microseconds, which every database keeps.
+pub(super) fn whole_micros(time: SystemTime) -> SystemTime {
+    let part = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => since.subsec_nanos() % 1_000,
+        Err(before) => (1_000 - before.duration().subsec_nanos() % 1_000) % 1_000,
+    };
+    time.checked_sub(Duration::from_nanos(part.into())).unwrap_or(time)
+}
+
+/// Returns the record of an imported key with times that every database keeps.
+pub(super) fn in_whole_micros(mut record: KeyRecord) -> Result<KeyRecord, RegistryError> {
+    if let Some(start) = record.start() {
+        record = record.not_before(whole_micros(start));
+    }
+    match record.end() {
+        Some(end) if end > last() => Err(RegistryError::invalid("/expires_at", TOO_FAR)),
+        Some(end) => Ok(record.expires_at(whole_micros(end))),
+        None => Ok(record),
     }
 }
 

@@ -31,11 +31,9 @@
 //! restarted.
 
 mod key_store;
-mod memory;
 mod record;
 
 pub use self::{
     key_store::{KeyStore, StoreFuture},
-    memory::MemoryKeyStore,
     record::{KeyRecord, KeyState, KeyStatus},
 };

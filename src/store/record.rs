@@ -129,9 +129,15 @@ impl KeyRecord {
         self
     }
 
-    /// Sets limits for this key only, instead of the plan's.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    /// Sets limits for this key only, instead of the plan's. `None` is the limits of the plan.
+    pub fn limits(mut self, limits: impl Into<Option<Limits>>) -> Self {
         self.principal = self.principal.edit().limits(limits).build();
+        self
+    }
+
+    /// Sets the id of the first key of the line of successors that led to this key. Limits count the keys of a line as one.
+    pub fn first_id(mut self, id: impl Into<String>) -> Self {
+        self.principal = self.principal.edit().first_id(id.into()).build();
         self
     }
 
@@ -207,8 +213,16 @@ impl KeyRecord {
         self.state
     }
 
+    pub(crate) const fn start(&self) -> Option<SystemTime> {
+        self.not_before
+    }
+
     pub(crate) const fn end(&self) -> Option<SystemTime> {
         self.expires_at
+    }
+
+    pub(crate) const fn is_suspended(&self) -> bool {
+        self.account_suspended || self.organization_suspended
     }
 
     /// Returns the record without an expiry.

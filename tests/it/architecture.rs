@@ -32,6 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bearer", &["authenticate", "base", "context", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
+    ("memory", &["base", "key", "registry", "store"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("envelope", &["base", "context", "json", "rejection"]),
@@ -45,7 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const LAYERS: [&str; 7] = ["api_key", "bearer", "authenticate", "permission", "rate_limit", "strict_body", "envelope"];
 /// Rooms that no room imports: hosts, the stack, what only tests need, and backends. A backend is one folder that implements
 /// traits of several rooms.
-const OUTERMOST: [&str; 7] = ["axum", "tonic", "stack", "testing", "sqlite", "postgres", "redis"];
+const OUTERMOST: [&str; 8] = ["axum", "tonic", "stack", "testing", "memory", "sqlite", "postgres", "redis"];
 
 const MOST_LINES: usize = 400;
 

@@ -146,6 +146,18 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<PeerAddr>();
     shared::<BearerLayer>();
     everywhere::<IssuedKey>();
+    shared::<Actor>();
+    shared::<AuditFilter>();
+    shared::<AuditRow>();
+    shared::<Change>();
+    shared::<Cursor>();
+    shared::<Entry>();
+    shared::<Holder>();
+    shared::<KeyAction>();
+    borrowed::<KeyEvent<'_>>();
+    shared::<KeyPolicy>();
+    shared::<KeyRow>();
+    shared::<Page<Entry>>();
     shared::<KeyUpdate>();
     shared::<RegistryError>();
     shared::<KeyFilter>();

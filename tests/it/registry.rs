@@ -98,7 +98,7 @@ async fn r083_a_secret_is_shown_once_and_in_nothing_that_is_printed() {
         hint.starts_with("ak_") && hint.ends_with(&secret[secret.len() - 4..]) && hint.chars().count() == 8,
         "{hint}"
     );
-    let all = office.keys.list(&office.admin, &KeyFilter::all()).await.unwrap();
+    let all = office.keys.list(&office.admin, &KeyFilter::all()).await.unwrap().items;
     for shown in [format!("{issued:?}"), format!("{all:?}"), format!("{:?}", office.keys), format!("{:#?}", issued.key)]
     {
         assert!(!shown.contains(&secret[3..20]), "{shown}");
@@ -291,7 +291,7 @@ fn p17_one_of_many_rotations_at_once_wins() {
     for lost in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
         assert_eq!(*lost, RegistryError::Rotated { successor: winners[0].id().to_owned() });
     }
-    let all = runtime.block_on(office.keys.list(&office.admin, &KeyFilter::all())).unwrap();
+    let all = runtime.block_on(office.keys.list(&office.admin, &KeyFilter::all())).unwrap().items;
     assert_eq!(all.len(), 2);
 }
 
@@ -304,7 +304,7 @@ async fn keys_are_listed_by_account_and_organisation_in_their_order() {
     let other = keys.create(admin, other).await.unwrap().key;
     let two = office.create().await.key;
     let ids = async |filter: KeyFilter| -> Vec<String> {
-        keys.list(admin, &filter).await.unwrap().iter().map(|key| key.id().to_owned()).collect()
+        keys.list(admin, &filter).await.unwrap().items.iter().map(|key| key.id().to_owned()).collect()
     };
     assert_eq!(ids(KeyFilter::all()).await, [one.id(), other.id(), two.id()]);
     assert_eq!(ids(KeyFilter::account("acme")).await, [one.id(), two.id()]);
@@ -366,7 +366,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         let refusal = Rejection::from(error);
         assert_eq!((refusal.status().as_u16(), refusal.kind()), (422, RejectionKind::InvalidFields));
     }
-    assert!(keys.list(admin, &KeyFilter::all()).await.unwrap().is_empty());
+    assert!(keys.list(admin, &KeyFilter::all()).await.unwrap().items.is_empty());
     let key = keys.create(admin, new().id("mine")).await.unwrap().key;
     assert_eq!(keys.create(admin, new().id("mine")).await.unwrap_err(), RegistryError::AlreadyExists);
     let past = KeyUpdate::new().name("new").expires_at(Some(past));

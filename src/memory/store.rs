@@ -1,20 +1,22 @@
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{KeyRecord, KeyState, KeyStore, StoreFuture};
+use super::{book::Book, guarded::Guarded};
 use crate::{
-    ConfigError, KeyDigests, KeyScheme, Secret,
-    key::{Fingerprint, FingerprintHasher},
+    ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture,
 };
 
-/// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys.
+/// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
+/// [`KeyRegistry`](crate::KeyRegistry) manages its keys.
 ///
 /// Clones share the same keys. Inserts, changes and removals take effect for the next request. Nothing is written to
 /// disk: the keys are lost when the process ends. The index is a hash that never leaves the process and is independent
 /// of the scheme's peppers.
+///
+/// Keys that were [inserted](Self::insert) directly are unknown to a registry until they are
+/// [imported](crate::KeyRegistry::import). A key that was [revoked](Self::set_state) directly stays revoked.
 ///
 /// ```
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore};
@@ -22,14 +24,20 @@ use crate::{
 /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
 /// let store = MemoryKeyStore::new();
 /// let key = store.create(&scheme, KeyRecord::new("key_1", "acme").scopes(["read"]))?;
-/// assert_eq!(key.expose().len(), 43);
+/// assert!(key.expose().starts_with("ak_"));
 /// assert!(store.set_state("key_1", KeyState::Paused));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct MemoryKeyStore(Arc<RwLock<Keys>>);
+pub struct MemoryKeyStore(Arc<Inner>);
 
-type Keys = HashMap<Fingerprint, KeyRecord, FingerprintHasher>;
+#[derive(Default)]
+struct Inner {
+    /// What guards read. A list of changes is applied atomically, like a transaction of a database.
+    guarded: RwLock<Guarded>,
+    /// What only a registry reads. It is locked before `guarded`.
+    book: Mutex<Book>,
+}
 
 impl MemoryKeyStore {
     /// Creates a store without keys.
@@ -76,13 +84,13 @@ impl MemoryKeyStore {
         let hint = scheme.format().hint(key);
         let record = if record.principal().credential_hint().is_none() { record.hint(hint) } else { record };
         let mut keys = self.write();
-        if !record.is_revoked() && keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked) {
+        if !record.is_revoked() && keys.keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked) {
             return Err(ConfigError::new(
                 format!("the key for the record {:?} was revoked and cannot be restored", record.id()),
                 "create another key",
             ));
         }
-        keys.insert(*digests.fingerprint(), record);
+        keys.keys.insert(*digests.fingerprint(), record);
         Ok(())
     }
 
@@ -102,7 +110,7 @@ impl MemoryKeyStore {
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
         let mut changed = false;
         // Several keys may have the same id, such as the two keys of a rotation. The change applies to all of them.
-        for record in self.write().values_mut().filter(|record| record.id() == id) {
+        for record in self.write().keys.values_mut().filter(|record| record.id() == id) {
             if !record.is_revoked() || state == KeyState::Revoked {
                 *record = record.clone().state(state);
                 changed = true;
@@ -115,45 +123,35 @@ impl MemoryKeyStore {
     /// prevent that, revoke the key instead.
     #[must_use = "`false` means that there was no such key"]
     pub fn remove(&self, id: &str) -> bool {
-        let mut keys = self.write();
+        let keys = &mut self.write().keys;
         let before = keys.len();
         keys.retain(|_, record| record.id() != id);
         keys.len() < before
     }
 
-    /// Sets the records of these keys atomically: no request sees only some of the changes. A revoked key stays
-    /// revoked.
-    pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (Fingerprint, KeyRecord)>) {
-        let mut keys = self.write();
-        for (fingerprint, record) in changes {
-            let gone = keys.get(&fingerprint).is_some_and(KeyRecord::is_revoked);
-            keys.insert(fingerprint, if gone { record.state(KeyState::Revoked) } else { record });
-        }
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing panics while it holds the lock, except the decision of a caller, before anything is changed.
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the key with this fingerprint was revoked, by the registry or otherwise.
-    pub(crate) fn has_revoked(&self, fingerprint: &Fingerprint) -> bool {
-        self.read().get(fingerprint).is_some_and(KeyRecord::is_revoked)
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {
+        // Nothing panics while it holds the lock, and the maps are consistent after every step.
+        self.0.guarded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Keys> {
-        // Nothing panics while it holds the lock, and the map is consistent after every step.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Keys> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Guarded> {
+        self.0.guarded.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl KeyStore for MemoryKeyStore {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
-        StoreFuture::ready(Ok(self.read().get(key.fingerprint()).cloned()))
+        StoreFuture::ready(Ok(self.read().find(key)))
     }
 }
 
 impl fmt::Debug for MemoryKeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKeyStore").field("keys", &self.read().len()).finish()
+        f.debug_struct("MemoryKeyStore").field("keys", &self.read().keys.len()).finish_non_exhaustive()
     }
 }

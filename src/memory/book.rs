@@ -1,0 +1,191 @@
+//! What only a registry reads: names, the order of creation, removed keys, holders, and the audit log.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    time::SystemTime,
+};
+
+use super::guarded::Guarded;
+use crate::{
+    KeyDigests, KeyRecord, KeyState, RegistryError,
+    key::{Fingerprint, FingerprintHasher},
+    registry::{AuditRow, Change, Entry, Holder},
+};
+
+/// The number of audit rows that are kept. They share the memory of the service.
+const MOST_AUDIT_ROWS: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Book {
+    /// In the order of creation.
+    rows: BTreeMap<i64, Row>,
+    numbers: HashMap<String, i64>,
+    digests: HashSet<[u8; 32]>,
+    fingerprints: HashSet<Fingerprint, FingerprintHasher>,
+    /// Of keys that were removed, whose entry was revoked.
+    tombs: HashSet<[u8; 32]>,
+    fingerprint_tombs: HashSet<Fingerprint, FingerprintHasher>,
+    pub(super) holders: BTreeMap<Holder, SystemTime>,
+    pub(super) audit: VecDeque<(i64, AuditRow)>,
+    last: i64,
+}
+
+pub(super) struct Row {
+    entry: Entry,
+    /// `None` if the key itself was never seen.
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Row {
+    /// Returns the entry. What was revoked in the store directly is revoked.
+    fn read(&self, guarded: &Guarded) -> Entry {
+        let revoked = self.fingerprint.and_then(|at| guarded.keys.get(&at)).is_some_and(KeyRecord::is_revoked);
+        if !revoked || self.entry.key().state() == KeyState::Revoked {
+            return self.entry.clone();
+        }
+        let key = self.entry.key().clone().revoked(self.entry.key().created_at());
+        Entry::new(key, *self.entry.digest(), self.entry.pepper())
+    }
+
+    /// Gives a record to the guards.
+    fn publish(&self, guarded: &mut Guarded) {
+        let record = self.entry.key().record().clone();
+        match self.fingerprint {
+            Some(fingerprint) => drop(guarded.keys.insert(fingerprint, record)),
+            None => drop(guarded.by_digest.insert(*self.entry.digest().as_bytes(), record)),
+        }
+    }
+}
+
+impl Book {
+    pub(super) fn find(&self, id: &str, guarded: &Guarded) -> Option<Entry> {
+        Some(self.rows.get(self.numbers.get(id)?)?.read(guarded))
+    }
+
+    /// Iterates over the entries after a place, in the order of creation.
+    pub(super) fn after(&self, place: i64, guarded: &Guarded) -> impl Iterator<Item = (i64, Entry)> {
+        let rest = self.rows.range(place.saturating_add(1)..);
+        rest.map(|(number, row)| (*number, row.read(guarded)))
+    }
+
+    pub(super) fn peppers(&self) -> impl Iterator<Item = Option<u32>> {
+        self.rows.values().map(|row| row.entry.pepper())
+    }
+
+    /// Refuses changes that no two keys can share, before anything is changed.
+    pub(super) fn check(&self, changes: &[Change], guarded: &Guarded) -> Result<(), RegistryError> {
+        let (mut ids, mut new) = (HashSet::new(), HashSet::new());
+        for change in changes {
+            match change {
+                Change::Create { entry, digests } => {
+                    self.check_new(entry, digests.as_ref(), guarded)?;
+                    if !ids.insert(entry.key().id()) || !new.insert(*entry.digest().as_bytes()) {
+                        return Err(RegistryError::AlreadyExists);
+                    }
+                }
+                Change::Update(entry) if !self.numbers.contains_key(entry.key().id()) => {
+                    return Err(RegistryError::NotFound);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_new(&self, entry: &Entry, digests: Option<&KeyDigests>, guarded: &Guarded) -> Result<(), RegistryError> {
+        let all = || [entry.digest()].into_iter().chain(digests.into_iter().flat_map(KeyDigests::iter));
+        let seen = digests.map(KeyDigests::fingerprint);
+        let revoked = entry.key().state() == KeyState::Revoked;
+        let known = seen.and_then(|at| guarded.keys.get(at)).is_some_and(KeyRecord::is_revoked);
+        if self.numbers.contains_key(entry.key().id())
+            || all().any(|digest| self.digests.contains(digest.as_bytes()))
+            || seen.is_some_and(|at| self.fingerprints.contains(at))
+        {
+            return Err(if known { RegistryError::Revoked } else { RegistryError::AlreadyExists });
+        }
+        let removed = all().any(|digest| self.tombs.contains(digest.as_bytes()))
+            || seen.is_some_and(|at| self.fingerprint_tombs.contains(at));
+        if removed || (known && !revoked) { Err(RegistryError::Revoked) } else { Ok(()) }
+    }
+
+    /// Carries out a change that was checked.
+    pub(super) fn apply(&mut self, change: &Change, guarded: &mut Guarded) {
+        match change {
+            Change::Create { entry, digests } => self.create(entry, digests.as_ref(), guarded),
+            Change::Update(entry) => self.update(entry, guarded),
+            Change::Remove { id } => self.remove(id, guarded),
+            Change::Suspend { holder, at } => {
+                self.holders.entry(holder.clone()).or_insert(*at);
+                guarded.suspended.insert(holder.clone());
+            }
+            Change::Reinstate { holder } => {
+                self.holders.remove(holder);
+                guarded.suspended.remove(holder);
+            }
+            Change::Audit(row) => self.append(row.clone()),
+            Change::EraseAccount { account } => self.erase(account, guarded),
+            Change::ForgetAudit { before } => self.audit.retain(|(_, row)| row.at >= *before),
+            Change::ForgetAddresses { before } => {
+                let old = self.audit.iter_mut().filter(|(_, row)| row.at < *before);
+                old.for_each(|(_, row)| row.address = None);
+            }
+        }
+    }
+
+    fn create(&mut self, entry: &Entry, digests: Option<&KeyDigests>, guarded: &mut Guarded) {
+        let row = Row { entry: entry.clone(), fingerprint: digests.map(|digests| *digests.fingerprint()) };
+        row.publish(guarded);
+        self.digests.insert(*entry.digest().as_bytes());
+        self.fingerprints.extend(row.fingerprint);
+        self.last += 1;
+        self.numbers.insert(entry.key().id().to_owned(), self.last);
+        self.rows.insert(self.last, row);
+    }
+
+    fn update(&mut self, entry: &Entry, guarded: &mut Guarded) {
+        let number = self.numbers.get(entry.key().id());
+        let Some(row) = number.and_then(|number| self.rows.get_mut(number)) else { return };
+        if row.entry.digest() != entry.digest() {
+            let before = row.entry.digest().as_bytes();
+            self.digests.remove(before);
+            guarded.by_digest.remove(before);
+            self.digests.insert(*entry.digest().as_bytes());
+        }
+        row.entry = entry.clone();
+        row.publish(guarded);
+    }
+
+    fn remove(&mut self, id: &str, guarded: &mut Guarded) {
+        let number = self.numbers.remove(id);
+        let Some(row) = number.and_then(|number| self.rows.remove(&number)) else { return };
+        let digest = *row.entry.digest().as_bytes();
+        self.digests.remove(&digest);
+        self.tombs.insert(digest);
+        guarded.by_digest.remove(&digest);
+        if let Some(fingerprint) = row.fingerprint {
+            self.fingerprints.remove(&fingerprint);
+            self.fingerprint_tombs.insert(fingerprint);
+            guarded.keys.remove(&fingerprint);
+        }
+    }
+
+    fn erase(&mut self, account: &str, guarded: &mut Guarded) {
+        let of_account = |row: &&Row| row.entry.key().principal().account() == Some(account);
+        let ids: Vec<String> =
+            self.rows.values().filter(of_account).map(|row| row.entry.key().id().to_owned()).collect();
+        for id in ids {
+            self.remove(&id, guarded);
+        }
+        for (_, row) in self.audit.iter_mut().filter(|(_, row)| row.account.as_deref() == Some(account)) {
+            *row = row.clone().erased();
+        }
+    }
+
+    fn append(&mut self, row: AuditRow) {
+        if self.audit.len() == MOST_AUDIT_ROWS {
+            self.audit.pop_front();
+        }
+        self.last += 1;
+        self.audit.push_back((self.last, row));
+    }
+}

@@ -1,0 +1,9 @@
+//! A backend in the memory of the process. Like every backend, it is one folder that implements traits of several rooms, and
+//! no room imports it.
+
+mod book;
+mod guarded;
+mod registry;
+mod store;
+
+pub use self::store::MemoryKeyStore;

@@ -1,0 +1,72 @@
+use std::{collections::BTreeMap, time::SystemTime};
+
+use super::MemoryKeyStore;
+use crate::{
+    RegistryError,
+    registry::{
+        AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore,
+    },
+};
+
+/// All calls answer at once. The last 10,000 rows of the audit log are kept.
+impl RegistryStore for MemoryKeyStore {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        RegistryFuture::ready(self.carry_out(&ids, decide))
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        let book = self.book();
+        RegistryFuture::ready(Ok(book.find(id, &self.read())))
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        let (book, guarded) = (self.book(), self.read());
+        let rows = book.after(filter.place().map_or(0, Cursor::row), &guarded);
+        let selected = rows.filter(|(_, entry)| filter.matches(entry));
+        RegistryFuture::ready(Ok(Page::of(selected, filter.size())))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        let book = self.book();
+        let place = filter.place().map(Cursor::row);
+        let selected = |(_, row): &&(i64, AuditRow)| filter.matches(row);
+        RegistryFuture::ready(Ok(if filter.is_newest_first() {
+            let rows = book.audit.iter().rev().skip_while(|(number, _)| place.is_some_and(|place| *number >= place));
+            Page::of(rows.filter(selected).cloned(), filter.size())
+        } else {
+            let rows = book.audit.iter().skip_while(|(number, _)| place.is_some_and(|place| *number <= place));
+            Page::of(rows.filter(selected).cloned(), filter.size())
+        }))
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        let book = self.book();
+        let found = holders.iter().filter_map(|holder| Some((holder.clone(), *book.holders.get(holder)?)));
+        RegistryFuture::ready(Ok(found.collect()))
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+        for pepper in self.book().peppers() {
+            *counts.entry(pepper).or_default() += 1;
+        }
+        RegistryFuture::ready(Ok(counts.into_iter().collect()))
+    }
+}
+
+impl MemoryKeyStore {
+    fn carry_out(&self, ids: &[String], decide: Decide) -> Result<Vec<Change>, RegistryError> {
+        let mut book = self.book();
+        let entries: Vec<Entry> = {
+            let guarded = self.read();
+            ids.iter().filter_map(|id| book.find(id, &guarded)).collect()
+        };
+        let changes = decide(&entries)?;
+        let mut guarded = self.write();
+        book.check(&changes, &guarded)?;
+        for change in &changes {
+            book.apply(change, &mut guarded);
+        }
+        Ok(changes)
+    }
+}

@@ -1,0 +1,124 @@
+use std::time::SystemTime;
+
+use super::{AuditRow, Entry};
+use crate::KeyDigests;
+
+/// One change that a [`RegistryStore`](super::RegistryStore) carries out. The registry has decided it already; a store
+/// adds no rule of its own, except that no two keys share an id or a digest.
+///
+/// ```
+/// use tower_auth::registry::{Change, RegistryError};
+///
+/// /// A store of your own answers for what it does not know yet.
+/// fn apply(change: &Change) -> Result<(), RegistryError> {
+///     match change {
+///         Change::Update(entry) => Ok(println!("UPDATE keys SET .. WHERE id = {}", entry.key().id())),
+///         other => Err(RegistryError::unsupported(other)),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// Adds a key.
+    Create {
+        /// The new key. If its id is in use, the change fails with [`AlreadyExists`](super::RegistryError::AlreadyExists).
+        entry: Entry,
+        /// All digests of the key, if the registry has seen the key itself. If any of them is in use, the change fails with
+        /// [`AlreadyExists`](super::RegistryError::AlreadyExists); if any belongs to a removed key, with
+        /// [`Revoked`](super::RegistryError::Revoked). Without them, the digest of the entry is compared.
+        digests: Option<KeyDigests>,
+    },
+    /// Replaces the entry with the same id, except its last use.
+    Update(Entry),
+    /// Notes that keys were used. A time that is earlier than the known one changes nothing, and a key that is gone is
+    /// skipped. The change may be lost in a crash: it need not wait for the disk.
+    Used(Vec<(String, SystemTime)>),
+    /// Removes a key. Its digest is kept, so that the key can never be created again.
+    Remove {
+        /// The id of the key.
+        id: String,
+    },
+    /// Suspends an account or an organisation: all of its keys are refused, also keys that are created later. A holder
+    /// that is suspended already keeps its time.
+    Suspend {
+        /// The account or the organisation.
+        holder: Holder,
+        /// Since when.
+        at: SystemTime,
+    },
+    /// Ends the suspension of an account or an organisation, if it is suspended.
+    Reinstate {
+        /// The account or the organisation.
+        holder: Holder,
+    },
+    /// Appends a row to the audit log.
+    Audit(AuditRow),
+    /// Removes every key of an account, as [`Remove`](Self::Remove) does, and every name, address and value from the
+    /// audit rows of the account and of its keys ([`AuditRow::erased`]).
+    EraseAccount {
+        /// The account.
+        account: String,
+    },
+    /// Removes the audit rows that are older.
+    ForgetAudit {
+        /// The first moment to keep.
+        before: SystemTime,
+    },
+    /// Removes the addresses from the audit rows that are older.
+    ForgetAddresses {
+        /// The first moment to keep.
+        before: SystemTime,
+    },
+}
+
+/// An account or an organisation: the owner of keys.
+///
+/// ```
+/// use tower_auth::registry::Holder;
+///
+/// assert_eq!(Holder::account("acme").to_string(), "account acme");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Holder {
+    /// An account ([`Principal::account`](crate::Principal::account)).
+    Account(String),
+    /// An organisation. It owns the keys whose first organisation it is
+    /// ([`Principal::organizations`](crate::Principal::organizations)).
+    Organization(String),
+}
+
+impl Holder {
+    /// Returns the account of this name.
+    pub fn account(id: impl Into<String>) -> Self {
+        Self::Account(id.into())
+    }
+
+    /// Returns the organisation of this name.
+    pub fn organization(id: impl Into<String>) -> Self {
+        Self::Organization(id.into())
+    }
+
+    /// Returns the kind for a column of a table: `account` or `organization`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "account",
+            Self::Organization(_) => "organization",
+        }
+    }
+
+    /// Returns the name of the account or organisation.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        let (Self::Account(id) | Self::Organization(id)) = self;
+        id
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind(), self.id())
+    }
+}

@@ -1,0 +1,118 @@
+//! Calls that concern all keys of an account or an organisation.
+
+use std::time::SystemTime;
+
+use super::{Actor, Change, Entry, Holder, KeyAction, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding};
+
+/// The number of keys that one transaction changes.
+const BATCH: usize = 200;
+
+/// Calls that concern all keys of an account or an organisation.
+impl KeyRegistry {
+    /// Suspends an account or an organisation: all of its keys are refused from the next request on, also those that are
+    /// created later. Nothing of the keys is changed. Idempotent.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    ///
+    /// ```
+    /// use tower_auth::{KeyRegistry, Principal, RegistryError, registry::Holder};
+    ///
+    /// async fn unpaid(keys: &KeyRegistry, admin: &Principal) -> Result<(), RegistryError> {
+    ///     keys.suspend(admin, Holder::account("acme")).await
+    /// }
+    /// ```
+    pub async fn suspend(&self, actor: impl Into<Actor> + Send, holder: Holder) -> Result<(), RegistryError> {
+        if self.suspended_since(&holder).await?.is_some() {
+            return Ok(());
+        }
+        self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.suspend(&holder))).await.map(drop)
+    }
+
+    /// Ends the suspension of an account or an organisation. Idempotent.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn reinstate(&self, actor: impl Into<Actor> + Send, holder: Holder) -> Result<(), RegistryError> {
+        if self.suspended_since(&holder).await?.is_none() {
+            return Ok(());
+        }
+        self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.reinstate(&holder))).await.map(drop)
+    }
+
+    /// Returns since when an account or an organisation is suspended; `None` if it is not.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn suspended_since(&self, holder: &Holder) -> Result<Option<SystemTime>, RegistryError> {
+        let suspended = self.answer(self.store.suspended(std::slice::from_ref(holder))).await?;
+        Ok(suspended.into_iter().find(|(found, _)| found == holder).map(|(_, since)| since))
+    }
+
+    /// Revokes all keys of an account that exist now, in several transactions, and returns how many it has revoked. Keys that
+    /// are created meanwhile may be missed: [`suspend`](Self::suspend) the account first.
+    ///
+    /// # Errors
+    /// If the store does not answer. Some keys may be revoked then; repeat the call.
+    pub async fn revoke_all(&self, actor: impl Into<Actor> + Send, account: &str) -> Result<usize, RegistryError> {
+        self.each(actor.into(), KeyFilter::account(account), |it, entry| Ok(it.end(entry, KeyAction::Revoked))).await
+    }
+
+    /// Removes the keys that were deleted before this time, and returns how many it has removed. Only their digests are
+    /// kept, so that none of them can ever be used again. [`start`](Self::start) does this at regular intervals.
+    ///
+    /// # Errors
+    /// If the store does not answer. Some keys may be removed then; repeat the call.
+    pub async fn purge(
+        &self,
+        actor: impl Into<Actor> + Send,
+        deleted_before: SystemTime,
+    ) -> Result<usize, RegistryError> {
+        let filter = KeyFilter::all().deleted_before(deleted_before);
+        self.each(actor.into(), filter, move |it, entry| Ok(it.purge(entry, deleted_before))).await
+    }
+
+    /// Erases an account: removes all of its keys, and every name, address and value from its rows of the audit log. The
+    /// digests of the keys are kept, so that none of them can ever be used again. The suspension of the account is kept.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn erase_account(&self, actor: impl Into<Actor> + Send, account: &str) -> Result<(), RegistryError> {
+        let account = account.to_owned();
+        self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.erase(&account))).await.map(drop)
+    }
+
+    /// Decides about each selected key, a batch of them in one transaction, and returns how many were changed.
+    pub(super) async fn each(
+        &self,
+        actor: Actor,
+        filter: KeyFilter,
+        decide: impl Fn(&Deciding<'_>, &Entry) -> Result<Vec<Change>, RegistryError> + Clone + Send + 'static,
+    ) -> Result<usize, RegistryError> {
+        let (mut filter, mut count) = (filter.limit(BATCH), 0);
+        loop {
+            let page = self.answer(self.store.list(&filter)).await?;
+            let ids: Vec<String> = page.items.iter().map(|entry| entry.key().id().to_owned()).collect();
+            if !ids.is_empty() {
+                let decide = decide.clone();
+                let all = move |it: &Deciding<'_>, entries: &[Entry]| {
+                    let mut all = Vec::new();
+                    for entry in entries {
+                        all.extend(decide(it, entry)?);
+                    }
+                    Ok(all)
+                };
+                let changes = self.transact(actor.clone(), ids, all).await?;
+                count += changes.iter().filter(|change| is_of_key(change)).count();
+            }
+            match page.next {
+                Some(next) => filter = filter.after(next),
+                None => return Ok(count),
+            }
+        }
+    }
+}
+
+const fn is_of_key(change: &Change) -> bool {
+    matches!(change, Change::Update(_) | Change::Remove { .. })
+}

@@ -1,0 +1,109 @@
+use std::{sync::Arc, time::SystemTime};
+
+use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, RegistryError};
+use crate::MaybeReady;
+
+/// The result of a [`RegistryStore`]: ready, or a boxed future.
+///
+/// ```
+/// use tower_auth::registry::{Entry, RegistryFuture};
+///
+/// let nothing: RegistryFuture<Option<Entry>> = RegistryFuture::ready(Ok(None));
+/// ```
+pub type RegistryFuture<T> = MaybeReady<Result<T, RegistryError>>;
+
+/// What a [`KeyRegistry`](super::KeyRegistry) decides, as a store runs it: the entries in, the changes out.
+///
+/// ```
+/// use tower_auth::registry::{Change, Decide};
+///
+/// let nothing: Decide = Box::new(|entries| Ok(entries.iter().cloned().map(Change::Update).collect()));
+/// ```
+pub type Decide = Box<dyn FnOnce(&[Entry]) -> Result<Vec<Change>, RegistryError> + Send>;
+
+/// Where a [`KeyRegistry`](super::KeyRegistry) keeps its keys and its audit log, such as the tables of a database.
+///
+/// The registry decides every change; the store carries it out. All futures own their data: clone a pool into them. A
+/// future that is dropped before it has answered leaves everything or nothing of the change.
+///
+/// `testing::conformance` checks an implementation, such as your own over an existing table.
+///
+/// ```
+/// use tower_auth::{MemoryKeyStore, registry::RegistryStore};
+///
+/// async fn names(store: &dyn RegistryStore) -> Option<String> {
+///     let entry = store.get("key_1").await.ok()??;
+///     Some(entry.key().name().to_owned())
+/// }
+/// # drop(names(&MemoryKeyStore::new()));
+/// ```
+pub trait RegistryStore: Send + Sync + 'static {
+    /// Runs one transaction: reads the entries with these ids and locks them, calls `decide` with those that exist, in any
+    /// order, carries out all changes in their order, and returns the changes. If `decide` refuses, nothing is changed.
+    ///
+    /// Two transactions that share an id run one after the other. `decide` must not be called while the store holds a lock
+    /// that a lookup of a guard waits for longer than this call takes.
+    ///
+    /// When it returns, the next lookup of a guard sees the changes, and they survive a crash.
+    ///
+    /// # Errors
+    /// The refusal of `decide`, [`AlreadyExists`](RegistryError::AlreadyExists) and
+    /// [`Revoked`](RegistryError::Revoked) as [`Change::Create`] says, or that the store does not answer.
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>>;
+
+    /// Returns the entry with this id, even if the key was deleted.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>>;
+
+    /// Lists the selected entries in the order of their creation.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>>;
+
+    /// Lists the selected rows of the audit log.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>>;
+
+    /// Returns which of these holders are suspended, and since when.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>>;
+
+    /// Counts the keys by the version of the pepper of their digests. Deleted keys count.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>>;
+}
+
+impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        (**self).transact(ids, decide)
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        (**self).get(id)
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        (**self).list(filter)
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        (**self).audit(filter)
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        (**self).suspended(holders)
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        (**self).count_by_pepper()
+    }
+}
