@@ -217,7 +217,7 @@ pub use self::{
     registry::{KeyRegistry, NewKey, RegistryError},
     rejection::{Detail, Rejection, RejectionKind},
     stack::AuthStack,
-    store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, StoreFuture},
+    store::{KeyRecord, KeyState, KeyStatus, KeyStore, MemoryKeyStore, Restrictions, StoreFuture},
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]

@@ -33,9 +33,11 @@
 mod key_store;
 mod memory;
 mod record;
+mod restrictions;
 
 pub use self::{
     key_store::{KeyStore, StoreFuture},
     memory::MemoryKeyStore,
     record::{KeyRecord, KeyState, KeyStatus},
+    restrictions::Restrictions,
 };
