@@ -219,7 +219,7 @@ pub use self::{
     registry::{KeyRegistry, NewKey, RegistryError},
     rejection::{Detail, Rejection, RejectionKind},
     stack::AuthStack,
-    store::{KeyRecord, KeyState, KeyStatus, KeyStore, StoreFuture},
+    store::{KeyRecord, KeyState, KeyStatus, KeyStore, Restrictions, StoreFuture},
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]

@@ -7,6 +7,7 @@ pub(crate) mod credential;
 pub(crate) mod error;
 pub(crate) mod hex;
 pub(crate) mod maybe_ready;
+pub(crate) mod network;
 pub(crate) mod protocol;
 pub(crate) mod secret;
 pub(crate) mod shown;

@@ -7,7 +7,10 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::ConfigError;
+use crate::{
+    ConfigError,
+    base::network::{self, MAPPED},
+};
 
 /// Networks of IPv4 and IPv6. IPv4-mapped networks are stored as IPv4, because addresses are compared in that form.
 #[derive(Clone, Debug, Default)]
@@ -61,9 +64,8 @@ fn wrong(purpose: &'static str, what: fmt::Arguments<'_>) -> ConfigError {
 }
 
 fn one(text: &str) -> Result<IpNet, &'static str> {
-    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| "is not a network")?;
-    match network {
-        IpNet::V6(network) => v6(network),
+    match network::parse(text).ok_or("is not a network")? {
+        IpNet::V6(network) => v6(network).map(IpNet::V6),
         IpNet::V4(network) => v4(network).map(IpNet::V4),
     }
 }
@@ -73,26 +75,20 @@ fn v4(network: Ipv4Net) -> Result<Ipv4Net, &'static str> {
     if wide { Err("is wider than the networks of one operator can be") } else { Ok(network) }
 }
 
-/// `::ffff:0:0/96`: all IPv4 addresses in IPv6 form.
-const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
 /// Unique local and link-local networks, which are not routed on the Internet (RFC 4193; RFC 4291, section 2.5.6).
 const PRIVATE: [Ipv6Net; 2] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
     Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
 ];
 
-fn v6(network: Ipv6Net) -> Result<IpNet, &'static str> {
-    if let Some(address) = network.addr().to_ipv4_mapped().filter(|_| MAPPED.contains(&network)) {
-        let prefix = network.prefix_len() - MAPPED.prefix_len();
-        return Ipv4Net::new(address, prefix).map_err(|_| "is not a network").and_then(v4).map(IpNet::V4);
-    }
+fn v6(network: Ipv6Net) -> Result<Ipv6Net, &'static str> {
     if network.prefix_len() < SHORTEST_V6 && !PRIVATE.iter().any(|private| private.contains(&network)) {
         return Err("is wider than the networks of one operator can be");
     }
     if network.contains(&MAPPED) {
         return Err("contains all of IPv4 in IPv6 form (::ffff:0:0/96); write IPv4 networks as IPv4");
     }
-    Ok(IpNet::V6(network))
+    Ok(network)
 }
 
 /// Whether the networks, which do not overlap, cover half of IPv4 (2^31 addresses), or half of the global unicast

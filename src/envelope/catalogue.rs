@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
-use crate::RejectionKind;
+use crate::{Rejection, RejectionKind, rejection::Restriction};
 
-/// The texts of every kind of refusal. Every text can be replaced. The defaults are the texts of the API in this
+/// The texts of every kind of refusal, and of every [`Restriction`] of a key. Every text can be replaced. The defaults are the texts of the API in this
 /// crate's main example.
 ///
 /// ```
@@ -15,9 +15,13 @@ use crate::RejectionKind;
 /// let layer = ErrorEnvelopeLayer::detailed().catalogue(catalogue);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue(Box<[CatalogueEntry; KINDS]>);
+pub struct Catalogue {
+    kinds: Box<[CatalogueEntry; KINDS]>,
+    restrictions: Box<[CatalogueEntry; RESTRICTIONS]>,
+}
 
 const KINDS: usize = RejectionKind::ALL.len();
+const RESTRICTIONS: usize = Restriction::ALL.len();
 
 /// The texts that a client reads for one kind of refusal.
 ///
@@ -89,14 +93,33 @@ impl CatalogueEntry {
 }
 
 impl Catalogue {
-    /// Replaces the texts of one kind.
+    /// Replaces the texts of one kind. Those of [`RejectionKind::Restricted`] are also those of every
+    /// [`Restriction`] until [`with_restriction`](Self::with_restriction) replaces them.
     #[must_use]
     pub fn with(mut self, kind: RejectionKind, words: CatalogueEntry) -> Self {
-        self.0[kind as usize] = words;
+        if kind == RejectionKind::Restricted {
+            self.restrictions.fill(words.clone());
+        }
+        self.kinds[kind as usize] = words;
         self
     }
 
-    /// Changes the texts of every kind, for example to set one `type` for all kinds.
+    /// Replaces the texts of one restriction of a key.
+    ///
+    /// ```
+    /// use tower_auth::{envelope::{Catalogue, CatalogueEntry}, rejection::Restriction};
+    ///
+    /// let words = CatalogueEntry::new("WRONG_NETWORK").message("Use this key at the office.");
+    /// let catalogue = Catalogue::default().with_restriction(Restriction::Network, words);
+    /// ```
+    #[must_use]
+    pub fn with_restriction(mut self, restriction: Restriction, words: CatalogueEntry) -> Self {
+        self.restrictions[restriction as usize] = words;
+        self
+    }
+
+    /// Changes the texts of every kind, for example to set one `type` for all kinds. The texts of each restriction are
+    /// changed as those of [`RejectionKind::Restricted`].
     ///
     /// ```
     /// use tower_auth::envelope::Catalogue;
@@ -106,20 +129,29 @@ impl Catalogue {
     #[must_use]
     pub fn map(mut self, mut change: impl FnMut(RejectionKind, CatalogueEntry) -> CatalogueEntry) -> Self {
         for &kind in RejectionKind::ALL {
-            let words = &mut self.0[kind as usize];
+            let words = &mut self.kinds[kind as usize];
             *words = change(kind, words.clone());
+        }
+        for words in &mut *self.restrictions {
+            *words = change(RejectionKind::Restricted, words.clone());
         }
         self
     }
 
-    pub(super) fn words(&self, kind: RejectionKind) -> &CatalogueEntry {
-        &self.0[kind as usize]
+    pub(super) fn words(&self, refusal: &Rejection) -> &CatalogueEntry {
+        match refusal.restriction() {
+            Some(restriction) => &self.restrictions[restriction as usize],
+            None => &self.kinds[refusal.kind() as usize],
+        }
     }
 }
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self(Box::new(std::array::from_fn(|kind| default_words(RejectionKind::ALL[kind]))))
+        Self {
+            kinds: Box::new(std::array::from_fn(|kind| default_words(RejectionKind::ALL[kind]))),
+            restrictions: Box::new(std::array::from_fn(|place| words_of_restriction(Restriction::ALL[place]))),
+        }
     }
 }
 
@@ -147,6 +179,7 @@ fn default_words(kind: RejectionKind) -> CatalogueEntry {
         K::InvalidCredentials => ("INVALID_CREDENTIALS", "Your email or password is incorrect.", "Credential validation failed", AUTHENTICATION),
         K::InsufficientPermissions => ("INSUFFICIENT_PERMISSIONS", "You don't have permission to perform this action.", "User lacks required permissions", AUTHORIZATION),
         K::OrganizationDenied => ("ORGANIZATION_ACCESS_DENIED", "You don't have access to this organization.", "User not member of organization", AUTHORIZATION),
+        K::Restricted => ("KEY_RESTRICTED", "Your API key may not be used for this request.", "API key is restricted", AUTHORIZATION),
         K::InvalidJson => ("INVALID_JSON", "Your request body is not valid JSON.", "Request body could not be parsed", CLIENT),
         K::InvalidFields => ("VALIDATION_ERROR", "Your request contains invalid fields.", "Request body does not match the documented schema", VALIDATION),
         K::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "This content type is not supported.", "Unsupported content type or encoding", CLIENT),
@@ -164,4 +197,14 @@ fn default_words(kind: RejectionKind) -> CatalogueEntry {
         K::Custom => ("REQUEST_REFUSED", "Your request was refused.", "Request refused", CLIENT),
     };
     CatalogueEntry::fixed(code, message, system_message, kind)
+}
+
+#[rustfmt::skip]
+fn words_of_restriction(restriction: Restriction) -> CatalogueEntry {
+    let (code, message, system_message) = match restriction {
+        Restriction::Network => ("IP_NOT_ALLOWED", "Your API key may not be used from this IP address.", "Client address is not in the networks of the API key"),
+        Restriction::Origin => ("ORIGIN_NOT_ALLOWED", "Your API key may not be used by this website.", "Origin is not among the origins of the API key"),
+        Restriction::Unknown => ("RESTRICTION_UNKNOWN", "Your API key has a restriction that this service cannot check. Please contact support.", "API key has an unknown restriction"),
+    };
+    CatalogueEntry::fixed(code, message, system_message, AUTHORIZATION)
 }

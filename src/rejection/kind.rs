@@ -44,6 +44,10 @@ pub enum RejectionKind {
     InsufficientPermissions,
     /// The caller is authenticated but not a member of the organisation.
     OrganizationDenied,
+    /// The key is genuine, and one of its [restrictions](crate::Restrictions) forbids the request. Sent only if the secret
+    /// is right, whatever the [`Disclosure`](crate::api_key::Disclosure) is: the [`Restriction`]
+    /// says which.
+    Restricted,
     /// The body is not valid JSON.
     InvalidJson,
     /// The body is JSON, but its shape is not as documented.
@@ -92,6 +96,7 @@ impl RejectionKind {
         Self::InvalidCredentials,
         Self::InsufficientPermissions,
         Self::OrganizationDenied,
+        Self::Restricted,
         Self::InvalidJson,
         Self::InvalidFields,
         Self::UnsupportedMediaType,
@@ -134,7 +139,7 @@ impl RejectionKind {
             | Self::ExpiredToken
             | Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, 16),
             Self::MalformedRequest | Self::InvalidJson | Self::TooCostly => (StatusCode::BAD_REQUEST, 3),
-            Self::InsufficientPermissions | Self::OrganizationDenied => (StatusCode::FORBIDDEN, 7),
+            Self::InsufficientPermissions | Self::OrganizationDenied | Self::Restricted => (StatusCode::FORBIDDEN, 7),
             Self::InvalidFields => (StatusCode::UNPROCESSABLE_ENTITY, 3),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3),
             Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 8),
@@ -149,4 +154,30 @@ impl RejectionKind {
             Self::Internal | Self::Custom => (StatusCode::INTERNAL_SERVER_ERROR, 13),
         }
     }
+}
+
+/// The restriction of a key that forbids a request. Each has texts of its own in the
+/// [`Catalogue`](crate::envelope::Catalogue).
+///
+/// ```
+/// use tower_auth::{Rejection, rejection::Restriction};
+///
+/// let refusal = Rejection::restricted(Restriction::Network);
+/// assert_eq!(refusal.status(), http::StatusCode::FORBIDDEN);
+/// assert_eq!(refusal.restriction(), Some(Restriction::Network));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Restriction {
+    /// The key may not be used from this address: `IP_NOT_ALLOWED`.
+    Network,
+    /// The key may not be used by this website, or only by websites: `ORIGIN_NOT_ALLOWED`.
+    Origin,
+    /// The key has a restriction that this version cannot check: `RESTRICTION_UNKNOWN`.
+    Unknown,
+}
+
+impl Restriction {
+    /// All restrictions, in the order of declaration.
+    pub const ALL: &'static [Self] = &[Self::Network, Self::Origin, Self::Unknown];
 }

@@ -15,8 +15,13 @@ mod from_json;
 mod kind;
 mod limited;
 mod private;
+mod restricted;
 mod value;
 
 #[cfg(feature = "tonic")]
 pub(crate) use self::carried::Carried;
-pub use self::{detail::Detail, kind::RejectionKind, value::Rejection};
+pub use self::{
+    detail::Detail,
+    kind::{RejectionKind, Restriction},
+    value::Rejection,
+};

@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::{Detail, RejectionKind};
+use super::{Detail, RejectionKind, Restriction};
 use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 
 /// Why a request was refused: a kind, public details, and a private cause that no client sees.
@@ -52,6 +52,8 @@ pub(super) struct Facts {
     pub(super) client: Option<IpAddr>,
     /// What the caller lacks, if it is not in the details.
     pub(super) required: Option<Box<str>>,
+    /// The restriction of the key that forbids the request.
+    pub(super) restriction: Option<Restriction>,
 }
 
 impl Facts {
@@ -69,6 +71,7 @@ impl Facts {
             plan: None,
             client: None,
             required: None,
+            restriction: None,
         }
     }
 }

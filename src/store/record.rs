@@ -1,10 +1,11 @@
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
+use super::Restrictions;
 use crate::{AuthMethod, Principal, limit::Limits};
 
 /// What a store knows about a key. It never contains the secret.
 ///
-/// Cloning increments one reference count.
+/// Cloning increments at most three reference counts: of the holder, the restrictions and the environment.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -24,6 +25,9 @@ pub struct KeyRecord {
     organization_suspended: bool,
     not_before: Option<SystemTime>,
     expires_at: Option<SystemTime>,
+    last_used_at: Option<SystemTime>,
+    restrictions: Restrictions,
+    environment: Option<Arc<str>>,
 }
 
 /// The state that the owner of a key has set.
@@ -74,7 +78,7 @@ pub enum KeyStatus {
     Deactivated,
     /// The owner has paused the key.
     Paused,
-    /// The key expired at this time.
+    /// The key expired at this time, or had been unused for too long at this time.
     Expired(SystemTime),
     /// The key is valid from this time on.
     NotYetValid(SystemTime),
@@ -96,6 +100,9 @@ impl KeyRecord {
             organization_suspended: false,
             not_before: None,
             expires_at: None,
+            last_used_at: None,
+            restrictions: Restrictions::new(),
+            environment: None,
         }
     }
 
@@ -178,6 +185,27 @@ impl KeyRecord {
         self
     }
 
+    /// Sets when the key was used last, as far as the store knows; the creation of the key if it was never used. The time
+    /// of [`Restrictions::idle_after`] counts from it. If a key with that restriction has no such time, every use of it is
+    /// answered 500.
+    pub const fn last_used_at(mut self, time: SystemTime) -> Self {
+        self.last_used_at = Some(time);
+        self
+    }
+
+    /// Sets from where and for how long the key may be used.
+    pub fn restrictions(mut self, restrictions: Restrictions) -> Self {
+        self.restrictions = restrictions;
+        self
+    }
+
+    /// Sets the environment that the key belongs to, such as `live` or `test`; see
+    /// [`ApiKeyLayer::environment`](crate::ApiKeyLayer::environment).
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into().into());
+        self
+    }
+
     /// Returns the id of the key.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -203,10 +231,40 @@ impl KeyRecord {
             Self { account_suspended: true, .. } => KeyStatus::AccountSuspended,
             Self { state: KeyState::Deactivated, .. } => KeyStatus::Deactivated,
             Self { state: KeyState::Paused, .. } => KeyStatus::Paused,
-            Self { expires_at: Some(end), .. } if now >= *end => KeyStatus::Expired(*end),
-            Self { not_before: Some(start), .. } if now < *start => KeyStatus::NotYetValid(*start),
-            Self { state: KeyState::Active, .. } => KeyStatus::Active,
+            Self { state: KeyState::Active, .. } => self.status_by_time(now),
         }
+    }
+
+    fn status_by_time(&self, now: SystemTime) -> KeyStatus {
+        match (self.first_end(), self.not_before) {
+            (Some(end), _) if now >= end => KeyStatus::Expired(end),
+            (_, Some(start)) if now < start => KeyStatus::NotYetValid(start),
+            _ => KeyStatus::Active,
+        }
+    }
+
+    /// Returns when the key expires: at its expiry, or when it has been unused for too long.
+    fn first_end(&self) -> Option<SystemTime> {
+        let idle = self.restrictions.idle_limit();
+        let unused = idle.and_then(|idle| self.last_used_at?.checked_add(idle));
+        self.expires_at.into_iter().chain(unused).min()
+    }
+
+    /// Returns the restrictions.
+    pub const fn current_restrictions(&self) -> &Restrictions {
+        &self.restrictions
+    }
+
+    /// Returns the environment.
+    #[must_use]
+    pub fn current_environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// Returns when the key was used last, as far as the store knows.
+    #[must_use]
+    pub const fn last_use(&self) -> Option<SystemTime> {
+        self.last_used_at
     }
 
     pub(crate) const fn current_state(&self) -> KeyState {
@@ -248,8 +306,13 @@ impl KeyRecord {
     }
 
     /// Whether a clock has to be read to know the status.
-    pub(crate) const fn has_times(&self) -> bool {
-        self.expires_at.is_some() || self.not_before.is_some()
+    pub(crate) fn has_times(&self) -> bool {
+        self.expires_at.is_some() || self.not_before.is_some() || self.restrictions.idle_limit().is_some()
+    }
+
+    /// Whether the key expires when it is unused, but nobody knows since when it is.
+    pub(crate) fn lacks_last_use(&self) -> bool {
+        self.last_used_at.is_none() && self.restrictions.idle_limit().is_some()
     }
 }
 

@@ -56,7 +56,7 @@ pub struct ErrorView<'a> {
 
 impl<'a> ErrorView<'a> {
     pub(crate) fn new(rejection: &'a Rejection, catalogue: &'a Catalogue, now: SystemTime) -> Self {
-        let words = catalogue.words(rejection.kind());
+        let words = catalogue.words(rejection);
         Self { rejection, words, with_system_message: true, request_id: None, now }
     }
 

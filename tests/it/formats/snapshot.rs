@@ -5,17 +5,18 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, time::Duration};
 
 use http::{HeaderMap, StatusCode};
-use tower_auth::{ErrorEnvelopeLayer, Rejection, RejectionKind};
+use tower_auth::{ErrorEnvelopeLayer, Rejection, RejectionKind, rejection::Restriction};
 
 use super::{TRACE_ID, TYPES, shown};
 use crate::{grpc::decoded, support::text};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/formats/snapshot.txt");
 
-/// A refusal of every kind, with what it typically tells, and one in a handler's own words.
+/// A refusal of every kind, with what it typically tells, one of every restriction, and one in a handler's own words.
 fn typical() -> Vec<(String, Rejection)> {
     let mut all: Vec<(String, Rejection)> =
         RejectionKind::ALL.iter().copied().map(|kind| (format!("{kind:?}"), of_kind(kind))).collect();
+    all.extend(Restriction::ALL.iter().map(|one| (format!("Restricted: {one:?}"), Rejection::restricted(*one))));
     let own = Rejection::custom(StatusCode::NOT_FOUND, "MODEL_NOT_FOUND")
         .message("There is no such model.")
         .system_message("Unknown model id")
@@ -105,7 +106,7 @@ async fn every_kind_in_every_format_is_as_it_was() {
 fn the_snapshot_holds_every_kind_six_times() {
     let then = fs::read_to_string(SNAPSHOT).unwrap();
     let sections: Vec<&str> = then.split("\n======== ").skip(1).collect();
-    assert_eq!(sections.len(), RejectionKind::ALL.len() + 1);
+    assert_eq!(sections.len(), RejectionKind::ALL.len() + Restriction::ALL.len() + 1);
     for (section, kind) in sections.iter().zip(RejectionKind::ALL.iter().copied()) {
         assert!(section.starts_with(&format!("{kind:?}\n")), "{section}");
         assert_eq!(section.matches("\n-------- ").count(), 6, "{section}");

@@ -17,7 +17,7 @@ use super::{answered, call, details, message, refused, status};
 use crate::support::{Body, KEY, Strict, get, ok, store, strict, text};
 
 /// The gRPC status of every kind, written out once more.
-const TABLE: [(RejectionKind, Code); 27] = [
+const TABLE: [(RejectionKind, Code); 28] = [
     (RejectionKind::MissingCredential, Code::Unauthenticated),
     (RejectionKind::MalformedRequest, Code::InvalidArgument),
     (RejectionKind::InvalidKey, Code::Unauthenticated),
@@ -31,6 +31,7 @@ const TABLE: [(RejectionKind, Code); 27] = [
     (RejectionKind::InvalidCredentials, Code::Unauthenticated),
     (RejectionKind::InsufficientPermissions, Code::PermissionDenied),
     (RejectionKind::OrganizationDenied, Code::PermissionDenied),
+    (RejectionKind::Restricted, Code::PermissionDenied),
     (RejectionKind::InvalidJson, Code::InvalidArgument),
     (RejectionKind::InvalidFields, Code::InvalidArgument),
     (RejectionKind::UnsupportedMediaType, Code::InvalidArgument),
