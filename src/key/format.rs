@@ -1,8 +1,9 @@
 use std::{borrow::Cow, ops::RangeInclusive};
 
+use super::alphabet::{Alphabet, CHECKSUM, checksum};
 use crate::ConfigError;
 
-/// The format of keys: prefix, length, alphabet, and an optional checksum.
+/// The format of keys: prefix, length, alphabet, and checksum.
 ///
 /// A format rejects malformed keys before any hash or lookup, and never panics. Only a store knows whether a key is
 /// *valid*.
@@ -10,8 +11,9 @@ use crate::ConfigError;
 /// ```
 /// use tower_auth::KeyFormat;
 ///
-/// let format = KeyFormat::prefixed("ak", 40)?;
-/// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef12345678"));
+/// let format = KeyFormat::prefixed("ak", 32)?;
+/// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef3kxugd"));
+/// assert!(!format.accepts(b"ak_1234567890abcdef1234567890abcdee3kxugd")); // mistyped
 /// assert!(!format.accepts(b"ak_tooshort"));
 /// assert!(!format.accepts("ak_ünïcode".as_bytes()));
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -22,85 +24,32 @@ pub struct KeyFormat {
     lengths: RangeInclusive<usize>,
     minted: usize,
     alphabet: Alphabet,
-    checksum: bool,
+    checksum: Checksum,
     leading_hint: bool,
 }
 
-/// The characters that may follow the prefix of a key.
-///
-/// ```
-/// use tower_auth::{Alphabet, KeyFormat};
-///
-/// let hex = KeyFormat::prefixed("sk", 64)?.alphabet(Alphabet::LowerHex)?;
-/// assert!(!hex.accepts(format!("sk_{}", "G".repeat(64)).as_bytes()));
-/// # Ok::<_, tower_auth::ConfigError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Alphabet {
-    /// `0-9 A-Z a-z`.
-    Alphanumeric,
-    /// `0-9 a-f`.
-    LowerHex,
-    /// `0-9 A-Z a-z - _`.
-    UrlSafe,
-    /// Every visible ASCII character, `!` to `~`. Minted keys use `0-9 A-Z a-z` only.
-    Visible,
-}
-
-const CHARACTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-const HEX: &[u8] = b"0123456789abcdef";
 /// Longer values are refused without inspection.
 const LONGEST: usize = 512;
-/// Base-62 digits of a CRC-32.
-const CHECKSUM: usize = 6;
 
-impl Alphabet {
-    const fn has(self, byte: u8) -> bool {
-        match self {
-            Self::Alphanumeric => byte.is_ascii_alphanumeric(),
-            Self::LowerHex => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-            Self::UrlSafe => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
-            Self::Visible => byte.is_ascii_graphic(),
-        }
-    }
-
-    /// Checks every byte without branches, so that the compiler can vectorize the loop.
-    fn has_all(self, bytes: &[u8]) -> bool {
-        fn all(bytes: &[u8], has: impl Fn(u8) -> bool) -> bool {
-            bytes.iter().fold(0, |missed, byte| missed | u8::from(!has(*byte))) == 0
-        }
-        match self {
-            Self::Alphanumeric => all(bytes, |byte| Self::Alphanumeric.has(byte)),
-            Self::LowerHex => all(bytes, |byte| Self::LowerHex.has(byte)),
-            Self::UrlSafe => all(bytes, |byte| Self::UrlSafe.has(byte)),
-            Self::Visible => all(bytes, |byte| Self::Visible.has(byte)),
-        }
-    }
-
-    fn minted(self) -> &'static [u8] {
-        match self {
-            Self::LowerHex => HEX,
-            Self::UrlSafe => CHARACTERS,
-            Self::Alphanumeric | Self::Visible => &CHARACTERS[..62],
-        }
-    }
-
-    /// Returns how many characters hold 128 bits.
-    const fn safe_length(self) -> usize {
-        match self {
-            Self::LowerHex => 32,
-            Self::UrlSafe | Self::Alphanumeric | Self::Visible => 22,
-        }
-    }
+/// Whether keys end with a checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checksum {
+    Absent,
+    /// New keys have it, and keys of the time before do not.
+    Minted,
+    Required,
 }
 
 impl KeyFormat {
-    /// Creates a format of `prefix_` followed by this number of random letters and digits.
+    /// Creates a format of `prefix_`, this number of random letters and digits, and a checksum.
+    ///
+    /// The checksum is six base-62 digits of the CRC-32 of everything before them. A mistyped key is refused without a
+    /// lookup, and secret scanners recognise a leaked key. Use [`without_checksum`](Self::without_checksum) for a format
+    /// that a document fixes.
     ///
     /// # Errors
     /// If the prefix is empty or has other characters than `a-z A-Z 0-9 _ -`, if the random part holds less than
-    /// 128 bits, or if the key would be longer than 512 bytes.
+    /// 128 bits, or if the key would be longer than 512 bytes with its checksum.
     pub fn prefixed(prefix: &str, random: usize) -> Result<Self, ConfigError> {
         if prefix.is_empty() || !prefix.bytes().all(|byte| Alphabet::UrlSafe.has(byte)) {
             return Err(ConfigError::new(
@@ -113,7 +62,7 @@ impl KeyFormat {
             lengths: random..=random,
             minted: random,
             alphabet: Alphabet::Alphanumeric,
-            checksum: false,
+            checksum: Checksum::Required,
             leading_hint: false,
         }
         .checked()
@@ -131,23 +80,54 @@ impl KeyFormat {
             lengths: if least == 0 { 1..=LONGEST } else { least..=LONGEST },
             minted: if least > 43 { least } else { 43 },
             alphabet: Alphabet::Visible,
-            checksum: false,
+            checksum: Checksum::Absent,
             leading_hint: false,
         }
     }
 
-    /// Appends a checksum: six base-62 digits of the CRC-32 of everything before them. A mistyped key is then refused
-    /// without a lookup, and secret scanners can recognise a leaked key.
+    /// Removes the checksum: for a format that a document fixes, such as `ak_` and 40 characters.
+    ///
+    /// ```
+    /// use tower_auth::KeyFormat;
+    ///
+    /// let format = KeyFormat::prefixed("ak", 40)?.without_checksum();
+    /// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef12345678"));
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
     #[must_use]
-    pub const fn checksummed(mut self) -> Self {
-        self.checksum = true;
+    pub const fn without_checksum(mut self) -> Self {
+        self.checksum = Checksum::Absent;
+        self
+    }
+
+    /// Also accepts keys of the same prefix and lengths that have no checksum: for a service that turns checksums on and
+    /// keeps its older keys. New keys have the checksum.
+    ///
+    /// A mistyped key then costs a lookup if its length is that of a key without a checksum: every mistyped older key,
+    /// and a mistyped new key if [`accept_lengths`](Self::accept_lengths) includes the checksum's six characters. Nothing
+    /// changes for a format that has no checksum.
+    ///
+    /// ```
+    /// use tower_auth::KeyFormat;
+    ///
+    /// let format = KeyFormat::prefixed("ak", 32)?.accept_unchecked();
+    /// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef3kxugd"));
+    /// assert!(format.accepts(b"ak_1234567890abcdef1234567890abcdef"));
+    /// assert!(!format.accepts(b"ak_1234567890abcdef1234567890abcdee3kxugd")); // still too long for an older key
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub const fn accept_unchecked(mut self) -> Self {
+        if matches!(self.checksum, Checksum::Required) {
+            self.checksum = Checksum::Minted;
+        }
         self
     }
 
     /// Also accepts random parts of other lengths, such as those of an older generation of keys.
     ///
     /// # Errors
-    /// If the range does not contain the length of new keys, or exceeds 512 bytes with the prefix.
+    /// If the range does not contain the length of new keys, or exceeds 512 bytes with the prefix and the checksum.
     pub fn accept_lengths(mut self, lengths: RangeInclusive<usize>) -> Result<Self, ConfigError> {
         self.lengths = lengths;
         self.checked()
@@ -166,11 +146,14 @@ impl KeyFormat {
     #[must_use]
     #[inline]
     pub fn accepts(&self, presented: &[u8]) -> bool {
-        let Some(behind) = presented.strip_prefix(self.prefix.as_bytes()) else { return false };
-        let Some(length) = behind.len().checked_sub(self.checksum_length()) else { return false };
-        self.lengths.contains(&length)
-            && self.alphabet.has_all(&behind[..length])
-            && (!self.checksum || behind[length..] == checksum(&presented[..self.prefix.len() + length]))
+        presented.starts_with(self.prefix.as_bytes()) && {
+            let start = self.prefix.len();
+            match self.checksum {
+                Checksum::Absent => self.is_random(&presented[start..]),
+                Checksum::Minted => self.is_checked(presented, start) || self.is_random(&presented[start..]),
+                Checksum::Required => self.is_checked(presented, start),
+            }
+        }
     }
 
     /// Makes hints from the first four random characters instead of the last four, such as `ak_x9Yz…`. Use it for APIs
@@ -179,7 +162,7 @@ impl KeyFormat {
     /// ```
     /// use tower_auth::KeyFormat;
     ///
-    /// let format = KeyFormat::prefixed("ak", 40)?.leading_hint();
+    /// let format = KeyFormat::prefixed("ak", 40)?.without_checksum().leading_hint();
     /// assert_eq!(format.hint("ak_1234567890abcdef1234567890abcdef12345678"), "ak_1234…");
     /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```
@@ -215,18 +198,28 @@ impl KeyFormat {
     }
 
     pub(super) fn longest(&self) -> usize {
-        self.prefix.len() + self.lengths.end() + self.checksum_length()
+        self.lengths.end().saturating_add(self.prefix.len() + self.checksum_length())
     }
 
     /// Appends the checksum to a minted key, if the format has one.
     pub(super) fn close(&self, key: &mut String) {
-        if self.checksum {
+        if self.checksum != Checksum::Absent {
             key.extend(checksum(key.as_bytes()).map(char::from));
         }
     }
 
     const fn checksum_length(&self) -> usize {
-        if self.checksum { CHECKSUM } else { 0 }
+        if matches!(self.checksum, Checksum::Absent) { 0 } else { CHECKSUM }
+    }
+
+    fn is_random(&self, part: &[u8]) -> bool {
+        self.lengths.contains(&part.len()) && self.alphabet.has_all(part)
+    }
+
+    /// Returns whether the bytes from `start` are a random part and the checksum of everything before it.
+    fn is_checked(&self, presented: &[u8], start: usize) -> bool {
+        let Some(end) = presented.len().checked_sub(CHECKSUM).filter(|end| *end >= start) else { return false };
+        self.is_random(&presented[start..end]) && presented[end..] == checksum(&presented[..end])
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
@@ -237,7 +230,7 @@ impl KeyFormat {
                 format!("use at least {safe}"),
             ));
         }
-        if !self.lengths.contains(&self.minted) || self.lengths.end().saturating_add(self.prefix.len()) > LONGEST {
+        if !self.lengths.contains(&self.minted) || self.longest() > LONGEST {
             return Err(ConfigError::new(
                 format!("random parts of {:?} characters cannot be accepted", self.lengths),
                 format!("use a range that contains {} and allows at most {LONGEST} bytes in all", self.minted),
@@ -245,14 +238,4 @@ impl KeyFormat {
         }
         Ok(self)
     }
-}
-
-fn checksum(text: &[u8]) -> [u8; CHECKSUM] {
-    let mut rest = crc32fast::hash(text) as usize;
-    let mut digits = [b'0'; CHECKSUM];
-    for digit in digits.iter_mut().rev() {
-        *digit = CHARACTERS[rest % 62];
-        rest /= 62;
-    }
-    digits
 }

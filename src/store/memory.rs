@@ -22,7 +22,7 @@ use crate::{
 /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
 /// let store = MemoryKeyStore::new();
 /// let key = store.create(&scheme, KeyRecord::new("key_1", "acme").scopes(["read"]))?;
-/// assert_eq!(key.expose().len(), 43);
+/// assert_eq!(key.expose().len(), 49);
 /// assert!(store.set_state("key_1", KeyState::Paused));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```

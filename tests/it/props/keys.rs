@@ -21,6 +21,8 @@ struct Described {
     accepted: String,
     drawn: String,
     checksum: bool,
+    /// Whether keys without the checksum are accepted too.
+    unchecked: bool,
 }
 
 impl Described {
@@ -35,6 +37,7 @@ impl Described {
             accepted: letters.clone(),
             drawn: letters,
             checksum: false,
+            unchecked: false,
         }
     }
 
@@ -46,8 +49,12 @@ impl Described {
         Self { accepted: alphabet.to_owned(), drawn: alphabet.to_owned(), ..self }
     }
 
-    fn checksummed(self) -> Self {
-        Self { format: self.format.checksummed(), checksum: true, ..self }
+    fn with_checksum(self) -> Self {
+        Self { checksum: true, ..self }
+    }
+
+    fn or_without(self) -> Self {
+        Self { format: self.format.accept_unchecked(), unchecked: true, ..self }
     }
 
     fn minted_length(&self) -> usize {
@@ -58,15 +65,16 @@ impl Described {
     fn describes(&self, bytes: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(bytes) else { return false };
         let Some(behind) = text.strip_prefix(&self.prefix) else { return false };
-        let characters: Vec<char> = behind.chars().collect();
-        let length = if self.checksum { characters.len().saturating_sub(6) } else { characters.len() };
-        let (random, rest) = characters.split_at(length);
-        let sum: String = rest.iter().collect();
-        let before = format!("{}{}", self.prefix, random.iter().collect::<String>());
-        length >= self.shortest
-            && length <= self.longest
-            && random.iter().all(|c| self.accepted.contains(*c))
-            && (!self.checksum || sum == checksum(&before))
+        let sum = behind.len().checked_sub(6).and_then(|at| behind.split_at_checked(at));
+        let checked = sum.is_some_and(|(random, sum)| {
+            self.is_random(random) && sum == checksum(&format!("{}{random}", self.prefix))
+        });
+        if self.checksum { checked || self.unchecked && self.is_random(behind) } else { self.is_random(behind) }
+    }
+
+    fn is_random(&self, text: &str) -> bool {
+        let length = text.chars().count();
+        length >= self.shortest && length <= self.longest && text.chars().all(|c| self.accepted.contains(c))
     }
 }
 
@@ -95,18 +103,23 @@ fn visible() -> String {
 fn formats() -> Vec<Described> {
     let (hex, safe) = (format!("{DIGITS}abcdef"), format!("{DIGITS}{UPPER}{LOWER}-_"));
     let sk = || KeyFormat::prefixed("sk_live", 32).unwrap();
+    let bare = || sk().without_checksum();
+    let described = |format, lengths| Described::new(format, "sk_live_", lengths, 32);
+    let checked = KeyFormat::prefixed("ak", 40).unwrap().accept_lengths(39..=40).unwrap();
     vec![
         Described::new(crate::support::ak(), "ak_", (39, 40), 40),
-        Described::new(crate::support::ak(), "ak_", (39, 40), 40).checksummed(),
+        Described::new(checked, "ak_", (39, 40), 40).with_checksum(),
         Described::new(crate::support::halfred(), "halfred_", (28, 28), 28),
         Described::new(KeyFormat::opaque(20), "", (20, 512), 43).accepting(&visible()),
         Described::new(KeyFormat::opaque(60), "", (60, 512), 60).accepting(&visible()),
-        Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()).checksummed(),
-        Described::new(sk(), "sk_live_", (32, 32), 32).checksummed(),
-        Described::new(sk().alphabet(Alphabet::LowerHex).unwrap(), "sk_live_", (32, 32), 32).of(&hex),
-        Described::new(sk().alphabet(Alphabet::UrlSafe).unwrap(), "sk_live_", (32, 32), 32).of(&safe).checksummed(),
-        Described::new(sk().accept_lengths(0..=40).unwrap(), "sk_live_", (0, 40), 32),
-        Described::new(sk().accept_lengths(0..=40).unwrap(), "sk_live_", (0, 40), 32).checksummed(),
+        Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()),
+        described(sk(), (32, 32)).with_checksum(),
+        described(sk(), (32, 32)).with_checksum().or_without(),
+        described(bare().alphabet(Alphabet::LowerHex).unwrap(), (32, 32)).of(&hex),
+        described(sk().alphabet(Alphabet::UrlSafe).unwrap(), (32, 32)).of(&safe).with_checksum(),
+        described(bare().accept_lengths(0..=40).unwrap(), (0, 40)),
+        described(sk().accept_lengths(0..=40).unwrap(), (0, 40)).with_checksum(),
+        described(sk().accept_lengths(0..=40).unwrap(), (0, 40)).with_checksum().or_without(),
     ]
 }
 
@@ -199,11 +212,10 @@ proptest! {
         let format = KeyFormat::prefixed(&prefix, random).and_then(|format| format.alphabet(alphabet));
         let format = format.map(|format| format.clone().accept_lengths(lengths.0..=lengths.1).unwrap_or(format));
         if let Ok(format) = format {
-            let format = if checksum { format.checksummed() } else { format };
+            let format = if checksum { format } else { format.without_checksum() };
             let key = KeyScheme::sha256(format.clone()).generate().unwrap();
             prop_assert!(format.accepts(key.expose().as_bytes()), "{format:?}");
-            let longest = if checksum { 518 } else { 512 };
-            prop_assert!(key.expose().len() <= longest);
+            prop_assert!(key.expose().len() <= 512);
             let safe = if alphabet == Alphabet::LowerHex { 32 } else { 22 };
             prop_assert!(random >= safe);
         }
@@ -268,7 +280,7 @@ fn every_character_is_minted_as_often_as_every_other() {
 
 #[test]
 fn a_checksummed_key_with_one_character_changed_is_refused() {
-    for described in formats().into_iter().filter(|described| described.checksum) {
+    for described in formats().into_iter().filter(|described| described.checksum && !described.unchecked) {
         let scheme = KeyScheme::sha256(described.format.clone());
         for _ in 0..5 {
             let key = scheme.generate().unwrap().expose().as_bytes().to_vec();
@@ -295,10 +307,12 @@ fn an_opaque_format_takes_another_alphabet() {
     assert!(format.accepts(&[b'a'; 43]) && !format.accepts(&[b'~'; 43]));
 }
 
-/// The page of `KeyFormat::prefixed` says 512 bytes, of a format that has no checksum.
+/// The page of `KeyFormat::prefixed` says 512 bytes, with the checksum.
 #[test]
 fn a_key_of_512_bytes_is_not_too_long() {
-    let longest = KeyFormat::prefixed("ak", 509).unwrap();
-    assert_eq!(KeyScheme::sha256(longest).generate().unwrap().expose().len(), 512);
-    assert!(KeyFormat::prefixed("ak", 510).is_err());
+    let longest = KeyFormat::prefixed("ak", 503).unwrap();
+    assert_eq!(KeyScheme::sha256(longest.clone()).generate().unwrap().expose().len(), 512);
+    assert!(KeyFormat::prefixed("ak", 504).is_err());
+    assert!(longest.clone().accept_lengths(503..=504).is_err());
+    assert!(longest.without_checksum().accept_lengths(503..=509).is_ok());
 }
