@@ -1,6 +1,9 @@
 use std::{borrow::Cow, ops::RangeInclusive};
 
-use super::alphabet::{Alphabet, CHECKSUM, checksum};
+use super::{
+    alphabet::{Alphabet, CHECKSUM, checksum},
+    environments::Environments,
+};
 use crate::ConfigError;
 
 /// The format of keys: prefix, length, alphabet, and checksum.
@@ -21,6 +24,7 @@ use crate::ConfigError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFormat {
     prefix: Cow<'static, str>,
+    environments: Environments,
     lengths: RangeInclusive<usize>,
     minted: usize,
     alphabet: Alphabet,
@@ -59,6 +63,7 @@ impl KeyFormat {
         }
         Self {
             prefix: Cow::Owned(format!("{prefix}_")),
+            environments: Environments::NONE,
             lengths: random..=random,
             minted: random,
             alphabet: Alphabet::Alphanumeric,
@@ -77,12 +82,61 @@ impl KeyFormat {
         let least = if at_least > LONGEST { LONGEST } else { at_least };
         Self {
             prefix: Cow::Borrowed(""),
+            environments: Environments::NONE,
             lengths: if least == 0 { 1..=LONGEST } else { least..=LONGEST },
             minted: if least > 43 { least } else { 43 },
             alphabet: Alphabet::Visible,
             checksum: Checksum::Absent,
             leading_hint: false,
         }
+    }
+
+    /// Puts the name of an environment between the prefix and the random part: `sk_live_<random>`. Every key names one of
+    /// these environments, and new keys the first unless [`KeyScheme::generate_in`](crate::KeyScheme::generate_in) names
+    /// another. The checksum covers the environment.
+    ///
+    /// ```
+    /// use tower_auth::{KeyFormat, KeyScheme};
+    ///
+    /// let format = KeyFormat::prefixed("sk", 32)?.environments(["live", "test"])?;
+    /// let key = KeyScheme::ephemeral(format).generate()?;
+    /// assert!(key.expose().starts_with("sk_live_"));
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no environment, if one is given twice, is empty or has other characters than `a-z A-Z 0-9`, if the
+    /// format is [opaque](Self::opaque), or if the key would be longer than 512 bytes.
+    pub fn environments(
+        mut self,
+        environments: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, ConfigError> {
+        if self.prefix.is_empty() {
+            return Err(ConfigError::new(
+                "an opaque format has no environments",
+                "use KeyFormat::prefixed, or remove the environments",
+            ));
+        }
+        self.environments = Environments::new(environments.into_iter().map(Into::into))?;
+        self.checked()
+    }
+
+    /// Returns the environment of a key. Returns `None` if the bytes do not have the format, or the format has no
+    /// environments.
+    ///
+    /// ```
+    /// use tower_auth::{KeyFormat, KeyScheme};
+    ///
+    /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("sk", 32)?.environments(["live", "test"])?);
+    /// let key = scheme.generate_in("test")?;
+    /// assert_eq!(scheme.format().environment_of(key.expose().as_bytes()), Some("test"));
+    /// assert_eq!(scheme.format().environment_of(b"sk_test_"), None);
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn environment_of(&self, presented: &[u8]) -> Option<&str> {
+        let behind = presented.strip_prefix(self.prefix.as_bytes()).filter(|_| self.accepts(presented))?;
+        self.environments.opening(behind)
     }
 
     /// Removes the checksum: for a format that a document fixes, such as `ak_` and 40 characters.
@@ -146,13 +200,11 @@ impl KeyFormat {
     #[must_use]
     #[inline]
     pub fn accepts(&self, presented: &[u8]) -> bool {
-        presented.starts_with(self.prefix.as_bytes()) && {
-            let start = self.prefix.len();
-            match self.checksum {
-                Checksum::Absent => self.is_random(&presented[start..]),
-                Checksum::Minted => self.is_checked(presented, start) || self.is_random(&presented[start..]),
-                Checksum::Required => self.is_checked(presented, start),
-            }
+        let Some(start) = self.random_start(presented) else { return false };
+        match self.checksum {
+            Checksum::Absent => self.is_random(&presented[start..]),
+            Checksum::Minted => self.is_checked(presented, start) || self.is_random(&presented[start..]),
+            Checksum::Required => self.is_checked(presented, start),
         }
     }
 
@@ -172,21 +224,25 @@ impl KeyFormat {
         self
     }
 
-    /// Returns a hint by which the owner recognises the key: the prefix and the last four characters, such as
-    /// `ak_…x9Yz`. The hint of a key under 20 bytes is the prefix only.
+    /// Returns a hint by which the owner recognises the key: the prefix, the environment and the last four characters,
+    /// such as `ak_…x9Yz` or `sk_live_…x9Yz`. The hint of a key under 20 bytes has no such characters.
     #[must_use]
     pub fn hint(&self, key: &str) -> String {
+        let start = self.random_start(key.as_bytes()).and_then(|start| key.split_at_checked(start));
         let long = key.len() >= 20;
+        let shown = start.map_or(&*self.prefix, |(start, _)| start);
         if self.leading_hint {
-            let first = key.strip_prefix(&*self.prefix).filter(|_| long).and_then(|random| random.get(..4));
-            return format!("{}{}…", self.prefix, first.unwrap_or_default());
+            let first = start.filter(|_| long).and_then(|(_, random)| random.get(..4));
+            return format!("{shown}{}…", first.unwrap_or_default());
         }
         let last = key.len().checked_sub(4).filter(|_| long).and_then(|at| key.get(at..));
-        format!("{}…{}", self.prefix, last.unwrap_or_default())
+        format!("{shown}…{}", last.unwrap_or_default())
     }
 
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
+    /// Returns what stands before the random part of a new key, in the first environment or in this one.
+    pub(super) fn opening(&self, environment: Option<&str>) -> Result<[&str; 3], ConfigError> {
+        let name = self.environments.choose(environment)?;
+        Ok([&self.prefix, name.unwrap_or_default(), name.map_or("", |_| "_")])
     }
 
     pub(super) fn minted_from(&self) -> &'static [u8] {
@@ -198,7 +254,8 @@ impl KeyFormat {
     }
 
     pub(super) fn longest(&self) -> usize {
-        self.lengths.end().saturating_add(self.prefix.len() + self.checksum_length())
+        let rest = self.prefix.len() + self.environments.longest() + self.checksum_length();
+        self.lengths.end().saturating_add(rest)
     }
 
     /// Appends the checksum to a minted key, if the format has one.
@@ -210,6 +267,16 @@ impl KeyFormat {
 
     const fn checksum_length(&self) -> usize {
         if matches!(self.checksum, Checksum::Absent) { 0 } else { CHECKSUM }
+    }
+
+    /// Returns where the random part begins: behind the prefix and the environment.
+    #[inline]
+    fn random_start(&self, presented: &[u8]) -> Option<usize> {
+        let behind = presented.strip_prefix(self.prefix.as_bytes())?;
+        if self.environments.is_none() {
+            return Some(self.prefix.len());
+        }
+        Some(self.prefix.len() + self.environments.opening(behind)?.len() + 1)
     }
 
     fn is_random(&self, part: &[u8]) -> bool {

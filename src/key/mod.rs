@@ -31,6 +31,7 @@
 
 mod alphabet;
 mod digest;
+mod environments;
 mod format;
 mod mint;
 mod pepper;

@@ -14,7 +14,10 @@ const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 #[derive(Clone, Debug)]
 struct Described {
     format: KeyFormat,
+    /// What opens a new key: the prefix, and the first environment.
     prefix: String,
+    /// What opens a key of the second environment.
+    other: Option<String>,
     shortest: usize,
     longest: usize,
     minted: usize,
@@ -31,6 +34,7 @@ impl Described {
         Self {
             format,
             prefix: prefix.to_owned(),
+            other: None,
             shortest: lengths.0,
             longest: lengths.1,
             minted,
@@ -57,6 +61,14 @@ impl Described {
         Self { format: self.format.accept_unchecked(), unchecked: true, ..self }
     }
 
+    fn or_opened_by(self, other: &str) -> Self {
+        Self { other: Some(other.to_owned()), ..self }
+    }
+
+    fn openings(&self) -> Vec<&str> {
+        [&self.prefix].into_iter().chain(&self.other).map(String::as_str).collect()
+    }
+
     fn minted_length(&self) -> usize {
         self.prefix.len() + self.minted + if self.checksum { 6 } else { 0 }
     }
@@ -64,11 +76,14 @@ impl Described {
     /// Whether this is a key of the format.
     fn describes(&self, bytes: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(bytes) else { return false };
-        let Some(behind) = text.strip_prefix(&self.prefix) else { return false };
+        self.openings().into_iter().any(|opening| self.describes_behind(opening, text))
+    }
+
+    fn describes_behind(&self, opening: &str, text: &str) -> bool {
+        let Some(behind) = text.strip_prefix(opening) else { return false };
         let sum = behind.len().checked_sub(6).and_then(|at| behind.split_at_checked(at));
-        let checked = sum.is_some_and(|(random, sum)| {
-            self.is_random(random) && sum == checksum(&format!("{}{random}", self.prefix))
-        });
+        let checked =
+            sum.is_some_and(|(random, sum)| self.is_random(random) && sum == checksum(&format!("{opening}{random}")));
         if self.checksum { checked || self.unchecked && self.is_random(behind) } else { self.is_random(behind) }
     }
 
@@ -105,6 +120,7 @@ fn formats() -> Vec<Described> {
     let sk = || KeyFormat::prefixed("sk_live", 32).unwrap();
     let bare = || sk().without_checksum();
     let described = |format, lengths| Described::new(format, "sk_live_", lengths, 32);
+    let two = KeyFormat::prefixed("sk", 32).unwrap().environments(["live", "test"]).unwrap();
     let checked = KeyFormat::prefixed("ak", 40).unwrap().accept_lengths(39..=40).unwrap();
     vec![
         Described::new(crate::support::ak(), "ak_", (39, 40), 40),
@@ -114,6 +130,8 @@ fn formats() -> Vec<Described> {
         Described::new(KeyFormat::opaque(60), "", (60, 512), 60).accepting(&visible()),
         Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()),
         described(sk(), (32, 32)).with_checksum(),
+        described(two.clone(), (32, 32)).with_checksum().or_opened_by("sk_test_"),
+        described(two.without_checksum(), (32, 32)).or_opened_by("sk_test_"),
         described(sk(), (32, 32)).with_checksum().or_without(),
         described(bare().alphabet(Alphabet::LowerHex).unwrap(), (32, 32)).of(&hex),
         described(sk().alphabet(Alphabet::UrlSafe).unwrap(), (32, 32)).of(&safe).with_checksum(),
@@ -132,7 +150,8 @@ fn presented() -> impl Strategy<Value = (Described, Vec<u8>)> {
             let minted = KeyScheme::sha256(described.format.clone()).generate().unwrap().expose().as_bytes().to_vec();
             let length = if kind == 5 { length } else { length % 60 };
             let random: String = described.accepted.chars().cycle().take(length).collect();
-            let whole = format!("{}{random}", described.prefix);
+            let openings = described.openings();
+            let whole = format!("{}{random}", openings[anything.len() % openings.len()]);
             let mut bytes = match kind {
                 0 | 1 => minted,
                 2 => [minted.as_slice(), &anything].concat(),
@@ -195,7 +214,8 @@ proptest! {
     #[test]
     fn a_hint_shows_four_characters_at_the_most(described in select(formats()), text in any::<String>()) {
         let hint = described.format.hint(&text);
-        let shown = hint.strip_prefix(&described.prefix).and_then(|hint| hint.strip_prefix('…')).unwrap();
+        let (start, shown) = hint.split_once('…').unwrap();
+        prop_assert!(start == described.prefix || described.other.is_some() && start == "sk_", "{hint:?}");
         prop_assert!(shown.len() <= 4 && text.ends_with(shown), "{hint:?}");
         prop_assert!(shown.is_empty() || text.len() >= 20, "{hint:?}");
     }
@@ -204,6 +224,7 @@ proptest! {
     #[test]
     fn a_format_accepts_what_it_mints(
         prefix in "[a-zA-Z0-9_-]{0,9}",
+        environments in vec("[a-zA-Z0-9]{1,9}", 0..3),
         random in 0..540_usize,
         lengths in (0..540_usize, 0..540_usize),
         alphabet in select(vec![Alphabet::Alphanumeric, Alphabet::LowerHex, Alphabet::UrlSafe, Alphabet::Visible]),
@@ -211,6 +232,7 @@ proptest! {
     ) {
         let format = KeyFormat::prefixed(&prefix, random).and_then(|format| format.alphabet(alphabet));
         let format = format.map(|format| format.clone().accept_lengths(lengths.0..=lengths.1).unwrap_or(format));
+        let format = format.map(|format| format.clone().environments(environments).unwrap_or(format));
         if let Ok(format) = format {
             let format = if checksum { format } else { format.without_checksum() };
             let key = KeyScheme::sha256(format.clone()).generate().unwrap();
