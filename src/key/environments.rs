@@ -30,6 +30,10 @@ impl Environments {
         self.0.is_empty()
     }
 
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Returns the name that opens this text, with a `_` behind it. Names have no `_`, so there is at most one.
     pub(super) fn opening(&self, text: &[u8]) -> Option<&str> {
         let opens = |name: &&String| text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"_"));

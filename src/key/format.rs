@@ -3,6 +3,7 @@ use std::{borrow::Cow, ops::RangeInclusive};
 use super::{
     alphabet::{Alphabet, CHECKSUM, checksum},
     environments::Environments,
+    pattern::{self, Parts},
 };
 use crate::ConfigError;
 
@@ -237,6 +238,35 @@ impl KeyFormat {
         }
         let last = key.len().checked_sub(4).filter(|_| long).and_then(|at| key.get(at..));
         format!("{shown}…{}", last.unwrap_or_default())
+    }
+
+    /// Returns a regular expression that finds keys of this format in source text, for secret scanners such as GitHub's,
+    /// gitleaks and trufflehog. The syntax is that of RE2. Returns `None` for an [opaque](Self::opaque) format, whose keys
+    /// nothing distinguishes from other text.
+    ///
+    /// A scanner checks the length and characters of the checksum and cannot compute it. If a key can end with `-`, a word
+    /// boundary cannot mark its end: then the pattern includes the next character, and its first group is the key. With
+    /// [`Alphabet::Visible`], the pattern finds keys of letters and digits, as they are minted.
+    ///
+    /// ```
+    /// use tower_auth::KeyFormat;
+    ///
+    /// let format = KeyFormat::prefixed("sk", 32)?.environments(["live", "test"])?;
+    /// assert_eq!(format.scanner_pattern().unwrap(), r"\bsk_(?:live|test)_[0-9A-Za-z]{32}[0-9A-Za-z]{6}\b");
+    /// assert_eq!(KeyFormat::opaque(20).scanner_pattern(), None);
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn scanner_pattern(&self) -> Option<String> {
+        let parts = Parts {
+            prefix: &self.prefix,
+            environments: self.environments.names(),
+            lengths: &self.lengths,
+            alphabet: self.alphabet,
+            checksum: self.checksum != Checksum::Absent,
+            unchecked: self.checksum == Checksum::Minted,
+        };
+        (!self.prefix.is_empty()).then(|| pattern::pattern(&parts))
     }
 
     /// Returns what stands before the random part of a new key, in the first environment or in this one.

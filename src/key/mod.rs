@@ -34,6 +34,7 @@ mod digest;
 mod environments;
 mod format;
 mod mint;
+mod pattern;
 mod pepper;
 mod scheme;
 
