@@ -211,7 +211,7 @@ struct Keys {
 impl Keys {
     fn new() -> Self {
         let scheme = KeyScheme::new(
-            KeyFormat::prefixed("ak", 40).expect("the prefix is valid"),
+            KeyFormat::prefixed("ak", 40).expect("the prefix is valid").without_checksum(),
             Peppers::new(1, [7; 32]).expect("the pepper is not all zeros"),
         );
         let others = (0..OTHER_KEYS).map(|n| format!("ak_{n:040}")).collect();

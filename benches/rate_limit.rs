@@ -297,7 +297,7 @@ fn with_key() -> Template {
 /// A stack with one good key and its record in memory.
 fn key_stack() -> AuthStackBuilder {
     let scheme = KeyScheme::new(
-        KeyFormat::prefixed("ak", 40).expect("the prefix is valid"),
+        KeyFormat::prefixed("ak", 40).expect("the prefix is valid").without_checksum(),
         Peppers::new(1, [7; 32]).expect("the pepper is not all zeros"),
     );
     let store = MemoryKeyStore::new();

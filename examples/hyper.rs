@@ -33,7 +33,10 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 async fn main() -> Result<(), BoxError> {
     let minted = match std::env::var_os("OPS_KEY") {
         Some(_) => None,
-        None => Some(KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.accept_lengths(39..=40)?).generate()?),
+        None => Some(
+            KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?)
+                .generate()?,
+        ),
     };
     let shown = minted.as_ref().map(|key| key.expose().to_owned());
     let key = minted.map_or_else(|| Secret::from_env("OPS_KEY"), Ok)?;

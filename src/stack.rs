@@ -19,7 +19,7 @@
 //!
 //! /// One value that a company's own crate provides to all of its services.
 //! fn company_auth(keys: impl KeyStore, peppers: Peppers) -> Result<AuthStack, ConfigError> {
-//!     let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?.checksummed(), peppers);
+//!     let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?, peppers);
 //!     AuthStack::builder()
 //!         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
 //!         .auth(ApiKeyLayer::new(scheme, keys))

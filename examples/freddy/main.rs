@@ -38,8 +38,10 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), BoxError> {
-    let scheme =
-        KeyScheme::new(KeyFormat::prefixed("ak", 40)?.accept_lengths(39..=40)?.leading_hint(), Peppers::ephemeral()?);
+    let scheme = KeyScheme::new(
+        KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint(),
+        Peppers::ephemeral()?,
+    );
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
     let mut users = Users::new()?;

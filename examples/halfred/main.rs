@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28)?);
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28)?.without_checksum());
     let store = MemoryKeyStore::new();
     let registry = KeyRegistry::new(scheme.clone(), store.clone());
     let first = NewKey::named("Default project").account(PROJECT).organizations([PROJECT]).plan("standard");

@@ -5,13 +5,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::format::KeyFormat;
 use crate::{ConfigError, Secret};
 
-/// Mints a key of the given format. Every character is equally likely: random bytes above the last whole multiple of
+/// Mints a key of the given format, in the first environment or in the given one. Every character is equally likely: random bytes above the last whole multiple of
 /// the alphabet's size are discarded.
-pub(super) fn mint(format: &KeyFormat) -> Result<Secret, ConfigError> {
+pub(super) fn mint(format: &KeyFormat, environment: Option<&str>) -> Result<Secret, ConfigError> {
     let alphabet = format.minted_from();
     let fair = 256 - 256 % alphabet.len();
     let mut key = String::with_capacity(format.longest());
-    key.push_str(format.prefix());
+    key.extend(format.opening(environment)?);
     let end = key.len() + format.minted_length();
     let mut batch = Zeroizing::new([0_u8; 64]);
     while key.len() < end {

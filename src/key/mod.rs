@@ -7,7 +7,7 @@
 //! ```
 //! use tower_auth::{KeyFormat, KeyScheme, Peppers};
 //!
-//! let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?.checksummed(), Peppers::ephemeral()?);
+//! let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?, Peppers::ephemeral()?);
 //! let key = scheme.generate()?;
 //! assert!(key.expose().starts_with("ak_"));
 //!
@@ -29,17 +29,21 @@
 //!
 //! Do not use it for passwords and other secrets that people choose: such secrets need a slow hash.
 
+mod alphabet;
 mod digest;
+mod environments;
 mod format;
 mod mint;
+mod pattern;
 mod pepper;
 mod scheme;
 
 pub(crate) use self::digest::sha256;
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
 pub use self::{
+    alphabet::Alphabet,
     digest::{KeyDigest, KeyDigests},
-    format::{Alphabet, KeyFormat},
+    format::KeyFormat,
     pepper::Peppers,
     scheme::KeyScheme,
 };

@@ -54,11 +54,28 @@ impl KeyScheme {
         self.format.accepts(presented).then(|| KeyDigests::of(presented, self.peppers.as_ref().map(Peppers::macs)))
     }
 
-    /// Generates a new key from the operating system's random source.
+    /// Generates a new key from the operating system's random source, in the first environment of the format.
     ///
     /// # Errors
     /// If the operating system provides no random bytes.
     pub fn generate(&self) -> Result<Secret, ConfigError> {
-        mint::mint(&self.format)
+        mint::mint(&self.format, None)
+    }
+
+    /// Generates a new key in this environment.
+    ///
+    /// ```
+    /// use tower_auth::{KeyFormat, KeyScheme};
+    ///
+    /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("sk", 32)?.environments(["live", "test"])?);
+    /// assert!(scheme.generate_in("test")?.expose().starts_with("sk_test_"));
+    /// assert!(scheme.generate_in("staging").is_err());
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the format does not have this environment, or the operating system provides no random bytes.
+    pub fn generate_in(&self, environment: &str) -> Result<Secret, ConfigError> {
+        mint::mint(&self.format, Some(environment))
     }
 }

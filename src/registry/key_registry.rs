@@ -352,7 +352,7 @@ fn key_in(changes: &[Change], meant: impl Fn(&KeyInfo) -> bool) -> Option<KeyInf
 }
 
 fn random_id() -> Result<String, RegistryError> {
-    let format = KeyFormat::prefixed("key", 22).map_err(RegistryError::Unavailable)?;
+    let format = KeyFormat::prefixed("key", 22).map_err(RegistryError::Unavailable)?.without_checksum();
     Ok(KeyScheme::sha256(format).generate().map_err(RegistryError::Unavailable)?.expose().to_owned())
 }
 

@@ -72,7 +72,7 @@ fn bytes(bytes: &[u8]) -> String {
 }
 
 fn scheme() -> KeyScheme {
-    let format = KeyFormat::prefixed("ak", KEY.len() - 3).unwrap();
+    let format = KeyFormat::prefixed("ak", KEY.len() - 3).unwrap().without_checksum();
     KeyScheme::new(format, Peppers::new(1, PEPPER).unwrap().accept(2, [7; 32]).unwrap())
 }
 

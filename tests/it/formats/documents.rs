@@ -99,7 +99,7 @@ async fn r154_document_003_in_front_of_a_store() {
 const HALFRED: &str = "halfred_Ab3dEf6hIj9lMn2pQr5tUv8xYz1b";
 
 fn halfred() -> (AuthStack, MemoryKeyStore) {
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28).unwrap());
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28).unwrap().without_checksum());
     let store = MemoryKeyStore::new().with(&scheme, HALFRED, KeyRecord::new("key_1", "project")).unwrap();
     let say = |code: &'static str, message: &'static str| {
         CatalogueEntry::new(code).message(message).error_type("authentication_error")

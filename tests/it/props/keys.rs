@@ -14,13 +14,18 @@ const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 #[derive(Clone, Debug)]
 struct Described {
     format: KeyFormat,
+    /// What opens a new key: the prefix, and the first environment.
     prefix: String,
+    /// What opens a key of the second environment.
+    other: Option<String>,
     shortest: usize,
     longest: usize,
     minted: usize,
     accepted: String,
     drawn: String,
     checksum: bool,
+    /// Whether keys without the checksum are accepted too.
+    unchecked: bool,
 }
 
 impl Described {
@@ -29,12 +34,14 @@ impl Described {
         Self {
             format,
             prefix: prefix.to_owned(),
+            other: None,
             shortest: lengths.0,
             longest: lengths.1,
             minted,
             accepted: letters.clone(),
             drawn: letters,
             checksum: false,
+            unchecked: false,
         }
     }
 
@@ -46,8 +53,20 @@ impl Described {
         Self { accepted: alphabet.to_owned(), drawn: alphabet.to_owned(), ..self }
     }
 
-    fn checksummed(self) -> Self {
-        Self { format: self.format.checksummed(), checksum: true, ..self }
+    fn with_checksum(self) -> Self {
+        Self { checksum: true, ..self }
+    }
+
+    fn or_without(self) -> Self {
+        Self { format: self.format.accept_unchecked(), unchecked: true, ..self }
+    }
+
+    fn or_opened_by(self, other: &str) -> Self {
+        Self { other: Some(other.to_owned()), ..self }
+    }
+
+    fn openings(&self) -> Vec<&str> {
+        [&self.prefix].into_iter().chain(&self.other).map(String::as_str).collect()
     }
 
     fn minted_length(&self) -> usize {
@@ -57,16 +76,20 @@ impl Described {
     /// Whether this is a key of the format.
     fn describes(&self, bytes: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(bytes) else { return false };
-        let Some(behind) = text.strip_prefix(&self.prefix) else { return false };
-        let characters: Vec<char> = behind.chars().collect();
-        let length = if self.checksum { characters.len().saturating_sub(6) } else { characters.len() };
-        let (random, rest) = characters.split_at(length);
-        let sum: String = rest.iter().collect();
-        let before = format!("{}{}", self.prefix, random.iter().collect::<String>());
-        length >= self.shortest
-            && length <= self.longest
-            && random.iter().all(|c| self.accepted.contains(*c))
-            && (!self.checksum || sum == checksum(&before))
+        self.openings().into_iter().any(|opening| self.describes_behind(opening, text))
+    }
+
+    fn describes_behind(&self, opening: &str, text: &str) -> bool {
+        let Some(behind) = text.strip_prefix(opening) else { return false };
+        let sum = behind.len().checked_sub(6).and_then(|at| behind.split_at_checked(at));
+        let checked =
+            sum.is_some_and(|(random, sum)| self.is_random(random) && sum == checksum(&format!("{opening}{random}")));
+        if self.checksum { checked || self.unchecked && self.is_random(behind) } else { self.is_random(behind) }
+    }
+
+    fn is_random(&self, text: &str) -> bool {
+        let length = text.chars().count();
+        length >= self.shortest && length <= self.longest && text.chars().all(|c| self.accepted.contains(c))
     }
 }
 
@@ -95,18 +118,26 @@ fn visible() -> String {
 fn formats() -> Vec<Described> {
     let (hex, safe) = (format!("{DIGITS}abcdef"), format!("{DIGITS}{UPPER}{LOWER}-_"));
     let sk = || KeyFormat::prefixed("sk_live", 32).unwrap();
+    let bare = || sk().without_checksum();
+    let described = |format, lengths| Described::new(format, "sk_live_", lengths, 32);
+    let two = KeyFormat::prefixed("sk", 32).unwrap().environments(["live", "test"]).unwrap();
+    let checked = KeyFormat::prefixed("ak", 40).unwrap().accept_lengths(39..=40).unwrap();
     vec![
         Described::new(crate::support::ak(), "ak_", (39, 40), 40),
-        Described::new(crate::support::ak(), "ak_", (39, 40), 40).checksummed(),
+        Described::new(checked, "ak_", (39, 40), 40).with_checksum(),
         Described::new(crate::support::halfred(), "halfred_", (28, 28), 28),
         Described::new(KeyFormat::opaque(20), "", (20, 512), 43).accepting(&visible()),
         Described::new(KeyFormat::opaque(60), "", (60, 512), 60).accepting(&visible()),
-        Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()).checksummed(),
-        Described::new(sk(), "sk_live_", (32, 32), 32).checksummed(),
-        Described::new(sk().alphabet(Alphabet::LowerHex).unwrap(), "sk_live_", (32, 32), 32).of(&hex),
-        Described::new(sk().alphabet(Alphabet::UrlSafe).unwrap(), "sk_live_", (32, 32), 32).of(&safe).checksummed(),
-        Described::new(sk().accept_lengths(0..=40).unwrap(), "sk_live_", (0, 40), 32),
-        Described::new(sk().accept_lengths(0..=40).unwrap(), "sk_live_", (0, 40), 32).checksummed(),
+        Described::new(KeyFormat::opaque(0), "", (1, 512), 43).accepting(&visible()),
+        described(sk(), (32, 32)).with_checksum(),
+        described(two.clone(), (32, 32)).with_checksum().or_opened_by("sk_test_"),
+        described(two.without_checksum(), (32, 32)).or_opened_by("sk_test_"),
+        described(sk(), (32, 32)).with_checksum().or_without(),
+        described(bare().alphabet(Alphabet::LowerHex).unwrap(), (32, 32)).of(&hex),
+        described(sk().alphabet(Alphabet::UrlSafe).unwrap(), (32, 32)).of(&safe).with_checksum(),
+        described(bare().accept_lengths(0..=40).unwrap(), (0, 40)),
+        described(sk().accept_lengths(0..=40).unwrap(), (0, 40)).with_checksum(),
+        described(sk().accept_lengths(0..=40).unwrap(), (0, 40)).with_checksum().or_without(),
     ]
 }
 
@@ -119,7 +150,8 @@ fn presented() -> impl Strategy<Value = (Described, Vec<u8>)> {
             let minted = KeyScheme::sha256(described.format.clone()).generate().unwrap().expose().as_bytes().to_vec();
             let length = if kind == 5 { length } else { length % 60 };
             let random: String = described.accepted.chars().cycle().take(length).collect();
-            let whole = format!("{}{random}", described.prefix);
+            let openings = described.openings();
+            let whole = format!("{}{random}", openings[anything.len() % openings.len()]);
             let mut bytes = match kind {
                 0 | 1 => minted,
                 2 => [minted.as_slice(), &anything].concat(),
@@ -182,7 +214,8 @@ proptest! {
     #[test]
     fn a_hint_shows_four_characters_at_the_most(described in select(formats()), text in any::<String>()) {
         let hint = described.format.hint(&text);
-        let shown = hint.strip_prefix(&described.prefix).and_then(|hint| hint.strip_prefix('…')).unwrap();
+        let (start, shown) = hint.split_once('…').unwrap();
+        prop_assert!(start == described.prefix || described.other.is_some() && start == "sk_", "{hint:?}");
         prop_assert!(shown.len() <= 4 && text.ends_with(shown), "{hint:?}");
         prop_assert!(shown.is_empty() || text.len() >= 20, "{hint:?}");
     }
@@ -191,6 +224,7 @@ proptest! {
     #[test]
     fn a_format_accepts_what_it_mints(
         prefix in "[a-zA-Z0-9_-]{0,9}",
+        environments in vec("[a-zA-Z0-9]{1,9}", 0..3),
         random in 0..540_usize,
         lengths in (0..540_usize, 0..540_usize),
         alphabet in select(vec![Alphabet::Alphanumeric, Alphabet::LowerHex, Alphabet::UrlSafe, Alphabet::Visible]),
@@ -198,12 +232,12 @@ proptest! {
     ) {
         let format = KeyFormat::prefixed(&prefix, random).and_then(|format| format.alphabet(alphabet));
         let format = format.map(|format| format.clone().accept_lengths(lengths.0..=lengths.1).unwrap_or(format));
+        let format = format.map(|format| format.clone().environments(environments).unwrap_or(format));
         if let Ok(format) = format {
-            let format = if checksum { format.checksummed() } else { format };
+            let format = if checksum { format } else { format.without_checksum() };
             let key = KeyScheme::sha256(format.clone()).generate().unwrap();
             prop_assert!(format.accepts(key.expose().as_bytes()), "{format:?}");
-            let longest = if checksum { 518 } else { 512 };
-            prop_assert!(key.expose().len() <= longest);
+            prop_assert!(key.expose().len() <= 512);
             let safe = if alphabet == Alphabet::LowerHex { 32 } else { 22 };
             prop_assert!(random >= safe);
         }
@@ -268,7 +302,7 @@ fn every_character_is_minted_as_often_as_every_other() {
 
 #[test]
 fn a_checksummed_key_with_one_character_changed_is_refused() {
-    for described in formats().into_iter().filter(|described| described.checksum) {
+    for described in formats().into_iter().filter(|described| described.checksum && !described.unchecked) {
         let scheme = KeyScheme::sha256(described.format.clone());
         for _ in 0..5 {
             let key = scheme.generate().unwrap().expose().as_bytes().to_vec();
@@ -295,10 +329,12 @@ fn an_opaque_format_takes_another_alphabet() {
     assert!(format.accepts(&[b'a'; 43]) && !format.accepts(&[b'~'; 43]));
 }
 
-/// The page of `KeyFormat::prefixed` says 512 bytes, of a format that has no checksum.
+/// The page of `KeyFormat::prefixed` says 512 bytes, with the checksum.
 #[test]
 fn a_key_of_512_bytes_is_not_too_long() {
-    let longest = KeyFormat::prefixed("ak", 509).unwrap();
-    assert_eq!(KeyScheme::sha256(longest).generate().unwrap().expose().len(), 512);
-    assert!(KeyFormat::prefixed("ak", 510).is_err());
+    let longest = KeyFormat::prefixed("ak", 503).unwrap();
+    assert_eq!(KeyScheme::sha256(longest.clone()).generate().unwrap().expose().len(), 512);
+    assert!(KeyFormat::prefixed("ak", 504).is_err());
+    assert!(longest.clone().accept_lengths(503..=504).is_err());
+    assert!(longest.without_checksum().accept_lengths(503..=509).is_ok());
 }

@@ -3,6 +3,7 @@
 mod challenges;
 mod json;
 mod keys;
+mod patterns;
 mod requests;
 
 use proptest::test_runner::Config;

@@ -1,6 +1,7 @@
 //! Rules 077 to 082, 086 to 088, 090, 091 and 093, and all that a request with a key may meet.
 
 mod at_rest;
+mod environments;
 mod presented;
 mod states;
 

@@ -146,7 +146,7 @@ async fn r079_what_has_not_the_form_of_a_key_is_refused_without_a_look_up() {
 
 #[tokio::test]
 async fn r079_the_checksum_covers_prefix_and_secret() {
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak_live", 32).unwrap().checksummed());
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak_live", 32).unwrap());
     let store = Counting::default();
     let key = store.inner.create(&scheme, KeyRecord::new("k1", "acme")).unwrap();
     let layer = ApiKeyLayer::new(scheme, store.clone());
@@ -163,6 +163,30 @@ async fn r079_the_checksum_covers_prefix_and_secret() {
     let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let end = (0..6).rev().map(|place| char::from(digits[(crc / 62_u32.pow(place) % 62) as usize])).collect::<String>();
     assert!(key.expose().ends_with(&end));
+}
+
+/// A service that turns checksums on keeps its older keys, and a mistyped new key costs no lookup.
+#[tokio::test]
+async fn r079_keys_of_the_time_before_checksums_are_accepted_beside_new_ones() {
+    let before = KeyScheme::sha256(KeyFormat::prefixed("ak", 32).unwrap().without_checksum());
+    let scheme = KeyScheme::sha256(KeyFormat::prefixed("ak", 32).unwrap().accept_unchecked());
+    let store = Counting::default();
+    let create = |scheme, id| store.inner.create(scheme, KeyRecord::new(id, "acme")).unwrap().expose().to_owned();
+    let (old, new) = (create(&before, "old"), create(&scheme, "new"));
+    assert_eq!((old.len(), new.len()), (3 + 32, 3 + 32 + 6));
+    let layer = ApiKeyLayer::new(scheme, store.clone());
+    let mistyped = |key: &str| format!("{}{}", &key[..10], key[10..].chars().rev().collect::<String>());
+    for (key, expected) in [
+        (old.clone(), (None, 1)),
+        (new.clone(), (None, 1)),
+        (mistyped(&new), (Some(Kind::InvalidKey), 0)),
+        (mistyped(&old), (Some(Kind::InvalidKey), 1)),
+        (old[..old.len() - 1].to_owned(), (Some(Kind::InvalidKey), 0)),
+    ] {
+        assert_eq!(outcome(layer.clone(), &store, get("/", &[("x-api-key", &key)])).await, expected, "{key}");
+    }
+    let strict = ApiKeyLayer::new(KeyScheme::sha256(KeyFormat::prefixed("ak", 32).unwrap()), store.clone());
+    assert_eq!(outcome(strict, &store, get("/", &[("x-api-key", &old)])).await, (Some(Kind::InvalidKey), 0));
 }
 
 #[tokio::test]

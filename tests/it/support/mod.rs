@@ -25,12 +25,12 @@ pub(crate) const KEY: &str = "ak_1234567890abcdef1234567890abcdef12345678";
 
 /// `ak_` and 39 or 40 letters and digits.
 pub(crate) fn ak() -> KeyFormat {
-    KeyFormat::prefixed("ak", 40).unwrap().accept_lengths(39..=40).unwrap()
+    KeyFormat::prefixed("ak", 40).unwrap().without_checksum().accept_lengths(39..=40).unwrap()
 }
 
 /// `halfred_` and 28 letters and digits.
 pub(crate) fn halfred() -> KeyFormat {
-    KeyFormat::prefixed("halfred", 28).unwrap()
+    KeyFormat::prefixed("halfred", 28).unwrap().without_checksum()
 }
 
 /// A scheme, and a store that knows [`KEY`] as this record.
