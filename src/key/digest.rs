@@ -33,6 +33,19 @@ pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
+    /// Creates a digest from the bytes that a store holds.
+    ///
+    /// ```
+    /// use tower_auth::KeyDigest;
+    ///
+    /// let stored = [7; 32];
+    /// assert_eq!(KeyDigest::from_bytes(stored).as_bytes(), &stored);
+    /// ```
+    #[must_use]
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// Returns the bytes of the digest, for a `bytea` column.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

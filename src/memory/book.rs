@@ -47,9 +47,9 @@ impl Row {
         Entry::new(key, *self.entry.digest(), self.entry.pepper())
     }
 
-    /// Gives a record to the guards.
+    /// Gives the record to the guards. What was revoked in the store directly stays revoked.
     fn publish(&self, guarded: &mut Guarded) {
-        let record = self.entry.key().record().clone();
+        let record = self.read(guarded).key().record().clone();
         match self.fingerprint {
             Some(fingerprint) => drop(guarded.keys.insert(fingerprint, record)),
             None => drop(guarded.by_digest.insert(*self.entry.digest().as_bytes(), record)),
@@ -113,6 +113,7 @@ impl Book {
         match change {
             Change::Create { entry, digests } => self.create(entry, digests.as_ref(), guarded),
             Change::Update(entry) => self.update(entry, guarded),
+            Change::Used(uses) => uses.iter().for_each(|(id, at)| self.note_use(id, *at, guarded)),
             Change::Remove { id } => self.remove(id, guarded),
             Change::Suspend { holder, at } => {
                 self.holders.entry(holder.clone()).or_insert(*at);
@@ -151,8 +152,16 @@ impl Book {
             guarded.by_digest.remove(before);
             self.digests.insert(*entry.digest().as_bytes());
         }
-        row.entry = entry.clone();
+        let used = row.entry.key().last_used_at();
+        row.entry = used.map_or_else(|| entry.clone(), |used| entry.clone().used(used));
         row.publish(guarded);
+    }
+
+    fn note_use(&mut self, id: &str, at: SystemTime, guarded: &mut Guarded) {
+        if let Some(row) = self.numbers.get(id).and_then(|number| self.rows.get_mut(number)) {
+            row.entry = row.entry.clone().used(at);
+            row.publish(guarded);
+        }
     }
 
     fn remove(&mut self, id: &str, guarded: &mut Guarded) {

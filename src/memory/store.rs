@@ -4,9 +4,7 @@ use std::{
 };
 
 use super::{book::Book, guarded::Guarded};
-use crate::{
-    ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture,
-};
+use crate::{ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture};
 
 /// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
 /// [`KeyRegistry`](crate::KeyRegistry) manages its keys.

@@ -52,6 +52,15 @@ impl Entry {
         self.key
     }
 
+    /// Returns the entry of a key that was last used at this time, unless a later use is known. For stores without rows.
+    #[must_use]
+    pub fn used(mut self, at: std::time::SystemTime) -> Self {
+        if self.key.record.last_use().is_none_or(|known| known < at) {
+            self.key.record = self.key.record.last_used_at(at);
+        }
+        self
+    }
+
     /// Returns the entry with another state of the same key.
     pub(super) fn with(&self, key: KeyInfo) -> Self {
         Self { key, ..*self }

@@ -108,6 +108,12 @@ impl KeyInfo {
         self.record.end()
     }
 
+    /// Returns when the key was used last, as far as the store knows; `None` if it was never used.
+    #[must_use]
+    pub fn last_used_at(&self) -> Option<SystemTime> {
+        self.record.last_use().filter(|used| *used > self.created_at)
+    }
+
     /// Returns how long the key was valid when it was created. Its successors get the same lifetime.
     #[must_use]
     pub const fn lifetime(&self) -> Option<Duration> {

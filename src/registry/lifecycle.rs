@@ -64,7 +64,7 @@ impl Deciding<'_> {
 
     fn add(&self, action: KeyAction, key: KeyInfo, minted: Minted) -> Decided {
         let mut key = key.created(self.now, self.actor.subject());
-        key.record = key.record.hint(&*minted.hint);
+        key.record = key.record.hint(&*minted.hint).last_used_at(self.now);
         let row = self.row(action, None, Some(&key));
         Ok(vec![minted.entry(key)?, row])
     }
@@ -144,7 +144,7 @@ impl Deciding<'_> {
 
     fn successor(&self, old: &KeyInfo, minted: &Minted) -> Result<KeyInfo, RegistryError> {
         let mut new = old.clone();
-        new.record = old.record.successor(&minted.id).hint(&*minted.hint);
+        new.record = old.record.successor(&minted.id).hint(&*minted.hint).last_used_at(self.now);
         // The lifetime of an imported key is unknown, so its successor gets the same expiry.
         new.lifetime = self.policy.lifetime(old.lifetime);
         if let Some(lifetime) = new.lifetime {

@@ -152,6 +152,7 @@ impl KeyInfo {
             ("created_by", text(Some(&self.created_by))),
             ("not_before", time(self.not_before())),
             ("expires_at", time(self.expires_at())),
+            ("last_used_at", time(self.last_used_at())),
             ("revoked_at", time(self.revoked_at)),
             ("deleted_at", time(self.deleted_at)),
             ("predecessor", text(self.predecessor())),

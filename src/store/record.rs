@@ -28,6 +28,16 @@ pub struct KeyRecord {
     last_used_at: Option<SystemTime>,
     restrictions: Restrictions,
     environment: Option<Arc<str>>,
+    digested: Digested,
+}
+
+/// How the digest was made by which a store found the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Digested {
+    /// The store does not say.
+    #[default]
+    Somehow,
+    Under(Option<u32>),
 }
 
 /// The state that the owner of a key has set.
@@ -103,6 +113,7 @@ impl KeyRecord {
             last_used_at: None,
             restrictions: Restrictions::new(),
             environment: None,
+            digested: Digested::Somehow,
         }
     }
 
@@ -204,6 +215,19 @@ impl KeyRecord {
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into().into());
         self
+    }
+
+    /// Sets the version of the pepper under which the store keeps the key; `None` for a plain SHA-256. A
+    /// `WatchedKeyStore` then moves a key of an old pepper to the current one when the
+    /// key is used.
+    pub const fn pepper(mut self, version: Option<u32>) -> Self {
+        self.digested = Digested::Under(version);
+        self
+    }
+
+    /// Returns whether the store keeps the key under another pepper than this one.
+    pub(crate) fn is_under_another_pepper(&self, current: Option<u32>) -> bool {
+        matches!(self.digested, Digested::Under(version) if version != current)
     }
 
     /// Returns the id of the key.
