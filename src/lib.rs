@@ -103,6 +103,7 @@
 //! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
+//! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
 //! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
@@ -223,8 +224,7 @@ pub use self::{
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]
-pub use self::{
-    base::task::{Health, Task},
-    bearer::BearerLayer,
-    token::TokenVerifier,
-};
+pub use self::{bearer::BearerLayer, token::TokenVerifier};
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use self::base::task::{Health, Task};

@@ -11,7 +11,7 @@ pub(crate) mod network;
 pub(crate) mod protocol;
 pub(crate) mod secret;
 pub(crate) mod shown;
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[cfg(feature = "tokio")]
 pub(crate) mod task;
 pub(crate) mod time_limit;
 pub(crate) mod timer;

@@ -50,18 +50,18 @@ pub(crate) trait Budget: Send + Sync + 'static {
 pub(crate) struct NotCarried;
 
 /// The runtime in which a check was started.
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+#[cfg(feature = "tokio")]
 pub(crate) type Runtime = tokio::runtime::Handle;
 /// The runtime in which a check was started: none, without a feature that uses tokio.
-#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
+#[cfg(not(feature = "tokio"))]
 #[derive(Debug)]
 pub(crate) enum Runtime {}
 
 /// Returns the runtime that polls the caller.
 pub(crate) fn current_runtime() -> Option<Runtime> {
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+    #[cfg(feature = "tokio")]
     return tokio::runtime::Handle::try_current().ok();
-    #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
+    #[cfg(not(feature = "tokio"))]
     None
 }
 

@@ -8,12 +8,12 @@ use crate::{
 /// The checks in progress. Dropping it cancels them.
 #[derive(Default)]
 pub(super) struct Carried {
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+    #[cfg(feature = "tokio")]
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
 }
 
 impl Carried {
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+    #[cfg(feature = "tokio")]
     pub(super) fn run(&self, check: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
         /// The limit for all addresses together. An attempt above it is charged at once.
         const MOST: usize = 4096;
@@ -27,7 +27,7 @@ impl Carried {
         Ok(())
     }
 
-    #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body")))]
+    #[cfg(not(feature = "tokio"))]
     #[expect(clippy::unused_self, reason = "without tokio there is no runtime")]
     pub(super) fn run(&self, _: BoxFuture<()>, runtime: &Runtime) -> Result<(), NotCarried> {
         match *runtime {}

@@ -6,6 +6,7 @@ use super::{
     event::Observer,
     lifecycle::{Deciding, Minted},
     new_key::whole_micros,
+    watched::Notes,
 };
 use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, Secret, base::time_limit::TimeLimit};
 
@@ -20,6 +21,7 @@ pub struct KeyRegistry {
     pub(super) limit: TimeLimit,
     pub(super) policy: Arc<KeyPolicy>,
     pub(super) observer: Observer,
+    pub(super) notes: Notes,
 }
 
 /// Longer than a guard waits, because an administrator would rather wait than not know.
@@ -37,10 +39,12 @@ impl KeyRegistry {
     /// Creates a registry as [`new`](Self::new) does, with a custom clock. Use the clock of the stack.
     #[must_use]
     pub fn with_clock(scheme: KeyScheme, store: impl RegistryStore, clock: impl Into<Clock>) -> Self {
+        let clock = clock.into();
         Self {
+            notes: Notes::new(scheme.current_version(), clock.clone()),
             scheme,
             store: Arc::new(store),
-            limit: TimeLimit::new(clock.into(), TIMEOUT),
+            limit: TimeLimit::new(clock, TIMEOUT),
             policy: Arc::default(),
             observer: Observer::default(),
         }

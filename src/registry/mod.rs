@@ -66,10 +66,14 @@ mod key_registry;
 mod lifecycle;
 mod new_key;
 mod page;
+mod peppers;
 mod policy;
 mod registry_store;
 mod row;
 mod stored;
+#[cfg(feature = "tokio")]
+mod upkeep;
+mod watched;
 
 pub use self::{
     actor::Actor,
@@ -83,7 +87,9 @@ pub use self::{
     key_registry::KeyRegistry,
     new_key::{KeyUpdate, NewKey},
     page::{Cursor, Page},
+    peppers::PepperUse,
     policy::KeyPolicy,
     registry_store::{Decide, RegistryFuture, RegistryStore},
     row::{KeyRow, micros, time},
+    watched::WatchedKeyStore,
 };

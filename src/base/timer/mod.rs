@@ -4,7 +4,7 @@
 //! when it is needed and ends after some time without sleepers. tokio's timer is used only where tokio's time is
 //! paused, because tokio's timer panics in a runtime that was built without one.
 
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+#[cfg(feature = "tokio")]
 mod paused;
 mod sleep;
 mod sleepers;

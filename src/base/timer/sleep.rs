@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+#[cfg(feature = "tokio")]
 use super::paused::PausedSleep;
 use super::{
     sleepers::Wait,
@@ -21,7 +21,7 @@ pub(crate) struct Sleep(State);
 
 enum State {
     Waiting(Wait<&'static SystemDial>),
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+    #[cfg(feature = "tokio")]
     Paused(PausedSleep, Duration),
     Ended,
     /// The end is later than `Instant` can represent, or the target has no timer.
@@ -30,7 +30,7 @@ enum State {
 
 impl Sleep {
     pub(crate) fn new(duration: Duration) -> Self {
-        #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+        #[cfg(feature = "tokio")]
         if let Some(paused) = PausedSleep::new(duration) {
             return Self(State::Paused(paused, duration));
         }
@@ -50,7 +50,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let polled = match &mut self.0 {
             State::Waiting(wait) => Pin::new(wait).poll(cx),
-            #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "strict-body"))]
+            #[cfg(feature = "tokio")]
             State::Paused(paused, duration) => {
                 let Some(polled) = paused.poll(cx) else {
                     *self = Self::system(*duration);
