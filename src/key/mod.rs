@@ -36,6 +36,7 @@ mod format;
 mod mint;
 mod pattern;
 mod pepper;
+mod pepper_file;
 mod scheme;
 
 pub(crate) use self::digest::sha256;
