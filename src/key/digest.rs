@@ -73,7 +73,8 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// The digests of one presented key, one for each accepted pepper. A store looks for all of them in one query.
+/// The digests of one presented key, one for each accepted pepper, and the plain SHA-256 if the scheme accepts it. A
+/// store looks for all of them in one query.
 ///
 /// The first digest uses the current pepper: store this digest for a new key. The digests are computed once, when a
 /// store first reads them.
@@ -91,13 +92,14 @@ impl fmt::Debug for KeyDigest {
 pub struct KeyDigests {
     fingerprint: Fingerprint,
     peppers: Option<Arc<[PepperMac]>>,
+    /// Whether the plain SHA-256 is the last digest.
+    sha256: bool,
     keyed: OnceLock<Box<[KeyDigest]>>,
 }
 
 impl KeyDigests {
-    /// Without peppers, the plain SHA-256 is the only digest.
-    pub(super) fn of(key: &[u8], peppers: Option<&Arc<[PepperMac]>>) -> Self {
-        Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), keyed: OnceLock::new() }
+    pub(super) fn of(key: &[u8], peppers: Option<&Arc<[PepperMac]>>, sha256: bool) -> Self {
+        Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), sha256, keyed: OnceLock::new() }
     }
 
     /// Iterates over the digests. The first digest is that of the current pepper.
@@ -105,10 +107,21 @@ impl KeyDigests {
         self.keyed().iter()
     }
 
-    /// Iterates over the digests with the version of the pepper of each; `None` is a plain SHA-256.
+    /// Iterates over the digests with the version of the pepper of each, the current one first. The version is `None` for
+    /// a plain SHA-256. Store the version next to the digest, to see which keys still need an old pepper.
+    ///
+    /// ```
+    /// use tower_auth::{KeyFormat, KeyScheme, Peppers};
+    ///
+    /// let peppers = Peppers::new(2, [7; 32])?.accept(1, [9; 32])?;
+    /// let scheme = KeyScheme::new(KeyFormat::opaque(20), peppers).accept_sha256();
+    /// let digests = scheme.digests(b"a-key-of-at-least-twenty-bytes").unwrap();
+    /// let versions: Vec<Option<u32>> = digests.versions().map(|(version, _)| version).collect();
+    /// assert_eq!(versions, [Some(2), Some(1), None]);
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
     pub fn versions(&self) -> impl Iterator<Item = (Option<u32>, &KeyDigest)> {
-        let versions = self.peppers.iter().flat_map(|peppers| peppers.iter().map(|pepper| Some(pepper.version)));
-        versions.chain([None]).zip(self.keyed())
+        versions(self.peppers.as_deref(), self.sha256).zip(self.keyed())
     }
 
     /// Returns the digests as a list of byte strings for a database driver: `WHERE digest = ANY($1)`.
@@ -124,11 +137,18 @@ impl KeyDigests {
     }
 
     fn keyed(&self) -> &[KeyDigest] {
-        self.keyed.get_or_init(|| match &self.peppers {
-            None => Box::new([KeyDigest(self.fingerprint.0)]),
-            Some(peppers) => peppers.iter().map(|pepper| pepper.digest(&self.fingerprint)).collect(),
+        self.keyed.get_or_init(|| {
+            let peppers = self.peppers.iter().flat_map(|peppers| peppers.iter());
+            let plain = self.sha256.then_some(KeyDigest(self.fingerprint.0));
+            peppers.map(|pepper| pepper.digest(&self.fingerprint)).chain(plain).collect()
         })
     }
+}
+
+/// Returns the versions of the digests of a scheme, in their order.
+pub(super) fn versions(peppers: Option<&[PepperMac]>, sha256: bool) -> impl Iterator<Item = Option<u32>> {
+    let peppers = peppers.into_iter().flatten().map(|pepper| Some(pepper.version));
+    peppers.chain(sha256.then_some(None))
 }
 
 impl fmt::Debug for KeyDigests {
@@ -204,6 +224,11 @@ impl PepperMac {
         Self { version, state: Hmac::new((&*block).into()) }
     }
 
+    /// Returns the digest of a key from its plain SHA-256.
+    pub(super) fn digest_of(&self, sha256: &KeyDigest) -> KeyDigest {
+        self.digest(&Fingerprint(sha256.0))
+    }
+
     fn digest(&self, fingerprint: &Fingerprint) -> KeyDigest {
         KeyDigest(self.state.clone().chain_update(fingerprint.0).finalize().into_bytes().into())
     }
@@ -233,13 +258,13 @@ mod tests {
     #[test]
     fn digests_equal_the_published_vectors() {
         // FIPS 180-4's "abc".
-        let plain = KeyDigests::of(b"abc", None);
+        let plain = KeyDigests::of(b"abc", None, true);
         assert_eq!(
             plain.iter().next().unwrap().to_hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         // HMAC-SHA-256 under a 32-byte key, over SHA-256("abc"), computed with another implementation.
-        let keyed = KeyDigests::of(b"abc", Some(&Arc::from([PepperMac::new(1, &[0x0b; 32])])));
+        let keyed = KeyDigests::of(b"abc", Some(&Arc::from([PepperMac::new(1, &[0x0b; 32])])), false);
         assert_eq!(
             keyed.iter().next().unwrap().to_hex(),
             "1e18c60af672a9a88fc69f853427d3283774b9f9672a5f83833ea5a463a47ccf"

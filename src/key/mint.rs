@@ -26,7 +26,14 @@ pub(super) fn mint(format: &KeyFormat, environment: Option<&str>) -> Result<Secr
     Ok(Secret::new(key))
 }
 
-pub(super) fn no_random(error: getrandom::Error) -> ConfigError {
+/// Returns bytes from the operating system's random source.
+pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, ConfigError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes).map_err(no_random)?;
+    Ok(bytes)
+}
+
+fn no_random(error: getrandom::Error) -> ConfigError {
     ConfigError::new(
         format!("the operating system provides no random bytes ({error})"),
         "allow the getrandom call or /dev/urandom in the sandbox of this process",

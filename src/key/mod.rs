@@ -22,8 +22,45 @@
 //!
 //! A store holds `HMAC-SHA-256(pepper, SHA-256(key))`. Minted keys have at least 128 bits of entropy, so a slow
 //! password hash would add load and no security. The pepper makes a stolen table useless, even for keys that a person
-//! chose. A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To upgrade it without re-issuing
-//! keys, apply the HMAC to the stored digests once.
+//! chose.
+//!
+//! # Rotate a pepper
+//!
+//! Store the version of the pepper next to each digest: [`KeyScheme::current_version`] for a new key.
+//!
+//! 1. Put the new pepper in front of the old one: `2:<new>,1:<old>`. New keys are stored under version 2, and a store that
+//!    is queried with all [`KeyDigests`] still finds keys of version 1.
+//! 2. Re-digest keys on use. [`KeyDigests::versions`] says under which version a row was found. If that is not the current
+//!    one, write the first digest and its version into the row. A key that is never used keeps its old digest, because a
+//!    digest under a pepper cannot be moved without the key.
+//! 3. Remove the old pepper when no row has its version. Keys that were still stored under it are refused from then on.
+//!
+//! All replicas need the new pepper before one of them stores a key under it: first deploy `1:<old>,2:<new>`, then change
+//! the order.
+//!
+//! # Move a table of SHA-256
+//!
+//! A table of plain SHA-256 digests works unchanged with [`KeyScheme::sha256`]. To move it under a pepper without
+//! re-issuing keys:
+//!
+//! 1. Change the scheme of every replica to [`KeyScheme::new`] with [`accept_sha256`](KeyScheme::accept_sha256).
+//! 2. Replace each stored digest by [`move_under_pepper`](KeyScheme::move_under_pepper), and store the version with it.
+//!    This needs no key.
+//! 3. Remove `accept_sha256` when every row has a version.
+//!
+//! ```
+//! use tower_auth::{KeyDigest, KeyFormat, KeyScheme, Peppers};
+//!
+//! let scheme = KeyScheme::new(KeyFormat::opaque(20), Peppers::new(1, [7; 32])?).accept_sha256();
+//! let mut rows: Vec<(Option<u32>, [u8; 32])> = vec![(None, [3; 32]), (None, [4; 32])];
+//! for (version, digest) in rows.iter_mut().filter(|(version, _)| version.is_none()) {
+//!     if let Some(moved) = scheme.move_under_pepper(&KeyDigest::from_bytes(*digest)) {
+//!         (*version, *digest) = (scheme.current_version(), *moved.as_bytes());
+//!     }
+//! }
+//! assert!(rows.iter().all(|(version, _)| *version == Some(1)));
+//! # Ok::<_, tower_auth::ConfigError>(())
+//! ```
 //!
 //! # When not to use it
 //!
@@ -36,6 +73,7 @@ mod format;
 mod mint;
 mod pattern;
 mod pepper;
+mod pepper_file;
 mod scheme;
 
 pub(crate) use self::digest::sha256;

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use super::digest::PepperMac;
+use super::{digest::PepperMac, mint};
 use crate::{ConfigError, Secret, base::hex};
 
 /// The secret HMAC keys of the digests, each with a version. A stolen table is useless without the peppers.
@@ -20,8 +20,8 @@ use crate::{ConfigError, Secret, base::hex};
 #[derive(Clone)]
 pub struct Peppers(Arc<[PepperMac]>);
 
-const FORM: &str = "set it to `version:hex` with 64 hex digits (openssl rand -hex 32), the current pepper first, \
-                    separated by commas";
+const FORM: &str = "write each as `version:hex` with 64 hex digits (openssl rand -hex 32), the current pepper first, \
+                    separated by commas or lines";
 
 impl Peppers {
     /// Creates peppers with one current pepper: 32 bytes from a random source, and its version.
@@ -54,7 +54,24 @@ impl Peppers {
         Ok(Self(newer.chain([PepperMac::new(version, &pepper)]).collect()))
     }
 
-    /// Reads an environment variable of the form `2:<64 hex digits>,1:<64 hex digits>`, the current pepper first.
+    /// Reads a text of the form `2:<64 hex digits>,1:<64 hex digits>`, the current pepper first: for a text from a secret
+    /// manager. Lines may separate the peppers instead of commas, and spaces and empty lines are ignored.
+    ///
+    /// ```
+    /// use tower_auth::Peppers;
+    ///
+    /// let text = format!("2:{}\n1:{}\n", "0b".repeat(32), "0c".repeat(32)); // from a secret manager
+    /// assert_eq!(format!("{:?}", Peppers::parse(&text)?), "Peppers { versions: [2, 1] }");
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the text has another form or holds no pepper. The error never shows a value.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Self::read(text, "the given text")
+    }
+
+    /// Reads an environment variable of the form that [`parse`](Self::parse) describes.
     ///
     /// # Errors
     /// If the variable is not set or has another form. The error never shows a value.
@@ -64,10 +81,7 @@ impl Peppers {
     /// assert!(error.to_string().contains("NOBODY_SET_THESE_PEPPERS"));
     /// ```
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
-        let text = Secret::from_env(variable)?;
-        Self::parse(text.expose()).map_err(|what| {
-            ConfigError::new(format!("the peppers in the environment variable {variable} cannot be used: {what}"), FORM)
-        })
+        Self::read(Secret::from_env(variable)?.expose(), &format!("the environment variable {variable}"))
     }
 
     /// Generates a pepper that only this process knows: for tests, demos, and keys that are not used after the process
@@ -76,8 +90,7 @@ impl Peppers {
     /// # Errors
     /// If the operating system provides no random bytes.
     pub fn ephemeral() -> Result<Self, ConfigError> {
-        let mut pepper = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *pepper).map_err(super::mint::no_random)?;
+        let pepper = mint::random()?;
         Self::new(1, *pepper)
     }
 
@@ -85,17 +98,25 @@ impl Peppers {
         &self.0
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads peppers from a text. `place` says where the text is from.
+    pub(super) fn read(text: &str, place: &str) -> Result<Self, ConfigError> {
+        Self::entries(text)
+            .map_err(|what| ConfigError::new(format!("the peppers in {place} cannot be used: {what}"), FORM))
+    }
+
+    fn entries(text: &str) -> Result<Self, String> {
         let mut all = Self(Arc::new([]));
-        for (index, entry) in text.split(',').enumerate() {
+        let entries = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
+        for (index, entry) in entries.enumerate() {
             let wrong = |what: &str| format!("entry {} {what}", index + 1);
-            let (version, hex) = entry.trim().split_once(':').ok_or_else(|| wrong("has no version"))?;
+            let (version, digits) = entry.split_once(':').ok_or_else(|| wrong("has no version"))?;
             let version = version.parse().map_err(|_| wrong("has a version that is not an integer"))?;
-            let digits = Zeroizing::new(hex.to_ascii_lowercase());
-            let pepper = hex::decode(digits.as_bytes()).ok_or_else(|| wrong("is not 64 hex digits"))?;
-            all = all.accept(version, pepper).map_err(|error| error.to_string())?;
+            let digits = Zeroizing::new(digits.to_ascii_lowercase());
+            let pepper = hex::decode(digits.as_bytes()).map(Zeroizing::new);
+            let pepper = pepper.ok_or_else(|| wrong("is not 64 hex digits"))?;
+            all = all.accept(version, *pepper).map_err(|error| error.to_string())?;
         }
-        Ok(all)
+        if all.0.is_empty() { Err("there is none".to_owned()) } else { Ok(all) }
     }
 }
 
@@ -113,10 +134,13 @@ mod tests {
     #[test]
     fn peppers_of_the_environment_are_parsed_or_explained() {
         let hex = "0b".repeat(32);
-        let two = Peppers::parse(&format!("2:{hex}, 1:{}", "0c".repeat(32))).unwrap();
-        assert_eq!(format!("{two:?}"), "Peppers { versions: [2, 1] }");
+        for (between, end) in [(", ", ""), (",", "\n"), ("\n", "\n"), ("\r\n", "\r\n"), (",\n\n", "\n\n")] {
+            let two = Peppers::parse(&format!("2:{hex}{between}1:{}{end}", "0C".repeat(32))).unwrap();
+            assert_eq!(format!("{two:?}"), "Peppers { versions: [2, 1] }");
+        }
         for (text, said) in [
-            ("", "no version"),
+            ("", "there is none"),
+            (" \n,\n", "there is none"),
             ("1", "no version"),
             ("x:00", "not an integer"),
             ("1:00", "64 hex"),
@@ -125,7 +149,7 @@ mod tests {
             (&format!("1:{}", "00".repeat(32)), "all zeros"),
             (&format!("1:{hex},1:{hex}"), "twice"),
         ] {
-            let error = Peppers::parse(text).unwrap_err();
+            let error = Peppers::parse(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text:?}: {error}");
             assert!(!error.contains(&hex), "{error}");
         }

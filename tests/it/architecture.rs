@@ -400,8 +400,8 @@ fn secrets_are_hashed_and_compared_in_one_file() {
 }
 
 #[test]
-fn random_bytes_are_drawn_in_three_files() {
-    assert_eq!(naming("getrandom"), ["context/trace_id.rs", "key/mint.rs", "key/pepper.rs"]);
+fn random_bytes_are_drawn_in_two_files() {
+    assert_eq!(naming("getrandom"), ["context/trace_id.rs", "key/mint.rs"]);
     assert!(naming("rand").is_empty() && naming("thread_rng").is_empty());
 }
 

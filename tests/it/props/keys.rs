@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use sha2::{Digest as _, Sha256};
-use tower_auth::{Alphabet, KeyFormat, KeyScheme, Peppers};
+use tower_auth::{Alphabet, KeyDigest, KeyFormat, KeyScheme, Peppers};
 
 use super::cases;
 
@@ -202,10 +202,17 @@ proptest! {
         }
 
         let peppers = Peppers::new(2, one).unwrap().accept(1, other).unwrap();
-        let keyed = KeyScheme::new(described.format, peppers).digests(&bytes);
+        let scheme = KeyScheme::new(described.format, peppers);
+        let (keyed, moving) = (scheme.digests(&bytes), scheme.accept_sha256());
         prop_assert_eq!(keyed.is_some(), accepted);
         if let Some(digests) = keyed {
             let expected = [hmac(&one, &fast), hmac(&other, &fast)];
+            let versions: Vec<_> = digests.versions().map(|(version, digest)| (version, *digest.as_bytes())).collect();
+            prop_assert_eq!(versions, vec![(Some(2), expected[0]), (Some(1), expected[1])]);
+            let moved = moving.move_under_pepper(&KeyDigest::from_bytes(fast)).unwrap();
+            prop_assert_eq!(moved.as_bytes(), &expected[0]);
+            let both = moving.digests(&bytes).unwrap();
+            prop_assert_eq!(both.as_slices(), vec![&expected[0][..], &expected[1], &fast]);
             prop_assert_eq!(digests.as_slices(), expected.iter().map(|digest| &digest[..]).collect::<Vec<_>>());
         }
     }

@@ -10,8 +10,8 @@ use http::{Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tower::Layer as _;
 use tower_auth::{
-    Alphabet, ApiKeyLayer, AuthMethod, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyStore, MemoryKeyStore, Peppers,
-    RequestExt as _, StoreFuture,
+    Alphabet, ApiKeyLayer, AuthMethod, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyStore,
+    MemoryKeyStore, Peppers, RequestExt as _, StoreFuture,
 };
 
 use super::{Counting, Slow, answer};
@@ -108,6 +108,41 @@ async fn r081_a_table_of_plain_sha256_works_as_it_is() {
     // The upgrade that the page of the module tells: one HMAC over every stored digest.
     let upgraded = KeyScheme::new(crate::support::ak(), Peppers::new(1, [5; 32]).unwrap());
     assert!(opens(&upgraded, Table::of(at_rest([5; 32], KEY))).await);
+}
+
+#[tokio::test]
+async fn r081_a_table_moves_under_a_pepper_row_by_row() {
+    let plain = Sha256::digest(KEY);
+    let after = KeyScheme::new(crate::support::ak(), Peppers::new(3, [5; 32]).unwrap());
+    let during = after.clone().accept_sha256();
+    let moved = during.move_under_pepper(&KeyDigest::from_bytes(plain.into())).unwrap();
+    assert_eq!(moved.as_bytes()[..], at_rest([5; 32], KEY));
+    for (scheme, of_plain) in [(&during, true), (&after, false)] {
+        assert_eq!(opens(scheme, Table::of(plain.to_vec())).await, of_plain);
+        assert!(opens(scheme, Table::of(moved.as_bytes().to_vec())).await);
+    }
+}
+
+#[test]
+fn r081_every_digest_names_the_version_of_its_pepper() {
+    let peppers = || Peppers::new(7, [2; 32]).unwrap().accept(9, [1; 32]).unwrap();
+    let peppered = KeyScheme::new(crate::support::ak(), peppers());
+    let plain = KeyScheme::sha256(crate::support::ak());
+    for (scheme, current, all) in [
+        (peppered.clone(), Some(7), &[Some(7), Some(9)][..]),
+        (peppered.accept_sha256().accept_sha256(), Some(7), &[Some(7), Some(9), None]),
+        (plain.clone(), None, &[None]),
+        (plain.clone().accept_sha256(), None, &[None]),
+        (KeyScheme::ephemeral(crate::support::ak()), Some(1), &[Some(1)]),
+    ] {
+        let digests = scheme.digests(KEY.as_bytes()).unwrap();
+        assert_eq!(scheme.current_version(), current);
+        assert_eq!(scheme.versions().collect::<Vec<_>>(), all);
+        assert_eq!(digests.versions().map(|(version, _)| version).collect::<Vec<_>>(), all);
+        assert!(digests.versions().map(|(_, digest)| digest).eq(digests.iter()));
+        assert_eq!(digests.as_slices().len(), all.len());
+    }
+    assert!(plain.move_under_pepper(&KeyDigest::from_bytes([1; 32])).is_none());
 }
 
 #[test]
