@@ -6,7 +6,8 @@
 //!   │ edge         trace id, envelope                      every response below passes through here: one format
 //!   │ failures     too many guesses from this address? ─▶ 429   charged: nothing
 //!   │ identity     is the credential valid? ────────────▶ 401   charged: the address for a guess, otherwise the
-//!   │                                                           credential's budget   (503: the store does not answer)
+//!   │                                                           credential's budget   (503: the store does not answer;
+//!   │                                                           403: a restriction of the key)
 //!   │ rules        is the caller allowed to do this? ───▶ 403   charged: the credential's budget, not the plan
 //!   │                                                           (503: the policy could not decide)
 //!   │ plan         is the caller within the limits? ────▶ 429   charged: nothing
@@ -233,9 +234,9 @@ impl AuthStackBuilder {
         Self { expose_principal: true, ..self }
     }
 
-    /// Sets how the address of the client is found, for the log of the stack and for limits with
-    /// [`ClientIp::of_stack`]. By default, the log shows the address that the first limit by address counts.
-    /// [`ClientIp::of_stack`]. Without it, the log shows the address that the first limit by address counts.
+    /// Sets how the address of the client is found, for the log of the stack, for limits with [`ClientIp::of_stack`], and
+    /// for keys with [networks](crate::Restrictions::networks). By default, the log shows the address that the first limit
+    /// by address counts, and the networks of keys are compared with it.
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         let before = self.client_ip.replace(client_ip);
         self.once(before.is_some(), "two settings for the address of the client", "call .client_ip(..) once")

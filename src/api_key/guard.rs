@@ -1,8 +1,9 @@
 use std::{sync::Arc, time::SystemTime};
 
+use super::restricted::Facts;
 use crate::{
-    AuthFuture, AuthOutcome, BoxError, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection, RejectionKind,
-    RequestHead,
+    AuthFuture, AuthOutcome, BoxError, ClientIp, KeyDigests, KeyRecord, KeyScheme, KeyStatus, KeyStore, Rejection,
+    RejectionKind, RequestHead,
     base::{
         clock::rfc3339,
         credential::{Credential, Empty, Source},
@@ -38,6 +39,8 @@ pub(super) struct KeyCheck {
     pub(super) scheme: KeyScheme,
     pub(super) store: Arc<dyn KeyStore>,
     pub(super) sources: Vec<Source>,
+    /// How the client's address is found, if the stack does not say it.
+    pub(super) client_ip: Option<ClientIp>,
     pub(super) judge: Judge,
 }
 
@@ -45,6 +48,8 @@ pub(super) struct KeyCheck {
 #[derive(Clone)]
 pub(super) struct Judge {
     pub(super) disclosure: Disclosure,
+    /// The only environment whose keys are admitted.
+    pub(super) environment: Option<Arc<str>>,
     /// Refusals of invalid keys, built once: attacks cause them most often.
     malformed: Rejection,
     unknown: Rejection,
@@ -90,13 +95,18 @@ impl KeyCheck {
 
     fn look_up(&self, digests: &KeyDigests, request: &RequestHead<'_>) -> AuthFuture {
         match self.store.find(digests).now() {
-            Ok(found) => AuthFuture::ready(self.judge.conclude(found, || request.now())),
+            Ok(found) => {
+                let facts = || Facts::of(request, self.client_ip.as_ref());
+                AuthFuture::ready(self.judge.conclude(found, || request.now(), facts))
+            }
             Err(future) => {
                 let (judge, limit) = (self.judge.clone(), request.time_limit().clone());
+                // The record may have restrictions, and the head is gone when it arrives.
+                let facts = Facts::of(request, self.client_ip.as_ref());
                 AuthFuture::bounded(async move {
                     let found =
                         limit.wait(future).await.unwrap_or_else(|late| Err(format!("the key store {late}").into()));
-                    judge.conclude(found, || limit.clock().now())
+                    judge.conclude(found, || limit.clock().now(), || facts)
                 })
             }
         }
@@ -107,36 +117,56 @@ impl Judge {
     pub(super) fn new() -> Self {
         Self {
             disclosure: Disclosure::Nothing,
+            environment: None,
             malformed: invalid("the key does not match the key format"),
             unknown: invalid("the key is unknown"),
         }
     }
 
     #[inline]
-    fn conclude(&self, found: Result<Option<KeyRecord>, BoxError>, now: impl FnOnce() -> SystemTime) -> AuthOutcome {
+    fn conclude(
+        &self,
+        found: Result<Option<KeyRecord>, BoxError>,
+        now: impl FnOnce() -> SystemTime,
+        facts: impl FnOnce() -> Facts,
+    ) -> AuthOutcome {
         match found {
-            Ok(Some(record)) => {
-                // Most keys have no start or expiry time; for them, the clock is not read.
-                let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
-                match record.status(now) {
-                    KeyStatus::Active => match record.nameless() {
-                        None => AuthOutcome::Authenticated(record.into_principal()),
-                        Some(what) => {
-                            let cause = format!("the store's record of this key has an empty {what}");
-                            AuthOutcome::Rejected(Rejection::internal(cause).refused_by(LAYER))
-                        }
-                    },
-                    status => AuthOutcome::Rejected(self.refuse(status, record)),
-                }
-            }
+            Ok(Some(record)) => match self.decide(&record, now, facts) {
+                Ok(()) => AuthOutcome::Authenticated(record.into_principal()),
+                Err(rejection) => AuthOutcome::Rejected(rejection.refused_by(LAYER)),
+            },
             Ok(None) => AuthOutcome::Rejected(self.unknown.clone()),
             Err(error) => AuthOutcome::Rejected(Rejection::unavailable(error).refused_by(LAYER)),
         }
     }
 
+    #[inline]
+    fn decide(
+        &self,
+        record: &KeyRecord,
+        now: impl FnOnce() -> SystemTime,
+        facts: impl FnOnce() -> Facts,
+    ) -> Result<(), Rejection> {
+        // A key of another environment is answered like an unknown key, whatever its state is.
+        if let Some(here) = self.environment.as_deref().filter(|here| record.current_environment() != Some(here)) {
+            return Err(of_elsewhere(here, record));
+        }
+        // Most keys have no start or expiry time; for them, the clock is not read.
+        let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
+        match record.status(now) {
+            KeyStatus::Active => {}
+            status => return Err(self.refuse(status, record)),
+        }
+        if let Some(what) = record.nameless() {
+            return Err(Rejection::internal(format!("the store's record of this key has an empty {what}")));
+        }
+        // Most keys have no restrictions; for them, nothing else of the request is read.
+        if record.current_restrictions().is_empty() { Ok(()) } else { check_use(record, facts()) }
+    }
+
     /// Returns the refusal of an inactive key. The client learns what [`Disclosure`] allows, the observer learns the
     /// state.
-    fn refuse(&self, status: KeyStatus, record: KeyRecord) -> Rejection {
+    fn refuse(&self, status: KeyStatus, record: &KeyRecord) -> Rejection {
         let (kind, cause) = match status {
             KeyStatus::Expired(_) => (RejectionKind::ExpiredKey, "the key is expired"),
             KeyStatus::Paused => (RejectionKind::PausedKey, "the key is paused"),
@@ -158,11 +188,34 @@ impl Judge {
             _ if told => Rejection::new(kind),
             _ => Rejection::new(RejectionKind::InvalidKey),
         };
-        rejection.cause(cause).with_principal(record.into_principal()).refused_by(LAYER)
+        rejection.cause(cause).with_principal(record.principal().clone())
     }
 }
 
+/// Checks the restrictions of an active key.
+#[cold]
+fn check_use(record: &KeyRecord, facts: Facts) -> Result<(), Rejection> {
+    if record.lacks_last_use() {
+        return Err(Rejection::internal(NEVER_USED));
+    }
+    facts.check(record.current_restrictions()).map_err(|refused| match refused.kind() {
+        RejectionKind::Restricted => refused.with_principal(record.principal().clone()),
+        _ => refused,
+    })
+}
+
+#[cold]
+fn of_elsewhere(here: &str, record: &KeyRecord) -> Rejection {
+    let cause = match record.current_environment() {
+        Some(other) => format!("the key belongs to the environment {other:?}, and this layer admits {here:?} only"),
+        None => format!("the record of the key has no environment, and this layer admits {here:?} only"),
+    };
+    Rejection::new(RejectionKind::InvalidKey).cause(cause).with_principal(record.principal().clone())
+}
+
 const LAYER: &str = "api_key";
+const NEVER_USED: &str = "the key expires when it is unused, but its record has no last use; call \
+                          KeyRecord::last_used_at(..) with the time of its last use, or of its creation";
 
 fn invalid(cause: &'static str) -> Rejection {
     Rejection::new(RejectionKind::InvalidKey).cause(cause).refused_by(LAYER)

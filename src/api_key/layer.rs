@@ -5,8 +5,8 @@ use tower_layer::Layer;
 
 use super::guard::{Disclosure, Judge, KeyCheck};
 use crate::{
-    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, KeyFormat, KeyRecord, KeyScheme,
-    KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret,
+    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ClientIp, ConfigError, KeyFormat, KeyRecord,
+    KeyScheme, KeyStore, MemoryKeyStore, Rejection, RequestHead, Secret,
     base::{challenge, credential::Source},
     gate::Gate,
 };
@@ -40,6 +40,7 @@ impl ApiKeyLayer {
             scheme,
             store: Arc::new(store),
             sources: vec![Source::Header(DEFAULT_HEADER)],
+            client_ip: None,
             judge: Judge::new(),
         };
         let layer = Self {
@@ -125,6 +126,61 @@ impl ApiKeyLayer {
     /// Sets how much a 401 discloses about an inactive key; nothing by default.
     pub const fn disclose(mut self, disclosure: Disclosure) -> Self {
         self.check.judge.disclosure = disclosure;
+        self
+    }
+
+    /// Admits only keys of this environment, such as `live` or `test` ([`KeyRecord::environment`]). Any other key is
+    /// answered like an unknown key, and so is a key whose record has no environment, because nobody has said that it
+    /// may be used here. By default, the environment of a key is not checked.
+    ///
+    /// Before you call this for an existing table, give its keys an environment: in the store, one default for all old
+    /// rows is enough. A [static key](Self::static_key) has no environment.
+    ///
+    /// If the name is empty, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
+    ///
+    /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
+    /// let store = MemoryKeyStore::new();
+    /// let for_trials = store.create(&scheme, KeyRecord::new("key_1", "acme").environment("test"))?;
+    /// let production = ApiKeyLayer::new(scheme, store).environment("live"); // answers 401 to this key
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        let environment = environment.into();
+        if environment.trim().is_empty() {
+            return self.faulty("the environment of the keys has no name".to_owned(), "name it, such as \"live\"");
+        }
+        self.check.judge.environment = Some(environment.into());
+        self
+    }
+
+    /// Sets how the address of the client is found, for keys with [networks](crate::Restrictions::networks). In a stack,
+    /// the default is [`AuthStackBuilder::client_ip`](crate::stack::AuthStackBuilder::client_ip), or else the setting of
+    /// the first limit by address. Without any setting, a key with networks is answered 500.
+    ///
+    /// [`ClientIp::of_stack`] is an error, because the setting of the stack is the default.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, ClientIp, KeyFormat, KeyScheme, MemoryKeyStore};
+    ///
+    /// let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?);
+    /// let layer = ApiKeyLayer::new(scheme, MemoryKeyStore::new()).client_ip(ClientIp::behind(["10.0.0.0/8"])?);
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
+        if client_ip.is_of_stack() {
+            return self.faulty(
+                "ApiKeyLayer::client_ip was given ClientIp::of_stack()".to_owned(),
+                "leave it out: in a stack, the setting of the stack is used",
+            );
+        }
+        if let Err(fault) = client_ip.check_config() {
+            self.fault.get_or_insert(fault);
+        }
+        self.check.client_ip = Some(client_ip);
         self
     }
 
@@ -216,6 +272,7 @@ impl fmt::Debug for ApiKeyLayer {
             .field("sources", &self.check.sources)
             .field("format", self.check.scheme.format())
             .field("disclosure", &self.check.judge.disclosure)
+            .field("environment", &self.check.judge.environment)
             .finish_non_exhaustive()
     }
 }

@@ -37,6 +37,9 @@
 //! | a value without the format of a key | 401 invalid key | no |
 //! | an unknown key | 401 invalid key | yes |
 //! | an expired, paused, deactivated, suspended, revoked or not yet valid key | 401 invalid key, or more as set by [`disclose`](ApiKeyLayer::disclose) | yes |
+//! | a key of another [environment](ApiKeyLayer::environment) | 401 invalid key | yes |
+//! | an active key, from another network or website than its [restrictions](crate::store#restrictions) allow, or with a restriction that this version cannot check | 403 restricted: `IP_NOT_ALLOWED`, `ORIGIN_NOT_ALLOWED` or `RESTRICTION_UNKNOWN` | yes |
+//! | an active key with networks, if no [`ClientIp`](crate::ClientIp) is set or the address of the connection is unknown | 500 | yes |
 //! | any key, if the store fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503, `Retry-After` | yes |
 //! | a valid key | the response of the inner service | yes |
 //!
@@ -51,5 +54,6 @@
 
 mod guard;
 mod layer;
+mod restricted;
 
 pub use self::{guard::Disclosure, layer::ApiKeyLayer};

@@ -191,6 +191,12 @@ impl ClientIp {
         Ok((!exempt).then(|| (address, BucketKey::client(address, prefix))))
     }
 
+    /// Returns the address of the client; `None` if it is that of a proxy that did not name the client.
+    pub(crate) fn named(&self, headers: &HeaderMap, facts: &Extensions) -> Result<Option<IpAddr>, Rejection> {
+        let Found { address, vouched } = self.find(headers, facts)?;
+        Ok(vouched.then_some(address))
+    }
+
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)
     }

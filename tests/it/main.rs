@@ -24,6 +24,7 @@ mod rate_limits;
 mod readiness;
 mod registry;
 mod regressions;
+mod restrictions;
 mod rules_authentication;
 mod rules_envelope;
 mod rules_keys;

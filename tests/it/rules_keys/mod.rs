@@ -48,7 +48,7 @@ impl KeyStore for Counting {
 }
 
 /// A store that answers after it was waited for once, as a database does.
-struct Slow<S>(S);
+pub(crate) struct Slow<S>(pub(crate) S);
 
 impl<S: KeyStore> KeyStore for Slow<S> {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
