@@ -21,8 +21,8 @@ use tower_auth::{
     ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState,
     KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission,
     Plans, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead,
-    RequestId, RequireLayer, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task,
-    TokenVerifier, TraceId,
+    RequestId, RequireLayer, Restrictions, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath,
+    StrictQuery, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -34,6 +34,7 @@ use tower_auth::{
     },
     rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
     registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
+    rejection::Restriction,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock},
@@ -121,6 +122,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyDigest>();
     shared::<KeyDigests>();
     shared::<KeyRecord>();
+    shared::<Restrictions>();
     shared::<KeyState>();
     shared::<KeyStatus>();
     shared::<MemoryKeyStore>();
@@ -135,6 +137,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     borrowed::<Decision<'_>>();
     shared::<Rejection>();
     shared::<RejectionKind>();
+    shared::<Restriction>();
     shared::<Detail>();
     shared::<Challenge>();
     shared::<ConfigError>();
