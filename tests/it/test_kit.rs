@@ -1,6 +1,16 @@
 //! The servers and the bad network of the tests behave as the tests of the backends rely on.
 
-use std::{ffi::OsStr, fs, net::TcpStream, path::Path, pin::pin, process::Command, thread};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead as _, BufReader, ErrorKind, Read as _},
+    net::TcpStream,
+    path::Path,
+    pin::pin,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use tokio_postgres::{Client, NoTls, error::SqlState};
@@ -91,13 +101,38 @@ fn a_process_survives_the_thread_that_started_it() {
     assert!(ended(&mut child).is_some());
 }
 
+/// Set in the child of [`a_server_ends_with_its_test_binary`].
+const HOLD: &str = "TOWER_AUTH_TEST_HOLDS_A_SERVER";
+
+#[test]
+fn a_server_ends_with_its_test_binary() {
+    let Some(server) = postgres::private(&[]) else { return };
+    if std::env::var_os(HOLD).is_some() {
+        println!("holds {}", server.address());
+        loop {
+            thread::park();
+        }
+    }
+    let mut same = Command::new(std::env::current_exe().unwrap());
+    same.args(["--exact", "test_kit::a_server_ends_with_its_test_binary", "--nocapture"]).env(HOLD, "1");
+    let mut child = same.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| line.split_once("holds ").map(|(_, address)| address.to_owned())).unwrap();
+    TcpStream::connect(&address).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(until(|| TcpStream::connect(&address).is_err()));
+}
+
 #[tokio::test]
 async fn a_killed_server_keeps_what_was_committed() {
     let Some(mut server) = postgres::private(&["max_connections=7"]) else { return };
     let database = server.database();
     let client = connect(&database.url()).await;
-    let allowed: String = client.query_one("SHOW max_connections", &[]).await.unwrap().get(0);
-    assert_eq!(allowed, "7");
+    for (setting, value) in [("max_connections", "7"), ("fsync", "on"), ("synchronous_commit", "on")] {
+        let row = client.query_one(&format!("SHOW {setting}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), value, "{setting}");
+    }
     client.batch_execute("CREATE TABLE kept (number int)").await.unwrap();
     for number in 1..=3 {
         client.execute("INSERT INTO kept VALUES ($1)", &[&number]).await.unwrap();
@@ -146,7 +181,7 @@ async fn a_frozen_server_answers_when_it_thaws() {
 
 /// Whether no answer comes in a moment. A slow machine makes this pass too easily, and never fail.
 async fn still_waits(answer: impl Future) -> bool {
-    tokio::time::timeout(std::time::Duration::from_millis(200), answer).await.is_err()
+    tokio::time::timeout(Duration::from_millis(200), answer).await.is_err()
 }
 
 #[tokio::test]
@@ -178,18 +213,17 @@ async fn a_cut_resets_open_connections_only() {
     proxy.cut();
     let error = connection.await.unwrap().unwrap_err().into_source().unwrap();
     let kind = error.downcast_ref::<std::io::Error>().unwrap().kind();
-    assert_eq!(kind, std::io::ErrorKind::ConnectionReset);
+    assert_eq!(kind, ErrorKind::ConnectionReset);
     assert!(client.is_closed());
     execute(&url, "SELECT 1").unwrap();
 }
 
 #[test]
 fn a_proxy_without_a_server_resets() {
-    use std::io::Read as _;
     let proxy = Proxy::to(free_address());
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

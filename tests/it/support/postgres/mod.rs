@@ -53,8 +53,9 @@ fn installed() -> Option<&'static Installation> {
         Err(missing) => {
             assert!(!servers_required(|name| std::env::var(name).ok()), "{missing}");
             let test = thread::current();
-            // `eprintln!` is shown only for a test that fails.
-            let _ = writeln!(io::stderr(), "SKIPPED: {}: {missing}", test.name().unwrap_or("a test"));
+            let line = format!("\nSKIPPED: {}: {missing}\n", test.name().unwrap_or("a test"));
+            // `eprintln!` is shown only for a test that fails. One write keeps the lines of several tests apart.
+            let _ = io::stderr().write_all(line.as_bytes());
             None
         }
     }

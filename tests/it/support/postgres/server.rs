@@ -44,12 +44,7 @@ impl Server {
 
     /// The URL of the database `postgres`, as the superuser.
     pub(crate) fn url(&self) -> String {
-        self.url_at(self.address)
-    }
-
-    /// The same, through a proxy.
-    pub(crate) fn url_at(&self, address: SocketAddr) -> String {
-        super::database::url("postgres", "postgres", address)
+        super::database::url("postgres", "postgres", self.address)
     }
 
     /// A new, empty database. It ends with the server.
