@@ -22,6 +22,9 @@ use crate::support::{
     server::PATIENCE,
 };
 
+/// In which something does not happen. On a slow machine such a check passes too easily, and never fails.
+const MOMENT: Duration = Duration::from_millis(200);
+
 async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -93,9 +96,16 @@ fn a_process_survives_the_thread_that_started_it() {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "sleep", "1000"]);
     // Not every machine of a developer has this program.
-    let Ok(mut child) = thread::spawn(|| spawn(command)).join().unwrap() else { return };
-    assert!(until(|| running("sleep", "1000").contains(&child.id())));
-    // A signal of the ended thread would be there by now: it is sent before `join` returns.
+    let starter = thread::spawn(|| {
+        let child = spawn(command);
+        // The signal counts from the moment when `setpriv` has asked for it.
+        assert!(child.as_ref().map_or(true, |child| until(|| running("sleep", "1000").contains(&child.id()))));
+        child
+    });
+    // Not every machine of a developer has this program.
+    let Ok(mut child) = starter.join().unwrap() else { return };
+    // The kernel sends the signal shortly after `join` returns.
+    thread::sleep(MOMENT);
     assert_eq!(child.try_wait().unwrap(), None);
     assert!(signal("KILL", &[child.id()]));
     assert!(ended(&mut child).is_some());
@@ -179,9 +189,8 @@ async fn a_frozen_server_answers_when_it_thaws() {
     tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
 }
 
-/// Whether no answer comes in a moment. A slow machine makes this pass too easily, and never fail.
 async fn still_waits(answer: impl Future) -> bool {
-    tokio::time::timeout(Duration::from_millis(200), answer).await.is_err()
+    tokio::time::timeout(MOMENT, answer).await.is_err()
 }
 
 #[tokio::test]
