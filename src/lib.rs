@@ -192,6 +192,9 @@ mod tonic;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use self::axum::{StrictJson, StrictPath, StrictQuery};
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use self::base::task::{Health, Task};
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};
@@ -225,6 +228,3 @@ pub use self::{
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]
 pub use self::{bearer::BearerLayer, token::TokenVerifier};
-#[cfg(feature = "tokio")]
-#[doc(inline)]
-pub use self::base::task::{Health, Task};

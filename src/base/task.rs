@@ -74,6 +74,7 @@ impl Task {
     }
 
     /// Returns a task without work.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) fn idle() -> Self {
         Self { running: None, stop: Arc::default(), health: Arc::new(|| Health::Good) }
     }
@@ -102,6 +103,7 @@ pub(crate) struct Owned(AbortHandle);
 
 impl Owned {
     /// Returns whether the task has ended, for any reason.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
@@ -114,6 +116,7 @@ impl Drop for Owned {
 }
 
 /// Spawns the work in the caller's runtime until the handle is dropped. Without a tokio runtime the work is dropped.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) fn spawn_owned(work: impl Future<Output = ()> + Send + 'static) -> Option<Owned> {
     let runtime = Handle::try_current().ok()?;
     Some(Owned(runtime.spawn(work).abort_handle()))

@@ -122,6 +122,12 @@ impl KeyFormat {
         self.checked()
     }
 
+    /// Returns the names of the environments; none if keys name no environment.
+    #[must_use]
+    pub fn environment_names(&self) -> &[String] {
+        self.environments.names()
+    }
+
     /// Returns the environment of a key. Returns `None` if the bytes do not have the format, or the format has no
     /// environments.
     ///

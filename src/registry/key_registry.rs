@@ -6,7 +6,7 @@ use super::{
     event::Observer,
     lifecycle::{Deciding, Minted},
     new_key::whole_micros,
-    watched::Notes,
+    notes::Notes,
 };
 use crate::{Clock, KeyFormat, KeyRecord, KeyScheme, Secret, base::time_limit::TimeLimit};
 
@@ -93,7 +93,7 @@ impl KeyRegistry {
     /// If a field of the new key is invalid, the expiry is in the past, the id is in use, or the operating system
     /// provides no random bytes.
     pub async fn create(&self, actor: impl Into<Actor> + Send, new: NewKey) -> Result<IssuedKey, RegistryError> {
-        let (secret, minted) = self.mint()?;
+        let (secret, minted) = self.mint(new.environment.as_deref())?;
         let key = self.run(actor, Vec::new(), move |it, _| it.create(new, minted)).await?;
         Ok(IssuedKey { secret, key })
     }
@@ -263,9 +263,10 @@ impl KeyRegistry {
         id: &str,
         overlap: Option<Duration>,
     ) -> Result<IssuedKey, RegistryError> {
-        let (secret, minted) = self.mint()?;
-        // A key never gets another predecessor, so it can be read before the transaction.
-        let before = self.entry(id).await?.key().predecessor().map(str::to_owned);
+        // A key never gets another predecessor or environment, so they can be read before the transaction.
+        let key = self.entry(id).await?.into_key();
+        let (secret, minted) = self.mint(key.record().current_environment())?;
+        let before = key.predecessor().map(str::to_owned);
         let ids = [Some(id.to_owned()), before.clone()].into_iter().flatten().collect();
         let (id, new_id) = (id.to_owned(), minted.id.clone());
         let decide = move |it: &Deciding<'_>, entries: &[Entry]| {
@@ -330,8 +331,16 @@ impl KeyRegistry {
         self.limit.wait(future).await.unwrap_or_else(|timed_out| Err(late(timed_out)))
     }
 
-    fn mint(&self) -> Result<(Secret, Minted), RegistryError> {
-        let secret = self.scheme.generate().map_err(RegistryError::Unavailable)?;
+    fn mint(&self, environment: Option<&str>) -> Result<(Secret, Minted), RegistryError> {
+        let names = self.scheme.format().environment_names();
+        let secret = match environment.filter(|_| !names.is_empty()) {
+            Some(environment) if !names.iter().any(|name| name == environment) => {
+                return Err(RegistryError::invalid("/environment", format!("must be one of {}", names.join(", "))));
+            }
+            Some(environment) => self.scheme.generate_in(environment),
+            None => self.scheme.generate(),
+        };
+        let secret = secret.map_err(RegistryError::Unavailable)?;
         let minted = self.presented(&secret, random_id()?)?;
         Ok((secret, minted))
     }
@@ -339,7 +348,9 @@ impl KeyRegistry {
     fn presented(&self, secret: &Secret, id: String) -> Result<Minted, RegistryError> {
         let wrong = || RegistryError::invalid("/key", "has not the format of the scheme");
         let digests = self.scheme.digests(secret.expose().as_bytes()).ok_or_else(wrong)?;
-        Ok(Minted { id, hint: self.scheme.format().hint(secret.expose()), digests })
+        let (format, key) = (self.scheme.format(), secret.expose());
+        let environment = format.environment_of(key.as_bytes()).map(str::to_owned);
+        Ok(Minted { id, hint: format.hint(key), environment, digests })
     }
 }
 

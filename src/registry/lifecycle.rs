@@ -22,6 +22,8 @@ pub(super) struct Minted {
     /// The id of the new key, unless the caller names another.
     pub(super) id: String,
     pub(super) hint: String,
+    /// The environment that the key itself names.
+    pub(super) environment: Option<String>,
     pub(super) digests: KeyDigests,
 }
 
@@ -65,6 +67,12 @@ impl Deciding<'_> {
     fn add(&self, action: KeyAction, key: KeyInfo, minted: Minted) -> Decided {
         let mut key = key.created(self.now, self.actor.subject());
         key.record = key.record.hint(&*minted.hint).last_used_at(self.now);
+        if let Some(named) = &minted.environment {
+            if key.record.current_environment().is_some_and(|environment| environment != named) {
+                return Err(RegistryError::invalid("/environment", "is not the one that the key itself names"));
+            }
+            key.record = key.record.environment(&**named);
+        }
         let row = self.row(action, None, Some(&key));
         Ok(vec![minted.entry(key)?, row])
     }
@@ -145,6 +153,9 @@ impl Deciding<'_> {
     fn successor(&self, old: &KeyInfo, minted: &Minted) -> Result<KeyInfo, RegistryError> {
         let mut new = old.clone();
         new.record = old.record.successor(&minted.id).hint(&*minted.hint).last_used_at(self.now);
+        if let Some(named) = &minted.environment {
+            new.record = new.record.environment(&**named);
+        }
         // The lifetime of an imported key is unknown, so its successor gets the same expiry.
         new.lifetime = self.policy.lifetime(old.lifetime);
         if let Some(lifetime) = new.lifetime {

@@ -65,6 +65,7 @@ mod info;
 mod key_registry;
 mod lifecycle;
 mod new_key;
+mod notes;
 mod page;
 mod peppers;
 mod policy;

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::{KeyInfo, KeyPolicy, RegistryError};
-use crate::{KeyRecord, limit::Limits};
+use crate::{KeyRecord, Restrictions, limit::Limits};
 
 /// The properties of a new key. A setter replaces an earlier value.
 ///
@@ -25,6 +25,8 @@ pub struct NewKey {
     roles: Vec<String>,
     plan: Option<String>,
     limits: Option<Limits>,
+    restrictions: Restrictions,
+    pub(super) environment: Option<String>,
     metadata: Map<String, Value>,
     start: Option<SystemTime>,
     end: End,
@@ -110,6 +112,17 @@ impl NewKey {
         Self { limits: Some(limits), ..self }
     }
 
+    /// Sets from where and for how long the key may be used.
+    pub fn restrictions(self, restrictions: Restrictions) -> Self {
+        Self { restrictions, ..self }
+    }
+
+    /// Sets the environment, such as `live` or `test`. If the format of the keys names environments, it must be one of them,
+    /// and the first is the default.
+    pub fn environment(self, environment: impl Into<String>) -> Self {
+        Self { environment: Some(environment.into()), ..self }
+    }
+
     /// Sets the owner's own notes on the key, such as a ticket or a team: at most 4096 bytes as JSON.
     pub fn metadata(self, metadata: Map<String, Value>) -> Self {
         Self { metadata, ..self }
@@ -140,14 +153,23 @@ impl NewKey {
         check_name(&self.name)?;
         check_scopes(&self.scopes)?;
         check_metadata(&self.metadata)?;
-        let names = [("/account", Some(&self.account)), ("/id", self.id.as_ref()), ("/subject", self.subject.as_ref())];
+        let names = [
+            ("/account", Some(&self.account)),
+            ("/id", self.id.as_ref()),
+            ("/subject", self.subject.as_ref()),
+            ("/environment", self.environment.as_ref()),
+        ];
         if let Some((field, _)) = names.iter().find(|(_, name)| name.is_some_and(|name| name.trim().is_empty())) {
             return Err(RegistryError::invalid(field, "must not be empty"));
         }
         let mut record = KeyRecord::new(self.id.unwrap_or(random_id), self.account)
             .organizations(self.organizations)
             .scopes(self.scopes)
-            .roles(self.roles);
+            .roles(self.roles)
+            .restrictions(self.restrictions);
+        if let Some(environment) = self.environment {
+            record = record.environment(environment);
+        }
         if let Some(subject) = self.subject {
             record = record.subject(subject);
         }
@@ -181,6 +203,7 @@ pub struct KeyUpdate {
     plan: Option<String>,
     #[expect(clippy::option_option, reason = "a change to no limits is a change")]
     limits: Option<Option<Limits>>,
+    restrictions: Option<Restrictions>,
     metadata: Option<Map<String, Value>>,
     end: Option<End>,
 }
@@ -211,6 +234,11 @@ impl KeyUpdate {
         Self { limits: Some(limits), ..self }
     }
 
+    /// Sets other restrictions, instead of all earlier ones.
+    pub fn restrictions(self, restrictions: Restrictions) -> Self {
+        Self { restrictions: Some(restrictions), ..self }
+    }
+
     /// Sets other notes of the owner, instead of all earlier ones.
     pub fn metadata(self, metadata: Map<String, Value>) -> Self {
         Self { metadata: Some(metadata), ..self }
@@ -233,6 +261,9 @@ impl KeyUpdate {
         }
         if let Some(limits) = self.limits {
             changed.record = changed.record.limits(limits);
+        }
+        if let Some(restrictions) = self.restrictions {
+            changed.record = changed.record.restrictions(restrictions);
         }
         if let Some(metadata) = self.metadata {
             check_metadata(&metadata)?;

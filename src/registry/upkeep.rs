@@ -1,6 +1,8 @@
 //! What a registry does in the background.
 
 use std::{
+    collections::HashMap,
+    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -8,9 +10,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    Actor, AuditRow, Change, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, watched::Pending,
+    Actor, AuditRow, Change, Entry, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding,
+    notes::Pending,
 };
-use crate::{Health, Task};
+use crate::{Health, KeyDigest, Task};
 
 /// How often notes are written, and how often the rest is done.
 const NOTES: Duration = Duration::from_secs(1);
@@ -78,35 +81,27 @@ impl KeyRegistry {
         let Pending { mut uses, mut digests } = self.notes.take();
         while !uses.is_empty() || !digests.is_empty() {
             let some: Vec<String> = digests.keys().take(BATCH).cloned().collect();
-            let part: Vec<_> = some.iter().filter_map(|id| digests.remove_entry(id)).collect();
-            let all_uses: Vec<_> = uses.drain().collect();
-            if let Err(error) = self.write(part.clone(), all_uses.clone()).await {
-                digests.extend(part);
-                self.notes.put_back(Pending { uses: all_uses.into_iter().collect(), digests });
+            let part = Pending {
+                uses: mem::take(&mut uses),
+                digests: some.into_iter().filter_map(|id| digests.remove_entry(&id)).collect(),
+            };
+            if let Err(error) = self.write(part.clone()).await {
+                self.notes.put_back(Pending { uses: HashMap::new(), digests });
+                self.notes.put_back(part);
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    async fn write(
-        &self,
-        digests: Vec<(String, crate::KeyDigest)>,
-        uses: Vec<(String, SystemTime)>,
-    ) -> Result<(), RegistryError> {
-        let ids = digests.iter().map(|(id, _)| id.clone()).collect();
+    async fn write(&self, notes: Pending) -> Result<(), RegistryError> {
+        let ids = notes.digests.keys().cloned().collect();
         let version = self.scheme.current_version();
-        let decide = move |_: &_, entries: &[super::Entry]| {
-            let mut changes: Vec<Change> = entries
-                .iter()
-                .filter(|entry| entry.pepper() != version)
-                .filter_map(|entry| {
-                    let (_, digest) = digests.iter().find(|(id, _)| id == entry.key().id())?;
-                    Some(Change::Update(super::Entry::new(entry.key().clone(), *digest, version)))
-                })
-                .collect();
-            if !uses.is_empty() {
-                changes.push(Change::Used(uses));
+        let decide = move |_: &Deciding<'_>, entries: &[Entry]| {
+            let moved = |entry: &Entry| redigested(entry, notes.digests.get(entry.key().id())?, version);
+            let mut changes: Vec<Change> = entries.iter().filter_map(moved).collect();
+            if !notes.uses.is_empty() {
+                changes.push(Change::Used(notes.uses.into_iter().collect()));
             }
             Ok(changes)
         };
@@ -148,6 +143,12 @@ impl KeyRegistry {
         *told_until = until;
         Ok(())
     }
+}
+
+/// Returns the change that gives a key this digest, unless somebody has done it meanwhile.
+fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option<Change> {
+    let changes = entry.pepper() != version;
+    changes.then(|| Change::Update(Entry::new(entry.key().clone(), *digest, version)))
 }
 
 /// Remembers the trouble, and logs it when it begins and when it ends.

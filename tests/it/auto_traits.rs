@@ -33,7 +33,10 @@ use tower_auth::{
         Verdict, scope,
     },
     rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
-    registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
+    registry::{
+        Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
+        KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperUse, WatchedKeyStore,
+    },
     rejection::Restriction,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
@@ -114,6 +117,7 @@ fn futures_are_send() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of types")]
 fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyFormat>();
     shared::<Alphabet>();
@@ -161,6 +165,8 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyPolicy>();
     shared::<KeyRow>();
     shared::<Page<Entry>>();
+    shared::<PepperUse>();
+    shared::<WatchedKeyStore>();
     shared::<KeyUpdate>();
     shared::<RegistryError>();
     shared::<KeyFilter>();

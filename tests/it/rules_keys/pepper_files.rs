@@ -119,7 +119,7 @@ fn r081_a_missing_pepper_file_is_created_for_its_owner_alone() {
     let peppers = Peppers::from_file_or_create(&path).unwrap();
     assert_eq!(format!("{peppers:?}"), "Peppers { versions: [1] }");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(folder.names(), [path.clone()], "nothing else is left");
+    assert_eq!(folder.names(), std::slice::from_ref(&path), "nothing else is left");
     assert_eq!(digest(Peppers::from_file(&path).unwrap()), digest(peppers));
     fs::remove_file(&path).unwrap();
     assert_ne!(
