@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt, mem,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -36,11 +36,13 @@ impl Notes {
     }
 
     /// Takes all notes.
+    #[cfg(feature = "tokio")]
     pub(super) fn take(&self) -> Pending {
-        mem::take(&mut *self.pending())
+        std::mem::take(&mut *self.pending())
     }
 
     /// Puts notes back that could not be written.
+    #[cfg(feature = "tokio")]
     pub(super) fn put_back(&self, notes: Pending) {
         let mut pending = self.pending();
         let room = MOST.saturating_sub(pending.uses.len());
