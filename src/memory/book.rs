@@ -49,7 +49,7 @@ impl Row {
 
     /// Gives the record to the guards. What was revoked in the store directly stays revoked.
     fn publish(&self, guarded: &mut Guarded) {
-        let record = self.read(guarded).key().record().clone();
+        let record = self.read(guarded).key().record().clone().pepper(self.entry.pepper());
         match self.fingerprint {
             Some(fingerprint) => drop(guarded.keys.insert(fingerprint, record)),
             None => drop(guarded.by_digest.insert(*self.entry.digest().as_bytes(), record)),

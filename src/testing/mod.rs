@@ -74,6 +74,7 @@
 
 mod auth;
 mod clock;
+pub mod conformance;
 mod probe;
 mod store;
 

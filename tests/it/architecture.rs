@@ -39,7 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["context", "json", "permission", "principal", "rejection", "strict_body"]),
     ("tonic", &["context", "envelope", "principal", "rejection"]),
-    ("testing", &["authenticate", "base", "context", "key", "principal", "store"]),
+    ("testing", &["authenticate", "base", "context", "key", "limit", "principal", "registry", "store"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.

@@ -40,7 +40,7 @@ use tower_auth::{
     rejection::Restriction,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
-    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock},
+    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
     token::{
         self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture,
         VerifyingKey,
@@ -166,6 +166,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyRow>();
     shared::<Page<Entry>>();
     shared::<PepperUse>();
+    shared::<Secrets>();
     shared::<WatchedKeyStore>();
     shared::<KeyUpdate>();
     shared::<RegistryError>();

@@ -30,6 +30,7 @@ mod rules_envelope;
 mod rules_keys;
 mod rules_permissions;
 mod rules_table;
+mod stores;
 mod strict_bodies;
 mod test_kit;
 mod tokens;

@@ -1,0 +1,37 @@
+//! Checks of a store: whether it keeps what the traits [`KeyStore`](crate::KeyStore) and
+//! [`RegistryStore`](crate::registry::RegistryStore) promise. The stores of this crate pass the same checks.
+//!
+//! [`check`] runs all of them and panics at the first that fails, with its name. Run it on a store of your own, against the
+//! real server:
+//!
+//! ```
+//! use tower_auth::{MemoryKeyStore, testing::conformance};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! // In place of a `MemoryKeyStore`: create an empty database, and connect to it.
+//! let secrets = conformance::check(async || MemoryKeyStore::new()).await;
+//!
+//! // The files of the database must not contain any of the keys.
+//! let raw_files = b"...";
+//! secrets.assert_absent_from(raw_files);
+//! # });
+//! ```
+//!
+//! The checks cover: states and their precedence, times to the microsecond, lines of successors, every field of a key,
+//! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, peppers, and many changes at
+//! once. They need no runtime of their own, and use a clock that stands still.
+
+mod audit;
+mod fields;
+mod holders;
+mod lines;
+mod pages;
+mod peppers;
+mod refusals;
+mod removed;
+mod states;
+mod suite;
+mod together;
+mod trial;
+
+pub use self::{suite::check, trial::Secrets};

@@ -1,0 +1,120 @@
+//! Stores with one fault each: the suite has to find it.
+
+use std::{panic::AssertUnwindSafe, time::SystemTime};
+
+use futures_util::FutureExt as _;
+use tower_auth::{
+    KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
+    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    testing::conformance,
+};
+
+/// What a store does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// Look-ups do not see a suspension.
+    Suspension,
+    /// Look-ups see a revoked key as active.
+    Revocation,
+    /// Audit rows are dropped.
+    Audit,
+    /// The last use of a key is dropped.
+    Uses,
+    /// The removed keys are forgotten.
+    Tombs,
+    /// A page is cut short without a place to go on.
+    Pages,
+    /// The decision is made on the first entry only.
+    Locks,
+    /// The peppers are not counted.
+    Peppers,
+}
+
+#[derive(Clone)]
+struct Broken {
+    store: MemoryKeyStore,
+    fault: Fault,
+}
+
+impl KeyStore for Broken {
+    fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        let found = self.store.find(key).now_or_never().unwrap().unwrap();
+        StoreFuture::ready(Ok(found.map(|record| match self.fault {
+            Fault::Suspension => record.account_suspended(false).organization_suspended(false),
+            Fault::Revocation => record.state(KeyState::Active),
+            _ => record,
+        })))
+    }
+}
+
+impl RegistryStore for Broken {
+    fn transact(&self, mut ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        let fault = self.fault;
+        if fault == Fault::Locks {
+            ids.truncate(1);
+        }
+        self.store.transact(
+            ids,
+            Box::new(move |entries| {
+                let mut changes = decide(entries)?;
+                changes.retain(|change| match change {
+                    Change::Audit(_) => fault != Fault::Audit,
+                    Change::Used(_) => fault != Fault::Uses,
+                    Change::Remove { .. } => fault != Fault::Tombs,
+                    _ => true,
+                });
+                Ok(changes)
+            }),
+        )
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        self.store.get(id)
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        let mut page = self.store.list(filter).now_or_never().unwrap();
+        if let (Fault::Pages, Ok(page)) = (self.fault, &mut page) {
+            page.next = None;
+        }
+        RegistryFuture::ready(page)
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        self.store.audit(filter)
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.store.suspended(holders)
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        match self.fault {
+            Fault::Peppers => RegistryFuture::ready(Ok(Vec::new())),
+            _ => self.store.count_by_pepper(),
+        }
+    }
+}
+
+async fn conforms(fault: Fault) -> bool {
+    let checked = conformance::check(async || Broken { store: MemoryKeyStore::new(), fault });
+    AssertUnwindSafe(checked).catch_unwind().await.is_ok()
+}
+
+#[tokio::test]
+async fn the_suite_finds_each_fault() {
+    assert!(conforms(Fault::None).await, "the wrapper itself is a store");
+    for fault in [
+        Fault::Suspension,
+        Fault::Revocation,
+        Fault::Audit,
+        Fault::Uses,
+        Fault::Tombs,
+        Fault::Pages,
+        Fault::Locks,
+        Fault::Peppers,
+    ] {
+        assert!(!conforms(fault).await, "{fault:?} is not noticed");
+    }
+}
