@@ -1,7 +1,9 @@
 //! The conformance suite on every store, and whether it sees a store that does not conform.
 
 mod broken;
+mod switched;
 
+pub(crate) use self::switched::Switched;
 use tower_auth::{MemoryKeyStore, testing::conformance};
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! The life of keys, from the call of an admin to the very next request: rules 083 to 086, pitfall 17.
 
+mod policy;
+mod upkeep;
+
 use std::{
     sync::{
         Arc, Barrier,

@@ -1,0 +1,64 @@
+//! A store that fails on demand.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use tower_auth::{
+    BoxError, MemoryKeyStore,
+    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+};
+
+#[derive(Clone)]
+pub(crate) struct Switched(MemoryKeyStore, Arc<AtomicBool>);
+
+impl Switched {
+    pub(crate) fn new(store: MemoryKeyStore) -> Self {
+        Self(store, Arc::default())
+    }
+
+    pub(crate) fn fail(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn recover(&self) {
+        self.1.store(false, Ordering::SeqCst);
+    }
+
+    fn answer<T>(&self, answer: impl FnOnce() -> RegistryFuture<T>) -> RegistryFuture<T> {
+        if self.1.load(Ordering::SeqCst) {
+            return RegistryFuture::ready(Err(BoxError::from("the store is set to fail").into()));
+        }
+        answer()
+    }
+}
+
+impl RegistryStore for Switched {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        self.answer(|| self.0.transact(ids, decide))
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        self.answer(|| self.0.get(id))
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        self.answer(|| self.0.list(filter))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        self.answer(|| self.0.audit(filter))
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.answer(|| self.0.suspended(holders))
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        self.answer(|| self.0.count_by_pepper())
+    }
+}
