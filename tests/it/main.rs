@@ -31,4 +31,5 @@ mod rules_keys;
 mod rules_permissions;
 mod rules_table;
 mod strict_bodies;
+mod test_kit;
 mod tokens;

@@ -16,6 +16,7 @@ use std::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{Signer, key_set};
+pub(crate) use crate::support::process::free_address as nobody;
 
 pub(crate) const JWKS: &str = "/jwks.json";
 
@@ -172,9 +173,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// A port of this machine on which nobody listens.
-pub(crate) fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -1,6 +1,9 @@
 //! What several test modules share.
 
 pub(crate) mod client;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod runs;
 pub(crate) mod server;
 pub(crate) mod sockets;

@@ -7,10 +7,12 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+
+use super::process;
 
 /// Far beyond what anything here takes: past it, something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,16 +121,8 @@ impl Server {
 
     /// The same by another signal.
     pub(crate) fn stop_by(mut self, signal: &str) -> (ExitStatus, String, String) {
-        let told = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "the server does not stop");
-            thread::sleep(Duration::from_millis(20));
-        };
+        assert!(process::signal(signal, &[self.child.id()]));
+        let status = process::ended(&mut self.child).expect("the server stops");
         let mut rest = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
         (status, rest, self.log.take().unwrap().join().unwrap())

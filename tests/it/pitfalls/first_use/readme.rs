@@ -3,14 +3,14 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::support::server::PATIENCE;
+use crate::support::{process::free_address, server::PATIENCE};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const README: &str = include_str!("../../../../README.md");
@@ -143,7 +143,7 @@ fn p85_the_first_program_builds_by_itself_and_answers_as_shown() {
     let mut program = programs(README).remove(0);
     assert!(program.code.contains(ADDRESS));
     // Port 8080 may be somebody's on the machine of the tests.
-    let server = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = free_address();
     program.code = program.code.replace(ADDRESS, &server.to_string());
     let built = program.build("readme-first");
     let mut running = Running(Command::new(built).stdin(Stdio::null()).spawn().unwrap());
