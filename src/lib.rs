@@ -103,7 +103,8 @@
 //! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc` and the features that they include |
+//! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `postgres` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees
@@ -173,6 +174,8 @@ pub mod jwks;
 pub mod key;
 pub mod limit;
 pub mod permission;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
@@ -191,6 +194,9 @@ mod tonic;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use self::axum::{StrictJson, StrictPath, StrictQuery};
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use self::postgres::PostgresKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};
