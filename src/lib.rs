@@ -104,7 +104,8 @@
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc` and the features that they include |
+//! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees
@@ -174,6 +175,8 @@ pub mod jwks;
 pub mod key;
 pub mod limit;
 pub mod permission;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
@@ -195,6 +198,9 @@ pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use self::base::task::{Health, Task};
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use self::postgres::PostgresKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

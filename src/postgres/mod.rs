@@ -1,0 +1,93 @@
+//! Keys in PostgreSQL 15 and later.
+//!
+//! [`PostgresKeyStore`] keeps keys, suspended holders and the audit log in tables of a schema of its own, over a pool of the
+//! caller. Several services can share them.
+//!
+//! ```no_run
+//! use deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+//! use tower_auth::*;
+//!
+//! # async fn start(peppers: Peppers) -> Result<(), BoxError> {
+//! let manager = Manager::new("postgresql://admin@db.example.com/app".parse()?, NoTls); // or a TLS connector of yours
+//! let store = PostgresKeyStore::from_pool(Pool::builder(manager).max_size(16).build()?);
+//! store.migrate().await?; // when you deploy; a service that only starts calls `check_schema`
+//!
+//! let scheme = KeyScheme::new(KeyFormat::prefixed("ak", 40)?, peppers);
+//! let keys = KeyRegistry::new(scheme.clone(), store.clone()); // creates, rotates and revokes
+//! let layer = ApiKeyLayer::new(scheme, store); // admits requests
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A lookup is one round trip with a prepared statement, and nothing is cached, so a revoked key is refused by the next request.
+//!
+//! # When not to use it
+//!
+//! A service of one process needs no server: use a file, or a [`MemoryKeyStore`](crate::MemoryKeyStore). A table of keys that
+//! exists already needs only a [`KeyStore`](crate::KeyStore) of ten lines.
+//!
+//! # The pool
+//!
+//! The caller makes the pool, and so decides about the role, TLS and timeouts. Set a `connect_timeout`, `tcp_user_timeout` and
+//! keepalives in the [`Config`](deadpool_postgres::tokio_postgres::Config), and a `wait` timeout of the pool below the
+//! [`decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default. A lookup that is interrupted gives its connection
+//! back when the server has answered; if that takes longer than 5 s, the connection is closed.
+//!
+//! Behind a pooler that shares sessions between transactions, call
+//! [`behind_transaction_pooler`](PostgresKeyStore::behind_transaction_pooler).
+//!
+//! # Migrations
+//!
+//! [`migrate`](PostgresKeyStore::migrate) is the only call that creates or changes tables. Two services may call it at the same
+//! time. [`migrations`](PostgresKeyStore::migrations) returns the SQL for a tool of your own. Migrate first, and update the
+//! services afterwards: a service runs on newer tables as long as `compatible_with` in the table `schema_version` is not higher
+//! than the version that it knows, and [`check_schema`](PostgresKeyStore::check_schema) says so when it is.
+//!
+//! # Permissions
+//!
+//! The role that migrates owns the tables: give it `CREATE` on the database, or on a schema that exists. The other two need
+//! less. A service that only checks keys has a pool of the verifier; one that also manages keys adds a pool of the administrator
+//! with [`writer`](PostgresKeyStore::writer).
+//!
+//! ```sql
+//! -- The verifier reads one view, and none of the tables.
+//! GRANT USAGE ON SCHEMA tower_auth TO verifier;
+//! GRANT SELECT ON tower_auth.verify TO verifier;
+//!
+//! -- The administrator creates, changes and removes keys. Nobody needs to delete a tombstone.
+//! GRANT USAGE ON SCHEMA tower_auth TO administrator;
+//! GRANT SELECT ON tower_auth.verify, tower_auth.schema_version TO administrator;
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
+//! GRANT SELECT, INSERT ON tower_auth.tombstones TO administrator;
+//! ```
+//!
+//! # What is durable
+//!
+//! A change is answered when it is on disk, even where `synchronous_commit` is off. Times of last use are written without
+//! waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
+//! client stops answering is ended after 10 s. Lookups wait for no change.
+//!
+//! On a replica, or where `default_transaction_read_only` is on, lookups work and changes fail. A replica lags: a key that was
+//! revoked on the primary is valid on the replica until the change has arrived there.
+//!
+//! Backups are those of the database. A restored backup knows nothing of what was revoked after it was made: revoke those keys
+//! again before services use it. The tables hold no secret. Without the peppers, which are not in the database, a digest
+//! cannot be compared with guesses.
+//!
+//! # For your own queries
+//!
+//! Times are `timestamptz`, lists are `text[]`, and `limits`, `restrictions`, `metadata`, `before` and `after` are `json`:
+//! unlike `jsonb`, it keeps every character. Cast it, as in `metadata::jsonb ->> 'team'`. Do not write to the tables: the audit
+//! log would not show it.
+
+mod apply;
+mod connection;
+mod failure;
+mod migrate;
+mod registry;
+mod sql;
+mod store;
+mod transact;
+mod values;
+
+pub use self::store::PostgresKeyStore;

@@ -1,0 +1,103 @@
+use std::time::SystemTime;
+
+use super::{
+    PostgresKeyStore,
+    failure::Failure,
+    transact::transact,
+    values::{self, Param, is_impossible},
+};
+use crate::{
+    BoxError,
+    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+};
+
+/// A transaction takes four round trips and one flush to disk.
+impl RegistryStore for PostgresKeyStore {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        RegistryFuture::boxed(transact(self.clone(), ids, decide))
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        if is_impossible(id) {
+            return RegistryFuture::ready(Ok(None));
+        }
+        let (store, id) = (self.clone(), id.to_owned());
+        RegistryFuture::boxed(async move {
+            let values: [Param; 1] = [Box::new(id)];
+            let rows =
+                store.read(&store.sql.get, &values).await.map_err(|failure| failure.registry("reading a key"))?;
+            rows.first()
+                .map(|row| values::entry(row, 0))
+                .transpose()
+                .map_err(|failure| failure.registry("reading a key"))
+        })
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        if [filter.of_account(), filter.of_organization()].into_iter().flatten().any(is_impossible) {
+            return RegistryFuture::ready(Ok(Page::of([], filter.size())));
+        }
+        let (store, (statement, values), size) = (self.clone(), self.sql.list(filter), filter.size());
+        RegistryFuture::boxed(async move {
+            let listed = async {
+                let rows = store.read(&statement, &values).await?;
+                let entries = rows.iter().map(|row| Ok((row.try_get(0)?, values::entry(row, 1)?)));
+                Ok::<_, Failure>(Page::of(entries.collect::<Result<Vec<_>, Failure>>()?, size))
+            };
+            listed.await.map_err(|failure| failure.registry("listing keys"))
+        })
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        if filter.names().into_iter().flatten().any(is_impossible) {
+            return RegistryFuture::ready(Ok(Page::of([], filter.size())));
+        }
+        let (store, (statement, values), size) = (self.clone(), self.sql.audit(filter), filter.size());
+        RegistryFuture::boxed(async move {
+            let listed = async {
+                let rows = store.read(&statement, &values).await?;
+                let rows = rows.iter().map(|row| Ok((row.try_get(0)?, values::audit_row(row, 1)?)));
+                Ok::<_, Failure>(Page::of(rows.collect::<Result<Vec<_>, Failure>>()?, size))
+            };
+            listed.await.map_err(|failure| failure.registry("reading the audit log"))
+        })
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        let possible = holders.iter().filter(|holder| !is_impossible(holder.id()));
+        let (kinds, ids): (Vec<&str>, Vec<String>) =
+            possible.map(|holder| (holder.kind(), holder.id().to_owned())).unzip();
+        let store = self.clone();
+        RegistryFuture::boxed(async move {
+            let found = async {
+                let values: [Param; 2] = [Box::new(kinds), Box::new(ids)];
+                let rows = store.read(&store.sql.suspended, &values).await?;
+                rows.iter()
+                    .map(|row| {
+                        let (kind, id): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
+                        let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
+                        Ok((holder, values::time_of(row, 2)?))
+                    })
+                    .collect::<Result<_, Failure>>()
+            };
+            found.await.map_err(|failure| failure.registry("reading who is suspended"))
+        })
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        let store = self.clone();
+        RegistryFuture::boxed(async move {
+            let counted = async {
+                let rows = store.read(&store.sql.count_by_pepper, &[]).await?;
+                rows.iter()
+                    .map(|row| {
+                        let (pepper, count): (Option<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
+                        let pepper = pepper.map(u32::try_from).transpose().map_err(BoxError::from)?;
+                        Ok((pepper, u64::try_from(count).map_err(BoxError::from)?))
+                    })
+                    .collect::<Result<_, Failure>>()
+            };
+            counted.await.map_err(|failure: Failure| failure.registry("counting keys"))
+        })
+    }
+}

@@ -1,0 +1,189 @@
+use std::{fmt, sync::Arc};
+
+use deadpool_postgres::{Pool, tokio_postgres::Row};
+
+use super::{
+    connection::Connection,
+    failure::Failure,
+    sql::{Sql, Statement},
+    values::{self, Hidden, Param},
+};
+use crate::{ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
+
+/// The schema, unless another is set.
+const SCHEMA: &str = "tower_auth";
+/// The longest name of PostgreSQL; the rest would be cut off.
+const LONGEST_NAME: usize = 63;
+
+/// Keys in PostgreSQL. The [module page](crate::postgres) has the set-up and the permissions.
+///
+/// Clones share the pool. Nothing is cached: a change takes effect for the next lookup of every process that reads the
+/// same server.
+///
+/// ```no_run
+/// use deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+/// use tower_auth::{BoxError, PostgresKeyStore};
+///
+/// async fn store(url: &str) -> Result<PostgresKeyStore, BoxError> {
+///     let pool = Pool::builder(Manager::new(url.parse()?, NoTls)).max_size(16).build()?;
+///     let store = PostgresKeyStore::from_pool(pool).schema("auth")?;
+///     store.check_schema().await?;
+///     Ok(store)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct PostgresKeyStore {
+    lookups: Pool,
+    writer: Option<Pool>,
+    pub(super) schema: Arc<str>,
+    pub(super) sql: Arc<Sql>,
+    unnamed: bool,
+}
+
+impl PostgresKeyStore {
+    /// Creates a store over a pool of the caller, which decides about roles, TLS, timeouts and the number of connections.
+    /// It connects to nothing yet. The schema is `tower_auth`.
+    ///
+    /// ```
+    /// use deadpool_postgres::Pool;
+    /// use tower_auth::PostgresKeyStore;
+    ///
+    /// fn store(pool: &Pool) -> PostgresKeyStore {
+    ///     PostgresKeyStore::from_pool(pool.clone())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn from_pool(pool: Pool) -> Self {
+        Self { lookups: pool, writer: None, schema: SCHEMA.into(), sql: Arc::new(Sql::new(SCHEMA)), unnamed: false }
+    }
+
+    /// Sets the schema of the tables. The name is quoted, so upper and lower case differ.
+    ///
+    /// # Errors
+    /// If PostgreSQL accepts no schema of this name.
+    ///
+    /// ```
+    /// use deadpool_postgres::Pool;
+    /// use tower_auth::{ConfigError, PostgresKeyStore};
+    ///
+    /// fn store(pool: Pool) -> Result<PostgresKeyStore, ConfigError> {
+    ///     PostgresKeyStore::from_pool(pool).schema("auth")
+    /// }
+    /// ```
+    pub fn schema(self, name: &str) -> Result<Self, ConfigError> {
+        let wrong = match name {
+            "" => "is empty",
+            name if name.len() > LONGEST_NAME => "is longer than 63 bytes",
+            name if name.contains('\0') => "has the character U+0000",
+            name if name.starts_with("pg_") || name == "information_schema" => "is reserved by PostgreSQL",
+            _ => return Ok(Self { schema: name.into(), sql: Arc::new(Sql::new(name)), ..self }),
+        };
+        Err(ConfigError::new(
+            format!("PostgresKeyStore::schema was given {name:?}, which {wrong}"),
+            "use a name such as auth",
+        ))
+    }
+
+    /// Sends all statements without a name, for a pooler that gives every transaction another session, such as PgBouncer
+    /// with `pool_mode = transaction`. The server then plans every lookup anew; a lookup is still one round trip.
+    ///
+    /// ```
+    /// use deadpool_postgres::Pool;
+    /// use tower_auth::PostgresKeyStore;
+    ///
+    /// fn store(pool: Pool) -> PostgresKeyStore {
+    ///     PostgresKeyStore::from_pool(pool).behind_transaction_pooler()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn behind_transaction_pooler(self) -> Self {
+        Self { unnamed: true, ..self }
+    }
+
+    /// Uses another pool for everything except the lookups of guards. Lookups then need no privilege but the one of a
+    /// verifier, or go to a replica.
+    ///
+    /// A replica lags: after a key is revoked, a lookup there finds it valid until the change has arrived.
+    ///
+    /// ```
+    /// use deadpool_postgres::Pool;
+    /// use tower_auth::PostgresKeyStore;
+    ///
+    /// fn store(verifier: Pool, administrator: Pool) -> PostgresKeyStore {
+    ///     PostgresKeyStore::from_pool(verifier).writer(administrator)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn writer(self, pool: Pool) -> Self {
+        Self { writer: Some(pool), ..self }
+    }
+
+    /// Returns the text of every statement that the store sends, for a review by a database administrator. Lists are shown
+    /// without the conditions of a filter.
+    ///
+    /// ```
+    /// use deadpool_postgres::Pool;
+    /// use tower_auth::PostgresKeyStore;
+    ///
+    /// fn print(pool: Pool) {
+    ///     for statement in PostgresKeyStore::from_pool(pool).statements() {
+    ///         println!("{statement};");
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn statements(&self) -> Vec<String> {
+        self.sql.texts()
+    }
+
+    /// A connection for lookups.
+    pub(super) async fn looking_up(&self) -> Result<Connection, Failure> {
+        Connection::of(&self.lookups, self.unnamed).await
+    }
+
+    /// A connection for everything else.
+    pub(super) async fn connection(&self) -> Result<Connection, Failure> {
+        Connection::of(self.writer.as_ref().unwrap_or(&self.lookups), self.unnamed).await
+    }
+
+    /// Reads for a registry.
+    pub(super) async fn read(&self, statement: &Statement, values: &[Param]) -> Result<Vec<Row>, Failure> {
+        let values: Vec<_> = values.iter().map(|value| &**value as _).collect();
+        match self.connection().await?.query(statement, &values).await {
+            Err(failure) if failure.is_transient() => self.connection().await?.query(statement, &values).await,
+            answer => answer,
+        }
+    }
+
+    async fn look_up(&self, key: &KeyDigests) -> Result<Option<KeyRecord>, Failure> {
+        let digests = Hidden(key.as_slices());
+        let rows = match self.looking_up().await?.query(&self.sql.find, &[&digests]).await {
+            Err(failure) if failure.is_transient() => self.looking_up().await?.query(&self.sql.find, &[&digests]).await,
+            answer => answer,
+        }?;
+        // No two keys share a digest. If a table was filled by hand and they do, the order of the digests decides.
+        let place =
+            |row: &&Row| digests.0.iter().position(|digest| row.try_get(0).is_ok_and(|found: &[u8]| found == *digest));
+        let first = if rows.len() > 1 { rows.iter().min_by_key(place) } else { rows.first() };
+        Ok(first.map(values::record).transpose()?)
+    }
+}
+
+impl KeyStore for PostgresKeyStore {
+    fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        let (store, key) = (self.clone(), key.clone());
+        StoreFuture::boxed(
+            async move { store.look_up(&key).await.map_err(|failure| failure.boxed("looking up a key")) },
+        )
+    }
+}
+
+impl fmt::Debug for PostgresKeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresKeyStore")
+            .field("schema", &self.schema)
+            .field("writer", &self.writer.is_some())
+            .field("behind_transaction_pooler", &self.unnamed)
+            .finish_non_exhaustive()
+    }
+}

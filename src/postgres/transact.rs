@@ -1,0 +1,47 @@
+//! One transaction of a registry.
+
+use super::{
+    PostgresKeyStore, apply,
+    connection::Connection,
+    failure::Failure,
+    values::{self, is_impossible},
+};
+use crate::{
+    RegistryError,
+    registry::{Change, Decide, Entry},
+};
+
+/// A use may be lost in a crash: its transaction does not wait for the disk.
+const COMMIT_USES: &str = "SET LOCAL synchronous_commit = off; COMMIT";
+
+pub(super) async fn transact(
+    store: PostgresKeyStore,
+    ids: Vec<String>,
+    decide: Decide,
+) -> Result<Vec<Change>, RegistryError> {
+    let ids: Vec<String> = ids.into_iter().filter(|id| !is_impossible(id)).collect();
+    // Nothing is decided yet, so this much may be tried again.
+    let (connection, entries) = match begin(&store, &ids).await {
+        Err(failure) if failure.is_transient() => begin(&store, &ids).await?,
+        begun => begun?,
+    };
+    let changes = decide(&entries)?;
+    if !changes.is_empty() {
+        apply::all(&connection, &store.sql, &changes).await?;
+    }
+    let uses = changes.iter().all(|change| matches!(change, Change::Used(_)));
+    connection.commit(if uses { COMMIT_USES } else { "COMMIT" }).await?;
+    Ok(changes)
+}
+
+/// Begins a transaction, and locks and reads the entries.
+async fn begin(store: &PostgresKeyStore, ids: &[String]) -> Result<(Connection, Vec<Entry>), Failure> {
+    let mut connection = store.connection().await?;
+    connection.begin(&store.sql.begin()).await?;
+    if ids.is_empty() {
+        return Ok((connection, Vec::new()));
+    }
+    let rows = connection.run(&store.sql.lock, &[&ids]).await?;
+    let entries = rows.iter().map(|row| values::entry(row, 0)).collect::<Result<_, _>>()?;
+    Ok((connection, entries))
+}
