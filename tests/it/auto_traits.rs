@@ -33,7 +33,10 @@ use tower_auth::{
         Verdict, scope,
     },
     rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
-    registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
+    registry::{
+        Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
+        KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page,
+    },
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock},
