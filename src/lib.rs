@@ -176,6 +176,8 @@ pub mod permission;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod stack;
 pub mod store;
 #[cfg(feature = "strict-body")]
@@ -191,6 +193,9 @@ mod tonic;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use self::axum::{StrictJson, StrictPath, StrictQuery};
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use self::sqlite::SqliteKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

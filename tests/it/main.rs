@@ -30,5 +30,7 @@ mod rules_envelope;
 mod rules_keys;
 mod rules_permissions;
 mod rules_table;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod strict_bodies;
 mod tokens;
