@@ -180,6 +180,8 @@ pub mod postgres;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod stack;
 pub mod store;
 #[cfg(feature = "strict-body")]
@@ -201,6 +203,9 @@ pub use self::base::task::{Health, Task};
 #[cfg(feature = "postgres")]
 #[doc(inline)]
 pub use self::postgres::PostgresKeyStore;
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use self::sqlite::SqliteKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

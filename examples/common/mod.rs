@@ -1,6 +1,8 @@
 //! Code that the example servers share: start, the ready line, and stop.
 #![allow(dead_code, reason = "not every server uses every function")]
 
+pub(crate) mod database;
+
 use std::{
     io::Write as _,
     net::SocketAddr,

@@ -9,33 +9,15 @@ use std::{
 
 use tower_auth::{KeyDigest, KeyScheme, Peppers};
 
-/// A folder that goes with the test.
-struct Folder(PathBuf);
+use crate::support::folder::Folder;
 
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tower-auth-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, text: &str) -> PathBuf {
-        let path = self.0.join("peppers");
-        fs::write(&path, text).unwrap();
-        #[cfg(unix)]
-        mode(&path, 0o600);
-        path
-    }
-
-    fn names(&self) -> Vec<PathBuf> {
-        fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Writes a file that only its owner may read.
+fn file(folder: &Folder, text: &str) -> PathBuf {
+    let path = folder.path().join("peppers");
+    fs::write(&path, text).unwrap();
+    #[cfg(unix)]
+    mode(&path, 0o600);
+    path
 }
 
 #[cfg(unix)]
@@ -60,7 +42,7 @@ fn digest(peppers: Peppers) -> [u8; 32] {
 fn r081_a_pepper_file_is_read_like_the_variable() {
     let folder = Folder::new("read");
     let [one, two] = ["0b", "0C"].map(|byte| byte.repeat(32));
-    let path = folder.file(&format!("2:{one}\n1:{two}\n"));
+    let path = file(&folder, &format!("2:{one}\n1:{two}\n"));
     let peppers = Peppers::from_file(&path).unwrap();
     assert_eq!(format!("{peppers:?}"), "Peppers { versions: [2, 1] }");
     assert_eq!(digest(peppers), digest(Peppers::new(2, [0x0b; 32]).unwrap()));
@@ -80,22 +62,22 @@ fn r083_what_is_wrong_with_a_pepper_file_is_said_without_a_pepper() {
         (format!("2:{hex},2:{hex}"), "twice"),
         (many, "longer than 16 KiB"),
     ] {
-        let error = said(&folder.file(&text));
+        let error = said(&file(&folder, &text));
         assert!(error.contains(why) && !error.contains("0b0b"), "{error}");
     }
-    let path = folder.file("");
+    let path = file(&folder, "");
     fs::write(&path, [0xff, 0xfe]).unwrap();
     assert!(said(&path).contains("not UTF-8"));
-    said(&folder.0);
-    said(&folder.0.join("nothing"));
-    assert!(Peppers::from_file_or_create(folder.file("")).is_err(), "an empty file is not replaced");
+    said(&folder.path());
+    said(&folder.path().join("nothing"));
+    assert!(Peppers::from_file_or_create(file(&folder, "")).is_err(), "an empty file is not replaced");
 }
 
 #[cfg(unix)]
 #[test]
 fn r083_a_pepper_file_that_others_can_read_or_write_is_refused() {
     let folder = Folder::new("mode");
-    let path = folder.file(&format!("1:{}", "0b".repeat(32)));
+    let path = file(&folder, &format!("1:{}", "0b".repeat(32)));
     for open in [0o640, 0o604, 0o620, 0o602, 0o644, 0o666] {
         mode(&path, open);
         let error = said(&path);
@@ -115,11 +97,11 @@ fn r081_a_missing_pepper_file_is_created_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = Folder::new("create");
-    let path = folder.0.join("peppers");
+    let path = folder.path().join("peppers");
     let peppers = Peppers::from_file_or_create(&path).unwrap();
     assert_eq!(format!("{peppers:?}"), "Peppers { versions: [1] }");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(folder.names(), std::slice::from_ref(&path), "nothing else is left");
+    assert_eq!(folder.files(), std::slice::from_ref(&path), "nothing else is left");
     assert_eq!(digest(Peppers::from_file(&path).unwrap()), digest(peppers));
     fs::remove_file(&path).unwrap();
     assert_ne!(
@@ -127,11 +109,11 @@ fn r081_a_missing_pepper_file_is_created_for_its_owner_alone() {
         digest(Peppers::parse(&format!("1:{}", "0b".repeat(32))).unwrap())
     );
     // What the path already names is not replaced, even if it leads nowhere.
-    let dangling = folder.0.join("dangling");
-    std::os::unix::fs::symlink(folder.0.join("nothing"), &dangling).unwrap();
+    let dangling = folder.path().join("dangling");
+    std::os::unix::fs::symlink(folder.path().join("nothing"), &dangling).unwrap();
     assert!(Peppers::from_file_or_create(&dangling).is_err());
     assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
-    let error = Peppers::from_file_or_create(folder.0.join("no/folder")).unwrap_err().to_string();
+    let error = Peppers::from_file_or_create(folder.path().join("no/folder")).unwrap_err().to_string();
     assert!(error.contains("no/folder") && error.contains("openssl"), "{error}");
 }
 
@@ -141,7 +123,7 @@ fn r081_who_creates_a_pepper_file_at_once_gets_the_same_pepper() {
     const AT_ONCE: usize = 8;
     for round in 0..20 {
         let folder = Folder::new(&format!("race-{round}"));
-        let path = folder.0.join("peppers");
+        let path = folder.path().join("peppers");
         let start = Barrier::new(AT_ONCE);
         let create = || {
             start.wait();
@@ -152,6 +134,6 @@ fn r081_who_creates_a_pepper_file_at_once_gets_the_same_pepper() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(all.iter().all(|digest| *digest == all[0]));
-        assert_eq!(folder.names().len(), 1);
+        assert_eq!(folder.files().len(), 1);
     }
 }

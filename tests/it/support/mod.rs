@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 pub(crate) mod client;
+pub(crate) mod folder;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;

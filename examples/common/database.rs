@@ -1,0 +1,81 @@
+//! Where an example keeps its keys: in memory, in an SQLite file, or in PostgreSQL.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use tower_auth::{BoxError, KeyStore, MemoryKeyStore, PostgresKeyStore, SqliteKeyStore, registry::RegistryStore};
+
+/// An open database. Clones share it.
+#[derive(Clone)]
+pub(crate) enum Database {
+    Memory(MemoryKeyStore),
+    Sqlite(SqliteKeyStore),
+    Postgres(PostgresKeyStore),
+}
+
+/// How a database is named on a command line.
+pub(crate) const FORM: &str = "sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+
+/// The most connections to PostgreSQL.
+const CONNECTIONS: usize = 8;
+
+impl Database {
+    /// Opens a database: `sqlite:PATH`, `postgres://…`, or memory if none is named. Its schema is not touched.
+    pub(crate) fn open(url: Option<&str>) -> Result<Self, BoxError> {
+        let Some(url) = url else { return Ok(Self::Memory(MemoryKeyStore::new())) };
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return Ok(Self::Sqlite(SqliteKeyStore::open(path)?));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(PostgresKeyStore::from_pool(pool(url)?)));
+        }
+        Err(format!("the database is not named as {FORM}").into())
+    }
+
+    /// Creates the tables, or brings them up to date.
+    pub(crate) async fn migrate(&self) -> Result<(), BoxError> {
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(store) => store.migrate().await?,
+            Self::Postgres(store) => store.migrate().await?,
+        }
+        Ok(())
+    }
+
+    /// Fails if the tables are missing or of another version.
+    pub(crate) async fn check(&self) -> Result<(), BoxError> {
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(store) => store.check_schema().await?,
+            Self::Postgres(store) => store.check_schema().await?,
+        }
+        Ok(())
+    }
+
+    /// What the guards ask.
+    pub(crate) fn keys(&self) -> Arc<dyn KeyStore> {
+        match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// What a registry changes.
+    pub(crate) fn registry(&self) -> Arc<dyn RegistryStore> {
+        match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+}
+
+/// A pool without TLS. Over a network, use a TLS connector, such as that of `tokio-postgres-rustls`.
+fn pool(url: &str) -> Result<Pool, BoxError> {
+    // The error of the driver may quote the password.
+    let config = url.parse().map_err(|_| format!("the database is not named as {FORM}"))?;
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(config, tokio_postgres::NoTls, recycling);
+    Ok(Pool::builder(manager).max_size(CONNECTIONS).build()?)
+}
