@@ -31,7 +31,6 @@
 //! As one layer, the stack does not require `Default` of the response body, because the stack creates the responses of
 //! refusals itself. If some routes are public, mount the two parts of the stack separately:
 //! [`guards`](AuthStack::guards) on the private routes, and [`envelope`](AuthStack::envelope) around everything.
-//! [`envelope`](AuthStack::envelope) around everything.
 //!
 //! # Public and private routes in axum
 //!
@@ -283,8 +282,6 @@ impl AuthStackBuilder {
     /// own, a policy, a limiter; 5 s by default. [`AuthLayer::decision_timeout`] and
     /// [`RateLimitLayer::decision_timeout`] override the timeout for one layer. After the timeout, the request is
     /// refused with 503 and `Retry-After`, and the cause in the log names the part.
-    /// [`RateLimitLayer::decision_timeout`] override it. After the timeout, the request is refused with 503 and
-    /// `Retry-After`, and the cause in the log names the part.
     ///
     /// The stack's [clock](Self::clock) measures the time. A clock without a timer means no timeout, and a warning is
     /// logged at [`build`](Self::build). Zero fails `build`; `Duration::MAX` means no timeout.

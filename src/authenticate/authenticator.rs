@@ -44,8 +44,6 @@ pub trait Authenticator: Send + Sync + 'static {
     /// The future must own its data, and may be dropped at any await. If the future takes longer than
     /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
     /// request is refused with 503.
-    /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
-    /// request is refused with 503.
     fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture;
 
     /// Returns the challenge for the 401 of this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).

@@ -87,7 +87,6 @@ impl AuthLayer {
 
     /// Reports refusals to the log and the observer, but enforces none: a request that would be refused continues as
     /// [`Anonymous`](crate::Anonymous). Use it for a trial period before authentication is enforced.
-    /// [`Anonymous`](crate::Anonymous). Use it for a trial period before authentication is enforced.
     pub fn report_only(mut self) -> Self {
         self.0.report_only = true;
         self
@@ -115,8 +114,6 @@ impl AuthLayer {
     /// The [clock](Self::clock) measures the time. A clock without a timer means no timeout, and a warning is logged.
     /// `Duration::MAX` means no timeout. Zero fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build);
     /// without a stack, zero refuses every request for which a method is not ready at once.
-    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build); without a stack, a layer with zero refuses
-    /// every request that needs a pending answer.
     pub fn decision_timeout(mut self, limit: Duration) -> Self {
         self.0.decision_timeout = Some(limit);
         self

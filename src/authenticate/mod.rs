@@ -5,7 +5,6 @@
 //! credential is invalid, no other method is asked. A 401 contains the challenges of all methods. An admitted request
 //! always carries an outcome: a [`Principal`](crate::Principal), or [`Anonymous`](crate::Anonymous) if the layer is
 //! [`optional`](AuthLayer::optional).
-//! [`optional`](AuthLayer::optional).
 //!
 //! ```
 //! use tower_auth::{AuthFuture, AuthLayer, AuthOutcome, Authenticator, Principal, RequestHead};

@@ -26,9 +26,6 @@
 //! The challenge follows RFC 6750, section 3, and does not say what is wrong with the token. The log does: the cause of
 //! the [`Decision`](crate::Decision) names the invalid part of the token and the expected value. A token that verifies
 //! with the keys in memory never waits for a fetch; see [Keys that change](crate::token#keys-that-change).
-//! [`Decision`](crate::Decision), which is logged, names the invalid part of the token and the expected value. A token
-//! that verifies with the keys in memory never waits for a fetch; see
-//! [Keys that change](crate::token#keys-that-change).
 //!
 //! # Tokens and keys in one header
 //!

@@ -15,7 +15,6 @@ use crate::{Clock, ConfigError, base::challenge};
 ///
 /// It gives every request a [`TraceId`](crate::TraceId), adds `x-request-id` to every response, and renders every
 /// [`Rejection`](crate::Rejection) as JSON, or for a gRPC call as a gRPC status.
-/// [`Rejection`](crate::Rejection) as JSON.
 ///
 /// See the [module page](crate::envelope) for an example.
 #[derive(Clone, Debug)]
@@ -71,8 +70,6 @@ impl ErrorEnvelopeLayer {
     /// The base must be a URL, or a path on this host, such as `/problems/`. With any other text,
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails, and an envelope that is mounted alone
     /// uses `about:blank` and logs the error.
-    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build). An envelope that is mounted alone then uses
-    /// `about:blank`, and logs the error.
     pub fn problem_types(base: impl Into<Cow<'static, str>>) -> Self {
         let base = base.into();
         if is_uri(&base) {
@@ -113,8 +110,6 @@ impl ErrorEnvelopeLayer {
 
     /// Adopts errors of a router, another layer or a handler: an error without a [`Rejection`](crate::Rejection) is
     /// rendered in the format of the envelope, with the code of the error's status.
-    /// [`Rejection`](crate::Rejection) in its own format, with the code of the error's status.
-    /// [`Rejection`](crate::Rejection) in the format of the envelope, with the code of its status.
     ///
     /// The errors are 404, 405, 408, 413, 415 and all 5xx if the body is empty or plain text, and every other error
     /// with an empty body. All headers that do not describe the body are kept, such as `Allow`, `WWW-Authenticate` and
@@ -171,8 +166,6 @@ impl ErrorEnvelopeLayer {
     /// Keeps the `x-request-id` of a request. Use it for a service behind a proxy that sets this header. The kept id
     /// becomes the [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines,
     /// and in [`Decision::request_id`](crate::Decision::request_id).
-    /// [`RequestId`](crate::RequestId) in the response header, in the `trace_id` of bodies and log lines, and in
-    /// [`Decision::request_id`](crate::Decision::request_id).
     ///
     /// The request must have exactly one such header, with 1 to 128 characters of `A-Z a-z 0-9 . _ : + / = @ -`.
     /// Otherwise the client sees the [`TraceId`](crate::TraceId).

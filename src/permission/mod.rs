@@ -3,8 +3,6 @@
 //! A [`Permission`] is a policy: it decides whether a principal may make a request. Combine policies with
 //! [`and`](Permission::and) and [`or`](Permission::or). Mount a policy with [`RequireLayer`] behind a layer that
 //! authenticates.
-//! [`and`](Permission::and) and [`or`](Permission::or), and mounted with [`RequireLayer`] behind a layer that
-//! authenticates.
 //!
 //! ```
 //! use tower_auth::{Principal, RequireLayer, permission::{Permission, any_scope, member_of, role, scope, OrgSource}};

@@ -20,9 +20,6 @@ pub trait Permission: Send + Sync + 'static {
     /// [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) or
     /// [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default, it is dropped and the
     /// request is refused with 503.
-    /// [`AuthStackBuilder::decision_timeout`](crate::stack::AuthStackBuilder::decision_timeout) or
-    /// [`RequireLayer::decision_timeout`](crate::RequireLayer::decision_timeout), 5 s by default, it is dropped and the
-    /// request is refused with 503.
     fn check(&self, who: &Principal, request: &RequestHead<'_>) -> PermissionFuture;
 
     /// Returns what the policy requires, in a few words for a table of rules. By default, this is the name of its type.

@@ -64,7 +64,6 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 /// Inside axum's `nest`, which removes the prefix of the path, or behind a path rewrite after an outer router has
 /// chosen a route: there, every request is answered 500 (feature `axum`). Mount the stack around the whole router, or
 /// see [`match_rewritten_path`](Self::match_rewritten_path).
-/// [`match_rewritten_path`](Self::match_rewritten_path).
 #[derive(Clone, Default)]
 #[must_use = "rules have no effect until they are given to a stack"]
 pub struct Rules {

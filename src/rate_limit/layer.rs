@@ -107,9 +107,6 @@ impl RateLimitLayer {
     /// that are in progress. Keys and tokens found in memory are accepted even when the budget is spent. When the
     /// budget of a credential is spent, further failures with it are answered 429, and successful requests with it are
     /// admitted.
-    /// [`max_in_flight`](Self::max_in_flight). Keys and tokens found in memory are accepted even when the budget is
-    /// spent. When the budget of a credential is spent, its further failures are answered 429 and its successful
-    /// requests pass.
     ///
     /// When a client disconnects during a lookup, the lookup is completed on the tokio runtime, and the attempt is
     /// charged if the credential is invalid (with the features that use tokio: `axum`, `strict-body`, tokens). Without

@@ -34,8 +34,6 @@
 //! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all windows. If several layers limit a request, the
 //! innermost layer sets the headers. Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED`
 //! with `RetryInfo`.
-//! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all. With several layers the innermost one sets the headers.
-//! Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED` with `RetryInfo`.
 //!
 //! # Failed attempts
 //!

@@ -183,10 +183,6 @@ impl<'a> Decision<'a> {
     /// Returns the id that the client sees in `x-request-id`, if there is an outer envelope. It is the
     /// [`trace_id`](Self::trace_id), unless the envelope keeps the client's own id
     /// ([`keep_request_ids`](crate::ErrorEnvelopeLayer::keep_request_ids)).
-    /// [`trace_id`](Self::trace_id), unless the envelope [keeps the client's
-    /// id](crate::ErrorEnvelopeLayer::keep_request_ids).
-    /// [`trace_id`](Self::trace_id), unless the envelope
-    /// [keeps the client's id](crate::ErrorEnvelopeLayer::keep_request_ids).
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         match self.seen {
@@ -221,10 +217,8 @@ impl<'a> Decision<'a> {
     /// Returns what the caller lacks, if a permission was denied, separated by spaces: scopes by name, of which one is
     /// enough, roles as `role:admin`, an organization as `organization:org_1`. If a policy names none of these, the
     /// text is that of [`Permission::describe`](crate::Permission::describe).
-    /// [`Permission::describe`](crate::Permission::describe) is returned.
     ///
     /// The text is present even if the client does not see it, as with
-    /// [`mask_as_not_found`](crate::RequireLayer::mask_as_not_found).
     /// [`mask_as_not_found`](crate::RequireLayer::mask_as_not_found).
     #[must_use]
     pub fn required(&self) -> Option<Cow<'a, str>> {
