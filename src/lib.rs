@@ -59,7 +59,8 @@
 //! | I have | use |
 //! |---|---|
 //! | one static key | [`ApiKeyLayer::static_key`]`("ops", Secret::from_env("OPS_KEY")?)?`, alone or in a stack |
-//! | keys to create, rotate and revoke, in one process | [`KeyRegistry`] over a [`MemoryKeyStore`], and `ApiKeyLayer::new(scheme, store)` |
+//! | keys to create, rotate and revoke | [`KeyRegistry`] and `ApiKeyLayer::new(scheme, store)`, over a [`MemoryKeyStore`] in tests, a `SqliteKeyStore` on one machine (feature `sqlite`), a `PostgresKeyStore` on several (feature `postgres`), or [your own tables](registry::RegistryStore) |
+//! | keys that may be used from some networks, websites or environments only | [`Restrictions`] of the key, [`ApiKeyLayer::environment`]`("live")` |
 //! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
 //! | keys sent as `Authorization: Bearer` | `ApiKeyLayer::new(..)`[`.bearer()`](ApiKeyLayer::bearer) |
 //! | tokens of an identity provider (features `aws-lc-rs`, `tls-aws-lc`) | [`BearerLayer`]`::new(TokenVerifier::discover("https://id.example.com/").audience("https://api.example.com").build()?)`; see [what is checked][token] |

@@ -39,7 +39,7 @@ pub enum RegistryError {
     /// No key could be generated: 503.
     Unavailable(ConfigError),
     /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
-    /// out: read the key before the call is repeated. A key whose secret nobody was told opens nothing.
+    /// out: read the key before you repeat the call. A key that was created without an answer is harmless: nobody has its secret.
     Store(Arc<str>),
 }
 

@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use super::{AuditRow, Change, KeyInfo};
 
-/// What [`KeyRegistry::on_event`](super::KeyRegistry::on_event) is told, after a change was carried out: its audit row, and
-/// the key as it is now.
+/// The argument of [`KeyRegistry::on_event`](super::KeyRegistry::on_event) after a change: its audit row, and the key as it is
+/// now.
 ///
 /// ```
 /// use tower_auth::registry::{KeyAction, KeyEvent};
@@ -23,7 +23,7 @@ pub struct KeyEvent<'a> {
     pub key: Option<&'a KeyInfo>,
 }
 
-/// Who is told of changes.
+/// The function that is called after a change.
 #[derive(Clone, Default)]
 pub(super) struct Observer(Option<Arc<Told>>);
 

@@ -55,7 +55,7 @@ impl KeyInfo {
         self.record.principal()
     }
 
-    /// Returns what a guard is told about the key.
+    /// Returns the record that guards read.
     pub const fn record(&self) -> &KeyRecord {
         &self.record
     }

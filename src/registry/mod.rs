@@ -39,19 +39,65 @@
 //!
 //! # Where keys are kept
 //!
-//! The registry decides by pure functions, and a [`RegistryStore`] carries the changes out: a
-//! [`MemoryKeyStore`](crate::MemoryKeyStore), which forgets when the process ends, or a database. All of them obey the
-//! same rules.
+//! The registry decides every change in pure functions. A [`RegistryStore`] carries the changes out, in one transaction:
+//!
+//! | store | keys survive a restart | processes on the same keys |
+//! |---|---|---|
+//! | [`MemoryKeyStore`](crate::MemoryKeyStore) | no | one |
+//! | `SqliteKeyStore` (feature `sqlite`) | yes | several, on one machine |
+//! | `PostgresKeyStore` (feature `postgres`) | yes | several, on several machines |
+//! | your own | as you implement it; `testing::conformance` checks it | as you implement it |
+//!
+//! The same rules hold for all stores. `examples/keys` is a command line for them.
+//!
+//! # What a key can say
+//!
+//! A [`NewKey`] has a name, an account, organisations, scopes, roles, a plan or limits of its own, an expiry or a start, an
+//! environment, [`Restrictions`](crate::Restrictions) (networks, origins, idle expiry) and notes of its owner. A
+//! [`KeyPolicy`] limits the lifetime of all keys.
+//!
+//! # Accounts and organisations
+//!
+//! [`suspend`](KeyRegistry::suspend) refuses all keys of an account or organisation, and changes none of them;
+//! [`reinstate`](KeyRegistry::reinstate) ends that. [`revoke_all`](KeyRegistry::revoke_all) revokes the keys of an account.
+//! [`erase_account`](KeyRegistry::erase_account) removes its keys, and its personal data from the audit log.
+//!
+//! # Background work
+//!
+//! [`watch`](KeyRegistry::watch) wraps the store of the layer, and `KeyRegistry::start` (feature `tokio`) starts a task. The
+//! task writes when keys with an idle expiry were used, moves keys of an old pepper to the current one when they are used,
+//! removes what is old, and reports keys that expire soon to [`on_event`](KeyRegistry::on_event).
+//!
+//! ```
+//! use tower_auth::{ApiKeyLayer, KeyRegistry, KeyScheme, KeyStore, registry::{KeyAction, RegistryStore}};
+//!
+//! fn set_up<S: KeyStore + RegistryStore + Clone>(scheme: KeyScheme, store: S) -> (ApiKeyLayer, KeyRegistry) {
+//!     let keys = KeyRegistry::new(scheme.clone(), store.clone()).on_event(|event| {
+//!         if event.row.action == KeyAction::Expiring {
+//!             println!("expires soon: {:?}", event.row.key);
+//!         }
+//!     });
+//!     // While the service runs, keep the task: `let upkeep = keys.start();`
+//!     (ApiKeyLayer::new(scheme, keys.watch(store)), keys)
+//! }
+//! # drop(set_up::<tower_auth::MemoryKeyStore>);
+//! ```
+//!
+//! # Peppers
+//!
+//! To [rotate a pepper](crate::key#rotate-a-pepper), put the new one in front, and let the task move the keys as they are
+//! used. [`peppers`](KeyRegistry::peppers) counts the keys of each pepper, and says when an old one
+//! [may go](PepperUse::may_go). A table of plain SHA-256 digests moves under a pepper with
+//! [`move_under_pepper`](KeyRegistry::move_under_pepper); no key is issued again.
 //!
 //! # What is left of a key
 //!
-//! A revoked key stays revoked. A deleted key is no longer listed; after the time of the
-//! [`KeyPolicy`](KeyPolicy::purge_after), its entry is removed and only its digest stays, so that nobody can import the key
-//! again.
+//! A revoked key stays revoked. A deleted key is no longer listed. After
+//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again.
 //!
 //! # When not to use it
 //!
-//! A few static keys need no registry.
+//! A few static keys need no registry. Keys in a file that people edit need none either: see `FileKeyStore` (feature `file`).
 
 mod actor;
 mod audit;

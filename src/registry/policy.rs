@@ -25,7 +25,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl KeyPolicy {
     /// Creates the policy that every registry has at first: keys of any lifetime, deleted keys purged after 90 days, the
-    /// audit log kept for ever, and keys reported as expiring seven days before their end.
+    /// audit log kept without limit, and keys reported as expiring seven days before their end.
     pub const fn new() -> Self {
         Self {
             max_lifetime: None,
@@ -43,14 +43,14 @@ impl KeyPolicy {
         self
     }
 
-    /// Sets how long a deleted key is kept, 90 days by default; [`Duration::MAX`] is for ever. Then its entry is removed,
+    /// Sets how long a deleted key is kept, 90 days by default; [`Duration::MAX`] means without limit. Then its entry is removed,
     /// and only its digest stays: 32 bytes, so that the key can never be used again.
     pub const fn purge_after(mut self, time: Duration) -> Self {
         self.purge_after = Some(time);
         self
     }
 
-    /// Sets how long a row of the audit log is kept; for ever by default.
+    /// Sets how long a row of the audit log is kept; without limit by default.
     pub const fn keep_audit(mut self, time: Duration) -> Self {
         self.keep_audit = Some(time);
         self

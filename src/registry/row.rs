@@ -153,7 +153,7 @@ impl KeyRow {
         Ok(Entry::new(key, KeyDigest::from_bytes(digest), pepper))
     }
 
-    /// Returns what a guard is told. It reads the columns `id`, `pepper`, `hint`, `account`, `subject`, `organizations`, `scopes`,
+    /// Returns the record that guards read. It needs the columns `id`, `pepper`, `hint`, `account`, `subject`, `organizations`, `scopes`,
     /// `roles`, `plan`, `limits`, `environment`, `restrictions`, `active`, `paused`, `created_at`, `not_before`, `expires_at`,
     /// `last_used_at`, `revoked_at` and `first_id`.
     ///
