@@ -9,7 +9,7 @@ use super::guarded::Guarded;
 use crate::{
     KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
-    registry::{AuditRow, Change, Entry, Holder},
+    registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter},
 };
 
 /// The number of audit rows that are kept. They share the memory of the service.
@@ -62,9 +62,10 @@ impl Book {
         Some(self.rows.get(self.numbers.get(id)?)?.read(guarded))
     }
 
-    /// Iterates over the entries after a place, in the order of creation.
-    pub(super) fn after(&self, place: i64, guarded: &Guarded) -> impl Iterator<Item = (i64, Entry)> {
-        let rest = self.rows.range(place.saturating_add(1)..);
+    /// Iterates over the selected entries after a place, in the order of creation.
+    pub(super) fn select(&self, filter: &KeyFilter, guarded: &Guarded) -> impl Iterator<Item = (i64, Entry)> {
+        let place = filter.place().map_or(0, Cursor::row);
+        let rest = self.rows.range(place.saturating_add(1)..).filter(|(_, row)| filter.matches(&row.entry));
         rest.map(|(number, row)| (*number, row.read(guarded)))
     }
 

@@ -21,9 +21,7 @@ impl RegistryStore for MemoryKeyStore {
 
     fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
         let (book, guarded) = (self.book(), self.read());
-        let rows = book.after(filter.place().map_or(0, Cursor::row), &guarded);
-        let selected = rows.filter(|(_, entry)| filter.matches(entry));
-        RegistryFuture::ready(Ok(Page::of(selected, filter.size())))
+        RegistryFuture::ready(Ok(Page::of(book.select(filter, &guarded), filter.size())))
     }
 
     fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
