@@ -61,6 +61,7 @@
 //! | one static key | [`ApiKeyLayer::static_key`]`("ops", Secret::from_env("OPS_KEY")?)?`, alone or in a stack |
 //! | keys to create, rotate and revoke | [`KeyRegistry`] and `ApiKeyLayer::new(scheme, store)`, over a [`MemoryKeyStore`] in tests, a `SqliteKeyStore` on one machine (feature `sqlite`), a `PostgresKeyStore` on several (feature `postgres`), or [your own tables](registry::RegistryStore) |
 //! | keys that may be used from some networks, websites or environments only | [`Restrictions`] of the key, [`ApiKeyLayer::environment`]`("live")` |
+//! | a few keys and plans that people edit (feature `file`) | [`FileKeyStore`]`::open("keys.toml")?`: a TOML file of digests, read again when it changes |
 //! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
 //! | keys sent as `Authorization: Bearer` | `ApiKeyLayer::new(..)`[`.bearer()`](ApiKeyLayer::bearer) |
 //! | tokens of an identity provider (features `aws-lc-rs`, `tls-aws-lc`) | [`BearerLayer`]`::new(TokenVerifier::discover("https://id.example.com/").audience("https://api.example.com").build()?)`; see [what is checked][token] |
@@ -105,8 +106,10 @@
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
+//! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres` and the features that they include |
+//! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees
@@ -127,9 +130,10 @@
 //!
 // Links to items behind a feature. Without these features, the links lead to the published pages.
 #![cfg_attr(
-    all(feature = "axum", feature = "testing", any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    all(feature = "axum", feature = "file", feature = "testing", any(feature = "aws-lc-rs", feature = "rust-crypto")),
     doc = "
 [`BearerLayer`]: BearerLayer
+[`FileKeyStore`]: FileKeyStore
 [`TokenVerifier`]: TokenVerifier
 [`TokenRevocation`]: token::TokenRevocation
 [token]: mod@token
@@ -140,9 +144,15 @@
 [testing]: mod@testing"
 )]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "testing", any(feature = "aws-lc-rs", feature = "rust-crypto"))),
+    not(all(
+        feature = "axum",
+        feature = "file",
+        feature = "testing",
+        any(feature = "aws-lc-rs", feature = "rust-crypto")
+    )),
     doc = "
 [`BearerLayer`]: https://docs.rs/tower-auth/latest/tower_auth/struct.BearerLayer.html
+[`FileKeyStore`]: https://docs.rs/tower-auth/latest/tower_auth/struct.FileKeyStore.html
 [`TokenVerifier`]: https://docs.rs/tower-auth/latest/tower_auth/struct.TokenVerifier.html
 [`TokenRevocation`]: https://docs.rs/tower-auth/latest/tower_auth/token/trait.TokenRevocation.html
 [token]: https://docs.rs/tower-auth/latest/tower_auth/token/
@@ -161,6 +171,8 @@
 mod axum;
 mod base;
 mod context;
+#[cfg(feature = "file")]
+mod file;
 mod memory;
 mod principal;
 
@@ -207,6 +219,9 @@ pub use self::postgres::PostgresKeyStore;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use self::sqlite::SqliteKeyStore;
+#[cfg(feature = "file")]
+#[doc(inline)]
+pub use self::file::FileKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

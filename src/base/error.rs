@@ -41,6 +41,12 @@ impl ConfigError {
         Self { what: what.into(), help: help.into() }
     }
 
+    /// Rewrites what the error says is wrong.
+    #[cfg(feature = "file")]
+    pub(crate) fn reworded(self, what: impl FnOnce(&str) -> String) -> Self {
+        Self { what: what(&self.what).into(), ..self }
+    }
+
     /// Prefixes the error with the name of the whole that the misconfigured part belongs to.
     pub(crate) fn within(self, whole: impl fmt::Display) -> Self {
         Self { what: format!("{whole}: {}", self.what).into(), ..self }

@@ -9,7 +9,10 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{mint, pepper::Peppers};
-use crate::{ConfigError, base::hex};
+use crate::{
+    ConfigError,
+    base::{file_mode::FileMode, hex},
+};
 
 /// Bytes of the longest file that is read: more than 200 peppers.
 const LONGEST: usize = 16 * 1024;
@@ -68,7 +71,8 @@ impl Peppers {
 
 fn read(path: &Path, file: File) -> Result<Peppers, ConfigError> {
     let wrong = |error: io::Error| unreadable(path, &error);
-    refuse_open_modes(path, &file)?;
+    let own = FileMode { others: "can read or write", bits: 0o066, chmod: "600" };
+    own.check(&file, path, "pepper file")?;
     // The buffer never grows, because that would leave a copy of the peppers behind.
     let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + 64));
     file.take(LONGEST as u64 + 1).read_to_end(&mut text).map_err(wrong)?;
@@ -77,31 +81,6 @@ fn read(path: &Path, file: File) -> Result<Peppers, ConfigError> {
     }
     let text = std::str::from_utf8(&text).map_err(|_| unreadable(path, &"it is not UTF-8"))?;
     Peppers::read(text, &format!("the file {}", path.display()))
-}
-
-/// Asks the open file, so that nobody can put another file in its place after the check.
-#[cfg(unix)]
-fn refuse_open_modes(path: &Path, file: &File) -> Result<(), ConfigError> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let mode = file.metadata().map_err(|error| unreadable(path, &error))?.permissions().mode();
-    if mode & 0o066 == 0 {
-        return Ok(());
-    }
-    Err(ConfigError::new(
-        format!(
-            "others than its owner can read or write the pepper file {} (mode {:03o})",
-            path.display(),
-            mode & 0o777
-        ),
-        format!("chmod 600 '{}'", path.display()),
-    ))
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it can fail on Unix")]
-const fn refuse_open_modes(_: &Path, _: &File) -> Result<(), ConfigError> {
-    Ok(())
 }
 
 /// Writes a file beside the path and links it there. A link appears at once, and fails where a file exists already.

@@ -102,7 +102,7 @@ impl Book {
             || all().any(|digest| self.digests.contains(digest.as_bytes()))
             || seen.is_some_and(|at| self.fingerprints.contains(at))
         {
-            return Err(if known { RegistryError::Revoked } else { RegistryError::AlreadyExists });
+            return Err(RegistryError::AlreadyExists);
         }
         let removed = all().any(|digest| self.tombs.contains(digest.as_bytes()))
             || seen.is_some_and(|at| self.fingerprint_tombs.contains(at));

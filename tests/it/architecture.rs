@@ -36,6 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("postgres", &["base", "key", "registry", "store"]),
     ("sqlite", &["base", "key", "registry", "store"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
+    ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("envelope", &["base", "context", "json", "rejection"]),
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
@@ -48,7 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const LAYERS: [&str; 7] = ["api_key", "bearer", "authenticate", "permission", "rate_limit", "strict_body", "envelope"];
 /// Rooms that no room imports: hosts, the stack, what only tests need, and backends. A backend is one folder that implements
 /// traits of several rooms.
-const OUTERMOST: [&str; 8] = ["axum", "tonic", "stack", "testing", "memory", "sqlite", "postgres", "redis"];
+const OUTERMOST: [&str; 9] = ["axum", "tonic", "stack", "testing", "memory", "file", "sqlite", "postgres", "redis"];
 
 const MOST_LINES: usize = 400;
 

@@ -18,11 +18,11 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
     BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
-    ErrorEnvelopeLayer, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState,
-    KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission,
-    Plans, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead,
-    RequestId, RequireLayer, Restrictions, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson, StrictPath,
-    StrictQuery, Task, TokenVerifier, TraceId,
+    ErrorEnvelopeLayer, FileKeyStore, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
+    KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers,
+    Permission, Plans, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind,
+    RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson,
+    StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -130,6 +130,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyState>();
     shared::<KeyStatus>();
     shared::<MemoryKeyStore>();
+    shared::<FileKeyStore>();
     everywhere::<Secret>();
     shared::<Disclosure>();
     shared::<Principal>();

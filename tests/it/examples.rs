@@ -138,3 +138,40 @@ async fn tonic() {
         assert_eq!(answer.unwrap_err().code(), code);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn file_keys() {
+    use std::{
+        os::unix::fs::PermissionsExt as _,
+        process::Command,
+        time::{Duration, Instant},
+    };
+
+    use crate::support::{
+        process,
+        server::{PATIENCE, example},
+    };
+
+    let path = std::env::temp_dir().join(format!("tower-auth-example-{}.toml", std::process::id()));
+    let pepper = format!("1:{}", "0b".repeat(32));
+    let minted =
+        Command::new(example("file_keys")).args(["mint", "ci", "acme"]).env("PEPPERS", &pepper).output().unwrap();
+    let said = String::from_utf8(minted.stderr).unwrap();
+    let key = said.trim().rsplit(' ').next().unwrap();
+    let table = String::from_utf8(minted.stdout).unwrap();
+    let plans = "fallback_plan = \"standard\"\n[plans.standard]\nlimits = [{ events = 99, period = \"1m\" }]\n";
+    fs::write(&path, format!("{plans}{table}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::start_with("file_keys", &["serve", path.to_str().unwrap()], &[("PEPPERS", &pepper)]);
+    assert_eq!(with(&server, "GET /", key), is(200, "hello acme"));
+    assert_eq!(told(&server.request("GET /health", &[], "")), is(200, "good"));
+    fs::write(&path, plans).unwrap();
+    assert!(process::signal("HUP", &[server.id()]));
+    let deadline = Instant::now() + PATIENCE;
+    while with(&server, "GET /", key) != is(401, "INVALID_API_KEY") {
+        assert!(Instant::now() < deadline, "the key is still accepted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::remove_file(&path).unwrap();
+}

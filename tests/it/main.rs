@@ -11,6 +11,7 @@ mod context;
 mod decisions;
 mod documented_apis;
 mod examples;
+mod file_keys;
 mod formats;
 mod grpc;
 mod hosts;
