@@ -5,6 +5,7 @@ use super::{
     connection::Connection,
     failure::Failure,
     sql::{MIGRATIONS, Sql},
+    values::Hidden,
 };
 use crate::ConfigError;
 
@@ -183,8 +184,7 @@ impl PostgresKeyStore {
 
     /// Proves that lookups work, with a lookup of no key.
     async fn try_lookup(&self) -> Result<(), Failure> {
-        let none: Vec<&[u8]> = Vec::new();
-        self.looking_up().await?.query(&self.sql.find, &[&none]).await.map(drop)
+        self.look_up(&Hidden(Vec::new())).await.map(drop)
     }
 }
 

@@ -4,7 +4,8 @@
 //! caller. Several services can share them.
 //!
 //! ```no_run
-//! use deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+//! use deadpool_postgres::{Manager, Pool};
+//! use tokio_postgres::NoTls;
 //! use tower_auth::*;
 //!
 //! # async fn start(peppers: Peppers) -> Result<(), BoxError> {
@@ -29,7 +30,7 @@
 //! # The pool
 //!
 //! The caller makes the pool, and so decides about the role, TLS and timeouts. Set a `connect_timeout`, `tcp_user_timeout` and
-//! keepalives in the [`Config`](deadpool_postgres::tokio_postgres::Config), and a `wait` timeout of the pool below the
+//! keepalives in the [`Config`](tokio_postgres::Config), and a `wait` timeout of the pool below the
 //! [`decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default. A lookup that is interrupted gives its connection
 //! back when the server has answered; if that takes longer than 5 s, the connection is closed.
 //!

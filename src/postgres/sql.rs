@@ -1,6 +1,6 @@
 //! Every statement of this backend.
 
-use deadpool_postgres::tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
@@ -278,7 +278,7 @@ impl Query {
     /// Adds a condition with one parameter, `$`, if there is a value.
     fn maybe<T>(&mut self, condition: &str, kind: Type, value: Option<T>)
     where
-        T: deadpool_postgres::tokio_postgres::types::ToSql + Send + Sync + 'static,
+        T: ToSql + Send + Sync + 'static,
     {
         if let Some(value) = value {
             self.types.push(kind);
