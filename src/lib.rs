@@ -59,6 +59,7 @@
 //! | I have | use |
 //! |---|---|
 //! | one static key | [`ApiKeyLayer::static_key`]`("ops", Secret::from_env("OPS_KEY")?)?`, alone or in a stack |
+//! | keys that several services share, in PostgreSQL (feature `postgres`) | `PostgresKeyStore::from_pool(pool)` for the layer and the registry |
 //! | keys to create, rotate and revoke, in one process | [`KeyRegistry`] over a [`MemoryKeyStore`], and `ApiKeyLayer::new(scheme, store)` |
 //! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
 //! | keys sent as `Authorization: Bearer` | `ApiKeyLayer::new(..)`[`.bearer()`](ApiKeyLayer::bearer) |

@@ -66,7 +66,7 @@
 //!
 //! A change is answered when it is on disk, even where `synchronous_commit` is off. Times of last use are written without
 //! waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
-//! client stops answering is ended after 10 s. Lookups wait for no change.
+//! client stops answering is ended after 3 s. Lookups wait for no change.
 //!
 //! On a replica, or where `default_transaction_read_only` is on, lookups work and changes fail. A replica lags: a key that was
 //! revoked on the primary is valid on the replica until the change has arrived there.

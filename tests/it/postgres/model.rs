@@ -12,7 +12,7 @@ use tower_auth::{
     },
 };
 
-use super::{Tables, at, create, digests, entry, key};
+use super::{Tables, at, create, digests, key};
 
 const NAMES: [&str; 3] = ["acme", "ö", "a,b"];
 
@@ -21,7 +21,7 @@ enum Command {
     Create(u8, usize),
     Update(u8, usize, bool, bool),
     Revoke(u8),
-    Rehash(u8, u8),
+    Rehash(u8, bool),
     Used(Vec<(u8, i64)>),
     Remove(u8),
     Suspend(usize, bool, i64),
@@ -39,7 +39,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (number.clone(), name.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(n, name, active, paused)| Command::Update(n, name, active, paused)),
         1 => number.clone().prop_map(Command::Revoke),
-        1 => (number.clone(), number.clone()).prop_map(|(n, digest)| Command::Rehash(n, digest)),
+        1 => (number.clone(), any::<bool>()).prop_map(|(n, older)| Command::Rehash(n, older)),
         3 => prop::collection::vec((number.clone(), time.clone()), 0..4).prop_map(Command::Used),
         2 => number.clone().prop_map(Command::Remove),
         2 => (name.clone(), any::<bool>(), time.clone()).prop_map(|(n, kind, at)| Command::Suspend(n, kind, at)),
@@ -83,11 +83,10 @@ fn decision(command: &Command) -> (Vec<String>, Decide) {
             Command::Revoke(_) => {
                 found.map(|entry| with(entry.key().clone().revoked(at(1_010)), entry)).into_iter().collect()
             }
-            Command::Rehash(_, digest) => {
-                let moved = |found: &Entry| {
-                    let other = entry(found.key().clone(), 100 + digest);
-                    Change::Update(Entry::new(found.key().clone(), *other.digest(), Some(1)))
-                };
+            Command::Rehash(n, older) => {
+                let digests = digests(*n);
+                let (pepper, digest) = digests.versions().nth(usize::from(*older)).unwrap();
+                let moved = |found: &Entry| Change::Update(Entry::new(found.key().clone(), *digest, pepper));
                 found.map(moved).into_iter().collect()
             }
             Command::Used(uses) => {
