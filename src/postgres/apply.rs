@@ -1,6 +1,6 @@
 //! Changes as statements.
 
-use deadpool_postgres::tokio_postgres::Row;
+use tokio_postgres::Row;
 
 use super::{
     connection::Connection,

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Object, Pool,
-    tokio_postgres::{Error, Row, Statement as Prepared, types::ToSql},
-};
+use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
+use tokio_postgres::{Error, Row, Statement as Prepared, types::ToSql};
 
 use super::{failure::Failure, sql::Statement, values::Param};
 use crate::Clock;
@@ -78,7 +76,7 @@ impl Connection {
     /// Runs one statement.
     pub(super) async fn run(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
         let ready = self.ready(statement).await?;
-        let answer = self.send(&ready, values).await.map_err(Failure::from);
+        let answer = self.send(&ready, values).await;
         if answer.as_ref().is_err_and(Failure::is_stale) {
             drop(self.object()?.statement_cache.remove(&statement.text, &statement.types));
         }

@@ -2,10 +2,8 @@
 
 use std::{borrow::Cow, error::Error as StdError};
 
-use deadpool_postgres::{
-    PoolError,
-    tokio_postgres::{Error, error::SqlState},
-};
+use deadpool_postgres::PoolError;
+use tokio_postgres::{Error, error::SqlState};
 
 use crate::{BoxError, ConfigError, RegistryError};
 

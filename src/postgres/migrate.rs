@@ -5,6 +5,7 @@ use super::{
     connection::Connection,
     failure::Failure,
     sql::{MIGRATIONS, Sql},
+    values::Hidden,
 };
 use crate::ConfigError;
 
@@ -87,7 +88,7 @@ impl PostgresKeyStore {
     /// Checks that the tables are there and of a version that this crate can use. Call it when a service starts, so that it
     /// does not start without its tables.
     ///
-    /// A role that may not read the table `schema_version`, such as a verifier, makes one lookup instead.
+    /// A lookup of no key is part of it. For a role that may not read the table `schema_version`, such as a verifier, it is all.
     ///
     /// # Errors
     /// If there are no tables, if they are of another version, or if the server does not answer. The error says which
@@ -105,10 +106,15 @@ impl PostgresKeyStore {
         let checked = async {
             let mut connection = self.connection().await?;
             let found = match self.inspect(&mut connection).await {
-                Err(failure) if failure.is_denied() => return self.try_lookup().await.map(Ok),
-                found => found?,
+                Err(failure) if failure.is_denied() => None,
+                found => Some(found?),
             };
-            Ok(found.and_then(|found| self.check_version(found)))
+            // The pool may have no other.
+            drop(connection);
+            match found.transpose().and_then(|found| found.map_or(Ok(()), |found| self.check_version(found))) {
+                Ok(()) => self.try_lookup().await.map(Ok),
+                wrong => Ok(wrong),
+            }
         };
         checked.await.map_err(|failure: Failure| failure.config(&doing))?
     }
@@ -183,8 +189,7 @@ impl PostgresKeyStore {
 
     /// Proves that lookups work, with a lookup of no key.
     async fn try_lookup(&self) -> Result<(), Failure> {
-        let none: Vec<&[u8]> = Vec::new();
-        self.looking_up().await?.query(&self.sql.find, &[&none]).await.map(drop)
+        self.look_up(&Hidden(Vec::new())).await.map(drop)
     }
 }
 

@@ -4,7 +4,8 @@
 //! caller. Several services can share them.
 //!
 //! ```no_run
-//! use deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+//! use deadpool_postgres::{Manager, Pool};
+//! use tokio_postgres::NoTls;
 //! use tower_auth::*;
 //!
 //! # async fn start(peppers: Peppers) -> Result<(), BoxError> {
@@ -29,7 +30,7 @@
 //! # The pool
 //!
 //! The caller makes the pool, and so decides about the role, TLS and timeouts. Set a `connect_timeout`, `tcp_user_timeout` and
-//! keepalives in the [`Config`](deadpool_postgres::tokio_postgres::Config), and a `wait` timeout of the pool below the
+//! keepalives in the [`Config`](tokio_postgres::Config), and a `wait` timeout of the pool below the
 //! [`decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default. A lookup that is interrupted gives its connection
 //! back when the server has answered; if that takes longer than 5 s, the connection is closed.
 //!
@@ -65,7 +66,7 @@
 //!
 //! A change is answered when it is on disk, even where `synchronous_commit` is off. Times of last use are written without
 //! waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
-//! client stops answering is ended after 10 s. Lookups wait for no change.
+//! client stops answering is ended after 3 s. Lookups wait for no change.
 //!
 //! On a replica, or where `default_transaction_read_only` is on, lookups work and changes fail. A replica lags: a key that was
 //! revoked on the primary is valid on the replica until the change has arrived there.

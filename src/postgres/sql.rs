@@ -1,6 +1,6 @@
 //! Every statement of this backend.
 
-use deadpool_postgres::tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
@@ -127,7 +127,7 @@ impl Sql {
             suspended: Statement::new(
                 format!(
                     "SELECT kind, id, suspended_at FROM {s}.holders \
-                     WHERE (kind, id) IN (SELECT * FROM unnest($1, $2))"
+                     WHERE (kind, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
                 ),
                 [Type::TEXT_ARRAY, Type::TEXT_ARRAY],
             ),
@@ -140,12 +140,12 @@ impl Sql {
     }
 
     /// Begins a transaction for changes. One transaction at a time changes keys, so none of them can meet a deadlock, and
-    /// rows become visible in the order of `seq`. A process that stops in the middle loses its connection, not the
-    /// others' changes. A change is on disk when it is answered, whatever the default of the database is.
+    /// rows become visible in the order of `seq`. If a process stops in the middle, the server ends its session before the
+    /// others stop waiting. A change is on disk when it is answered, whatever the default of the database is.
     pub(super) fn begin(&self) -> String {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '3s'; \
              SET LOCAL lock_timeout = '4s'; \
              SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
              {}",
@@ -278,7 +278,7 @@ impl Query {
     /// Adds a condition with one parameter, `$`, if there is a value.
     fn maybe<T>(&mut self, condition: &str, kind: Type, value: Option<T>)
     where
-        T: deadpool_postgres::tokio_postgres::types::ToSql + Send + Sync + 'static,
+        T: ToSql + Send + Sync + 'static,
     {
         if let Some(value) = value {
             self.types.push(kind);
@@ -362,7 +362,7 @@ fn check_new(s: &str) -> String {
 fn used(s: &str) -> String {
     format!(
         "UPDATE {s}.keys k SET last_used_at = u.at \
-         FROM (SELECT id, max(at) AS at FROM unnest($1, $2) AS one(id, at) GROUP BY id) u \
+         FROM (SELECT id, max(at) AS at FROM unnest($1::text[], $2::timestamptz[]) AS one(id, at) GROUP BY id) u \
          WHERE k.id = u.id AND u.at > coalesce(k.last_used_at, k.created_at)"
     )
 }

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
-use deadpool_postgres::{Pool, tokio_postgres::Row};
+use deadpool_postgres::Pool;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     connection::Connection,
@@ -15,13 +16,16 @@ const SCHEMA: &str = "tower_auth";
 /// The longest name of PostgreSQL; the rest would be cut off.
 const LONGEST_NAME: usize = 63;
 
+type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+
 /// Keys in PostgreSQL. The [module page](crate::postgres) has the set-up and the permissions.
 ///
 /// Clones share the pool. Nothing is cached: a change takes effect for the next lookup of every process that reads the
 /// same server.
 ///
 /// ```no_run
-/// use deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+/// use deadpool_postgres::{Manager, Pool};
+/// use tokio_postgres::NoTls;
 /// use tower_auth::{BoxError, PostgresKeyStore};
 ///
 /// async fn store(url: &str) -> Result<PostgresKeyStore, BoxError> {
@@ -136,31 +140,43 @@ impl PostgresKeyStore {
         self.sql.texts()
     }
 
-    /// A connection for lookups.
-    pub(super) async fn looking_up(&self) -> Result<Connection, Failure> {
-        Connection::of(&self.lookups, self.unnamed).await
+    /// A connection for everything except lookups.
+    pub(super) async fn connection(&self) -> Result<Connection, Failure> {
+        Connection::of(self.managing(), self.unnamed).await
     }
 
-    /// A connection for everything else.
-    pub(super) async fn connection(&self) -> Result<Connection, Failure> {
-        Connection::of(self.writer.as_ref().unwrap_or(&self.lookups), self.unnamed).await
+    fn managing(&self) -> &Pool {
+        self.writer.as_ref().unwrap_or(&self.lookups)
     }
 
     /// Reads for a registry.
     pub(super) async fn read(&self, statement: &Statement, values: &[Param]) -> Result<Vec<Row>, Failure> {
         let values: Vec<_> = values.iter().map(|value| &**value as _).collect();
-        match self.connection().await?.query(statement, &values).await {
-            Err(failure) if failure.is_transient() => self.connection().await?.query(statement, &values).await,
-            answer => answer,
-        }
+        self.query(self.managing(), statement, &values).await
     }
 
-    async fn look_up(&self, key: &KeyDigests) -> Result<Option<KeyRecord>, Failure> {
+    /// Looks up keys by their digests, as a guard does.
+    pub(super) async fn look_up(&self, digests: &Hidden<Vec<&[u8]>>) -> Result<Vec<Row>, Failure> {
+        self.query(&self.lookups, &self.sql.find, &[digests]).await
+    }
+
+    /// Asks once more if that may help.
+    async fn query(&self, pool: &Pool, statement: &Statement, values: Values<'_>) -> Result<Vec<Row>, Failure> {
+        let answer = self.query_once(pool, statement, values).await;
+        if answer.as_ref().is_err_and(Failure::is_transient) {
+            return self.query_once(pool, statement, values).await;
+        }
+        answer
+    }
+
+    /// The connection is given back before the answer is looked at: the pool may have no other.
+    async fn query_once(&self, pool: &Pool, statement: &Statement, values: Values<'_>) -> Result<Vec<Row>, Failure> {
+        Connection::of(pool, self.unnamed).await?.query(statement, values).await
+    }
+
+    async fn find_record(&self, key: &KeyDigests) -> Result<Option<KeyRecord>, Failure> {
         let digests = Hidden(key.as_slices());
-        let rows = match self.looking_up().await?.query(&self.sql.find, &[&digests]).await {
-            Err(failure) if failure.is_transient() => self.looking_up().await?.query(&self.sql.find, &[&digests]).await,
-            answer => answer,
-        }?;
+        let rows = self.look_up(&digests).await?;
         // No two keys share a digest. If a table was filled by hand and they do, the order of the digests decides.
         let place =
             |row: &&Row| digests.0.iter().position(|digest| row.try_get(0).is_ok_and(|found: &[u8]| found == *digest));
@@ -173,7 +189,7 @@ impl KeyStore for PostgresKeyStore {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         let (store, key) = (self.clone(), key.clone());
         StoreFuture::boxed(
-            async move { store.look_up(&key).await.map_err(|failure| failure.boxed("looking up a key")) },
+            async move { store.find_record(&key).await.map_err(|failure| failure.boxed("looking up a key")) },
         )
     }
 }

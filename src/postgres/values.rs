@@ -3,11 +3,11 @@
 use std::{error::Error as StdError, fmt, net::IpAddr, time::SystemTime};
 
 use bytes::{BufMut as _, BytesMut};
-use deadpool_postgres::tokio_postgres::{
+use serde_json::{Map, Value};
+use tokio_postgres::{
     Error, Row,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
-use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use crate::{

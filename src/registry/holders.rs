@@ -59,7 +59,7 @@ impl KeyRegistry {
     }
 
     /// Removes the keys that were deleted before this time, and returns how many it has removed. Only their digests are
-    /// kept, so that none of them can ever be used again. [`start`](Self::start) does this at regular intervals.
+    /// kept, so that none of them can ever be used again. `start` (feature `tokio`) does this at regular intervals.
     ///
     /// # Errors
     /// If the store does not answer. Some keys may be removed then; repeat the call.

@@ -20,7 +20,7 @@ pub struct WatchedKeyStore {
 }
 
 impl KeyRegistry {
-    /// Returns a store for the guards that notes what [`start`](Self::start) writes down: the uses of keys with
+    /// Returns a store for the guards that notes what `start` (feature `tokio`) writes down: the uses of keys with
     /// [`Restrictions::idle_after`](crate::Restrictions::idle_after), and keys whose digest is of an old pepper. Without the
     /// task, the notes are dropped when they exceed 10,000 keys.
     #[must_use]

@@ -232,6 +232,14 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FromFn<fn() -> bool>>();
 }
 
+#[cfg(feature = "postgres")]
+#[test]
+fn stores_in_databases_can_be_shared_and_printed() {
+    use tower_auth::PostgresKeyStore;
+
+    shared::<PostgresKeyStore>();
+}
+
 /// A type that is added to the crate has to be added above.
 #[test]
 fn every_public_type_is_listed_here() {

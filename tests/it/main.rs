@@ -20,6 +20,8 @@ mod key_sets;
 mod limits;
 mod no_leak;
 mod pitfalls;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod props;
 mod rate_limits;
 mod readiness;
