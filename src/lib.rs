@@ -213,15 +213,15 @@ pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use self::base::task::{Health, Task};
+#[cfg(feature = "file")]
+#[doc(inline)]
+pub use self::file::FileKeyStore;
 #[cfg(feature = "postgres")]
 #[doc(inline)]
 pub use self::postgres::PostgresKeyStore;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use self::sqlite::SqliteKeyStore;
-#[cfg(feature = "file")]
-#[doc(inline)]
-pub use self::file::FileKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

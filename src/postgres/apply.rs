@@ -5,7 +5,8 @@ use tokio_postgres::Row;
 use super::{
     connection::Connection,
     failure::Failure,
-    sql::{self, Sql, Statement},
+    query::Statement,
+    sql::{self, Sql},
     values::{self, At, Hidden, Param},
 };
 use crate::{

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio_postgres::{Error, Row, Statement as Prepared, types::ToSql};
 
-use super::{failure::Failure, sql::Statement, values::Param};
+use super::{failure::Failure, query::Statement, values::Param};
 use crate::Clock;
 
 /// How long an interrupted connection may take to become idle again.

@@ -1,10 +1,13 @@
 //! Every statement of this backend.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
-use super::values::{At, Param};
+use super::{
+    query::{Query, Statement},
+    values::{At, Param},
+};
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
@@ -58,22 +61,11 @@ const AUDIT_COLUMNS: [(&str, Type); 10] = [
     ("after", Type::JSON),
 ];
 
-/// A statement and the types of its parameters. With the types, the server needs no round trip to describe them.
-pub(super) struct Statement {
-    pub(super) text: String,
-    pub(super) types: Vec<Type>,
-}
-
-impl Statement {
-    fn new(text: String, types: impl Into<Vec<Type>>) -> Self {
-        Self { text, types: types.into() }
-    }
-}
-
 /// The statements for one schema.
 pub(super) struct Sql {
     schema: String,
-    pub(super) find: Statement,
+    find: [Statement; FIND],
+    find_any: Statement,
     pub(super) get: Statement,
     pub(super) lock: Statement,
     pub(super) insert: Statement,
@@ -97,7 +89,8 @@ impl Sql {
         let s = quoted(schema);
         let key = selected(&COLUMNS);
         Self {
-            find: Statement::new(find(&s), [Type::BYTEA_ARRAY]),
+            find: std::array::from_fn(|place| find(&s, place + 1)),
+            find_any: Statement::new(find_where(&s, "digest = ANY($1)"), [Type::BYTEA_ARRAY]),
             get: Statement::new(format!("SELECT {key} FROM {s}.keys WHERE id = $1"), [Type::TEXT]),
             lock: Statement::new(
                 format!("SELECT {key} FROM {s}.keys WHERE id = ANY($1) ORDER BY id FOR UPDATE"),
@@ -231,10 +224,20 @@ impl Sql {
         }
     }
 
+    /// Returns the lookup by so many digests, one parameter each; `None` if there are more than usual.
+    pub(super) fn find(&self, digests: usize) -> Option<&Statement> {
+        self.find.get(digests.checked_sub(1)?)
+    }
+
+    /// Returns the lookup by a list of digests.
+    pub(super) const fn find_any(&self) -> &Statement {
+        &self.find_any
+    }
+
     /// Returns all statements with parameters, and of lists one without conditions.
     pub(super) fn texts(&self) -> Vec<String> {
         let fixed = [
-            &self.find,
+            &self.find_any,
             &self.get,
             &self.lock,
             &self.insert,
@@ -253,46 +256,8 @@ impl Sql {
             &self.count_by_pepper,
         ];
         let lists = [self.list(&KeyFilter::all()).0, self.audit(&AuditFilter::all()).0, Self::state(), self.version()];
-        let fixed = fixed.into_iter().map(|statement| statement.text.clone());
+        let fixed = self.find.iter().chain(fixed).map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
-    }
-}
-
-/// A query whose conditions depend on a filter.
-struct Query {
-    text: String,
-    types: Vec<Type>,
-    values: Vec<Param>,
-}
-
-impl Query {
-    fn new(text: String) -> Self {
-        Self { text: text + " WHERE true", types: Vec::new(), values: Vec::new() }
-    }
-
-    fn always(&mut self, condition: &str) {
-        self.text.push_str(" AND ");
-        self.text.push_str(condition);
-    }
-
-    /// Adds a condition with one parameter, `$`, if there is a value.
-    fn maybe<T>(&mut self, condition: &str, kind: Type, value: Option<T>)
-    where
-        T: ToSql + Send + Sync + 'static,
-    {
-        if let Some(value) = value {
-            self.types.push(kind);
-            self.values.push(Box::new(value));
-            self.always(&condition.replace('$', &format!("${}", self.types.len())));
-        }
-    }
-
-    /// Ends the query. One row more than the page shows whether there is another page.
-    fn page(mut self, order: &str, size: usize) -> (Statement, Vec<Param>) {
-        self.types.push(Type::INT8);
-        self.values.push(Box::new(i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)));
-        let text = format!("{} ORDER BY {order} LIMIT ${}", self.text, self.types.len());
-        (Statement::new(text, self.types), self.values)
     }
 }
 
@@ -342,11 +307,20 @@ fn update(s: &str) -> Statement {
     Statement::new(text, [types(&written), vec![Type::TEXT]].concat())
 }
 
-fn find(s: &str) -> String {
+/// The number of digests, and so of peppers, for which there is a statement of its own. The server keeps the plan of such a
+/// statement. It plans a lookup by a list of digests anew each time, because it does not know how long the list is.
+const FIND: usize = 4;
+
+fn find(s: &str, digests: usize) -> Statement {
+    let places: Vec<_> = (1..=digests).map(|number| format!("${number}")).collect();
+    Statement::new(find_where(s, &format!("digest IN ({})", places.join(", "))), vec![Type::BYTEA; digests])
+}
+
+fn find_where(s: &str, condition: &str) -> String {
     format!(
         "SELECT digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits::text, environment, \
          restrictions::text, active, paused, created_at, not_before, expires_at, last_used_at, revoked_at, first_id, \
-         account_suspended, organization_suspended FROM {s}.verify WHERE digest = ANY($1)"
+         account_suspended, organization_suspended FROM {s}.verify WHERE {condition}"
     )
 }
 

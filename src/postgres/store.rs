@@ -6,7 +6,8 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{
     connection::Connection,
     failure::Failure,
-    sql::{Sql, Statement},
+    query::Statement,
+    sql::Sql,
     values::{self, Hidden, Param},
 };
 use crate::{ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
@@ -156,8 +157,13 @@ impl PostgresKeyStore {
     }
 
     /// Looks up keys by their digests, as a guard does.
-    pub(super) async fn look_up(&self, digests: &Hidden<Vec<&[u8]>>) -> Result<Vec<Row>, Failure> {
-        self.query(&self.lookups, &self.sql.find, &[digests]).await
+    pub(super) async fn look_up(&self, digests: &[&[u8]]) -> Result<Vec<Row>, Failure> {
+        let Some(statement) = self.sql.find(digests.len()) else {
+            return self.query(&self.lookups, self.sql.find_any(), &[&Hidden(digests)]).await;
+        };
+        let digests: Vec<_> = digests.iter().copied().map(Hidden).collect();
+        let values: Vec<_> = digests.iter().map(|digest| digest as _).collect();
+        self.query(&self.lookups, statement, &values).await
     }
 
     /// Asks once more if that may help.
@@ -175,11 +181,11 @@ impl PostgresKeyStore {
     }
 
     async fn find_record(&self, key: &KeyDigests) -> Result<Option<KeyRecord>, Failure> {
-        let digests = Hidden(key.as_slices());
+        let digests = key.as_slices();
         let rows = self.look_up(&digests).await?;
         // No two keys share a digest. If a table was filled by hand and they do, the order of the digests decides.
         let place =
-            |row: &&Row| digests.0.iter().position(|digest| row.try_get(0).is_ok_and(|found: &[u8]| found == *digest));
+            |row: &&Row| digests.iter().position(|digest| row.try_get(0).is_ok_and(|found: &[u8]| found == *digest));
         let first = if rows.len() > 1 { rows.iter().min_by_key(place) } else { rows.first() };
         Ok(first.map(values::record).transpose()?)
     }

@@ -1,0 +1,55 @@
+//! Statements, and queries that grow with their conditions.
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::values::Param;
+
+/// A statement and the types of its parameters. With the types, the server needs no round trip to describe them.
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) types: Vec<Type>,
+}
+
+impl Statement {
+    pub(super) fn new(text: String, types: impl Into<Vec<Type>>) -> Self {
+        Self { text, types: types.into() }
+    }
+}
+
+/// A query whose conditions depend on a filter.
+pub(super) struct Query {
+    text: String,
+    types: Vec<Type>,
+    values: Vec<Param>,
+}
+
+impl Query {
+    pub(super) fn new(text: String) -> Self {
+        Self { text: text + " WHERE true", types: Vec::new(), values: Vec::new() }
+    }
+
+    pub(super) fn always(&mut self, condition: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(condition);
+    }
+
+    /// Adds a condition with one parameter, `$`, if there is a value.
+    pub(super) fn maybe<T>(&mut self, condition: &str, kind: Type, value: Option<T>)
+    where
+        T: ToSql + Send + Sync + 'static,
+    {
+        if let Some(value) = value {
+            self.types.push(kind);
+            self.values.push(Box::new(value));
+            self.always(&condition.replace('$', &format!("${}", self.types.len())));
+        }
+    }
+
+    /// Ends the query. One row more than the page shows whether there is another page.
+    pub(super) fn page(mut self, order: &str, size: usize) -> (Statement, Vec<Param>) {
+        self.types.push(Type::INT8);
+        self.values.push(Box::new(i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)));
+        let text = format!("{} ORDER BY {order} LIMIT ${}", self.text, self.types.len());
+        (Statement::new(text, self.types), self.values)
+    }
+}
