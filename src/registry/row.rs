@@ -160,8 +160,9 @@ impl KeyRow {
     /// # Errors
     /// If a column has a value that no registry of this version could have written.
     pub fn into_record(self) -> Result<KeyRecord, BoxError> {
-        let id = self.id.clone();
-        self.record().map_err(|error| within(&id, &error))
+        let (id, pepper) = (self.id.clone(), self.pepper);
+        let record = version(pepper).and_then(|pepper| Ok(self.record()?.pepper(pepper)));
+        record.map_err(|error| within(&id, &error))
     }
 
     fn record(self) -> Result<KeyRecord, BoxError> {
@@ -171,7 +172,6 @@ impl KeyRow {
             (None, true, true) => KeyState::Paused,
             (None, true, false) => KeyState::Active,
         };
-        let pepper = version(self.pepper)?;
         let last_used = time(self.last_used_at.unwrap_or(self.created_at))?;
         let mut holder = KeyRecord::new(self.id, self.account)
             .subject(self.subject)
@@ -180,7 +180,6 @@ impl KeyRow {
             .roles(self.roles)
             .hint(self.hint)
             .state(state)
-            .pepper(pepper)
             .last_used_at(last_used);
         if let Some(plan) = self.plan {
             holder = holder.plan(plan);
