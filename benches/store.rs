@@ -9,12 +9,13 @@
 //! same columns. All rows run on one thread of tokio.
 
 #[path = "support/harness.rs"]
+#[allow(dead_code, reason = "no row stands in front of another")]
 mod harness;
 #[path = "support/store/mod.rs"]
 mod stores;
 /// The servers of the tests.
 #[path = "../tests/it/support"]
-#[allow(dead_code, unreachable_pub, reason = "the tests use all of it")]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "the tests use all of it, as tests do")]
 mod support {
     pub(crate) mod postgres;
     pub(crate) mod process;

@@ -106,7 +106,7 @@
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
-//! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler |
+//! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
 //! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file` and the features that they include |

@@ -3,9 +3,12 @@
 
 use std::{
     collections::VecDeque,
-    fmt, io,
+    fmt, hint, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -30,13 +33,23 @@ pub(super) struct Lane {
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    /// The number of calls in the queue, for a look without the lock. The lock decides.
+    length: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Waiting {
     calls: VecDeque<Call>,
+    /// The number of threads that sleep.
+    sleeping: usize,
     closed: bool,
 }
+
+/// How often a thread looks for the next call before it sleeps. The next call often comes soon, and to wake a thread costs
+/// more than the lookup itself.
+const LOOKS: u32 = 12;
+/// The looks after which a thread lets others run.
+const BUSY_LOOKS: u32 = 7;
 
 /// A call gets a session, or the reason why there is none.
 type Call = Box<dyn FnOnce(Result<&mut Session<'_>, Failure>) + Send>;
@@ -93,21 +106,45 @@ impl Queue {
     }
 
     fn push(&self, call: Call) {
-        self.lock().calls.push_back(call);
-        self.changed.notify_one();
+        let mut waiting = self.lock();
+        waiting.calls.push_back(call);
+        self.length.store(waiting.calls.len(), Ordering::Release);
+        let wake = waiting.sleeping > 0;
+        drop(waiting);
+        if wake {
+            self.changed.notify_one();
+        }
     }
 
     /// Waits for the next call. Returns `None` when there will be none.
     fn next(&self) -> Option<Call> {
+        self.look();
         let mut waiting = self.lock();
         loop {
             if let Some(call) = waiting.calls.pop_front() {
+                self.length.store(waiting.calls.len(), Ordering::Release);
                 return Some(call);
             }
             if waiting.closed {
                 return None;
             }
+            waiting.sleeping += 1;
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.sleeping -= 1;
+        }
+    }
+
+    /// Looks for a call for about a microsecond.
+    fn look(&self) {
+        for look in 0..LOOKS {
+            if self.length.load(Ordering::Acquire) > 0 {
+                return;
+            }
+            if look < BUSY_LOOKS {
+                (0..1_u32 << look).for_each(|_| hint::spin_loop());
+            } else {
+                thread::yield_now();
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use super::{
+    inner::Inner,
     lane::Lane,
     session::{Purpose, Setup, absolute},
-    store::{Inner, SqliteKeyStore},
 };
 use crate::ConfigError;
 
@@ -27,7 +27,7 @@ pub struct SqliteOptions {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SqliteOptions {
-    /// Creates the options of [`SqliteKeyStore::open`].
+    /// Creates the options of [`SqliteKeyStore::open`](super::SqliteKeyStore::open).
     pub const fn new() -> Self {
         Self { readers: 2, busy_timeout: BUSY_TIMEOUT }
     }
@@ -57,33 +57,22 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens a file as [`SqliteKeyStore::open`] does, with these options.
-    ///
-    /// # Errors
-    /// As [`SqliteKeyStore::open`].
-    ///
-    /// ```no_run
-    /// use tower_auth::sqlite::SqliteOptions;
-    ///
-    /// let store = SqliteOptions::new().open("/var/lib/api/keys.db")?;
-    /// # Ok::<_, tower_auth::ConfigError>(())
-    /// ```
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteKeyStore, ConfigError> {
-        let path = path.as_ref();
+    /// Opens the file and starts the threads.
+    pub(super) fn start(&self, path: &Path) -> Result<Inner, ConfigError> {
         let absolute = absolute(path).map_err(|error| unusable(path, &error, "name a file"))?;
         let setup = Setup { path: absolute, busy_timeout: self.busy_timeout };
         setup.create_file().map_err(|error| not_created(path, &error))?;
         check(path, &setup)?;
-        let start = |name, threads, purpose| {
+        let lane = |name, threads, purpose| {
             Lane::start(name, threads, purpose, &setup)
                 .map_err(|error| unusable(path, &error, "allow the process more threads, or set fewer readers"))
         };
-        Ok(SqliteKeyStore(Arc::new(Inner {
-            lookups: start("auth-sqlite-get", self.readers, Purpose::Read)?,
-            lists: start("auth-sqlite-lst", 1, Purpose::Read)?,
-            writer: start("auth-sqlite-put", 1, Purpose::Write)?,
+        Ok(Inner {
+            lookups: lane("auth-sqlite-get", self.readers, Purpose::Read)?,
+            lists: lane("auth-sqlite-lst", 1, Purpose::Read)?,
+            writer: lane("auth-sqlite-put", 1, Purpose::Write)?,
             setup,
-        })))
+        })
     }
 }
 
@@ -96,12 +85,7 @@ impl Default for SqliteOptions {
 /// Opens the file once, so that a wrong file is reported when the service starts.
 fn check(path: &Path, setup: &Setup) -> Result<(), ConfigError> {
     let help = "name a file that this process may write, on a local disk, which SqliteKeyStore has created";
-    let connection = setup.connect(Purpose::Write).map_err(|failure| unusable(path, &failure, help))?;
-    match connection.is_readonly("main") {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(unusable(path, &"it is read-only", "let the process write to the file and to its folder")),
-        Err(error) => Err(unusable(path, &error, help)),
-    }
+    setup.connect(Purpose::Write).map(drop).map_err(|failure| unusable(path, &failure, help))
 }
 
 fn not_created(path: &Path, error: &io::Error) -> ConfigError {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     KeyDigests, KeyRecord,
-    registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, Page, micros, time},
+    registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, micros, time},
 };
 
 /// Finds a key by any of its digests.
@@ -29,25 +29,12 @@ pub(super) fn get(session: &mut Session<'_>, id: &str) -> Result<Option<Entry>, 
     let to = || Failure::to("read a key");
     let statement = session.prepared(sql::GET).map_err(to())?;
     let row = statement.query_row([id], |row| rows::key(row, 0)).optional().map_err(to())?;
-    Ok(row.map(|row| row.into_entry()).transpose()?)
+    Ok(row.map(KeyRow::into_entry).transpose()?)
 }
 
 pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page<Entry>, Failure> {
     let to = || Failure::to("list keys");
-    let after = filter.place().map_or(0, Cursor::row);
-    let query = match filter.of_organization() {
-        Some(name) => Query::keys_of_organization(name).and(" AND members.seq > ?", after),
-        None => Query::keys().and(" AND keys.seq > ?", after),
-    };
-    let query = query
-        .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
-        .with(if filter.includes_deleted() { "" } else { " AND deleted_at IS NULL" })
-        .and_if(" AND deleted_at < ?", filter.deletion_before().map(next_micros))
-        .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
-        .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
-        .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
-        .with(if filter.of_organization().is_some() { " ORDER BY members.seq" } else { " ORDER BY keys.seq" })
-        .and(" LIMIT ?", one_more(filter.size()));
+    let query = keys_query(filter);
     let mut statement = session.connection().prepare(query.text()).map_err(to())?;
     let rows = statement.query_map(params_from_iter(query.arguments()), |row| Ok((row.get(0)?, rows::key(row, 1)?)));
     let mut entries = Vec::new();
@@ -58,15 +45,41 @@ pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page
     Ok(Page::of(entries, filter.size()))
 }
 
+fn keys_query(filter: &KeyFilter) -> Query {
+    let after = filter.place().map_or(0, Cursor::row);
+    let query = match filter.of_organization() {
+        Some(name) => Query::keys_of_organization(name).and(" AND members.seq > ?", after),
+        None => Query::keys().and(" AND keys.seq > ?", after),
+    };
+    query
+        .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
+        .with(if filter.includes_deleted() { "" } else { " AND deleted_at IS NULL" })
+        .and_if(" AND deleted_at < ?", filter.deletion_before().map(next_micros))
+        .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
+        .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
+        .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
+        .with(if filter.of_organization().is_some() { " ORDER BY members.seq" } else { " ORDER BY keys.seq" })
+        .and(" LIMIT ?", one_more(filter.size()))
+}
+
 pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<Page<AuditRow>, Failure> {
     let to = || Failure::to("list the audit log");
+    let query = audit_query(filter);
+    let mut statement = session.connection().prepare(query.text()).map_err(to())?;
+    let rows = statement.query_map(params_from_iter(query.arguments()), rows::audit).map_err(to())?;
+    let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(to())?;
+    Ok(Page::of(rows, filter.size()))
+}
+
+fn audit_query(filter: &AuditFilter) -> Query {
     let [key, account, organization, actor] = filter.names().map(|name| name.map(str::to_owned));
     let (since, until) = filter.times();
-    let (after, order) = match filter.is_newest_first() {
-        true => (" AND seq < ?", " ORDER BY seq DESC"),
-        false => (" AND seq > ?", " ORDER BY seq"),
+    let (after, order) = if filter.is_newest_first() {
+        (" AND seq < ?", " ORDER BY seq DESC")
+    } else {
+        (" AND seq > ?", " ORDER BY seq")
     };
-    let query = Query::audit()
+    Query::audit()
         .and_if(" AND key = ?", key)
         .and_if(" AND account = ?", account)
         .and_if(" AND organization = ?", organization)
@@ -75,11 +88,7 @@ pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<P
         .and_if(" AND at < ?", until.map(next_micros))
         .and_if(after, filter.place().map(Cursor::row))
         .with(order)
-        .and(" LIMIT ?", one_more(filter.size()));
-    let mut statement = session.connection().prepare(query.text()).map_err(to())?;
-    let rows = statement.query_map(params_from_iter(query.arguments()), rows::audit).map_err(to())?;
-    let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(to())?;
-    Ok(Page::of(rows, filter.size()))
+        .and(" LIMIT ?", one_more(filter.size()))
 }
 
 pub(super) fn suspended(session: &mut Session<'_>, holders: &[Holder]) -> Result<Vec<(Holder, SystemTime)>, Failure> {

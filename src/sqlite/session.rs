@@ -55,6 +55,9 @@ impl Setup {
         match purpose {
             Purpose::Read => connection.execute_batch(sql::READER).map_err(to("set up a connection"))?,
             Purpose::Write => {
+                if connection.is_readonly("main").map_err(to("set up a connection"))? {
+                    return Err(read_only().into());
+                }
                 self.use_wal(&connection)?;
                 connection.execute_batch(sql::WRITER).map_err(to("set up a connection"))?;
                 connection.execute_batch(sql::DURABLE).map_err(to("set up a connection"))?;
@@ -77,6 +80,10 @@ impl Setup {
             }
         }
     }
+}
+
+fn read_only() -> BoxError {
+    "the file is read-only, or its file system is; let the process write to the file and to its folder".into()
 }
 
 fn unable_to_log() -> BoxError {
@@ -109,15 +116,15 @@ impl<'c> Session<'c> {
 
     /// Returns a statement that is prepared once.
     pub(super) fn prepared(&mut self, text: &str) -> rusqlite::Result<&mut Statement<'c>> {
-        let at = match self.prepared.iter().position(|(kept, _)| kept == text) {
-            Some(at) => at,
-            None => {
-                if self.prepared.len() == MOST_PREPARED {
-                    self.prepared.clear();
-                }
-                self.prepared.push((text.to_owned(), self.connection.prepare(text)?));
-                self.prepared.len() - 1
+        let known = self.prepared.iter().position(|(kept, _)| kept == text);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            if self.prepared.len() == MOST_PREPARED {
+                self.prepared.clear();
             }
+            self.prepared.push((text.to_owned(), self.connection.prepare(text)?));
+            self.prepared.len() - 1
         };
         Ok(&mut self.prepared[at].1)
     }

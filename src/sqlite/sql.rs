@@ -297,7 +297,9 @@ mod tests {
     fn migrated() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(EVERY_CONNECTION).unwrap();
-        MIGRATIONS.iter().for_each(|text| connection.execute_batch(text).unwrap());
+        for text in MIGRATIONS {
+            connection.execute_batch(text).unwrap();
+        }
         connection
     }
 
@@ -306,7 +308,8 @@ mod tests {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
         let (mut steps, mut plan) = (statement.raw_query(), String::new());
         while let Some(step) = steps.next().unwrap() {
-            plan += &format!("{}\n", step.get::<_, String>(3).unwrap());
+            plan += &step.get::<_, String>(3).unwrap();
+            plan += "\n";
         }
         plan
     }

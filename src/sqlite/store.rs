@@ -1,6 +1,6 @@
 use std::{fmt, path::Path, sync::Arc};
 
-use super::{lane::Lane, options::SqliteOptions, read, schema, session::Setup};
+use super::{inner::Inner, options::SqliteOptions, read, schema};
 use crate::{BoxError, ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
 
 /// Keys in one SQLite file. A [`KeyRegistry`](crate::KeyRegistry) manages them; other processes may use the file too.
@@ -19,16 +19,6 @@ use crate::{BoxError, ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture}
 /// ```
 #[derive(Clone)]
 pub struct SqliteKeyStore(pub(super) Arc<Inner>);
-
-pub(super) struct Inner {
-    pub(super) setup: Setup,
-    /// Lookups of guards, which wait for nothing else.
-    pub(super) lookups: Lane,
-    /// What only a registry reads. A long list must not delay a lookup.
-    pub(super) lists: Lane,
-    /// The only thread of the process that changes the file.
-    pub(super) writer: Lane,
-}
 
 impl SqliteKeyStore {
     /// Opens the file, or creates an empty one that only its owner may read. It blocks for a moment, needs no runtime and
@@ -88,6 +78,23 @@ impl SqliteKeyStore {
             format!("the key file {} cannot be used: {failure}", self.0.setup.path.display()),
             "correct the cause, then call it again",
         )
+    }
+}
+
+impl SqliteOptions {
+    /// Opens a file as [`SqliteKeyStore::open`] does, with these options.
+    ///
+    /// # Errors
+    /// As [`SqliteKeyStore::open`].
+    ///
+    /// ```no_run
+    /// use tower_auth::sqlite::SqliteOptions;
+    ///
+    /// let store = SqliteOptions::new().open("/var/lib/api/keys.db")?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteKeyStore, ConfigError> {
+        Ok(SqliteKeyStore(Arc::new(self.start(path.as_ref())?)))
     }
 }
 
