@@ -3,6 +3,7 @@
 //!
 //! ```sh
 //! cargo run --example ai_api -- --listen 127.0.0.1:8080
+//! cargo run --example ai_api -- --database sqlite:keys.db --secrets peppers.txt
 //! ```
 
 #[path = "../common/mod.rs"]
@@ -17,12 +18,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use common::reader;
+use common::{Server, caller::Caller, keys::Keys, options::Options};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme,
-    KeyState, MemoryKeyStore, NewKey, Principal, RegistryError, Rejection, RejectionKind, RequireLayer, StrictJson,
+    ApiKeyLayer, AuthLayer, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry,
+    KeyState, NewKey, RegistryError, Rejection, RejectionKind, RequireLayer, StrictJson,
     envelope::{Catalogue, CatalogueEntry},
     json::FieldViolation,
     registry::IssuedKey,
@@ -38,18 +39,15 @@ async fn main() -> ExitCode {
     common::main("ai_api", server).await
 }
 
-async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::opaque(20));
-    let store = MemoryKeyStore::new();
-    let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let mut records = common::records(&["read", "write", "admin", "webhook"])?;
-    records.push(("revoked", reader("revoked").state(KeyState::Revoked)));
-    let demo = common::adopt(&registry, &scheme, records).await?;
+async fn server(options: Options) -> Result<Server, BoxError> {
+    let keys = options.storage.open(KeyFormat::opaque(20)).await?;
+    let demo = if options.demo { demo(&keys).await? } else { json!({}) };
+    let Keys { scheme, store, registry, upkeep, .. } = keys;
 
     let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::compact().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, &[])?)
+        .limit(common::failures(60, ClientIp::peer()))
         .auth(AuthLayer::first(keys).disclose_header())
         .limit(common::plans()?)
         .build()?;
@@ -66,7 +64,14 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .route("/v1/resources", post(resource).route_layer(RequireLayer::scope("write")))
         .route("/v1/webhooks", get(webhooks).post(webhooks).route_layer(RequireLayer::scope("webhook")))
         .merge(admin);
-    Ok((common::app(private, &stack), demo.into()))
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+}
+
+async fn demo(keys: &Keys) -> Result<Value, BoxError> {
+    let ids = keys.start_demo().await?;
+    let mut records = ids.records(&["read", "write", "admin", "webhook"])?;
+    records.push(("revoked", ids.reader("revoked").state(KeyState::Revoked)));
+    Ok(keys.adopt(records).await?.into())
 }
 
 /// The texts of this document. Every bad key except an expired one is `INVALID_API_KEY`. Its id is disclosed only to a client
@@ -121,7 +126,7 @@ struct Create {
 
 async fn create(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     StrictJson(new): StrictJson<Create>,
 ) -> Result<Response, Rejection> {
     let unknown = new.permissions.iter().position(|permission| !PERMISSIONS.contains(&permission.as_str()));
@@ -129,37 +134,39 @@ async fn create(
         let reason = format!("must be one of {}", PERMISSIONS.join(", "));
         return Err(Rejection::invalid_fields([FieldViolation::new(format!("/permissions/{place}"), reason)]));
     }
-    let mut key =
-        NewKey::named(new.name).account(who.account().unwrap_or_default()).scopes(new.permissions).plan("standard");
+    let mut key = NewKey::named(new.name)
+        .account(caller.who.account().unwrap_or_default())
+        .scopes(new.permissions)
+        .plan("standard");
     if let Some(days) = new.expires_in_days {
         key = key.expires_in(Duration::from_secs(u64::from(days) * 24 * 3600));
     }
-    Ok(shown_once(&keys.create(&who, key).await?))
+    Ok(shown_once(&keys.create(&caller, key).await?))
 }
 
 async fn rotate(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Rejection> {
-    own(&keys, &who, &id).await?;
-    Ok(shown_once(&keys.rotate(&who, &id, OVERLAP).await?))
+    own(&keys, &caller, &id).await?;
+    Ok(shown_once(&keys.rotate(&caller, &id, OVERLAP).await?))
 }
 
 async fn revoke(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Rejection> {
-    own(&keys, &who, &id).await?;
-    let key = keys.revoke(&who, &id).await?;
+    own(&keys, &caller, &id).await?;
+    let key = keys.revoke(&caller, &id).await?;
     Ok(Json(json!({ "success": true, "data": { "id": key.id(), "revoked": true } })))
 }
 
 /// Finds a key of the caller's account. A key of another account is not found.
-async fn own(keys: &KeyRegistry, who: &Principal, id: &str) -> Result<(), RegistryError> {
-    let key = keys.get(who, id).await?;
-    if key.principal().account() == who.account() { Ok(()) } else { Err(RegistryError::NotFound) }
+async fn own(keys: &KeyRegistry, caller: &Caller, id: &str) -> Result<(), RegistryError> {
+    let key = keys.get(caller, id).await?;
+    if key.principal().account() == caller.who.account() { Ok(()) } else { Err(RegistryError::NotFound) }
 }
 
 fn shown_once(issued: &IssuedKey) -> Response {

@@ -14,12 +14,17 @@ use axum::{
     Json, Router,
     routing::{get, post},
 };
-use common::{ORGANIZATION, OTHER_ORGANIZATION};
+use common::{
+    Server,
+    demo::{ORGANIZATION, OTHER_ORGANIZATION},
+    keys::Keys,
+    options::Options,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, BoxError, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore,
-    RejectionKind, RequireLayer, StrictBodyLayer,
+    ApiKeyLayer, AuthStack, BoxError, ClientIp, ErrorEnvelopeLayer, KeyFormat, RejectionKind, RequireLayer,
+    StrictBodyLayer,
     envelope::{Catalogue, CatalogueEntry},
     permission::{OrgSource, member_of},
 };
@@ -29,19 +34,15 @@ async fn main() -> ExitCode {
     common::main("aitronos", server).await
 }
 
-async fn server() -> Result<(Router, Value), BoxError> {
+async fn server(options: Options) -> Result<Server, BoxError> {
     // The document's text says 42 characters, its example has 43. Both lengths are accepted; new keys have 43.
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?);
-    let store = MemoryKeyStore::new();
-    let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let records = common::records(&["read", "write", "webhook"])?;
-    let mut demo = common::adopt(&registry, &scheme, records).await?;
-    demo.insert("organization".to_owned(), ORGANIZATION.into());
-    demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
+    let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
+    let demo = if options.demo { demo(&keys).await? } else { json!({}) };
+    let Keys { scheme, store, upkeep, .. } = keys;
 
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, &[])?)
+        .limit(common::failures(60, ClientIp::peer()))
         .auth(ApiKeyLayer::new(scheme, store).header("x-api-key"))
         .limit(common::plans()?)
         .build()?;
@@ -53,7 +54,15 @@ async fn server() -> Result<(Router, Value), BoxError> {
                 .route_layer(StrictBodyLayer::<Ask>::new()?)
                 .route_layer(RequireLayer::scope("read")),
         );
-    Ok((common::app(private, &stack), demo.into()))
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+}
+
+async fn demo(keys: &Keys) -> Result<Value, BoxError> {
+    let ids = keys.start_demo().await?;
+    let mut demo = keys.adopt(ids.records(&["read", "write", "webhook"])?).await?;
+    demo.insert("organization".to_owned(), ORGANIZATION.into());
+    demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
+    Ok(demo.into())
 }
 
 /// The texts of this document. A missing key and an expired key get the same answer as an invalid key.

@@ -1,8 +1,9 @@
 //! Where an example keeps its keys: in memory, in an SQLite file, or in PostgreSQL.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::Config;
 use tower_auth::{BoxError, KeyStore, MemoryKeyStore, PostgresKeyStore, SqliteKeyStore, registry::RegistryStore};
 
 /// An open database. Clones share it.
@@ -18,6 +19,9 @@ pub(crate) const FORM: &str = "sqlite:PATH, or postgres://USER:PASSWORD@HOST:POR
 
 /// The most connections to PostgreSQL.
 const CONNECTIONS: usize = 8;
+
+/// How long a connection may take. A guard waits five seconds for a lookup.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 impl Database {
     /// Opens a database: `sqlite:PATH`, `postgres://…`, or memory if none is named. Its schema is not touched.
@@ -74,8 +78,12 @@ impl Database {
 /// A pool without TLS. Over a network, use a TLS connector, such as that of `tokio-postgres-rustls`.
 fn pool(url: &str) -> Result<Pool, BoxError> {
     // The error of the driver may quote the password.
-    let config = url.parse().map_err(|_| format!("the database is not named as {FORM}"))?;
+    let mut config: Config = url.parse().map_err(|_| format!("the database is not named as {FORM}"))?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(PATIENCE);
+    }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(config, tokio_postgres::NoTls, recycling);
-    Ok(Pool::builder(manager).max_size(CONNECTIONS).build()?)
+    let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1);
+    Ok(pool.wait_timeout(Some(PATIENCE)).create_timeout(Some(PATIENCE)).build()?)
 }

@@ -1,48 +1,64 @@
 //! Code that the example servers share: start, the ready line, and stop.
 #![allow(dead_code, reason = "not every server uses every function")]
 
+pub(crate) mod caller;
 pub(crate) mod database;
+pub(crate) mod demo;
+pub(crate) mod keys;
+pub(crate) mod options;
 
-use std::{
-    io::Write as _,
-    net::SocketAddr,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration, vec::IntoIter};
 
-use axum::{Json, Router, routing::get};
-use serde_json::{Map, Value, json};
+use axum::{Extension, Json, Router, routing::get};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower_auth::{
-    AuthStack, BoxError, ClientIp, ConfigError, KeyRecord, KeyRegistry, KeyScheme, Plans, Principal, Quota,
-    RateLimitLayer, Rejection, limit::Limits, registry::Holder,
-};
+use tower_auth::{AuthStack, BoxError, ClientIp, ConfigError, Plans, Quota, RateLimitLayer, Rejection, Task};
 
-pub(crate) const ORGANIZATION: &str = "org_demo";
-pub(crate) const OTHER_ORGANIZATION: &str = "org_other";
+use options::Options;
 
-/// How long requests in flight may take after a stop signal.
+/// How long requests in flight, and then the upkeep of the keys, may take after a stop signal.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Runs a server with `--listen` as its only option. `server` returns the routes and the demo part of the ready line.
-pub(crate) async fn main(name: &str, server: impl AsyncFnOnce() -> Result<(Router, Value), BoxError>) -> ExitCode {
+/// A server that can be served.
+pub(crate) struct Server {
+    pub(crate) app: Router,
+    /// The demo part of the ready line.
+    pub(crate) demo: Value,
+    pub(crate) upkeep: Task,
+}
+
+/// Runs a server with the common options.
+pub(crate) async fn main(name: &str, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let listen = match &*words {
-        [] => "127.0.0.1:8080",
-        [option, address] if option == "--listen" => address,
-        _ => {
-            eprintln!("{name}: unknown argument {}\nusage: {name} [--listen ADDRESS:PORT]", words.join(" "));
-            return ExitCode::from(2);
-        }
+    let options = match command_line(name, &options::usage(name), Options::parse) {
+        Ok(options) => options,
+        Err(code) => return code,
     };
+    let listen = options.listen.clone();
     exit(
         name,
-        match server().await {
-            Ok((app, demo)) => serve(listen, app, &demo).await,
+        match server(options).await {
+            Ok(server) => serve(&listen, server).await,
             Err(error) => Err(error),
         },
     )
+}
+
+/// Reads the command line. After `--help`, or if it is wrong, the process ends with the returned code.
+pub(crate) fn command_line<T>(
+    name: &str,
+    usage: &str,
+    parse: impl FnOnce(IntoIter<String>) -> Result<T, String>,
+) -> Result<T, ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help") {
+        println!("{usage}");
+        return Err(ExitCode::SUCCESS);
+    }
+    parse(words.into_iter()).map_err(|complaint| {
+        eprintln!("{name}: {complaint}\n{usage}");
+        ExitCode::from(2)
+    })
 }
 
 pub(crate) fn exit(name: &str, served: Result<(), BoxError>) -> ExitCode {
@@ -55,8 +71,18 @@ pub(crate) fn exit(name: &str, served: Result<(), BoxError>) -> ExitCode {
     }
 }
 
-/// Prints the ready line on standard output, and serves until a stop signal.
-pub(crate) async fn serve(listen: &str, app: Router, demo: &Value) -> Result<(), BoxError> {
+/// Prints the ready line on standard output, serves until a stop signal, and ends the upkeep of the keys.
+pub(crate) async fn serve(listen: &str, server: Server) -> Result<(), BoxError> {
+    let Server { app, demo, upkeep } = server;
+    let outcome = answer(listen, app, &demo).await;
+    // A database that does not answer must not keep the process from ending.
+    if tokio::time::timeout(GRACE, upkeep.stop()).await.is_err() {
+        tracing::warn!("stopped before the last uses of keys were written");
+    }
+    outcome
+}
+
+async fn answer(listen: &str, app: Router, demo: &Value) -> Result<(), BoxError> {
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?;
@@ -119,67 +145,14 @@ pub(crate) async fn models() -> Json<Value> {
     }))
 }
 
-/// The actor that sets up the demo.
-pub(crate) fn setup() -> Principal {
-    Principal::builder("setup").build()
-}
-
-/// Returns a record of the demo's organisation with the standard plan and the scope `read`.
-pub(crate) fn reader(name: &str) -> KeyRecord {
-    KeyRecord::new(format!("key_{name}"), "acct_demo").organizations([ORGANIZATION]).plan("standard").scopes(["read"])
-}
-
-/// The account whose keys are refused.
-const SUSPENDED: &str = "acct_suspended";
-
-/// Returns the record of a key whose account is suspended when it is [adopted](adopt).
-pub(crate) fn suspended() -> KeyRecord {
-    KeyRecord::new("key_suspended", SUSPENDED).organizations([ORGANIZATION]).plan("standard").scopes(["read"])
-}
-
-/// Returns the record of a key with a low limit: ten requests in five seconds.
-pub(crate) fn limited() -> Result<KeyRecord, ConfigError> {
-    Ok(reader("limited").limits(Limits::new(Quota::new(10, Duration::from_secs(5)))?))
-}
-
-/// Returns the records of most servers. `admin` is the list of scopes of that API's admins.
-pub(crate) fn records(admin: &[&str]) -> Result<Vec<(&'static str, KeyRecord)>, ConfigError> {
-    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
-    Ok(vec![
-        ("read", reader("read")),
-        ("write", reader("write").scopes(["read", "write"])),
-        ("admin", reader("admin").scopes(admin.iter().copied()).roles(["admin"])),
-        ("webhook", reader("webhook").scopes(["webhook"])),
-        ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("suspended", suspended()),
-        ("premium", reader("premium").plan("premium")),
-        ("limited", limited()?),
-    ])
-}
-
-/// Builds the router: `/health` is public, `private` is behind the guards, and any other path is 404 in the API's format.
+/// Builds the router: `/health` is public, `private` is behind the guards, and any other path is 404 in the API's format. No
+/// proxy stands in front of it.
 pub(crate) fn app(private: Router, stack: &AuthStack) -> Router {
     Router::new()
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .merge(private.layer(stack.guards()))
+        .merge(private.layer(Extension(ClientIp::peer())).layer(stack.guards()))
         .fallback(|| async { Rejection::not_found() })
         .layer(stack.envelope())
-}
-
-/// Generates a key for each record and returns the keys by name. They are new at every start, and shown on the ready line only.
-pub(crate) async fn adopt(
-    registry: &KeyRegistry,
-    scheme: &KeyScheme,
-    records: impl IntoIterator<Item = (&'static str, KeyRecord)>,
-) -> Result<Map<String, Value>, BoxError> {
-    let mut demo = Map::new();
-    for (name, record) in records {
-        let key = scheme.generate()?;
-        registry.import(&setup(), name, &key, record).await?;
-        demo.insert(name.to_owned(), key.expose().into());
-    }
-    registry.suspend(&setup(), Holder::account(SUSPENDED)).await?;
-    Ok(demo)
 }
 
 /// Returns the limit by plan of all five documents. Every response has its headers.
@@ -192,8 +165,7 @@ pub(crate) fn plans() -> Result<RateLimitLayer, ConfigError> {
     Ok(RateLimitLayer::by_plan(&plans).unix_reset())
 }
 
-/// Returns a budget of failed attempts per address. `proxies` are the networks of the proxies in front of the server.
-pub(crate) fn failures(in_a_minute: u32, proxies: &[String]) -> Result<RateLimitLayer, ConfigError> {
-    let client = if proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(proxies)? };
-    Ok(RateLimitLayer::failures(Quota::per_minute(in_a_minute), client))
+/// Returns a budget of failed attempts per address.
+pub(crate) fn failures(in_a_minute: u32, client: ClientIp) -> RateLimitLayer {
+    RateLimitLayer::failures(Quota::per_minute(in_a_minute), client)
 }

@@ -3,10 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tower_auth::{BoxError, KeyRegistry, KeyScheme, KeyState};
+use tower_auth::{BoxError, KeyState};
 
 use crate::{
-    common::{ORGANIZATION, OTHER_ORGANIZATION, adopt, limited, reader, suspended},
+    common::{
+        demo::{ORGANIZATION, OTHER_ORGANIZATION},
+        keys::Keys,
+    },
     login::Users,
     tokens::Mint,
 };
@@ -14,27 +17,23 @@ use crate::{
 const EMAIL: &str = "demo@example.com";
 
 /// Creates a key of every kind, a user and tokens, and returns them by name.
-pub(crate) async fn create(
-    scheme: &KeyScheme,
-    registry: &KeyRegistry,
-    users: &mut Users,
-    mint: &Mint,
-) -> Result<Value, BoxError> {
+pub(crate) async fn create(keys: &Keys, users: &mut Users, mint: &Mint) -> Result<Value, BoxError> {
+    let ids = keys.start_demo().await?;
     let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
     let records = [
-        ("read", reader("read")),
-        ("write", reader("write").scopes(["read", "write"])),
-        ("admin", reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
-        ("webhook", reader("webhook").scopes(["webhook"])),
-        ("expired", reader("expired").expires_at(a_minute_ago)),
-        ("paused", reader("paused").state(KeyState::Paused)),
-        ("deactivated", reader("deactivated").state(KeyState::Deactivated)),
-        ("revoked", reader("revoked").state(KeyState::Revoked)),
-        ("suspended", suspended()),
-        ("premium", reader("premium").plan("premium")),
-        ("limited", limited()?),
+        ("read", ids.reader("read")),
+        ("write", ids.reader("write").scopes(["read", "write"])),
+        ("admin", ids.reader("admin").scopes(["read", "write", "webhook"]).roles(["admin"])),
+        ("webhook", ids.reader("webhook").scopes(["webhook"])),
+        ("expired", ids.reader("expired").expires_at(a_minute_ago)),
+        ("paused", ids.reader("paused").state(KeyState::Paused)),
+        ("deactivated", ids.reader("deactivated").state(KeyState::Deactivated)),
+        ("revoked", ids.reader("revoked").state(KeyState::Revoked)),
+        ("suspended", ids.suspended()),
+        ("premium", ids.reader("premium").plan("premium")),
+        ("limited", ids.limited()?),
     ];
-    let mut demo = adopt(registry, scheme, records).await?;
+    let mut demo = keys.adopt(records).await?;
     let (token, expired) = mint.demo()?;
     demo.insert("token".to_owned(), token.into());
     demo.insert("expired_token".to_owned(), expired.into());

@@ -1,4 +1,5 @@
 //! The routes with which an organisation's admins manage its keys.
+#![expect(clippy::option_option, reason = "in a change, an absent field is not null")]
 
 use std::time::{Duration, SystemTime};
 
@@ -9,14 +10,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
 use tower_auth::{
     KeyRegistry, NewKey, Principal, RegistryError, Rejection, RequireLayer, StrictJson,
     json::FieldViolation,
     permission::role,
     registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
 };
+
+use crate::common::caller::Caller;
 
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
 const LARGEST_PAGE: usize = 100;
@@ -34,16 +37,24 @@ pub(crate) fn routes(registry: KeyRegistry, members: RequireLayer) -> Router {
     Router::new().nest("/v1/organizations/{org_id}/api-keys", keys)
 }
 
-/// The fields of a new or changed key. Spending limits and metadata are accepted and not used.
+/// The fields of a new or changed key. Spending limits are accepted and not used. Where `null` is a value, an absent field is
+/// `None`, and `null` is `Some(None)`.
 #[derive(Deserialize)]
 struct Fields {
     key_name: Option<String>,
     scopes: Option<Vec<String>>,
-    expires_at: Option<String>,
+    /// `null` is never.
+    #[serde(default, deserialize_with = "or_null")]
+    expires_at: Option<Option<String>>,
     #[expect(dead_code, reason = "documented; this demo charges no money")]
     usage_limit_chf: Option<f64>,
-    #[expect(dead_code, reason = "documented; for the client's own use")]
-    metadata: Option<Value>,
+    /// `null` is `{}`.
+    #[serde(default, deserialize_with = "or_null")]
+    metadata: Option<Option<Map<String, Value>>>,
+}
+
+fn or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 impl Fields {
@@ -59,14 +70,15 @@ impl Fields {
         }
     }
 
-    fn end(&self) -> Result<Option<SystemTime>, Rejection> {
+    /// Returns the new expiry. `Some(None)` is never.
+    fn end(&self) -> Result<Option<Option<SystemTime>>, Rejection> {
         let wrong =
             || Rejection::invalid_fields([FieldViolation::new("/expires_at", "must be a time as RFC 3339 has it")]);
-        let Some(text) = &self.expires_at else { return Ok(None) };
+        let Some(Some(text)) = &self.expires_at else { return Ok(self.expires_at.as_ref().map(|_| None)) };
         // A time without an offset is in UTC.
         let utc = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
         let time = text.parse().ok().or_else(|| utc().map(|time| time.timestamp()));
-        Ok(Some(SystemTime::from(time.ok_or_else(wrong)?)))
+        Ok(Some(Some(SystemTime::from(time.ok_or_else(wrong)?))))
     }
 }
 
@@ -81,12 +93,12 @@ struct Part {
 
 async fn list(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(org): Path<String>,
     page: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Value>, Rejection> {
     let Query(page) = page.map_err(|_| no_number("/page"))?;
-    let all = keys.list_all(&who, &KeyFilter::organization(&*org)).await?;
+    let all = keys.list_all(&caller, &KeyFilter::organization(&*org)).await?;
     let size = page.take.or(page.page_size).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let number = page.page.unwrap_or(1).max(1);
     let skip = page.skip.unwrap_or((number - 1).saturating_mul(size));
@@ -102,62 +114,68 @@ async fn list(
 
 async fn create(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(org): Path<String>,
     StrictJson(fields): StrictJson<Fields>,
 ) -> Result<Response, Rejection> {
     let mut new = NewKey::named(fields.key_name.clone().unwrap_or_default())
-        .account(who.account().unwrap_or_default())
+        .account(caller.who.account().unwrap_or_default())
         .organizations([&org])
-        .scopes(fields.scopes(&who)?.map_or_else(|| vec!["read".to_owned()], <[String]>::to_vec))
-        .plan(who.plan().unwrap_or("standard"));
-    if let Some(end) = fields.end()? {
+        .scopes(fields.scopes(&caller.who)?.map_or_else(|| vec!["read".to_owned()], <[String]>::to_vec))
+        .plan(caller.who.plan().unwrap_or("standard"));
+    if let Some(Some(end)) = fields.end()? {
         new = new.expires_at(end);
     }
-    let issued = keys.create(&who, new).await.map_err(named_as_documented)?;
+    if let Some(Some(metadata)) = fields.metadata {
+        new = new.metadata(metadata);
+    }
+    let issued = keys.create(&caller, new).await.map_err(named_as_documented)?;
     Ok((StatusCode::CREATED, no_store(with_secret(&issued, &org))).into_response())
 }
 
 async fn one(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     at: Path<(String, String)>,
 ) -> Result<Json<Value>, Rejection> {
     let Path((org, id)) = at;
-    Ok(Json(shown(&of(&keys, &who, &org, &id).await?, &org)))
+    Ok(Json(shown(&of(&keys, &caller, &org, &id).await?, &org)))
 }
 
 async fn change(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path((org, id)): Path<(String, String)>,
     StrictJson(fields): StrictJson<Fields>,
 ) -> Result<Json<Value>, Rejection> {
-    of(&keys, &who, &org, &id).await?;
+    of(&keys, &caller, &org, &id).await?;
     let mut change = KeyUpdate::new();
-    if let Some(scopes) = fields.scopes(&who)? {
+    if let Some(scopes) = fields.scopes(&caller.who)? {
         change = change.scopes(scopes);
     }
     if let Some(end) = fields.end()? {
-        change = change.expires_at(Some(end));
+        change = change.expires_at(end);
+    }
+    if let Some(metadata) = fields.metadata {
+        change = change.metadata(metadata.unwrap_or_default());
     }
     if let Some(name) = fields.key_name {
         change = change.name(name);
     }
-    Ok(Json(shown(&keys.update(&who, &id, change).await.map_err(named_as_documented)?, &org)))
+    Ok(Json(shown(&keys.update(&caller, &id, change).await.map_err(named_as_documented)?, &org)))
 }
 
 async fn delete(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     at: Path<(String, String)>,
 ) -> Result<Json<Value>, Rejection> {
     let Path((org, id)) = at;
     // Idempotent: `get` finds a deleted key too, so a second call succeeds.
-    if !keys.get(&who, &id).await?.principal().is_member_of(&org) {
+    if !keys.get(&caller, &id).await?.principal().is_member_of(&org) {
         return Err(RegistryError::NotFound.into());
     }
-    keys.delete(&who, &id).await?;
+    keys.delete(&caller, &id).await?;
     Ok(Json(json!({ "success": true, "message": "The API key was deleted.", "id": id })))
 }
 
@@ -169,22 +187,22 @@ struct Rotation {
 
 async fn act(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path((org, id, action)): Path<(String, String, String)>,
     rotation: Result<Query<Rotation>, QueryRejection>,
 ) -> Result<Response, Rejection> {
     let Query(rotation) = rotation.map_err(|_| no_number("/overlap"))?;
-    of(&keys, &who, &org, &id).await?;
+    of(&keys, &caller, &org, &id).await?;
     let key = match &*action {
-        "activate" => keys.activate(&who, &id).await?,
-        "deactivate" => keys.deactivate(&who, &id).await?,
-        "pause" => keys.pause(&who, &id).await?,
-        "unpause" => keys.resume(&who, &id).await?,
+        "activate" => keys.activate(&caller, &id).await?,
+        "deactivate" => keys.deactivate(&caller, &id).await?,
+        "pause" => keys.pause(&caller, &id).await?,
+        "unpause" => keys.resume(&caller, &id).await?,
         "rotate" => {
             let overlap = Duration::from_secs(rotation.overlap.unwrap_or(0).min(LONGEST_OVERLAP));
-            let issued = keys.rotate(&who, &id, overlap).await?;
+            let issued = keys.rotate(&caller, &id, overlap).await?;
             if overlap.is_zero() {
-                keys.delete(&who, &id).await?;
+                keys.delete(&caller, &id).await?;
             }
             return Ok(no_store(json!({
                 "success": true, "message": "The API key was rotated.", "old_key_id": id, "new_key": with_secret(&issued, &org),
@@ -206,8 +224,8 @@ pub(crate) fn no_number(field: &'static str) -> Rejection {
 }
 
 /// Finds a key of this organisation.
-async fn of(keys: &KeyRegistry, who: &Principal, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
-    let key = keys.get(who, id).await?;
+async fn of(keys: &KeyRegistry, caller: &Caller, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
+    let key = keys.get(caller, id).await?;
     if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(RegistryError::NotFound) }
 }
 
@@ -227,7 +245,8 @@ fn shown(key: &KeyInfo, org: &str) -> Value {
     json!({
         "id": key.id(), "organization_id": org, "key_name": key.name(), "key_prefix": prefix,
         "is_active": key.is_active(), "is_paused": key.is_paused(), "scopes": key.principal().scopes(),
-        "created_by": key.created_by(), "created_at": time(key.created_at()), "last_used_at": null,
+        "metadata": key.metadata(), "created_by": key.created_by(), "created_at": time(key.created_at()),
+        "last_used_at": key.last_used_at().and_then(time),
         "expires_at": key.expires_at().and_then(time),
     })
 }

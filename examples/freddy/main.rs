@@ -1,8 +1,12 @@
-//! The authentication of the Freddy API, as its document describes it, with a store in memory.
+//! The authentication of the Freddy API, as its document describes it, with the keys in memory or in a database.
 //!
 //! ```sh
 //! cargo run --example freddy -- --listen 127.0.0.1:8080
+//! cargo run --example freddy -- --database sqlite:keys.db --secrets peppers.txt
 //! ```
+//!
+//! With a database, the server creates its tables when it starts. A service in production calls `check_schema` there, and
+//! `migrate` when it is deployed. Several processes may share a database and a file of secrets: all but one run with `--no-demo`.
 //!
 //! When the server is ready, it prints one line of JSON on standard output: its address, and a key of every kind to try.
 //! Logs go to standard error. SIGTERM and SIGINT stop it. The time that a client takes to send a request's headers is not
@@ -19,37 +23,40 @@ mod tokens;
 
 use std::process::ExitCode;
 
+use common::{Server, keys::Keys};
 use login::Users;
 use options::Options;
 use routes::Parts;
 use tokens::Mint;
-use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, Peppers};
+use tower_auth::{BoxError, ClientIp, KeyFormat};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    match Options::parse(std::env::args().skip(1)) {
+    match common::command_line("freddy", &options::usage(), Options::parse) {
         Ok(options) => common::exit("freddy", serve(options).await),
-        Err(complaint) => {
-            eprintln!("freddy: {complaint}\n{}", options::USAGE);
-            ExitCode::from(2)
-        }
+        Err(code) => code,
     }
 }
 
 async fn serve(options: Options) -> Result<(), BoxError> {
-    let scheme = KeyScheme::new(
-        KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint(),
-        Peppers::ephemeral()?,
-    );
-    let store = MemoryKeyStore::new();
-    let registry = KeyRegistry::new(scheme.clone(), store.clone());
+    let format = KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint();
+    let keys = options.storage.open(format).await?;
     let mut users = Users::new()?;
     let mint = Mint::new()?;
-    let nothing = serde_json::json!({});
-    let demo = if options.demo { demo::create(&scheme, &registry, &mut users, &mint).await? } else { nothing };
+    let demo = if options.demo { demo::create(&keys, &mut users, &mint).await? } else { serde_json::json!({}) };
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
-    let failures = common::failures(options.failures, &options.proxies)?;
-    let app = routes::app(Parts { scheme, store, registry, tokens, users, failures, limit: options.body_limit })?;
-    common::serve(&options.listen, app, &demo).await
+    let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
+    let Keys { scheme, store, registry, upkeep, .. } = keys;
+    let app = routes::app(Parts {
+        scheme,
+        store,
+        registry,
+        tokens,
+        users,
+        failures: common::failures(options.failures, client.clone()),
+        client,
+        limit: options.body_limit,
+    })?;
+    common::serve(&options.listen, Server { app, demo, upkeep }).await
 }

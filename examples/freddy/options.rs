@@ -1,3 +1,5 @@
+use crate::common::options::{LISTEN, STORAGE, Storage};
+
 /// The options of the command line.
 pub(crate) struct Options {
     pub(crate) listen: String,
@@ -9,6 +11,7 @@ pub(crate) struct Options {
     pub(crate) failures: u32,
     /// The networks of the proxies in front of the server.
     pub(crate) proxies: Vec<String>,
+    pub(crate) storage: Storage,
 }
 
 /// An external issuer. The server accepts its tokens too.
@@ -19,19 +22,24 @@ pub(crate) struct Outside {
     pub(crate) audience: String,
 }
 
-pub(crate) const USAGE: &str = "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--body-limit BYTES]\n\
-              [--failures NUMBER] [--trust-proxy CIDR]...\n\
-              [--jwks FILE|URL --issuer URL --audience NAME]";
+pub(crate) fn usage() -> String {
+    format!(
+        "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
+         [--failures NUMBER] [--trust-proxy CIDR]...\n\
+         [--jwks FILE|URL --issuer URL --audience NAME]\n{STORAGE}"
+    )
+}
 
 impl Options {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
-            listen: "127.0.0.1:8080".to_owned(),
+            listen: LISTEN.to_owned(),
             demo: true,
             body_limit: 1 << 20,
             outside: None,
             failures: 60,
             proxies: Vec::new(),
+            storage: Storage::default(),
         };
         let (mut jwks, mut issuer, mut audience) = (None, None, None);
         while let Some(word) = words.next() {
@@ -50,9 +58,11 @@ impl Options {
                 "--issuer" => issuer = Some(words.next().ok_or("--issuer needs a URL")?),
                 "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),
                 "--no-demo" => options.demo = false,
+                other if options.storage.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),
             }
         }
+        options.storage.check()?;
         options.outside = match (jwks, issuer, audience) {
             (None, None, None) => None,
             (Some(jwks), Some(issuer), Some(audience)) => Some(Outside { jwks, issuer, audience }),

@@ -16,14 +16,15 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ConfigError, Decision, Disclosure, ErrorEnvelopeLayer,
-    KeyRegistry, KeyScheme, MemoryKeyStore, Principal, RateLimitLayer, Rejection, RequireLayer, StrictBodyLayer,
+    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ClientIp, ConfigError, Decision, Disclosure,
+    ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequireLayer, StrictBodyLayer,
     StrictJson,
     permission::{OrgSource, member_of, role},
+    registry::WatchedKeyStore,
 };
 
 use crate::{
-    common::{self, ORGANIZATION},
+    common::{self, demo::ORGANIZATION},
     keys,
     login::Users,
 };
@@ -53,17 +54,18 @@ impl Stats {
 /// The parts of the server.
 pub(crate) struct Parts {
     pub(crate) scheme: KeyScheme,
-    pub(crate) store: MemoryKeyStore,
+    pub(crate) store: WatchedKeyStore,
     pub(crate) registry: KeyRegistry,
     pub(crate) tokens: BearerLayer,
     pub(crate) users: Users,
     pub(crate) failures: RateLimitLayer,
+    pub(crate) client: ClientIp,
     /// The maximum size of a request body, in bytes.
     pub(crate) limit: usize,
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, tokens, users, failures, limit } = parts;
+    let Parts { scheme, store, registry, tokens, users, failures, client, limit } = parts;
     let stats = Stats::default();
     let counted = stats.clone();
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
@@ -91,7 +93,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         )
         .with_state(stats)
         .merge(keys::routes(registry, members))
-        .layer(Extension(limits))
+        .layer((Extension(limits), Extension(client)))
         .layer(stack.guards());
     Ok(Router::new()
         .route("/health", get(health))

@@ -11,7 +11,7 @@ use tower_auth::{
     token::{Algorithm, KeySet, TokenVerifierBuilder, VerifyingKey},
 };
 
-use crate::{common::ORGANIZATION, login::random, options::Outside};
+use crate::{common::demo::ORGANIZATION, login::random, options::Outside};
 
 const ISSUER: &str = "freddy";
 const AUDIENCE: &str = "freddy";

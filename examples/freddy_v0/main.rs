@@ -24,12 +24,17 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use common::{ORGANIZATION, OTHER_ORGANIZATION};
+use common::{
+    Server,
+    demo::{ORGANIZATION, OTHER_ORGANIZATION, setup},
+    keys::Keys,
+    options::Options,
+};
 use serde_json::{Value, json};
 use tokens::{Exchanged, Mint};
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry,
-    KeyScheme, KeyState, MaybeReady, MemoryKeyStore, Principal, Rejection, RequireLayer,
+    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat,
+    KeyRegistry, KeyState, MaybeReady, Principal, RegistryError, Rejection, RequireLayer,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
@@ -38,13 +43,32 @@ async fn main() -> ExitCode {
     common::main("freddy_v0", server).await
 }
 
-async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?);
-    let store = MemoryKeyStore::new();
-    let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let records = common::records(&["read", "write", "webhook"])?;
-    let mut demo = common::adopt(&registry, &scheme, records).await?;
+async fn server(options: Options) -> Result<Server, BoxError> {
+    let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
     let mint = Mint::new()?;
+    let demo = if options.demo { demo(&keys, &mint).await? } else { json!({}) };
+    let Keys { scheme, store, registry, upkeep, .. } = keys;
+
+    let (tokens, _) = tokens::layer(&mint, None).await?;
+    let tokens = tokens.revocation(KeysBehind(registry));
+    // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
+    let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
+    let stack = AuthStack::builder()
+        .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
+        .limit(common::failures(60, ClientIp::peer()))
+        .auth(AuthLayer::first(tokens).then(keys))
+        .limit(common::plans()?)
+        .build()?;
+    let private = Router::new()
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/me", get(me))
+        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)));
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+}
+
+async fn demo(keys: &Keys, mint: &Mint) -> Result<Value, BoxError> {
+    let ids = keys.start_demo().await?;
+    let mut demo = keys.adopt(ids.records(&["read", "write", "webhook"])?).await?;
     let (token, expired) = mint.demo()?;
     let others = [
         ("token", token),
@@ -53,22 +77,7 @@ async fn server() -> Result<(Router, Value), BoxError> {
         ("other_organization", OTHER_ORGANIZATION.to_owned()),
     ];
     demo.extend(others.map(|(name, value)| (name.to_owned(), value.into())));
-
-    let (tokens, _) = tokens::layer(&mint, None).await?;
-    let tokens = tokens.revocation(KeysBehind(registry));
-    // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
-    let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
-    let stack = AuthStack::builder()
-        .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .limit(common::failures(60, &[])?)
-        .auth(AuthLayer::first(tokens).then(keys))
-        .limit(common::plans()?)
-        .build()?;
-    let private = Router::new()
-        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
-        .route("/v1/me", get(me))
-        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)));
-    Ok((common::app(private, &stack), demo.into()))
+    Ok(demo.into())
 }
 
 async fn me(who: Principal) -> Json<Value> {
@@ -97,10 +106,12 @@ impl TokenRevocation for KeysBehind {
         };
         let keys = self.0.clone();
         MaybeReady::boxed(async move {
-            let key = keys.get(&common::setup(), &key).await;
-            let good = key.is_ok_and(|key| {
-                key.state() == KeyState::Active && key.expires_at().is_none_or(|end| SystemTime::now() < end)
-            });
+            let key = match keys.get(&setup(), &key).await {
+                Ok(key) => key,
+                Err(RegistryError::NotFound) => return Ok(TokenStatus::Revoked),
+                Err(error) => return Err(error.into()),
+            };
+            let good = key.state() == KeyState::Active && key.expires_at().is_none_or(|end| SystemTime::now() < end);
             Ok(if good { TokenStatus::Valid } else { TokenStatus::Revoked })
         })
     }

@@ -3,6 +3,7 @@
 //!
 //! ```sh
 //! cargo run --example halfred -- --listen 127.0.0.1:8080
+//! cargo run --example halfred -- --database sqlite:keys.db --secrets peppers.txt
 //! ```
 
 #[path = "../common/mod.rs"]
@@ -17,44 +18,38 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use common::limited;
+use common::{
+    Server,
+    caller::Caller,
+    demo::{ACCOUNT, setup},
+    keys::Keys,
+    options::Options,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, BoxError, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
-    KeyState, MemoryKeyStore, NewKey, Principal, Rejection, RejectionKind, RequireLayer, StrictJson,
+    ApiKeyLayer, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat, KeyRegistry, KeyState,
+    NewKey, Rejection, RejectionKind, RequireLayer, StrictJson,
     envelope::{Catalogue, CatalogueEntry},
     json::FieldViolation,
     permission::{OrgSource, member_of},
     registry::{KeyFilter, KeyInfo},
 };
 
-/// The project that the first sign-in creates, with its key.
-const PROJECT: &str = "proj_default";
-
 #[tokio::main]
 async fn main() -> ExitCode {
     common::main("halfred", server).await
 }
 
-async fn server() -> Result<(Router, Value), BoxError> {
-    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("halfred", 28)?.without_checksum());
-    let store = MemoryKeyStore::new();
-    let registry = KeyRegistry::new(scheme.clone(), store.clone());
-    let first = NewKey::named("Default project").account(PROJECT).organizations([PROJECT]).plan("standard");
-    let first = registry.create(&common::setup(), first).await?;
-    let records = [
-        ("revoked", KeyRecord::new("key_revoked", "proj_old").state(KeyState::Revoked)),
-        ("limited", limited()?.organizations(["proj_limited"])),
-    ];
-    let mut demo = common::adopt(&registry, &scheme, records).await?;
-    demo.insert("key".to_owned(), first.secret.expose().into());
-    demo.insert("project".to_owned(), PROJECT.into());
+async fn server(options: Options) -> Result<Server, BoxError> {
+    let keys = options.storage.open(KeyFormat::prefixed("halfred", 28)?.without_checksum()).await?;
+    let demo = if options.demo { demo(&keys).await? } else { json!({}) };
+    let Keys { scheme, store, registry, upkeep, .. } = keys;
 
     let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::openai().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, &[])?)
+        .limit(common::failures(60, ClientIp::peer()))
         .auth(keys)
         .limit(common::plans()?)
         .build()?;
@@ -65,7 +60,28 @@ async fn server() -> Result<(Router, Value), BoxError> {
         .with_state(registry);
     let private =
         Router::new().route("/v1/models", get(models)).route("/v1/chat/completions", post(complete)).merge(project);
-    Ok((common::app(private, &stack), demo.into()))
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+}
+
+/// The first sign-in creates a project, with its key. Each start with a database is the first sign-in of another project, so
+/// that a key that was replaced remains the only one of its project.
+async fn demo(keys: &Keys) -> Result<Value, BoxError> {
+    let ids = keys.start_demo().await?;
+    let records = [
+        ("revoked", ids.reader("revoked").organizations(["proj_old"]).state(KeyState::Revoked)),
+        ("limited", ids.limited()?.organizations(["proj_limited"])),
+    ];
+    let mut demo = keys.adopt(records).await?;
+    let project = ids.unique("proj_default");
+    let first = NewKey::named("Default project")
+        .id(ids.key("default"))
+        .account(ACCOUNT)
+        .organizations([&project])
+        .plan("standard");
+    let first = keys.registry.create(&setup(), first).await?;
+    demo.insert("key".to_owned(), first.secret.expose().into());
+    demo.insert("project".to_owned(), project.into());
+    Ok(demo.into())
 }
 
 /// The texts of this document.
@@ -156,28 +172,28 @@ async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rej
 }
 
 /// Finds the active key of the project.
-async fn active(keys: &KeyRegistry, who: &Principal, project: String) -> Result<KeyInfo, Rejection> {
-    let all = keys.list_all(who, &KeyFilter::organization(project)).await?;
+async fn active(keys: &KeyRegistry, caller: &Caller, project: String) -> Result<KeyInfo, Rejection> {
+    let all = keys.list_all(caller, &KeyFilter::organization(project)).await?;
     all.into_iter().find(KeyInfo::is_active).ok_or_else(Rejection::not_found)
 }
 
 async fn show(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Rejection> {
-    let key = active(&keys, &who, project).await?;
-    Ok(Json(json!({ "id": key.id(), "project": key.principal().account(), "key": key.hint() })))
+    let key = active(&keys, &caller, project).await?;
+    Ok(Json(json!({ "id": key.id(), "project": key.organization(), "key": key.hint() })))
 }
 
 /// "Revoke Key & Get New One": in one step, the old key is revoked, permanently, and a new one is issued.
 async fn replace(
     State(keys): State<KeyRegistry>,
-    who: Principal,
+    caller: Caller,
     Path(project): Path<String>,
 ) -> Result<impl IntoResponse, Rejection> {
-    let old = active(&keys, &who, project).await?;
-    let new = keys.replace(&who, old.id()).await?;
-    let answer = json!({ "id": new.key.id(), "project": new.key.principal().account(), "key": new.secret.expose() });
+    let old = active(&keys, &caller, project).await?;
+    let new = keys.replace(&caller, old.id()).await?;
+    let answer = json!({ "id": new.key.id(), "project": new.key.organization(), "key": new.secret.expose() });
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
 }

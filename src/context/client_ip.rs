@@ -151,6 +151,24 @@ impl ClientIp {
         Self { stack: Some(Arc::default()), ..Self::peer() }
     }
 
+    /// Returns the address of the client that sent a request, for example for an audit log. `None` if the host did not say
+    /// from where the request came, or if a proxy did not name the client.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// use tower_auth::{ClientIp, PeerAddr};
+    ///
+    /// let mut request = http::Request::get("/").header("x-forwarded-for", "192.0.2.7").body(()).unwrap();
+    /// request.extensions_mut().insert(PeerAddr(IpAddr::from([10, 0, 0, 1])));
+    /// let client = ClientIp::behind(["10.0.0.0/8"])?;
+    /// assert_eq!(client.address(request.headers(), request.extensions()), Some(IpAddr::from([192, 0, 2, 7])));
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        self.named(headers, extensions).ok().flatten()
+    }
+
     pub(crate) const fn is_of_stack(&self) -> bool {
         self.stack.is_some()
     }

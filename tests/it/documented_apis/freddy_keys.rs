@@ -35,7 +35,7 @@ impl Desk {
     }
 }
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "id",
     "organization_id",
     "key_name",
@@ -43,6 +43,7 @@ const FIELDS: [&str; 11] = [
     "is_active",
     "is_paused",
     "scopes",
+    "metadata",
     "created_by",
     "created_at",
     "last_used_at",
@@ -98,6 +99,42 @@ fn a_key_is_created_listed_changed_and_deleted() {
     assert_eq!((deleted.status, &deleted.json()["success"]), (200, &true.into()));
     assert_eq!(desk.models(&key["key"]), refused("INVALID_API_KEY"));
     assert_eq!(desk.admin("GET", &format!("/{id}"), "").status, 404);
+}
+
+#[test]
+fn notes_are_kept_and_null_is_not_the_same_as_nothing() {
+    let desk = Desk::new();
+    let notes = json!({ "team": "a", "cost": { "centre": 12.50, "codes": [null, "ä"] } });
+    let end = "2099-01-01T00:00:00Z";
+    let key = desk.create(&json!({ "key_name": "ci", "expires_at": end, "metadata": notes }));
+    let key_path = format!("/{}", key["id"].as_str().unwrap());
+    let change = |body: &str| {
+        let reply = desk.admin("PATCH", &key_path, body);
+        assert_eq!(reply.status, 200, "{body}: {}", reply.body);
+        (reply.json()["expires_at"].clone(), reply.json()["metadata"].clone())
+    };
+    assert_eq!(key["metadata"], notes);
+    assert_eq!(desk.admin("GET", &key_path, "").json()["metadata"], notes);
+    let listed = desk.admin("GET", "", "").json();
+    assert!(listed["api_keys"].as_array().unwrap().iter().any(|one| one["metadata"] == notes));
+
+    assert_eq!(change(r#"{"key_name":"cd"}"#), (end.into(), notes.clone()), "an absent field changes nothing");
+    assert_eq!(change(r#"{"expires_at":null}"#), (Value::Null, notes));
+    assert_eq!(change(r#"{"metadata":{"team":"b"}}"#), (Value::Null, json!({ "team": "b" })));
+    assert_eq!(change(&format!(r#"{{"expires_at":"{end}","metadata":null}}"#)), (end.into(), json!({})));
+    assert_eq!(desk.models(&key["key"]), GOOD);
+    for wrong in [json!("team a"), json!({ "x": "x".repeat(4096) })] {
+        let reply = desk.admin("PATCH", &key_path, &json!({ "metadata": wrong }).to_string());
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["details"]["fields"][0]["pointer"]),
+            (422, &"/metadata".into())
+        );
+    }
+    let plain = desk.create(&json!({ "key_name": "ci", "expires_at": null, "metadata": null }));
+    assert_eq!(
+        (&plain["expires_at"], &plain["metadata"], &plain["last_used_at"]),
+        (&Value::Null, &json!({}), &Value::Null)
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ai_api;
 mod aitronos;
+mod databases;
 mod freddy;
 mod freddy_bodies;
 mod freddy_hostile;

@@ -1,0 +1,40 @@
+//! The keys of a server: their scheme, their store and their registry.
+
+use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, Peppers, Task, registry::WatchedKeyStore};
+
+use super::{database::Database, options::Storage};
+
+pub(crate) struct Keys {
+    pub(crate) scheme: KeyScheme,
+    /// For the guards.
+    pub(crate) store: WatchedKeyStore,
+    pub(crate) registry: KeyRegistry,
+    pub(crate) upkeep: Task,
+    /// Whether the keys are there at the next start, and in other processes.
+    pub(super) lasting: bool,
+}
+
+impl Storage {
+    /// Opens the database and creates its tables.
+    ///
+    /// A service in production does not migrate when it starts. It calls `check_schema`, with a role that cannot change the
+    /// tables, and `migrate` is a step of its deployment.
+    pub(crate) async fn open(&self, format: KeyFormat) -> Result<Keys, BoxError> {
+        let peppers = match &self.secrets {
+            Some(file) => Peppers::from_file_or_create(file)?,
+            None => Peppers::ephemeral()?,
+        };
+        let database = Database::open(self.database.as_deref())?;
+        let migrated = database.migrate().await;
+        migrated.map_err(|error| format!("{error}, or name another database with --database"))?;
+        let scheme = KeyScheme::new(format, peppers);
+        let registry = KeyRegistry::new(scheme.clone(), database.registry());
+        Ok(Keys {
+            store: registry.watch(database.keys()),
+            upkeep: registry.start(),
+            lasting: self.database.is_some(),
+            scheme,
+            registry,
+        })
+    }
+}

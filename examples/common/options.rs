@@ -1,0 +1,69 @@
+//! The options that the servers have in common.
+
+use std::path::PathBuf;
+
+/// The options of a server that has no others.
+pub(crate) struct Options {
+    pub(crate) listen: String,
+    pub(crate) demo: bool,
+    pub(crate) storage: Storage,
+}
+
+pub(crate) const LISTEN: &str = "127.0.0.1:8080";
+
+/// What the options of [`Storage`] do.
+pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE, and needs --secrets;
+                   without it they are in memory, and gone when the process ends
+  --secrets FILE   keeps the peppers of the keys; made with mode 0600 if it does not exist; without this file, no key in
+                   the database is valid
+  --no-demo        makes no demo keys, and revokes none; otherwise each start with a database makes new demo keys, and
+                   revokes those of earlier starts: of several processes on a database, all but one need this option";
+
+pub(crate) fn usage(name: &str) -> String {
+    format!("usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]\n{STORAGE}")
+}
+
+impl Options {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self { listen: LISTEN.to_owned(), demo: true, storage: Storage::default() };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
+                "--no-demo" => options.demo = false,
+                other if options.storage.read(other, &mut words)? => {}
+                other => return Err(format!("unknown argument {other:?}")),
+            }
+        }
+        options.storage.check()?;
+        Ok(options)
+    }
+}
+
+/// Where a server keeps its keys and their peppers. The default is memory.
+#[derive(Default)]
+pub(crate) struct Storage {
+    pub(crate) database: Option<String>,
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+impl Storage {
+    /// Reads the value of an option. Returns `false` if the option is another one.
+    pub(crate) fn read(&mut self, option: &str, words: &mut impl Iterator<Item = String>) -> Result<bool, String> {
+        match option {
+            "--database" => self.database = Some(words.next().ok_or("--database needs a URL")?),
+            "--secrets" => self.secrets = Some(words.next().ok_or("--secrets needs a file")?.into()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.database.is_some() && self.secrets.is_none() {
+            let why = "the keys in a database are valid only with the peppers they were made with";
+            return Err(format!(
+                "--database needs --secrets FILE: {why}, and those in memory are gone after a restart"
+            ));
+        }
+        Ok(())
+    }
+}
