@@ -11,11 +11,13 @@ use crate::{BoxError, KeyDigest, KeyRecord, KeyState, limit::Limits};
 /// A guard needs less: [`into_record`](Self::into_record) says which columns.
 ///
 /// ```
+/// use std::time::SystemTime;
 /// use tower_auth::{KeyFormat, KeyRecord, KeyScheme, registry::{Entry, KeyInfo, KeyRow}};
 ///
 /// let scheme = KeyScheme::sha256(KeyFormat::opaque(20));
 /// let digest = *scheme.digests(b"a-key-of-at-least-twenty-bytes").unwrap().iter().next().unwrap();
-/// let entry = Entry::new(KeyInfo::of(KeyRecord::new("key_1", "acme").scopes(["read"])), digest, None);
+/// let record = KeyRecord::new("key_1", "acme").scopes(["read"]).hint("a-…ytes").last_used_at(SystemTime::UNIX_EPOCH);
+/// let entry = Entry::new(KeyInfo::of(record), digest, None);
 ///
 /// let row = KeyRow::of(&entry);
 /// assert_eq!((&*row.id, &*row.account, &row.scopes[..]), ("key_1", "acme", &["read".to_owned()][..]));
@@ -160,8 +162,9 @@ impl KeyRow {
     /// # Errors
     /// If a column has a value that no registry of this version could have written.
     pub fn into_record(self) -> Result<KeyRecord, BoxError> {
-        let id = self.id.clone();
-        self.record().map_err(|error| within(&id, &error))
+        let (id, pepper) = (self.id.clone(), self.pepper);
+        let record = version(pepper).and_then(|pepper| Ok(self.record()?.pepper(pepper)));
+        record.map_err(|error| within(&id, &error))
     }
 
     fn record(self) -> Result<KeyRecord, BoxError> {
@@ -171,7 +174,6 @@ impl KeyRow {
             (None, true, true) => KeyState::Paused,
             (None, true, false) => KeyState::Active,
         };
-        let pepper = version(self.pepper)?;
         let last_used = time(self.last_used_at.unwrap_or(self.created_at))?;
         let mut holder = KeyRecord::new(self.id, self.account)
             .subject(self.subject)
@@ -180,7 +182,6 @@ impl KeyRow {
             .roles(self.roles)
             .hint(self.hint)
             .state(state)
-            .pepper(pepper)
             .last_used_at(last_used);
         if let Some(plan) = self.plan {
             holder = holder.plan(plan);
