@@ -105,6 +105,7 @@
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
+//! | `sqlite` | `SqliteKeyStore`: keys in an SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
@@ -180,6 +181,8 @@ pub mod postgres;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod stack;
 pub mod store;
 #[cfg(feature = "strict-body")]
@@ -201,6 +204,9 @@ pub use self::base::task::{Health, Task};
 #[cfg(feature = "postgres")]
 #[doc(inline)]
 pub use self::postgres::PostgresKeyStore;
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use self::sqlite::SqliteKeyStore;
 #[cfg(feature = "strict-body")]
 #[doc(inline)]
 pub use self::strict_body::{BodyLimits, StrictBodyLayer};

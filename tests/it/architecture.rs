@@ -34,6 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
     ("memory", &["base", "key", "registry", "store"]),
     ("postgres", &["base", "key", "registry", "store"]),
+    ("sqlite", &["base", "key", "registry", "store"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("envelope", &["base", "context", "json", "rejection"]),

@@ -162,6 +162,10 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Holder>();
     shared::<KeyAction>();
     borrowed::<KeyEvent<'_>>();
+    #[cfg(feature = "sqlite")]
+    shared::<tower_auth::SqliteKeyStore>();
+    #[cfg(feature = "sqlite")]
+    shared::<tower_auth::sqlite::SqliteOptions>();
     shared::<KeyPolicy>();
     shared::<KeyRow>();
     shared::<Page<Entry>>();

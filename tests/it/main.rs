@@ -30,6 +30,8 @@ mod rules_envelope;
 mod rules_keys;
 mod rules_permissions;
 mod rules_table;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod stores;
 mod strict_bodies;
 mod test_kit;

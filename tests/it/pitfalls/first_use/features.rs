@@ -46,15 +46,15 @@ fn p85_tokens_come_with_a_backend_and_never_without() {
     assert!(BACKENDS.iter().all(|backend| features.contains_key(*backend)));
 }
 
-/// C code is built for who asks for AWS-LC or ring, and for nobody else.
+/// C code is built for who asks for AWS-LC, ring or SQLite, and for nobody else.
 #[test]
 fn p85_no_other_feature_brings_c_code() {
     let features = features();
-    let asks = ["aws-lc-rs", "tls-aws-lc", "tls-ring"];
+    let asks = ["aws-lc-rs", "tls-aws-lc", "tls-ring", "sqlite"];
     for feature in features.keys() {
         let brings = closure(&features, feature);
-        let native =
-            ["dep:aws-lc-rs", "hyper-rustls/aws-lc-rs", "hyper-rustls/ring"].iter().any(|dep| brings.contains(dep));
+        let native = ["dep:aws-lc-rs", "hyper-rustls/aws-lc-rs", "hyper-rustls/ring", "dep:rusqlite"];
+        let native = native.iter().any(|dep| brings.contains(dep));
         assert_eq!(native, asks.iter().any(|name| brings.contains(name)), "{feature}");
     }
     assert!(!closure(&features, "axum").contains("aws-lc-rs"));

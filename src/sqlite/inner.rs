@@ -1,0 +1,12 @@
+use super::{lane::Lane, session::Setup};
+
+/// What the clones of a store share.
+pub(super) struct Inner {
+    pub(super) setup: Setup,
+    /// Lookups of guards, which wait for nothing else.
+    pub(super) lookups: Lane,
+    /// What only a registry reads. A long list must not delay a lookup.
+    pub(super) lists: Lane,
+    /// The only thread of the process that changes the file.
+    pub(super) writer: Lane,
+}
