@@ -20,9 +20,9 @@ use tower_auth::{
     BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
     ErrorEnvelopeLayer, FileKeyStore, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
     KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers,
-    Permission, Plans, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind,
-    RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, StoreFuture, StrictBodyLayer, StrictJson,
-    StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
+    Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection,
+    RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture,
+    StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -38,6 +38,7 @@ use tower_auth::{
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperUse, WatchedKeyStore,
     },
     rejection::Restriction,
+    sqlite::SqliteOptions,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
@@ -130,7 +131,6 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyState>();
     shared::<KeyStatus>();
     shared::<MemoryKeyStore>();
-    shared::<FileKeyStore>();
     everywhere::<Secret>();
     shared::<Disclosure>();
     shared::<Principal>();
@@ -163,10 +163,6 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Holder>();
     shared::<KeyAction>();
     borrowed::<KeyEvent<'_>>();
-    #[cfg(feature = "sqlite")]
-    shared::<tower_auth::SqliteKeyStore>();
-    #[cfg(feature = "sqlite")]
-    shared::<tower_auth::sqlite::SqliteOptions>();
     shared::<KeyPolicy>();
     shared::<KeyRow>();
     shared::<Page<Entry>>();
@@ -236,12 +232,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FromFn<fn() -> bool>>();
 }
 
-#[cfg(feature = "postgres")]
 #[test]
-fn stores_in_databases_can_be_shared_and_printed() {
-    use tower_auth::PostgresKeyStore;
-
+fn stores_that_outlive_a_process_can_be_shared_and_printed() {
     shared::<PostgresKeyStore>();
+    shared::<SqliteKeyStore>();
+    shared::<SqliteOptions>();
+    shared::<FileKeyStore>();
 }
 
 /// A type that is added to the crate has to be added above.

@@ -68,7 +68,7 @@ fn r083_what_is_wrong_with_a_pepper_file_is_said_without_a_pepper() {
     let path = file(&folder, "");
     fs::write(&path, [0xff, 0xfe]).unwrap();
     assert!(said(&path).contains("not UTF-8"));
-    said(&folder.path());
+    said(folder.path());
     said(&folder.path().join("nothing"));
     assert!(Peppers::from_file_or_create(file(&folder, "")).is_err(), "an empty file is not replaced");
 }
