@@ -4,7 +4,11 @@ use deadpool_postgres::tokio_postgres::types::Type;
 
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
-use super::values::{At, Param};
+pub(super) use super::statement::Statement;
+use super::{
+    moving::Moving,
+    values::{At, Param},
+};
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
@@ -58,18 +62,6 @@ const AUDIT_COLUMNS: [(&str, Type); 10] = [
     ("after", Type::JSON),
 ];
 
-/// A statement and the types of its parameters. With the types, the server needs no round trip to describe them.
-pub(super) struct Statement {
-    pub(super) text: String,
-    pub(super) types: Vec<Type>,
-}
-
-impl Statement {
-    fn new(text: String, types: impl Into<Vec<Type>>) -> Self {
-        Self { text, types: types.into() }
-    }
-}
-
 /// The statements for one schema.
 pub(super) struct Sql {
     schema: String,
@@ -90,6 +82,7 @@ pub(super) struct Sql {
     pub(super) forget_addresses: Statement,
     pub(super) suspended: Statement,
     pub(super) count_by_pepper: Statement,
+    pub(super) moving: Moving,
 }
 
 impl Sql {
@@ -135,6 +128,7 @@ impl Sql {
                 format!("SELECT pepper, count(*) FROM {s}.keys GROUP BY pepper ORDER BY pepper NULLS FIRST"),
                 [],
             ),
+            moving: Moving::new(&s),
             schema: s,
         }
     }
@@ -253,7 +247,7 @@ impl Sql {
             &self.count_by_pepper,
         ];
         let lists = [self.list(&KeyFilter::all()).0, self.audit(&AuditFilter::all()).0, Self::state(), self.version()];
-        let fixed = fixed.into_iter().map(|statement| statement.text.clone());
+        let fixed = fixed.into_iter().chain(self.moving.all()).map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
     }
 }
