@@ -102,6 +102,12 @@ impl KeyDigests {
         Self { fingerprint: Fingerprint::of(key), peppers: peppers.cloned(), sha256, keyed: OnceLock::new() }
     }
 
+    /// Returns the digests of a key whose plain SHA-256 is known: those of the key itself.
+    pub(super) fn of_sha256(sha256: &KeyDigest, peppers: Option<&Arc<[PepperMac]>>, accepted: bool) -> Self {
+        let fingerprint = Fingerprint(sha256.0);
+        Self { fingerprint, peppers: peppers.cloned(), sha256: accepted, keyed: OnceLock::new() }
+    }
+
     /// Iterates over the digests. The first digest is that of the current pepper.
     pub fn iter(&self) -> impl Iterator<Item = &KeyDigest> {
         self.keyed().iter()

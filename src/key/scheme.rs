@@ -114,6 +114,11 @@ impl KeyScheme {
         Some(self.peppers.as_ref()?.macs().first()?.digest_of(sha256))
     }
 
+    /// Returns the digests of a key of which only the plain SHA-256 is known. Its format is not known.
+    pub(crate) fn digests_of_sha256(&self, sha256: &KeyDigest) -> KeyDigests {
+        KeyDigests::of_sha256(sha256, self.peppers.as_ref().map(Peppers::macs), self.sha256)
+    }
+
     /// Returns the format.
     #[must_use]
     pub const fn format(&self) -> &KeyFormat {

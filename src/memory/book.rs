@@ -1,7 +1,7 @@
 //! What only a registry reads: names, the order of creation, removed keys, holders, and the audit log.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     time::SystemTime,
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Book {
     digests: HashSet<[u8; 32]>,
     fingerprints: HashSet<Fingerprint, FingerprintHasher>,
     /// Of keys that were removed, whose entry was revoked.
-    tombs: HashSet<[u8; 32]>,
+    pub(super) tombs: BTreeSet<[u8; 32]>,
     fingerprint_tombs: HashSet<Fingerprint, FingerprintHasher>,
     pub(super) holders: BTreeMap<Holder, SystemTime>,
     pub(super) audit: VecDeque<(i64, AuditRow)>,
@@ -116,6 +116,9 @@ impl Book {
             Change::Update(entry) => self.update(entry, guarded),
             Change::Used(uses) => uses.iter().for_each(|(id, at)| self.note_use(id, *at, guarded)),
             Change::Remove { id } => self.remove(id, guarded),
+            Change::Bury { digest } => {
+                self.tombs.insert(*digest.as_bytes());
+            }
             Change::Suspend { holder, at } => {
                 self.holders.entry(holder.clone()).or_insert(*at);
                 guarded.suspended.insert(holder.clone());

@@ -1,12 +1,15 @@
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
 
 use super::MemoryKeyStore;
 use crate::{
-    RegistryError,
+    KeyDigest, RegistryError,
     registry::{
         AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore,
     },
 };
+
+/// The length of a list of holders or of removed keys.
+const PAGE: usize = 1000;
 
 /// All calls answer at once. The last 10,000 rows of the audit log are kept.
 impl RegistryStore for MemoryKeyStore {
@@ -41,6 +44,18 @@ impl RegistryStore for MemoryKeyStore {
         let book = self.book();
         let found = holders.iter().filter_map(|holder| Some((holder.clone(), *book.holders.get(holder)?)));
         RegistryFuture::ready(Ok(found.collect()))
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        let book = self.book();
+        let rest = book.holders.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        RegistryFuture::ready(Ok(rest.take(PAGE).map(|(holder, since)| (holder.clone(), *since)).collect()))
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        let (book, after) = (self.book(), after.map(KeyDigest::as_bytes));
+        let rest = book.tombs.range::<[u8; 32], _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        RegistryFuture::ready(Ok(rest.take(PAGE).copied().map(KeyDigest::from_bytes).collect()))
     }
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {

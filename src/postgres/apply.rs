@@ -68,6 +68,7 @@ fn steps<'s>(sql: &'s Sql, change: &Change) -> Vec<Step<'s>> {
             one(&sql.used, vec![Box::new(ids), Box::new(times)])
         }
         Change::Remove { id } => one(&sql.remove, vec![text(id)]),
+        Change::Bury { digest } => one(&sql.moving.bury, vec![Box::new(Hidden(digest.as_bytes().to_vec()))]),
         Change::Suspend { holder, at } => {
             one(&sql.suspend, vec![text(holder.kind()), text(holder.id()), Box::new(At::of(*at))])
         }

@@ -85,6 +85,7 @@ mod apply;
 mod connection;
 mod failure;
 mod migrate;
+mod moving;
 mod query;
 mod registry;
 mod sql;

@@ -1,13 +1,15 @@
 use std::time::SystemTime;
 
+use deadpool_postgres::tokio_postgres::Row;
+
 use super::{
     PostgresKeyStore,
     failure::Failure,
     transact::transact,
-    values::{self, Param, is_impossible},
+    values::{self, Hidden, Param, is_impossible},
 };
 use crate::{
-    BoxError,
+    BoxError, KeyDigest,
     registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
 };
 
@@ -72,15 +74,35 @@ impl RegistryStore for PostgresKeyStore {
             let found = async {
                 let values: [Param; 2] = [Box::new(kinds), Box::new(ids)];
                 let rows = store.read(&store.sql.suspended, &values).await?;
-                rows.iter()
-                    .map(|row| {
-                        let (kind, id): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
-                        let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
-                        Ok((holder, values::time_of(row, 2)?))
-                    })
-                    .collect::<Result<_, Failure>>()
+                rows.iter().map(holder).collect::<Result<_, Failure>>()
             };
             found.await.map_err(|failure| failure.registry("reading who is suspended"))
+        })
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        let (kind, id) = after.map_or(("", ""), |holder| (holder.kind(), holder.id()));
+        let (store, id) = (self.clone(), id.to_owned());
+        RegistryFuture::boxed(async move {
+            let listed = async {
+                let values: [Param; 2] = [Box::new(kind), Box::new(id)];
+                let rows = store.read(&store.sql.moving.holders, &values).await?;
+                rows.iter().map(holder).collect::<Result<_, Failure>>()
+            };
+            listed.await.map_err(|failure| failure.registry("listing who is suspended"))
+        })
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        // An empty string of bytes comes before every digest.
+        let (store, after) = (self.clone(), after.map_or_else(Vec::new, |digest| digest.as_bytes().to_vec()));
+        RegistryFuture::boxed(async move {
+            let listed = async {
+                let values: [Param; 1] = [Box::new(Hidden(after))];
+                let rows = store.read(&store.sql.moving.removed, &values).await?;
+                rows.iter().map(digest).collect::<Result<_, Failure>>()
+            };
+            listed.await.map_err(|failure| failure.registry("listing removed keys"))
         })
     }
 
@@ -100,4 +122,16 @@ impl RegistryStore for PostgresKeyStore {
             counted.await.map_err(|failure: Failure| failure.registry("counting keys"))
         })
     }
+}
+
+fn holder(row: &Row) -> Result<(Holder, SystemTime), Failure> {
+    let (kind, id): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
+    let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
+    Ok((holder, values::time_of(row, 2)?))
+}
+
+fn digest(row: &Row) -> Result<KeyDigest, Failure> {
+    let bytes: &[u8] = row.try_get(0)?;
+    let bytes: [u8; 32] = bytes.try_into().map_err(BoxError::from)?;
+    Ok(KeyDigest::from_bytes(bytes))
 }

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
 use super::{
+    moving::Moving,
     query::{Query, Statement},
     values::{At, Param},
 };
@@ -82,6 +83,7 @@ pub(super) struct Sql {
     pub(super) forget_addresses: Statement,
     pub(super) suspended: Statement,
     pub(super) count_by_pepper: Statement,
+    pub(super) moving: Moving,
 }
 
 impl Sql {
@@ -128,6 +130,7 @@ impl Sql {
                 format!("SELECT pepper, count(*) FROM {s}.keys GROUP BY pepper ORDER BY pepper NULLS FIRST"),
                 [],
             ),
+            moving: Moving::new(&s),
             schema: s,
         }
     }
@@ -256,7 +259,7 @@ impl Sql {
             &self.count_by_pepper,
         ];
         let lists = [self.list(&KeyFilter::all()).0, self.audit(&AuditFilter::all()).0, Self::state(), self.version()];
-        let fixed = self.find.iter().chain(fixed).map(|statement| statement.text.clone());
+        let fixed = self.find.iter().chain(fixed).chain(self.moving.all()).map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
     }
 }

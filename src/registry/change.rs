@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use super::{AuditRow, Entry};
-use crate::KeyDigests;
+use crate::{KeyDigest, KeyDigests};
 
 /// One change that a [`RegistryStore`](super::RegistryStore) carries out. The registry has decided it already; a store
 /// adds no rule of its own, except that no two keys share an id or a digest.
@@ -38,6 +38,12 @@ pub enum Change {
     Remove {
         /// The id of the key.
         id: String,
+    },
+    /// Keeps a digest as [`Remove`](Self::Remove) does: for a copy of the keys that were removed from another store. A key
+    /// that has this digest now is left as it is.
+    Bury {
+        /// The digest of the removed key.
+        digest: KeyDigest,
     },
     /// Suspends an account or an organisation: all of its keys are refused, also keys that are created later. A holder
     /// that is suspended already keeps its time.

@@ -4,7 +4,7 @@ use super::{
     Actor, AuditFilter, AuditRow, Change, Entry, IssuedKey, KeyAction, KeyEvent, KeyFilter, KeyInfo, KeyPolicy,
     KeyUpdate, NewKey, Page, RegistryError, RegistryFuture, RegistryStore,
     event::Observer,
-    lifecycle::{Deciding, Minted},
+    lifecycle::{Deciding, Digested, Minted},
     new_key::whole_micros,
     notes::Notes,
 };
@@ -290,7 +290,7 @@ impl KeyRegistry {
     }
 
     /// Runs a transaction that creates or changes one key, and returns that key.
-    async fn run(
+    pub(super) async fn run(
         &self,
         actor: impl Into<Actor> + Send,
         ids: Vec<String>,
@@ -350,7 +350,7 @@ impl KeyRegistry {
         let digests = self.scheme.digests(secret.expose().as_bytes()).ok_or_else(wrong)?;
         let (format, key) = (self.scheme.format(), secret.expose());
         let environment = format.environment_of(key.as_bytes()).map(str::to_owned);
-        Ok(Minted { id, hint: format.hint(key), environment, digests })
+        Ok(Minted { id, hint: Some(format.hint(key)), environment, digests: Digested::All(digests) })
     }
 }
 

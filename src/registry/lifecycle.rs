@@ -8,7 +8,7 @@ use super::{
     Actor, AuditRow, Change, Entry, Holder, KeyAction, KeyInfo, KeyPolicy, KeyUpdate, NewKey, RegistryError,
     new_key::{end_of, in_whole_micros},
 };
-use crate::{KeyDigests, KeyRecord};
+use crate::{KeyDigest, KeyDigests, KeyRecord, KeyScheme};
 
 /// What every decision depends on.
 pub(super) struct Deciding<'a> {
@@ -21,19 +21,57 @@ pub(super) struct Deciding<'a> {
 pub(super) struct Minted {
     /// The id of the new key, unless the caller names another.
     pub(super) id: String,
-    pub(super) hint: String,
+    /// `None` if the key itself was never seen.
+    pub(super) hint: Option<String>,
     /// The environment that the key itself names.
     pub(super) environment: Option<String>,
-    pub(super) digests: KeyDigests,
+    pub(super) digests: Digested,
+}
+
+/// By what a key is stored.
+pub(super) enum Digested {
+    /// The digests under every accepted pepper. The first is stored.
+    All(KeyDigests),
+    /// The digest under this pepper, and nothing else.
+    One(KeyDigest, u32),
 }
 
 impl Minted {
+    /// An existing key of which only the digest is known.
+    pub(super) fn by_digest(
+        id: String,
+        digest: KeyDigest,
+        pepper: Option<u32>,
+        scheme: &KeyScheme,
+    ) -> Result<Self, RegistryError> {
+        let digests = match pepper {
+            // The digest under a pepper follows from it.
+            None => Digested::All(scheme.digests_of_sha256(&digest)),
+            Some(version) if scheme.versions().any(|known| known == pepper) => Digested::One(digest, version),
+            Some(_) => return Err(RegistryError::invalid("/pepper", "is a version that the scheme does not accept")),
+        };
+        Ok(Self { id, hint: None, environment: None, digests })
+    }
+
     fn entry(self, key: KeyInfo) -> Result<Change, RegistryError> {
-        let Some((pepper, digest)) = self.digests.versions().next() else {
+        let digests = match self.digests {
+            Digested::All(digests) => digests,
+            Digested::One(digest, pepper) => {
+                return Ok(Change::Create { entry: Entry::new(key, digest, Some(pepper)), digests: None });
+            }
+        };
+        let Some((pepper, digest)) = digests.versions().next() else {
             return Err(RegistryError::Store("the key scheme has no digest".into()));
         };
-        let entry = Entry::new(key, *digest, pepper);
-        Ok(Change::Create { entry, digests: Some(self.digests) })
+        Ok(Change::Create { entry: Entry::new(key, *digest, pepper), digests: Some(digests) })
+    }
+
+    /// The record with what the key itself shows.
+    fn seen(&self, record: KeyRecord) -> KeyRecord {
+        match &self.hint {
+            Some(hint) => record.hint(&**hint),
+            None => record,
+        }
     }
 }
 
@@ -66,7 +104,7 @@ impl Deciding<'_> {
 
     fn add(&self, action: KeyAction, key: KeyInfo, minted: Minted) -> Decided {
         let mut key = key.created(self.now, self.actor.subject());
-        key.record = key.record.hint(&*minted.hint).last_used_at(self.now);
+        key.record = minted.seen(key.record).last_used_at(self.now);
         if let Some(named) = &minted.environment {
             if key.record.current_environment().is_some_and(|environment| environment != named) {
                 return Err(RegistryError::invalid("/environment", "is not the one that the key itself names"));
@@ -152,7 +190,7 @@ impl Deciding<'_> {
 
     fn successor(&self, old: &KeyInfo, minted: &Minted) -> Result<KeyInfo, RegistryError> {
         let mut new = old.clone();
-        new.record = old.record.successor(&minted.id).hint(&*minted.hint).last_used_at(self.now);
+        new.record = minted.seen(old.record.successor(&minted.id)).last_used_at(self.now);
         if let Some(named) = &minted.environment {
             new.record = new.record.environment(&**named);
         }

@@ -22,7 +22,7 @@
 //!
 //! | call | effect on the key | undone by |
 //! |---|---|---|
-//! | [`create`](KeyRegistry::create), [`import`](KeyRegistry::import) | valid at once | |
+//! | [`create`](KeyRegistry::create), [`import`](KeyRegistry::import), [`import_digest`](KeyRegistry::import_digest) | valid at once | |
 //! | [`pause`](KeyRegistry::pause), [`deactivate`](KeyRegistry::deactivate) | refused at once | [`resume`](KeyRegistry::resume), [`activate`](KeyRegistry::activate) |
 //! | [`rotate`](KeyRegistry::rotate) | valid until now + overlap, but not beyond its own expiry; its successor is valid at once | nothing |
 //! | [`replace`](KeyRegistry::replace) | revoked, and its successor valid, in one atomic step | nothing |
@@ -90,6 +90,10 @@
 //! [may go](PepperUse::may_go). A table of plain SHA-256 digests moves under a pepper with
 //! [`move_under_pepper`](KeyRegistry::move_under_pepper); no key is issued again.
 //!
+//! To move to another store, copy every [entry](RegistryStore::list), [holder](RegistryStore::holders),
+//! [removed digest](RegistryStore::removed) and [audit row](RegistryStore::audit). The example `keys` is a command line that
+//! does this (`keys copy`), and creates, lists, rotates, revokes and imports keys beside running services.
+//!
 //! # What is left of a key
 //!
 //! A revoked key stays revoked. A deleted key is no longer listed. After
@@ -107,6 +111,7 @@ mod error;
 mod event;
 mod filter;
 mod holders;
+mod import_digest;
 mod info;
 mod key_registry;
 mod lifecycle;

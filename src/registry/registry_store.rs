@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, RegistryError};
-use crate::MaybeReady;
+use crate::{KeyDigest, MaybeReady};
 
 /// The result of a [`RegistryStore`]: ready, or a boxed future.
 ///
@@ -75,6 +75,20 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>>;
 
+    /// Lists all suspended holders, and since when, in the order of [`Holder`]: at most 1000 that come after this one. An
+    /// empty list is the end.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>>;
+
+    /// Lists the digests of removed keys, in the order of their bytes: at most 1000 that come after this one. An empty list
+    /// is the end.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>>;
+
     /// Counts the keys by the version of the pepper of their digests. Deleted keys count.
     ///
     /// # Errors
@@ -101,6 +115,14 @@ impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
 
     fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
         (**self).suspended(holders)
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        (**self).holders(after)
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        (**self).removed(after)
     }
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {

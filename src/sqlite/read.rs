@@ -11,7 +11,7 @@ use super::{
     sql::{self, Query},
 };
 use crate::{
-    KeyDigests, KeyRecord,
+    KeyDigest, KeyDigests, KeyRecord,
     registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, micros, time},
 };
 
@@ -102,6 +102,28 @@ pub(super) fn suspended(session: &mut Session<'_>, holders: &[Holder]) -> Result
         }
     }
     Ok(found)
+}
+
+pub(super) fn holders(session: &mut Session<'_>, after: Option<&Holder>) -> Result<Vec<(Holder, SystemTime)>, Failure> {
+    let to = || Failure::to("list the suspended holders");
+    let statement = session.prepared(sql::HOLDERS).map_err(to())?;
+    let (kind, id) = after.map_or(("", ""), |holder| (holder.kind(), holder.id()));
+    let rows = statement.query_map([kind, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(to())?;
+    let holder = |row: rusqlite::Result<(String, String, i64)>| {
+        let (kind, id, since) = row.map_err(to())?;
+        let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
+        Ok((holder, time(since)?))
+    };
+    rows.map(holder).collect()
+}
+
+pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<KeyDigest>, Failure> {
+    let to = || Failure::to("list the removed keys");
+    let statement = session.prepared(sql::REMOVED).map_err(to())?;
+    // An empty blob comes before every digest.
+    let after = after.map_or(&[][..], |digest| digest.as_bytes());
+    let rows = statement.query_map([after], |row| row.get(0).map(KeyDigest::from_bytes)).map_err(to())?;
+    rows.collect::<Result<_, _>>().map_err(to())
 }
 
 pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<(Option<u32>, u64)>, Failure> {

@@ -1,8 +1,9 @@
 use std::time::SystemTime;
 
 use super::{SqliteKeyStore, failure::Failure, lane::Lane, read, session::Session, write};
-use crate::registry::{
-    AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore,
+use crate::{
+    KeyDigest,
+    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
 };
 
 /// A change is on the disk when the call returns. Only uses of keys may be lost, and only in a power failure.
@@ -29,6 +30,16 @@ impl RegistryStore for SqliteKeyStore {
     fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
         let holders = holders.to_vec();
         self.run(lists, move |session| read::suspended(session, &holders))
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        let after = after.cloned();
+        self.run(lists, move |session| read::holders(session, after.as_ref()))
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        let after = after.copied();
+        self.run(lists, move |session| read::removed(session, after.as_ref()))
     }
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {

@@ -134,6 +134,9 @@ pub(super) const HAS_VERSION: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema
 pub(super) const VERSION: &str = "SELECT version, compatible_with FROM schema_version ORDER BY version DESC LIMIT 1";
 
 pub(super) const SUSPENDED: &str = "SELECT suspended_at FROM holders WHERE kind = ?1 AND id = ?2";
+pub(super) const HOLDERS: &str =
+    "SELECT kind, id, suspended_at FROM holders WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT 1000";
+pub(super) const REMOVED: &str = "SELECT digest FROM tombstones WHERE digest > ?1 ORDER BY digest LIMIT 1000";
 pub(super) const COUNT_BY_PEPPER: &str = "SELECT pepper, count(*) FROM keys GROUP BY pepper ORDER BY pepper";
 pub(super) const GET: &str = concat!("SELECT ", columns!(), " FROM keys WHERE id = ?1");
 
@@ -157,6 +160,8 @@ pub(super) const USED: &str = "UPDATE keys SET last_used_at = uses.at \
     WHERE keys.id = uses.id AND coalesce(keys.last_used_at, keys.created_at) < uses.at";
 pub(super) const BURY: &str = "INSERT INTO tombstones (digest, removed_at) \
     SELECT digest, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
+pub(super) const BURY_DIGEST: &str =
+    "INSERT INTO tombstones (digest, removed_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 pub(super) const REMOVE: &str = "DELETE FROM keys WHERE id = ?1";
 pub(super) const BURY_ACCOUNT: &str = "INSERT INTO tombstones (digest, removed_at) \
     SELECT digest, ?2 FROM keys WHERE account = ?1 ON CONFLICT DO NOTHING";
@@ -263,10 +268,12 @@ mod tests {
 
     use super::*;
 
-    const STATEMENTS: [&str; 28] = [
+    const STATEMENTS: [&str; 31] = [
         HAS_VERSION,
         VERSION,
         SUSPENDED,
+        HOLDERS,
+        REMOVED,
         COUNT_BY_PEPPER,
         GET,
         INSERT,
@@ -275,6 +282,7 @@ mod tests {
         UPDATE,
         USED,
         BURY,
+        BURY_DIGEST,
         REMOVE,
         BURY_ACCOUNT,
         REMOVE_ACCOUNT,

@@ -86,6 +86,15 @@ fn apply(session: &mut Session<'_>, change: &Change) -> Result<(), Failure> {
             execute(session, "keep the digest of a removed key", sql::BURY, &[id, &micros(SystemTime::now())])?;
             execute(session, "remove a key", sql::REMOVE, &[id])
         }
+        Change::Bury { digest } => {
+            let digest = digest.as_bytes();
+            execute(
+                session,
+                "keep the digest of a removed key",
+                sql::BURY_DIGEST,
+                &[digest, &micros(SystemTime::now())],
+            )
+        }
         Change::Suspend { holder, at } => {
             execute(session, "suspend a holder", sql::SUSPEND, &[&holder.kind(), &holder.id(), &micros(*at)])
         }

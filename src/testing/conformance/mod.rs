@@ -25,6 +25,7 @@ mod audit;
 mod fields;
 mod holders;
 mod lines;
+mod moving;
 mod pages;
 mod peppers;
 mod refusals;

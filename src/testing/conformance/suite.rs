@@ -1,5 +1,5 @@
 use super::{
-    audit, fields, holders, lines, pages, peppers, refusals, removed, states, together,
+    audit, fields, holders, lines, moving, pages, peppers, refusals, removed, states, together,
     trial::{Secrets, Trial},
 };
 use crate::{KeyStore, registry::RegistryStore};
@@ -42,6 +42,9 @@ pub async fn check<S: KeyStore + RegistryStore + Clone>(fresh: impl AsyncFn() ->
         audit::rows_and_addresses_are_forgotten,
         removed::a_purged_key_can_never_come_back,
         removed::an_erased_account_leaves_no_name,
+        moving::what_was_removed_can_be_moved,
+        moving::suspended_holders_are_listed,
+        moving::lists_go_on_after_a_place,
         peppers::keys_of_an_old_pepper_are_found_counted_and_moved,
         peppers::a_table_of_sha256_moves_under_a_pepper,
         together::no_change_is_lost,

@@ -1,5 +1,6 @@
 //! The life of keys, from the call of an admin to the very next request: rules 083 to 086, pitfall 17.
 
+mod import_digest;
 mod policy;
 mod upkeep;
 

@@ -7,7 +7,7 @@ use std::{
 
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, ClientIp, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, PeerAddr, Principal,
+    ApiKeyLayer, ClientIp, KeyDigest, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, PeerAddr, Principal,
     RegistryError, Rejection, RejectionKind, Restrictions, Secret,
     registry::{
         AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
@@ -170,6 +170,14 @@ impl RegistryStore for Hanging {
     }
 
     fn suspended(&self, _: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        RegistryFuture::boxed(std::future::pending())
+    }
+
+    fn holders(&self, _: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        RegistryFuture::boxed(std::future::pending())
+    }
+
+    fn removed(&self, _: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
         RegistryFuture::boxed(std::future::pending())
     }
 

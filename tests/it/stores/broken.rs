@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, time::SystemTime};
 
 use futures_util::FutureExt as _;
 use tower_auth::{
-    KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
+    KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
     registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
     testing::conformance,
 };
@@ -29,6 +29,10 @@ enum Fault {
     Locks,
     /// The peppers are not counted.
     Peppers,
+    /// The digest of a key that another store has removed is dropped.
+    Bury,
+    /// No suspended holder is listed.
+    Holders,
 }
 
 #[derive(Clone)]
@@ -62,6 +66,7 @@ impl RegistryStore for Broken {
                     Change::Audit(_) => fault != Fault::Audit,
                     Change::Used(_) => fault != Fault::Uses,
                     Change::Remove { .. } => fault != Fault::Tombs,
+                    Change::Bury { .. } => fault != Fault::Bury,
                     _ => true,
                 });
                 Ok(changes)
@@ -89,6 +94,17 @@ impl RegistryStore for Broken {
         self.store.suspended(holders)
     }
 
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        match self.fault {
+            Fault::Holders => RegistryFuture::ready(Ok(Vec::new())),
+            _ => self.store.holders(after),
+        }
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        self.store.removed(after)
+    }
+
     fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
         match self.fault {
             Fault::Peppers => RegistryFuture::ready(Ok(Vec::new())),
@@ -114,6 +130,8 @@ async fn the_suite_finds_each_fault() {
         Fault::Pages,
         Fault::Locks,
         Fault::Peppers,
+        Fault::Bury,
+        Fault::Holders,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");
     }

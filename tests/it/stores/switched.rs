@@ -9,7 +9,7 @@ use std::{
 };
 
 use tower_auth::{
-    BoxError, MemoryKeyStore,
+    BoxError, KeyDigest, MemoryKeyStore,
     registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
 };
 
@@ -56,6 +56,14 @@ impl RegistryStore for Switched {
 
     fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
         self.answer(|| self.0.suspended(holders))
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.answer(|| self.0.holders(after))
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        self.answer(|| self.0.removed(after))
     }
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
