@@ -11,6 +11,8 @@ mod context;
 mod decisions;
 mod documented_apis;
 mod examples;
+#[cfg(unix)]
+mod examples_keys;
 mod formats;
 mod grpc;
 mod hosts;

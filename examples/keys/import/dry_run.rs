@@ -1,0 +1,57 @@
+//! A store that decides and checks everything, and changes nothing.
+
+use std::{sync::Arc, time::SystemTime};
+
+use tower_auth::{
+    KeyDigest, KeyRecord,
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, KeyInfo, Page, RegistryFuture, RegistryStore,
+    },
+};
+
+/// Ends every transaction with the change of a key that does not exist: everything before it is checked and rolled back, and
+/// the call that would have succeeded fails with `NotFound`.
+pub(super) struct DryRun(pub(super) Arc<dyn RegistryStore>);
+
+/// No registry or import creates an empty id.
+const NOBODY: &str = "";
+
+impl RegistryStore for DryRun {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        let never = Entry::new(KeyInfo::of(KeyRecord::new(NOBODY, NOBODY)), KeyDigest::from_bytes([0; 32]), None);
+        let decide = move |entries: &[Entry]| {
+            let mut changes = decide(entries)?;
+            changes.push(Change::Update(never));
+            Ok(changes)
+        };
+        self.0.transact(ids, Box::new(decide))
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        self.0.get(id)
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        self.0.list(filter)
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        self.0.audit(filter)
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.0.suspended(holders)
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.0.holders(after)
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+        self.0.removed(after)
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+        self.0.count_by_pepper()
+    }
+}

@@ -1,0 +1,139 @@
+//! `import`: existing keys from a file of JSON lines.
+//!
+//! A line that cannot be imported is reported and does not stop the others. A key that is there already is counted, so an
+//! import that was interrupted is repeated as it is.
+
+mod dry_run;
+mod line;
+mod report;
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _},
+    path::Path,
+};
+
+use dry_run::DryRun;
+use line::{Line, Material};
+use report::Report;
+use tower_auth::{KeyRegistry, KeyScheme, RegistryError, registry::Actor};
+
+use crate::{
+    failure::Failure,
+    open,
+    options::{Common, ImportOptions},
+    output::{Output, Progress},
+};
+
+/// Bytes of the longest line.
+const LONGEST: u64 = 64 * 1024;
+
+struct Importer {
+    actor: Actor,
+    scheme: KeyScheme,
+    /// Changes the database, unless it is a dry run.
+    keys: KeyRegistry,
+    /// Never changes it.
+    trial: KeyRegistry,
+}
+
+enum Outcome {
+    Imported,
+    Existing,
+    Skipped(String),
+}
+
+pub(crate) async fn import(common: &Common, output: &Output, options: &ImportOptions) -> Result<(), Failure> {
+    let (scheme, actor) = (open::required(common)?, open::actor(common)?);
+    let mut lines = lines(&options.file)?;
+    let store = open::checked(open::url(common)?).await?.registry();
+    let trial = KeyRegistry::new(scheme.clone(), DryRun(store.clone()));
+    let keys = if options.dry_run { trial.clone() } else { KeyRegistry::new(scheme.clone(), store) };
+    let importer = Importer { actor, scheme, keys, trial };
+    let (mut report, mut progress) = (Report::new(options.dry_run), Progress::new());
+    loop {
+        let outcome = match next(&mut lines) {
+            Ok(None) => break,
+            Ok(Some(text)) if text.trim_ascii().is_empty() => None,
+            Ok(Some(text)) => match importer.one(&text).await {
+                Ok(outcome) => Some(outcome),
+                // What was imported so far stays; the same command goes on from there.
+                Err(failure) => {
+                    drop(progress);
+                    report.print(output)?;
+                    return Err(failure);
+                }
+            },
+            Err(why) => Some(Outcome::Skipped(why)),
+        };
+        report.add(outcome);
+        progress.step(|| report.to_string());
+    }
+    drop(progress);
+    report.print(output)?;
+    report.failure().map_or(Ok(()), Err)
+}
+
+impl Importer {
+    async fn one(&self, text: &[u8]) -> Result<Outcome, Failure> {
+        let line = match Line::read(text, &self.scheme) {
+            Ok(line) => line,
+            Err(why) => return Ok(Outcome::Skipped(why)),
+        };
+        let id = line.id().map_or_else(random_id, |id| Ok(id.to_owned()))?;
+        match self.put(&self.keys, &line, &id).await {
+            Ok(()) => Ok(Outcome::Imported),
+            Err(RegistryError::AlreadyExists) if line.id().is_none() => Ok(Outcome::Existing),
+            // Either the key is there, or its id belongs to another key. Under another id, only the key itself counts.
+            Err(RegistryError::AlreadyExists) => match self.put(&self.trial, &line, &random_id()?).await {
+                Err(RegistryError::AlreadyExists) => Ok(Outcome::Existing),
+                Err(error @ RegistryError::Store(_)) => Err(error.into()),
+                _ => Ok(Outcome::Skipped("/id belongs to another key".to_owned())),
+            },
+            Err(RegistryError::Revoked) => Ok(Outcome::Skipped("the key was revoked or removed here".to_owned())),
+            Err(error @ RegistryError::Store(_)) => Err(error.into()),
+            Err(error) => Ok(Outcome::Skipped(error.to_string())),
+        }
+    }
+
+    async fn put(&self, keys: &KeyRegistry, line: &Line, id: &str) -> Result<(), RegistryError> {
+        let (actor, name) = (&self.actor, line.name().unwrap_or(id));
+        let record = line.record(id).map_err(|why| RegistryError::Store(why.into()))?;
+        let imported = match &line.material {
+            Material::Key(key) => keys.import(actor, name, key, record).await,
+            Material::Digest(digest, pepper) => keys.import_digest(actor, name, *digest, *pepper, record).await,
+        };
+        match imported {
+            // So a dry run says that it would have succeeded.
+            Err(RegistryError::NotFound) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+fn random_id() -> Result<String, Failure> {
+    let format = tower_auth::KeyFormat::prefixed("key", 22).map(tower_auth::KeyFormat::without_checksum);
+    let id = format.and_then(|format| KeyScheme::sha256(format).generate());
+    id.map(|id| id.expose().to_owned()).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn lines(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path);
+    let file = file.map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// Reads a line, and the rest of one that is too long.
+fn next(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>, String> {
+    let mut text = Vec::new();
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let read = lines.take(LONGEST).read_until(b'\n', &mut text).map_err(unreadable)?;
+    if read as u64 == LONGEST && text.last() != Some(&b'\n') {
+        lines.skip_until(b'\n').map_err(unreadable)?;
+        return Err("is longer than 64 KiB".to_owned());
+    }
+    Ok((read > 0).then_some(text))
+}

@@ -1,0 +1,109 @@
+//! The database, the scheme and the registry of a command.
+
+use std::{path::Path, time::Duration};
+
+use tower_auth::{KeyRegistry, KeyScheme, Peppers, registry::Actor};
+
+use crate::{
+    database::{Database, FORM},
+    failure::Failure,
+    options::Common,
+};
+
+/// How long the database may take to answer at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What most commands need.
+pub(crate) struct Keys {
+    pub(crate) registry: KeyRegistry,
+    pub(crate) actor: Actor,
+}
+
+impl Keys {
+    /// Opens the database for a command that reads no key and issues none.
+    pub(crate) async fn open(common: &Common) -> Result<Self, Failure> {
+        let scheme = scheme(common)?.map_or_else(|| unpeppered(common), Ok)?;
+        Self::with(scheme, common).await
+    }
+
+    /// Opens the database for a command that needs to know how keys are stored.
+    pub(crate) async fn with_scheme(common: &Common) -> Result<Self, Failure> {
+        Self::with(required(common)?, common).await
+    }
+
+    async fn with(scheme: KeyScheme, common: &Common) -> Result<Self, Failure> {
+        let actor = actor(common)?;
+        let store = checked(url(common)?).await?.registry();
+        Ok(Self { registry: KeyRegistry::new(scheme, store), actor })
+    }
+}
+
+pub(crate) fn url(common: &Common) -> Result<&str, Failure> {
+    common.database.as_deref().ok_or_else(|| Failure::Usage(format!("name the database with --database: {FORM}")))
+}
+
+pub(crate) fn actor(common: &Common) -> Result<Actor, Failure> {
+    let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = common.actor.clone().or_else(user).filter(|name| !name.is_empty());
+    name.map(Actor::named).ok_or_else(|| Failure::Usage("say with --as who makes the change".to_owned()))
+}
+
+/// Returns how keys are stored. To guess it would create keys that no server accepts.
+pub(crate) fn required(common: &Common) -> Result<KeyScheme, Failure> {
+    let missing = "say how keys are stored: under the peppers of --secrets FILE, or as plain SHA-256 with --sha256";
+    scheme(common)?.ok_or_else(|| Failure::Usage(missing.to_owned()))
+}
+
+fn scheme(common: &Common) -> Result<Option<KeyScheme>, Failure> {
+    let Some(file) = &common.secrets else { return common.sha256.then(|| unpeppered(common)).transpose() };
+    let peppers = Peppers::from_file(file).map_err(|error| Failure::Usage(error.to_string()))?;
+    let scheme = KeyScheme::new(format(common)?, peppers);
+    Ok(Some(if common.sha256 { scheme.accept_sha256() } else { scheme }))
+}
+
+fn unpeppered(common: &Common) -> Result<KeyScheme, Failure> {
+    Ok(KeyScheme::sha256(format(common)?))
+}
+
+fn format(common: &Common) -> Result<tower_auth::KeyFormat, Failure> {
+    let built = common.format.build(common.checksum, &common.environments);
+    built.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Opens a database whose tables fit.
+pub(crate) async fn checked(url: &str) -> Result<Database, Failure> {
+    let database = reached(url).await?;
+    let fits = database.check().await;
+    fits.map_err(|error| Failure::Refused(format!("{error}; `keys migrate` creates the tables")))?;
+    Ok(database)
+}
+
+/// Opens a database that answers. A file must exist: a wrong path must not create an empty database.
+pub(crate) async fn reached(url: &str) -> Result<Database, Failure> {
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
+        let what = format!("there is no file {path}; `keys migrate` creates it");
+        return Err(Failure::Unreachable(what));
+    }
+    created(url).await
+}
+
+/// Opens a database that answers. A file is created.
+pub(crate) async fn created(url: &str) -> Result<Database, Failure> {
+    let database = Database::open(Some(url)).map_err(|error| match url.split_once(':') {
+        Some(("sqlite", _)) => Failure::Unreachable(error.to_string()),
+        _ => Failure::Usage(error.to_string()),
+    })?;
+    if matches!(database, Database::Postgres(_)) {
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let answered = tokio::time::timeout(PATIENCE, connecting).await;
+        let answered = answered.map_err(|_| "it has not answered within ten seconds".to_owned());
+        let connected = answered.and_then(|connected| connected.map_err(|error| with_cause(&error)));
+        // The connection is closed at once: the store makes its own.
+        drop(connected.map_err(|why| Failure::Unreachable(format!("the database cannot be reached: {why}")))?);
+    }
+    Ok(database)
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
