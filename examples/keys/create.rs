@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tower_auth::{NewKey, Restrictions, registry::IssuedKey};
+use tower_auth::{ConfigError, NewKey, Restrictions, registry::IssuedKey};
 
 use crate::{
     failure::Failure,
@@ -20,17 +20,13 @@ pub(crate) async fn create(common: &Common, output: &Output, options: NewOptions
 }
 
 fn new_key(options: NewOptions) -> Result<NewKey, Failure> {
+    let restrictions = restrictions(&options).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut new = NewKey::named(options.name)
         .account(options.account)
         .organizations(options.organizations)
         .scopes(options.scopes)
-        .roles(options.roles);
-    let restrictions = Restrictions::new().networks(options.networks).and_then(|some| some.origins(options.origins));
-    let restrictions = restrictions.map_err(|error| Failure::Usage(error.to_string()))?;
-    new = new.restrictions(match options.idle_after {
-        Some(idle) => restrictions.idle_after(idle),
-        None => restrictions,
-    });
+        .roles(options.roles)
+        .restrictions(restrictions);
     if let Some(id) = options.id {
         new = new.id(id);
     }
@@ -47,6 +43,21 @@ fn new_key(options: NewOptions) -> Result<NewKey, Failure> {
         new = new.expires_in(lifetime);
     }
     Ok(new.metadata(options.notes.into_iter().map(|Note(name, value)| (name, value.into())).collect()))
+}
+
+/// An empty list is none: it would admit nobody.
+fn restrictions(options: &NewOptions) -> Result<Restrictions, ConfigError> {
+    let mut restrictions = Restrictions::new();
+    if !options.networks.is_empty() {
+        restrictions = restrictions.networks(&options.networks)?;
+    }
+    if !options.origins.is_empty() {
+        restrictions = restrictions.origins(&options.origins)?;
+    }
+    Ok(match options.idle_after {
+        Some(idle) => restrictions.idle_after(idle),
+        None => restrictions,
+    })
 }
 
 pub(crate) async fn rotate(common: &Common, output: &Output, id: &str, overlap: Duration) -> Result<(), Failure> {

@@ -97,7 +97,7 @@ fn a_bad_line_is_reported_and_does_not_stop_the_others() {
         (4, "unknown field"),
         (5, "/key has not the format"),
         (7, "/account"),
-        (8, "/account must not be empty"),
+        (8, "must not be empty"),
         (9, "/id belongs to another key"),
         (10, "/sha256 is not"),
         (11, "/pepper"),
