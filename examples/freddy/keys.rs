@@ -202,7 +202,10 @@ async fn act(
             let overlap = Duration::from_secs(rotation.overlap.unwrap_or(0).min(LONGEST_OVERLAP));
             let issued = keys.rotate(&caller, &id, overlap).await?;
             if overlap.is_zero() {
-                keys.delete(&caller, &id).await?;
+                // The old key is revoked already. Whatever happens now, the caller must get the new one.
+                if let Err(error) = keys.delete(&caller, &id).await {
+                    tracing::warn!(%error, id, "a key that was replaced stays in the list");
+                }
             }
             return Ok(no_store(json!({
                 "success": true, "message": "The API key was rotated.", "old_key_id": id, "new_key": with_secret(&issued, &org),

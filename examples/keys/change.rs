@@ -20,18 +20,18 @@ pub(crate) enum Act {
     Delete,
 }
 
-/// Changes each key. A key that is refused does not stop the others.
+/// Changes each key. Neither a key that is refused nor a reader that has gone away stops the others.
 pub(crate) async fn each(common: &Common, output: &Output, ids: &[String], act: Act) -> Result<(), Failure> {
     let keys = Keys::open(common).await?;
-    let mut refused = Vec::new();
+    let (mut refused, mut printed) = (Vec::new(), Ok(()));
     for id in ids {
         match one(&keys, id, act).await {
-            Ok(key) => list::print_changed(output, &key)?,
+            Ok(key) => printed = printed.and(list::print_changed(output, &key)),
             Err(error @ RegistryError::Store(_)) => return Err(error.into()),
             Err(error) => refused.push(format!("{}: {error}", shown(id))),
         }
     }
-    if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(refused.join("\nkeys: "))) }
+    if refused.is_empty() { printed } else { Err(Failure::Refused(refused.join("\nkeys: "))) }
 }
 
 async fn one(keys: &Keys, id: &str, act: Act) -> Result<KeyInfo, RegistryError> {

@@ -82,6 +82,9 @@ impl Task {
     /// Returns the health of the task.
     #[must_use]
     pub fn health(&self) -> Health {
+        if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            return Health::Down("the task has ended: its runtime has stopped, or it has panicked".into());
+        }
         (self.health)()
     }
 

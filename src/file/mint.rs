@@ -27,8 +27,10 @@ impl FileKeyStore {
             ConfigError::new("a new key does not have the format of its scheme", "report this as a bug of tower-auth")
         })?;
         let pepper = scheme.current_version().map(|version| format!("pepper = {version}\n")).unwrap_or_default();
+        let environment = scheme.format().environment_of(key.expose().as_bytes());
+        let environment = environment.map(|name| format!("environment = {}\n", quoted(name))).unwrap_or_default();
         let table = format!(
-            "[keys.{}]\ndigest = \"{}\"\n{pepper}account = {}\nhint = {}\n",
+            "[keys.{}]\ndigest = \"{}\"\n{pepper}{environment}account = {}\nhint = {}\n",
             quoted(id),
             digest.to_hex(),
             quoted(account),

@@ -169,27 +169,64 @@ impl Book {
     }
 
     fn remove(&mut self, id: &str, guarded: &mut Guarded) {
-        let number = self.numbers.remove(id);
-        let Some(row) = number.and_then(|number| self.rows.remove(&number)) else { return };
+        let Some(row) = self.take(id, guarded) else { return };
+        self.tombs.insert(*row.entry.digest().as_bytes());
+        self.fingerprint_tombs.extend(row.fingerprint);
+    }
+
+    /// Takes a key away, and leaves no trace of it.
+    fn take(&mut self, id: &str, guarded: &mut Guarded) -> Option<Row> {
+        let row = self.rows.remove(&self.numbers.remove(id)?)?;
         let digest = *row.entry.digest().as_bytes();
         self.digests.remove(&digest);
-        self.tombs.insert(digest);
         guarded.by_digest.remove(&digest);
         if let Some(fingerprint) = row.fingerprint {
             self.fingerprints.remove(&fingerprint);
-            self.fingerprint_tombs.insert(fingerprint);
             guarded.keys.remove(&fingerprint);
         }
+        Some(row)
+    }
+
+    /// Sets the state of a key from outside of a registry. Returns whether there is such a key, not revoked.
+    pub(super) fn set_state(&mut self, id: &str, state: KeyState, guarded: &mut Guarded) -> bool {
+        let Some(row) = self.numbers.get(id).and_then(|number| self.rows.get_mut(number)) else { return false };
+        let key = row.entry.key().clone();
+        let (created, paused) = (key.created_at(), key.is_paused());
+        if key.state() == KeyState::Revoked {
+            return false;
+        }
+        let key = match state {
+            KeyState::Active => key.flags(true, false),
+            KeyState::Paused => key.flags(true, true),
+            KeyState::Deactivated => key.flags(false, paused),
+            KeyState::Revoked => key.revoked(created),
+        };
+        row.entry = Entry::new(key, *row.entry.digest(), row.entry.pepper());
+        row.publish(guarded);
+        true
+    }
+
+    /// Removes a key from outside of a registry. It may be added again.
+    pub(super) fn forget(&mut self, id: &str, guarded: &mut Guarded) -> bool {
+        self.take(id, guarded).is_some()
+    }
+
+    /// Whether a registry has removed this key.
+    pub(super) fn is_removed(&self, key: &KeyDigests) -> bool {
+        self.fingerprint_tombs.contains(key.fingerprint())
+            || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains(digest.as_bytes()))
     }
 
     fn erase(&mut self, account: &str, guarded: &mut Guarded) {
         let of_account = |row: &&Row| row.entry.key().principal().account() == Some(account);
         let ids: Vec<String> =
             self.rows.values().filter(of_account).map(|row| row.entry.key().id().to_owned()).collect();
-        for id in ids {
-            self.remove(&id, guarded);
+        for id in &ids {
+            self.remove(id, guarded);
         }
-        for (_, row) in self.audit.iter_mut().filter(|(_, row)| row.account.as_deref() == Some(account)) {
+        let of_keys = |row: &AuditRow| row.key.as_ref().is_some_and(|key| ids.contains(key));
+        let concerned = |row: &AuditRow| row.account.as_deref() == Some(account) || of_keys(row);
+        for (_, row) in self.audit.iter_mut().filter(|(_, row)| concerned(row)) {
             *row = row.clone().erased();
         }
     }

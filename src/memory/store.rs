@@ -81,8 +81,11 @@ impl MemoryKeyStore {
         };
         let hint = scheme.format().hint(key);
         let record = if record.principal().credential_hint().is_none() { record.hint(hint) } else { record };
+        let book = self.book();
         let mut keys = self.write();
-        if !record.is_revoked() && keys.keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked) {
+        if book.is_removed(&digests)
+            || !record.is_revoked() && keys.keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked)
+        {
             return Err(ConfigError::new(
                 format!("the key for the record {:?} was revoked and cannot be restored", record.id()),
                 "create another key",
@@ -106,9 +109,11 @@ impl MemoryKeyStore {
     /// if no key was changed.
     #[must_use = "`false` means that no key was changed"]
     pub fn set_state(&self, id: &str, state: KeyState) -> bool {
-        let mut changed = false;
+        let mut book = self.book();
+        let mut guarded = self.write();
+        let mut changed = book.set_state(id, state, &mut guarded);
         // Several keys may have the same id, such as the two keys of a rotation. The change applies to all of them.
-        for record in self.write().keys.values_mut().filter(|record| record.id() == id) {
+        for record in guarded.keys.values_mut().filter(|record| record.id() == id) {
             if !record.is_revoked() || state == KeyState::Revoked {
                 *record = record.clone().state(state);
                 changed = true;
@@ -121,10 +126,12 @@ impl MemoryKeyStore {
     /// prevent that, revoke the key instead.
     #[must_use = "`false` means that there was no such key"]
     pub fn remove(&self, id: &str) -> bool {
-        let keys = &mut self.write().keys;
-        let before = keys.len();
-        keys.retain(|_, record| record.id() != id);
-        keys.len() < before
+        let mut book = self.book();
+        let mut guarded = self.write();
+        let known = book.forget(id, &mut guarded);
+        let before = guarded.keys.len();
+        guarded.keys.retain(|_, record| record.id() != id);
+        guarded.keys.len() < before || known
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {

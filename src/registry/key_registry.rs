@@ -251,7 +251,8 @@ impl KeyRegistry {
         id: &str,
         overlap: Duration,
     ) -> Result<IssuedKey, RegistryError> {
-        self.succeed(actor, id, Some(overlap).filter(|overlap| !overlap.is_zero())).await
+        // Times are kept in microseconds, so a shorter overlap is none.
+        self.succeed(actor, id, Some(overlap).filter(|overlap| overlap.as_micros() > 0)).await
     }
 }
 

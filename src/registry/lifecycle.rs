@@ -6,7 +6,7 @@ use serde_json::Map;
 
 use super::{
     Actor, AuditRow, Change, Entry, Holder, KeyAction, KeyInfo, KeyPolicy, KeyUpdate, NewKey, RegistryError,
-    new_key::{end_of, in_whole_micros},
+    new_key::{check_texts, end_of, in_whole_micros},
 };
 use crate::{KeyDigest, KeyDigests, KeyRecord, KeyScheme};
 
@@ -103,6 +103,7 @@ impl Deciding<'_> {
     }
 
     fn add(&self, action: KeyAction, key: KeyInfo, minted: Minted) -> Decided {
+        check_texts(&key)?;
         let mut key = key.created(self.now, self.actor.subject());
         key.record = minted.seen(key.record).last_used_at(self.now);
         if let Some(named) = &minted.environment {
@@ -167,7 +168,7 @@ impl Deciding<'_> {
         if let Some(successor) = &old.successor {
             return Err(RegistryError::Rotated { successor: successor.clone() });
         }
-        if old.expires_at().is_some_and(|end| end <= self.now) {
+        if old.record.first_end().is_some_and(|end| end <= self.now) {
             return Err(RegistryError::Expired);
         }
         let new = self.successor(old, &minted)?;
@@ -181,8 +182,8 @@ impl Deciding<'_> {
             Change::Update(entry.with(old)),
             minted.entry(new)?,
         ];
-        // Only two keys may be valid at a time, so the predecessor is revoked.
-        if let Some(before) = before {
+        // Only two keys may be valid at a time, so the predecessor is revoked. If it was purged, its id may name another key.
+        if let Some(before) = before.filter(|before| before.key().successor() == Some(entry.key().id())) {
             changes.extend(self.end(before, KeyAction::Revoked));
         }
         Ok(changes)
@@ -197,7 +198,9 @@ impl Deciding<'_> {
         // The lifetime of an imported key is unknown, so its successor gets the same expiry.
         new.lifetime = self.policy.lifetime(old.lifetime);
         if let Some(lifetime) = new.lifetime {
-            new.record = new.record.expires_at(end_of(self.now, lifetime)?);
+            let end = end_of(self.now, lifetime)?;
+            let known = old.expires_at().filter(|_| old.lifetime.is_none());
+            new.record = new.record.expires_at(known.map_or(end, |known| known.min(end)));
         }
         Ok(new.created(self.now, self.actor.subject()).between(Some(old.id().to_owned()), None))
     }
@@ -238,6 +241,7 @@ impl Deciding<'_> {
     /// Erases an account. The row that says so does not name the account.
     pub(super) fn erase(&self, account: &str) -> Vec<Change> {
         let row = self.empty_row(KeyAction::Erased);
+        let row = if self.actor.subject() == account { row.erased() } else { row };
         vec![Change::EraseAccount { account: account.to_owned() }, Change::Audit(row)]
     }
 

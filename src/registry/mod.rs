@@ -97,7 +97,7 @@
 //! # What is left of a key
 //!
 //! A revoked key stays revoked. A deleted key is no longer listed. After
-//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again.
+//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again while its pepper is accepted.
 //!
 //! # When not to use it
 //!

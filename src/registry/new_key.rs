@@ -291,6 +291,33 @@ fn check_name(name: &str) -> Result<(), RegistryError> {
     Ok(())
 }
 
+/// The longest text that says whose a key is, in bytes.
+const LONGEST_TEXT: usize = 512;
+
+/// Refuses texts that a database cannot keep, or that nobody has written by hand.
+pub(super) fn check_texts(key: &KeyInfo) -> Result<(), RegistryError> {
+    let who = key.principal();
+    let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect::<Vec<_>>();
+    let texts = [
+        ("/id", one(Some(key.id()))),
+        ("/name", one(Some(key.name()))),
+        ("/account", one(who.account())),
+        ("/subject", one(Some(who.subject()))),
+        ("/organizations", who.organizations().to_vec()),
+        ("/scopes", who.scopes().to_vec()),
+        ("/roles", who.roles().to_vec()),
+        ("/plan", one(who.plan())),
+        ("/environment", one(key.record().current_environment())),
+    ];
+    let wrong = |text: &String| text.len() > LONGEST_TEXT || text.contains('\0');
+    match texts.iter().find(|(_, texts)| texts.len() > MOST_SCOPES || texts.iter().any(wrong)) {
+        Some((field, _)) => {
+            Err(RegistryError::invalid(field, "must be at most 512 bytes without U+0000, and at most 100 of a list"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The most scopes that a key may have.
 const MOST_SCOPES: usize = 100;
 

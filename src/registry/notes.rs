@@ -68,8 +68,10 @@ impl Notes {
     #[cold]
     fn note_digest(&self, record: &KeyRecord, key: &KeyDigests) {
         let mut pending = self.pending();
-        if let Some(digest) = key.iter().next().filter(|_| pending.digests.len() < MOST) {
-            pending.digests.insert(record.id().to_owned(), *digest);
+        // The guards may have another order of peppers than the registry.
+        let digest = key.versions().find(|(version, _)| *version == self.0.current).map(|(_, digest)| *digest);
+        if let Some(digest) = digest.filter(|_| pending.digests.len() < MOST) {
+            pending.digests.insert(record.id().to_owned(), digest);
         }
     }
 

@@ -22,7 +22,9 @@ pub struct PepperUse {
     pub keys: u64,
     /// Whether the scheme of the registry accepts it. Keys of other peppers are unknown to the guards.
     pub accepted: bool,
-    /// Whether it is accepted, is not the current one, and no key needs it.
+    /// Whether it is accepted, is not the current one, and no key needs it. Take the pepper away only when every process has
+    /// the current one in front. A key that was purged under the old pepper is recognised by its digest under that pepper
+    /// only: without the pepper, somebody who may import keys and has that key could import it again.
     pub may_go: bool,
 }
 

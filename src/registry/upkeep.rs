@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -18,6 +17,8 @@ use crate::{Health, KeyDigest, Task};
 /// How often notes are written, and how often the rest is done.
 const NOTES: Duration = Duration::from_secs(1);
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+/// How soon the rest is tried again after a failure.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// The number of keys of one transaction.
 const BATCH: usize = 500;
@@ -60,14 +61,14 @@ impl KeyRegistry {
 
     async fn keep(self, stop: &Notify, trouble: &Trouble) {
         let clock = self.limit.clock().clone();
-        let (mut told_until, mut due) = (clock.now(), Duration::ZERO);
+        let (mut told, mut due, mut house) = (HashMap::new(), Duration::ZERO, Ok(()));
         loop {
-            let mut outcome = self.write_notes().await;
+            let notes = self.write_notes().await;
             if clock.elapsed() >= due {
-                due = clock.elapsed().saturating_add(HOUSEKEEPING);
-                outcome = outcome.and(self.keep_house(&mut told_until).await);
+                house = self.keep_house(&mut told).await;
+                due = clock.elapsed().saturating_add(if house.is_ok() { HOUSEKEEPING } else { AGAIN });
             }
-            note(trouble, outcome);
+            note(trouble, notes.and(house.clone()));
             tokio::select! {
                 () = stop.notified() => break,
                 () = clock.sleep(NOTES) => {}
@@ -78,77 +79,108 @@ impl KeyRegistry {
 
     /// Writes what was noted. What could not be written is noted again.
     async fn write_notes(&self) -> Result<(), RegistryError> {
-        let Pending { mut uses, mut digests } = self.notes.take();
-        while !uses.is_empty() || !digests.is_empty() {
+        let Pending { uses, mut digests } = self.notes.take();
+        if !uses.is_empty() {
+            let change = Change::Used(uses.iter().map(|(id, at)| (id.clone(), *at)).collect());
+            if let Err(error) = self.transact(Actor::named(ACTOR), Vec::new(), |_, _| Ok(vec![change])).await {
+                self.notes.put_back(Pending { uses, digests });
+                return Err(error);
+            }
+        }
+        while !digests.is_empty() {
             let some: Vec<String> = digests.keys().take(BATCH).cloned().collect();
-            let part = Pending {
-                uses: mem::take(&mut uses),
-                digests: some.into_iter().filter_map(|id| digests.remove_entry(&id)).collect(),
-            };
-            if let Err(error) = self.write(part.clone()).await {
+            let part: HashMap<_, _> = some.into_iter().filter_map(|id| digests.remove_entry(&id)).collect();
+            if let Err(error) = self.redigest(part.clone()).await {
+                digests.extend(part);
                 self.notes.put_back(Pending { uses: HashMap::new(), digests });
-                self.notes.put_back(part);
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    async fn write(&self, notes: Pending) -> Result<(), RegistryError> {
-        let ids = notes.digests.keys().cloned().collect();
+    /// Moves keys to the current pepper, all at once, or one by one if one of them cannot be moved.
+    async fn redigest(&self, digests: HashMap<String, KeyDigest>) -> Result<(), RegistryError> {
+        match self.redigest_at_once(digests.clone()).await {
+            Err(RegistryError::AlreadyExists) => {}
+            outcome => return outcome,
+        }
+        for (id, digest) in digests {
+            match self.redigest_at_once(HashMap::from([(id.clone(), digest)])).await {
+                Err(RegistryError::AlreadyExists) => {
+                    tracing::warn!(
+                        target: "tower_auth",
+                        key_id = id,
+                        "another entry has the digest of this key under the current pepper; revoke one of the two"
+                    );
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn redigest_at_once(&self, digests: HashMap<String, KeyDigest>) -> Result<(), RegistryError> {
+        let ids = digests.keys().cloned().collect();
         let version = self.scheme.current_version();
         let decide = move |_: &Deciding<'_>, entries: &[Entry]| {
-            let moved = |entry: &Entry| redigested(entry, notes.digests.get(entry.key().id())?, version);
-            let mut changes: Vec<Change> = entries.iter().filter_map(moved).collect();
-            if !notes.uses.is_empty() {
-                changes.push(Change::Used(notes.uses.into_iter().collect()));
-            }
-            Ok(changes)
+            let moved = |entry: &Entry| redigested(entry, digests.get(entry.key().id())?, version);
+            Ok(entries.iter().filter_map(moved).flatten().collect())
         };
         self.transact(Actor::named(ACTOR), ids, decide).await.map(drop)
     }
 
-    async fn keep_house(&self, told_until: &mut SystemTime) -> Result<(), RegistryError> {
+    /// Each part is done even if another one fails.
+    async fn keep_house(&self, told: &mut HashMap<String, SystemTime>) -> Result<(), RegistryError> {
         let now = self.limit.clock().now();
         let before = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age));
-        if let Some(before) = before(self.policy.purge_after) {
-            self.purge(Actor::named(ACTOR), before).await?;
-        }
+        let purged = match before(self.policy.purge_after) {
+            Some(before) => self.purge(Actor::named(ACTOR), before).await.map(drop),
+            None => Ok(()),
+        };
         let forget = [
             before(self.policy.keep_audit).map(|before| Change::ForgetAudit { before }),
             before(self.policy.keep_addresses).map(|before| Change::ForgetAddresses { before }),
         ];
         let forget: Vec<Change> = forget.into_iter().flatten().collect();
-        if !forget.is_empty() {
-            self.transact(Actor::named(ACTOR), Vec::new(), |_, _| Ok(forget)).await?;
-        }
-        self.tell_expiring(now, told_until).await
+        let forgotten = if forget.is_empty() {
+            Ok(())
+        } else {
+            self.transact(Actor::named(ACTOR), Vec::new(), |_, _| Ok(forget)).await.map(drop)
+        };
+        purged.and(forgotten).and(self.tell_expiring(now, told).await)
     }
 
-    /// Tells of each key that expires within the time of the policy, once.
-    async fn tell_expiring(&self, now: SystemTime, told_until: &mut SystemTime) -> Result<(), RegistryError> {
-        let Some(until) = now.checked_add(self.policy.expiring).filter(|until| *until > *told_until) else {
-            return Ok(());
-        };
-        let filter = KeyFilter::all().expires_between(*told_until, until);
-        for key in self.list_all(Actor::named(ACTOR), &filter).await? {
+    /// Tells of each key that expires within the time of the policy, once for each expiry.
+    async fn tell_expiring(
+        &self,
+        now: SystemTime,
+        told: &mut HashMap<String, SystemTime>,
+    ) -> Result<(), RegistryError> {
+        let Some(until) = now.checked_add(self.policy.expiring) else { return Ok(()) };
+        let filter = KeyFilter::all().expires_between(now, until);
+        let keys = self.list_all(Actor::named(ACTOR), &filter).await?;
+        told.retain(|_, end| *end > now);
+        for key in keys.iter().filter(|key| key.revoked_at().is_none() && key.successor().is_none()) {
+            let Some(end) = key.expires_at() else { continue };
+            if told.insert(key.id().to_owned(), end) == Some(end) {
+                continue;
+            }
             let mut row = AuditRow::new(now, ACTOR, KeyAction::Expiring);
             row.key = Some(key.id().to_owned());
             row.account = key.principal().account().map(str::to_owned);
             row.organization = key.organization().map(str::to_owned);
-            if key.revoked_at().is_none() && key.successor().is_none() {
-                self.observer.tell(&KeyEvent { row: &row, key: Some(&key) });
-            }
+            self.observer.tell(&KeyEvent { row: &row, key: Some(key) });
         }
-        *told_until = until;
         Ok(())
     }
 }
 
-/// Returns the change that gives a key this digest, unless somebody has done it meanwhile.
-fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option<Change> {
-    let changes = entry.pepper() != version;
-    changes.then(|| Change::Update(Entry::new(entry.key().clone(), *digest, version)))
+/// Returns the changes that give a key this digest, unless somebody has done it meanwhile. The old digest is buried, so that
+/// nobody can import the key by it again.
+fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option<[Change; 2]> {
+    let moved = Entry::new(entry.key().clone(), *digest, version);
+    (entry.pepper() != version).then(|| [Change::Update(moved), Change::Bury { digest: *entry.digest() }])
 }
 
 /// Remembers the trouble, and logs it when it begins and when it ends.

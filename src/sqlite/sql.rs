@@ -168,7 +168,8 @@ pub(super) const BURY_ACCOUNT: &str = "INSERT INTO tombstones (digest, removed_a
 pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM keys WHERE account = ?1";
 /// As `AuditRow::erased` does.
 pub(super) const ERASE_AUDIT: &str = "UPDATE audit SET actor = ?2, account = NULL, organization = NULL, \
-    address = NULL, request_id = NULL, before = '{}', after = '{}' WHERE account = ?1";
+    address = NULL, request_id = NULL, before = '{}', after = '{}' \
+    WHERE account = ?1 OR key IN (SELECT id FROM keys WHERE account = ?1)";
 pub(super) const SUSPEND: &str =
     "INSERT INTO holders (kind, id, suspended_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 pub(super) const REINSTATE: &str = "DELETE FROM holders WHERE kind = ?1 AND id = ?2";

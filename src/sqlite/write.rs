@@ -182,7 +182,8 @@ fn append(session: &mut Session<'_>, row: &AuditRow) -> Result<(), Failure> {
 fn erase(session: &mut Session<'_>, account: &str) -> Result<(), Failure> {
     let doing = "erase an account";
     let erased = AuditRow::new(SystemTime::UNIX_EPOCH, "", KeyAction::Erased).erased();
+    // The keys tell which rows are theirs, so they are removed last.
+    execute(session, doing, sql::ERASE_AUDIT, &[&account, &erased.actor])?;
     execute(session, doing, sql::BURY_ACCOUNT, &[&account, &micros(SystemTime::now())])?;
-    execute(session, doing, sql::REMOVE_ACCOUNT, &[&account])?;
-    execute(session, doing, sql::ERASE_AUDIT, &[&account, &erased.actor])
+    execute(session, doing, sql::REMOVE_ACCOUNT, &[&account])
 }

@@ -268,7 +268,7 @@ impl KeyRecord {
     }
 
     /// Returns when the key expires: at its expiry, or when it has been unused for too long.
-    fn first_end(&self) -> Option<SystemTime> {
+    pub(crate) fn first_end(&self) -> Option<SystemTime> {
         let idle = self.restrictions.idle_limit();
         let unused = idle.and_then(|idle| self.last_used_at?.checked_add(idle));
         self.expires_at.into_iter().chain(unused).min()

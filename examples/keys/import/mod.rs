@@ -121,6 +121,9 @@ fn lines(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
+    if path.is_dir() {
+        return Err(Failure::Usage(format!("{} is a folder; name a file, or - for standard input", path.display())));
+    }
     let file = File::open(path);
     let file = file.map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
     Ok(Box::new(BufReader::new(file)))

@@ -491,3 +491,60 @@ async fn a_key_of_nobody_or_of_too_many_scopes_is_not_made() {
     let change = KeyUpdate::new().scopes(many);
     assert!(office.keys.update(&office.admin, key.id(), change).await.is_err());
 }
+
+#[tokio::test]
+async fn r084_an_overlap_that_no_store_can_keep_is_none() {
+    let office = Office::new();
+    let old = office.create().await;
+    let new = office.keys.rotate(&office.admin, old.key.id(), Duration::from_nanos(999)).await.unwrap();
+    office.assert_refused(&old.secret, RejectionKind::RevokedKey).await;
+    office.assert_good(&new.secret).await;
+}
+
+/// The id of a purged key may be used again, and then names another key than the predecessor.
+#[tokio::test]
+async fn p17_a_rotation_revokes_no_stranger() {
+    let office = Office::new();
+    let (admin, keys) = (&office.admin, &office.keys);
+    let first = keys.create(admin, new().id("ci")).await.unwrap();
+    let second = keys.rotate(admin, first.key.id(), HOUR).await.unwrap();
+    keys.delete(admin, first.key.id()).await.unwrap();
+    office.hand.advance(TICK);
+    assert_eq!(keys.purge(admin, office.hand.now()).await.unwrap(), 1);
+    let stranger = keys.create(admin, NewKey::named("ci").id("ci").account("other")).await.unwrap();
+    keys.rotate(admin, second.key.id(), HOUR).await.unwrap();
+    office.assert_good(&stranger.secret).await;
+}
+
+#[tokio::test]
+async fn a_key_is_not_made_of_what_a_database_cannot_keep() {
+    let office = Office::new();
+    for (wrong, field) in [
+        (new().account("a\0b"), "/account"),
+        (new().id("x".repeat(513)), "/id"),
+        (new().roles(["admin\0"]), "/roles"),
+        (new().organizations((0..101).map(|number| number.to_string())), "/organizations"),
+    ] {
+        let error = office.keys.create(&office.admin, wrong).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Invalid { field: told, .. } if told == field), "{error}");
+    }
+}
+
+/// What is done to the store directly is not undone by the next change of the registry.
+#[tokio::test]
+async fn what_was_done_to_the_store_directly_stays_done() {
+    let (scheme, store) = (KeyScheme::ephemeral(crate::support::ak()), MemoryKeyStore::new());
+    let keys = KeyRegistry::new(scheme.clone(), store.clone());
+    let admin = Principal::builder("alice").build();
+    let issued = keys.create(&admin, new()).await.unwrap();
+    let id = issued.key.id();
+    assert!(store.set_state(id, KeyState::Paused));
+    assert!(keys.update(&admin, id, KeyUpdate::new().name("other")).await.unwrap().is_paused());
+    assert!(store.remove(id));
+    assert_eq!(keys.get(&admin, id).await.unwrap_err(), RegistryError::NotFound);
+    keys.import(&admin, "again", &issued.secret, KeyRecord::new("again", "acme")).await.unwrap();
+    keys.delete(&admin, "again").await.unwrap();
+    assert_eq!(keys.purge(&admin, SystemTime::now() + HOUR).await.unwrap(), 1);
+    let purged = store.insert(&scheme, issued.secret.expose(), KeyRecord::new("again", "acme")).unwrap_err();
+    assert!(purged.to_string().contains("revoked"), "{purged}");
+}

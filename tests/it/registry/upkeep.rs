@@ -113,6 +113,12 @@ async fn r081_a_key_moves_to_the_current_pepper_when_it_is_used() {
     assert_eq!(house.status(&used.secret).await, KeyStatus::Active);
     let rows = house.keys.audit(&house.admin, &AuditFilter::all()).await.unwrap().items;
     assert_eq!(rows.len(), 2, "a digest is no property of a key");
+    // The old digest opens nothing any more.
+    let old = scheme(&[1]).digests(used.secret.expose().as_bytes()).unwrap();
+    let old = *old.iter().next().unwrap();
+    let record = tower_auth::KeyRecord::new("again", "acme");
+    let again = house.keys.import_digest(&house.admin, "again", old, Some(1), record).await.unwrap_err();
+    assert_eq!(again, tower_auth::RegistryError::Revoked);
 }
 
 #[tokio::test]
@@ -160,7 +166,15 @@ async fn a_key_that_expires_soon_is_told_once() {
     for _ in 0..4 {
         house.turns(DAY).await;
     }
-    assert_eq!(*told.lock().unwrap(), [soon, later]);
+    assert_eq!(*told.lock().unwrap(), [&*soon, &*later]);
+    // Also one that was made to expire soon, and one whose expiry was moved.
+    let short = key(1).await;
+    house.turns(HOUR).await;
+    assert_eq!(told.lock().unwrap().last(), Some(&short));
+    let end = Some(house.hand.now() + 2 * DAY);
+    keys.update(&house.admin, &later, tower_auth::registry::KeyUpdate::new().expires_at(end)).await.unwrap();
+    house.turns(HOUR).await;
+    assert_eq!(*told.lock().unwrap(), [&*soon, &*later, &*short, &*later]);
     task.stop().await;
 }
 
