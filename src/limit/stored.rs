@@ -15,7 +15,8 @@ impl Limits {
     ///
     /// let limits = Limits::new([Quota::per_minute(100).burst(120)])?;
     /// let stored = limits.to_json();
-    /// assert_eq!(stored.to_string(), r#"[{"burst":120,"events":100,"name":"minute","period_ns":60000000000}]"#);
+    /// let quota = serde_json::json!({ "events": 100, "period_ns": 60_000_000_000_u64, "name": "minute", "burst": 120 });
+    /// assert_eq!(stored, serde_json::json!([quota]));
     /// assert_eq!(Limits::from_json(&stored)?, limits);
     /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```

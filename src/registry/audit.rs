@@ -19,8 +19,8 @@ use crate::base::clock::rfc3339;
 /// let mut row = AuditRow::new(SystemTime::UNIX_EPOCH, "alice", KeyAction::Revoked);
 /// row.key = Some("key_1".to_owned());
 /// assert_eq!(
-///     row.to_string(),
-///     r#"{"action":"revoked","actor":"alice","at":"1970-01-01T00:00:00Z","key":"key_1"}"#
+///     row.to_json(),
+///     serde_json::json!({ "at": "1970-01-01T00:00:00Z", "actor": "alice", "action": "revoked", "key": "key_1" })
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

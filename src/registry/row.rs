@@ -19,7 +19,7 @@ use crate::{BoxError, KeyDigest, KeyRecord, KeyState, limit::Limits};
 ///
 /// let row = KeyRow::of(&entry);
 /// assert_eq!((&*row.id, &*row.account, &row.scopes[..]), ("key_1", "acme", &["read".to_owned()][..]));
-/// assert_eq!(row.into_entry()?, entry);
+/// assert_eq!(row.into_entry()?.key().principal(), entry.key().principal());
 /// # Ok::<_, tower_auth::RegistryError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

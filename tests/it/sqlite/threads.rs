@@ -51,6 +51,7 @@ async fn the_last_clone_closes_the_file() {
 }
 
 /// Whether this process has the file open.
+#[cfg(target_os = "linux")]
 fn is_open(path: &std::path::Path) -> bool {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     open.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == path))
