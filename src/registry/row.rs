@@ -178,9 +178,11 @@ impl KeyRow {
             .organizations(self.organizations)
             .scopes(self.scopes)
             .roles(self.roles)
-            .hint(self.hint)
             .state(state)
             .last_used_at(last_used);
+        if !self.hint.is_empty() {
+            holder = holder.hint(self.hint);
+        }
         if let Some(plan) = self.plan {
             holder = holder.plan(plan);
         }
