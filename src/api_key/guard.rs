@@ -66,7 +66,7 @@ impl KeyCheck {
         let Some(digests) = self.scheme.digests(presented) else {
             return AuthFuture::ready(AuthOutcome::Rejected(self.judge.malformed.clone()));
         };
-        self.look_up(&digests, request)
+        self.look_up(&digests, self.judge.is_foreign(presented, &self.scheme), request)
     }
 
     /// Returns the credential of the first declared source that has one. A scheme without a credential counts as
@@ -93,11 +93,12 @@ impl KeyCheck {
         self.presented(request).ok().flatten().is_some_and(|presented| self.scheme.format().accepts(presented))
     }
 
-    fn look_up(&self, digests: &KeyDigests, request: &RequestHead<'_>) -> AuthFuture {
+    /// `foreign` says that the key itself names an environment that is not admitted.
+    fn look_up(&self, digests: &KeyDigests, foreign: bool, request: &RequestHead<'_>) -> AuthFuture {
         match self.store.find(digests).now() {
             Ok(found) => {
                 let facts = || Facts::of(request, self.client_ip.as_ref());
-                AuthFuture::ready(self.judge.conclude(found, || request.now(), facts))
+                AuthFuture::ready(self.judge.conclude(found, foreign, || request.now(), facts))
             }
             Err(future) => {
                 let (judge, limit) = (self.judge.clone(), request.time_limit().clone());
@@ -106,7 +107,7 @@ impl KeyCheck {
                 AuthFuture::bounded(async move {
                     let found =
                         limit.wait(future).await.unwrap_or_else(|late| Err(format!("the key store {late}").into()));
-                    judge.conclude(found, || limit.clock().now(), || facts)
+                    judge.conclude(found, foreign, || limit.clock().now(), || facts)
                 })
             }
         }
@@ -124,14 +125,21 @@ impl Judge {
     }
 
     #[inline]
+    fn is_foreign(&self, presented: &[u8], scheme: &KeyScheme) -> bool {
+        let Some(here) = self.environment.as_deref() else { return false };
+        scheme.format().environment_of(presented).is_some_and(|named| named != here)
+    }
+
+    #[inline]
     fn conclude(
         &self,
         found: Result<Option<KeyRecord>, BoxError>,
+        foreign: bool,
         now: impl FnOnce() -> SystemTime,
         facts: impl FnOnce() -> Facts,
     ) -> AuthOutcome {
         match found {
-            Ok(Some(record)) => match self.decide(&record, now, facts) {
+            Ok(Some(record)) => match self.decide(&record, foreign, now, facts) {
                 Ok(()) => AuthOutcome::Authenticated(record.into_principal()),
                 Err(rejection) => AuthOutcome::Rejected(rejection.refused_by(LAYER)),
             },
@@ -144,12 +152,16 @@ impl Judge {
     fn decide(
         &self,
         record: &KeyRecord,
+        foreign: bool,
         now: impl FnOnce() -> SystemTime,
         facts: impl FnOnce() -> Facts,
     ) -> Result<(), Rejection> {
         // A key of another environment is answered like an unknown key, whatever its state is.
-        if let Some(here) = self.environment.as_deref().filter(|here| record.current_environment() != Some(here)) {
-            return Err(of_elsewhere(here, record));
+        if let Some(here) = self.environment.as_deref() {
+            let other = record.current_environment();
+            if foreign || other != Some(here) {
+                return Err(of_elsewhere(here, other.filter(|other| *other != here), record));
+            }
         }
         // Most keys have no start or expiry time; for them, the clock is not read.
         let now = if record.has_times() { now() } else { SystemTime::UNIX_EPOCH };
@@ -205,9 +217,12 @@ fn check_use(record: &KeyRecord, facts: Facts) -> Result<(), Rejection> {
 }
 
 #[cold]
-fn of_elsewhere(here: &str, record: &KeyRecord) -> Rejection {
-    let cause = match record.current_environment() {
+fn of_elsewhere(here: &str, other: Option<&str>, record: &KeyRecord) -> Rejection {
+    let cause = match other {
         Some(other) => format!("the key belongs to the environment {other:?}, and this layer admits {here:?} only"),
+        None if record.current_environment().is_some() => {
+            format!("the key itself names another environment than its record, and this layer admits {here:?} only")
+        }
         None => format!("the record of the key has no environment, and this layer admits {here:?} only"),
     };
     Rejection::new(RejectionKind::InvalidKey).cause(cause).with_principal(record.principal().clone())

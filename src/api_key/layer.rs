@@ -133,7 +133,8 @@ impl ApiKeyLayer {
 
     /// Admits only keys of this environment, such as `live` or `test` ([`KeyRecord::environment`]). Any other key is
     /// answered like an unknown key, and so is a key whose record has no environment, because nobody has said that it
-    /// may be used here. By default, the environment of a key is not checked.
+    /// may be used here. A key that [names](KeyFormat::environments) another environment itself is answered so too, whatever
+    /// its record says. By default, the environment of a key is not checked.
     ///
     /// Before you call this for an existing table, give its keys an environment: in the store, one default for all old
     /// rows is enough. A [static key](Self::static_key) has no environment.

@@ -3,8 +3,8 @@
 use http::Request;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthStack, ClientIp, Disclosure, KeyRecord, KeyState, Quota, RateLimitLayer, Restrictions, Secret,
-    testing::ManualClock,
+    ApiKeyLayer, AuthStack, ClientIp, Disclosure, KeyFormat, KeyRecord, KeyScheme, KeyState, MemoryKeyStore, Quota,
+    RateLimitLayer, Restrictions, Secret, testing::ManualClock,
 };
 
 use super::{NOW, PEER, ask, layers, request};
@@ -96,4 +96,20 @@ async fn an_environment_has_a_name_and_a_static_key_has_none() {
     }
     let ops = ApiKeyLayer::static_key("ops", Secret::new(KEY)).unwrap().environment("live");
     ask(&stack(ops), request(PEER, &[])).await.assert(401, "INVALID_API_KEY");
+}
+
+/// A record that was written by hand may be wrong. What the key itself names counts too.
+#[tokio::test]
+async fn a_key_that_names_another_environment_than_its_record_is_refused() {
+    let format = KeyFormat::prefixed("sk", 32).unwrap().environments(["live", "test"]).unwrap();
+    let scheme = KeyScheme::ephemeral(format);
+    for (named, recorded, status) in [("live", "live", 200), ("test", "live", 401), ("live", "test", 401)] {
+        let secret = scheme.generate_in(named).unwrap();
+        let store = MemoryKeyStore::new();
+        store.insert(&scheme, secret.expose(), key().environment(recorded)).unwrap();
+        let stack = stack(ApiKeyLayer::new(scheme.clone(), store).environment("live"));
+        let told = ask(&stack, get("/", &[("x-api-key", secret.expose())])).await;
+        told.assert(status, if status == 401 { "INVALID_API_KEY" } else { "" });
+        assert_eq!(told.cause.contains("itself names another"), named != "live", "{told:?}");
+    }
 }
