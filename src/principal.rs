@@ -385,6 +385,7 @@ impl PrincipalBuilder {
     }
 }
 
-fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
+/// Returns the texts as owned ones.
+pub(crate) fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
     all.into_iter().map(Into::into).collect()
 }

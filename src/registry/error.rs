@@ -36,7 +36,7 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
-    /// No key could be generated: 503.
+    /// The scheme of the registry cannot do it, such as generate a key without random bytes: 503.
     Unavailable(ConfigError),
     /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
     /// out: read the key before you repeat the call. A key that was created without an answer is harmless: nobody has its secret.

@@ -58,7 +58,8 @@ impl KeyRegistry {
     }
 
     /// Calls this function after each change that this registry and its clones have carried out. It must return quickly,
-    /// because the call that made the change waits for it.
+    /// because the call that made the change waits for it. If a caller drops the future of its call after the store has
+    /// carried the change out, the function is not called: what must miss nothing reads the audit log.
     ///
     /// ```
     /// use tower_auth::{KeyRegistry, registry::KeyAction};
@@ -167,7 +168,8 @@ impl KeyRegistry {
         self.answer(self.store.audit(filter)).await
     }
 
-    /// Changes the name, scopes, plan, notes or expiry of a key. The change applies from the next request on.
+    /// Changes the name, scopes, plan, notes or expiry of a key. The change applies from the next request on. An expired key
+    /// that gets a later expiry is valid again; to end a key for ever, [revoke](Self::revoke) it.
     ///
     /// # Errors
     /// If there is no such key, the key is revoked, a field is invalid, or the change would move the expiry of a

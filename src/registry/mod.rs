@@ -34,6 +34,7 @@
 //!
 //! Every call takes the [`Actor`]: the principal that makes the call, and where it came from. Every change is written to the
 //! audit log in the same transaction, and logged: the actor, the change and the id and hint of the key, never the secret.
+//! Digests that move under another pepper and notes of a key's last use are no changes, and are not in the audit log.
 //! The registry does not authorize the actor: the routes of the service must check a permission, and the account or
 //! organisation of the key.
 //!

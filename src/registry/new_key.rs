@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::{KeyInfo, KeyPolicy, RegistryError};
-use crate::{KeyRecord, Restrictions, limit::Limits};
+use crate::{KeyRecord, Restrictions, limit::Limits, principal::strings};
 
 /// The properties of a new key. A setter replaces an earlier value.
 ///
@@ -382,8 +382,4 @@ pub(super) fn in_whole_micros(mut record: KeyRecord) -> Result<KeyRecord, Regist
         Some(end) => Ok(record.expires_at(whole_micros(end))),
         None => Ok(record),
     }
-}
-
-fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
-    all.into_iter().map(Into::into).collect()
 }

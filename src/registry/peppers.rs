@@ -1,4 +1,5 @@
 use super::{Actor, Change, Entry, KeyFilter, KeyRegistry, RegistryError};
+use crate::ConfigError;
 
 /// How many keys depend on one pepper.
 ///
@@ -66,14 +67,16 @@ impl KeyRegistry {
 
     /// Moves all keys that are stored as plain SHA-256 under the current pepper, and returns how many it has moved. No key is
     /// re-issued. The scheme must accept both meanwhile ([`KeyScheme::accept_sha256`](crate::KeyScheme::accept_sha256)), in
-    /// every process.
+    /// every process. The audit log gets no row, because nothing changes that a holder or an administrator can see.
     ///
     /// # Errors
     /// If the scheme has no pepper, or the store does not answer. Some keys may be moved then; repeat the call.
     pub async fn move_under_pepper(&self, actor: impl Into<Actor> + Send) -> Result<usize, RegistryError> {
         let Some(version) = self.scheme.current_version() else {
-            let what = "the scheme of the registry has no pepper, so no key can be moved under one; use KeyScheme::new";
-            return Err(RegistryError::Store(what.into()));
+            return Err(RegistryError::Unavailable(ConfigError::new(
+                "the scheme of the registry has no pepper, so no key can be moved under one",
+                "create the registry with KeyScheme::new(format, peppers).accept_sha256()",
+            )));
         };
         let scheme = self.scheme.clone();
         let moved = move |entry: &Entry| {
