@@ -30,6 +30,7 @@ mod options;
 mod output;
 mod peppers;
 mod schema;
+mod table;
 mod values;
 
 #[allow(dead_code, reason = "the servers use the other functions")]
@@ -46,8 +47,8 @@ use output::Output;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Options { common, command } = Options::parse();
-    let output = Output::new(common.json);
-    match run(command, &common, &output).await {
+    let (output, may_leave) = (Output::new(common.json), command.is_a_list());
+    match run(command, &common, &output).await.or_else(|failure| failure.of_reader(may_leave)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(common.json),
     }
