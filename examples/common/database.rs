@@ -30,7 +30,7 @@ impl Database {
     /// Opens a database: `sqlite:PATH`, `postgres://…`, or memory if none is named. Its schema is not touched.
     pub(crate) fn open(url: Option<&str>) -> Result<Self, BoxError> {
         let Some(url) = url else { return Ok(Self::Memory(MemoryKeyStore::new())) };
-        if let Some(path) = url.strip_prefix("sqlite:") {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             return Ok(Self::Sqlite(SqliteKeyStore::open(path)?));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {

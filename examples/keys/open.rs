@@ -108,7 +108,7 @@ pub(crate) async fn reached(url: &str) -> Result<Database, Failure> {
 /// Opens a database that answers. A file is created.
 pub(crate) async fn created(url: &str) -> Result<Database, Failure> {
     let database = Database::open(Some(url)).map_err(|error| match url.split_once(':') {
-        Some(("sqlite", _)) => Failure::Unreachable(error.to_string()),
+        Some(("sqlite", path)) if !path.is_empty() => Failure::Unreachable(error.to_string()),
         _ => Failure::Usage(error.to_string()),
     })?;
     if matches!(database, Database::Postgres(_)) {

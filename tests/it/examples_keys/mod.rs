@@ -7,6 +7,7 @@ mod import;
 mod json;
 mod passwords;
 mod pipes;
+mod readme;
 mod tables;
 
 use std::{
