@@ -1,7 +1,7 @@
 //! What only a registry reads: names, the order of creation, removed keys, holders, and the audit log.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::SystemTime,
 };
 
@@ -9,7 +9,7 @@ use super::guarded::Guarded;
 use crate::{
     KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
-    registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter},
+    registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter, PepperCount, Tombstone},
 };
 
 /// The number of audit rows that are kept. They share the memory of the service.
@@ -22,8 +22,8 @@ pub(super) struct Book {
     numbers: HashMap<String, i64>,
     digests: HashSet<[u8; 32]>,
     fingerprints: HashSet<Fingerprint, FingerprintHasher>,
-    /// Of keys that were removed, whose entry was revoked.
-    pub(super) tombs: BTreeSet<[u8; 32]>,
+    /// Of keys that were removed, whose entry was revoked, and of digests that were replaced.
+    pub(super) tombs: BTreeMap<[u8; 32], Tombstone>,
     fingerprint_tombs: HashSet<Fingerprint, FingerprintHasher>,
     pub(super) holders: BTreeMap<Holder, SystemTime>,
     pub(super) audit: VecDeque<(i64, AuditRow)>,
@@ -69,8 +69,15 @@ impl Book {
         rest.map(|(number, row)| (*number, row.read(guarded)))
     }
 
-    pub(super) fn peppers(&self) -> impl Iterator<Item = Option<u32>> {
-        self.rows.values().map(|row| row.entry.pepper())
+    pub(super) fn peppers(&self) -> BTreeMap<Option<u32>, PepperCount> {
+        let mut counts = BTreeMap::new();
+        let mut count = |version, keys, removed| {
+            let known = counts.entry(version).or_insert(PepperCount::new(version));
+            *known = known.keys(known.keys + keys).removed(known.removed + removed);
+        };
+        self.rows.values().for_each(|row| count(row.entry.pepper(), 1, 0));
+        self.tombs.values().filter(|tomb| !tomb.moved).for_each(|tomb| count(tomb.pepper, 0, 1));
+        counts
     }
 
     /// Refuses changes that no two keys can share, before anything is changed.
@@ -104,7 +111,7 @@ impl Book {
         {
             return Err(RegistryError::AlreadyExists);
         }
-        let removed = all().any(|digest| self.tombs.contains(digest.as_bytes()))
+        let removed = all().any(|digest| self.tombs.contains_key(digest.as_bytes()))
             || seen.is_some_and(|at| self.fingerprint_tombs.contains(at));
         if removed || (known && !revoked) { Err(RegistryError::Revoked) } else { Ok(()) }
     }
@@ -116,9 +123,7 @@ impl Book {
             Change::Update(entry) => self.update(entry, guarded),
             Change::Used(uses) => uses.iter().for_each(|(id, at)| self.note_use(id, *at, guarded)),
             Change::Remove { id } => self.remove(id, guarded),
-            Change::Bury { digest } => {
-                self.tombs.insert(*digest.as_bytes());
-            }
+            Change::Bury(tomb) => self.bury(*tomb),
             Change::Suspend { holder, at } => {
                 self.holders.entry(holder.clone()).or_insert(*at);
                 guarded.suspended.insert(holder.clone());
@@ -170,8 +175,12 @@ impl Book {
 
     fn remove(&mut self, id: &str, guarded: &mut Guarded) {
         let Some(row) = self.take(id, guarded) else { return };
-        self.tombs.insert(*row.entry.digest().as_bytes());
+        self.bury(Tombstone::new(*row.entry.digest(), row.entry.pepper()));
         self.fingerprint_tombs.extend(row.fingerprint);
+    }
+
+    fn bury(&mut self, tomb: Tombstone) {
+        self.tombs.entry(*tomb.digest.as_bytes()).or_insert(tomb);
     }
 
     /// Takes a key away, and leaves no trace of it.
@@ -214,7 +223,7 @@ impl Book {
     /// Whether a registry has removed this key.
     pub(super) fn is_removed(&self, key: &KeyDigests) -> bool {
         self.fingerprint_tombs.contains(key.fingerprint())
-            || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains(digest.as_bytes()))
+            || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains_key(digest.as_bytes()))
     }
 
     fn erase(&mut self, account: &str, guarded: &mut Guarded) {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     KeyDigests, RegistryError,
-    registry::{Change, Entry, KeyRow},
+    registry::{Change, Entry, KeyRow, Tombstone},
 };
 
 /// What the answer to a statement means.
@@ -68,7 +68,10 @@ fn steps<'s>(sql: &'s Sql, change: &Change) -> Vec<Step<'s>> {
             one(&sql.used, vec![Box::new(ids), Box::new(times)])
         }
         Change::Remove { id } => one(&sql.remove, vec![text(id)]),
-        Change::Bury { digest } => one(&sql.moving.bury, vec![Box::new(Hidden(digest.as_bytes().to_vec()))]),
+        Change::Bury(Tombstone { digest, pepper, moved, .. }) => {
+            let digest = Hidden(digest.as_bytes().to_vec());
+            one(&sql.moving.bury, vec![Box::new(digest), Box::new(pepper.map(i64::from)), Box::new(*moved)])
+        }
         Change::Suspend { holder, at } => {
             one(&sql.suspend, vec![text(holder.kind()), text(holder.id()), Box::new(At::of(*at))])
         }

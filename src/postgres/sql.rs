@@ -127,7 +127,12 @@ impl Sql {
                 [Type::TEXT_ARRAY, Type::TEXT_ARRAY],
             ),
             count_by_pepper: Statement::new(
-                format!("SELECT pepper, count(*) FROM {s}.keys GROUP BY pepper ORDER BY pepper NULLS FIRST"),
+                format!(
+                    "SELECT pepper, sum(keys)::bigint, sum(removed)::bigint FROM ( \
+                     SELECT pepper, count(*) AS keys, 0 AS removed FROM {s}.keys GROUP BY pepper \
+                     UNION ALL SELECT pepper, 0, count(*) FROM {s}.tombstones WHERE NOT moved GROUP BY pepper \
+                     ) AS counts GROUP BY pepper ORDER BY pepper NULLS FIRST"
+                ),
                 [],
             ),
             moving: Moving::new(&s),
@@ -347,8 +352,8 @@ fn used(s: &str) -> String {
 /// Removes the keys with this id or account, and keeps their digests.
 fn remove(s: &str, column: &str) -> String {
     format!(
-        "WITH removed AS (DELETE FROM {s}.keys WHERE {column} = $1 RETURNING digest) \
-         INSERT INTO {s}.tombstones (digest) SELECT digest FROM removed ON CONFLICT DO NOTHING"
+        "WITH removed AS (DELETE FROM {s}.keys WHERE {column} = $1 RETURNING digest, pepper) \
+         INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed ON CONFLICT DO NOTHING"
     )
 }
 

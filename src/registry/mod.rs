@@ -97,7 +97,8 @@
 //! # What is left of a key
 //!
 //! A revoked key stays revoked. A deleted key is no longer listed. After
-//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again while its pepper is accepted.
+//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again while its pepper is accepted
+//! ([`PepperUse::removed`]).
 //!
 //! # When not to use it
 //!
@@ -130,7 +131,7 @@ mod watched;
 pub use self::{
     actor::Actor,
     audit::{AuditFilter, AuditRow, KeyAction},
-    change::{Change, Holder},
+    change::{Change, Holder, Tombstone},
     entry::Entry,
     error::RegistryError,
     event::KeyEvent,
@@ -139,7 +140,7 @@ pub use self::{
     key_registry::KeyRegistry,
     new_key::{KeyUpdate, NewKey},
     page::{Cursor, Page},
-    peppers::PepperUse,
+    peppers::{PepperCount, PepperUse},
     policy::KeyPolicy,
     registry_store::{Decide, RegistryFuture, RegistryStore},
     row::{KeyRow, micros, time},

@@ -1,5 +1,44 @@
 use super::{Actor, Change, Entry, KeyFilter, KeyRegistry, RegistryError};
 
+/// How many keys have a digest of one pepper, as a [`RegistryStore`](super::RegistryStore) counts them.
+///
+/// ```
+/// use tower_auth::registry::PepperCount;
+///
+/// let count = PepperCount::new(Some(2)).keys(40).removed(3);
+/// assert_eq!((count.version, count.keys, count.removed), (Some(2), 40, 3));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PepperCount {
+    /// The version; `None` for a plain SHA-256.
+    pub version: Option<u32>,
+    /// The number of keys. Deleted keys count until they are purged.
+    pub keys: u64,
+    /// The number of removed keys: tombstones that are not of a [moved](super::Tombstone::moved) digest.
+    pub removed: u64,
+}
+
+impl PepperCount {
+    /// Counts nothing of this version yet.
+    #[must_use]
+    pub const fn new(version: Option<u32>) -> Self {
+        Self { version, keys: 0, removed: 0 }
+    }
+
+    /// Sets the number of keys.
+    #[must_use]
+    pub const fn keys(self, keys: u64) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Sets the number of removed keys.
+    #[must_use]
+    pub const fn removed(self, removed: u64) -> Self {
+        Self { removed, ..self }
+    }
+}
+
 /// How many keys depend on one pepper.
 ///
 /// ```
@@ -7,8 +46,10 @@ use super::{Actor, Change, Entry, KeyFilter, KeyRegistry, RegistryError};
 ///
 /// fn advice(pepper: &PepperUse) -> &'static str {
 ///     match pepper {
-///         PepperUse { accepted: false, .. } => "its keys are refused: accept the pepper again",
-///         PepperUse { may_go: true, .. } => "no key needs it: take it away",
+///         PepperUse { accepted: false, keys: 1.., .. } => "its keys are refused: accept the pepper again",
+///         PepperUse { accepted: false, .. } => "it is gone already",
+///         PepperUse { may_go: true, removed: 0, .. } => "nothing needs it: take it away",
+///         PepperUse { may_go: true, .. } => "take it away, or keep it where keys are imported",
 ///         _ => "keep it",
 ///     }
 /// }
@@ -22,16 +63,23 @@ pub struct PepperUse {
     pub keys: u64,
     /// Whether the scheme of the registry accepts it. Keys of other peppers are unknown to the guards.
     pub accepted: bool,
+    /// The number of removed keys (purged, or of an erased account) that are recognised under this pepper only. Without the
+    /// pepper, somebody who may import keys and has such a key could import it again. Guards refuse it either way.
+    ///
+    /// A removed key never moves to another pepper, because only its digest is left, so this number does not fall. It
+    /// therefore does not keep a pepper from going ([`may_go`](Self::may_go)). To refuse such imports for longer, keep the
+    /// pepper accepted in the scheme of the registries that import keys, and take it away from the guards.
+    pub removed: u64,
     /// Whether it is accepted, is not the current one, and no key needs it. Take the pepper away only when every process has
-    /// the current one in front. A key that was purged under the old pepper is recognised by its digest under that pepper
-    /// only: without the pepper, somebody who may import keys and has that key could import it again.
+    /// the current one in front. What is lost with it is the memory of the [removed](Self::removed) keys.
     pub may_go: bool,
 }
 
 /// The peppers of the keys.
 impl KeyRegistry {
     /// Counts the keys by the pepper of their digests: first those that the scheme accepts, the current one in front, then
-    /// others that the store knows. A pepper [may go](PepperUse::may_go) when no key needs it.
+    /// others that the store knows. A pepper [may go](PepperUse::may_go) when no key needs it. [Removed](PepperUse::removed)
+    /// keys are counted apart.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -55,10 +103,12 @@ impl KeyRegistry {
         let counted = self.answer(self.store.count_by_pepper()).await?;
         let current = self.scheme.current_version();
         let accepted: Vec<Option<u32>> = self.scheme.versions().collect();
-        let others = counted.iter().map(|(version, _)| *version).filter(|version| !accepted.contains(version));
+        let others = counted.iter().map(|count| count.version).filter(|version| !accepted.contains(version));
         let of = |version: Option<u32>, is_accepted: bool| {
-            let keys = counted.iter().find(|(known, _)| *known == version).map_or(0, |(_, keys)| *keys);
-            PepperUse { version, keys, accepted: is_accepted, may_go: is_accepted && version != current && keys == 0 }
+            let known = counted.iter().find(|count| count.version == version).copied();
+            let PepperCount { keys, removed, .. } = known.unwrap_or(PepperCount::new(version));
+            let may_go = is_accepted && version != current && keys == 0;
+            PepperUse { version, keys, accepted: is_accepted, removed, may_go }
         };
         let ours = accepted.iter().map(|version| of(*version, true));
         Ok(ours.chain(others.map(|version| of(version, false))).collect())

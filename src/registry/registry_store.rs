@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::SystemTime};
 
-use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, RegistryError};
+use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, PepperCount, RegistryError, Tombstone};
 use crate::{KeyDigest, MaybeReady};
 
 /// The result of a [`RegistryStore`]: ready, or a boxed future.
@@ -82,18 +82,20 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>>;
 
-    /// Lists the digests of removed keys, in the order of their bytes: at most 1000 that come after this one. An empty list
-    /// is the end.
+    /// Lists the tombstones of removed keys and of digests that were replaced, in the order of the bytes of the digest: at
+    /// most 1000 that come after this digest. An empty list is the end.
     ///
     /// # Errors
     /// If the store does not answer.
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>>;
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>>;
 
-    /// Counts the keys by the version of the pepper of their digests. Deleted keys count.
+    /// Counts the keys, and the tombstones of removed keys, by the version of the pepper of their digests: first plain
+    /// SHA-256, then the versions in their order. Deleted keys count, and tombstones of
+    /// [moved](Tombstone::moved) digests do not. A version that counts nothing is left out.
     ///
     /// # Errors
     /// If the store does not answer.
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>>;
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>>;
 }
 
 impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
@@ -121,11 +123,11 @@ impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
         (**self).holders(after)
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         (**self).removed(after)
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         (**self).count_by_pepper()
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    Actor, AuditRow, Change, Entry, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding,
-    notes::Pending,
+    Actor, AuditRow, Change, Entry, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, Tombstone,
+    lifecycle::Deciding, notes::Pending,
 };
 use crate::{Health, KeyDigest, Task};
 
@@ -180,7 +180,8 @@ impl KeyRegistry {
 /// nobody can import the key by it again.
 fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option<[Change; 2]> {
     let moved = Entry::new(entry.key().clone(), *digest, version);
-    (entry.pepper() != version).then(|| [Change::Update(moved), Change::Bury { digest: *entry.digest() }])
+    let old = Tombstone::new(*entry.digest(), entry.pepper()).moved();
+    (entry.pepper() != version).then_some([Change::Update(moved), Change::Bury(old)])
 }
 
 /// Remembers the trouble, and logs it when it begins and when it ends.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
-use rusqlite::{OptionalExtension as _, params_from_iter};
+use rusqlite::{OptionalExtension as _, Row, params_from_iter};
 
 use super::{
     failure::Failure,
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     KeyDigest, KeyDigests, KeyRecord,
-    registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, micros, time},
+    registry::{
+        AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, PepperCount, Tombstone, micros, time,
+    },
 };
 
 /// Finds a key by any of its digests.
@@ -117,20 +119,26 @@ pub(super) fn holders(session: &mut Session<'_>, after: Option<&Holder>) -> Resu
     rows.map(holder).collect()
 }
 
-pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<KeyDigest>, Failure> {
+pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<Tombstone>, Failure> {
     let to = || Failure::to("list the removed keys");
     let statement = session.prepared(sql::REMOVED).map_err(to())?;
     // An empty blob comes before every digest.
     let after = after.map_or(&[][..], |digest| digest.as_bytes());
-    let rows = statement.query_map([after], |row| row.get(0).map(KeyDigest::from_bytes)).map_err(to())?;
-    rows.collect::<Result<_, _>>().map_err(to())
+    let tomb = |row: &Row<'_>| {
+        let tomb = Tombstone::new(KeyDigest::from_bytes(row.get(0)?), row.get(1)?);
+        Ok(if row.get(2)? { tomb.moved() } else { tomb })
+    };
+    statement.query_map([after], tomb).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }
 
-pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<(Option<u32>, u64)>, Failure> {
+pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<PepperCount>, Failure> {
     let to = || Failure::to("count the keys");
     let statement = session.prepared(sql::COUNT_BY_PEPPER).map_err(to())?;
-    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))).map_err(to())?;
-    counts.collect::<Result<_, _>>().map_err(to())
+    let count = |row: &Row<'_>| {
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        Ok(PepperCount::new(row.get(0)?).keys(number(1)?).removed(number(2)?))
+    };
+    statement.query_map([], count).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }
 
 /// One row more than the page says whether there is another page.

@@ -3,7 +3,10 @@ use std::time::SystemTime;
 use super::{SqliteKeyStore, failure::Failure, lane::Lane, read, session::Session, write};
 use crate::{
     KeyDigest,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
 };
 
 /// A change is on the disk when the call returns. Only uses of keys may be lost, and only in a power failure.
@@ -37,12 +40,12 @@ impl RegistryStore for SqliteKeyStore {
         self.run(lists, move |session| read::holders(session, after.as_ref()))
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         let after = after.copied();
         self.run(lists, move |session| read::removed(session, after.as_ref()))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.run(lists, read::count_by_pepper)
     }
 }

@@ -96,6 +96,8 @@ CREATE TABLE holders (
 
 CREATE TABLE tombstones (
     digest BLOB PRIMARY KEY NOT NULL,
+    pepper INTEGER,
+    moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1)),
     removed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -136,8 +138,11 @@ pub(super) const VERSION: &str = "SELECT version, compatible_with FROM schema_ve
 pub(super) const SUSPENDED: &str = "SELECT suspended_at FROM holders WHERE kind = ?1 AND id = ?2";
 pub(super) const HOLDERS: &str =
     "SELECT kind, id, suspended_at FROM holders WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT 1000";
-pub(super) const REMOVED: &str = "SELECT digest FROM tombstones WHERE digest > ?1 ORDER BY digest LIMIT 1000";
-pub(super) const COUNT_BY_PEPPER: &str = "SELECT pepper, count(*) FROM keys GROUP BY pepper ORDER BY pepper";
+pub(super) const REMOVED: &str =
+    "SELECT digest, pepper, moved FROM tombstones WHERE digest > ?1 ORDER BY digest LIMIT 1000";
+pub(super) const COUNT_BY_PEPPER: &str = "SELECT pepper, sum(keys), sum(removed) FROM ( \
+    SELECT pepper, count(*) AS keys, 0 AS removed FROM keys GROUP BY pepper \
+    UNION ALL SELECT pepper, 0, count(*) FROM tombstones WHERE NOT moved GROUP BY pepper) GROUP BY pepper";
 pub(super) const GET: &str = concat!("SELECT ", columns!(), " FROM keys WHERE id = ?1");
 
 pub(super) const INSERT: &str = concat!(
@@ -158,13 +163,13 @@ pub(super) const UPDATE: &str = "UPDATE keys SET digest = ?2, pepper = ?3, name 
 pub(super) const USED: &str = "UPDATE keys SET last_used_at = uses.at \
     FROM (SELECT value ->> 0 AS id, max(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) AS uses \
     WHERE keys.id = uses.id AND coalesce(keys.last_used_at, keys.created_at) < uses.at";
-pub(super) const BURY: &str = "INSERT INTO tombstones (digest, removed_at) \
-    SELECT digest, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
+pub(super) const BURY: &str = "INSERT INTO tombstones (digest, pepper, removed_at) \
+    SELECT digest, pepper, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
 pub(super) const BURY_DIGEST: &str =
-    "INSERT INTO tombstones (digest, removed_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    "INSERT INTO tombstones (digest, pepper, moved, removed_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
 pub(super) const REMOVE: &str = "DELETE FROM keys WHERE id = ?1";
-pub(super) const BURY_ACCOUNT: &str = "INSERT INTO tombstones (digest, removed_at) \
-    SELECT digest, ?2 FROM keys WHERE account = ?1 ON CONFLICT DO NOTHING";
+pub(super) const BURY_ACCOUNT: &str = "INSERT INTO tombstones (digest, pepper, removed_at) \
+    SELECT digest, pepper, ?2 FROM keys WHERE account = ?1 ON CONFLICT DO NOTHING";
 pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM keys WHERE account = ?1";
 /// As `AuditRow::erased` does.
 pub(super) const ERASE_AUDIT: &str = "UPDATE audit SET actor = ?2, account = NULL, organization = NULL, \

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     KeyDigest, KeyDigests, RegistryError,
-    registry::{AuditRow, Change, Decide, Entry, KeyAction, micros},
+    registry::{AuditRow, Change, Decide, Entry, KeyAction, Tombstone, micros},
 };
 
 /// Runs one transaction. Writers of all processes wait for each other from its beginning, so what `decide` reads is still
@@ -86,14 +86,9 @@ fn apply(session: &mut Session<'_>, change: &Change) -> Result<(), Failure> {
             execute(session, "keep the digest of a removed key", sql::BURY, &[id, &micros(SystemTime::now())])?;
             execute(session, "remove a key", sql::REMOVE, &[id])
         }
-        Change::Bury { digest } => {
-            let digest = digest.as_bytes();
-            execute(
-                session,
-                "keep the digest of a removed key",
-                sql::BURY_DIGEST,
-                &[digest, &micros(SystemTime::now())],
-            )
+        Change::Bury(Tombstone { digest, pepper, moved, .. }) => {
+            let values: [&dyn ToSql; 4] = [digest.as_bytes(), pepper, moved, &micros(SystemTime::now())];
+            execute(session, "keep the digest of a removed key", sql::BURY_DIGEST, &values)
         }
         Change::Suspend { holder, at } => {
             execute(session, "suspend a holder", sql::SUSPEND, &[&holder.kind(), &holder.id(), &micros(*at)])

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::SystemTime};
 use tower_auth::{
     KeyDigest, KeyRecord,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, KeyInfo, Page, RegistryFuture, RegistryStore,
+        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, KeyInfo, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
     },
 };
 
@@ -47,11 +48,11 @@ impl RegistryStore for DryRun {
         self.0.holders(after)
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         self.0.removed(after)
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.0.count_by_pepper()
     }
 }

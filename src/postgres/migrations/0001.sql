@@ -60,6 +60,10 @@ CREATE TABLE {schema}.holders (
 -- The digests of removed keys, which can never be created again.
 CREATE TABLE {schema}.tombstones (
     digest bytea PRIMARY KEY,
+    -- The version of the pepper of the digest; NULL is a plain SHA-256.
+    pepper bigint,
+    -- Whether the key was not removed, but got another digest.
+    moved boolean NOT NULL DEFAULT false,
     removed_at timestamptz NOT NULL DEFAULT now()
 );
 

@@ -2,7 +2,7 @@
 
 use tower_auth::{
     KeyStore as _, PostgresKeyStore,
-    registry::{AuditFilter, Change, Holder, KeyFilter, RegistryStore as _},
+    registry::{AuditFilter, Change, Holder, KeyFilter, PepperCount, RegistryStore as _},
 };
 
 use super::{Tables, at, change, create, digests, entry, find, key, pool};
@@ -25,7 +25,7 @@ async fn no_statement_has_a_name() {
         assert!(store.get("key_1").await.unwrap().is_some());
         assert_eq!(store.list(&KeyFilter::account("acme")).await.unwrap().items.len(), usize::from(number));
         assert!(store.audit(&AuditFilter::all()).await.unwrap().items.is_empty());
-        assert_eq!(store.count_by_pepper().await.unwrap(), [(Some(2), u64::from(number))]);
+        assert_eq!(store.count_by_pepper().await.unwrap(), [PepperCount::new(Some(2)).keys(number.into())]);
         change(
             &store,
             vec![

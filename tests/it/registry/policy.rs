@@ -11,7 +11,7 @@ use tower_auth::{
     RegistryError, Rejection, RejectionKind, Restrictions, Secret,
     registry::{
         AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
-        RegistryFuture, RegistryStore,
+        PepperCount, RegistryFuture, RegistryStore, Tombstone,
     },
     testing::ManualClock,
 };
@@ -177,11 +177,11 @@ impl RegistryStore for Hanging {
         RegistryFuture::boxed(std::future::pending())
     }
 
-    fn removed(&self, _: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, _: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         RegistryFuture::boxed(std::future::pending())
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         RegistryFuture::boxed(std::future::pending())
     }
 }

@@ -5,7 +5,10 @@ use std::{panic::AssertUnwindSafe, time::SystemTime};
 use futures_util::FutureExt as _;
 use tower_auth::{
     KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
     testing::conformance,
 };
 
@@ -31,6 +34,12 @@ enum Fault {
     Peppers,
     /// The digest of a key that another store has removed is dropped.
     Bury,
+    /// The removed keys are not counted.
+    Removed,
+    /// Digests that were replaced count as removed keys.
+    Moved,
+    /// The removed keys are listed without their peppers.
+    Tombstones,
     /// No suspended holder is listed.
     Holders,
 }
@@ -66,9 +75,14 @@ impl RegistryStore for Broken {
                     Change::Audit(_) => fault != Fault::Audit,
                     Change::Used(_) => fault != Fault::Uses,
                     Change::Remove { .. } => fault != Fault::Tombs,
-                    Change::Bury { .. } => fault != Fault::Bury,
+                    Change::Bury(_) => fault != Fault::Bury,
                     _ => true,
                 });
+                for change in &mut changes {
+                    if let (Change::Bury(tomb), Fault::Moved) = (change, fault) {
+                        tomb.moved = false;
+                    }
+                }
                 Ok(changes)
             }),
         )
@@ -101,13 +115,21 @@ impl RegistryStore for Broken {
         }
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
-        self.store.removed(after)
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
+        let mut tombs = self.store.removed(after).now_or_never().unwrap().unwrap();
+        if self.fault == Fault::Tombstones {
+            tombs.iter_mut().for_each(|tomb| tomb.pepper = None);
+        }
+        RegistryFuture::ready(Ok(tombs))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         match self.fault {
             Fault::Peppers => RegistryFuture::ready(Ok(Vec::new())),
+            Fault::Removed => {
+                let counts = self.store.count_by_pepper().now_or_never().unwrap().unwrap();
+                RegistryFuture::ready(Ok(counts.into_iter().map(|count| count.removed(0)).collect()))
+            }
             _ => self.store.count_by_pepper(),
         }
     }
@@ -131,6 +153,9 @@ async fn the_suite_finds_each_fault() {
         Fault::Locks,
         Fault::Peppers,
         Fault::Bury,
+        Fault::Removed,
+        Fault::Moved,
+        Fault::Tombstones,
         Fault::Holders,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");
