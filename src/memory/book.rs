@@ -133,12 +133,6 @@ impl Book {
                 guarded.suspended.remove(holder);
             }
             Change::Audit(row) => self.append(row.clone()),
-            Change::EraseAccount { account } => self.erase(account, guarded),
-            Change::ForgetAudit { before } => self.audit.retain(|(_, row)| row.at >= *before),
-            Change::ForgetAddresses { before } => {
-                let old = self.audit.iter_mut().filter(|(_, row)| row.at < *before);
-                old.for_each(|(_, row)| row.address = None);
-            }
         }
     }
 
@@ -173,7 +167,7 @@ impl Book {
         }
     }
 
-    fn remove(&mut self, id: &str, guarded: &mut Guarded) {
+    pub(super) fn remove(&mut self, id: &str, guarded: &mut Guarded) {
         let Some(row) = self.take(id, guarded) else { return };
         self.bury(Tombstone::new(*row.entry.digest(), row.entry.pepper()));
         self.fingerprint_tombs.extend(row.fingerprint);
@@ -216,7 +210,7 @@ impl Book {
     }
 
     /// Removes a key from outside of a registry. It may be added again.
-    pub(super) fn forget(&mut self, id: &str, guarded: &mut Guarded) -> bool {
+    pub(super) fn drop_key(&mut self, id: &str, guarded: &mut Guarded) -> bool {
         self.take(id, guarded).is_some()
     }
 
@@ -226,18 +220,10 @@ impl Book {
             || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains_key(digest.as_bytes()))
     }
 
-    fn erase(&mut self, account: &str, guarded: &mut Guarded) {
-        let of_account = |row: &&Row| row.entry.key().principal().account() == Some(account);
-        let ids: Vec<String> =
-            self.rows.values().filter(of_account).map(|row| row.entry.key().id().to_owned()).collect();
-        for id in &ids {
-            self.remove(id, guarded);
-        }
-        let of_keys = |row: &AuditRow| row.key.as_ref().is_some_and(|key| ids.contains(key));
-        let concerned = |row: &AuditRow| row.account.as_deref() == Some(account) || of_keys(row);
-        for (_, row) in self.audit.iter_mut().filter(|(_, row)| concerned(row)) {
-            *row = row.clone().erased();
-        }
+    /// Returns the ids of the keys of an account, in the order of creation.
+    pub(super) fn ids_of(&self, account: &str) -> impl Iterator<Item = &str> {
+        let of_account = move |row: &&Row| row.entry.key().principal().account() == Some(account);
+        self.rows.values().filter(of_account).map(|row| row.entry.key().id())
     }
 
     fn append(&mut self, row: AuditRow) {

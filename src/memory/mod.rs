@@ -2,6 +2,7 @@
 //! no room imports it.
 
 mod book;
+mod forget;
 mod guarded;
 mod registry;
 mod store;

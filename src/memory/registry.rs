@@ -4,8 +4,8 @@ use super::MemoryKeyStore;
 use crate::{
     KeyDigest, RegistryError,
     registry::{
-        AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
-        RegistryStore, Tombstone,
+        AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount,
+        RegistryFuture, RegistryStore, Tombstone,
     },
 };
 
@@ -16,6 +16,12 @@ const PAGE: usize = 1000;
 impl RegistryStore for MemoryKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         RegistryFuture::ready(self.carry_out(&ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let mut book = self.book();
+        let forgotten = book.forget(what, limit, &mut self.write());
+        RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {

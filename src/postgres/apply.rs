@@ -77,13 +77,6 @@ fn steps<'s>(sql: &'s Sql, change: &Change) -> Vec<Step<'s>> {
         }
         Change::Reinstate { holder } => one(&sql.reinstate, vec![text(holder.kind()), text(holder.id())]),
         Change::Audit(row) => one(&sql.insert_audit, values::of_audit(row)),
-        // The rows of the keys are found by the keys, so they go first.
-        Change::EraseAccount { account } => vec![
-            (&sql.erase_audit, vec![text(account)], Answer::Done),
-            (&sql.erase_keys, vec![text(account)], Answer::Done),
-        ],
-        Change::ForgetAudit { before } => one(&sql.forget_audit, vec![Box::new(At::of(*before))]),
-        Change::ForgetAddresses { before } => one(&sql.forget_addresses, vec![Box::new(At::of(*before))]),
     }
 }
 

@@ -5,13 +5,14 @@ use deadpool_postgres::tokio_postgres::Row;
 use super::{
     PostgresKeyStore,
     failure::Failure,
+    forgetting::forget,
     transact::transact,
     values::{self, Hidden, Param, is_impossible},
 };
 use crate::{
     BoxError, KeyDigest,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
     },
 };
@@ -20,6 +21,11 @@ use crate::{
 impl RegistryStore for PostgresKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         RegistryFuture::boxed(transact(self.clone(), ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let forgotten = forget(self.clone(), what.clone(), limit);
+        RegistryFuture::boxed(async { forgotten.await.map_err(|failure| failure.registry("forgetting old rows")) })
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {

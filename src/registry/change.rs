@@ -58,22 +58,6 @@ pub enum Change {
     },
     /// Appends a row to the audit log.
     Audit(AuditRow),
-    /// Removes every key of an account, as [`Remove`](Self::Remove) does, and every name, address and value from the
-    /// audit rows of the account and of its keys ([`AuditRow::erased`]).
-    EraseAccount {
-        /// The account.
-        account: String,
-    },
-    /// Removes the audit rows that are older.
-    ForgetAudit {
-        /// The first moment to keep.
-        before: SystemTime,
-    },
-    /// Removes the addresses from the audit rows that are older.
-    ForgetAddresses {
-        /// The first moment to keep.
-        before: SystemTime,
-    },
 }
 
 /// What a store keeps for ever of a digest that no key may have again.

@@ -111,6 +111,7 @@ mod entry;
 mod error;
 mod event;
 mod filter;
+mod forget;
 mod holders;
 mod import_digest;
 mod info;
@@ -119,6 +120,7 @@ mod lifecycle;
 mod new_key;
 mod notes;
 mod page;
+mod pepper_count;
 mod peppers;
 mod policy;
 mod registry_store;
@@ -136,11 +138,13 @@ pub use self::{
     error::RegistryError,
     event::KeyEvent,
     filter::KeyFilter,
+    forget::Forget,
     info::{IssuedKey, KeyInfo},
     key_registry::KeyRegistry,
     new_key::{KeyUpdate, NewKey},
     page::{Cursor, Page},
-    peppers::{PepperCount, PepperUse},
+    pepper_count::PepperCount,
+    peppers::PepperUse,
     policy::KeyPolicy,
     registry_store::{Decide, RegistryFuture, RegistryStore},
     row::{KeyRow, micros, time},

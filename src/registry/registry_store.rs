@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::SystemTime};
 
-use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, PepperCount, RegistryError, Tombstone};
+use super::{
+    AuditFilter, AuditRow, Change, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryError, Tombstone,
+};
 use crate::{KeyDigest, MaybeReady};
 
 /// The result of a [`RegistryStore`]: ready, or a boxed future.
@@ -50,6 +52,14 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// The refusal of `decide`, [`AlreadyExists`](RegistryError::AlreadyExists) and
     /// [`Revoked`](RegistryError::Revoked) as [`Change::Create`] says, or that the store does not answer.
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>>;
+
+    /// Removes one batch of what is to be forgotten, in a transaction of its own: at most so many rows. Returns how many rows
+    /// were changed or removed; zero if nothing is left. A registry calls it until then, so that other changes wait for one
+    /// batch at the most. Each batch leaves a state that a repeated call goes on from, also after a crash.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize>;
 
     /// Returns the entry with this id, even if the key was deleted.
     ///
@@ -101,6 +111,10 @@ pub trait RegistryStore: Send + Sync + 'static {
 impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         (**self).transact(ids, decide)
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        (**self).forget(what, limit)
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {

@@ -1,10 +1,10 @@
 use std::time::SystemTime;
 
-use super::{SqliteKeyStore, failure::Failure, lane::Lane, read, session::Session, write};
+use super::{SqliteKeyStore, failure::Failure, forget, lane::Lane, read, session::Session, write};
 use crate::{
     KeyDigest,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
     },
 };
@@ -13,6 +13,11 @@ use crate::{
 impl RegistryStore for SqliteKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         self.run(|store| &store.0.writer, move |session| write::transact(session, &ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let what = what.clone();
+        self.run(|store| &store.0.writer, move |session| forget::forget(session, &what, limit))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {

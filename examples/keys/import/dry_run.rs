@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::SystemTime};
 
 use tower_auth::{
-    KeyDigest, KeyRecord,
+    KeyDigest, KeyRecord, RegistryError,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, KeyInfo, Page, PepperCount, RegistryFuture,
-        RegistryStore, Tombstone,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, KeyInfo, Page, PepperCount,
+        RegistryFuture, RegistryStore, Tombstone,
     },
 };
 
@@ -26,6 +26,11 @@ impl RegistryStore for DryRun {
             Ok(changes)
         };
         self.0.transact(ids, Box::new(decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        // An import forgets nothing.
+        RegistryFuture::ready(Err(RegistryError::unsupported(&(what, limit))))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {

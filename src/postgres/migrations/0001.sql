@@ -70,7 +70,7 @@ CREATE TABLE {schema}.tombstones (
 CREATE TABLE {schema}.audit (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
-    actor text NOT NULL,
+    actor text COLLATE "C" NOT NULL,
     action text NOT NULL,
     key text COLLATE "C",
     account text COLLATE "C",
@@ -84,7 +84,9 @@ CREATE TABLE {schema}.audit (
 CREATE INDEX audit_key ON {schema}.audit (key, seq);
 CREATE INDEX audit_account ON {schema}.audit (account, seq);
 CREATE INDEX audit_organization ON {schema}.audit (organization, seq);
+CREATE INDEX audit_actor ON {schema}.audit (actor, seq);
 CREATE INDEX audit_at ON {schema}.audit (at);
+CREATE INDEX audit_address ON {schema}.audit (at) WHERE address IS NOT NULL;
 
 -- What a guard needs, and nothing else.
 CREATE VIEW {schema}.verify AS

@@ -10,7 +10,7 @@ use tower_auth::{
     ApiKeyLayer, ClientIp, KeyDigest, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, PeerAddr, Principal,
     RegistryError, Rejection, RejectionKind, Restrictions, Secret,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
         PepperCount, RegistryFuture, RegistryStore, Tombstone,
     },
     testing::ManualClock,
@@ -154,6 +154,10 @@ struct Hanging;
 
 impl RegistryStore for Hanging {
     fn transact(&self, _: Vec<String>, _: Decide) -> RegistryFuture<Vec<Change>> {
+        RegistryFuture::boxed(std::future::pending())
+    }
+
+    fn forget(&self, _: &Forget, _: usize) -> RegistryFuture<usize> {
         RegistryFuture::boxed(std::future::pending())
     }
 

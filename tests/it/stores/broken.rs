@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use tower_auth::{
     KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
     },
     testing::conformance,
@@ -40,6 +40,14 @@ enum Fault {
     Moved,
     /// The removed keys are listed without their peppers.
     Tombstones,
+    /// Everything is forgotten at once.
+    Batches,
+    /// Nothing is forgotten.
+    Forgets,
+    /// The keys of an erased account are removed before their rows are erased.
+    HalfErased,
+    /// An account that is erased is suspended no longer.
+    Reinstates,
     /// No suspended holder is listed.
     Holders,
 }
@@ -86,6 +94,26 @@ impl RegistryStore for Broken {
                 Ok(changes)
             }),
         )
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        match (self.fault, what) {
+            (Fault::Batches, _) => self.store.forget(what, usize::MAX),
+            (Fault::Forgets, _) => RegistryFuture::ready(Ok(0)),
+            (Fault::HalfErased, Forget::Account { account }) => {
+                let keys = self.store.list(&KeyFilter::account(account)).now_or_never().unwrap().unwrap();
+                let gone = keys.items.iter().map(|entry| Change::Remove { id: entry.key().id().to_owned() }).collect();
+                self.store.transact(Vec::new(), Box::new(|_| Ok(gone))).now_or_never().unwrap().unwrap();
+                self.store.forget(what, limit)
+            }
+            (Fault::Reinstates, Forget::Account { account }) => {
+                let holder = Holder::account(account);
+                let gone = vec![Change::Reinstate { holder }];
+                self.store.transact(Vec::new(), Box::new(|_| Ok(gone))).now_or_never().unwrap().unwrap();
+                self.store.forget(what, limit)
+            }
+            _ => self.store.forget(what, limit),
+        }
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -156,6 +184,10 @@ async fn the_suite_finds_each_fault() {
         Fault::Removed,
         Fault::Moved,
         Fault::Tombstones,
+        Fault::Batches,
+        Fault::Forgets,
+        Fault::HalfErased,
+        Fault::Reinstates,
         Fault::Holders,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");

@@ -11,7 +11,7 @@ use std::{
 use tower_auth::{
     BoxError, KeyDigest, MemoryKeyStore,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
     },
 };
@@ -43,6 +43,10 @@ impl Switched {
 impl RegistryStore for Switched {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         self.answer(|| self.0.transact(ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        self.answer(|| self.0.forget(what, limit))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
