@@ -47,11 +47,14 @@ pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page
     Ok(Page::of(entries, filter.size()))
 }
 
-fn keys_query(filter: &KeyFilter) -> Query {
+pub(super) fn keys_query(filter: &KeyFilter) -> Query {
     let after = filter.place().map_or(0, Cursor::row);
-    let query = match filter.of_organization() {
-        Some(name) => Query::keys_of_organization(name).and(" AND members.seq > ?", after),
-        None => Query::keys().and(" AND keys.seq > ?", after),
+    // A plus keeps SQLite from reading all keys in their order: few are deleted, or expire soon.
+    let is_rare = filter.of_account().is_none() && (filter.deletion_before(), filter.expiry_between()) != (None, None);
+    let (query, order) = match filter.of_organization() {
+        Some(name) => (Query::keys_of_organization(name).and(" AND members.seq > ?", after), " ORDER BY members.seq"),
+        None if is_rare => (Query::keys().and(" AND +keys.seq > ?", after), " ORDER BY +keys.seq"),
+        None => (Query::keys().and(" AND keys.seq > ?", after), " ORDER BY keys.seq"),
     };
     query
         .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
@@ -60,7 +63,7 @@ fn keys_query(filter: &KeyFilter) -> Query {
         .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
         .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
         .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
-        .with(if filter.of_organization().is_some() { " ORDER BY members.seq" } else { " ORDER BY keys.seq" })
+        .with(order)
         .and(" LIMIT ?", one_more(filter.size()))
 }
 
@@ -73,21 +76,26 @@ pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<P
     Ok(Page::of(rows, filter.size()))
 }
 
-fn audit_query(filter: &AuditFilter) -> Query {
+pub(super) fn audit_query(filter: &AuditFilter) -> Query {
     let [key, account, organization, actor] = filter.names().map(|name| name.map(str::to_owned));
     let (since, until) = filter.times();
-    let (after, order) = if filter.is_newest_first() {
-        (" AND seq < ?", " ORDER BY seq DESC")
-    } else {
-        (" AND seq > ?", " ORDER BY seq")
+    let is_named = filter.names().iter().any(Option::is_some);
+    // Only the first page is found by time: the rows after a place are in their order, and most of them are of the time. A
+    // plus keeps SQLite from the index of what follows it.
+    let by_time = !is_named && (since, until) != (None, None) && filter.place().is_none();
+    let (after, order) = match (filter.is_newest_first(), by_time) {
+        (true, true) => ("", " ORDER BY +seq DESC"),
+        (false, true) => ("", " ORDER BY +seq"),
+        (true, false) => (" AND seq < ?", " ORDER BY seq DESC"),
+        (false, false) => (" AND seq > ?", " ORDER BY seq"),
     };
     Query::audit()
         .and_if(" AND key = ?", key)
         .and_if(" AND account = ?", account)
         .and_if(" AND organization = ?", organization)
         .and_if(" AND actor = ?", actor)
-        .and_if(" AND at >= ?", since.map(next_micros))
-        .and_if(" AND at < ?", until.map(next_micros))
+        .and_if(if by_time { " AND at >= ?" } else { " AND +at >= ?" }, since.map(next_micros))
+        .and_if(if by_time { " AND at < ?" } else { " AND +at < ?" }, until.map(next_micros))
         .and_if(after, filter.place().map(Cursor::row))
         .with(order)
         .and(" LIMIT ?", one_more(filter.size()))
