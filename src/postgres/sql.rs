@@ -146,10 +146,12 @@ impl Sql {
         )
     }
 
-    /// Begins a transaction for one version of the schema. It waits for changes that are under way.
+    /// Begins a transaction for one version of the schema. It waits for changes that are under way. If a process stops in the
+    /// middle, the server ends its session before another one stops waiting.
     pub(super) fn begin_migration(&self) -> String {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '30s'; \
              SET LOCAL client_min_messages = 'warning'; {}",
             self.advisory_lock()
         )

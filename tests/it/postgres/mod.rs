@@ -5,6 +5,7 @@ mod faults;
 mod interrupted;
 mod killed;
 mod model;
+mod plans;
 mod pooler;
 mod registry;
 mod roles;

@@ -58,6 +58,20 @@ async fn without_the_setting_the_error_names_it_and_the_connection_recovers() {
 
 /// A migration of a later version changes the type of a column, while statements of this version are prepared.
 #[tokio::test]
+async fn a_change_whose_statement_is_forgotten_works_when_it_is_repeated() {
+    let Some(tables) = Tables::new().await else { return };
+    let one = tables.database.pool(1);
+    let store = PostgresKeyStore::from_pool(one.clone());
+    change(&store, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
+    forget(&one).await;
+    // The transaction is lost: what was decided in it may be wrong in another one.
+    let lost = change(&store, vec![create(key("key_2", "acme"), 2)]).await.unwrap_err().to_string();
+    assert!(lost.contains("SQLSTATE 26000"), "{lost}");
+    change(&store, vec![create(key("key_2", "acme"), 2)]).await.unwrap();
+    assert!(find(&store, 2).await.is_some());
+}
+
+#[tokio::test]
 async fn a_statement_that_a_migration_made_stale_is_prepared_again() {
     let Some(tables) = Tables::new().await else { return };
     let one = pool(&tables.database.url(), 1, "");
