@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::guarded::Guarded;
+use super::{accounts::Accounts, guarded::Guarded};
 use crate::{
     KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
@@ -17,8 +17,9 @@ const MOST_AUDIT_ROWS: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct Book {
-    /// In the order of creation.
-    rows: BTreeMap<i64, Row>,
+    /// In the order of creation. The nodes of a map that grows at its end are half empty, so rows are not kept in them.
+    rows: BTreeMap<i64, Box<Row>>,
+    accounts: Accounts,
     numbers: HashMap<String, i64>,
     digests: HashSet<[u8; 32]>,
     fingerprints: HashSet<Fingerprint, FingerprintHasher>,
@@ -37,6 +38,10 @@ pub(super) struct Row {
 }
 
 impl Row {
+    fn account(&self) -> Option<&str> {
+        self.entry.key().principal().account()
+    }
+
     /// Returns the entry. What was revoked in the store directly is revoked.
     fn read(&self, guarded: &Guarded) -> Entry {
         let revoked = self.fingerprint.and_then(|at| guarded.keys.get(&at)).is_some_and(KeyRecord::is_revoked);
@@ -63,10 +68,17 @@ impl Book {
     }
 
     /// Iterates over the selected entries after a place, in the order of creation.
-    pub(super) fn select(&self, filter: &KeyFilter, guarded: &Guarded) -> impl Iterator<Item = (i64, Entry)> {
-        let place = filter.place().map_or(0, Cursor::row);
-        let rest = self.rows.range(place.saturating_add(1)..).filter(|(_, row)| filter.matches(&row.entry));
-        rest.map(|(number, row)| (*number, row.read(guarded)))
+    pub(super) fn select<'a>(
+        &'a self,
+        filter: &'a KeyFilter,
+        guarded: &'a Guarded,
+    ) -> impl Iterator<Item = (i64, Entry)> + use<'a> {
+        let first = filter.place().map_or(0, Cursor::row).saturating_add(1);
+        let rest: Box<dyn Iterator<Item = (i64, &'a Row)> + 'a> = match filter.of_account() {
+            Some(account) => Box::new(self.rows_of(account, first)),
+            None => Box::new(self.rows.range(first..).map(|(number, row)| (*number, &**row))),
+        };
+        rest.filter(|(_, row)| filter.matches(&row.entry)).map(|(number, row)| (number, row.read(guarded)))
     }
 
     pub(super) fn peppers(&self) -> BTreeMap<Option<u32>, PepperCount> {
@@ -143,12 +155,15 @@ impl Book {
         self.fingerprints.extend(row.fingerprint);
         self.last += 1;
         self.numbers.insert(entry.key().id().to_owned(), self.last);
-        self.rows.insert(self.last, row);
+        self.accounts.insert(row.account(), self.last);
+        self.rows.insert(self.last, Box::new(row));
     }
 
     fn update(&mut self, entry: &Entry, guarded: &mut Guarded) {
-        let number = self.numbers.get(entry.key().id());
-        let Some(row) = number.and_then(|number| self.rows.get_mut(number)) else { return };
+        let Some(number) = self.numbers.get(entry.key().id()).copied() else { return };
+        let Some(row) = self.rows.get_mut(&number) else { return };
+        self.accounts.remove(row.account(), number);
+        self.accounts.insert(entry.key().principal().account(), number);
         if row.entry.digest() != entry.digest() {
             let before = row.entry.digest().as_bytes();
             self.digests.remove(before);
@@ -178,8 +193,10 @@ impl Book {
     }
 
     /// Takes a key away, and leaves no trace of it.
-    fn take(&mut self, id: &str, guarded: &mut Guarded) -> Option<Row> {
-        let row = self.rows.remove(&self.numbers.remove(id)?)?;
+    fn take(&mut self, id: &str, guarded: &mut Guarded) -> Option<Box<Row>> {
+        let number = self.numbers.remove(id)?;
+        let row = self.rows.remove(&number)?;
+        self.accounts.remove(row.account(), number);
         let digest = *row.entry.digest().as_bytes();
         self.digests.remove(&digest);
         guarded.by_digest.remove(&digest);
@@ -222,8 +239,14 @@ impl Book {
 
     /// Returns the ids of the keys of an account, in the order of creation.
     pub(super) fn ids_of(&self, account: &str) -> impl Iterator<Item = &str> {
-        let of_account = move |row: &&Row| row.entry.key().principal().account() == Some(account);
-        self.rows.values().filter(of_account).map(|row| row.entry.key().id())
+        self.rows_of(account, 0).map(|(_, row)| row.entry.key().id())
+    }
+
+    /// Iterates over the rows of an account from this number on, in the order of creation.
+    fn rows_of(&self, account: &str, first: i64) -> impl Iterator<Item = (i64, &Row)> {
+        let rows =
+            self.accounts.numbers(account, first).filter_map(|number| Some((number, &**self.rows.get(&number)?)));
+        rows.filter(move |(_, row)| row.account() == Some(account))
     }
 
     fn append(&mut self, row: AuditRow) {
