@@ -146,7 +146,9 @@ impl RegistryStore for Broken {
     fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         let mut tombs = self.store.removed(after).now_or_never().unwrap().unwrap();
         if self.fault == Fault::Tombstones {
-            tombs.iter_mut().for_each(|tomb| tomb.pepper = None);
+            for tomb in &mut tombs {
+                tomb.pepper = None;
+            }
         }
         RegistryFuture::ready(Ok(tombs))
     }
