@@ -84,6 +84,8 @@
 mod apply;
 mod connection;
 mod failure;
+mod forget;
+mod forgetting;
 mod migrate;
 mod moving;
 mod query;

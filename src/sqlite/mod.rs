@@ -71,9 +71,11 @@
 //! to the tables: the audit log would not show it.
 
 mod failure;
+mod forget;
 mod inner;
 mod lane;
 mod options;
+mod query;
 mod read;
 mod registry;
 mod rows;

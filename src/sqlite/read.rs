@@ -2,17 +2,12 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
-use rusqlite::{OptionalExtension as _, params_from_iter};
+use rusqlite::{OptionalExtension as _, Row, params_from_iter};
 
-use super::{
-    failure::Failure,
-    rows,
-    session::Session,
-    sql::{self, Query},
-};
+use super::{failure::Failure, query, rows, session::Session, sql};
 use crate::{
     KeyDigest, KeyDigests, KeyRecord,
-    registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, micros, time},
+    registry::{AuditFilter, AuditRow, Entry, Holder, KeyFilter, KeyRow, Page, PepperCount, Tombstone, time},
 };
 
 /// Finds a key by any of its digests.
@@ -34,7 +29,7 @@ pub(super) fn get(session: &mut Session<'_>, id: &str) -> Result<Option<Entry>, 
 
 pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page<Entry>, Failure> {
     let to = || Failure::to("list keys");
-    let query = keys_query(filter);
+    let query = query::keys(filter);
     let mut statement = session.connection().prepare(query.text()).map_err(to())?;
     let rows = statement.query_map(params_from_iter(query.arguments()), |row| Ok((row.get(0)?, rows::key(row, 1)?)));
     let mut entries = Vec::new();
@@ -45,50 +40,13 @@ pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page
     Ok(Page::of(entries, filter.size()))
 }
 
-fn keys_query(filter: &KeyFilter) -> Query {
-    let after = filter.place().map_or(0, Cursor::row);
-    let query = match filter.of_organization() {
-        Some(name) => Query::keys_of_organization(name).and(" AND members.seq > ?", after),
-        None => Query::keys().and(" AND keys.seq > ?", after),
-    };
-    query
-        .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
-        .with(if filter.includes_deleted() { "" } else { " AND deleted_at IS NULL" })
-        .and_if(" AND deleted_at < ?", filter.deletion_before().map(next_micros))
-        .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
-        .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
-        .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
-        .with(if filter.of_organization().is_some() { " ORDER BY members.seq" } else { " ORDER BY keys.seq" })
-        .and(" LIMIT ?", one_more(filter.size()))
-}
-
 pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<Page<AuditRow>, Failure> {
     let to = || Failure::to("list the audit log");
-    let query = audit_query(filter);
+    let query = query::audit(filter);
     let mut statement = session.connection().prepare(query.text()).map_err(to())?;
     let rows = statement.query_map(params_from_iter(query.arguments()), rows::audit).map_err(to())?;
     let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(to())?;
     Ok(Page::of(rows, filter.size()))
-}
-
-fn audit_query(filter: &AuditFilter) -> Query {
-    let [key, account, organization, actor] = filter.names().map(|name| name.map(str::to_owned));
-    let (since, until) = filter.times();
-    let (after, order) = if filter.is_newest_first() {
-        (" AND seq < ?", " ORDER BY seq DESC")
-    } else {
-        (" AND seq > ?", " ORDER BY seq")
-    };
-    Query::audit()
-        .and_if(" AND key = ?", key)
-        .and_if(" AND account = ?", account)
-        .and_if(" AND organization = ?", organization)
-        .and_if(" AND actor = ?", actor)
-        .and_if(" AND at >= ?", since.map(next_micros))
-        .and_if(" AND at < ?", until.map(next_micros))
-        .and_if(after, filter.place().map(Cursor::row))
-        .with(order)
-        .and(" LIMIT ?", one_more(filter.size()))
 }
 
 pub(super) fn suspended(session: &mut Session<'_>, holders: &[Holder]) -> Result<Vec<(Holder, SystemTime)>, Failure> {
@@ -117,29 +75,24 @@ pub(super) fn holders(session: &mut Session<'_>, after: Option<&Holder>) -> Resu
     rows.map(holder).collect()
 }
 
-pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<KeyDigest>, Failure> {
+pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<Tombstone>, Failure> {
     let to = || Failure::to("list the removed keys");
     let statement = session.prepared(sql::REMOVED).map_err(to())?;
     // An empty blob comes before every digest.
     let after = after.map_or(&[][..], |digest| digest.as_bytes());
-    let rows = statement.query_map([after], |row| row.get(0).map(KeyDigest::from_bytes)).map_err(to())?;
-    rows.collect::<Result<_, _>>().map_err(to())
+    let tomb = |row: &Row<'_>| {
+        let tomb = Tombstone::new(KeyDigest::from_bytes(row.get(0)?), row.get(1)?);
+        Ok(if row.get(2)? { tomb.moved() } else { tomb })
+    };
+    statement.query_map([after], tomb).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }
 
-pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<(Option<u32>, u64)>, Failure> {
+pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<PepperCount>, Failure> {
     let to = || Failure::to("count the keys");
     let statement = session.prepared(sql::COUNT_BY_PEPPER).map_err(to())?;
-    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))).map_err(to())?;
-    counts.collect::<Result<_, _>>().map_err(to())
-}
-
-/// One row more than the page says whether there is another page.
-fn one_more(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)
-}
-
-/// Returns the first whole microsecond that is not before this time: stored times are whole microseconds.
-pub(super) fn next_micros(at: SystemTime) -> i64 {
-    let whole = micros(at);
-    if time(whole).is_ok_and(|earlier| earlier < at) { whole.saturating_add(1) } else { whole }
+    let count = |row: &Row<'_>| {
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        Ok(PepperCount::new(row.get(0)?).keys(number(1)?).removed(number(2)?))
+    };
+    statement.query_map([], count).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }

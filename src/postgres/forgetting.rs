@@ -1,0 +1,74 @@
+//! The statements by which much is removed in batches.
+
+use deadpool_postgres::tokio_postgres::types::Type;
+
+use super::query::Statement;
+
+/// The statements of one batch. The last parameter is the largest number of rows. Each answers how many rows it has changed.
+pub(super) struct Forgetting {
+    pub(super) audit: Statement,
+    pub(super) addresses: Statement,
+    /// In this order: the keys tell which rows are theirs, so they are removed when their rows are erased.
+    pub(super) account: [Statement; 3],
+}
+
+impl Forgetting {
+    /// `s` is the quoted schema.
+    pub(super) fn new(s: &str) -> Self {
+        let old = |text: String| Statement::new(text, [Type::TIMESTAMPTZ, Type::INT8]);
+        let of_account = |text: String| Statement::new(text, [Type::TEXT, Type::INT8]);
+        Self {
+            audit: old(counted(&format!(
+                "DELETE FROM {s}.audit WHERE seq IN (SELECT seq FROM {s}.audit WHERE at < $1 ORDER BY at LIMIT $2)"
+            ))),
+            addresses: old(counted(&format!(
+                "UPDATE {s}.audit SET address = NULL WHERE seq IN \
+                 (SELECT seq FROM {s}.audit WHERE at < $1 AND address IS NOT NULL ORDER BY at LIMIT $2)"
+            ))),
+            account: [
+                of_account(erase_audit(s, "account = $1 ORDER BY seq")),
+                of_account(erase_audit(s, &rows_of_keys(s))),
+                of_account(remove_keys(s)),
+            ],
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Statement> {
+        [&self.audit, &self.addresses].into_iter().chain(&self.account)
+    }
+}
+
+/// Returns the statement with a count of its rows as the answer.
+fn counted(change: &str) -> String {
+    format!("WITH changed AS ({change} RETURNING 1) SELECT count(*) FROM changed")
+}
+
+/// As `AuditRow::erased` does.
+fn erase_audit(s: &str, which: &str) -> String {
+    counted(&format!(
+        "UPDATE {s}.audit SET actor = 'erased', account = NULL, organization = NULL, address = NULL, \
+         request_id = NULL, before = NULL, after = NULL \
+         WHERE seq IN (SELECT seq FROM {s}.audit WHERE {which} LIMIT $2)"
+    ))
+}
+
+/// The first keys of the account. Few, because a batch passes over all of their audit rows.
+const SOME_KEYS: &str = "account = $1 ORDER BY seq LIMIT least($2, 100)";
+
+/// Rows that are erased already are passed over. With an array, the index is read for each key.
+fn rows_of_keys(s: &str) -> String {
+    let named = ["account", "organization", "address", "request_id", "before", "after"]
+        .map(|column| format!("{column} IS NOT NULL"))
+        .join(" OR ");
+    format!("key = ANY(ARRAY(SELECT id FROM {s}.keys WHERE {SOME_KEYS})) AND (actor <> 'erased' OR {named})")
+}
+
+fn remove_keys(s: &str) -> String {
+    format!(
+        "WITH removed AS (DELETE FROM {s}.keys WHERE seq IN (SELECT seq FROM {s}.keys WHERE {SOME_KEYS}) \
+         RETURNING digest, pepper), \
+         kept AS (INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed \
+         ON CONFLICT DO NOTHING) \
+         SELECT count(*) FROM removed"
+    )
+}
