@@ -109,7 +109,8 @@
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file` and the features that they include |
+//! | `time-zones` | calendar quotas in time zones other than UTC (`Quota::in_time_zone`); the data of the system are used if it has any, and otherwise those of the build |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file`, `time-zones` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees
