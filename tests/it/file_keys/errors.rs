@@ -42,6 +42,16 @@ fn an_error_names_line_and_column() {
         (key("limits = [{ events = 5, period = \"1 minute\" }]"), "line 4, column 34", "the period"),
         (key("limits = [{ events = 5, period = \"99999999999999999999s\" }]"), "line 4, column 34", "the period"),
         (key("limits = [{ events = 5, period = \"1m\", bursts = 6 }]"), "line 4, column 40", "unknown field `bursts`"),
+        (key("limits = [{ events = 5 }]"), "line 4, column 11", "needs a period"),
+        (key("limits = [{ events = 5, calendar = \"day\", period = \"1d\" }]"), "line 4, column 11", "not both"),
+        (key("limits = [{ events = 5, calendar = \"week\" }]"), "line 4, column 36", "`day` or `month`"),
+        (key("limits = [{ events = 5, calendar = \"day\", burst = 9 }]"), "line 4, column 11", "has no burst"),
+        (key("limits = [{ events = 5, period = \"1d\", time_zone = \"UTC\" }]"), "line 4, column 11", "time_zone"),
+        (
+            key("limits = [{ events = 5, calendar = \"day\", time_zone = \"Mars/Crater\" }]"),
+            "line 4, column 10",
+            "\"Mars/Crater\" of a quota is unknown",
+        ),
         (key("subject = \" \""), "line 1, column 7", "the subject of the key \"ci\" is empty"),
         (table("\"\"", ONE, ""), "line 1, column 7", "the id of the key \"\" is empty"),
         (
