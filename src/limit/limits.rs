@@ -7,7 +7,7 @@ use super::{
     calendar::{CalendarPeriod, CalendarUnit},
     gcra::Gcra,
     quota::Quota,
-    time::LimitTime,
+    time::{LimitTime, Moment, nanos, wall_nanos},
     window::{Kind, Window},
 };
 use crate::{ConfigError, key::sha256};
@@ -111,11 +111,18 @@ impl Limits {
     /// Within a period, this reads no calendar: each clone remembers the current period.
     #[must_use]
     pub fn periods(&self, now: SystemTime) -> impl ExactSizeIterator<Item = Option<CalendarPeriod>> {
-        let now = LimitTime::new(Duration::ZERO, now).moment(self).wall;
+        let now = wall_nanos(now);
         self.0.windows.iter().map(move |window| match &window.kind {
             Kind::Even(_) => None,
             Kind::Calendar(calendar) => Some(calendar.at(now).public()),
         })
+    }
+
+    /// Returns a time in nanoseconds. The time of day is zero if no window needs it.
+    #[inline]
+    pub(super) fn moment(&self, now: LimitTime) -> Moment {
+        let wall = if self.has_calendar() { wall_nanos(now.wall()) } else { 0 };
+        Moment { elapsed: nanos(now.elapsed()), wall }
     }
 
     /// Returns the nanoseconds in which a window is refilled by one request; zero for a calendar window.

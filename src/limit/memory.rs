@@ -89,7 +89,7 @@ impl MemoryLimiter {
         if cost > most {
             return LimitDecision::TooCostly { most };
         }
-        let (place, now) = (self.place(bucket), now.into().moment(limits));
+        let (place, now) = (self.place(bucket), limits.moment(now.into()));
         let rehash = |key| self.hash(key);
         let (decided, shared) = match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).decide(place, limits, cost, now, rehash),
@@ -104,7 +104,7 @@ impl MemoryLimiter {
     /// Returns the state of a bucket without counting. If the limiter is full and the bucket is new, returns the state
     /// of the shared bucket.
     pub(crate) fn ask(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitDecision {
-        let (place, at) = (self.place(bucket), now.moment(limits));
+        let (place, at) = (self.place(bucket), limits.moment(now));
         let levels = match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).ask(place, limits, at),
             Shards::Wide(shards) => lock(shards, place).ask(place, limits, at),

@@ -1,7 +1,5 @@
 use std::time::{Duration, SystemTime};
 
-use super::limits::Limits;
-
 /// The time of a decision: the monotonic time for windows that are refilled evenly, and the time of day for calendar
 /// windows.
 ///
@@ -36,7 +34,7 @@ impl LimitTime {
     }
 
     /// Returns the time of day. Without one, reads the system's clock. [`RateLimitLayer`](crate::RateLimitLayer) always
-    /// sets it for limits with a calendar window ([`Limits::has_calendar`]).
+    /// sets it for limits with a calendar window ([`Limits::has_calendar`](super::Limits::has_calendar)).
     #[must_use]
     pub fn wall(self) -> SystemTime {
         self.wall.unwrap_or_else(SystemTime::now)
@@ -44,13 +42,6 @@ impl LimitTime {
 
     pub(crate) const fn given_wall(self) -> Option<SystemTime> {
         self.wall
-    }
-
-    /// Returns the time in nanoseconds. The time of day is zero if no window of the limits needs it.
-    #[inline]
-    pub(super) fn moment(self, limits: &Limits) -> Moment {
-        let wall = if limits.has_calendar() { wall_nanos(self.wall()) } else { 0 };
-        Moment { elapsed: nanos(self.elapsed), wall }
     }
 }
 
@@ -76,7 +67,7 @@ pub(super) fn nanos(time: Duration) -> u64 {
 }
 
 /// Returns the nanoseconds since 1970. Times before 1970 are 1970.
-fn wall_nanos(wall: SystemTime) -> u64 {
+pub(super) fn wall_nanos(wall: SystemTime) -> u64 {
     let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

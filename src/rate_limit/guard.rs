@@ -114,10 +114,7 @@ impl LimitGuard {
         let counter = &self.0.counter;
         let elapsed = request.pass().map_or_else(|| counter.clock().elapsed(), |pass| pass.elapsed(counter.clock()));
         // The time of day is read for calendar windows only.
-        let at = match limits.has_calendar() {
-            true => LimitTime::new(elapsed, self.now(request.pass())),
-            false => elapsed.into(),
-        };
+        let at = if limits.has_calendar() { LimitTime::new(elapsed, self.now(request.pass())) } else { elapsed.into() };
         if let Some(limiter) = counter.memory() {
             let decided = limiter.try_acquire(bucket, limits, cost, at);
             return self.conclude(&decided, at, false, &counting, request.pass(), outcome);

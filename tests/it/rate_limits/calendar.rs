@@ -136,7 +136,7 @@ async fn the_time_of_day_is_read_for_calendar_windows_only() {
     let limits = Limits::new(Quota::per_calendar_day(1)).unwrap();
     // Without a time of day in the call, the system's counts.
     let decision = limiter.decide(tower_auth::limit::BucketKey::new(["a"]), &limits, 1, Duration::ZERO.into());
-    let decided = decision.now().unwrap().unwrap();
+    let decided = decision.await.unwrap();
     assert!(matches!(decided, tower_auth::limit::LimitDecision::Admitted(_)));
 }
 
