@@ -4,7 +4,8 @@ use std::{panic::AssertUnwindSafe, time::SystemTime};
 
 use futures_util::FutureExt as _;
 use tower_auth::{
-    KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
+    KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, Quota, StoreFuture,
+    limit::Limits,
     registry::{
         AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
@@ -50,6 +51,10 @@ enum Fault {
     Reinstates,
     /// No suspended holder is listed.
     Holders,
+    /// Limits that cannot be read are dropped.
+    UnreadLimits,
+    /// Look-ups see calendar limits as limits by the minute.
+    Calendar,
 }
 
 #[derive(Clone)]
@@ -64,6 +69,13 @@ impl KeyStore for Broken {
         StoreFuture::ready(Ok(found.map(|record| match self.fault {
             Fault::Suspension => record.account_suspended(false).organization_suspended(false),
             Fault::Revocation => record.state(KeyState::Active),
+            Fault::UnreadLimits => {
+                let limits = record.principal().limits().cloned();
+                record.limits(limits)
+            }
+            Fault::Calendar if record.principal().limits().is_some_and(Limits::has_calendar) => {
+                record.limits(Limits::new(Quota::per_minute(5)).unwrap())
+            }
             _ => record,
         })))
     }
@@ -191,6 +203,8 @@ async fn the_suite_finds_each_fault() {
         Fault::HalfErased,
         Fault::Reinstates,
         Fault::Holders,
+        Fault::UnreadLimits,
+        Fault::Calendar,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");
     }
