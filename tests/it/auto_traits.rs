@@ -37,8 +37,8 @@ use tower_auth::{
     },
     rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
     registry::{
-        Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
-        KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperUse, WatchedKeyStore,
+        Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Forget, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
+        KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
     },
     rejection::Restriction,
     sqlite::SqliteOptions,
@@ -170,6 +170,9 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyRow>();
     shared::<Page<Entry>>();
     shared::<PepperUse>();
+    shared::<PepperCount>();
+    shared::<Tombstone>();
+    shared::<Forget>();
     shared::<Secrets>();
     shared::<WatchedKeyStore>();
     shared::<KeyUpdate>();
