@@ -5,5 +5,7 @@ mod book;
 mod guarded;
 mod registry;
 mod store;
+mod usage;
+mod usage_book;
 
 pub use self::store::MemoryKeyStore;

@@ -91,6 +91,8 @@ mod registry;
 mod sql;
 mod store;
 mod transact;
+mod usage;
+mod usage_sql;
 mod values;
 
 pub use self::store::PostgresKeyStore;

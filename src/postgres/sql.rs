@@ -7,11 +7,12 @@ use crate::registry::{AuditFilter, Cursor, KeyFilter};
 use super::{
     moving::Moving,
     query::{Query, Statement},
+    usage_sql::UsageSql,
     values::{At, Param},
 };
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// The columns of a key, in the order of [`KeyRow`](crate::registry::KeyRow).
 const COLUMNS: [(&str, Type); 28] = [
@@ -84,6 +85,7 @@ pub(super) struct Sql {
     pub(super) suspended: Statement,
     pub(super) count_by_pepper: Statement,
     pub(super) moving: Moving,
+    pub(super) usage: UsageSql,
 }
 
 impl Sql {
@@ -131,6 +133,7 @@ impl Sql {
                 [],
             ),
             moving: Moving::new(&s),
+            usage: UsageSql::new(&s),
             schema: s,
         }
     }
@@ -259,7 +262,13 @@ impl Sql {
             &self.count_by_pepper,
         ];
         let lists = [self.list(&KeyFilter::all()).0, self.audit(&AuditFilter::all()).0, Self::state(), self.version()];
-        let fixed = self.find.iter().chain(fixed).chain(self.moving.all()).map(|statement| statement.text.clone());
+        let fixed = self
+            .find
+            .iter()
+            .chain(fixed)
+            .chain(self.moving.all())
+            .chain(self.usage.all())
+            .map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
     }
 }

@@ -2,6 +2,8 @@
 
 use rusqlite::{ToSql, types::Value};
 
+use super::usage_sql;
+
 /// The columns of [`KeyRow`](crate::registry::KeyRow), in the order in which rows are read and written.
 macro_rules! columns {
     () => {
@@ -28,7 +30,9 @@ macro_rules! guard_columns {
 }
 
 /// The schema, one text for each version. Each text is one transaction and ends with its row of `schema_version`.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, usage_sql::MIGRATION];
+
+const FIRST: &str = "
 CREATE TABLE schema_version (
     version INTEGER PRIMARY KEY,
     compatible_with INTEGER NOT NULL,
@@ -128,7 +132,7 @@ FROM keys;
 
 INSERT INTO schema_version (version, compatible_with, applied_at)
     VALUES (1, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
-"];
+";
 
 pub(super) const HAS_VERSION: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_version')";
 pub(super) const VERSION: &str = "SELECT version, compatible_with FROM schema_version ORDER BY version DESC LIMIT 1";

@@ -41,7 +41,7 @@ pub(super) fn transact(session: &mut Session<'_>, ids: &[String], decide: Decide
     Ok(changes)
 }
 
-fn begin<'c>(session: &Session<'c>) -> Result<Transaction<'c>, Failure> {
+pub(super) fn begin<'c>(session: &Session<'c>) -> Result<Transaction<'c>, Failure> {
     let begun = Transaction::new_unchecked(session.connection(), TransactionBehavior::Immediate);
     begun.map_err(Failure::to("begin a transaction"))
 }
@@ -54,7 +54,7 @@ fn apply_all(session: &mut Session<'_>, transaction: Transaction<'_>, changes: &
     transaction.commit().map_err(Failure::to("commit the changes"))
 }
 
-fn relaxed<T>(
+pub(super) fn relaxed<T>(
     session: &mut Session<'_>,
     work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
