@@ -1,5 +1,8 @@
 //! Where an example keeps its keys: in memory, in an SQLite file, or in PostgreSQL.
 
+#[path = "passfile.rs"]
+mod passfile;
+
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -15,7 +18,7 @@ pub(crate) enum Database {
 }
 
 /// How a database is named on a command line.
-pub(crate) const FORM: &str = "sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+pub(crate) const FORM: &str = "sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE";
 
 /// The most connections to PostgreSQL.
 const CONNECTIONS: usize = 8;
@@ -27,13 +30,13 @@ impl Database {
     /// Opens a database: `sqlite:PATH`, `postgres://…`, or memory if none is named. Its schema is not touched.
     pub(crate) fn open(url: Option<&str>) -> Result<Self, BoxError> {
         let Some(url) = url else { return Ok(Self::Memory(MemoryKeyStore::new())) };
-        if let Some(path) = url.strip_prefix("sqlite:") {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             return Ok(Self::Sqlite(SqliteKeyStore::open(path)?));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(PostgresKeyStore::from_pool(pool(url)?)));
         }
-        Err(format!("the database is not named as {FORM}").into())
+        Err(format!("the database is not named as {FORM}; help: a file needs sqlite: before its path").into())
     }
 
     /// Creates the tables, or brings them up to date.
@@ -75,15 +78,23 @@ impl Database {
     }
 }
 
-/// A pool without TLS. Over a network, use a TLS connector, such as that of `tokio-postgres-rustls`.
-fn pool(url: &str) -> Result<Pool, BoxError> {
+/// Reads a URL of PostgreSQL, and finds its password.
+pub(crate) fn postgres(url: &str) -> Result<Config, BoxError> {
     // The error of the driver may quote the password.
-    let mut config: Config = url.parse().map_err(|_| format!("the database is not named as {FORM}"))?;
+    let wrong =
+        |_| format!("the database is not named as {FORM}; help: in a name or password, write %40 for @, %3A for :");
+    let mut config: Config = url.parse().map_err(wrong)?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(PATIENCE);
     }
+    passfile::complete(&mut config);
+    Ok(config)
+}
+
+/// A pool without TLS. Over a network, use a TLS connector, such as that of `tokio-postgres-rustls`.
+fn pool(url: &str) -> Result<Pool, BoxError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(config, tokio_postgres::NoTls, recycling);
+    let manager = Manager::from_config(postgres(url)?, tokio_postgres::NoTls, recycling);
     let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1);
     Ok(pool.wait_timeout(Some(PATIENCE)).create_timeout(Some(PATIENCE)).build()?)
 }

@@ -1,8 +1,9 @@
 //! The demo keys. Each start makes new ones, and shows them on its ready line.
 //!
 //! In a database, the ids of the demo keys begin with `demo_` and end with the time of the start: `demo_read_1767225600000000`.
-//! Nobody else can choose the id of a key, so a start knows by it the demo keys of earlier starts, and deletes them. Keys that
-//! were created or rotated through the API have ids of their own and stay, those that a demo key has made too.
+//! Nobody else can choose the id of a key, so a start knows by it the demo keys of earlier starts, and deletes them, with the
+//! keys that succeeded them by rotation or replacement. Keys that were created through the API stay, also those that a demo key
+//! has created.
 //!
 //! Of several processes that share a database, one makes demo keys, and the others run with `--no-demo`. If two make them, those
 //! of the process that started last are valid; if both start at the same moment, those of both may be.
@@ -90,13 +91,24 @@ impl Keys {
             return Ok(Ids(None));
         }
         for account in [ACCOUNT, SUSPENDED] {
-            for key in self.registry.list_all(&setup(), &KeyFilter::account(account)).await? {
-                if key.id().starts_with(MARK) {
+            self.end_demo(KeyFilter::account(account).limit(1000)).await?;
+        }
+        Ok(Ids(Some(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())))
+    }
+
+    /// Deletes the demo keys among these keys, and their successors.
+    async fn end_demo(&self, mut filter: KeyFilter) -> Result<(), BoxError> {
+        loop {
+            let page = self.registry.list(&setup(), &filter).await?;
+            for key in page.items {
+                // The predecessors of a key may be deleted, and purged, but it keeps the id of the first.
+                if key.first_id().unwrap_or(key.id()).starts_with(MARK) {
                     self.registry.delete(&setup(), key.id()).await?;
                 }
             }
+            let Some(next) = page.next else { return Ok(()) };
+            filter = filter.after(next);
         }
-        Ok(Ids(Some(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())))
     }
 
     /// Generates a key for each record and returns the keys by name.

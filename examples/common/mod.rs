@@ -34,14 +34,19 @@ pub(crate) async fn main(name: &str, server: impl AsyncFnOnce(Options) -> Result
         Ok(options) => options,
         Err(code) => return code,
     };
-    let listen = options.listen.clone();
-    exit(
-        name,
-        match server(options).await {
-            Ok(server) => serve(&listen, server).await,
-            Err(error) => Err(error),
-        },
-    )
+    exit(name, run(options, server).await)
+}
+
+async fn run(options: Options, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> Result<(), BoxError> {
+    let listener = bind(&options.listen).await?;
+    serve(listener, server(options).await?).await
+}
+
+/// Takes the address of the server. This comes first: a second start on the same address must fail before it revokes the demo
+/// keys of the server that runs.
+pub(crate) async fn bind(listen: &str) -> Result<TcpListener, BoxError> {
+    let bound = TcpListener::bind(listen).await;
+    Ok(bound.map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?)
 }
 
 /// Reads the command line. After `--help`, or if it is wrong, the process ends with the returned code.
@@ -72,9 +77,9 @@ pub(crate) fn exit(name: &str, served: Result<(), BoxError>) -> ExitCode {
 }
 
 /// Prints the ready line on standard output, serves until a stop signal, and ends the upkeep of the keys.
-pub(crate) async fn serve(listen: &str, server: Server) -> Result<(), BoxError> {
+pub(crate) async fn serve(listener: TcpListener, server: Server) -> Result<(), BoxError> {
     let Server { app, demo, upkeep } = server;
-    let outcome = answer(listen, app, &demo).await;
+    let outcome = answer(listener, app, &demo).await;
     // A database that does not answer must not keep the process from ending.
     if tokio::time::timeout(GRACE, upkeep.stop()).await.is_err() {
         tracing::warn!("stopped before the last uses of keys were written");
@@ -82,10 +87,7 @@ pub(crate) async fn serve(listen: &str, server: Server) -> Result<(), BoxError> 
     outcome
 }
 
-async fn answer(listen: &str, app: Router, demo: &Value) -> Result<(), BoxError> {
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?;
+async fn answer(listener: TcpListener, app: Router, demo: &Value) -> Result<(), BoxError> {
     // The signal handlers are installed before the ready line, so that a reader of that line can stop the server.
     let stop = stop_signal()?;
     let ready = json!({ "listening": format!("http://{}", listener.local_addr()?), "demo": demo });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_auth::{BoxError, KeyState};
 
 use crate::{
@@ -16,8 +16,21 @@ use crate::{
 
 const EMAIL: &str = "demo@example.com";
 
-/// Creates a key of every kind, a user and tokens, and returns them by name.
-pub(crate) async fn create(keys: &Keys, users: &mut Users, mint: &Mint) -> Result<Value, BoxError> {
+/// Creates a user and tokens, and returns them by name.
+pub(crate) fn people(users: &mut Users, mint: &Mint) -> Result<Map<String, Value>, BoxError> {
+    let (token, expired) = mint.demo()?;
+    let mut people = Map::new();
+    people.insert("token".to_owned(), token.into());
+    people.insert("expired_token".to_owned(), expired.into());
+    people.insert("email".to_owned(), EMAIL.into());
+    people.insert("password".to_owned(), users.create(EMAIL)?.into());
+    people.insert("organization".to_owned(), ORGANIZATION.into());
+    people.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
+    Ok(people)
+}
+
+/// Creates a key of every kind, and returns the keys and the people by name.
+pub(crate) async fn create(keys: &Keys, people: Map<String, Value>) -> Result<Value, BoxError> {
     let ids = keys.start_demo().await?;
     let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
     let records = [
@@ -34,12 +47,6 @@ pub(crate) async fn create(keys: &Keys, users: &mut Users, mint: &Mint) -> Resul
         ("limited", ids.limited()?),
     ];
     let mut demo = keys.adopt(records).await?;
-    let (token, expired) = mint.demo()?;
-    demo.insert("token".to_owned(), token.into());
-    demo.insert("expired_token".to_owned(), expired.into());
-    demo.insert("email".to_owned(), EMAIL.into());
-    demo.insert("password".to_owned(), users.create(EMAIL)?.into());
-    demo.insert("organization".to_owned(), ORGANIZATION.into());
-    demo.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
+    demo.extend(people);
     Ok(demo.into())
 }

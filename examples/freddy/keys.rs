@@ -16,13 +16,12 @@ use tower_auth::{
     KeyRegistry, NewKey, Principal, RegistryError, Rejection, RequireLayer, StrictJson,
     json::FieldViolation,
     permission::role,
-    registry::{IssuedKey, KeyFilter, KeyInfo, KeyUpdate},
+    registry::{IssuedKey, KeyInfo, KeyUpdate},
 };
 
-use crate::common::caller::Caller;
+use crate::{common::caller::Caller, list::list};
 
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
-const LARGEST_PAGE: usize = 100;
 const SCOPES: [&str; 3] = ["read", "write", "webhook"];
 
 /// Returns the routes, for admins who are members of the organisation in the path.
@@ -80,36 +79,6 @@ impl Fields {
         let time = text.parse().ok().or_else(|| utc().map(|time| time.timestamp()));
         Ok(Some(Some(SystemTime::from(time.ok_or_else(wrong)?))))
     }
-}
-
-/// Clients use `page` and `page_size`, or `skip` and `take`.
-#[derive(Deserialize)]
-struct Part {
-    page: Option<usize>,
-    page_size: Option<usize>,
-    skip: Option<usize>,
-    take: Option<usize>,
-}
-
-async fn list(
-    State(keys): State<KeyRegistry>,
-    caller: Caller,
-    Path(org): Path<String>,
-    page: Result<Query<Part>, QueryRejection>,
-) -> Result<Json<Value>, Rejection> {
-    let Query(page) = page.map_err(|_| no_number("/page"))?;
-    let all = keys.list_all(&caller, &KeyFilter::organization(&*org)).await?;
-    let size = page.take.or(page.page_size).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
-    let number = page.page.unwrap_or(1).max(1);
-    let skip = page.skip.unwrap_or((number - 1).saturating_mul(size));
-    let shown: Vec<Value> = all.iter().skip(skip).take(size).map(|key| shown(key, &org)).collect();
-    let total = all.len();
-    let pagination = json!({
-        "page": number, "page_size": size, "total_count": total, "total_pages": total.div_ceil(size),
-    });
-    Ok(Json(json!({
-        "keys": shown, "total": total, "page": number, "page_size": size, "api_keys": shown, "data": shown, "total_count": total, "pagination": pagination,
-    })))
 }
 
 async fn create(
@@ -242,7 +211,7 @@ fn named_as_documented(error: RegistryError) -> Rejection {
     }
 }
 
-fn shown(key: &KeyInfo, org: &str) -> Value {
+pub(crate) fn shown(key: &KeyInfo, org: &str) -> Value {
     let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok().map(|time| time.strftime("%FT%TZ").to_string());
     let prefix = key.hint().trim_end_matches('…');
     json!({

@@ -16,6 +16,7 @@
 mod common;
 mod demo;
 mod keys;
+mod list;
 mod login;
 mod options;
 mod routes;
@@ -23,7 +24,7 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use common::{Server, keys::Keys};
+use common::Server;
 use login::Users;
 use options::Options;
 use routes::Parts;
@@ -40,23 +41,29 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), BoxError> {
+    let listener = common::bind(&options.listen).await?;
     let format = KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint();
     let keys = options.storage.open(format).await?;
     let mut users = Users::new()?;
     let mint = Mint::new()?;
-    let demo = if options.demo { demo::create(&keys, &mut users, &mint).await? } else { serde_json::json!({}) };
+    let people = options.demo.then(|| demo::people(&mut users, &mint)).transpose()?;
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
-    let Keys { scheme, store, registry, upkeep, .. } = keys;
     let app = routes::app(Parts {
-        scheme,
-        store,
-        registry,
+        scheme: keys.scheme.clone(),
+        store: keys.store.clone(),
+        registry: keys.registry.clone(),
         tokens,
         users,
         failures: common::failures(options.failures, client.clone()),
         client,
         limit: options.body_limit,
     })?;
-    common::serve(&options.listen, Server { app, demo, upkeep }).await
+    // Last, because it revokes the demo keys of earlier starts: a wrong option has ended the process by now.
+    let demo = match people {
+        Some(people) => demo::create(&keys, people).await?,
+        None => serde_json::json!({}),
+    };
+    let upkeep = keys.upkeep;
+    common::serve(listener, Server { app, demo, upkeep }).await
 }

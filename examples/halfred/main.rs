@@ -63,8 +63,8 @@ async fn server(options: Options) -> Result<Server, BoxError> {
     Ok(Server { app: common::app(private, &stack), demo, upkeep })
 }
 
-/// The first sign-in creates a project, with its key. Each start with a database is the first sign-in of another project, so
-/// that a key that was replaced remains the only one of its project.
+/// The first sign-in creates a project, with its key. Each start with a database is the first sign-in of another project: if two
+/// processes start at the same moment, each project has one key.
 async fn demo(keys: &Keys) -> Result<Value, BoxError> {
     let ids = keys.start_demo().await?;
     let records = [
@@ -171,10 +171,16 @@ async fn complete(StrictJson(chat): StrictJson<Chat>) -> Result<Json<Value>, Rej
     })))
 }
 
-/// Finds the active key of the project.
+/// Finds the active key of the project. Those that it has replaced are in the list too.
 async fn active(keys: &KeyRegistry, caller: &Caller, project: String) -> Result<KeyInfo, Rejection> {
-    let all = keys.list_all(caller, &KeyFilter::organization(project)).await?;
-    all.into_iter().find(KeyInfo::is_active).ok_or_else(Rejection::not_found)
+    let mut filter = KeyFilter::organization(project);
+    loop {
+        let page = keys.list(caller, &filter).await?;
+        if let Some(key) = page.items.into_iter().find(KeyInfo::is_active) {
+            return Ok(key);
+        }
+        filter = filter.after(page.next.ok_or_else(Rejection::not_found)?);
+    }
 }
 
 async fn show(

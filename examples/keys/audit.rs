@@ -6,7 +6,8 @@ use crate::{
     failure::Failure,
     open::Keys,
     options::{AuditOptions, Common},
-    output::{Output, Table, print_line},
+    output::{Output, print_line},
+    table::Table,
     values::rfc3339,
 };
 

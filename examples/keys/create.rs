@@ -1,6 +1,6 @@
 //! Commands that issue a key: `create`, `rotate` and `replace`. Only the key goes to standard output.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde_json::json;
 use tower_auth::{ConfigError, NewKey, Restrictions, registry::IssuedKey};
@@ -74,5 +74,15 @@ fn print(output: &Output, issued: &IssuedKey) -> Result<(), Failure> {
     let (key, secret) = (&issued.key, issued.secret.expose());
     let end = key.expires_at().map_or_else(String::new, |end| format!(", valid until {}", rfc3339(Some(end))));
     output.note(&format!("created {}{end}; the key is shown only now:", shown(key.id())));
-    Ok(output.either(secret, &json!({ "key": key.to_json(), "secret": secret }))?)
+    let printed = output.either(secret, &json!({ "key": key.to_json(), "secret": secret }));
+    printed.map_err(|error| unseen(key.id(), &error))
+}
+
+/// A key that nobody has seen is of no use, but it is valid.
+fn unseen(id: &str, error: &io::Error) -> Failure {
+    let id = shown(id);
+    Failure::Refused(format!(
+        "{id} was created, but it could not be printed, and nobody has seen it: {error}; \
+         help: `keys replace {id}` revokes it and prints another key; `keys revoke {id}` only revokes it"
+    ))
 }

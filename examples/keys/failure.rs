@@ -11,18 +11,30 @@ pub(crate) enum Failure {
     Usage(String),
     /// Exit code 3.
     Unreachable(String),
-    /// Whoever reads standard output has seen enough.
+    /// Standard output is a pipe that nobody reads any more.
     Closed,
 }
 
 impl Failure {
+    /// Returns what a closed pipe means. The reader of a list may leave when it has seen enough. The result of any other command
+    /// is lost.
+    pub(crate) fn of_reader(self, may_leave: bool) -> Result<(), Self> {
+        match self {
+            Self::Closed if may_leave => Ok(()),
+            Self::Closed => Err(Self::Refused(
+                "the command is done, but its result is lost: nobody reads standard output".to_owned(),
+            )),
+            other => Err(other),
+        }
+    }
+
     /// Prints the failure on standard error.
     pub(crate) fn tell(self, json: bool) -> ExitCode {
         let (code, text) = match self {
             Self::Refused(text) => (1, text),
             Self::Usage(text) => (2, text),
             Self::Unreachable(text) => (3, text),
-            Self::Closed => return ExitCode::SUCCESS,
+            Self::Closed => (1, "nobody reads standard output".to_owned()),
         };
         if json {
             eprintln!("{}", serde_json::json!({ "error": text, "exit": code }));

@@ -12,7 +12,8 @@ use crate::{
     failure::Failure,
     open::Keys,
     options::{Common, Wanted},
-    output::{Output, Table, print_line, shown},
+    output::{Output, print_line, shown},
+    table::Table,
     values::rfc3339,
 };
 

@@ -1,8 +1,9 @@
 //! A command line that manages keys in the database of the servers.
 //!
 //! ```sh
+//! alias keys='cargo run --quiet --example keys --'
 //! export KEYS_DATABASE=sqlite:keys.db KEYS_SECRETS=peppers.txt
-//! (umask 077; echo 1:$(openssl rand -hex 32) > peppers.txt)
+//! [ -e peppers.txt ] || (umask 077; echo 1:$(openssl rand -hex 32) > peppers.txt)
 //! keys migrate
 //! keys create --account acme --name ci --scope read --expires-in 90d
 //! keys list --account acme
@@ -11,7 +12,11 @@
 //! Results go to standard output, and everything else to standard error. `create`, `rotate` and `replace` print the new key on
 //! standard output and nothing else, so that a script can take it. With `--json`, each result is one line of JSON.
 //!
-//! Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does not answer.
+//! Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does not answer. The reader of a list may leave before
+//! its end. Any other result that cannot be printed is a failure: 1.
+//!
+//! A password in an argument is visible in the list of processes. `PGPASSWORD`, `PGPASSFILE` and `~/.pgpass` work as with `psql`.
+//! A table is as wide as its columns; on a terminal that is narrower, or with `COLUMNS=80`, its rows are printed as lists.
 //!
 //! `keys copy` moves everything between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
 //! `VACUUM INTO` of `sqlite3`), and keep the peppers elsewhere. `keys import` reads one JSON object a line; `import/line.rs` lists
@@ -30,6 +35,7 @@ mod options;
 mod output;
 mod peppers;
 mod schema;
+mod table;
 mod values;
 
 #[allow(dead_code, reason = "the servers use the other functions")]
@@ -46,8 +52,8 @@ use output::Output;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Options { common, command } = Options::parse();
-    let output = Output::new(common.json);
-    match run(command, &common, &output).await {
+    let (output, may_leave) = (Output::new(common.json), command.is_a_list());
+    match run(command, &common, &output).await.or_else(|failure| failure.of_reader(may_leave)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(common.json),
     }

@@ -2,10 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use tower_auth::{KeyRegistry, KeyScheme, Peppers, registry::Actor};
+use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, registry::Actor};
 
 use crate::{
-    database::{Database, FORM},
+    database::{Database, FORM, postgres},
     failure::Failure,
     options::Common,
 };
@@ -56,9 +56,21 @@ pub(crate) fn required(common: &Common) -> Result<KeyScheme, Failure> {
 
 fn scheme(common: &Common) -> Result<Option<KeyScheme>, Failure> {
     let Some(file) = &common.secrets else { return common.sha256.then(|| unpeppered(common)).transpose() };
-    let peppers = Peppers::from_file(file).map_err(|error| Failure::Usage(error.to_string()))?;
+    let peppers = Peppers::from_file(file).map_err(|error| Failure::Usage(unreadable(file, &error)))?;
     let scheme = KeyScheme::new(format(common)?, peppers);
     Ok(Some(if common.sha256 { scheme.accept_sha256() } else { scheme }))
+}
+
+/// A new operator has no file yet.
+fn unreadable(file: &Path, error: &ConfigError) -> String {
+    if file.exists() {
+        return error.to_string();
+    }
+    let file = file.display();
+    format!(
+        "there is no file of peppers {file}; help: name the file of the servers, or create one before the first key: \
+         (umask 077; echo 1:$(openssl rand -hex 32) > '{file}')"
+    )
 }
 
 fn unpeppered(common: &Common) -> Result<KeyScheme, Failure> {
@@ -74,14 +86,20 @@ fn format(common: &Common) -> Result<tower_auth::KeyFormat, Failure> {
 pub(crate) async fn checked(url: &str) -> Result<Database, Failure> {
     let database = reached(url).await?;
     let fits = database.check().await;
-    fits.map_err(|error| Failure::Refused(format!("{error}; `keys migrate` creates the tables")))?;
+    fits.map_err(|error| Failure::Refused(for_operator(&error.to_string())))?;
     Ok(database)
+}
+
+/// The library names its functions.
+fn for_operator(error: &str) -> String {
+    if error.contains("::migrate") { format!("{error}; here, that is `keys migrate`") } else { error.to_owned() }
 }
 
 /// Opens a database that answers. A file must exist: a wrong path must not create an empty database.
 pub(crate) async fn reached(url: &str) -> Result<Database, Failure> {
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
-        let what = format!("there is no file {path}; `keys migrate` creates it");
+    let missing = |path: &&str| !path.is_empty() && !Path::new(path).exists();
+    if let Some(path) = url.strip_prefix("sqlite:").filter(missing) {
+        let what = format!("there is no file {path}; help: `keys migrate` creates it");
         return Err(Failure::Unreachable(what));
     }
     created(url).await
@@ -90,18 +108,26 @@ pub(crate) async fn reached(url: &str) -> Result<Database, Failure> {
 /// Opens a database that answers. A file is created.
 pub(crate) async fn created(url: &str) -> Result<Database, Failure> {
     let database = Database::open(Some(url)).map_err(|error| match url.split_once(':') {
-        Some(("sqlite", _)) => Failure::Unreachable(error.to_string()),
+        Some(("sqlite", path)) if !path.is_empty() => Failure::Unreachable(error.to_string()),
         _ => Failure::Usage(error.to_string()),
     })?;
     if matches!(database, Database::Postgres(_)) {
-        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
-        let answered = tokio::time::timeout(PATIENCE, connecting).await;
-        let answered = answered.map_err(|_| "it has not answered within ten seconds".to_owned());
-        let connected = answered.and_then(|connected| connected.map_err(|error| with_cause(&error)));
-        // The connection is closed at once: the store makes its own.
-        drop(connected.map_err(|why| Failure::Unreachable(format!("the database cannot be reached: {why}")))?);
+        reach(url).await?;
     }
     Ok(database)
+}
+
+/// Connects to PostgreSQL, and closes the connection: the store makes its own. An error of the store would not say as much.
+async fn reach(url: &str) -> Result<(), Failure> {
+    let config = postgres(url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let late = |_| "it has not answered within ten seconds".to_owned();
+    let answered = tokio::time::timeout(PATIENCE, config.connect(tokio_postgres::NoTls)).await.map_err(late);
+    let connected = answered.and_then(|connected| connected.map_err(|error| with_cause(&error)));
+    let help = "check the host, the port, the user and the database of the URL, and the password: it is in the URL, in \
+                PGPASSWORD, or in PGPASSFILE";
+    connected
+        .map(drop)
+        .map_err(|why| Failure::Unreachable(format!("the database cannot be reached: {why}; help: {help}")))
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -9,12 +9,49 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::values::{Format, Note, ago_or_time, duration};
 
+const PASSWORDS: &str = "\
+Passwords: an argument is visible in the list of processes. Without a password in the URL of PostgreSQL, PGPASSWORD is used, or \
+the line of the file PGPASSFILE (~/.pgpass, mode 600) that matches: HOST:PORT:DATABASE:USER:PASSWORD, with * for anything. In \
+a name or password of a URL, %40 is @ and %3A is :.
+
+Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does not answer.";
+
+const COPY: &str = "\
+Stop the services and commands that change FROM until the copy has ended and TO is in use. A change during the copy is \
+noticed, and the command fails; a change after it is lost. A copy that was interrupted is repeated as it is. The peppers are \
+not in the database: TO needs the same file.
+
+Passwords: an argument is visible in the list of processes. Leave them out of FROM and TO, and write one line for each database \
+in the file PGPASSFILE (~/.pgpass, mode 600): HOST:PORT:DATABASE:USER:PASSWORD.
+
+Exit codes: 0 copied and equal, 1 refused or different, 2 wrong usage, 3 a database does not answer.";
+
+const IMPORT: &str = "\
+Properties of a line, of which only account and one of the first three are required:
+  key                          the key itself
+  sha256                       its SHA-256 in hex; stored under the current pepper
+  digest, pepper               its digest under a pepper, and the version of that pepper
+  account, id, name, subject   texts
+  organizations, scopes, roles lists of texts
+  plan, environment, hint      texts
+  state                        active, paused, deactivated or revoked
+  not_before, expires_at       such as 2026-01-31T00:00:00Z
+  restrictions, limits         objects, as `keys show --json` prints them
+
+A line that cannot be imported is reported, and does not stop the others. A key that is there already is counted, so an import \
+that was interrupted is repeated as it is.
+
+Exit codes: 0 all lines are there, 1 some are not, 2 wrong usage, 3 the database does not answer.";
+
+const ISSUED: &str = "\
+The key goes to standard output, alone, and everything else to standard error. If it cannot be printed, the command fails and \
+names the key that nobody has seen.
+
+Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does not answer.";
+
 /// Manages keys in the database of the servers.
 #[derive(Parser)]
-#[command(
-    name = "keys",
-    after_help = "Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does not answer."
-)]
+#[command(name = "keys", version, arg_required_else_help = true, after_help = PASSWORDS)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -23,8 +60,9 @@ pub(crate) struct Options {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE. The environment hides a password better
+    /// The database: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE. `keys --help` says where a password goes
     #[arg(long, global = true, env = "KEYS_DATABASE", hide_env_values = true, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// The file of the peppers, one VERSION:HEX a line, the current one first, mode 600
@@ -61,49 +99,66 @@ pub(crate) enum Command {
     /// Lists keys in the order of their creation
     List(Wanted),
     /// Shows a key
-    Show { id: String },
+    Show {
+        /// The id of the key
+        id: String,
+    },
     /// Creates a key, and prints it: it cannot be read again
+    #[command(after_help = ISSUED)]
     Create(Box<NewOptions>),
     /// Creates the successor of a key, and prints it. The old key stays valid for the overlap
+    #[command(after_help = ISSUED)]
     Rotate {
+        /// The id of the key
         id: String,
-        #[arg(long, value_parser = duration, value_name = "TIME", help = "Such as 1h")]
+        #[arg(long, value_parser = duration, value_name = "TIME", help = "How long the old key stays valid, such as 1h")]
         overlap: Duration,
     },
     /// Revokes a key and creates its successor in one step, and prints it
-    Replace { id: String },
+    #[command(after_help = ISSUED)]
+    Replace {
+        /// The id of the key
+        id: String,
+    },
     /// Refuses keys until they are resumed
     Pause {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Ends the pause of keys
     Resume {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Activates deactivated keys
     Activate {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Refuses keys until they are activated
     Deactivate {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Revokes keys: they cannot be restored
     Revoke {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Revokes keys and removes them from lists
     Delete {
+        /// The ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
     /// Revokes all keys of an account
     RevokeAll {
+        /// The account
         #[arg(long)]
         account: String,
     },
@@ -113,6 +168,7 @@ pub(crate) enum Command {
     Reinstate(HolderOption),
     /// Removes all keys of an account, and its names from the audit log
     Erase {
+        /// The account
         #[arg(long)]
         account: String,
         /// Confirms that it cannot be undone
@@ -121,26 +177,37 @@ pub(crate) enum Command {
     },
     /// Removes the entries of keys that were deleted long ago. They can never be used again
     Purge {
-        #[arg(long, value_parser = ago_or_time, value_name = "AGE|TIME", help = "Such as 30d")]
+        #[arg(long, value_parser = ago_or_time, value_name = "AGE|TIME", help = "Deleted before then, such as 30d")]
         deleted_before: SystemTime,
     },
     /// Lists the audit log
     Audit(AuditOptions),
     /// Imports existing keys from a file of JSON lines
+    #[command(after_help = IMPORT)]
     Import(ImportOptions),
     /// Counts keys by their pepper, and says which pepper may go
     Peppers {
         #[command(subcommand)]
         command: Option<PepperCommand>,
     },
-    /// Copies keys, suspensions and the audit log to another database. Stop changes meanwhile
+    /// Copies keys, suspensions and the audit log to another database
+    #[command(after_help = COPY)]
     Copy(Sides),
+}
+
+impl Command {
+    /// Returns whether the reader of the output may leave before its end, as `head` does.
+    pub(crate) const fn is_a_list(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Show { .. } | Self::Audit(_) | Self::Schema)
+    }
 }
 
 #[derive(Args)]
 pub(crate) struct Wanted {
+    /// The keys of this account
     #[arg(long, conflicts_with = "organization")]
     pub(crate) account: Option<String>,
+    /// The keys of this organisation
     #[arg(long)]
     pub(crate) organization: Option<String>,
     /// Lists deleted keys as well
@@ -150,8 +217,10 @@ pub(crate) struct Wanted {
 
 #[derive(Args)]
 pub(crate) struct NewOptions {
+    /// The account that owns the key
     #[arg(long)]
     pub(crate) account: String,
+    /// A name for people, such as ci
     #[arg(long)]
     pub(crate) name: String,
     /// The id [default: a random one]
@@ -160,14 +229,19 @@ pub(crate) struct NewOptions {
     /// The subject, if it is not the account
     #[arg(long)]
     pub(crate) subject: Option<String>,
+    /// An organisation that the key is a member of. It may be repeated
     #[arg(long = "organization", value_name = "O")]
     pub(crate) organizations: Vec<String>,
+    /// A scope, such as read. It may be repeated
     #[arg(long = "scope", value_name = "S")]
     pub(crate) scopes: Vec<String>,
+    /// A role, such as admin. It may be repeated
     #[arg(long = "role", value_name = "R")]
     pub(crate) roles: Vec<String>,
+    /// The plan of the rate limits
     #[arg(long)]
     pub(crate) plan: Option<String>,
+    /// The environment that the key names, one of --environments
     #[arg(long)]
     pub(crate) environment: Option<String>,
     /// How long the key is valid, such as 90d
@@ -176,16 +250,16 @@ pub(crate) struct NewOptions {
     /// How long the key may be unused, such as 30d
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) idle_after: Option<Duration>,
-    /// A network that may use the key, such as 192.0.2.0/24
+    /// A network that may use the key, such as 192.0.2.0/24. It may be repeated
     #[arg(long = "network", value_name = "CIDR")]
     pub(crate) networks: Vec<String>,
     #[arg(
         long = "origin",
         value_name = "O",
-        help = "A web page that may use the key, such as https://app.example.com"
+        help = "A web page that may use the key, such as https://app.example.com. It may be repeated"
     )]
     pub(crate) origins: Vec<String>,
-    /// A note, such as ticket=42
+    /// A note, such as ticket=42. It may be repeated
     #[arg(long = "note", value_name = "K=V")]
     pub(crate) notes: Vec<Note>,
 }
@@ -193,8 +267,10 @@ pub(crate) struct NewOptions {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct HolderOption {
+    /// An account
     #[arg(long)]
     pub(crate) account: Option<String>,
+    /// An organisation
     #[arg(long)]
     pub(crate) organization: Option<String>,
 }
@@ -238,9 +314,9 @@ pub(crate) enum PepperCommand {
 
 #[derive(Args)]
 pub(crate) struct Sides {
-    /// The database to read
+    /// The database to read: a URL as of --database
     pub(crate) from: String,
-    /// The database to write, with its tables
+    /// The database to write. `keys migrate --database TO` creates its tables
     pub(crate) to: String,
     /// Adds to a database that holds other keys
     #[arg(long)]

@@ -1,8 +1,10 @@
-//! What is printed: tables for people, JSON lines for programs.
+//! What is printed: text for people, JSON lines for programs.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::Value;
+
+use crate::table::NOTHING;
 
 pub(crate) struct Output {
     pub(crate) json: bool,
@@ -59,34 +61,15 @@ impl Drop for Progress {
     }
 }
 
-/// A table with aligned columns.
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    pub(crate) fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self { rows: vec![head.iter().map(|name| name.to_uppercase()).collect()] }
-    }
-
-    pub(crate) fn row<const N: usize>(&mut self, cells: &[String; N]) {
-        self.rows.push(cells.iter().map(|cell| shown(cell)).collect());
-    }
-
-    pub(crate) fn print(&self) -> io::Result<()> {
-        let columns = self.rows[0].len();
-        let longest = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..columns).map(longest).collect();
-        for row in &self.rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            print_line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
-    }
-}
-
-/// Returns a text that cannot command the terminal. What was imported may have any characters.
+/// Returns a text that cannot command the terminal, or be read in another order than it is written. What was imported may have
+/// any characters.
 pub(crate) fn shown(text: &str) -> String {
-    let safe = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    if text.is_empty() { "-".to_owned() } else { text.chars().map(safe).collect() }
+    let safe = |c: char| if misleads(c) { c.escape_default().to_string() } else { c.to_string() };
+    if text.is_empty() { NOTHING.to_owned() } else { text.chars().map(safe).collect() }
+}
+
+fn misleads(c: char) -> bool {
+    let direction =
+        matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    direction || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }

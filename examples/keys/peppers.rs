@@ -6,7 +6,8 @@ use crate::{
     failure::Failure,
     open::{Keys, required},
     options::Common,
-    output::{Output, Table, print_line},
+    output::{Output, print_line},
+    table::Table,
 };
 
 pub(crate) async fn list(common: &Common, output: &Output) -> Result<(), Failure> {

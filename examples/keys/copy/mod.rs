@@ -2,11 +2,17 @@
 //!
 //! Removed keys go first and keys last, so that no key is valid at the target before what forbids it is there. Nothing is
 //! written that is there already, so a copy that was interrupted is repeated as it is.
+//!
+//! A key that changes at the source after it was copied stays as it was at the target. Every change appends to the audit log, so
+//! a change during the copy is noticed.
 
 mod inventory;
 mod side;
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+};
 
 use inventory::{Inventory, Kind};
 use serde_json::json;
@@ -19,18 +25,22 @@ use tower_auth::{
 use crate::{
     failure::Failure,
     options::Sides,
-    output::{Output, Progress, Table, print_line, shown},
+    output::{Output, Progress, print_line, shown},
+    table::Table,
 };
+
+const CHANGED: &str = "FROM was changed during the copy: stop the services and commands that change it, and copy again. A key that \
+                       still differs then was copied before its change: copy to an empty database instead";
 
 /// How many things one transaction writes.
 const BATCH: usize = 200;
 
 pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> {
-    if sides.from == sides.to {
+    if same(&sides.from, &sides.to) {
         return Err(Failure::Usage("FROM and TO are the same database".to_owned()));
     }
     let (from, to) = (Side::open(&sides.from).await?, Side::open(&sides.to).await?);
-    let mut progress = Progress::new();
+    let (mut progress, start) = (Progress::new(), from.last_change().await?);
     let mut there = Inventory::of(&to, &mut progress).await?;
     if !sides.merge && !there.is_empty() && !there.missing_in(&Inventory::of(&from, &mut progress).await?).is_empty() {
         let what = "TO holds what FROM does not: name an empty database, or add to it with --merge";
@@ -43,13 +53,30 @@ pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> 
     keys(&from, &to, &mut conflicts, &mut progress).await?;
     let (ours, theirs) = (Inventory::of(&from, &mut progress).await?, Inventory::of(&to, &mut progress).await?);
     drop(progress);
-    let mut missing = ours.missing_in(&theirs);
-    if !sides.merge {
-        missing.extend(theirs.missing_in(&ours));
+    conflicts.extend(differences(&ours, &theirs, sides.merge));
+    if from.last_change().await? != start {
+        conflicts.insert(0, CHANGED.to_owned());
     }
-    print(output, &ours, &theirs)?;
-    conflicts.extend(missing.into_iter().map(|what| format!("{what} differs or is missing on one side")));
-    if conflicts.is_empty() { Ok(()) } else { Err(Failure::Refused(conflicts.join("\nkeys: "))) }
+    let printed = print(output, &ours, &theirs);
+    if !conflicts.is_empty() {
+        return Err(Failure::Refused(conflicts.join("\nkeys: ")));
+    }
+    output.note("a later change of FROM is not in TO: start the services with TO before anything changes");
+    printed
+}
+
+/// A path has several spellings.
+fn same(from: &str, to: &str) -> bool {
+    let file = |url: &str| fs::canonicalize(url.strip_prefix("sqlite:")?).ok();
+    from == to || file(from).is_some_and(|path| file(to) == Some(path))
+}
+
+fn differences(ours: &Inventory, theirs: &Inventory, merge: bool) -> Vec<String> {
+    let mut all: BTreeSet<String> = ours.missing_in(theirs).into_iter().collect();
+    if !merge {
+        all.extend(theirs.missing_in(ours));
+    }
+    all.into_iter().map(|what| format!("{what} differs or is missing on one side")).collect()
 }
 
 fn print(output: &Output, ours: &Inventory, theirs: &Inventory) -> Result<(), Failure> {

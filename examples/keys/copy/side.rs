@@ -31,6 +31,11 @@ impl Side {
         answer(self.0.audit(filter)).await
     }
 
+    /// Returns the last row of the audit log, and its place. Two rows may be equal.
+    pub(super) async fn last_change(&self) -> Result<Page<AuditRow>, RegistryError> {
+        self.audit(&AuditFilter::all().newest_first().limit(1)).await
+    }
+
     pub(super) async fn holders(&self, after: Option<&Holder>) -> Result<Vec<(Holder, SystemTime)>, RegistryError> {
         answer(self.0.holders(after)).await
     }

@@ -51,27 +51,24 @@ pub(crate) async fn import(common: &Common, output: &Output, options: &ImportOpt
     let keys = if options.dry_run { trial.clone() } else { KeyRegistry::new(scheme.clone(), store) };
     let importer = Importer { actor, scheme, keys, trial };
     let (mut report, mut progress) = (Report::new(options.dry_run), Progress::new());
-    loop {
+    let stopped = loop {
         let outcome = match next(&mut lines) {
-            Ok(None) => break,
+            Ok(None) => break None,
             Ok(Some(text)) if text.trim_ascii().is_empty() => None,
             Ok(Some(text)) => match importer.one(&text).await {
                 Ok(outcome) => Some(outcome),
                 // What was imported so far stays; the same command goes on from there.
-                Err(failure) => {
-                    drop(progress);
-                    report.print(output)?;
-                    return Err(failure);
-                }
+                Err(failure) => break Some(failure),
             },
-            Err(why) => Some(Outcome::Skipped(why)),
+            Err(Unread::Line(why)) => Some(Outcome::Skipped(why.to_owned())),
+            Err(Unread::File(error)) => break Some(report.unreadable(&error)),
         };
         report.add(outcome);
         progress.step(|| report.to_string());
-    }
+    };
     drop(progress);
-    report.print(output)?;
-    report.failure().map_or(Ok(()), Err)
+    let printed = report.print(output);
+    stopped.or_else(|| report.failure()).map_or(printed, Err)
 }
 
 impl Importer {
@@ -129,14 +126,21 @@ fn lines(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     Ok(Box::new(BufReader::new(file)))
 }
 
+/// Why a line was not read.
+enum Unread {
+    /// The next line may be better.
+    Line(&'static str),
+    /// Every later line would fail too.
+    File(io::Error),
+}
+
 /// Reads a line, and the rest of one that is too long.
-fn next(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>, String> {
+fn next(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>, Unread> {
     let mut text = Vec::new();
-    let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let read = lines.take(LONGEST).read_until(b'\n', &mut text).map_err(unreadable)?;
+    let read = lines.take(LONGEST).read_until(b'\n', &mut text).map_err(Unread::File)?;
     if read as u64 == LONGEST && text.last() != Some(&b'\n') {
-        lines.skip_until(b'\n').map_err(unreadable)?;
-        return Err("is longer than 64 KiB".to_owned());
+        lines.skip_until(b'\n').map_err(Unread::File)?;
+        return Err(Unread::Line("is longer than 64 KiB"));
     }
     Ok((read > 0).then_some(text))
 }

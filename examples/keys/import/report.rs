@@ -1,6 +1,6 @@
 //! What has become of each line.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde_json::json;
 
@@ -46,9 +46,18 @@ impl Report {
         Ok(output.either(&self.to_string(), &value)?)
     }
 
+    /// Says that nothing more can be read.
+    pub(super) fn unreadable(&self, error: &io::Error) -> Failure {
+        let line = self.line + 1;
+        Failure::Refused(format!(
+            "line {line} and all after it cannot be read: {error}; \
+             help: name a file that can be read to its end. Repeat the command: it continues there"
+        ))
+    }
+
     pub(super) fn failure(&self) -> Option<Failure> {
         let skipped = self.skipped.len();
-        (skipped > 0).then(|| Failure::Refused(format!("{skipped} lines were not imported")))
+        (skipped > 0).then(|| Failure::Refused(format!("lines that were not imported: {skipped}")))
     }
 }
 

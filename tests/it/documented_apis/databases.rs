@@ -124,6 +124,59 @@ async fn keys_outlive_a_restart_and_demo_keys_do_not() {
 }
 
 #[tokio::test]
+async fn a_rotated_demo_key_ends_with_its_successors() {
+    for place in Place::all().await {
+        let first = place.start("freddy", &[]);
+        let listed = admin(&first, &first, &format!("GET {KEYS}"), "").json();
+        let named = |name: &str| {
+            let key = listed["api_keys"].as_array().unwrap().iter().find(|key| key["key_name"] == name).unwrap();
+            text(&key["id"]).to_owned()
+        };
+        let rotate = |id: &str, overlap: u32| {
+            let reply = admin(&first, &first, &format!("POST {KEYS}/{id}/rotate?overlap={overlap}"), "");
+            assert_eq!(reply.status, 200, "{}", reply.body);
+            reply.json()["new_key"].clone()
+        };
+        // One that is valid beside its successor, and one whose first two are deleted.
+        let kept = rotate(&named("read"), 3600);
+        let middle = rotate(&named("webhook"), 0);
+        let last = rotate(text(&middle["id"]), 0);
+        assert_eq!(models(&first, text(&kept["key"])), good());
+        drop(first);
+
+        let second = place.start("freddy", &[]);
+        for key in [&kept, &middle, &last] {
+            assert_eq!(models(&second, text(&key["key"])), refused("INVALID_API_KEY"), "{}", key["key_name"]);
+        }
+        assert_eq!(admin(&second, &second, &format!("GET {KEYS}"), "").json()["total_count"], 11);
+    }
+}
+
+#[test]
+fn a_start_that_fails_changes_no_key() {
+    let place = Place::sqlite();
+    let server = place.start("freddy", &[]);
+    let taken = server.ready()["listening"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let storage = ["--database", &*place.url, "--secrets", &place.secrets()].map(str::to_owned);
+    let fails = |name: &str, more: &[&str]| {
+        let output = Command::new(example(name)).args(&storage).args(more).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{more:?}: {said}");
+        said
+    };
+    for name in ["freddy", "halfred", "ai_api"] {
+        let said = fails(name, &["--listen", &taken]);
+        assert!(said.contains(&taken) && said.contains("--listen"), "{said}");
+    }
+    let free = ["--listen", "127.0.0.1:0"];
+    fails("freddy", &[&free[..], &["--trust-proxy", "everywhere"]].concat());
+    fails("freddy", &[&free[..], &["--failures", "0"]].concat());
+    let issuer = ["--jwks", "/no/such/file", "--issuer", "https://id.example.com/", "--audience", "api"];
+    fails("freddy", &[&free[..], &issuer].concat());
+    assert_eq!(models(&server, server.demo("read")), good(), "the demo keys of the running server are valid");
+}
+
+#[tokio::test]
 async fn processes_share_a_database() {
     for place in Place::all().await {
         let first = place.start("freddy", &[]);
@@ -260,13 +313,13 @@ fn the_other_servers_keep_their_keys_too() {
     let path = format!("POST /v1/projects/{project}/key/replace");
     let new = server.request(&path, &[&bearer(&demo), "content-length: 0"], "").json();
     drop(server);
+    let server = place.start("halfred", &["--no-demo"]);
+    assert_eq!([text(&new["key"]), &demo].map(|key| status(&server, key)), [200, 401]);
+    drop(server);
     let server = place.start("halfred", &[]);
     assert_ne!(server.demo("project"), project, "a project has one key");
     let keys = [text(&new["key"]), server.demo("key"), &demo];
-    assert_eq!(keys.map(|key| status(&server, key)), [200, 200, 401]);
-    drop(server);
-    let server = place.start("halfred", &["--no-demo"]);
-    assert_eq!(status(&server, text(&new["key"])), 200);
+    assert_eq!(keys.map(|key| status(&server, key)), [401, 200, 401], "the key that replaced a demo key is one");
     drop(server);
 
     let place = Place::sqlite();

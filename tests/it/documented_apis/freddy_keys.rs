@@ -89,6 +89,15 @@ fn a_key_is_created_listed_changed_and_deleted() {
     }
     let second = desk.admin("GET", "?page=2&page_size=5", "").json();
     assert_eq!(second["api_keys"].as_array().unwrap()[..], listed[5..10]);
+    let pagination = json!({ "page": 2, "page_size": 5, "total_count": 12, "total_pages": 3 });
+    assert_eq!(second["pagination"], pagination);
+    for (query, part) in [("skip=10&take=5", 10..12), ("skip=3&take=1", 3..4), ("page=4&page_size=5", 12..12)] {
+        let answer = desk.admin("GET", &format!("?{query}"), "").json();
+        assert_eq!(answer["api_keys"].as_array().unwrap()[..], listed[part], "{query}");
+        assert_eq!(answer["total_count"], 12, "{query}");
+    }
+    let last = desk.admin("GET", &format!("?page={}&page_size=100", usize::MAX), "").json();
+    assert_eq!((&last["api_keys"], &last["total_count"]), (&json!([]), &json!(12)));
     assert!(!all.to_string().contains(&secret[3..20]));
 
     let changed = desk.admin("PATCH", &format!("/{id}"), r#"{"key_name":"website","scopes":["webhook"]}"#).json();

@@ -1,9 +1,11 @@
 //! Everything moves to another database.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{Cli, lines};
-use crate::support::postgres;
+use crate::support::{postgres, process::until};
 
 /// A database with something of every kind. Returns a key that was removed.
 fn filled(name: &str) -> (Cli, String) {
@@ -97,4 +99,38 @@ async fn sqlite_postgres_and_back_is_the_same() {
     assert_removed(&cli, &back, &secret);
     let (id, _) = cli.create(&["--database", &middle]);
     assert!(cli.ok(&["pause", &id, "--database", &middle]).contains("paused"));
+}
+
+#[test]
+fn a_change_during_the_copy_is_noticed() {
+    let (cli, _) = filled("keys-copy-changed");
+    let (id, _) = cli.create(&[]);
+    let (to, later) = (beside(&cli, "copy.db"), beside(&cli, "later.db"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                cli.ok(&["pause", &id]);
+                cli.ok(&["resume", &id]);
+            }
+        });
+        let noticed = until(|| {
+            let told = cli.run(&["copy", &cli.database, &to]);
+            told.code == 1 && told.err.contains("FROM was changed during the copy")
+        });
+        stop.store(true, Ordering::Relaxed);
+        assert!(noticed, "a change was not noticed");
+    });
+    let told = cli.run(&["copy", &cli.database, &later]);
+    assert!(told.code == 0 && told.err.contains("a later change of FROM is not in TO"), "{}", told.err);
+    assert_eq!(listing(&cli, &cli.database), listing(&cli, &later));
+}
+
+#[test]
+fn a_database_is_not_copied_to_itself() {
+    let (cli, _) = filled("keys-copy-itself");
+    let folder = cli.folder.path().file_name().unwrap().to_str().unwrap();
+    let other = cli.database.replace("/keys.db", &format!("/../{folder}/keys.db"));
+    let told = cli.run(&["copy", &cli.database, &other]);
+    assert!(told.code == 2 && told.err.contains("the same database"), "{}", told.err);
 }

@@ -4,6 +4,11 @@ mod commands;
 mod copy;
 mod exits;
 mod import;
+mod json;
+mod passwords;
+mod pipes;
+mod readme;
+mod tables;
 
 use std::{
     fs::{self, OpenOptions},
@@ -68,7 +73,11 @@ impl Cli {
         let mut command = Command::new(example("keys"));
         let peppers = self.folder.path().join("peppers.txt");
         command.env("KEYS_DATABASE", &self.database).env("KEYS_SECRETS", peppers).env("USER", "olga").args(words);
-        command.stdin(Stdio::null());
+        // Neither the machine nor its user has a password, or a width of the terminal.
+        command.env("HOME", self.folder.path()).stdin(Stdio::null());
+        for name in ["PGPASSWORD", "PGPASSFILE", "COLUMNS"] {
+            command.env_remove(name);
+        }
         command
     }
 
