@@ -12,16 +12,24 @@ use crate::{
 
 pub(crate) async fn list(common: &Common, output: &Output) -> Result<(), Failure> {
     let keys = Keys::with_scheme(common).await?;
-    let mut table = Table::new(["version", "keys", "accepted", "may go"]);
+    let mut table = Table::new(["version", "keys", "removed", "accepted", "may go"]);
     let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     for used in keys.registry.peppers(&keys.actor).await? {
         if output.json {
-            let (version, keys) = (used.version, used.keys);
-            let line = json!({ "version": version, "keys": keys, "accepted": used.accepted, "may_go": used.may_go });
+            let (version, keys, removed) = (used.version, used.keys, used.removed);
+            let (accepted, may_go) = (used.accepted, used.may_go);
+            let line =
+                json!({ "version": version, "keys": keys, "removed": removed, "accepted": accepted, "may_go": may_go });
             print_line(&line.to_string())?;
         } else {
             let version = used.version.map_or_else(|| "plain SHA-256".to_owned(), |version| version.to_string());
-            table.row(&[version, used.keys.to_string(), word(used.accepted), word(used.may_go)]);
+            table.row(&[
+                version,
+                used.keys.to_string(),
+                used.removed.to_string(),
+                word(used.accepted),
+                word(used.may_go),
+            ]);
         }
     }
     if !output.json {

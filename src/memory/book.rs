@@ -1,15 +1,15 @@
 //! What only a registry reads: names, the order of creation, removed keys, holders, and the audit log.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::SystemTime,
 };
 
-use super::guarded::Guarded;
+use super::{accounts::Accounts, guarded::Guarded};
 use crate::{
     KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
-    registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter},
+    registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter, PepperCount, Tombstone},
 };
 
 /// The number of audit rows that are kept. They share the memory of the service.
@@ -17,13 +17,14 @@ const MOST_AUDIT_ROWS: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct Book {
-    /// In the order of creation.
-    rows: BTreeMap<i64, Row>,
+    /// In the order of creation. The nodes of a map that grows at its end are half empty, so rows are not kept in them.
+    rows: BTreeMap<i64, Box<Row>>,
+    accounts: Accounts,
     numbers: HashMap<String, i64>,
     digests: HashSet<[u8; 32]>,
     fingerprints: HashSet<Fingerprint, FingerprintHasher>,
-    /// Of keys that were removed, whose entry was revoked.
-    pub(super) tombs: BTreeSet<[u8; 32]>,
+    /// Of keys that were removed, whose entry was revoked, and of digests that were replaced.
+    pub(super) tombs: BTreeMap<[u8; 32], Tombstone>,
     fingerprint_tombs: HashSet<Fingerprint, FingerprintHasher>,
     pub(super) holders: BTreeMap<Holder, SystemTime>,
     pub(super) audit: VecDeque<(i64, AuditRow)>,
@@ -37,6 +38,10 @@ pub(super) struct Row {
 }
 
 impl Row {
+    fn account(&self) -> Option<&str> {
+        self.entry.key().principal().account()
+    }
+
     /// Returns the entry. What was revoked in the store directly is revoked.
     fn read(&self, guarded: &Guarded) -> Entry {
         let revoked = self.fingerprint.and_then(|at| guarded.keys.get(&at)).is_some_and(KeyRecord::is_revoked);
@@ -63,14 +68,28 @@ impl Book {
     }
 
     /// Iterates over the selected entries after a place, in the order of creation.
-    pub(super) fn select(&self, filter: &KeyFilter, guarded: &Guarded) -> impl Iterator<Item = (i64, Entry)> {
-        let place = filter.place().map_or(0, Cursor::row);
-        let rest = self.rows.range(place.saturating_add(1)..).filter(|(_, row)| filter.matches(&row.entry));
-        rest.map(|(number, row)| (*number, row.read(guarded)))
+    pub(super) fn select<'a>(
+        &'a self,
+        filter: &'a KeyFilter,
+        guarded: &'a Guarded,
+    ) -> impl Iterator<Item = (i64, Entry)> + use<'a> {
+        let first = filter.place().map_or(0, Cursor::row).saturating_add(1);
+        let rest: Box<dyn Iterator<Item = (i64, &'a Row)> + 'a> = match filter.of_account() {
+            Some(account) => Box::new(self.rows_of(account, first)),
+            None => Box::new(self.rows.range(first..).map(|(number, row)| (*number, &**row))),
+        };
+        rest.filter(|(_, row)| filter.matches(&row.entry)).map(|(number, row)| (number, row.read(guarded)))
     }
 
-    pub(super) fn peppers(&self) -> impl Iterator<Item = Option<u32>> {
-        self.rows.values().map(|row| row.entry.pepper())
+    pub(super) fn peppers(&self) -> BTreeMap<Option<u32>, PepperCount> {
+        let mut counts = BTreeMap::new();
+        let mut count = |version, keys, removed| {
+            let known = counts.entry(version).or_insert(PepperCount::new(version));
+            *known = known.keys(known.keys + keys).removed(known.removed + removed);
+        };
+        self.rows.values().for_each(|row| count(row.entry.pepper(), 1, 0));
+        self.tombs.values().filter(|tomb| !tomb.moved).for_each(|tomb| count(tomb.pepper, 0, 1));
+        counts
     }
 
     /// Refuses changes that no two keys can share, before anything is changed.
@@ -104,7 +123,7 @@ impl Book {
         {
             return Err(RegistryError::AlreadyExists);
         }
-        let removed = all().any(|digest| self.tombs.contains(digest.as_bytes()))
+        let removed = all().any(|digest| self.tombs.contains_key(digest.as_bytes()))
             || seen.is_some_and(|at| self.fingerprint_tombs.contains(at));
         if removed || (known && !revoked) { Err(RegistryError::Revoked) } else { Ok(()) }
     }
@@ -116,9 +135,7 @@ impl Book {
             Change::Update(entry) => self.update(entry, guarded),
             Change::Used(uses) => uses.iter().for_each(|(id, at)| self.note_use(id, *at, guarded)),
             Change::Remove { id } => self.remove(id, guarded),
-            Change::Bury { digest } => {
-                self.tombs.insert(*digest.as_bytes());
-            }
+            Change::Bury(tomb) => self.bury(*tomb),
             Change::Suspend { holder, at } => {
                 self.holders.entry(holder.clone()).or_insert(*at);
                 guarded.suspended.insert(holder.clone());
@@ -128,12 +145,6 @@ impl Book {
                 guarded.suspended.remove(holder);
             }
             Change::Audit(row) => self.append(row.clone()),
-            Change::EraseAccount { account } => self.erase(account, guarded),
-            Change::ForgetAudit { before } => self.audit.retain(|(_, row)| row.at >= *before),
-            Change::ForgetAddresses { before } => {
-                let old = self.audit.iter_mut().filter(|(_, row)| row.at < *before);
-                old.for_each(|(_, row)| row.address = None);
-            }
         }
     }
 
@@ -144,12 +155,15 @@ impl Book {
         self.fingerprints.extend(row.fingerprint);
         self.last += 1;
         self.numbers.insert(entry.key().id().to_owned(), self.last);
-        self.rows.insert(self.last, row);
+        self.accounts.insert(row.account(), self.last);
+        self.rows.insert(self.last, Box::new(row));
     }
 
     fn update(&mut self, entry: &Entry, guarded: &mut Guarded) {
-        let number = self.numbers.get(entry.key().id());
-        let Some(row) = number.and_then(|number| self.rows.get_mut(number)) else { return };
+        let Some(number) = self.numbers.get(entry.key().id()).copied() else { return };
+        let Some(row) = self.rows.get_mut(&number) else { return };
+        self.accounts.remove(row.account(), number);
+        self.accounts.insert(entry.key().principal().account(), number);
         if row.entry.digest() != entry.digest() {
             let before = row.entry.digest().as_bytes();
             self.digests.remove(before);
@@ -168,15 +182,21 @@ impl Book {
         }
     }
 
-    fn remove(&mut self, id: &str, guarded: &mut Guarded) {
+    pub(super) fn remove(&mut self, id: &str, guarded: &mut Guarded) {
         let Some(row) = self.take(id, guarded) else { return };
-        self.tombs.insert(*row.entry.digest().as_bytes());
+        self.bury(Tombstone::new(*row.entry.digest(), row.entry.pepper()));
         self.fingerprint_tombs.extend(row.fingerprint);
     }
 
+    fn bury(&mut self, tomb: Tombstone) {
+        self.tombs.entry(*tomb.digest.as_bytes()).or_insert(tomb);
+    }
+
     /// Takes a key away, and leaves no trace of it.
-    fn take(&mut self, id: &str, guarded: &mut Guarded) -> Option<Row> {
-        let row = self.rows.remove(&self.numbers.remove(id)?)?;
+    fn take(&mut self, id: &str, guarded: &mut Guarded) -> Option<Box<Row>> {
+        let number = self.numbers.remove(id)?;
+        let row = self.rows.remove(&number)?;
+        self.accounts.remove(row.account(), number);
         let digest = *row.entry.digest().as_bytes();
         self.digests.remove(&digest);
         guarded.by_digest.remove(&digest);
@@ -207,28 +227,26 @@ impl Book {
     }
 
     /// Removes a key from outside of a registry. It may be added again.
-    pub(super) fn forget(&mut self, id: &str, guarded: &mut Guarded) -> bool {
+    pub(super) fn drop_key(&mut self, id: &str, guarded: &mut Guarded) -> bool {
         self.take(id, guarded).is_some()
     }
 
     /// Whether a registry has removed this key.
     pub(super) fn is_removed(&self, key: &KeyDigests) -> bool {
         self.fingerprint_tombs.contains(key.fingerprint())
-            || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains(digest.as_bytes()))
+            || !self.tombs.is_empty() && key.iter().any(|digest| self.tombs.contains_key(digest.as_bytes()))
     }
 
-    fn erase(&mut self, account: &str, guarded: &mut Guarded) {
-        let of_account = |row: &&Row| row.entry.key().principal().account() == Some(account);
-        let ids: Vec<String> =
-            self.rows.values().filter(of_account).map(|row| row.entry.key().id().to_owned()).collect();
-        for id in &ids {
-            self.remove(id, guarded);
-        }
-        let of_keys = |row: &AuditRow| row.key.as_ref().is_some_and(|key| ids.contains(key));
-        let concerned = |row: &AuditRow| row.account.as_deref() == Some(account) || of_keys(row);
-        for (_, row) in self.audit.iter_mut().filter(|(_, row)| concerned(row)) {
-            *row = row.clone().erased();
-        }
+    /// Returns the ids of the keys of an account, in the order of creation.
+    pub(super) fn ids_of(&self, account: &str) -> impl Iterator<Item = &str> {
+        self.rows_of(account, 0).map(|(_, row)| row.entry.key().id())
+    }
+
+    /// Iterates over the rows of an account from this number on, in the order of creation.
+    fn rows_of(&self, account: &str, first: i64) -> impl Iterator<Item = (i64, &Row)> {
+        let rows =
+            self.accounts.numbers(account, first).filter_map(|number| Some((number, &**self.rows.get(&number)?)));
+        rows.filter(move |(_, row)| row.account() == Some(account))
     }
 
     fn append(&mut self, row: AuditRow) {

@@ -1,7 +1,9 @@
 //! A backend in the memory of the process. Like every backend, it is one folder that implements traits of several rooms, and
 //! no room imports it.
 
+mod accounts;
 mod book;
+mod forget;
 mod guarded;
 mod registry;
 mod store;

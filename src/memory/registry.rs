@@ -1,10 +1,11 @@
-use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
+use std::{ops::Bound, time::SystemTime};
 
 use super::MemoryKeyStore;
 use crate::{
     KeyDigest, RegistryError,
     registry::{
-        AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore,
+        AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount,
+        RegistryFuture, RegistryStore, Tombstone,
     },
 };
 
@@ -15,6 +16,12 @@ const PAGE: usize = 1000;
 impl RegistryStore for MemoryKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         RegistryFuture::ready(self.carry_out(&ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let mut book = self.book();
+        let forgotten = book.forget(what, limit, &mut self.write());
+        RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -52,18 +59,14 @@ impl RegistryStore for MemoryKeyStore {
         RegistryFuture::ready(Ok(rest.take(PAGE).map(|(holder, since)| (holder.clone(), *since)).collect()))
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         let (book, after) = (self.book(), after.map(KeyDigest::as_bytes));
         let rest = book.tombs.range::<[u8; 32], _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
-        RegistryFuture::ready(Ok(rest.take(PAGE).copied().map(KeyDigest::from_bytes).collect()))
+        RegistryFuture::ready(Ok(rest.take(PAGE).map(|(_, tomb)| *tomb).collect()))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
-        let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-        for pepper in self.book().peppers() {
-            *counts.entry(pepper).or_default() += 1;
-        }
-        RegistryFuture::ready(Ok(counts.into_iter().collect()))
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
+        RegistryFuture::ready(Ok(self.book().peppers().into_values().collect()))
     }
 }
 

@@ -130,7 +130,7 @@ impl MemoryKeyStore {
     pub fn remove(&self, id: &str) -> bool {
         let mut book = self.book();
         let mut guarded = self.write();
-        let known = book.forget(id, &mut guarded);
+        let known = book.drop_key(id, &mut guarded);
         let before = guarded.keys.len();
         guarded.keys.retain(|_, record| record.id() != id);
         guarded.keys.len() < before || known

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     KeyDigests, RegistryError,
-    registry::{Change, Entry, KeyRow},
+    registry::{Change, Entry, KeyRow, Tombstone},
 };
 
 /// What the answer to a statement means.
@@ -68,19 +68,15 @@ fn steps<'s>(sql: &'s Sql, change: &Change) -> Vec<Step<'s>> {
             one(&sql.used, vec![Box::new(ids), Box::new(times)])
         }
         Change::Remove { id } => one(&sql.remove, vec![text(id)]),
-        Change::Bury { digest } => one(&sql.moving.bury, vec![Box::new(Hidden(digest.as_bytes().to_vec()))]),
+        Change::Bury(Tombstone { digest, pepper, moved, .. }) => {
+            let digest = Hidden(digest.as_bytes().to_vec());
+            one(&sql.moving.bury, vec![Box::new(digest), Box::new(pepper.map(i64::from)), Box::new(*moved)])
+        }
         Change::Suspend { holder, at } => {
             one(&sql.suspend, vec![text(holder.kind()), text(holder.id()), Box::new(At::of(*at))])
         }
         Change::Reinstate { holder } => one(&sql.reinstate, vec![text(holder.kind()), text(holder.id())]),
         Change::Audit(row) => one(&sql.insert_audit, values::of_audit(row)),
-        // The rows of the keys are found by the keys, so they go first.
-        Change::EraseAccount { account } => vec![
-            (&sql.erase_audit, vec![text(account)], Answer::Done),
-            (&sql.erase_keys, vec![text(account)], Answer::Done),
-        ],
-        Change::ForgetAudit { before } => one(&sql.forget_audit, vec![Box::new(At::of(*before))]),
-        Change::ForgetAddresses { before } => one(&sql.forget_addresses, vec![Box::new(At::of(*before))]),
     }
 }
 

@@ -77,10 +77,17 @@ impl Connection {
     pub(super) async fn run(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
         let ready = self.ready(statement).await?;
         let answer = self.send(&ready, values).await;
-        if answer.as_ref().is_err_and(Failure::is_stale) {
-            drop(self.object()?.statement_cache.remove(&statement.text, &statement.types));
-        }
+        self.forget_if_stale(&answer)?;
         answer
+    }
+
+    /// Prepares all statements anew the next time, if the server does not know one of them any more: the cause was a
+    /// migration or a pooler, so it does not know the others either.
+    fn forget_if_stale<T>(&self, answer: &Result<T, Failure>) -> Result<(), Failure> {
+        if answer.as_ref().is_err_and(Failure::is_stale) {
+            self.object()?.statement_cache.clear();
+        }
+        Ok(())
     }
 
     /// Runs several statements in their order. Many are sent before the first is answered. If one fails, the transaction
@@ -98,6 +105,7 @@ impl Connection {
             });
             // The first error is the cause of the others.
             for answer in join_all(sent).await {
+                self.forget_if_stale(&answer)?;
                 answers.push(answer?);
             }
         }

@@ -84,6 +84,7 @@
 mod apply;
 mod connection;
 mod failure;
+mod forgetting;
 mod migrate;
 mod moving;
 mod query;

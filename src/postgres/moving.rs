@@ -15,8 +15,10 @@ impl Moving {
     pub(super) fn new(s: &str) -> Self {
         Self {
             bury: Statement::new(
-                format!("INSERT INTO {s}.tombstones (digest) VALUES ($1) ON CONFLICT DO NOTHING"),
-                [Type::BYTEA],
+                format!(
+                    "INSERT INTO {s}.tombstones (digest, pepper, moved) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+                ),
+                [Type::BYTEA, Type::INT8, Type::BOOL],
             ),
             holders: Statement::new(
                 format!(
@@ -26,7 +28,9 @@ impl Moving {
                 [Type::TEXT, Type::TEXT],
             ),
             removed: Statement::new(
-                format!("SELECT digest FROM {s}.tombstones WHERE digest > $1 ORDER BY digest LIMIT 1000"),
+                format!(
+                    "SELECT digest, pepper, moved FROM {s}.tombstones WHERE digest > $1 ORDER BY digest LIMIT 1000"
+                ),
                 [Type::BYTEA],
             ),
         }

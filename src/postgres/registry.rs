@@ -5,18 +5,27 @@ use deadpool_postgres::tokio_postgres::Row;
 use super::{
     PostgresKeyStore,
     failure::Failure,
+    forgetting::forget,
     transact::transact,
     values::{self, Hidden, Param, is_impossible},
 };
 use crate::{
     BoxError, KeyDigest,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
 };
 
 /// A transaction takes four round trips and one flush to disk.
 impl RegistryStore for PostgresKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         RegistryFuture::boxed(transact(self.clone(), ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let forgotten = forget(self.clone(), what.clone(), limit);
+        RegistryFuture::boxed(async { forgotten.await.map_err(|failure| failure.registry("forgetting old rows")) })
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -93,31 +102,25 @@ impl RegistryStore for PostgresKeyStore {
         })
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         // An empty string of bytes comes before every digest.
         let (store, after) = (self.clone(), after.map_or_else(Vec::new, |digest| digest.as_bytes().to_vec()));
         RegistryFuture::boxed(async move {
             let listed = async {
                 let values: [Param; 1] = [Box::new(Hidden(after))];
                 let rows = store.read(&store.sql.moving.removed, &values).await?;
-                rows.iter().map(digest).collect::<Result<_, Failure>>()
+                rows.iter().map(tombstone).collect::<Result<_, Failure>>()
             };
             listed.await.map_err(|failure| failure.registry("listing removed keys"))
         })
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         let store = self.clone();
         RegistryFuture::boxed(async move {
             let counted = async {
                 let rows = store.read(&store.sql.count_by_pepper, &[]).await?;
-                rows.iter()
-                    .map(|row| {
-                        let (pepper, count): (Option<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
-                        let pepper = pepper.map(u32::try_from).transpose().map_err(BoxError::from)?;
-                        Ok((pepper, u64::try_from(count).map_err(BoxError::from)?))
-                    })
-                    .collect::<Result<_, Failure>>()
+                rows.iter().map(count).collect::<Result<_, Failure>>()
             };
             counted.await.map_err(|failure: Failure| failure.registry("counting keys"))
         })
@@ -130,8 +133,18 @@ fn holder(row: &Row) -> Result<(Holder, SystemTime), Failure> {
     Ok((holder, values::time_of(row, 2)?))
 }
 
-fn digest(row: &Row) -> Result<KeyDigest, Failure> {
-    let bytes: &[u8] = row.try_get(0)?;
-    let bytes: [u8; 32] = bytes.try_into().map_err(BoxError::from)?;
-    Ok(KeyDigest::from_bytes(bytes))
+fn tombstone(row: &Row) -> Result<Tombstone, Failure> {
+    let bytes: [u8; 32] = row.try_get::<_, &[u8]>(0)?.try_into().map_err(BoxError::from)?;
+    let tomb = Tombstone::new(KeyDigest::from_bytes(bytes), version(row, 1)?);
+    Ok(if row.try_get(2)? { tomb.moved() } else { tomb })
+}
+
+fn count(row: &Row) -> Result<PepperCount, Failure> {
+    let number = |column| Ok::<_, Failure>(u64::try_from(row.try_get::<_, i64>(column)?).map_err(BoxError::from)?);
+    Ok(PepperCount::new(version(row, 0)?).keys(number(1)?).removed(number(2)?))
+}
+
+fn version(row: &Row, column: usize) -> Result<Option<u32>, Failure> {
+    let pepper: Option<i64> = row.try_get(column)?;
+    Ok(pepper.map(u32::try_from).transpose().map_err(BoxError::from)?)
 }

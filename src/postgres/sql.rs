@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
 use super::{
+    forgetting::Forgetting,
     moving::Moving,
     query::{Query, Statement},
     usage_sql::UsageSql,
@@ -78,14 +79,11 @@ pub(super) struct Sql {
     pub(super) suspend: Statement,
     pub(super) reinstate: Statement,
     pub(super) insert_audit: Statement,
-    pub(super) erase_audit: Statement,
-    pub(super) erase_keys: Statement,
-    pub(super) forget_audit: Statement,
-    pub(super) forget_addresses: Statement,
     pub(super) suspended: Statement,
     pub(super) count_by_pepper: Statement,
     pub(super) moving: Moving,
     pub(super) usage: UsageSql,
+    pub(super) forgetting: Forgetting,
 }
 
 impl Sql {
@@ -104,7 +102,7 @@ impl Sql {
             check_new: Statement::new(check_new(&s), [Type::BYTEA_ARRAY, Type::TEXT]),
             update: update(&s),
             used: Statement::new(used(&s), [Type::TEXT_ARRAY, Type::TIMESTAMPTZ_ARRAY]),
-            remove: Statement::new(remove(&s, "id"), [Type::TEXT]),
+            remove: Statement::new(remove(&s), [Type::TEXT]),
             suspend: Statement::new(
                 format!("INSERT INTO {s}.holders (kind, id, suspended_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"),
                 [Type::TEXT, Type::TEXT, Type::TIMESTAMPTZ],
@@ -114,13 +112,6 @@ impl Sql {
                 [Type::TEXT, Type::TEXT],
             ),
             insert_audit: insert(&format!("{s}.audit"), &AUDIT_COLUMNS),
-            erase_audit: Statement::new(erase_audit(&s), [Type::TEXT]),
-            erase_keys: Statement::new(remove(&s, "account"), [Type::TEXT]),
-            forget_audit: Statement::new(format!("DELETE FROM {s}.audit WHERE at < $1"), [Type::TIMESTAMPTZ]),
-            forget_addresses: Statement::new(
-                format!("UPDATE {s}.audit SET address = NULL WHERE at < $1 AND address IS NOT NULL"),
-                [Type::TIMESTAMPTZ],
-            ),
             suspended: Statement::new(
                 format!(
                     "SELECT kind, id, suspended_at FROM {s}.holders \
@@ -129,11 +120,17 @@ impl Sql {
                 [Type::TEXT_ARRAY, Type::TEXT_ARRAY],
             ),
             count_by_pepper: Statement::new(
-                format!("SELECT pepper, count(*) FROM {s}.keys GROUP BY pepper ORDER BY pepper NULLS FIRST"),
+                format!(
+                    "SELECT pepper, sum(keys)::bigint, sum(removed)::bigint FROM ( \
+                     SELECT pepper, count(*) AS keys, 0 AS removed FROM {s}.keys GROUP BY pepper \
+                     UNION ALL SELECT pepper, 0, count(*) FROM {s}.tombstones WHERE NOT moved GROUP BY pepper \
+                     ) AS counts GROUP BY pepper ORDER BY pepper NULLS FIRST"
+                ),
                 [],
             ),
             moving: Moving::new(&s),
             usage: UsageSql::new(&s),
+            forgetting: Forgetting::new(&s),
             schema: s,
         }
     }
@@ -152,10 +149,12 @@ impl Sql {
         )
     }
 
-    /// Begins a transaction for one version of the schema. It waits for changes that are under way.
+    /// Begins a transaction for one version of the schema. It waits for changes that are under way. If a process stops in the
+    /// middle, the server ends its session before another one stops waiting.
     pub(super) fn begin_migration(&self) -> String {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '30s'; \
              SET LOCAL client_min_messages = 'warning'; {}",
             self.advisory_lock()
         )
@@ -254,10 +253,6 @@ impl Sql {
             &self.suspend,
             &self.reinstate,
             &self.insert_audit,
-            &self.erase_audit,
-            &self.erase_keys,
-            &self.forget_audit,
-            &self.forget_addresses,
             &self.suspended,
             &self.count_by_pepper,
         ];
@@ -268,6 +263,7 @@ impl Sql {
             .chain(fixed)
             .chain(self.moving.all())
             .chain(self.usage.all())
+            .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
     }
@@ -353,18 +349,10 @@ fn used(s: &str) -> String {
     )
 }
 
-/// Removes the keys with this id or account, and keeps their digests.
-fn remove(s: &str, column: &str) -> String {
+/// Removes a key, and keeps its digest.
+fn remove(s: &str) -> String {
     format!(
-        "WITH removed AS (DELETE FROM {s}.keys WHERE {column} = $1 RETURNING digest) \
-         INSERT INTO {s}.tombstones (digest) SELECT digest FROM removed ON CONFLICT DO NOTHING"
-    )
-}
-
-fn erase_audit(s: &str) -> String {
-    format!(
-        "UPDATE {s}.audit SET actor = 'erased', account = NULL, organization = NULL, address = NULL, \
-         request_id = NULL, before = NULL, after = NULL \
-         WHERE account = $1 OR key IN (SELECT id FROM {s}.keys WHERE account = $1)"
+        "WITH removed AS (DELETE FROM {s}.keys WHERE id = $1 RETURNING digest, pepper) \
+         INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed ON CONFLICT DO NOTHING"
     )
 }

@@ -20,11 +20,7 @@ pub(super) async fn transact(
     decide: Decide,
 ) -> Result<Vec<Change>, RegistryError> {
     let ids: Vec<String> = ids.into_iter().filter(|id| !is_impossible(id)).collect();
-    // Nothing is decided yet, so this much may be tried again.
-    let (connection, entries) = match begin(&store, &ids).await {
-        Err(failure) if failure.is_transient() => begin(&store, &ids).await?,
-        begun => begun?,
-    };
+    let (connection, entries) = begin_again(&store, &ids).await?;
     let changes = decide(&entries)?;
     if !changes.is_empty() {
         apply::all(&connection, &store.sql, &changes).await?;
@@ -32,6 +28,14 @@ pub(super) async fn transact(
     let uses = changes.iter().all(|change| matches!(change, Change::Used(_)));
     connection.commit(if uses { COMMIT_USES } else { "COMMIT" }).await?;
     Ok(changes)
+}
+
+/// Begins a transaction, once more if that may help: nothing is decided yet.
+pub(super) async fn begin_again(store: &PostgresKeyStore, ids: &[String]) -> Result<(Connection, Vec<Entry>), Failure> {
+    match begin(store, ids).await {
+        Err(failure) if failure.is_transient() => begin(store, ids).await,
+        begun => begun,
+    }
 }
 
 /// Begins a transaction, and locks and reads the entries.

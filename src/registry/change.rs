@@ -39,12 +39,10 @@ pub enum Change {
         /// The id of the key.
         id: String,
     },
-    /// Keeps a digest as [`Remove`](Self::Remove) does: for a copy of the keys that were removed from another store. A key
-    /// that has this digest now is left as it is.
-    Bury {
-        /// The digest of the removed key.
-        digest: KeyDigest,
-    },
+    /// Keeps a digest as [`Remove`](Self::Remove) does: for the old digest of a key that has moved to another pepper, and
+    /// for a copy of the keys that were removed from another store. A key that has this digest now is left as it is, and
+    /// so is the tombstone of a digest that has one.
+    Bury(Tombstone),
     /// Suspends an account or an organisation: all of its keys are refused, also keys that are created later. A holder
     /// that is suspended already keeps its time.
     Suspend {
@@ -60,22 +58,40 @@ pub enum Change {
     },
     /// Appends a row to the audit log.
     Audit(AuditRow),
-    /// Removes every key of an account, as [`Remove`](Self::Remove) does, and every name, address and value from the
-    /// audit rows of the account and of its keys ([`AuditRow::erased`]).
-    EraseAccount {
-        /// The account.
-        account: String,
-    },
-    /// Removes the audit rows that are older.
-    ForgetAudit {
-        /// The first moment to keep.
-        before: SystemTime,
-    },
-    /// Removes the addresses from the audit rows that are older.
-    ForgetAddresses {
-        /// The first moment to keep.
-        before: SystemTime,
-    },
+}
+
+/// What a store keeps for ever of a digest that no key may have again.
+///
+/// ```
+/// use tower_auth::{KeyDigest, registry::{Change, Tombstone}};
+///
+/// // A digest that another store has kept.
+/// let change = Change::Bury(Tombstone::new(KeyDigest::from_bytes([7; 32]), Some(1)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tombstone {
+    /// The digest.
+    pub digest: KeyDigest,
+    /// The version of the pepper of the digest; `None` for a plain SHA-256.
+    pub pepper: Option<u32>,
+    /// Whether the key got another digest instead of being removed. If the key is removed later, its last digest gets a
+    /// tombstone of its own, so this one is not needed once its pepper is gone.
+    pub moved: bool,
+}
+
+impl Tombstone {
+    /// Creates the tombstone of a removed key, whose digest was made with this version of the peppers.
+    #[must_use]
+    pub const fn new(digest: KeyDigest, pepper: Option<u32>) -> Self {
+        Self { digest, pepper, moved: false }
+    }
+
+    /// Sets that the key was not removed: it has another digest now.
+    #[must_use]
+    pub const fn moved(self) -> Self {
+        Self { moved: true, ..self }
+    }
 }
 
 /// An account or an organisation: the owner of keys.

@@ -2,7 +2,6 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use http::StatusCode;
 
-use super::Change;
 use crate::{BoxError, ConfigError, Rejection, base::error::with_causes, json::FieldViolation};
 
 /// Why an operation on a key failed. The error converts into a [`Rejection`], so handlers can use `?`.
@@ -48,9 +47,10 @@ impl RegistryError {
         Self::Invalid { field, reason: reason.into() }
     }
 
-    /// The error of a store that does not know a kind of change, because a later version of this crate has added it.
+    /// The error of a store that does not know a kind of [`Change`](super::Change) or of [`Forget`](super::Forget), because
+    /// a later version of this crate has added it.
     #[must_use]
-    pub fn unsupported(change: &Change) -> Self {
+    pub fn unsupported(change: &impl fmt::Debug) -> Self {
         let text = format!("{change:?}");
         let kind = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
         Self::Store(format!("the store cannot carry out the change {kind}; update its implementation").into())

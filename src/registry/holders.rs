@@ -2,10 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::{Actor, Change, Entry, Holder, KeyAction, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding};
+use super::{
+    Actor, Change, Entry, Forget, Holder, KeyAction, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding,
+};
 
 /// The number of keys that one transaction changes.
 const BATCH: usize = 200;
+/// The number of rows that are forgotten in one transaction.
+const FORGET: usize = 1_000;
 
 /// Calls that concern all keys of an account or an organisation.
 impl KeyRegistry {
@@ -72,14 +76,31 @@ impl KeyRegistry {
         self.each(actor.into(), filter, move |it, entry| Ok(it.purge(entry, deleted_before))).await
     }
 
-    /// Erases an account: removes all of its keys, and every name, address and value from its rows of the audit log. The
-    /// digests of the keys are kept, so that none of them can ever be used again. The suspension of the account is kept.
+    /// Erases an account: removes all of its keys, and every name, address and value from its rows of the audit log, also
+    /// from rows of its keys that others have caused. The digests of the keys are kept, so that none of them can ever be used
+    /// again.
+    ///
+    /// The row of the audit log that says so is written first. Then the account is erased in many transactions, and other
+    /// changes go on between them. Keys that are created meanwhile may be missed: [`suspend`](Self::suspend) the account
+    /// first.
+    ///
+    /// A suspension stays, and with it the name of the account in the list of suspended holders: without it, a token of the
+    /// account would be admitted again. Call [`reinstate`](Self::reinstate) to remove the name.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// If the store does not answer. A part of the account may be erased then, as after a crash or when the future is
+    /// dropped: repeat the call, which goes on with the rest.
     pub async fn erase_account(&self, actor: impl Into<Actor> + Send, account: &str) -> Result<(), RegistryError> {
+        let what = Forget::Account { account: account.to_owned() };
         let account = account.to_owned();
-        self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.erase(&account))).await.map(drop)
+        self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.erase(&account))).await?;
+        while self.forget(&what).await? > 0 {}
+        Ok(())
+    }
+
+    /// Removes one batch of what is to be forgotten, and returns its size.
+    pub(super) async fn forget(&self, what: &Forget) -> Result<usize, RegistryError> {
+        self.answer(self.store.forget(what, FORGET)).await
     }
 
     /// Decides about each selected key, a batch of them in one transaction, and returns how many were changed.

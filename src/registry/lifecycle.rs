@@ -242,7 +242,7 @@ impl Deciding<'_> {
     pub(super) fn erase(&self, account: &str) -> Vec<Change> {
         let row = self.empty_row(KeyAction::Erased);
         let row = if self.actor.subject() == account { row.erased() } else { row };
-        vec![Change::EraseAccount { account: account.to_owned() }, Change::Audit(row)]
+        vec![Change::Audit(row)]
     }
 
     /// Changes a key that is not revoked. Nothing is written if nothing changes.

@@ -98,7 +98,8 @@
 //! # What is left of a key
 //!
 //! A revoked key stays revoked. A deleted key is no longer listed. After
-//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again while its pepper is accepted.
+//! [`KeyPolicy::purge_after`], its entry is removed and only its digest is kept, so that the key cannot be imported again while its pepper is accepted
+//! ([`PepperUse::removed`]).
 //!
 //! # When not to use it
 //!
@@ -111,6 +112,7 @@ mod entry;
 mod error;
 mod event;
 mod filter;
+mod forget;
 mod holders;
 mod import_digest;
 mod info;
@@ -119,6 +121,7 @@ mod lifecycle;
 mod new_key;
 mod notes;
 mod page;
+mod pepper_count;
 mod peppers;
 mod policy;
 mod registry_store;
@@ -131,15 +134,17 @@ mod watched;
 pub use self::{
     actor::Actor,
     audit::{AuditFilter, AuditRow, KeyAction},
-    change::{Change, Holder},
+    change::{Change, Holder, Tombstone},
     entry::Entry,
     error::RegistryError,
     event::KeyEvent,
     filter::KeyFilter,
+    forget::Forget,
     info::{IssuedKey, KeyInfo},
     key_registry::KeyRegistry,
     new_key::{KeyUpdate, NewKey},
     page::{Cursor, Page},
+    pepper_count::PepperCount,
     peppers::PepperUse,
     policy::KeyPolicy,
     registry_store::{Decide, RegistryFuture, RegistryStore},

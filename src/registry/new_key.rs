@@ -2,7 +2,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-use super::{KeyInfo, KeyPolicy, RegistryError};
+use super::{
+    KeyInfo, KeyPolicy, RegistryError,
+    row::{micros, time},
+};
 use crate::{KeyRecord, Restrictions, limit::Limits, principal::strings};
 
 /// The properties of a new key. A setter replaces an earlier value.
@@ -364,12 +367,8 @@ const TOO_FAR: &str = "is too far away";
 const LAST_SECOND: u64 = 253_402_207_200;
 
 /// Rounds a time down to whole microseconds, which every database keeps.
-pub(super) fn whole_micros(time: SystemTime) -> SystemTime {
-    let part = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => since.subsec_nanos() % 1_000,
-        Err(before) => (1_000 - before.duration().subsec_nanos() % 1_000) % 1_000,
-    };
-    time.checked_sub(Duration::from_nanos(part.into())).unwrap_or(time)
+pub(super) fn whole_micros(at: SystemTime) -> SystemTime {
+    time(micros(at)).unwrap_or(at)
 }
 
 /// Returns the record of an imported key with times that every database keeps.

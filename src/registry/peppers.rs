@@ -1,4 +1,4 @@
-use super::{Actor, Change, Entry, KeyFilter, KeyRegistry, RegistryError};
+use super::{Actor, Change, Entry, KeyFilter, KeyRegistry, PepperCount, RegistryError};
 use crate::ConfigError;
 
 /// How many keys depend on one pepper.
@@ -8,8 +8,10 @@ use crate::ConfigError;
 ///
 /// fn advice(pepper: &PepperUse) -> &'static str {
 ///     match pepper {
-///         PepperUse { accepted: false, .. } => "its keys are refused: accept the pepper again",
-///         PepperUse { may_go: true, .. } => "no key needs it: take it away",
+///         PepperUse { accepted: false, keys: 1.., .. } => "its keys are refused: accept the pepper again",
+///         PepperUse { accepted: false, .. } => "it is gone already",
+///         PepperUse { may_go: true, removed: 0, .. } => "nothing needs it: take it away",
+///         PepperUse { may_go: true, .. } => "take it away, or keep it where keys are imported",
 ///         _ => "keep it",
 ///     }
 /// }
@@ -23,16 +25,23 @@ pub struct PepperUse {
     pub keys: u64,
     /// Whether the scheme of the registry accepts it. Keys of other peppers are unknown to the guards.
     pub accepted: bool,
+    /// The number of removed keys (purged, or of an erased account) that are recognised under this pepper only. Without the
+    /// pepper, somebody who may import keys and has such a key could import it again. Guards refuse it either way.
+    ///
+    /// A removed key never moves to another pepper, because only its digest is left, so this number does not fall. It
+    /// therefore does not keep a pepper from going ([`may_go`](Self::may_go)). To refuse such imports for longer, keep the
+    /// pepper accepted in the scheme of the registries that import keys, and take it away from the guards.
+    pub removed: u64,
     /// Whether it is accepted, is not the current one, and no key needs it. Take the pepper away only when every process has
-    /// the current one in front. A key that was purged under the old pepper is recognised by its digest under that pepper
-    /// only: without the pepper, somebody who may import keys and has that key could import it again.
+    /// the current one in front. What is lost with it is the memory of the [removed](Self::removed) keys.
     pub may_go: bool,
 }
 
 /// The peppers of the keys.
 impl KeyRegistry {
     /// Counts the keys by the pepper of their digests: first those that the scheme accepts, the current one in front, then
-    /// others that the store knows. A pepper [may go](PepperUse::may_go) when no key needs it.
+    /// others that the store knows. A pepper [may go](PepperUse::may_go) when no key needs it. [Removed](PepperUse::removed)
+    /// keys are counted apart.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -56,10 +65,12 @@ impl KeyRegistry {
         let counted = self.answer(self.store.count_by_pepper()).await?;
         let current = self.scheme.current_version();
         let accepted: Vec<Option<u32>> = self.scheme.versions().collect();
-        let others = counted.iter().map(|(version, _)| *version).filter(|version| !accepted.contains(version));
+        let others = counted.iter().map(|count| count.version).filter(|version| !accepted.contains(version));
         let of = |version: Option<u32>, is_accepted: bool| {
-            let keys = counted.iter().find(|(known, _)| *known == version).map_or(0, |(_, keys)| *keys);
-            PepperUse { version, keys, accepted: is_accepted, may_go: is_accepted && version != current && keys == 0 }
+            let known = counted.iter().find(|count| count.version == version).copied();
+            let PepperCount { keys, removed, .. } = known.unwrap_or(PepperCount::new(version));
+            let may_go = is_accepted && version != current && keys == 0;
+            PepperUse { version, keys, accepted: is_accepted, removed, may_go }
         };
         let ours = accepted.iter().map(|version| of(*version, true));
         Ok(ours.chain(others.map(|version| of(version, false))).collect())

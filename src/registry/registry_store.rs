@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::SystemTime};
 
-use super::{AuditFilter, AuditRow, Change, Entry, Holder, KeyFilter, Page, RegistryError};
+use super::{
+    AuditFilter, AuditRow, Change, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryError, Tombstone,
+};
 use crate::{KeyDigest, MaybeReady};
 
 /// The result of a [`RegistryStore`]: ready, or a boxed future.
@@ -51,6 +53,14 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// [`Revoked`](RegistryError::Revoked) as [`Change::Create`] says, or that the store does not answer.
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>>;
 
+    /// Removes one batch of what is to be forgotten, in a transaction of its own: at most so many rows. Returns how many rows
+    /// were changed or removed; zero if nothing is left. A registry calls it until then, so that other changes wait for one
+    /// batch at the most. Each batch leaves a state that a repeated call goes on from, also after a crash.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize>;
+
     /// Returns the entry with this id, even if the key was deleted.
     ///
     /// # Errors
@@ -82,23 +92,29 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>>;
 
-    /// Lists the digests of removed keys, in the order of their bytes: at most 1000 that come after this one. An empty list
-    /// is the end.
+    /// Lists the tombstones of removed keys and of digests that were replaced, in the order of the bytes of the digest: at
+    /// most 1000 that come after this digest. An empty list is the end.
     ///
     /// # Errors
     /// If the store does not answer.
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>>;
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>>;
 
-    /// Counts the keys by the version of the pepper of their digests. Deleted keys count.
+    /// Counts the keys, and the tombstones of removed keys, by the version of the pepper of their digests: first plain
+    /// SHA-256, then the versions in their order. Deleted keys count, and tombstones of
+    /// [moved](Tombstone::moved) digests do not. A version that counts nothing is left out.
     ///
     /// # Errors
     /// If the store does not answer.
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>>;
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>>;
 }
 
 impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         (**self).transact(ids, decide)
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        (**self).forget(what, limit)
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -121,11 +137,11 @@ impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
         (**self).holders(after)
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         (**self).removed(after)
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         (**self).count_by_pepper()
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    Actor, AuditRow, Change, Entry, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, lifecycle::Deciding,
-    notes::Pending,
+    Actor, AuditRow, Change, Entry, Forget, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, Tombstone,
+    lifecycle::Deciding, notes::Pending,
 };
 use crate::{Health, KeyDigest, Task};
 
@@ -20,6 +20,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// How soon the rest is tried again after a failure.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// The number of batches of old rows that are forgotten before notes are written again.
+const BATCHES: usize = 20;
 /// The number of keys of one transaction.
 const BATCH: usize = 500;
 
@@ -61,14 +63,18 @@ impl KeyRegistry {
 
     async fn keep(self, stop: &Notify, trouble: &Trouble) {
         let clock = self.limit.clock().clone();
-        let (mut told, mut due, mut house) = (HashMap::new(), Duration::ZERO, Ok(()));
+        let (mut told, mut due, mut house) = (HashMap::new(), Duration::ZERO, Ok(false));
         loop {
             let notes = self.write_notes().await;
             if clock.elapsed() >= due {
                 house = self.keep_house(&mut told).await;
-                due = clock.elapsed().saturating_add(if house.is_ok() { HOUSEKEEPING } else { AGAIN });
+                due = clock.elapsed().saturating_add(match house {
+                    Ok(true) => Duration::ZERO,
+                    Ok(false) => HOUSEKEEPING,
+                    Err(_) => AGAIN,
+                });
             }
-            note(trouble, notes.and(house.clone()));
+            note(trouble, notes.and(house.clone().map(drop)));
             tokio::select! {
                 () = stop.notified() => break,
                 () = clock.sleep(NOTES) => {}
@@ -130,8 +136,8 @@ impl KeyRegistry {
         self.transact(Actor::named(ACTOR), ids, decide).await.map(drop)
     }
 
-    /// Each part is done even if another one fails.
-    async fn keep_house(&self, told: &mut HashMap<String, SystemTime>) -> Result<(), RegistryError> {
+    /// Each part is done even if another one fails. Returns whether there is more to forget, which comes before the rest.
+    async fn keep_house(&self, told: &mut HashMap<String, SystemTime>) -> Result<bool, RegistryError> {
         let now = self.limit.clock().now();
         let before = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age));
         let purged = match before(self.policy.purge_after) {
@@ -139,16 +145,27 @@ impl KeyRegistry {
             None => Ok(()),
         };
         let forget = [
-            before(self.policy.keep_audit).map(|before| Change::ForgetAudit { before }),
-            before(self.policy.keep_addresses).map(|before| Change::ForgetAddresses { before }),
+            before(self.policy.keep_audit).map(|before| Forget::Audit { before }),
+            before(self.policy.keep_addresses).map(|before| Forget::Addresses { before }),
         ];
-        let forget: Vec<Change> = forget.into_iter().flatten().collect();
-        let forgotten = if forget.is_empty() {
-            Ok(())
-        } else {
-            self.transact(Actor::named(ACTOR), Vec::new(), |_, _| Ok(forget)).await.map(drop)
-        };
-        purged.and(forgotten).and(self.tell_expiring(now, told).await)
+        let more = self.forget_some(forget.into_iter().flatten()).await;
+        if more == Ok(true) {
+            return purged.and(more);
+        }
+        purged.and(self.tell_expiring(now, told).await).and(more)
+    }
+
+    /// Forgets some batches of each, and returns whether there may be more.
+    async fn forget_some(&self, all: impl Iterator<Item = Forget>) -> Result<bool, RegistryError> {
+        let mut more = false;
+        for what in all {
+            let mut batches = 0;
+            while batches < BATCHES && self.forget(&what).await? > 0 {
+                batches += 1;
+            }
+            more |= batches == BATCHES;
+        }
+        Ok(more)
     }
 
     /// Tells of each key that expires within the time of the policy, once for each expiry.
@@ -180,7 +197,8 @@ impl KeyRegistry {
 /// nobody can import the key by it again.
 fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option<[Change; 2]> {
     let moved = Entry::new(entry.key().clone(), *digest, version);
-    (entry.pepper() != version).then(|| [Change::Update(moved), Change::Bury { digest: *entry.digest() }])
+    let old = Tombstone::new(*entry.digest(), entry.pepper()).moved();
+    (entry.pepper() != version).then_some([Change::Update(moved), Change::Bury(old)])
 }
 
 /// Remembers the trouble, and logs it when it begins and when it ends.

@@ -71,6 +71,7 @@
 //! to the tables: the audit log would not show it.
 
 mod failure;
+mod forget;
 mod inner;
 mod lane;
 mod options;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
-use rusqlite::{OptionalExtension as _, params_from_iter};
+use rusqlite::{OptionalExtension as _, Row, params_from_iter};
 
 use super::{
     failure::Failure,
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     KeyDigest, KeyDigests, KeyRecord,
-    registry::{AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, micros, time},
+    registry::{
+        AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, PepperCount, Tombstone, micros, time,
+    },
 };
 
 /// Finds a key by any of its digests.
@@ -45,11 +47,14 @@ pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page
     Ok(Page::of(entries, filter.size()))
 }
 
-fn keys_query(filter: &KeyFilter) -> Query {
+pub(super) fn keys_query(filter: &KeyFilter) -> Query {
     let after = filter.place().map_or(0, Cursor::row);
-    let query = match filter.of_organization() {
-        Some(name) => Query::keys_of_organization(name).and(" AND members.seq > ?", after),
-        None => Query::keys().and(" AND keys.seq > ?", after),
+    // A plus keeps SQLite from reading all keys in their order: few are deleted, or expire soon.
+    let is_rare = filter.of_account().is_none() && (filter.deletion_before(), filter.expiry_between()) != (None, None);
+    let (query, order) = match filter.of_organization() {
+        Some(name) => (Query::keys_of_organization(name).and(" AND members.seq > ?", after), " ORDER BY members.seq"),
+        None if is_rare => (Query::keys().and(" AND +keys.seq > ?", after), " ORDER BY +keys.seq"),
+        None => (Query::keys().and(" AND keys.seq > ?", after), " ORDER BY keys.seq"),
     };
     query
         .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
@@ -58,7 +63,7 @@ fn keys_query(filter: &KeyFilter) -> Query {
         .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
         .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
         .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
-        .with(if filter.of_organization().is_some() { " ORDER BY members.seq" } else { " ORDER BY keys.seq" })
+        .with(order)
         .and(" LIMIT ?", one_more(filter.size()))
 }
 
@@ -71,21 +76,26 @@ pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<P
     Ok(Page::of(rows, filter.size()))
 }
 
-fn audit_query(filter: &AuditFilter) -> Query {
+pub(super) fn audit_query(filter: &AuditFilter) -> Query {
     let [key, account, organization, actor] = filter.names().map(|name| name.map(str::to_owned));
     let (since, until) = filter.times();
-    let (after, order) = if filter.is_newest_first() {
-        (" AND seq < ?", " ORDER BY seq DESC")
-    } else {
-        (" AND seq > ?", " ORDER BY seq")
+    let is_named = filter.names().iter().any(Option::is_some);
+    // Only the first page is found by time: the rows after a place are in their order, and most of them are of the time. A
+    // plus keeps SQLite from the index of what follows it.
+    let by_time = !is_named && (since, until) != (None, None) && filter.place().is_none();
+    let (after, order) = match (filter.is_newest_first(), by_time) {
+        (true, true) => ("", " ORDER BY +seq DESC"),
+        (false, true) => ("", " ORDER BY +seq"),
+        (true, false) => (" AND seq < ?", " ORDER BY seq DESC"),
+        (false, false) => (" AND seq > ?", " ORDER BY seq"),
     };
     Query::audit()
         .and_if(" AND key = ?", key)
         .and_if(" AND account = ?", account)
         .and_if(" AND organization = ?", organization)
         .and_if(" AND actor = ?", actor)
-        .and_if(" AND at >= ?", since.map(next_micros))
-        .and_if(" AND at < ?", until.map(next_micros))
+        .and_if(if by_time { " AND at >= ?" } else { " AND +at >= ?" }, since.map(next_micros))
+        .and_if(if by_time { " AND at < ?" } else { " AND +at < ?" }, until.map(next_micros))
         .and_if(after, filter.place().map(Cursor::row))
         .with(order)
         .and(" LIMIT ?", one_more(filter.size()))
@@ -117,20 +127,26 @@ pub(super) fn holders(session: &mut Session<'_>, after: Option<&Holder>) -> Resu
     rows.map(holder).collect()
 }
 
-pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<KeyDigest>, Failure> {
+pub(super) fn removed(session: &mut Session<'_>, after: Option<&KeyDigest>) -> Result<Vec<Tombstone>, Failure> {
     let to = || Failure::to("list the removed keys");
     let statement = session.prepared(sql::REMOVED).map_err(to())?;
     // An empty blob comes before every digest.
     let after = after.map_or(&[][..], |digest| digest.as_bytes());
-    let rows = statement.query_map([after], |row| row.get(0).map(KeyDigest::from_bytes)).map_err(to())?;
-    rows.collect::<Result<_, _>>().map_err(to())
+    let tomb = |row: &Row<'_>| {
+        let tomb = Tombstone::new(KeyDigest::from_bytes(row.get(0)?), row.get(1)?);
+        Ok(if row.get(2)? { tomb.moved() } else { tomb })
+    };
+    statement.query_map([after], tomb).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }
 
-pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<(Option<u32>, u64)>, Failure> {
+pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<PepperCount>, Failure> {
     let to = || Failure::to("count the keys");
     let statement = session.prepared(sql::COUNT_BY_PEPPER).map_err(to())?;
-    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))).map_err(to())?;
-    counts.collect::<Result<_, _>>().map_err(to())
+    let count = |row: &Row<'_>| {
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        Ok(PepperCount::new(row.get(0)?).keys(number(1)?).removed(number(2)?))
+    };
+    statement.query_map([], count).map_err(to())?.collect::<Result<_, _>>().map_err(to())
 }
 
 /// One row more than the page says whether there is another page.

@@ -1,15 +1,23 @@
 use std::time::SystemTime;
 
-use super::{SqliteKeyStore, failure::Failure, lane::Lane, read, session::Session, write};
+use super::{SqliteKeyStore, failure::Failure, forget, lane::Lane, read, session::Session, write};
 use crate::{
     KeyDigest,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
 };
 
 /// A change is on the disk when the call returns. Only uses of keys may be lost, and only in a power failure.
 impl RegistryStore for SqliteKeyStore {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         self.run(|store| &store.0.writer, move |session| write::transact(session, &ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let what = what.clone();
+        self.run(|store| &store.0.writer, move |session| forget::forget(session, &what, limit))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -37,12 +45,12 @@ impl RegistryStore for SqliteKeyStore {
         self.run(lists, move |session| read::holders(session, after.as_ref()))
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         let after = after.copied();
         self.run(lists, move |session| read::removed(session, after.as_ref()))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.run(lists, read::count_by_pepper)
     }
 }

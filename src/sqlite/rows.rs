@@ -1,6 +1,6 @@
 //! Rows of the tables as values, and back.
 
-use rusqlite::{Row, Statement, ToSql};
+use rusqlite::{Row, Statement, ToSql, params, params_from_iter};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -68,11 +68,27 @@ fn unreadable(column: usize, error: impl Into<BoxError>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
 }
 
+/// The columns that stay as they are when a key changes: `created_at`, `created_by` and `last_used_at`.
+const KEPT: [usize; 3] = [17, 18, 22];
+
 /// Binds all columns of a key.
 pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Read<usize> {
+    with_columns(entry, |columns| statement.execute(columns))
+}
+
+/// Binds the columns of a key that may change, with its id.
+pub(super) fn update(statement: &mut Statement<'_>, entry: &Entry) -> Read<usize> {
+    with_columns(entry, |columns| {
+        let all = columns.iter().enumerate();
+        statement.execute(params_from_iter(all.filter(|(at, _)| !KEPT.contains(at)).map(|(_, column)| *column)))
+    })
+}
+
+/// Calls with the values in the order of `columns!`.
+fn with_columns<T>(entry: &Entry, write: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
     let key = KeyRow::of(entry);
     let [organizations, scopes, roles] = lists(&key);
-    statement.execute(rusqlite::params![
+    write(params![
         key.id,
         key.digest,
         key.pepper,
@@ -96,39 +112,6 @@ pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Read<usize
         key.expires_at,
         key.lifetime,
         key.last_used_at,
-        key.revoked_at,
-        key.deleted_at,
-        key.first_id,
-        key.predecessor,
-        key.successor,
-    ])
-}
-
-/// Binds the columns of a key that may change.
-pub(super) fn update(statement: &mut Statement<'_>, entry: &Entry) -> Read<usize> {
-    let key = KeyRow::of(entry);
-    let [organizations, scopes, roles] = lists(&key);
-    statement.execute(rusqlite::params![
-        key.id,
-        key.digest,
-        key.pepper,
-        key.name,
-        key.hint,
-        key.account,
-        key.subject,
-        organizations,
-        scopes,
-        roles,
-        key.plan,
-        key.limits,
-        key.environment,
-        key.restrictions,
-        key.metadata,
-        key.active,
-        key.paused,
-        key.not_before,
-        key.expires_at,
-        key.lifetime,
         key.revoked_at,
         key.deleted_at,
         key.first_id,

@@ -29,6 +29,21 @@ macro_rules! guard_columns {
     };
 }
 
+/// Erases rows of the audit log as `AuditRow::erased` does.
+macro_rules! erase {
+    () => {
+        "UPDATE audit SET actor = 'erased', account = NULL, organization = NULL, address = NULL, request_id = NULL, \
+         before = '{}', after = '{}' WHERE seq IN "
+    };
+}
+
+/// The first keys of an account. Few, because a batch passes over all of their audit rows.
+macro_rules! some_keys {
+    () => {
+        "account = ?1 ORDER BY seq LIMIT min(?2, 100)"
+    };
+}
+
 /// The schema, one text for each version. Each text is one transaction and ends with its row of `schema_version`.
 pub(super) const MIGRATIONS: &[&str] = &[FIRST, usage_sql::MIGRATION];
 
@@ -100,6 +115,8 @@ CREATE TABLE holders (
 
 CREATE TABLE tombstones (
     digest BLOB PRIMARY KEY NOT NULL,
+    pepper INTEGER,
+    moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1)),
     removed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -119,7 +136,9 @@ CREATE TABLE audit (
 CREATE INDEX audit_of_key ON audit (key, seq);
 CREATE INDEX audit_of_account ON audit (account, seq);
 CREATE INDEX audit_of_organization ON audit (organization, seq);
+CREATE INDEX audit_of_actor ON audit (actor, seq);
 CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_with_address ON audit (at) WHERE address IS NOT NULL;
 
 CREATE VIEW verify AS SELECT
     digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits, environment, restrictions,
@@ -140,8 +159,11 @@ pub(super) const VERSION: &str = "SELECT version, compatible_with FROM schema_ve
 pub(super) const SUSPENDED: &str = "SELECT suspended_at FROM holders WHERE kind = ?1 AND id = ?2";
 pub(super) const HOLDERS: &str =
     "SELECT kind, id, suspended_at FROM holders WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT 1000";
-pub(super) const REMOVED: &str = "SELECT digest FROM tombstones WHERE digest > ?1 ORDER BY digest LIMIT 1000";
-pub(super) const COUNT_BY_PEPPER: &str = "SELECT pepper, count(*) FROM keys GROUP BY pepper ORDER BY pepper";
+pub(super) const REMOVED: &str =
+    "SELECT digest, pepper, moved FROM tombstones WHERE digest > ?1 ORDER BY digest LIMIT 1000";
+pub(super) const COUNT_BY_PEPPER: &str = "SELECT pepper, sum(keys), sum(removed) FROM ( \
+    SELECT pepper, count(*) AS keys, 0 AS removed FROM keys GROUP BY pepper \
+    UNION ALL SELECT pepper, 0, count(*) FROM tombstones WHERE NOT moved GROUP BY pepper) GROUP BY pepper";
 pub(super) const GET: &str = concat!("SELECT ", columns!(), " FROM keys WHERE id = ?1");
 
 pub(super) const INSERT: &str = concat!(
@@ -162,25 +184,39 @@ pub(super) const UPDATE: &str = "UPDATE keys SET digest = ?2, pepper = ?3, name 
 pub(super) const USED: &str = "UPDATE keys SET last_used_at = uses.at \
     FROM (SELECT value ->> 0 AS id, max(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) AS uses \
     WHERE keys.id = uses.id AND coalesce(keys.last_used_at, keys.created_at) < uses.at";
-pub(super) const BURY: &str = "INSERT INTO tombstones (digest, removed_at) \
-    SELECT digest, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
+pub(super) const BURY: &str = "INSERT INTO tombstones (digest, pepper, removed_at) \
+    SELECT digest, pepper, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
 pub(super) const BURY_DIGEST: &str =
-    "INSERT INTO tombstones (digest, removed_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    "INSERT INTO tombstones (digest, pepper, moved, removed_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
 pub(super) const REMOVE: &str = "DELETE FROM keys WHERE id = ?1";
-pub(super) const BURY_ACCOUNT: &str = "INSERT INTO tombstones (digest, removed_at) \
-    SELECT digest, ?2 FROM keys WHERE account = ?1 ON CONFLICT DO NOTHING";
-pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM keys WHERE account = ?1";
-/// As `AuditRow::erased` does.
-pub(super) const ERASE_AUDIT: &str = "UPDATE audit SET actor = ?2, account = NULL, organization = NULL, \
-    address = NULL, request_id = NULL, before = '{}', after = '{}' \
-    WHERE account = ?1 OR key IN (SELECT id FROM keys WHERE account = ?1)";
 pub(super) const SUSPEND: &str =
     "INSERT INTO holders (kind, id, suspended_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 pub(super) const REINSTATE: &str = "DELETE FROM holders WHERE kind = ?1 AND id = ?2";
 pub(super) const APPEND_AUDIT: &str =
     concat!("INSERT INTO audit (", audit_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
-pub(super) const FORGET_AUDIT: &str = "DELETE FROM audit WHERE at < ?1";
-pub(super) const FORGET_ADDRESSES: &str = "UPDATE audit SET address = NULL WHERE at < ?1 AND address IS NOT NULL";
+/// Statements of one batch: the last argument is the largest number of rows.
+pub(super) const FORGET_AUDIT: &str =
+    "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)";
+pub(super) const FORGET_ADDRESSES: &str = "UPDATE audit SET address = NULL WHERE seq IN \
+    (SELECT seq FROM audit WHERE at < ?1 AND address IS NOT NULL ORDER BY at LIMIT ?2)";
+pub(super) const ERASE_AUDIT_OF_ACCOUNT: &str =
+    concat!(erase!(), "(SELECT seq FROM audit WHERE account = ?1 ORDER BY seq LIMIT ?2)");
+/// Rows that are erased already are passed over. `CROSS JOIN` keeps the order: the keys first.
+pub(super) const ERASE_AUDIT_OF_KEYS: &str = concat!(
+    erase!(),
+    "(SELECT audit.seq FROM (SELECT id FROM keys WHERE ",
+    some_keys!(),
+    ") AS some CROSS JOIN audit ON audit.key = some.id \
+     WHERE (actor, account, organization, address, request_id, before, after) \
+     IS NOT ('erased', NULL, NULL, NULL, NULL, '{}', '{}') LIMIT ?2)"
+);
+pub(super) const BURY_ACCOUNT: &str = concat!(
+    "INSERT INTO tombstones (digest, pepper, removed_at) SELECT digest, pepper, ?3 FROM keys WHERE ",
+    some_keys!(),
+    " ON CONFLICT DO NOTHING"
+);
+pub(super) const REMOVE_ACCOUNT: &str =
+    concat!("DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ", some_keys!(), ")");
 
 /// Overwrites what was deleted, also in the log that SQLite writes ahead.
 pub(super) const TRUNCATE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -268,120 +304,4 @@ impl Query {
 }
 
 #[cfg(test)]
-mod tests {
-    use rusqlite::Connection;
-
-    use super::*;
-
-    const STATEMENTS: [&str; 31] = [
-        HAS_VERSION,
-        VERSION,
-        SUSPENDED,
-        HOLDERS,
-        REMOVED,
-        COUNT_BY_PEPPER,
-        GET,
-        INSERT,
-        DIGEST_IN_USE,
-        DIGEST_REMOVED,
-        UPDATE,
-        USED,
-        BURY,
-        BURY_DIGEST,
-        REMOVE,
-        BURY_ACCOUNT,
-        REMOVE_ACCOUNT,
-        ERASE_AUDIT,
-        SUSPEND,
-        REINSTATE,
-        APPEND_AUDIT,
-        FORGET_AUDIT,
-        FORGET_ADDRESSES,
-        TRUNCATE_LOG,
-        DURABLE,
-        RELAXED,
-        JOURNAL_MODE,
-        USE_WAL,
-        FIND_ONE,
-        "PRAGMA query_only = ON",
-        "PRAGMA secure_delete = ON",
-    ];
-
-    fn migrated() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(EVERY_CONNECTION).unwrap();
-        for text in MIGRATIONS {
-            connection.execute_batch(text).unwrap();
-        }
-        connection
-    }
-
-    /// What SQLite does for a statement, one step a line.
-    fn plan(connection: &Connection, text: &str) -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
-        let (mut steps, mut plan) = (statement.raw_query(), String::new());
-        while let Some(step) = steps.next().unwrap() {
-            plan += &step.get::<_, String>(3).unwrap();
-            plan += "\n";
-        }
-        plan
-    }
-
-    #[test]
-    fn every_statement_is_valid() {
-        let connection = migrated();
-        for text in STATEMENTS {
-            connection.prepare(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        }
-        connection.execute_batch(READER).unwrap();
-        connection.execute_batch(WRITER).unwrap();
-        // Every constant is in the list: those that are not have names of batches or of parts.
-        let constants = include_str!("sql.rs").matches("pub(super) const ").count() - 1;
-        assert_eq!(constants, STATEMENTS.len() - 2 + ["MIGRATIONS", "EVERY_CONNECTION", "READER", "WRITER"].len());
-    }
-
-    #[test]
-    fn a_statement_names_every_column_of_its_table() {
-        let connection = migrated();
-        let columns = |table: &str| -> Vec<String> {
-            let mut statement =
-                connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE name <> 'seq'").unwrap();
-            statement.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-        };
-        assert_eq!(columns("keys").join(", "), columns!());
-        assert_eq!(columns("audit").join(", "), audit_columns!());
-        assert_eq!(columns("verify").join(", "), concat!("digest, ", guard_columns!()));
-        let kept = ["id", "created_at", "created_by", "last_used_at"];
-        for column in columns("keys") {
-            assert_eq!(
-                UPDATE.contains(&format!(" {column} = ?")),
-                !kept.contains(&&*column) || column == "id",
-                "{column}"
-            );
-        }
-    }
-
-    #[test]
-    fn lookups_and_pages_follow_indexes() {
-        let connection = migrated();
-        for text in [FIND_ONE, &find(3)] {
-            let plan = plan(&connection, text);
-            assert!(plan.contains("SEARCH keys USING INDEX sqlite_autoindex_keys_2 (digest=?)"), "{plan}");
-            assert!(!plan.contains("SCAN"), "{plan}");
-        }
-        assert!(plan(&connection, USED).contains("SEARCH keys USING"));
-        let account = Query::keys().and(" AND keys.seq > ?", 0).and(" AND account = ?", String::new());
-        let member = Query::keys_of_organization("org").and(" AND members.seq > ?", 0).with(" ORDER BY members.seq");
-        let audit = Query::audit().and(" AND key = ?", String::new()).with(" ORDER BY seq DESC");
-        for (query, index) in [
-            (account.with(" ORDER BY keys.seq"), "keys_of_account (account=? AND seq>?)"),
-            (member, "keys_of_organization (organization=? AND seq>?)"),
-            (audit, "audit_of_key (key=?)"),
-            (Query::keys().and(" AND deleted_at < ?", 0), "keys_by_deletion"),
-            (Query::keys().and(" AND expires_at > ?", 0).and(" AND expires_at <= ?", 9), "keys_by_expiry"),
-        ] {
-            let plan = plan(&connection, query.text());
-            assert!(plan.contains(index) && !plan.contains("SCAN") && !plan.contains("TEMP"), "{index}: {plan}");
-        }
-    }
-}
+mod tests;

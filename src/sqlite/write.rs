@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::{
     failure::{Failure, is_duplicate},
-    read::{get, next_micros},
+    read::get,
     rows,
     session::Session,
     sql,
 };
 use crate::{
     KeyDigest, KeyDigests, RegistryError,
-    registry::{AuditRow, Change, Decide, Entry, KeyAction, micros},
+    registry::{AuditRow, Change, Decide, Entry, Tombstone, micros},
 };
 
 /// Runs one transaction. Writers of all processes wait for each other from its beginning, so what `decide` reads is still
@@ -34,9 +34,6 @@ pub(super) fn transact(session: &mut Session<'_>, ids: &[String], decide: Decide
         relaxed(session, |session| apply_all(session, begin(session)?, &changes))?;
     } else {
         apply_all(session, transaction, &changes)?;
-    }
-    if changes.iter().any(|change| matches!(change, Change::EraseAccount { .. })) {
-        truncate_log(session);
     }
     Ok(changes)
 }
@@ -69,14 +66,6 @@ pub(super) fn relaxed<T>(
     result
 }
 
-/// What was erased must not stay in the log. If a reader prevents that, the log is overwritten later.
-fn truncate_log(session: &Session<'_>) {
-    let result = session.connection().query_row(sql::TRUNCATE_LOG, [], |row| row.get::<_, i64>(0));
-    if !matches!(result, Ok(0)) {
-        tracing::debug!(target: "tower_auth", "the write-ahead log could not be truncated after an erasure");
-    }
-}
-
 fn apply(session: &mut Session<'_>, change: &Change) -> Result<(), Failure> {
     match change {
         Change::Create { entry, digests } => create(session, entry, digests.as_ref()),
@@ -86,14 +75,9 @@ fn apply(session: &mut Session<'_>, change: &Change) -> Result<(), Failure> {
             execute(session, "keep the digest of a removed key", sql::BURY, &[id, &micros(SystemTime::now())])?;
             execute(session, "remove a key", sql::REMOVE, &[id])
         }
-        Change::Bury { digest } => {
-            let digest = digest.as_bytes();
-            execute(
-                session,
-                "keep the digest of a removed key",
-                sql::BURY_DIGEST,
-                &[digest, &micros(SystemTime::now())],
-            )
+        Change::Bury(Tombstone { digest, pepper, moved, .. }) => {
+            let values: [&dyn ToSql; 4] = [digest.as_bytes(), pepper, moved, &micros(SystemTime::now())];
+            execute(session, "keep the digest of a removed key", sql::BURY_DIGEST, &values)
         }
         Change::Suspend { holder, at } => {
             execute(session, "suspend a holder", sql::SUSPEND, &[&holder.kind(), &holder.id(), &micros(*at)])
@@ -102,13 +86,6 @@ fn apply(session: &mut Session<'_>, change: &Change) -> Result<(), Failure> {
             execute(session, "reinstate a holder", sql::REINSTATE, &[&holder.kind(), &holder.id()])
         }
         Change::Audit(row) => append(session, row),
-        Change::EraseAccount { account } => erase(session, account),
-        Change::ForgetAudit { before } => {
-            execute(session, "remove old audit rows", sql::FORGET_AUDIT, &[&next_micros(*before)])
-        }
-        Change::ForgetAddresses { before } => {
-            execute(session, "remove old addresses", sql::FORGET_ADDRESSES, &[&next_micros(*before)])
-        }
         #[allow(
             unreachable_patterns,
             reason = "as a store of another crate, this one answers for later kinds of changes"
@@ -177,13 +154,4 @@ fn append(session: &mut Session<'_>, row: &AuditRow) -> Result<(), Failure> {
     let to = || Failure::to("write the audit log");
     let statement = session.prepared(sql::APPEND_AUDIT).map_err(to())?;
     rows::append(statement, row).map(drop).map_err(to())
-}
-
-fn erase(session: &mut Session<'_>, account: &str) -> Result<(), Failure> {
-    let doing = "erase an account";
-    let erased = AuditRow::new(SystemTime::UNIX_EPOCH, "", KeyAction::Erased).erased();
-    // The keys tell which rows are theirs, so they are removed last.
-    execute(session, doing, sql::ERASE_AUDIT, &[&account, &erased.actor])?;
-    execute(session, doing, sql::BURY_ACCOUNT, &[&account, &micros(SystemTime::now())])?;
-    execute(session, doing, sql::REMOVE_ACCOUNT, &[&account])
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tower_auth::{
     KeyDigest,
-    registry::{AuditFilter, Holder, KeyFilter, KeyRow},
+    registry::{AuditFilter, Holder, KeyFilter, KeyRow, Tombstone},
 };
 
 use super::side::Side;
@@ -82,10 +82,10 @@ impl Inventory {
 
     async fn removed(&mut self, side: &Side, after: Option<&KeyDigest>) -> Result<Option<KeyDigest>, Failure> {
         let page = side.removed(after).await?;
-        for digest in &page {
-            self.add(Kind::Removed, digest.as_bytes());
+        for tomb in &page {
+            self.add(Kind::Removed, &removal(tomb));
         }
-        Ok(page.last().copied())
+        Ok(page.last().map(|tomb| tomb.digest))
     }
 
     async fn holders(&mut self, side: &Side, after: Option<&Holder>) -> Result<Option<Holder>, Failure> {
@@ -134,6 +134,11 @@ impl Inventory {
         }
         missing
     }
+}
+
+/// What is the same on both sides. `Debug` of a digest shows nothing.
+pub(super) const fn removal(tomb: &Tombstone) -> (&[u8; 32], Option<u32>) {
+    (tomb.digest.as_bytes(), tomb.pepper)
 }
 
 fn hash(thing: &impl Debug) -> u128 {

@@ -14,7 +14,7 @@ use std::{
     fs,
 };
 
-use inventory::{Inventory, Kind};
+use inventory::{Inventory, Kind, removal};
 use serde_json::json;
 use side::Side;
 use tower_auth::{
@@ -99,9 +99,9 @@ async fn removed(from: &Side, to: &Side, there: &mut Inventory, progress: &mut P
     let mut after = None;
     loop {
         let page = from.removed(after.as_ref()).await?;
-        let Some(last) = page.last().copied() else { return Ok(()) };
-        let new = page.into_iter().filter(|digest| !there.take(Kind::Removed, digest.as_bytes()));
-        to.write_all(new.map(|digest| Change::Bury { digest }).collect(), progress).await?;
+        let Some(last) = page.last().map(|tomb| tomb.digest) else { return Ok(()) };
+        let new = page.into_iter().filter(|tomb| !there.take(Kind::Removed, &removal(tomb)));
+        to.write_all(new.map(Change::Bury).collect(), progress).await?;
         after = Some(last);
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use tower_auth::{
     KeyDigest, RegistryError,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore, Tombstone,
+    },
 };
 
 use super::BATCH;
@@ -40,7 +42,7 @@ impl Side {
         answer(self.0.holders(after)).await
     }
 
-    pub(super) async fn removed(&self, after: Option<&KeyDigest>) -> Result<Vec<KeyDigest>, RegistryError> {
+    pub(super) async fn removed(&self, after: Option<&KeyDigest>) -> Result<Vec<Tombstone>, RegistryError> {
         answer(self.0.removed(after)).await
     }
 

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::SystemTime};
 
 use tower_auth::{
-    KeyDigest, KeyRecord,
+    KeyDigest, KeyRecord, RegistryError,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, KeyInfo, Page, RegistryFuture, RegistryStore,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, KeyInfo, Page, PepperCount,
+        RegistryFuture, RegistryStore, Tombstone,
     },
 };
 
@@ -25,6 +26,11 @@ impl RegistryStore for DryRun {
             Ok(changes)
         };
         self.0.transact(ids, Box::new(decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        // An import forgets nothing.
+        RegistryFuture::ready(Err(RegistryError::unsupported(&(what, limit))))
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -47,11 +53,11 @@ impl RegistryStore for DryRun {
         self.0.holders(after)
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         self.0.removed(after)
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.0.count_by_pepper()
     }
 }

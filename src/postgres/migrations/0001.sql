@@ -60,13 +60,17 @@ CREATE TABLE {schema}.holders (
 -- The digests of removed keys, which can never be created again.
 CREATE TABLE {schema}.tombstones (
     digest bytea PRIMARY KEY,
+    -- The version of the pepper of the digest; NULL is a plain SHA-256.
+    pepper bigint,
+    -- Whether the key was not removed, but got another digest.
+    moved boolean NOT NULL DEFAULT false,
     removed_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE {schema}.audit (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
-    actor text NOT NULL,
+    actor text COLLATE "C" NOT NULL,
     action text NOT NULL,
     key text COLLATE "C",
     account text COLLATE "C",
@@ -80,7 +84,9 @@ CREATE TABLE {schema}.audit (
 CREATE INDEX audit_key ON {schema}.audit (key, seq);
 CREATE INDEX audit_account ON {schema}.audit (account, seq);
 CREATE INDEX audit_organization ON {schema}.audit (organization, seq);
+CREATE INDEX audit_actor ON {schema}.audit (actor, seq);
 CREATE INDEX audit_at ON {schema}.audit (at);
+CREATE INDEX audit_address ON {schema}.audit (at) WHERE address IS NOT NULL;
 
 -- What a guard needs, and nothing else.
 CREATE VIEW {schema}.verify AS

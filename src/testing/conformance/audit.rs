@@ -1,7 +1,7 @@
 use super::trial::{HOUR, Trial, new};
 use crate::{
     KeyStore,
-    registry::{Actor, AuditFilter, AuditRow, Change, Holder, KeyAction, KeyUpdate, RegistryStore},
+    registry::{Actor, AuditFilter, Holder, KeyUpdate, RegistryStore},
 };
 
 pub(super) async fn each_change_has_its_row<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
@@ -63,22 +63,4 @@ pub(super) async fn rows_are_filtered_and_listed_in_pages<S: KeyStore + Registry
     let start = it.now() - 5 * HOUR;
     assert_eq!(listed(AuditFilter::all().since(start + HOUR).until(start + 3 * HOUR)).await, ids[1..3]);
     assert!(listed(AuditFilter::account("nobody")).await.is_empty());
-}
-
-pub(super) async fn rows_and_addresses_are_forgotten<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
-    let at = it.now();
-    let row = |at, address: &str| {
-        let mut row = AuditRow::new(at, "alice", KeyAction::Other("from the future".into()));
-        row.address = address.parse().ok();
-        row
-    };
-    let rows = [row(at, "192.0.2.7"), row(at + HOUR, "2001:db8::1"), row(at + 2 * HOUR, "192.0.2.8")];
-    let mut changes: Vec<Change> = rows.iter().cloned().map(Change::Audit).collect();
-    changes.push(Change::ForgetAudit { before: at + HOUR });
-    changes.push(Change::ForgetAddresses { before: at + 2 * HOUR });
-    it.store.transact(Vec::new(), Box::new(|_| Ok(changes))).await.expect("carried out in their order");
-    let left = it.store.audit(&AuditFilter::all()).await.expect("the store answers").items;
-    let mut second = rows[1].clone();
-    second.address = None;
-    assert_eq!(left, [second, rows[2].clone()]);
 }

@@ -18,13 +18,14 @@
 //! ```
 //!
 //! The checks cover: states and their precedence, times to the microsecond, lines of successors, every field of a key,
-//! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, peppers, and many changes at
+//! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, erased accounts, peppers, and many changes at
 //! once. They need no runtime of their own, and use a clock that stands still.
 //!
 //! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore).
 
 mod audit;
 mod fields;
+mod forgotten;
 mod holders;
 mod lines;
 mod moving;

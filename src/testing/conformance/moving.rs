@@ -3,7 +3,7 @@
 use super::trial::{HOUR, TICK, Trial, format, new};
 use crate::{
     KeyDigest, KeyRecord, KeyScheme, KeyStore, RegistryError,
-    registry::{Change, Holder, RegistryStore},
+    registry::{Change, Holder, RegistryStore, Tombstone},
 };
 
 pub(super) async fn what_was_removed_can_be_moved<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
@@ -13,15 +13,17 @@ pub(super) async fn what_was_removed_can_be_moved<S: KeyStore + RegistryStore + 
     it.keys.delete(&it.admin, gone.key.id()).await.expect("deleted");
     it.hand.advance(TICK);
     it.keys.purge(&it.admin, it.now()).await.expect("purged");
-    assert_eq!(removed(it, None).await, [digest], "{}: a removed key is not listed", it.name);
+    let tomb = Tombstone::new(digest, Some(1));
+    assert_eq!(removed(it, None).await, [tomb], "{}: a removed key is not listed with its pepper", it.name);
     // What another store has removed can never be created here.
     let plain = KeyScheme::sha256(format());
     let elsewhere = plain.generate().expect("random bytes");
     it.note(&elsewhere);
     let digests = plain.digests(elsewhere.expose().as_bytes()).expect("the key has the format");
     let digest = *digests.iter().next().expect("one digest");
-    bury(it, vec![digest, digest]).await;
-    bury(it, vec![digest]).await;
+    let tomb = Tombstone::new(digest, None);
+    bury(it, vec![tomb, tomb]).await;
+    bury(it, vec![tomb]).await;
     assert_eq!(removed(it, None).await.len(), 2, "{}: a digest is kept once", it.name);
     let again = it.registry(&plain).import(&it.admin, "again", &elsewhere, KeyRecord::new("again", "acme")).await;
     assert_eq!(again.map(drop), Err(RegistryError::Revoked), "{}: removed there is revoked here", it.name);
@@ -55,12 +57,16 @@ pub(super) async fn lists_go_on_after_a_place<S: KeyStore + RegistryStore + Clon
         bytes[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b1).to_be_bytes());
         KeyDigest::from_bytes(bytes)
     };
-    let mut all: Vec<KeyDigest> = (0..1_500).map(digest).collect();
+    let tomb = |number: u32| {
+        let tomb = Tombstone::new(digest(number), (!number.is_multiple_of(3)).then_some(number));
+        if number.is_multiple_of(2) { tomb.moved() } else { tomb }
+    };
+    let mut all: Vec<Tombstone> = (0..1_500).map(tomb).collect();
     bury(it, all.clone()).await;
-    all.sort_unstable_by_key(|digest| *digest.as_bytes());
+    all.sort_unstable_by_key(|tomb| *tomb.digest.as_bytes());
     let (mut listed, mut sizes) = (Vec::new(), Vec::new());
     loop {
-        let some = removed(it, listed.last()).await;
+        let some = removed(it, listed.last().map(|tomb: &Tombstone| &tomb.digest)).await;
         if some.is_empty() {
             break;
         }
@@ -71,11 +77,11 @@ pub(super) async fn lists_go_on_after_a_place<S: KeyStore + RegistryStore + Clon
     assert!(sizes.iter().all(|size| *size <= 1000), "{}: {sizes:?}", it.name);
 }
 
-async fn removed<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>, after: Option<&KeyDigest>) -> Vec<KeyDigest> {
+async fn removed<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>, after: Option<&KeyDigest>) -> Vec<Tombstone> {
     it.store.removed(after).await.expect("the store answers")
 }
 
-async fn bury<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>, digests: Vec<KeyDigest>) {
-    let changes = digests.into_iter().map(|digest| Change::Bury { digest }).collect();
+async fn bury<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>, tombs: Vec<Tombstone>) {
+    let changes = tombs.into_iter().map(Change::Bury).collect();
     it.store.transact(Vec::new(), Box::new(|_| Ok(changes))).await.expect("kept");
 }

@@ -1,7 +1,7 @@
-use super::trial::{Trial, format, new, scheme};
+use super::trial::{TICK, Trial, format, new, scheme};
 use crate::{
-    KeyRecord, KeyScheme, KeyStore, Peppers, Secret,
-    registry::{Change, Entry, KeyFilter, RegistryStore},
+    KeyDigest, KeyRecord, KeyScheme, KeyStore, Peppers, Secret,
+    registry::{Change, Entry, KeyFilter, RegistryStore, Tombstone},
 };
 
 pub(super) async fn keys_of_an_old_pepper_are_found_counted_and_moved<S: KeyStore + RegistryStore + Clone>(
@@ -29,6 +29,31 @@ pub(super) async fn keys_of_an_old_pepper_are_found_counted_and_moved<S: KeyStor
     it.store.transact(vec![old.key.id().to_owned()], Box::new(moved)).await.expect("moved");
     assert!(keys.peppers(&it.admin).await.expect("counted")[1].may_go);
     assert_eq!(it.find_by(&scheme(&[2]), &old.secret).await.expect("found").id(), old.key.id());
+}
+
+pub(super) async fn removed_keys_are_counted_by_their_pepper<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
+    let gone = it.create(new()).await;
+    let moved = it.store.get(it.create(new()).await.key.id()).await.expect("the store answers").expect("it is there");
+    let keys = it.registry(&scheme(&[2, 1]));
+    let kept = it.noted(keys.create(&it.admin, new()).await.expect("created"));
+    for issued in [&gone, &kept] {
+        keys.delete(&it.admin, issued.key.id()).await.expect("deleted");
+    }
+    it.hand.advance(TICK);
+    keys.purge(&it.admin, it.now()).await.expect("purged");
+    // A key that has moved to another pepper is not removed.
+    let elsewhere = Entry::new(moved.key().clone(), KeyDigest::from_bytes([7; 32]), Some(2));
+    let old = Tombstone::new(*moved.digest(), moved.pepper()).moved();
+    let changes = vec![Change::Update(elsewhere), Change::Bury(old)];
+    it.store.transact(vec![moved.key().id().to_owned()], Box::new(|_| Ok(changes))).await.expect("moved");
+    let used = async |versions: &[u8]| {
+        let all = it.registry(&scheme(versions)).peppers(&it.admin).await.expect("counted");
+        all.iter().map(|one| (one.version, one.keys, one.removed, one.accepted, one.may_go)).collect::<Vec<_>>()
+    };
+    let (new, old) = ((Some(2), 1, 1, true, false), (Some(1), 0, 1, true, true));
+    assert_eq!(used(&[2, 1]).await, [new, old], "{}", it.name);
+    let without = (Some(1), 0, 1, false, false);
+    assert_eq!(used(&[2]).await, [new, without], "{}: what only the old pepper knows is counted", it.name);
 }
 
 pub(super) async fn a_table_of_sha256_moves_under_a_pepper<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {

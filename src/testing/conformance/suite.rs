@@ -1,5 +1,5 @@
 use super::{
-    audit, fields, holders, lines, moving, pages, peppers, refusals, removed, states, together,
+    audit, fields, forgotten, holders, lines, moving, pages, peppers, refusals, removed, states, together,
     trial::{Secrets, Trial},
 };
 use crate::{KeyStore, registry::RegistryStore};
@@ -39,13 +39,16 @@ pub async fn check<S: KeyStore + RegistryStore + Clone>(fresh: impl AsyncFn() ->
         holders::a_suspended_holder_stops_all_of_its_keys,
         audit::each_change_has_its_row,
         audit::rows_are_filtered_and_listed_in_pages,
-        audit::rows_and_addresses_are_forgotten,
         removed::a_purged_key_can_never_come_back,
-        removed::an_erased_account_leaves_no_name,
+        forgotten::rows_and_addresses_are_forgotten,
+        forgotten::an_erased_account_leaves_no_name,
+        forgotten::an_erasure_that_was_interrupted_is_repeated,
+        forgotten::the_suspension_of_an_erased_account_stays,
         moving::what_was_removed_can_be_moved,
         moving::suspended_holders_are_listed,
         moving::lists_go_on_after_a_place,
         peppers::keys_of_an_old_pepper_are_found_counted_and_moved,
+        peppers::removed_keys_are_counted_by_their_pepper,
         peppers::a_table_of_sha256_moves_under_a_pepper,
         together::no_change_is_lost,
         together::one_of_many_rotations_wins,

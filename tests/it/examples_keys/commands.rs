@@ -162,6 +162,6 @@ fn a_table_of_sha256_moves_under_a_pepper_and_an_old_pepper_may_go() {
     assert_eq!(peppers(&["--sha256"]), [(Some(1), json!(1), false), (None, json!(0), true)]);
     cli.write_peppers("peppers.txt", &[3, 2, 1]);
     assert_eq!(peppers(&[]), [(Some(3), json!(0), false), (Some(2), json!(0), true), (Some(1), json!(1), false)]);
-    assert!(cli.ok(&["peppers"]).contains("VERSION  KEYS  ACCEPTED  MAY GO\n"));
+    assert!(cli.ok(&["peppers"]).contains("VERSION  KEYS  REMOVED  ACCEPTED  MAY GO\n"));
     assert_eq!(plain(&["peppers", "move", "--sha256"]).code, 2, "there is no pepper to move under");
 }

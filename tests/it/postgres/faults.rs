@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool, Runtime};
+use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 use tower_auth::{
     KeyStore as _, PostgresKeyStore,
-    registry::{Change, RegistryStore as _},
+    registry::{Change, Forget, RegistryStore as _},
 };
 
 use super::{Tables, at, change, create, digests, entry, find, key, pool};
@@ -128,14 +129,20 @@ async fn changes_wait_for_no_program_that_stopped_in_the_middle() {
     // The decision is made while the lock is held. Then the network is gone.
     let proxy = std::sync::Arc::new(proxy);
     let hole = std::sync::Arc::clone(&proxy);
+    let (decided, is_decided) = tokio::sync::oneshot::channel();
     let stopped = store.transact(
         Vec::new(),
         Box::new(move |_| {
             hole.black_hole();
+            decided.send(()).unwrap();
             Ok(vec![create(key("key_1", "acme"), 1)])
         }),
     );
-    assert!(timeout(Duration::from_millis(100), stopped).await.is_err());
+    tokio::select! {
+        biased;
+        outcome = stopped => panic!("nothing answers: {outcome:?}"),
+        () = is_decided.map(Result::unwrap) => {}
+    }
     let limits =
         "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()";
     let client = tables.pool.get().await.unwrap();
@@ -174,6 +181,31 @@ async fn a_pool_without_a_connection_says_so() {
     let wrong = pool(&tables.database.url().replace("test_", "nobody_"), 1, "");
     let error = PostgresKeyStore::from_pool(wrong).check_schema().await.unwrap_err().to_string();
     assert!(error.contains("does not exist") && error.contains("help: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_turned_read_only_refuses_changes_until_it_writes_again() {
+    let Some(tables) = Tables::new().await else { return };
+    let one = pool(&tables.database.url(), 1, "");
+    let store = PostgresKeyStore::from_pool(one.clone());
+    change(&store, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
+    let set = async |value: &str| {
+        let setting = format!("SET default_transaction_read_only = {value}");
+        one.get().await.unwrap().batch_execute(&setting).await.unwrap();
+    };
+    set("on").await;
+    let old = Forget::Audit { before: at(9_000) };
+    for refused in
+        [change(&store, vec![create(key("key_2", "acme"), 2)]).await.map(drop), store.forget(&old, 10).await.map(drop)]
+    {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("SQLSTATE 25006") && refused.contains("of the primary"), "{refused}");
+    }
+    assert!(find(&store, 1).await.is_some() && find(&store, 2).await.is_none(), "lookups go on");
+    set("off").await;
+    change(&store, vec![create(key("key_2", "acme"), 2)]).await.unwrap();
+    assert_eq!(store.forget(&old, 10).await.unwrap(), 0);
+    assert!(find(&store, 2).await.is_some());
 }
 
 /// A folder that is full: the server refuses to write, and the store works when there is room.

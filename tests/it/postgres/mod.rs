@@ -5,6 +5,7 @@ mod faults;
 mod interrupted;
 mod killed;
 mod model;
+mod plans;
 mod pooler;
 mod registry;
 mod roles;
@@ -17,7 +18,7 @@ use deadpool_postgres::{Manager, Pool};
 use tokio_postgres::{Config, NoTls};
 use tower_auth::{
     KeyDigests, KeyFormat, KeyRecord, KeyScheme, KeyStore as _, Peppers, PostgresKeyStore, Principal, RegistryError,
-    registry::{Change, Decide, Entry, KeyInfo, RegistryStore},
+    registry::{Change, Decide, Entry, Forget, KeyInfo, RegistryStore},
 };
 
 use crate::support::postgres::{self, Database};
@@ -101,6 +102,17 @@ fn decided(changes: Vec<Change>) -> Decide {
 
 async fn change(store: &impl RegistryStore, changes: Vec<Change>) -> Result<Vec<Change>, RegistryError> {
     store.transact(Vec::new(), decided(changes)).await
+}
+
+/// Forgets everything, in batches of this size.
+async fn forget(store: &impl RegistryStore, what: Forget, limit: usize) -> usize {
+    let mut all = 0;
+    loop {
+        match store.forget(&what, limit).await.unwrap() {
+            0 => return all,
+            size => all += size,
+        }
+    }
 }
 
 async fn find(store: &PostgresKeyStore, number: u8) -> Option<KeyRecord> {

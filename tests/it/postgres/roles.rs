@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tower_auth::{
     KeyRegistry, KeyStore as _, NewKey, PostgresKeyStore, RegistryError,
-    registry::{AuditFilter, Change, Holder, KeyFilter, RegistryStore as _},
+    registry::{AuditFilter, Change, Forget, Holder, KeyFilter, RegistryStore as _},
 };
 
-use super::{Tables, admin, at, change, create, digests, find, key, pool, scheme};
+use super::{Tables, admin, at, change, create, digests, find, forget, key, pool, scheme};
 
 /// The statements of the page of the module, for these roles.
 fn grants(verifier: &str, administrator: &str) -> String {
@@ -62,8 +62,9 @@ async fn manage_everything(store: &PostgresKeyStore) {
     keys.reinstate(&admin, Holder::account("other")).await.unwrap();
     keys.delete(&admin, &id).await.unwrap();
     let used = Change::Used(vec![("key_1".to_owned(), at(9_000))]);
-    let forget = [Change::ForgetAudit { before: at(0) }, Change::ForgetAddresses { before: at(9_999_999_999) }];
-    change(store, [used].into_iter().chain(forget).collect()).await.unwrap();
+    change(store, vec![used]).await.unwrap();
+    assert_eq!(forget(store, Forget::Audit { before: at(0) }, 10).await, 0);
+    forget(store, Forget::Addresses { before: at(9_999_999_999) }, 10).await;
     change(store, vec![Change::Remove { id }]).await.unwrap();
     keys.erase_account(&admin, "other").await.unwrap();
     assert_eq!(keys.list(&admin, &KeyFilter::all()).await.unwrap().items.len(), 1);

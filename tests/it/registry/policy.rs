@@ -10,8 +10,8 @@ use tower_auth::{
     ApiKeyLayer, ClientIp, KeyDigest, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, PeerAddr, Principal,
     RegistryError, Rejection, RejectionKind, Restrictions, Secret,
     registry::{
-        AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
-        RegistryFuture, RegistryStore,
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyAction, KeyFilter, KeyPolicy, KeyUpdate, Page,
+        PepperCount, RegistryFuture, RegistryStore, Tombstone,
     },
     testing::ManualClock,
 };
@@ -157,6 +157,10 @@ impl RegistryStore for Hanging {
         RegistryFuture::boxed(std::future::pending())
     }
 
+    fn forget(&self, _: &Forget, _: usize) -> RegistryFuture<usize> {
+        RegistryFuture::boxed(std::future::pending())
+    }
+
     fn get(&self, _: &str) -> RegistryFuture<Option<Entry>> {
         RegistryFuture::boxed(std::future::pending())
     }
@@ -177,11 +181,11 @@ impl RegistryStore for Hanging {
         RegistryFuture::boxed(std::future::pending())
     }
 
-    fn removed(&self, _: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, _: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         RegistryFuture::boxed(std::future::pending())
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         RegistryFuture::boxed(std::future::pending())
     }
 }

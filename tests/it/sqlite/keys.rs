@@ -114,7 +114,7 @@ async fn a_transaction_is_carried_out_as_a_whole_or_not_at_all() {
         let revoked =
             Change::Update(Entry::new(entry.key().clone().revoked(SystemTime::now()), *entry.digest(), entry.pepper()));
         let suspended = Change::Suspend { holder: Holder::account("acme"), at: SystemTime::now() };
-        let changes = vec![revoked, suspended, Change::EraseAccount { account: "other".into() }, last];
+        let changes = vec![revoked, suspended, Change::Remove { id: "nobody".into() }, last];
         let refused = office.store.transact(vec!["key_1".into()], Box::new(|_| Ok(changes))).await.unwrap_err();
         assert_eq!(refused, error);
         assert_eq!(office.state(&key).await.unwrap(), "Active");

@@ -5,7 +5,10 @@ use std::{panic::AssertUnwindSafe, time::SystemTime};
 use futures_util::FutureExt as _;
 use tower_auth::{
     KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
     testing::conformance,
 };
 
@@ -31,6 +34,20 @@ enum Fault {
     Peppers,
     /// The digest of a key that another store has removed is dropped.
     Bury,
+    /// The removed keys are not counted.
+    Removed,
+    /// Digests that were replaced count as removed keys.
+    Moved,
+    /// The removed keys are listed without their peppers.
+    Tombstones,
+    /// Everything is forgotten at once.
+    Batches,
+    /// Nothing is forgotten.
+    Forgets,
+    /// The keys of an erased account are removed before their rows are erased.
+    HalfErased,
+    /// An account that is erased is suspended no longer.
+    Reinstates,
     /// No suspended holder is listed.
     Holders,
 }
@@ -66,12 +83,37 @@ impl RegistryStore for Broken {
                     Change::Audit(_) => fault != Fault::Audit,
                     Change::Used(_) => fault != Fault::Uses,
                     Change::Remove { .. } => fault != Fault::Tombs,
-                    Change::Bury { .. } => fault != Fault::Bury,
+                    Change::Bury(_) => fault != Fault::Bury,
                     _ => true,
                 });
+                for change in &mut changes {
+                    if let (Change::Bury(tomb), Fault::Moved) = (change, fault) {
+                        tomb.moved = false;
+                    }
+                }
                 Ok(changes)
             }),
         )
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        match (self.fault, what) {
+            (Fault::Batches, _) => self.store.forget(what, usize::MAX),
+            (Fault::Forgets, _) => RegistryFuture::ready(Ok(0)),
+            (Fault::HalfErased, Forget::Account { account }) => {
+                let keys = self.store.list(&KeyFilter::account(account)).now_or_never().unwrap().unwrap();
+                let gone = keys.items.iter().map(|entry| Change::Remove { id: entry.key().id().to_owned() }).collect();
+                self.store.transact(Vec::new(), Box::new(|_| Ok(gone))).now_or_never().unwrap().unwrap();
+                self.store.forget(what, limit)
+            }
+            (Fault::Reinstates, Forget::Account { account }) => {
+                let holder = Holder::account(account);
+                let gone = vec![Change::Reinstate { holder }];
+                self.store.transact(Vec::new(), Box::new(|_| Ok(gone))).now_or_never().unwrap().unwrap();
+                self.store.forget(what, limit)
+            }
+            _ => self.store.forget(what, limit),
+        }
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
@@ -101,13 +143,21 @@ impl RegistryStore for Broken {
         }
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
-        self.store.removed(after)
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
+        let mut tombs = self.store.removed(after).now_or_never().unwrap().unwrap();
+        if self.fault == Fault::Tombstones {
+            tombs.iter_mut().for_each(|tomb| tomb.pepper = None);
+        }
+        RegistryFuture::ready(Ok(tombs))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         match self.fault {
             Fault::Peppers => RegistryFuture::ready(Ok(Vec::new())),
+            Fault::Removed => {
+                let counts = self.store.count_by_pepper().now_or_never().unwrap().unwrap();
+                RegistryFuture::ready(Ok(counts.into_iter().map(|count| count.removed(0)).collect()))
+            }
             _ => self.store.count_by_pepper(),
         }
     }
@@ -131,6 +181,13 @@ async fn the_suite_finds_each_fault() {
         Fault::Locks,
         Fault::Peppers,
         Fault::Bury,
+        Fault::Removed,
+        Fault::Moved,
+        Fault::Tombstones,
+        Fault::Batches,
+        Fault::Forgets,
+        Fault::HalfErased,
+        Fault::Reinstates,
         Fault::Holders,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");

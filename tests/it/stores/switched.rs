@@ -10,7 +10,10 @@ use std::{
 
 use tower_auth::{
     BoxError, KeyDigest, MemoryKeyStore,
-    registry::{AuditFilter, AuditRow, Change, Decide, Entry, Holder, KeyFilter, Page, RegistryFuture, RegistryStore},
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
+        RegistryStore, Tombstone,
+    },
 };
 
 #[derive(Clone)]
@@ -42,6 +45,10 @@ impl RegistryStore for Switched {
         self.answer(|| self.0.transact(ids, decide))
     }
 
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        self.answer(|| self.0.forget(what, limit))
+    }
+
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
         self.answer(|| self.0.get(id))
     }
@@ -62,11 +69,11 @@ impl RegistryStore for Switched {
         self.answer(|| self.0.holders(after))
     }
 
-    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<KeyDigest>> {
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         self.answer(|| self.0.removed(after))
     }
 
-    fn count_by_pepper(&self) -> RegistryFuture<Vec<(Option<u32>, u64)>> {
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.answer(|| self.0.count_by_pepper())
     }
 }
