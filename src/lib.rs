@@ -70,6 +70,7 @@
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
 //! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
+//! | a budget a month or a day, on the calendar of the customer | [`Quota::per_calendar_month`]`(1_000_000).in_time_zone("Europe/Berlin")` in a plan, next to `per_minute(..)`; other zones than UTC need the feature `time-zones`. Counts are in memory: a restart resets them |
 //! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so the budget does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
 //! | clients behind a proxy or NAT64, IPv6 customers, health checks that must not count | [`ClientIp`]: `behind(..)`, `header(..)`, `ipv6_prefix(..)`, `exempt(..)` |
 //! | a store or a policy that may hang | no setting: after 5 s the response is 503. `AuthStack::builder().decision_timeout(..)` sets another timeout |
@@ -109,7 +110,8 @@
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file` and the features that they include |
+//! | `time-zones` | calendar quotas in time zones other than UTC (`Quota::in_time_zone`); the data of the system are used if it has any, and otherwise those of the build |
+//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `file`, `time-zones` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees

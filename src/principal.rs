@@ -162,7 +162,9 @@ impl Principal {
         self.0.plan.as_deref()
     }
 
-    /// Returns the limits for this caller, if any. They replace the limits of the plan.
+    /// Returns the limits for this caller, if any. They replace the limits of the plan. The holder of a key whose stored
+    /// limits cannot be read has none here, but every use of that key is refused
+    /// ([`KeyRecord::limits_from_json`](crate::KeyRecord::limits_from_json)).
     #[must_use]
     pub fn limits(&self) -> Option<&Limits> {
         self.0.limits.as_ref()

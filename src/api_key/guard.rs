@@ -8,6 +8,7 @@ use crate::{
         clock::rfc3339,
         credential::{Credential, Empty, Source},
     },
+    rejection::Restriction,
 };
 
 /// How much a 401 discloses about an inactive key to a client that presented the right key.
@@ -172,6 +173,9 @@ impl Judge {
         if let Some(what) = record.nameless() {
             return Err(Rejection::internal(format!("the store's record of this key has an empty {what}")));
         }
+        if record.unread_limits().is_some() {
+            return Err(without_limits(record));
+        }
         // Most keys have no restrictions; for them, nothing else of the request is read.
         if record.current_restrictions().is_empty() { Ok(()) } else { check_use(record, facts()) }
     }
@@ -214,6 +218,14 @@ fn check_use(record: &KeyRecord, facts: Facts) -> Result<(), Rejection> {
         RejectionKind::Restricted => refused.with_principal(record.principal().clone()),
         _ => refused,
     })
+}
+
+/// Returns the refusal of a key whose limits cannot be counted.
+#[cold]
+fn without_limits(record: &KeyRecord) -> Rejection {
+    let why = record.limits_fault().unwrap_or_default();
+    let cause = format!("the key has limits that this version cannot read: {why}");
+    Rejection::restricted(Restriction::Unknown).cause(cause).with_principal(record.principal().clone())
 }
 
 #[cold]

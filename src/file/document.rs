@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::IgnoredAny};
 use toml::Spanned;
 
-use super::values::{Digest, Method, QuotaTable, Time};
+use super::{
+    quota::QuotaTable,
+    values::{Digest, Method, Time},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]

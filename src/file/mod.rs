@@ -7,6 +7,7 @@ mod keys;
 mod mint;
 mod place;
 mod plans;
+mod quota;
 mod source;
 mod store;
 mod values;

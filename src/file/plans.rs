@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{
     document::{Document, LimitList, PlanTable, SpecialTable},
     place::{self, Text},
-    values::QuotaTable,
+    quota::QuotaTable,
 };
 use crate::{
     ConfigError, Plans, Quota,

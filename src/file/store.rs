@@ -45,7 +45,7 @@ use crate::{ConfigError, KeyDigests, KeyRecord, KeyStore, Plans, StoreFuture};
 ///
 /// [[plans.standard.special]] # other limits for a route class, a method (`api_key`, `token`), or both
 /// class = "uploads"
-/// limits = [{ events = 20, period = "1h" }]
+/// limits = [{ events = 20, period = "1h" }, { events = 2000, calendar = "month" }]
 ///
 /// [keys.ci] # the id of the key
 /// digest = "5f0d1a0b6c2e4d8f90a1b2c3d4e5f60718293a4b5c6d7e8f9001122334455667"
@@ -77,6 +77,10 @@ use crate::{ConfigError, KeyDigests, KeyRecord, KeyStore, Plans, StoreFuture};
 ///
 /// A limit has `events` and `period` (`ms`, `s`, `m`, `h`, `d`), and may have `burst` and `name`. Without a name it is called
 /// `second`, `minute`, `hour` or `day` if the period is one, and otherwise `default`.
+///
+/// A [calendar limit](crate::Quota#calendar-quotas) has `calendar` (`"day"` or `"month"`) instead of a period, and may have
+/// `time_zone` and `name`, but no `burst`: `{ events = 1000000, calendar = "month", time_zone = "Europe/Berlin" }`. Time
+/// zones other than `"UTC"`, the default, need the feature `time-zones`.
 ///
 /// An unknown field, a digest or an id that is there twice, or a plan that the file does not have is an error. A file with an
 /// error is not used, not even in part: [`open`](Self::open) fails, and a [reload](Self::reload) keeps the content from before.

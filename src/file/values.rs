@@ -11,7 +11,7 @@ use serde::{
 };
 use toml::value::Datetime;
 
-use crate::{AuthMethod, Quota, base::hex};
+use crate::{AuthMethod, base::hex};
 
 /// The digest of a key.
 pub(super) struct Digest(pub(super) [u8; 32]);
@@ -78,37 +78,6 @@ fn span(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(seconds).map(Duration::from_secs)
-}
-
-/// One limit.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table such as { events = 100, period = \"60s\" }")]
-pub(super) struct QuotaTable {
-    events: u32,
-    period: Period,
-    burst: Option<u32>,
-    name: Option<String>,
-}
-
-impl QuotaTable {
-    /// A period of one unit has the name that the constructors of [`Quota`] give it.
-    pub(super) fn quota(&self) -> Quota {
-        let (events, period) = (self.events, self.period.0);
-        let mut quota = match (period.as_secs(), period.subsec_nanos()) {
-            (1, 0) => Quota::per_second(events),
-            (60, 0) => Quota::per_minute(events),
-            (3600, 0) => Quota::per_hour(events),
-            (86400, 0) => Quota::per_day(events),
-            _ => Quota::new(events, period),
-        };
-        if let Some(burst) = self.burst {
-            quota = quota.burst(burst);
-        }
-        match &self.name {
-            Some(name) => quota.named(name.clone()),
-            None => quota,
-        }
-    }
 }
 
 /// A method, as [`AuthMethod`] is displayed.

@@ -1,8 +1,13 @@
 //! The assignment of a bucket's stored times to the windows of its limits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::limits::Limits;
+use super::{
+    calendar::Calendar,
+    limits::Limits,
+    quota::Span,
+    window::{Kind, Window, of_count},
+};
 
 /// The limits that last counted a bucket, and the place (of `N`) that stores the time of each window. The place of a
 /// window that the current limits do not have is kept, in case later limits have this window again.
@@ -13,11 +18,13 @@ pub(super) struct Layout<const N: usize> {
     places: [Option<Place>; N],
 }
 
-/// The window of a place. Two windows are the same if their periods are equal. Names decide between several windows
-/// with the same period.
-#[derive(Clone, PartialEq, Eq)]
+/// The window of a place. Two windows are the same if their periods are equal: the length, or the unit of the calendar and
+/// the time zone. Names decide between several windows with the same period.
+#[derive(Clone)]
 struct Place {
+    /// A typical length, for a calendar window.
     period: Duration,
+    calendar: Option<Arc<Calendar>>,
     name: Box<str>,
 }
 
@@ -45,8 +52,7 @@ impl<const N: usize> Layout<N> {
         let windows: Vec<Place> = limits.all().iter().take(N).map(Place::of).collect();
         let mut found: Vec<Option<usize>> = vec![None; windows.len()];
         let free = |found: &[Option<usize>], at: usize| !found.contains(&Some(at));
-        let same: [fn(&Place, &Place) -> bool; 2] =
-            [|one, other| one == other, |one, other| one.period == other.period];
+        let same: [fn(&Place, &Place) -> bool; 2] = [|one, other| one == other, Place::has_period_of];
         for same in same {
             for (number, window) in windows.iter().enumerate() {
                 if found[number].is_none() {
@@ -86,8 +92,38 @@ impl<const N: usize> Layout<N> {
     }
 }
 
+impl<const N: usize> Layout<N> {
+    /// Returns for each place the largest slot that equals that of a new bucket: the present time, or the last slot before
+    /// the period of a calendar window. `wall` is a time of day in seconds since 1970 that is surely over.
+    pub(super) fn outdated(&self, elapsed: u64, wall: u64) -> [u64; N] {
+        let calendar = |at: usize| self.places[at].as_ref()?.calendar.as_ref();
+        std::array::from_fn(|at| {
+            calendar(at).map_or(elapsed, |calendar| of_count(calendar.compute(wall).number, 0) - 1)
+        })
+    }
+}
+
 impl Place {
-    fn of(window: &super::window::Window) -> Self {
-        Self { period: window.quota.period(), name: window.quota.name().into() }
+    fn of(window: &Window) -> Self {
+        let (period, calendar) = match (&window.kind, window.quota.span()) {
+            (Kind::Calendar(calendar), _) => (calendar.unit.length(), Some(Arc::clone(calendar))),
+            (Kind::Even(_), Span::Even(period)) => (period, None),
+            (Kind::Even(_), Span::Calendar(unit)) => (unit.length(), None),
+        };
+        Self { period, calendar, name: window.quota.name().into() }
+    }
+
+    fn has_period_of(&self, other: &Self) -> bool {
+        match (&self.calendar, &other.calendar) {
+            (Some(one), Some(other)) => one.is(other),
+            (None, None) => self.period == other.period,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.has_period_of(other) && self.name == other.name
     }
 }

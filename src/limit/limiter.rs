@@ -7,7 +7,9 @@ use std::{
 
 use super::{
     bucket::BucketKey,
+    levels::WindowStates,
     limits::{Limits, MOST_WINDOWS},
+    time::{LimitTime, nanos},
 };
 use crate::{BoxError, MaybeReady};
 
@@ -18,19 +20,18 @@ use crate::{BoxError, MaybeReady};
 /// that one window refuses must be counted in no window.
 ///
 /// ```
-/// use std::time::Duration;
-/// use tower_auth::{limit::{BucketKey, LimitFuture, Limiter, Limits, MemoryLimiter, Reservation}};
+/// use tower_auth::{limit::{BucketKey, LimitFuture, LimitTime, Limiter, Limits, MemoryLimiter, Reservation}};
 ///
 /// /// Counts in memory, and updates a metric.
 /// struct Counted(MemoryLimiter);
 ///
 /// impl Limiter for Counted {
-///     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
+///     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
 ///         // … count …
 ///         self.0.decide(bucket, limits, cost, now)
 ///     }
 ///
-///     fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+///     fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: LimitTime) {
 ///         self.0.refund(bucket, reservation, now);
 ///     }
 /// }
@@ -46,39 +47,41 @@ pub trait Limiter: Send + Sync + 'static {
     /// A decision that takes longer than [`RateLimitLayer::decision_timeout`](crate::RateLimitLayer::decision_timeout),
     /// 5 s by default, is dropped, and [`OutagePolicy`](crate::rate_limit::OutagePolicy) decides about the request.
     ///
-    /// `now` is a monotonic time since an arbitrary start. A limiter with its own clock ignores `now`.
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture;
+    /// `now` has a monotonic time since an arbitrary start, and for limits with a calendar window a time of day. A limiter
+    /// with its own clock ignores `now`, and asks [`Limits::periods`] for the periods at its own time of day. It sets
+    /// the number of the period in each state ([`WindowState::in_period`](super::WindowState::in_period)).
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture;
 
     /// Charges `cost` requests for an event that has happened already, as far as they fit. The caller does not wait. An
     /// asynchronous limiter does the work in the background. The default calls [`decide`](Self::decide), polls the
     /// future once, and drops the future if it is not ready.
-    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) {
         let mut decision = self.decide(bucket, limits, cost, now);
         let _ = Pin::new(&mut decision).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Refunds the cost of a decision to the bucket, except the part that has been refilled already. Does nothing if
-    /// other limits apply to the bucket now. The caller does not wait. Refunds may come late and in any order: requests
+    /// Refunds the cost of a decision to the bucket, except the part that has been refilled already. A calendar window gets
+    /// it back only within the same period ([`Reservation::periods`]). Does nothing if other limits apply to the bucket now. The caller does not wait. Refunds may come late and in any order: requests
     /// that were admitted and not refunded must never exceed the limits.
-    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration);
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: LimitTime);
 }
 
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         (**self).decide(bucket, limits, cost, now)
     }
 
-    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) {
         (**self).charge(bucket, limits, cost, now);
     }
 
-    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: LimitTime) {
         (**self).refund(bucket, reservation, now);
     }
 }
 
-/// The record of an admitted request, needed to refund it: its cost, and the time at which each window would be full
-/// again.
+/// The record of an admitted request, needed to refund it: its cost, the time at which each window would be full again,
+/// and the period in which a calendar window counted it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -87,7 +90,7 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 /// let (limiter, limits, alice) = (MemoryLimiter::new(), Limits::new([Quota::per_minute(1)])?, BucketKey::new(["alice"]));
 /// let at = Duration::from_secs(5);
 /// if let LimitDecision::Admitted(levels) = limiter.try_acquire(alice, &limits, 1, at) {
-///     limiter.refund(alice, &Reservation::new(1, &limits, &levels, at), at); // the request failed
+///     limiter.refund(alice, &Reservation::new(1, &limits, &levels, at), at.into()); // the request failed
 /// }
 /// assert!(matches!(limiter.try_acquire(alice, &limits, 1, at), LimitDecision::Admitted(_)));
 /// # Ok::<_, tower_auth::ConfigError>(())
@@ -95,8 +98,8 @@ impl<T: Limiter + ?Sized> Limiter for Arc<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Reservation {
     pub(crate) cost: u32,
-    /// In nanoseconds.
-    pub(super) full: [u64; MOST_WINDOWS],
+    /// The time in nanoseconds, or with the bit [`PERIOD`] the number of a period.
+    full: [u64; MOST_WINDOWS],
     /// The sequence number of the request, given by the limiter.
     pub(super) ticket: u64,
     /// Whether the request was counted in the bucket that new clients share.
@@ -106,6 +109,9 @@ pub struct Reservation {
     /// The id of the limits that counted the request.
     pub(super) limits: u64,
 }
+
+/// Marks a number of a period. [`nanos`] never sets this bit.
+const PERIOD: u64 = 1 << 63;
 
 /// Two reservations are equal if they took the same cost from the same windows.
 impl PartialEq for Reservation {
@@ -124,7 +130,10 @@ impl Reservation {
     pub fn new(cost: u32, limits: &Limits, levels: &WindowStates, at: Duration) -> Self {
         let mut full = [0; MOST_WINDOWS];
         for (full, level) in full.iter_mut().zip(levels.all()) {
-            *full = nanos(at).saturating_add(nanos(level.reset));
+            *full = match level.period() {
+                Some(number) => PERIOD | u64::from(number),
+                None => nanos(at).saturating_add(nanos(level.reset)).min(!PERIOD),
+            };
         }
         Self { cost, full, ticket: levels.ticket, shared: levels.shared, local: false, limits: limits.id() }
     }
@@ -135,9 +144,22 @@ impl Reservation {
         self.cost
     }
 
-    /// Returns the time at which each window would be full again, since the same start as the time of the decision.
-    pub fn full(&self) -> impl Iterator<Item = Duration> {
-        self.full.into_iter().map(Duration::from_nanos)
+    /// Returns the time at which each window would be full again, since the same start as the time of the decision; `None`
+    /// for a calendar window.
+    pub fn full(&self) -> impl Iterator<Item = Option<Duration>> {
+        self.marks().map(|mark| mark.ok().map(Duration::from_nanos))
+    }
+
+    /// Returns the number of the period in which each calendar window counted the request; `None` for a window that is
+    /// refilled evenly.
+    pub fn periods(&self) -> impl Iterator<Item = Option<u32>> {
+        self.marks().map(Result::err)
+    }
+
+    /// Returns the time in nanoseconds at which each window would be full again, or the number of its period.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Result<u64, u32>> {
+        #[expect(clippy::cast_possible_truncation, reason = "the number is the low half")]
+        self.full.into_iter().map(|full| if full & PERIOD == 0 { Ok(full) } else { Err(full as u32) })
     }
 
     /// Returns a reservation of zero requests.
@@ -150,12 +172,6 @@ impl Reservation {
     }
 }
 
-/// Converts to nanoseconds, at most about 292 years.
-#[inline]
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
-}
-
 /// The return type of [`Limiter::decide`]: a decision that is ready, or a boxed future.
 ///
 /// ```
@@ -163,7 +179,7 @@ pub(super) fn nanos(time: Duration) -> u64 {
 /// use tower_auth::{Quota, limit::{BucketKey, LimitFuture, Limiter, Limits, MemoryLimiter}};
 ///
 /// let limits = Limits::new([Quota::per_minute(1)])?;
-/// let decision: LimitFuture = MemoryLimiter::new().decide(BucketKey::new(["alice"]), &limits, 1, Duration::ZERO);
+/// let decision: LimitFuture = MemoryLimiter::new().decide(BucketKey::new(["alice"]), &limits, 1, Duration::ZERO.into());
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 pub type LimitFuture = MaybeReady<Result<LimitDecision, BoxError>>;
@@ -197,110 +213,4 @@ pub enum LimitDecision {
         /// The largest cost that fits.
         most: u32,
     },
-}
-
-/// The state of all windows of a bucket.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_auth::limit::{WindowState, WindowStates};
-///
-/// let levels = WindowStates::new([WindowState::new(95, Duration::from_secs(3)), WindowState::new(9_995, Duration::from_secs(44))], 0);
-/// assert_eq!(levels.tightest().remaining, 95);
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct WindowStates {
-    all: [WindowState; MOST_WINDOWS],
-    count: u8,
-    tightest: u8,
-    /// Whether this is the state of the bucket that new clients share when the limiter is full.
-    pub(super) shared: bool,
-    /// The sequence number of the admitted request.
-    pub(super) ticket: u64,
-}
-
-impl WindowStates {
-    /// Creates the value from one [`WindowState`] per window, in the order of the windows, and the index of the
-    /// tightest window. Only the first four states are used.
-    pub fn new(levels: impl IntoIterator<Item = WindowState>, tightest: usize) -> Self {
-        let mut all = Self {
-            all: [WindowState::new(0, Duration::ZERO); MOST_WINDOWS],
-            count: 0,
-            tightest: 0,
-            shared: false,
-            ticket: 0,
-        };
-        levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
-        all.set_tightest(tightest);
-        all
-    }
-
-    #[inline]
-    pub(super) const fn none() -> Self {
-        Self {
-            all: [WindowState { remaining: 0, reset: Duration::ZERO }; MOST_WINDOWS],
-            count: 0,
-            tightest: 0,
-            shared: false,
-            ticket: 0,
-        }
-    }
-
-    #[inline]
-    pub(super) fn push(&mut self, level: WindowState) {
-        if let Some(place) = self.all.get_mut(usize::from(self.count)) {
-            *place = level;
-            self.count += 1;
-        }
-    }
-
-    #[inline]
-    pub(crate) fn set_tightest(&mut self, place: usize) {
-        self.tightest = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
-    }
-
-    /// Returns the state of each window, in the order of the windows.
-    #[must_use]
-    pub fn all(&self) -> &[WindowState] {
-        &self.all[..usize::from(self.count)]
-    }
-
-    /// Returns the state of the window that refused the request, or that would refuse first. Response headers show this
-    /// window.
-    #[must_use]
-    pub fn tightest(&self) -> WindowState {
-        self.all[usize::from(self.tightest)]
-    }
-
-    /// Returns the index of the [`tightest`](Self::tightest) window.
-    #[must_use]
-    pub fn tightest_index(&self) -> usize {
-        usize::from(self.tightest)
-    }
-}
-
-/// The state of one window.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_auth::limit::WindowState;
-///
-/// let level = WindowState::new(95, Duration::from_secs(3));
-/// assert_eq!(level.remaining, 95);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WindowState {
-    /// The number of requests that would be admitted now.
-    pub remaining: u32,
-    /// The time until the bucket is full, if no other request comes.
-    pub reset: Duration,
-}
-
-impl WindowState {
-    /// Creates the state of one window.
-    #[must_use]
-    pub const fn new(remaining: u32, reset: Duration) -> Self {
-        Self { remaining, reset }
-    }
 }

@@ -1,6 +1,15 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::{quota::Quota, window::Window};
+use super::{
+    calendar::{CalendarPeriod, CalendarUnit},
+    gcra::Gcra,
+    quota::Quota,
+    time::{LimitTime, Moment, nanos, wall_nanos},
+    window::{Kind, Window},
+};
 use crate::{ConfigError, key::sha256};
 
 /// Several quotas that are decided together. A request is admitted by all quotas and counted in each, or it is counted
@@ -23,6 +32,7 @@ struct Inner {
     /// A digest of the quotas, equal for equal quotas.
     id: u64,
     most: u32,
+    has_calendar: bool,
 }
 
 /// The maximum number of windows. More windows are hard to understand for users of a plan.
@@ -32,8 +42,8 @@ impl Limits {
     /// Creates limits from one to four quotas.
     ///
     /// # Errors
-    /// If there is no quota or more than four, if a quota is invalid (such as zero events), or if two quotas have the
-    /// same name.
+    /// If there is no quota or more than four, if a quota is invalid (such as zero events), if the time zone of a
+    /// calendar quota is unknown, or if two quotas have the same name.
     pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Result<Self, ConfigError> {
         let windows = quotas.into_iter().map(Window::new).collect::<Result<Box<[_]>, _>>()?;
         if windows.is_empty() || windows.len() > MOST_WINDOWS {
@@ -51,18 +61,9 @@ impl Limits {
                 ));
             }
         }
-        let mut said = Vec::new();
-        for window in &windows {
-            said.extend(window.interval.to_le_bytes());
-            said.extend(window.size.to_le_bytes());
-            said.extend(window.quota.period().as_nanos().to_le_bytes());
-            said.extend((window.quota.name().len() as u64).to_le_bytes());
-            said.extend(window.quota.name().as_bytes());
-        }
-        let digest = sha256(&said);
-        let id = digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
         let most = windows.iter().map(|window| window.size).min().unwrap_or_default();
-        Ok(Self(Arc::new(Inner { windows, id, most })))
+        let has_calendar = windows.iter().any(|window| matches!(window.kind, Kind::Calendar(_)));
+        Ok(Self(Arc::new(Inner { id: id(&windows), windows, most, has_calendar })))
     }
 
     /// Returns the number of windows, one to four.
@@ -89,13 +90,44 @@ impl Limits {
         self.0.windows.iter().map(|window| WindowInfo {
             name: window.quota.name(),
             size: window.size,
-            refill: Duration::from_nanos(window.capacity()),
+            refill: match &window.kind {
+                Kind::Even(_) => Refill::Even(Duration::from_nanos(window.capacity())),
+                Kind::Calendar(calendar) => Refill::Calendar { unit: calendar.unit, time_zone: &calendar.zone },
+            },
         })
     }
 
-    /// Returns the nanoseconds in which a window is refilled by one request.
+    /// Returns whether a window is a calendar window. Only then does a decision need the time of day.
+    #[inline]
+    #[must_use]
+    pub fn has_calendar(&self) -> bool {
+        self.0.has_calendar
+    }
+
+    /// Returns the current period of each calendar window at a time of day, in the order of the quotas; `None` for each
+    /// other window. A limiter that counts elsewhere counts the requests of each period, and never goes back to a
+    /// period with a smaller number.
+    ///
+    /// Within a period, this reads no calendar: each clone remembers the current period.
+    #[must_use]
+    pub fn periods(&self, now: SystemTime) -> impl ExactSizeIterator<Item = Option<CalendarPeriod>> {
+        let now = wall_nanos(now);
+        self.0.windows.iter().map(move |window| match &window.kind {
+            Kind::Even(_) => None,
+            Kind::Calendar(calendar) => Some(calendar.at(now).public()),
+        })
+    }
+
+    /// Returns a time in nanoseconds. The time of day is zero if no window needs it.
+    #[inline]
+    pub(super) fn moment(&self, now: LimitTime) -> Moment {
+        let wall = if self.has_calendar() { wall_nanos(now.wall()) } else { 0 };
+        Moment { elapsed: nanos(now.elapsed()), wall }
+    }
+
+    /// Returns the nanoseconds in which a window is refilled by one request; zero for a calendar window.
     pub(crate) fn interval(&self, place: usize) -> u64 {
-        self.0.windows.get(place).map_or(0, |window| window.interval)
+        self.0.windows.get(place).and_then(Window::interval).unwrap_or(0)
     }
 
     pub(super) fn all(&self) -> &[Window] {
@@ -105,6 +137,27 @@ impl Limits {
     pub(super) fn id(&self) -> u64 {
         self.0.id
     }
+}
+
+/// Returns a digest of the quotas.
+fn id(windows: &[Window]) -> u64 {
+    let mut said = Vec::new();
+    for window in windows {
+        let name = window.quota.name();
+        said.extend(window.size.to_le_bytes());
+        said.extend((name.len() as u64).to_le_bytes());
+        said.extend(name.as_bytes());
+        match &window.kind {
+            Kind::Even(Gcra { interval, .. }) => said.extend(interval.to_le_bytes()),
+            Kind::Calendar(calendar) => {
+                said.extend(calendar.unit.name().as_bytes());
+                said.extend(calendar.zone.as_bytes());
+            }
+        }
+        // The spans of `Quota`, and an end.
+        said.extend(format!("{:?};", window.quota.span()).into_bytes());
+    }
+    sha256(&said).first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 impl PartialEq for Limits {
@@ -128,11 +181,13 @@ impl std::fmt::Display for Limits {
 /// The fixed properties of a window of [`Limits`], for custom [`Limiter`](super::Limiter)s.
 ///
 /// ```
-/// use tower_auth::{Quota, limit::Limits};
+/// use std::time::Duration;
+/// use tower_auth::{Quota, limit::{Limits, Refill}};
 ///
 /// let limits = Limits::new([Quota::per_minute(100).burst(120)])?;
 /// let minute = limits.windows().next().unwrap();
-/// assert_eq!((minute.name, minute.size, minute.refill.as_secs()), ("minute", 120, 72));
+/// assert_eq!((minute.name, minute.size), ("minute", 120));
+/// assert_eq!(minute.refill, Refill::Even(Duration::from_secs(72)));
 /// # Ok::<_, tower_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,8 +195,23 @@ impl std::fmt::Display for Limits {
 pub struct WindowInfo<'a> {
     /// The name of the quota, as response headers show it.
     pub name: &'a str,
-    /// The burst: the number of requests that fit at once.
+    /// The number of requests that fit at once: the burst, or the whole budget of a calendar window.
     pub size: u32,
-    /// The time that an empty bucket takes to be full.
-    pub refill: Duration,
+    /// How requests come back.
+    pub refill: Refill<'a>,
+}
+
+/// How requests come back to a window; see [`WindowInfo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refill<'a> {
+    /// One by one. The value is the time that an empty bucket takes to be full.
+    Even(Duration),
+    /// All at the end of a day or a month. [`Limits::periods`] returns the current one.
+    Calendar {
+        /// The unit.
+        unit: CalendarUnit,
+        /// The name of the time zone in the IANA time zone database, or `UTC`.
+        time_zone: &'a str,
+    },
 }

@@ -1,17 +1,18 @@
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use super::{
     bucket::BucketKey,
-    limiter::{LimitDecision, LimitFuture, Limiter, Reservation, nanos},
+    limiter::{LimitDecision, LimitFuture, Limiter, Reservation},
     limits::{Limits, MOST_WINDOWS},
     lock::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, seeds},
     shard::{Place, Shard},
+    time::{LimitTime, nanos},
 };
 use crate::MaybeReady;
 
 /// Counts requests in memory. The limiter is exact, its memory is bounded, and it needs no background task.
 ///
-/// A bucket is kept until it is full again. It takes 57 bytes, or 33 bytes if a layer's limits have one window and
+/// A bucket is kept until it is full again. A bucket with a calendar window is kept until an hour after the period. It takes 57 bytes, or 33 bytes if a layer's limits have one window and
 /// never change. Empty slots of the hash table add at most 1.3 times as much. At most 1.8 million buckets are kept.
 /// Full buckets are removed at most ten times a second.
 ///
@@ -77,12 +78,18 @@ impl MemoryLimiter {
 
     /// Decides at once; see [`Limiter::decide`].
     #[inline]
-    pub fn try_acquire(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitDecision {
+    pub fn try_acquire(
+        &self,
+        bucket: BucketKey,
+        limits: &Limits,
+        cost: u32,
+        now: impl Into<LimitTime>,
+    ) -> LimitDecision {
         let most = limits.max_cost();
         if cost > most {
             return LimitDecision::TooCostly { most };
         }
-        let (place, now) = (self.place(bucket), nanos(now));
+        let (place, now) = (self.place(bucket), limits.moment(now.into()));
         let rehash = |key| self.hash(key);
         let (decided, shared) = match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).decide(place, limits, cost, now, rehash),
@@ -96,8 +103,8 @@ impl MemoryLimiter {
 
     /// Returns the state of a bucket without counting. If the limiter is full and the bucket is new, returns the state
     /// of the shared bucket.
-    pub(crate) fn ask(&self, bucket: BucketKey, limits: &Limits, now: Duration) -> LimitDecision {
-        let (place, at) = (self.place(bucket), nanos(now));
+    pub(crate) fn ask(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitDecision {
+        let (place, at) = (self.place(bucket), limits.moment(now));
         let levels = match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).ask(place, limits, at),
             Shards::Wide(shards) => lock(shards, place).ask(place, limits, at),
@@ -195,7 +202,7 @@ impl<T> Padded<T> {
 
 impl Limiter for MemoryLimiter {
     #[inline]
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         // If the limiter is full, a query for a new client shows the shared bucket.
         MaybeReady::ready(Ok(if cost == 0 {
             self.ask(bucket, limits, now)
@@ -204,8 +211,8 @@ impl Limiter for MemoryLimiter {
         }))
     }
 
-    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: Duration) {
-        let (place, now) = (self.place(bucket), nanos(now));
+    fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: LimitTime) {
+        let (place, now) = (self.place(bucket), nanos(now.elapsed()));
         match &self.shards {
             Shards::Narrow(shards) => lock(shards, place).refund(place, reservation, now),
             Shards::Wide(shards) => lock(shards, place).refund(place, reservation, now),

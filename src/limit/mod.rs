@@ -23,10 +23,19 @@
 //! window: the time at which the bucket will be full again. So the count is exact, an idle bucket costs no work, and no
 //! more than the limit is admitted around the boundary of a period.
 //!
+//! A calendar window ([`Quota::per_calendar_month`]) is a counter instead: a bucket stores the number of the period and the
+//! requests counted in it. When the period is over, the count starts at zero. So a client may spend one budget at the end
+//! of a period and the next at the start of the next; add a quota such as `per_minute` against that. The time of day
+//! decides which period it is, and a bucket never goes back to an earlier period. If a clock ran ahead by mistake, a
+//! bucket that was used then stays in the later period until that period is over, or the process is restarted.
+//!
+//! All windows of a bucket are decided together, of both kinds: a request is counted in each of them or in none.
+//!
 //! # When the limits of a bucket change
 //!
 //! Counted requests stay counted. A changed plan refills no bucket, and repeated changes do not refill a bucket sooner.
 //!
+//! - A calendar window keeps the count of the old window with the same unit and time zone, whatever the old budget was.
 //! - A new window takes over the stored time of the old window with the same period. Names decide between several
 //!   windows with the same period. The bucket is full again at the same time as before, and until then refills at the
 //!   new rate. For example, a half-used old limit becomes a half-used new limit.
@@ -38,10 +47,15 @@
 //! # When not to use it
 //!
 //! Do not use it to limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. Do not use the built-in
-//! limiter for budgets that must survive a restart: it keeps its counts in memory only.
+//! limiter for budgets that must survive a restart, such as a paid budget a month: it keeps its counts in memory only, for
+//! now. Each process counts for itself.
 
 mod bucket;
+mod calendar;
+mod decide;
+mod gcra;
 mod layout;
+mod levels;
 mod limiter;
 mod limits;
 mod lock;
@@ -50,13 +64,18 @@ mod quota;
 mod returned;
 mod shard;
 mod stored;
+mod time;
 mod window;
+mod zone;
 
 pub(crate) use self::bucket::embedded_v4;
 pub use self::{
     bucket::BucketKey,
-    limiter::{LimitDecision, LimitFuture, Limiter, Reservation, WindowState, WindowStates},
-    limits::{Limits, WindowInfo},
+    calendar::{CalendarPeriod, CalendarUnit},
+    levels::{WindowState, WindowStates},
+    limiter::{LimitDecision, LimitFuture, Limiter, Reservation},
+    limits::{Limits, Refill, WindowInfo},
     memory::MemoryLimiter,
     quota::Quota,
+    time::LimitTime,
 };

@@ -1,15 +1,18 @@
 //! A shard: a part of the buckets, under one lock.
 
-use std::{collections::HashMap, num::NonZeroU32, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use hashbrown::HashTable;
 
 use super::{
+    decide::{decide, levels, scaled},
     layout::{Layout, Source},
-    limiter::{LimitDecision, Reservation, WindowState, WindowStates},
+    levels::WindowStates,
+    limiter::{LimitDecision, Reservation},
     limits::Limits,
     returned::Returned,
-    window::Window,
+    time::Moment,
+    window::{Kind, Window, refunded},
 };
 
 /// Buckets of up to `N` windows. Full buckets are removed, because a full bucket equals a new one.
@@ -26,11 +29,14 @@ pub(super) struct Shard<const N: usize> {
     events: u64,
     /// The time of the last sweep for full buckets.
     swept: u64,
+    /// The time of day of the last decision that needed it, in nanoseconds since 1970.
+    wall: u64,
 }
 
 struct Entry<const N: usize> {
     key: [u64; 2],
-    /// The time at which each window is full again (GCRA's theoretical arrival time), in nanoseconds.
+    /// What each window counts. For a window that is refilled evenly, this is the time at which it is full again (GCRA's
+    /// theoretical arrival time), in nanoseconds; see `window.rs`.
     arrivals: [u64; N],
     /// The number of the entry's layout.
     layout: u32,
@@ -45,6 +51,9 @@ pub(super) struct Place {
 
 /// The minimum time between two sweeps of a shard, in nanoseconds.
 const PAUSE: u64 = 100_000_000;
+/// How long a period of a calendar window must be over before its bucket is removed, in nanoseconds. If the time of day is
+/// set back by less, no bucket is new in a period that it has used up.
+const SETTLED: u64 = 3_600 * 1_000_000_000;
 /// The key of the shared bucket. Another bucket has this key with a probability of 2^-128.
 const SHARED: [u64; 2] = [0; 2];
 /// The number of buckets with refunds above which outdated refunds are removed.
@@ -55,7 +64,7 @@ const MOST_LAYOUTS: usize = 1024;
 impl<const N: usize> Shard<N> {
     pub(super) fn new(most: usize) -> Self {
         let (buckets, layouts) = (HashTable::new(), Vec::new());
-        Self { buckets, layouts, most, shared: None, returned: HashMap::new(), events: 0, swept: 0 }
+        Self { buckets, layouts, most, shared: None, returned: HashMap::new(), events: 0, swept: 0, wall: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,14 +83,18 @@ impl<const N: usize> Shard<N> {
         place: Place,
         limits: &Limits,
         cost: u32,
-        now: u64,
+        now: Moment,
         rehash: impl Fn([u64; 2]) -> u64,
     ) -> (LimitDecision, bool) {
+        if limits.has_calendar() {
+            self.wall = now.wall;
+        }
         if let Some(entry) = self.buckets.find_mut(place.hash, |entry| entry.key == place.key) {
             if let Some(layout) = self.layouts.get(entry.layout as usize)
                 && layout.limits.id() == limits.id()
             {
-                let decided = decide(&mut entry.arrivals, layout.at, limits.all(), cost, now);
+                // The windows of the layout remember the current period. Those of a record may be new in each request.
+                let decided = decide(&mut entry.arrivals, layout.at, layout.limits.all(), cost, now);
                 return (ticket(&mut self.events, decided), false);
             }
             return (self.recount(place, limits, cost, now), false);
@@ -91,7 +104,7 @@ impl<const N: usize> Shard<N> {
 
     /// Decides for a bucket that other limits counted before.
     #[cold]
-    fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: u64) -> LimitDecision {
+    fn recount(&mut self, place: Place, limits: &Limits, cost: u32, now: Moment) -> LimitDecision {
         let known =
             self.buckets.find(place.hash, |entry| entry.key == place.key).map(|entry| (entry.layout, entry.arrivals));
         let Some((layout, arrivals)) = known else {
@@ -109,17 +122,19 @@ impl<const N: usize> Shard<N> {
 
     /// Converts the times of a bucket to other limits. The bucket is full again at the same time as before. A window
     /// with a new period starts with the largest count of all other windows.
-    fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: u64) -> (u32, [u64; N]) {
+    fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: Moment) -> (u32, [u64; N]) {
         let Some(old) = self.layouts.get(layout as usize) else { return (self.first_layout(limits), arrivals) };
         let (new, sources) = old.next(limits);
+        // Without the time of day, the counts of calendar windows are those of the last time that the shard has seen.
+        let now = Moment { wall: if limits.has_calendar() { now.wall } else { self.wall }, ..now };
         let counted = old.limits.all().iter().zip(old.at).map(|(window, at)| (arrivals[usize::from(at)], window));
         let counted: Vec<(u64, &Window)> = counted.collect();
         let mut carried = arrivals;
         for ((window, at), source) in limits.all().iter().zip(new.at).zip(sources) {
             if matches!(source, Source::Others) {
-                let scaled = counted.iter().map(|(arrival, from)| scaled(arrival.saturating_sub(now), from, window));
-                let backlog = scaled.max().unwrap_or(0).min(window.capacity());
-                carried[usize::from(at)] = now.saturating_add(backlog);
+                let scaled = counted.iter().map(|(slot, from)| scaled(from.used(*slot, now), from, window));
+                let used = scaled.max().unwrap_or(0).min(window.capacity());
+                carried[usize::from(at)] = window.slot(used, now);
             }
         }
         (self.remember(new), carried)
@@ -131,7 +146,7 @@ impl<const N: usize> Shard<N> {
         place: Place,
         limits: &Limits,
         cost: u32,
-        now: u64,
+        now: Moment,
         rehash: impl Fn([u64; 2]) -> u64,
     ) -> (LimitDecision, bool) {
         let mut arrivals = [0; N];
@@ -166,22 +181,28 @@ impl<const N: usize> Shard<N> {
 
     /// Returns the state of a bucket and takes nothing. If the bucket is new and the shard is full, returns the state
     /// of the shared bucket.
-    pub(super) fn ask(&self, place: Place, limits: &Limits, now: u64) -> Option<WindowStates> {
+    pub(super) fn ask(&self, place: Place, limits: &Limits, now: Moment) -> Option<WindowStates> {
         let own = self.buckets.find(place.hash, |entry| entry.key == place.key);
         let shared = || self.shared.as_ref().filter(|_| self.buckets.len() >= self.most);
         let entry = own.or_else(shared)?;
         let layout = self.layouts.get(entry.layout as usize).filter(|layout| layout.limits.id() == limits.id())?;
-        Some(levels(&entry.arrivals, layout.at, limits.all(), now))
+        Some(levels(&entry.arrivals, layout.at, layout.limits.all(), now))
     }
 
     /// Returns whether another bucket fits. Full buckets are removed before the table grows and before the shared
     /// bucket is used.
-    fn make_room(&mut self, now: u64, rehash: impl Fn([u64; 2]) -> u64) -> bool {
+    fn make_room(&mut self, now: Moment, rehash: impl Fn([u64; 2]) -> u64) -> bool {
         let grows = self.buckets.len() == self.buckets.capacity();
-        if (grows || self.buckets.len() >= self.most) && now.saturating_sub(self.swept) >= PAUSE {
-            self.swept = now;
-            self.buckets.retain(|entry| entry.arrivals.iter().any(|arrival| *arrival > now));
-            self.forget_returned(now);
+        if (grows || self.buckets.len() >= self.most) && now.elapsed.saturating_sub(self.swept) >= PAUSE {
+            self.swept = now.elapsed;
+            let over = self.wall.saturating_sub(SETTLED) / 1_000_000_000;
+            let outdated: Vec<[u64; N]> =
+                self.layouts.iter().map(|layout| layout.outdated(now.elapsed, over)).collect();
+            self.buckets.retain(|entry| {
+                let outdated = outdated.get(entry.layout as usize).unwrap_or(&[0; N]);
+                entry.arrivals.iter().zip(outdated).any(|(slot, outdated)| slot > outdated)
+            });
+            self.forget_returned(now.elapsed);
             if self.buckets.len() < self.buckets.capacity() / 8 {
                 self.buckets.shrink_to(self.buckets.len() * 2, |entry| rehash(entry.key));
             }
@@ -207,9 +228,18 @@ impl<const N: usize> Shard<N> {
         let Some(layout) = layout.filter(|layout| layout.limits.id() == reservation.limits) else { return };
         let returned = self.returned.entry(entry.key).or_insert_with(Returned::nothing);
         let (in_front, mut amounts, mut until) = (returned.in_front_of(reservation), [0; N], now);
-        for ((window, at), full) in layout.limits.all().iter().zip(layout.at).zip(reservation.full) {
-            let (place, cost) = (usize::from(at), window.interval.saturating_mul(u64::from(reservation.cost)));
+        for ((window, at), mark) in layout.limits.all().iter().zip(layout.at).zip(reservation.marks()) {
+            let place = usize::from(at);
             let arrival = &mut entry.arrivals[place];
+            let (full, interval) = match (mark, &window.kind) {
+                (Ok(full), Kind::Even(gcra)) => (full, gcra.interval),
+                (Err(number), Kind::Calendar(_)) => {
+                    *arrival = refunded(*arrival, number, reservation.cost);
+                    continue;
+                }
+                _ => continue,
+            };
+            let cost = interval.saturating_mul(u64::from(reservation.cost));
             let left = full.saturating_sub(in_front[place]).saturating_sub(now).min(cost);
             let left = left.min(arrival.saturating_sub(now));
             until = until.max(*arrival);
@@ -278,55 +308,4 @@ fn ticket(events: &mut u64, mut decided: LimitDecision) -> LimitDecision {
         levels.ticket = *events;
     }
     decided
-}
-
-/// Takes the cost out of all windows or out of none.
-#[inline]
-fn decide<const N: usize>(
-    arrivals: &mut [u64; N],
-    at: [u8; N],
-    windows: &[Window],
-    cost: u32,
-    now: u64,
-) -> LimitDecision {
-    let Some(events) = NonZeroU32::new(cost) else {
-        return LimitDecision::Admitted(levels(arrivals, at, windows, now));
-    };
-    let (mut next, mut longest) = (*arrivals, None);
-    for (place, (window, at)) in windows.iter().zip(at).enumerate() {
-        match window.add(arrivals[usize::from(at)].saturating_sub(now), events) {
-            Ok(backlog) => next[usize::from(at)] = now.saturating_add(backlog),
-            Err(wait) => longest = longest.max(Some((wait, std::cmp::Reverse(place)))),
-        }
-    }
-    if let Some((wait, std::cmp::Reverse(place))) = longest {
-        let mut levels = levels(arrivals, at, windows, now);
-        levels.set_tightest(place);
-        return LimitDecision::Refused { levels, wait: Duration::from_nanos(wait) };
-    }
-    *arrivals = next;
-    LimitDecision::Admitted(levels(arrivals, at, windows, now))
-}
-
-/// Returns the state of the windows. The tightest is the one with the fewest remaining requests.
-#[inline]
-fn levels<const N: usize>(arrivals: &[u64; N], at: [u8; N], windows: &[Window], now: u64) -> WindowStates {
-    let (mut levels, mut least) = (WindowStates::none(), None);
-    for (place, (window, at)) in windows.iter().zip(at).enumerate() {
-        let backlog = arrivals[usize::from(at)].saturating_sub(now);
-        let remaining = window.room(backlog);
-        levels.push(WindowState::new(remaining, Duration::from_nanos(backlog)));
-        let room = (remaining, std::cmp::Reverse(backlog));
-        if least.is_none_or(|(known, _)| room < known) {
-            least = Some((room, place));
-        }
-    }
-    levels.set_tightest(least.map_or(0, |(_, place)| place));
-    levels
-}
-
-/// Converts the backlog of one window to the backlog of another window with the same number of requests.
-fn scaled(backlog: u64, from: &Window, to: &Window) -> u64 {
-    let backlog = u128::from(backlog) * u128::from(to.interval);
-    u64::try_from(backlog.div_ceil(u128::from(from.interval))).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{limits::Limits, quota::Quota};
+use super::{
+    calendar::CalendarUnit,
+    limits::Limits,
+    quota::{Quota, Span},
+    zone::UTC,
+};
 use crate::ConfigError;
 
 impl Limits {
@@ -18,34 +23,30 @@ impl Limits {
     /// let quota = serde_json::json!({ "events": 100, "period_ns": 60_000_000_000_u64, "name": "minute", "burst": 120 });
     /// assert_eq!(stored, serde_json::json!([quota]));
     /// assert_eq!(Limits::from_json(&stored)?, limits);
+    ///
+    /// // A calendar quota; the member `time_zone` is left out for UTC.
+    /// let stored = Limits::new([Quota::per_calendar_month(1_000_000)])?.to_json();
+    /// assert_eq!(stored, serde_json::json!([{ "events": 1_000_000, "calendar": "month", "name": "month" }]));
     /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```
     #[must_use]
     pub fn to_json(&self) -> Value {
-        self.all()
-            .iter()
-            .map(|window| {
-                let quota = &window.quota;
-                let period = u64::try_from(quota.period().as_nanos()).unwrap_or(u64::MAX);
-                let mut said = json!({ "events": quota.events(), "period_ns": period, "name": quota.name() });
-                if quota.size() != quota.events() {
-                    said["burst"] = quota.size().into();
-                }
-                said
-            })
-            .collect()
+        self.all().iter().map(|window| write(&window.quota)).collect()
     }
 
     /// Reads limits from [`to_json`](Self::to_json).
     ///
     /// # Errors
     /// If the value is not a list of quotas, or holds invalid limits. A member that this version does not know is an
-    /// error too: it could be a bound.
+    /// error too, because it could be a bound, and so is a time zone that this machine or this build does not know. A record
+    /// keeps such limits as they are, and its key is refused
+    /// ([`KeyRecord::limits_from_json`](crate::KeyRecord::limits_from_json)).
     pub fn from_json(stored: &Value) -> Result<Self, ConfigError> {
         let wrong = || {
             ConfigError::new(
                 format!("the stored limits {stored} are not limits"),
-                "write a list of objects with events, period_ns, name and perhaps burst, or update this service",
+                "write a list of objects with events, period_ns, name and perhaps burst, or with events, calendar, name and \
+                 perhaps time_zone, or update this service",
             )
         };
         let quotas = stored.as_array().ok_or_else(wrong)?;
@@ -53,15 +54,45 @@ impl Limits {
     }
 }
 
+fn write(quota: &Quota) -> Value {
+    let mut said = match quota.span() {
+        Span::Even(period) => {
+            let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+            json!({ "events": quota.events(), "period_ns": period, "name": quota.name() })
+        }
+        Span::Calendar(unit) => {
+            json!({ "events": quota.events(), "calendar": unit.name(), "name": quota.name() })
+        }
+    };
+    if quota.size() != quota.events() {
+        said["burst"] = quota.size().into();
+    }
+    if quota.zone() != UTC {
+        said["time_zone"] = quota.zone().into();
+    }
+    said
+}
+
 fn read(stored: &Value) -> Option<Quota> {
     let stored = stored.as_object()?;
-    if stored.keys().any(|name| !["events", "period_ns", "name", "burst"].contains(&name.as_str())) {
+    let calendar = stored.contains_key("calendar");
+    let known: &[&str] =
+        if calendar { &["events", "calendar", "time_zone", "name"] } else { &["events", "period_ns", "name", "burst"] };
+    if stored.keys().any(|name| !known.contains(&name.as_str())) {
         return None;
     }
     let number = |name| stored.get(name).and_then(Value::as_u64);
+    let text = |name| stored.get(name).map(|value| value.as_str().map(str::to_owned));
     let events = u32::try_from(number("events")?).ok()?;
-    let quota = Quota::new(events, Duration::from_nanos(number("period_ns")?));
-    let quota = quota.named(stored.get("name")?.as_str()?.to_owned());
+    let quota = match text("calendar") {
+        Some(unit) => Quota::per_calendar(CalendarUnit::of_name(&unit?)?, events),
+        None => Quota::new(events, Duration::from_nanos(number("period_ns")?)),
+    };
+    let quota = quota.named(text("name")??);
+    let quota = match text("time_zone") {
+        Some(zone) => quota.in_time_zone(zone?),
+        None => quota,
+    };
     match stored.get("burst") {
         None => Some(quota),
         Some(burst) => Some(quota.burst(u32::try_from(burst.as_u64()?).ok()?)),

@@ -1,108 +1,145 @@
-//! The arithmetic of one quota: governor's GCRA on a fixed clock.
+//! A window: a valid quota, and the arithmetic of its slot in a bucket.
 //!
-//! GCRA needs only the backlog: the difference between a bucket's arrival time and now. So governor's limiter always
-//! runs at time zero. It gets a backlog and returns the new one. This crate handles time, storage and refunds itself.
+//! A slot is one `u64`. In a window that is refilled evenly, it is the time at which the window is full again, in
+//! nanoseconds. In a calendar window, the high half is the number of the period, and the low half is the number of
+//! requests counted in it. A slot of zero is that of a new bucket.
 
-use std::{
-    cell::Cell,
-    fmt,
-    hash::{Hash, Hasher},
-    num::NonZeroU32,
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+
+use super::{
+    calendar::{Calendar, Period},
+    gcra::Gcra,
+    levels::WindowState,
+    quota::{Quota, Span},
+    time::Moment,
 };
-
-use governor::{NotUntil, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos, state::StateStore};
-
-use super::quota::Quota;
 use crate::ConfigError;
 
 /// A valid quota.
 pub(super) struct Window {
-    limiter: RateLimiter<Backlog, Handed, Standstill, NoOpMiddleware<Nanos>>,
-    /// The cost of one event, in nanoseconds.
-    pub(super) interval: u64,
+    pub(super) kind: Kind,
     /// The number of events that fit at once.
     pub(super) size: u32,
     pub(super) quota: Quota,
 }
 
+pub(super) enum Kind {
+    Even(Gcra),
+    Calendar(Arc<Calendar>),
+}
+
 impl Window {
     pub(super) fn new(quota: Quota) -> Result<Self, ConfigError> {
-        let (interval, size) = (quota.interval()?, quota.size());
-        // Both are positive, because `interval` has checked them.
-        let rate = governor::Quota::with_period(std::time::Duration::from_nanos(interval));
-        let (Some(rate), Some(burst)) = (rate, NonZeroU32::new(size)) else {
-            return Err(ConfigError::new(format!("the quota {quota} is invalid"), "admit at least one request"));
-        };
-        let limiter = RateLimiter::new(rate.allow_burst(burst), Handed, Standstill);
-        Ok(Self { limiter, interval, size, quota })
-    }
-
-    /// Returns the backlog with these events added, or the time until they would fit.
-    #[inline]
-    pub(super) fn add(&self, backlog: u64, events: NonZeroU32) -> Result<u64, u64> {
-        let backlog = Backlog(Cell::new(backlog));
-        match self.limiter.check_key_n(&backlog, events) {
-            Ok(Ok(())) => Ok(backlog.0.get()),
-            Ok(Err(refused)) => Err(wait(&refused)),
-            // The events exceed the burst. The caller has excluded this.
-            Err(_) => Err(u64::MAX),
+        quota.check()?;
+        let size = quota.size();
+        match quota.span() {
+            Span::Even(period) => match Gcra::new(quota.interval(period)?, size) {
+                Some(gcra) => Ok(Self { kind: Kind::Even(gcra), size, quota }),
+                None => quota.wrong("it admits no request"),
+            },
+            Span::Calendar(unit) => {
+                let calendar = Calendar::new(unit, quota.zone())?;
+                let quota = quota.with_zone(&calendar.zone);
+                Ok(Self { kind: Kind::Calendar(Arc::new(calendar)), size, quota })
+            }
         }
     }
 
-    /// Returns the maximum backlog: the cost of a whole burst.
-    pub(super) const fn capacity(&self) -> u64 {
-        self.interval * self.size as u64
-    }
-
-    /// Returns the number of events that fit in addition to a backlog.
+    /// Returns the slot after these events, or the time until they would fit, in nanoseconds.
     #[inline]
-    pub(super) fn room(&self, backlog: u64) -> u32 {
-        let free = self.capacity().saturating_sub(backlog) / self.interval;
-        u32::try_from(free).unwrap_or(u32::MAX)
+    pub(super) fn take(&self, slot: u64, events: NonZeroU32, now: Moment) -> Result<u64, u64> {
+        match &self.kind {
+            Kind::Even(gcra) => {
+                gcra.add(slot.saturating_sub(now.elapsed), events).map(|backlog| now.elapsed.saturating_add(backlog))
+            }
+            Kind::Calendar(calendar) => {
+                let (number, count) = current(slot, calendar.at(now.wall));
+                let next = count.checked_add(events.get()).filter(|next| *next <= self.size);
+                next.map(|next| of_count(number, next)).ok_or_else(|| left(calendar, number, now))
+            }
+        }
     }
-}
 
-fn wait(refused: &NotUntil<Nanos>) -> u64 {
-    u64::try_from(refused.wait_time_from(Nanos::from(0)).as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The backlog of a bucket: the time until its arrival time, in nanoseconds.
-#[derive(Clone, PartialEq, Eq)]
-struct Backlog(Cell<u64>);
-
-impl Hash for Backlog {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.get().hash(state);
-    }
-}
-
-/// A store without memory. The state is passed in as the key and updated in place.
-struct Handed;
-
-impl StateStore for Handed {
-    type Key = Backlog;
-
+    /// Returns the state of the window.
     #[inline]
-    fn measure_and_replace<T, F, E>(&self, backlog: &Backlog, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let (answer, next) = decide(Some(Nanos::from(backlog.0.get())))?;
-        backlog.0.set(next.into());
-        Ok(answer)
+    pub(super) fn state(&self, slot: u64, now: Moment) -> WindowState {
+        match &self.kind {
+            Kind::Even(gcra) => {
+                let backlog = slot.saturating_sub(now.elapsed);
+                let free = self.capacity().saturating_sub(backlog) / gcra.interval;
+                WindowState::new(u32::try_from(free).unwrap_or(u32::MAX), Duration::from_nanos(backlog))
+            }
+            Kind::Calendar(calendar) => {
+                let (number, count) = current(slot, calendar.at(now.wall));
+                let reset = Duration::from_nanos(left(calendar, number, now));
+                WindowState::new(self.size.saturating_sub(count), reset).in_period(number)
+            }
+        }
+    }
+
+    /// Returns the nanoseconds in which one event is refilled; `None` for a calendar window.
+    #[inline]
+    pub(super) const fn interval(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Even(gcra) => Some(gcra.interval),
+            Kind::Calendar(_) => None,
+        }
+    }
+
+    /// Returns what one event uses: nanoseconds of the backlog, or one of the count.
+    pub(super) fn unit(&self) -> u64 {
+        self.interval().unwrap_or(1)
+    }
+
+    /// Returns the maximum that can be used: the cost of a whole burst.
+    pub(super) fn capacity(&self) -> u64 {
+        self.unit().saturating_mul(u64::from(self.size))
+    }
+
+    /// Returns what is used now, in [units](Self::unit).
+    pub(super) fn used(&self, slot: u64, now: Moment) -> u64 {
+        match &self.kind {
+            Kind::Even(_) => slot.saturating_sub(now.elapsed),
+            Kind::Calendar(calendar) => u64::from(current(slot, calendar.at(now.wall)).1),
+        }
+    }
+
+    /// Returns the slot in which so much is used now.
+    pub(super) fn slot(&self, used: u64, now: Moment) -> u64 {
+        match &self.kind {
+            Kind::Even(_) => now.elapsed.saturating_add(used),
+            Kind::Calendar(calendar) => of_count(calendar.at(now.wall).number, u32::try_from(used).unwrap_or(u32::MAX)),
+        }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Standstill;
+/// The slot of a calendar window after so many requests in the period of this number.
+pub(super) fn of_count(number: u32, count: u32) -> u64 {
+    u64::from(number) << 32 | u64::from(count)
+}
 
-impl Clock for Standstill {
-    type Instant = Nanos;
+/// Returns the period that counts, and its count. It is the current period, or a later one if the time of day was set
+/// back: otherwise, that would give a second budget for the later period.
+#[inline]
+fn current(slot: u64, now: Period) -> (u32, u32) {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the slot")]
+    let (number, count) = ((slot >> 32) as u32, slot as u32);
+    if number >= now.number { (number, count) } else { (now.number, 0) }
+}
 
-    #[inline]
-    fn now(&self) -> Nanos {
-        Nanos::from(0)
-    }
+/// Returns the nanoseconds until the period ends.
+#[inline]
+fn left(calendar: &Calendar, number: u32, now: Moment) -> u64 {
+    let period = calendar.at(now.wall);
+    let end = if period.number == number { period.end_nanos() } else { calendar.end_of(number) };
+    end.saturating_sub(now.wall)
+}
+
+/// Returns the slot of a calendar window after a refund. Only requests of the period of this number are refunded.
+pub(super) fn refunded(slot: u64, number: u32, cost: u32) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the slot")]
+    let (counted_in, count) = ((slot >> 32) as u32, slot as u32);
+    if counted_in == number { of_count(number, count.saturating_sub(cost)) } else { slot }
 }
 
 impl fmt::Debug for Window {

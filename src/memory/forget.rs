@@ -36,7 +36,9 @@ impl Book {
         if erased > 0 {
             return erased;
         }
-        ids.iter().for_each(|id| self.remove(id, guarded));
+        for id in &ids {
+            self.remove(id, guarded);
+        }
         ids.len()
     }
 

@@ -84,6 +84,7 @@
 mod apply;
 mod connection;
 mod failure;
+mod forget;
 mod forgetting;
 mod migrate;
 mod moving;

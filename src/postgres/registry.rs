@@ -5,7 +5,7 @@ use deadpool_postgres::tokio_postgres::Row;
 use super::{
     PostgresKeyStore,
     failure::Failure,
-    forgetting::forget,
+    forget::forget,
     transact::transact,
     values::{self, Hidden, Param, is_impossible},
 };

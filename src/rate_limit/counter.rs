@@ -11,7 +11,7 @@ use std::{
 use crate::{
     BoxError, Clock, ConfigError, MaybeReady, Rejection,
     base::time_limit::{self, TimeLimit},
-    limit::{BucketKey, LimitDecision, Limiter, Limits, MemoryLimiter, Reservation},
+    limit::{BucketKey, LimitDecision, LimitTime, Limiter, Limits, MemoryLimiter, Reservation},
 };
 
 /// What happens when the limiter returns an error or exceeds the
@@ -43,7 +43,7 @@ pub(super) type Ruling = Result<Option<Counted>, Rejection>;
 /// A decision, when it was asked for, and whether this process decided alone.
 pub(super) struct Counted {
     pub(super) decided: LimitDecision,
-    pub(super) at: Duration,
+    pub(super) at: LimitTime,
     pub(super) local: bool,
 }
 
@@ -100,11 +100,18 @@ impl Counter {
         self.clock.get_or_init(Clock::system)
     }
 
+    /// Returns the present time. The time of day is read for calendar windows only.
+    #[inline]
+    fn now(&self, limits: &Limits) -> LimitTime {
+        let (clock, elapsed) = (self.clock(), self.clock().elapsed());
+        if limits.has_calendar() { LimitTime::new(elapsed, clock.now()) } else { elapsed.into() }
+    }
+
     /// Returns the state of a bucket without charging it.
     pub(super) fn ask(&self, bucket: BucketKey, limits: &Limits) -> MaybeReady<Ruling> {
         match &self.limiter {
             Engine::Memory(limiter) => {
-                let at = self.clock().elapsed();
+                let at = self.now(limits);
                 MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
             }
             Engine::Other(_) => self.decide_now(bucket, limits, 0),
@@ -114,7 +121,7 @@ impl Counter {
     /// Calls [`decide`](Self::decide) at the present time.
     #[inline]
     pub(super) fn decide_now(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> MaybeReady<Ruling> {
-        self.decide(bucket, limits, cost, self.clock().elapsed())
+        self.decide(bucket, limits, cost, self.now(limits))
     }
 
     /// Returns the limiter in memory, if the layer uses it.
@@ -127,7 +134,7 @@ impl Counter {
     }
 
     /// Asks the limiter to charge a bucket, and applies the outage policy if it does not answer.
-    pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> MaybeReady<Ruling> {
+    pub(super) fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> MaybeReady<Ruling> {
         let limiter = match &self.limiter {
             Engine::Memory(limiter) => {
                 let decided = limiter.try_acquire(bucket, limits, cost, now);
@@ -164,7 +171,7 @@ impl Counter {
     }
 
     pub(super) fn refund(&self, bucket: BucketKey, reservation: &Reservation) {
-        let now = self.clock().elapsed();
+        let now = LimitTime::from(self.clock().elapsed());
         match self.local.get().filter(|_| reservation.local) {
             Some(local) => local.refund(bucket, reservation, now),
             None if reservation.cost > 0 && !reservation.local => {
@@ -176,13 +183,13 @@ impl Counter {
 
     /// Charges a failure that has happened already.
     pub(super) fn charge(&self, bucket: BucketKey, limits: &Limits) {
-        self.limiter.limiter().charge(bucket, limits, 1, self.clock().elapsed());
+        self.limiter.limiter().charge(bucket, limits, 1, self.now(limits));
     }
 
     /// Applies the outage policy. Logs the first outage, and each time the number has doubled; a refusal is also logged
     /// by the gate.
     #[cold]
-    fn out(&self, error: BoxError, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Ruling {
+    fn out(&self, error: BoxError, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> Ruling {
         let before = self.outages.fetch_add(1, Ordering::Relaxed);
         if (before + 1).is_power_of_two() {
             let error = error.to_string().escape_debug().to_string();

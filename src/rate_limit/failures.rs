@@ -111,7 +111,8 @@ fn spent(limits: &Limits, levels: WindowStates) -> Option<(WindowStates, Duratio
     let mut longest = None;
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         if level.remaining == 0 {
-            // The window is full after `reset`. One attempt fits `size - 1` intervals before that.
+            // The window is full after `reset`. One attempt fits `size - 1` intervals before that, and in a calendar
+            // window, where the interval is zero, at the end of the period.
             let others = limits.interval(place).saturating_mul(u64::from(window.size.saturating_sub(1)));
             let wait = level.reset.saturating_sub(Duration::from_nanos(others));
             longest = longest.max(Some((wait, std::cmp::Reverse(place))));

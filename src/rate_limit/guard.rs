@@ -17,7 +17,7 @@ use crate::{
     base::{maybe_ready::BoxFuture, protocol::is_preflight},
     context::{identity::Identity, pass::Pass, request::RequestContext, request_ext::caller},
     gate::{Answered, Charge, Guard, LIMITS, Outcome, Verdict},
-    limit::{BucketKey, LimitDecision, Limits, Reservation, WindowStates},
+    limit::{BucketKey, LimitDecision, LimitTime, Limits, Reservation, WindowStates},
 };
 
 /// Counts requests in buckets, and refuses requests above the limit.
@@ -112,7 +112,9 @@ impl LimitGuard {
         let cost = self.0.cost.as_ref().map_or(1, |cost| cost(request));
         let counting = Counting { bucket, cost, limits, whose };
         let counter = &self.0.counter;
-        let at = request.pass().map_or_else(|| counter.clock().elapsed(), |pass| pass.elapsed(counter.clock()));
+        let elapsed = request.pass().map_or_else(|| counter.clock().elapsed(), |pass| pass.elapsed(counter.clock()));
+        // The time of day is read for calendar windows only.
+        let at = if limits.has_calendar() { LimitTime::new(elapsed, self.now(request.pass())) } else { elapsed.into() };
         if let Some(limiter) = counter.memory() {
             let decided = limiter.try_acquire(bucket, limits, cost, at);
             return self.conclude(&decided, at, false, &counting, request.pass(), outcome);
@@ -151,31 +153,33 @@ impl LimitGuard {
     fn conclude(
         &self,
         decided: &LimitDecision,
-        at: Duration,
+        at: LimitTime,
         local: bool,
         counting: &Counting<'_>,
         pass: Option<&Pass<'_>>,
         outcome: &mut Outcome,
     ) -> Verdict {
         let Counting { bucket, cost, limits, whose } = *counting;
+        // The end of a period is computed from the time of day that the decision had.
+        let wall = || at.given_wall().unwrap_or_else(|| self.now(pass));
         match decided {
             LimitDecision::Admitted(levels) => {
                 let level = levels.tightest();
                 outcome.charge = Some(Charge {
                     bucket,
-                    reservation: Reservation::new(cost, limits, levels, at).by_this_process(local),
+                    reservation: Reservation::new(cost, limits, levels, at.elapsed()).by_this_process(local),
                     size: size(limits, levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
                     interval: limits.interval(levels.tightest_index()),
-                    wall: if self.0.style.unix { headers::nanos_of_day(self.now(pass)) } else { 0 },
+                    wall: if self.0.style.unix { headers::nanos_of_day(wall()) } else { 0 },
                     fields: self.fields(limits, levels, Duration::ZERO, whose).map(Box::new),
                 });
                 Verdict::Admit
             }
             LimitDecision::Refused { levels, wait } => {
                 let fields = self.fields(limits, levels, *wait, whose);
-                let refused = refusal(limits, levels, *wait, self.0.style, fields.as_ref(), || self.now(pass));
+                let refused = refusal(limits, levels, *wait, self.0.style, fields.as_ref(), wall);
                 Verdict::Refuse(whose.name(refused))
             }
             LimitDecision::TooCostly { most } => {

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::limit::{Limits, WindowStates};
+use crate::limit::{Limits, Refill, WindowInfo, WindowState, WindowStates};
 
 /// Which headers a layer writes.
 #[derive(Clone, Copy, Debug)]
@@ -203,13 +203,17 @@ fn repeated(shown: u64, last: &'static Last) -> HeaderValue {
 /// Smaller numbers are in [`DIGITS`].
 const SMALL: u64 = 10_000;
 
-/// Returns `RateLimit-Policy`, such as `"minute";q=100;w=60, "day";q=10000;w=86400`: the size of each window, and the
-/// seconds in which it is refilled (draft-ietf-httpapi-ratelimit-headers-11, section 3).
+/// Returns `RateLimit-Policy`, such as `"minute";q=100;w=60, "month";q=1000000`: the size of each window, and the seconds
+/// in which it is refilled (draft-ietf-httpapi-ratelimit-headers-11, section 3). Periods of a calendar differ in length, so
+/// they have no `w`.
 pub(super) fn policy(limits: &Limits) -> HeaderValue {
     let mut text = String::new();
     for window in limits.windows() {
         let separator = if text.is_empty() { "" } else { ", " };
-        let _ = write!(text, "{separator}\"{}\";q={};w={}", window.name, window.size, up(window.refill).max(1));
+        let _ = write!(text, "{separator}\"{}\";q={}", window.name, window.size);
+        if let Refill::Even(refill) = window.refill {
+            let _ = write!(text, ";w={}", up(refill).max(1));
+        }
     }
     value(text)
 }
@@ -221,26 +225,31 @@ pub(super) fn state(limits: &Limits, levels: &WindowStates, wait: Duration) -> H
     let mut text = String::new();
     for (place, (window, level)) in limits.windows().zip(levels.all()).enumerate() {
         let separator = if text.is_empty() { "" } else { ", " };
-        let each = window.refill / window.size.max(1);
-        let mut remaining = level.remaining;
         let speaks = place == levels.tightest_index() && wait > Duration::ZERO;
-        if speaks {
-            // A request above the remaining number is refused. `r` is limited to the number that is refilled during the
-            // wait, so that `t` does not exceed the wait.
-            let fits = wait.as_nanos() / each.as_nanos().max(1);
-            remaining = remaining.min(u32::try_from(fits).unwrap_or(u32::MAX));
-        }
-        let time = if remaining > 0 {
-            each.saturating_mul(remaining)
-        } else if speaks {
-            wait
-        } else {
-            // The bucket is full after `reset`. The first request fits earlier, by `refill - each`.
-            level.reset.saturating_sub(window.refill.saturating_sub(each))
-        };
+        let (remaining, time) = remaining(&window, *level, speaks.then_some(wait));
         let _ = write!(text, "{separator}\"{}\";r={remaining};t={}", window.name, up(time).max(1));
     }
     value(text)
+}
+
+/// Returns `r` and `t` of a window. `wait` is that of a request that this window has refused.
+fn remaining(window: &WindowInfo<'_>, level: WindowState, wait: Option<Duration>) -> (u32, Duration) {
+    let Refill::Even(refill) = window.refill else {
+        // What remains may be spent until the period ends, and then a request fits again.
+        return (level.remaining, level.reset);
+    };
+    let each = refill / window.size.max(1);
+    // A request above the remaining number is refused. `r` is limited to the number that is refilled during the wait, so
+    // that `t` does not exceed the wait.
+    let fits = wait.map_or(u128::MAX, |wait| wait.as_nanos() / each.as_nanos().max(1));
+    let remaining = level.remaining.min(u32::try_from(fits).unwrap_or(u32::MAX));
+    let time = match wait {
+        _ if remaining > 0 => each.saturating_mul(remaining),
+        Some(wait) => wait,
+        // The bucket is full after `reset`. The first request fits earlier, by `refill - each`.
+        None => level.reset.saturating_sub(refill.saturating_sub(each)),
+    };
+    (remaining, time)
 }
 
 /// Returns the text as a header value. Names and numbers are printable, so the conversion does not fail.

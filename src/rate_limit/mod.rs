@@ -30,7 +30,8 @@
 //!
 //! `Limit` is the burst: how many requests a full bucket admits at once. `Remaining` never exceeds `Limit`. `Reset` is
 //! when the bucket is full again: in seconds from now, or with [`unix_reset`](RateLimitLayer::unix_reset) as a Unix
-//! time. If the limit has several windows, these headers describe the tightest window, which would refuse first;
+//! time. In a [calendar window](crate::Quota#calendar-quotas), it is the end of the day or month, and `RateLimit-Policy`
+//! has no `w`. If the limit has several windows, these headers describe the tightest window, which would refuse first;
 //! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all windows. If several layers limit a request, the
 //! innermost layer sets the headers. Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED`
 //! with `RetryInfo`.

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::{Entry, KeyInfo, RegistryError};
-use crate::{BoxError, KeyDigest, KeyRecord, KeyState, limit::Limits};
+use crate::{BoxError, KeyDigest, KeyRecord, KeyState};
 
 /// An [`Entry`] as plain values, for the columns of a table. Times are microseconds since the Unix epoch, lists are lists of
 /// text, and JSON is text.
@@ -102,7 +102,7 @@ impl KeyRow {
             scopes: who.scopes().to_vec(),
             roles: who.roles().to_vec(),
             plan: who.plan().map(str::to_owned),
-            limits: who.limits().map(|limits| limits.to_json().to_string()),
+            limits: key.record().stored_limits(),
             environment: key.record().current_environment().map(str::to_owned),
             restrictions: (!restrictions.is_empty()).then(|| restrictions.to_json()),
             metadata: (!key.metadata().is_empty()).then(|| Value::from(key.metadata().clone()).to_string()),
@@ -187,8 +187,7 @@ impl KeyRow {
             holder = holder.plan(plan);
         }
         if let Some(limits) = self.limits {
-            let limits = serde_json::from_str(&limits).map_err(|_| "the limits are not JSON")?;
-            holder = holder.limits(Limits::from_json(&limits)?);
+            holder = holder.limits_from_json(&limits)?;
         }
         if let Some(environment) = self.environment {
             holder = holder.environment(environment);

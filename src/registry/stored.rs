@@ -127,6 +127,10 @@ impl KeyInfo {
         if restrictions.is_empty() { None } else { serde_json::from_str(&restrictions.to_json()).ok() }
     }
 
+    fn limits(&self) -> Option<Value> {
+        serde_json::from_str(&self.record.stored_limits()?).ok()
+    }
+
     pub(super) fn properties(&self) -> Map<String, Value> {
         let who = self.principal();
         let time = |time: Option<SystemTime>| time.map(|time| Value::from(rfc3339(time).to_string()));
@@ -144,7 +148,7 @@ impl KeyInfo {
             ("plan", text(who.plan())),
             ("environment", text(self.record.current_environment())),
             ("restrictions", self.restrictions()),
-            ("limits", who.limits().map(crate::limit::Limits::to_json)),
+            ("limits", self.limits()),
             ("metadata", (!self.metadata.is_empty()).then(|| self.metadata.clone().into())),
             ("active", Some(json!(self.is_active()))),
             ("paused", Some(json!(self.paused))),

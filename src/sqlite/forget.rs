@@ -4,7 +4,7 @@ use std::{thread, time::Duration, time::SystemTime};
 
 use rusqlite::ToSql;
 
-use super::{failure::Failure, read::next_micros, session::Session, sql, write::begin};
+use super::{failure::Failure, query::next_micros, session::Session, sql, write::begin};
 use crate::{
     RegistryError,
     registry::{Forget, micros},

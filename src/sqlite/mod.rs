@@ -75,6 +75,7 @@ mod forget;
 mod inner;
 mod lane;
 mod options;
+mod query;
 mod read;
 mod registry;
 mod rows;

@@ -4,17 +4,10 @@ use std::{borrow::Cow, time::SystemTime};
 
 use rusqlite::{OptionalExtension as _, Row, params_from_iter};
 
-use super::{
-    failure::Failure,
-    rows,
-    session::Session,
-    sql::{self, Query},
-};
+use super::{failure::Failure, query, rows, session::Session, sql};
 use crate::{
     KeyDigest, KeyDigests, KeyRecord,
-    registry::{
-        AuditFilter, AuditRow, Cursor, Entry, Holder, KeyFilter, KeyRow, Page, PepperCount, Tombstone, micros, time,
-    },
+    registry::{AuditFilter, AuditRow, Entry, Holder, KeyFilter, KeyRow, Page, PepperCount, Tombstone, time},
 };
 
 /// Finds a key by any of its digests.
@@ -36,7 +29,7 @@ pub(super) fn get(session: &mut Session<'_>, id: &str) -> Result<Option<Entry>, 
 
 pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page<Entry>, Failure> {
     let to = || Failure::to("list keys");
-    let query = keys_query(filter);
+    let query = query::keys(filter);
     let mut statement = session.connection().prepare(query.text()).map_err(to())?;
     let rows = statement.query_map(params_from_iter(query.arguments()), |row| Ok((row.get(0)?, rows::key(row, 1)?)));
     let mut entries = Vec::new();
@@ -47,58 +40,13 @@ pub(super) fn list(session: &mut Session<'_>, filter: &KeyFilter) -> Result<Page
     Ok(Page::of(entries, filter.size()))
 }
 
-pub(super) fn keys_query(filter: &KeyFilter) -> Query {
-    let after = filter.place().map_or(0, Cursor::row);
-    // A plus keeps SQLite from reading all keys in their order: few are deleted, or expire soon.
-    let is_rare = filter.of_account().is_none() && (filter.deletion_before(), filter.expiry_between()) != (None, None);
-    let (query, order) = match filter.of_organization() {
-        Some(name) => (Query::keys_of_organization(name).and(" AND members.seq > ?", after), " ORDER BY members.seq"),
-        None if is_rare => (Query::keys().and(" AND +keys.seq > ?", after), " ORDER BY +keys.seq"),
-        None => (Query::keys().and(" AND keys.seq > ?", after), " ORDER BY keys.seq"),
-    };
-    query
-        .and_if(" AND account = ?", filter.of_account().map(str::to_owned))
-        .with(if filter.includes_deleted() { "" } else { " AND deleted_at IS NULL" })
-        .and_if(" AND deleted_at < ?", filter.deletion_before().map(next_micros))
-        .and_if(" AND expires_at > ?", filter.expiry_between().map(|(after, _)| micros(after)))
-        .and_if(" AND expires_at <= ?", filter.expiry_between().map(|(_, until)| micros(until)))
-        .and_if(" AND pepper IS NOT ?", filter.other_pepper().map(|version| version.map(i64::from)))
-        .with(order)
-        .and(" LIMIT ?", one_more(filter.size()))
-}
-
 pub(super) fn audit(session: &mut Session<'_>, filter: &AuditFilter) -> Result<Page<AuditRow>, Failure> {
     let to = || Failure::to("list the audit log");
-    let query = audit_query(filter);
+    let query = query::audit(filter);
     let mut statement = session.connection().prepare(query.text()).map_err(to())?;
     let rows = statement.query_map(params_from_iter(query.arguments()), rows::audit).map_err(to())?;
     let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(to())?;
     Ok(Page::of(rows, filter.size()))
-}
-
-pub(super) fn audit_query(filter: &AuditFilter) -> Query {
-    let [key, account, organization, actor] = filter.names().map(|name| name.map(str::to_owned));
-    let (since, until) = filter.times();
-    let is_named = filter.names().iter().any(Option::is_some);
-    // Only the first page is found by time: the rows after a place are in their order, and most of them are of the time. A
-    // plus keeps SQLite from the index of what follows it.
-    let by_time = !is_named && (since, until) != (None, None) && filter.place().is_none();
-    let (after, order) = match (filter.is_newest_first(), by_time) {
-        (true, true) => ("", " ORDER BY +seq DESC"),
-        (false, true) => ("", " ORDER BY +seq"),
-        (true, false) => (" AND seq < ?", " ORDER BY seq DESC"),
-        (false, false) => (" AND seq > ?", " ORDER BY seq"),
-    };
-    Query::audit()
-        .and_if(" AND key = ?", key)
-        .and_if(" AND account = ?", account)
-        .and_if(" AND organization = ?", organization)
-        .and_if(" AND actor = ?", actor)
-        .and_if(if by_time { " AND at >= ?" } else { " AND +at >= ?" }, since.map(next_micros))
-        .and_if(if by_time { " AND at < ?" } else { " AND +at < ?" }, until.map(next_micros))
-        .and_if(after, filter.place().map(Cursor::row))
-        .with(order)
-        .and(" LIMIT ?", one_more(filter.size()))
 }
 
 pub(super) fn suspended(session: &mut Session<'_>, holders: &[Holder]) -> Result<Vec<(Holder, SystemTime)>, Failure> {
@@ -147,15 +95,4 @@ pub(super) fn count_by_pepper(session: &mut Session<'_>) -> Result<Vec<PepperCou
         Ok(PepperCount::new(row.get(0)?).keys(number(1)?).removed(number(2)?))
     };
     statement.query_map([], count).map_err(to())?.collect::<Result<_, _>>().map_err(to())
-}
-
-/// One row more than the page says whether there is another page.
-fn one_more(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)
-}
-
-/// Returns the first whole microsecond that is not before this time: stored times are whole microseconds.
-pub(super) fn next_micros(at: SystemTime) -> i64 {
-    let whole = micros(at);
-    if time(whole).is_ok_and(|earlier| earlier < at) { whole.saturating_add(1) } else { whole }
 }

@@ -1,7 +1,5 @@
 //! All SQL of this backend. Values are always bound, so no text of a caller becomes part of a statement.
 
-use rusqlite::{ToSql, types::Value};
-
 use super::usage_sql;
 
 /// The columns of [`KeyRow`](crate::registry::KeyRow), in the order in which rows are read and written.
@@ -28,6 +26,8 @@ macro_rules! guard_columns {
          organization_suspended"
     };
 }
+
+pub(super) use {audit_columns, columns};
 
 /// Erases rows of the audit log as `AuditRow::erased` does.
 macro_rules! erase {
@@ -242,66 +242,130 @@ pub(super) fn find(digests: usize) -> String {
     format!(concat!("SELECT ", guard_columns!(), " FROM verify WHERE digest IN ({}) LIMIT 1"), places)
 }
 
-/// A query with its arguments.
-pub(super) struct Query {
-    text: String,
-    arguments: Vec<Value>,
-}
+#[cfg(test)]
+pub(super) mod tests {
+    use rusqlite::Connection;
 
-impl Query {
-    fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), arguments: Vec::new() }
+    use super::*;
+
+    const STATEMENTS: [&str; 32] = [
+        HAS_VERSION,
+        VERSION,
+        SUSPENDED,
+        HOLDERS,
+        REMOVED,
+        COUNT_BY_PEPPER,
+        GET,
+        INSERT,
+        DIGEST_IN_USE,
+        DIGEST_REMOVED,
+        UPDATE,
+        USED,
+        BURY,
+        BURY_DIGEST,
+        REMOVE,
+        BURY_ACCOUNT,
+        REMOVE_ACCOUNT,
+        ERASE_AUDIT_OF_ACCOUNT,
+        ERASE_AUDIT_OF_KEYS,
+        SUSPEND,
+        REINSTATE,
+        APPEND_AUDIT,
+        FORGET_AUDIT,
+        FORGET_ADDRESSES,
+        TRUNCATE_LOG,
+        DURABLE,
+        RELAXED,
+        JOURNAL_MODE,
+        USE_WAL,
+        FIND_ONE,
+        "PRAGMA query_only = ON",
+        "PRAGMA secure_delete = ON",
+    ];
+
+    pub(in crate::sqlite) fn migrated() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(EVERY_CONNECTION).unwrap();
+        for text in MIGRATIONS {
+            connection.execute_batch(text).unwrap();
+        }
+        connection
     }
 
-    /// Selects keys. The first column is their number.
-    pub(super) fn keys() -> Self {
-        Self::new(concat!("SELECT keys.seq, ", columns!(), " FROM keys WHERE TRUE"))
+    /// What SQLite does for a statement, one step a line.
+    pub(in crate::sqlite) fn plan(connection: &Connection, text: &str) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+        let (mut steps, mut plan) = (statement.raw_query(), String::new());
+        while let Some(step) = steps.next().unwrap() {
+            plan += &step.get::<_, String>(3).unwrap();
+            plan += "\n";
+        }
+        plan
     }
 
-    /// Selects the keys of an organisation, in the order of the index of memberships: `CROSS JOIN` keeps the order.
-    pub(super) fn keys_of_organization(name: &str) -> Self {
-        let text = concat!(
-            "SELECT keys.seq, ",
-            columns!(),
-            " FROM key_organizations AS members CROSS JOIN keys ON keys.seq = members.seq WHERE TRUE"
-        );
-        Self::new(text).and(" AND members.organization = ?", name.to_owned())
+    #[test]
+    fn every_statement_is_valid() {
+        let connection = migrated();
+        for text in STATEMENTS {
+            connection.prepare(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+        connection.execute_batch(READER).unwrap();
+        connection.execute_batch(WRITER).unwrap();
+        // Every constant is in the list: those that are not have names of batches or of parts.
+        let constants = include_str!("sql.rs").matches("pub(super) const ").count() - 1;
+        assert_eq!(constants, STATEMENTS.len() - 2 + ["MIGRATIONS", "EVERY_CONNECTION", "READER", "WRITER"].len());
     }
 
-    /// Selects rows of the audit log. The first column is their number.
-    pub(super) fn audit() -> Self {
-        Self::new(concat!("SELECT seq, ", audit_columns!(), " FROM audit WHERE TRUE"))
-    }
-
-    /// Adds a condition on one argument.
-    pub(super) fn and(mut self, condition: &'static str, argument: impl Into<Value>) -> Self {
-        self.text.push_str(condition);
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Adds a condition, if there is an argument.
-    pub(super) fn and_if(self, condition: &'static str, argument: Option<impl Into<Value>>) -> Self {
-        match argument {
-            Some(argument) => self.and(condition, argument),
-            None => self,
+    #[test]
+    fn a_statement_names_every_column_of_its_table() {
+        let connection = migrated();
+        let columns = |table: &str| -> Vec<String> {
+            let mut statement =
+                connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE name <> 'seq'").unwrap();
+            statement.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(columns("keys").join(", "), columns!());
+        assert_eq!(columns("audit").join(", "), audit_columns!());
+        assert_eq!(columns("verify").join(", "), concat!("digest, ", guard_columns!()));
+        let kept = ["id", "created_at", "created_by", "last_used_at"];
+        for column in columns("keys") {
+            assert_eq!(
+                UPDATE.contains(&format!(" {column} = ?")),
+                !kept.contains(&&*column) || column == "id",
+                "{column}"
+            );
         }
     }
 
-    /// Adds a text, such as an order.
-    pub(super) fn with(mut self, text: &'static str) -> Self {
-        self.text.push_str(text);
-        self
+    /// Statements that read a whole table, and why they may.
+    const WHOLE: [(&str, &str); 1] = [
+        // An operator asks for it before a pepper goes. Readers wait for nobody, and an index on the pepper would cost every
+        // write.
+        ("the count by pepper", COUNT_BY_PEPPER),
+    ];
+
+    /// The steps of a plan that read a table from one end to the other, or from a place of a page on.
+    pub(in crate::sqlite) fn whole(plan: &str) -> Vec<&str> {
+        let tables = ["keys", "members", "key_organizations", "tombstones", "audit"];
+        let of_table = |step: &&str| step.split(' ').nth(1).is_some_and(|table| tables.contains(&table));
+        let is_whole = |step: &&str| step.starts_with("SCAN") || step.contains("INTEGER PRIMARY KEY (rowid");
+        // A key that is found by another table is found by its number.
+        let one_row = |step: &&str| step.contains("(rowid=?)");
+        plan.lines().filter(of_table).filter(|step| is_whole(step) && !one_row(step)).collect()
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    pub(super) fn arguments(&self) -> impl Iterator<Item = &dyn ToSql> {
-        self.arguments.iter().map(|argument| argument as &dyn ToSql)
+    #[test]
+    fn no_statement_reads_a_whole_table() {
+        let connection = migrated();
+        let listed = [find(1), find(3)];
+        for text in STATEMENTS.into_iter().chain(listed.iter().map(String::as_str)) {
+            let plan = plan(&connection, text);
+            let may = WHOLE.iter().any(|(_, whole)| *whole == text);
+            assert_eq!(whole(&plan).is_empty(), !may, "{text}:\n{plan}");
+        }
+        for text in [FIND_ONE, &listed[1]] {
+            let plan = plan(&connection, text);
+            assert!(plan.contains("SEARCH keys USING INDEX sqlite_autoindex_keys_2 (digest=?)"), "{plan}");
+        }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -76,6 +76,7 @@
 
 mod key_store;
 mod record;
+mod record_limits;
 mod restrictions;
 
 pub use self::{

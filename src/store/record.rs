@@ -5,7 +5,8 @@ use crate::{AuthMethod, Principal, limit::Limits};
 
 /// What a store knows about a key. It never contains the secret.
 ///
-/// Cloning increments at most three reference counts: of the holder, the restrictions and the environment.
+/// Cloning increments at most three reference counts: of the holder, the restrictions and the environment. Limits that
+/// cannot be read add one.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -29,6 +30,8 @@ pub struct KeyRecord {
     restrictions: Restrictions,
     environment: Option<Arc<str>>,
     digested: Digested,
+    /// Stored limits that this version cannot read, as JSON.
+    pub(super) unread_limits: Option<Arc<str>>,
 }
 
 /// How the digest was made by which a store found the key.
@@ -114,6 +117,7 @@ impl KeyRecord {
             restrictions: Restrictions::new(),
             environment: None,
             digested: Digested::Somehow,
+            unread_limits: None,
         }
     }
 
@@ -147,9 +151,11 @@ impl KeyRecord {
         self
     }
 
-    /// Sets limits for this key only, instead of the plan's. `None` is the limits of the plan.
+    /// Sets limits for this key only, instead of the plan's. `None` is the limits of the plan. A store that keeps them as
+    /// JSON uses [`limits_from_json`](Self::limits_from_json).
     pub fn limits(mut self, limits: impl Into<Option<Limits>>) -> Self {
         self.principal = self.principal.edit().limits(limits).build();
+        self.unread_limits = None;
         self
     }
 

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::trial::{HOUR, Trial, new};
 use crate::{
-    KeyStatus, KeyStore, NewKey, Quota, Restrictions,
+    KeyRecord, KeyStatus, KeyStore, NewKey, Quota, Restrictions,
     limit::Limits,
-    registry::{Change, KeyUpdate, RegistryStore},
+    registry::{Change, KeyRow, KeyUpdate, RegistryStore},
 };
 
 /// Names that a table, a query or JSON could stumble over.
@@ -82,6 +82,31 @@ pub(super) async fn restrictions_of_a_newer_version_are_kept<S: KeyStore + Regis
     let found = it.find(&issued.secret).await.expect("found");
     let unknown: Vec<&str> = found.current_restrictions().unknown_members().collect();
     assert_eq!(unknown, ["countries"], "{}: a restriction that is lost admits", it.name);
+}
+
+pub(super) async fn limits_of_a_newer_version_are_kept<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
+    let newer = r#"[{"name":"decade",  "events":1e2,"calendar":"decade","rest":[1.50,{"a":"größe"}]},"later"]"#;
+    let unknown_zone = r#"[{"events":5,"calendar":"day","time_zone":"Mars/Olympus_Mons","name":"sol"}]"#;
+    for stored in [newer, unknown_zone] {
+        let secret = it.mint();
+        let record = KeyRecord::new(format!("key_{}", stored.len()), "acme");
+        let record = record.limits_from_json(stored).expect("JSON");
+        let key = it.keys.import(&it.admin, "ci", &secret, record).await.expect("imported");
+        it.keys.pause(&it.admin, key.id()).await.expect("paused");
+        let found = it.find(&secret).await.expect("found");
+        assert_eq!(found.unread_limits(), Some(stored), "{}: a limit that is lost admits", it.name);
+        assert!(found.principal().limits().is_none());
+        let entry = it.store.get(key.id()).await.expect("the store answers").expect("it is there");
+        assert_eq!(KeyRow::of(&entry).limits.as_deref(), Some(stored), "{}", it.name);
+    }
+}
+
+pub(super) async fn calendar_limits_come_back<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
+    let quotas = [Quota::per_calendar_month(u32::MAX), Quota::per_calendar_day(7).named("daily"), Quota::per_minute(5)];
+    let limits = Limits::new(quotas).expect("the limits are right");
+    let issued = it.create(new().limits(limits.clone())).await;
+    let found = it.find(&issued.secret).await.expect("found");
+    assert_eq!(found.principal().limits(), Some(&limits), "{}", it.name);
 }
 
 pub(super) async fn a_use_is_noted_and_never_goes_back<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {

@@ -30,6 +30,8 @@ pub async fn check<S: KeyStore + RegistryStore + Clone>(fresh: impl AsyncFn() ->
         fields::every_field_comes_back,
         fields::an_update_changes_what_it_names,
         fields::restrictions_of_a_newer_version_are_kept,
+        fields::limits_of_a_newer_version_are_kept,
+        fields::calendar_limits_come_back,
         fields::a_use_is_noted_and_never_goes_back,
         refusals::what_is_refused_changes_nothing,
         refusals::no_two_keys_share_an_id_or_a_digest,

@@ -57,6 +57,13 @@ impl<S: KeyStore + RegistryStore + Clone> Trial<S> {
         self.secrets.add(secret);
     }
 
+    /// Makes a key that no store has.
+    pub(super) fn mint(&self) -> Secret {
+        let secret = self.scheme.generate().expect("the system has random bytes");
+        self.secrets.add(&secret);
+        secret
+    }
+
     pub(super) async fn find(&self, secret: &Secret) -> Option<KeyRecord> {
         self.find_by(&self.scheme, secret).await
     }

@@ -35,13 +35,23 @@ fn an_error_names_line_and_column() {
         (key("expires_at = 7"), "line 4, column 14", "a time such as"),
         (key("networks = [\"10.0.0.0/40\"]"), "line 4, column 12", "not a network"),
         (key("networks = []"), "line 4, column 12", "networks"),
-        (key("origins = [\"https://a.example/path\"]"), "line 4, column 11", "has a path"),
+        (key("origins = [\"https://a.example/path\"]"), "line 4, column 10", "has a path"),
         (key("limits = [{ events = 0, period = \"1m\" }]"), "line 4, column 10", "admits no request"),
         (key("limits = []"), "line 4, column 10", "0 quotas"),
         (key("limits = [{ events = -1, period = \"1m\" }]"), "line 4, column 22", "expected u32"),
         (key("limits = [{ events = 5, period = \"1 minute\" }]"), "line 4, column 34", "the period"),
         (key("limits = [{ events = 5, period = \"99999999999999999999s\" }]"), "line 4, column 34", "the period"),
         (key("limits = [{ events = 5, period = \"1m\", bursts = 6 }]"), "line 4, column 40", "unknown field `bursts`"),
+        (key("limits = [{ events = 5 }]"), "line 4, column 10", "needs a period"),
+        (key("limits = [{ events = 5, calendar = \"day\", period = \"1d\" }]"), "line 4, column 10", "not both"),
+        (key("limits = [{ events = 5, calendar = \"week\" }]"), "line 4, column 36", "`day` or `month`"),
+        (key("limits = [{ events = 5, calendar = \"day\", burst = 9 }]"), "line 4, column 10", "has no burst"),
+        (key("limits = [{ events = 5, period = \"1d\", time_zone = \"UTC\" }]"), "line 4, column 10", "time_zone"),
+        (
+            key("limits = [{ events = 5, calendar = \"day\", time_zone = \"Mars/Crater\" }]"),
+            "line 4, column 10",
+            "\"Mars/Crater\" of a quota is unknown",
+        ),
         (key("subject = \" \""), "line 1, column 7", "the subject of the key \"ci\" is empty"),
         (table("\"\"", ONE, ""), "line 1, column 7", "the id of the key \"\" is empty"),
         (
@@ -67,7 +77,7 @@ fn an_error_names_line_and_column() {
         ),
         ("# é\nä = 1\n".to_owned(), "line 2, column 1", ""),
         (key("é = 1"), "line 4, column 1", ""),
-        (key("name = \"é\"; x = 1"), "line 4, column 11", ""),
+        (key("name = \"é\"; x = 1"), "line 4, column 10", ""),
     ] {
         let error = said(&text);
         assert!(error.contains(place) && error.contains(why), "{text}\n{error}");

@@ -44,6 +44,15 @@ async fn every_field_of_a_key_reaches_its_record() {
         ("environment = \"live\"", plain().environment("live")),
         ("pepper = 1", plain().pepper(Some(1))),
         ("limits = [{ events = 100, period = \"60s\", burst = 120, name = \"minute\" }]", plain().limits(minute)),
+        (
+            "limits = [{ events = 9, calendar = \"day\" }]",
+            plain().limits(Limits::new(Quota::per_calendar_day(9)).unwrap()),
+        ),
+        (
+            "limits = [{ events = 9, calendar = \"month\", time_zone = \"Europe/Berlin\", name = \"all\" }]",
+            plain()
+                .limits(Limits::new(Quota::per_calendar_month(9).in_time_zone("Europe/Berlin").named("all")).unwrap()),
+        ),
         ("networks = [\"192.0.2.0/24\"]", plain().restrictions(restrictions)),
         (
             "origins = [\"https://a.example\"]",

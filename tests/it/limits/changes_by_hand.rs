@@ -147,7 +147,7 @@ fn p44_nothing_is_given_back_after_a_change() {
     let limiter = after(&old, 7);
     let three = super::taken(&limiter, alice(), &old, 3, NOW);
     assert_eq!(remaining(&limiter, alice(), &new, NOW), [0, 90]);
-    limiter.refund(alice(), &three, NOW);
+    limiter.refund(alice(), &three, NOW.into());
     assert_eq!(remaining(&limiter, alice(), &new, NOW), [0, 90], "other limits hold by now");
 }
 
@@ -159,7 +159,7 @@ fn p44_what_is_refilled_is_not_given_back_after_the_order_has_changed() {
     let limiter = MemoryLimiter::new();
     let ten = super::taken(&limiter, alice(), &old, 10, NOW);
     assert_eq!(admitted(&limiter, alice(), &new, NOW + MINUTE, 20), 10);
-    limiter.refund(alice(), &ten, NOW + MINUTE);
+    limiter.refund(alice(), &ten, (NOW + MINUTE).into());
     assert_eq!(admitted(&limiter, alice(), &new, NOW + MINUTE, 20), 0, "in a minute of ten");
 }
 
@@ -170,7 +170,7 @@ fn p44_giving_back_under_another_plan_wins_nothing() {
     let limiter = after(&large, 99);
     let one = super::taken(&limiter, alice(), &large, 1, NOW);
     assert_eq!(remaining(&limiter, alice(), &small, NOW), [0]);
-    limiter.refund(alice(), &one, NOW);
+    limiter.refund(alice(), &one, NOW.into());
     assert_eq!(admitted(&limiter, alice(), &large, NOW, 100), 0, "nothing was given back");
 }
 

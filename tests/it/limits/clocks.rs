@@ -83,7 +83,7 @@ proptest! {
             let (any, cost) = (cost, cost % limits.max_cost() + 1);
             let decided = limiter.try_acquire(alice(), &limits, cost, EXTREMES[time]);
             if let (LimitDecision::Admitted(levels) | LimitDecision::Refused { levels, .. }, Some(when)) = (decided, gives_back) {
-                limiter.refund(alice(), &Reservation::new(any, &limits, &levels, EXTREMES[time]), EXTREMES[when]);
+                limiter.refund(alice(), &Reservation::new(any, &limits, &levels, EXTREMES[time]), EXTREMES[when].into());
             }
         }
     }
@@ -154,10 +154,10 @@ fn p46_it_needs_no_runtime() {
     let counted = thread::spawn(|| {
         let (limiter, limits) = (MemoryLimiter::default(), limits([Quota::per_minute(5)]));
         let limiter = Arc::new(limiter);
-        let answer = Limiter::decide(&limiter, alice(), &limits, 2, SECOND);
+        let answer = Limiter::decide(&limiter, alice(), &limits, 2, SECOND.into());
         assert_eq!(format!("{answer:?}"), "MaybeReady::Ready(..)");
         let taken = super::taken(&limiter, alice(), &limits, 2, SECOND);
-        Limiter::refund(&limiter, alice(), &taken, SECOND);
+        Limiter::refund(&limiter, alice(), &taken, SECOND.into());
         remaining(&limiter, alice(), &limits, SECOND)
     });
     assert_eq!(counted.join().unwrap(), [3]);

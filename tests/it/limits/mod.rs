@@ -2,6 +2,9 @@
 //! tokens, written a second way.
 
 mod buckets;
+mod calendar;
+mod calendar_kept;
+mod calendar_model;
 mod changes;
 mod changes_by_hand;
 mod clocks;

@@ -65,7 +65,7 @@ proptest! {
                 Step::GiveBack(place) if !passed.is_empty() => {
                     let place = place % passed.len();
                     if let Some(taken) = passed[place].taken.take() {
-                        limiter.refund(bucket, &taken, now);
+                        limiter.refund(bucket, &taken, now.into());
                     }
                 }
                 Step::GiveBack(_) => {}
@@ -93,7 +93,7 @@ proptest! {
         for place in order {
             if !under_way.is_empty() {
                 let taken = under_way.swap_remove(place % under_way.len());
-                limiter.refund(bucket, &taken, now);
+                limiter.refund(bucket, &taken, now.into());
             }
         }
         prop_assert_eq!(std::iter::from_fn(|| take(now)).count(), count);

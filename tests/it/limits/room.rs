@@ -139,7 +139,8 @@ fn p46_a_newcomer_gives_nothing_back_to_what_is_shared() {
     all(&limiter, newcomers(), &limits, HOUR);
     // It is given back by all who could think that they have something there.
     let levels = WindowStates::new([WindowState::new(0, HOUR)], 0);
-    newcomers().for_each(|newcomer| limiter.refund(newcomer, &Reservation::new(5, &limits, &levels, HOUR), HOUR));
+    newcomers()
+        .for_each(|newcomer| limiter.refund(newcomer, &Reservation::new(5, &limits, &levels, HOUR), HOUR.into()));
     assert_eq!(newcomers().filter(|newcomer| admits(&limiter, *newcomer, &limits, HOUR)).count(), 0);
     assert!(kept.iter().all(|bucket| remaining(&limiter, *bucket, &limits, HOUR) == [4]));
 }

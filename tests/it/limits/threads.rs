@@ -133,7 +133,7 @@ fn p42_threads_that_give_back_lose_nothing_and_win_nothing() {
                 // 800 of 1,000 fit.
                 let taken = super::taken(&limiter, bucket, &limits, 1, SECOND);
                 if thread % 2 == 0 {
-                    limiter.refund(bucket, &taken, SECOND);
+                    limiter.refund(bucket, &taken, SECOND.into());
                 } else {
                     kept += 1;
                 }

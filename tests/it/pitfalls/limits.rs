@@ -363,11 +363,11 @@ fn p75_what_is_given_back_late_lets_nothing_more_through() {
     let taken: Vec<Reservation> = (0..60).map(|_| take(Duration::ZERO).unwrap()).collect();
     let half = Duration::from_secs(30);
     for taken in &taken[..30] {
-        limiter.refund(bucket, taken, Duration::ZERO);
+        limiter.refund(bucket, taken, Duration::ZERO.into());
     }
     let mut passed = (0..200).filter_map(|_| take(half)).count();
     for taken in &taken[30..] {
-        limiter.refund(bucket, taken, half);
+        limiter.refund(bucket, taken, half.into());
     }
     passed += (0..200).filter_map(|_| take(half)).count();
     assert_eq!(passed, 60);
@@ -385,7 +385,7 @@ fn p75_what_is_given_back_at_once_is_given_back_whole_in_any_order() {
         };
         let taken: Vec<Reservation> = std::iter::from_fn(take).collect();
         assert_eq!(taken.len(), 60);
-        (0..60).for_each(|n| limiter.refund(bucket, &taken[order(n)], at));
+        (0..60).for_each(|n| limiter.refund(bucket, &taken[order(n)], at.into()));
         assert_eq!(std::iter::from_fn(take).count(), 60);
     }
 }
@@ -404,7 +404,7 @@ fn p75_newcomers_of_a_full_limiter_are_given_back_too() {
         match limiter.try_acquire(newcomer, &limits, 1, at + Duration::from_secs(20)) {
             LimitDecision::Admitted(levels) => {
                 let taken = Reservation::new(1, &limits, &levels, at + Duration::from_secs(20));
-                limiter.refund(newcomer, &taken, at + Duration::from_secs(20));
+                limiter.refund(newcomer, &taken, (at + Duration::from_secs(20)).into());
             }
             other => panic!("{round}: {other:?}"),
         }

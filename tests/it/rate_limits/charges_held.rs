@@ -7,14 +7,13 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Waker},
-    time::Duration,
 };
 
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthStack, KeyRecord, Limiter, MaybeReady, Rejection,
-    limit::{BucketKey, LimitFuture, Limits, MemoryLimiter, Reservation},
+    limit::{BucketKey, LimitFuture, LimitTime, Limits, MemoryLimiter, Reservation},
 };
 
 use super::{failures::budget, from};
@@ -30,7 +29,7 @@ struct HeldCharges {
 }
 
 impl Limiter for HeldCharges {
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         if cost == 0 {
             return self.memory.decide(bucket, limits, cost, now);
         }
@@ -43,7 +42,7 @@ impl Limiter for HeldCharges {
         })
     }
 
-    fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
+    fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
 }
 
 /// The failure has happened, whichever part found it: the layer that looks at credentials, or the handler.

@@ -2,6 +2,7 @@
 //! rules 089 and 117 to 139, pitfalls 16 and 40 to 50. Time stands still unless a test turns the clock.
 
 mod addresses;
+mod calendar;
 mod charges_held;
 mod clocks;
 mod counting;

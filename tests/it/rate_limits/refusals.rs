@@ -7,7 +7,7 @@ use serde_json::json;
 use tower::Layer as _;
 use tower_auth::{
     AuthStack, ClientIp, ErrorEnvelopeLayer, Limiter, MaybeReady, Quota, RateLimitLayer,
-    limit::{BucketKey, LimitDecision, LimitFuture, Limits, Reservation, WindowState, WindowStates},
+    limit::{BucketKey, LimitDecision, LimitFuture, LimitTime, Limits, Reservation, WindowState, WindowStates},
 };
 
 use super::{Claimed, Told, alice, ask, by_plan, from, hand, over, spend, stack, statuses};
@@ -237,7 +237,7 @@ async fn p50_a_refusal_is_not_described_as_if_it_had_been_counted() {
 struct Odd(WindowState, Duration);
 
 impl Limiter for Odd {
-    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: Duration) -> LimitFuture {
+    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: LimitTime) -> LimitFuture {
         let levels = WindowStates::new([self.0], 0);
         MaybeReady::ready(Ok(if self.1 == Duration::MAX {
             LimitDecision::Admitted(levels)
@@ -246,7 +246,7 @@ impl Limiter for Odd {
         }))
     }
 
-    fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
+    fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
 }
 
 #[tokio::test]

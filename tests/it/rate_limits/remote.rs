@@ -1,16 +1,13 @@
 //! A limiter as one behind a network is: it may be slow, it may be down, and it is asked only when it is waited for.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tower_auth::{
     BoxError, Limiter, MaybeReady,
-    limit::{BucketKey, LimitDecision, LimitFuture, Limits, MemoryLimiter, Reservation},
+    limit::{BucketKey, LimitDecision, LimitFuture, LimitTime, Limits, MemoryLimiter, Reservation},
 };
 
 /// A clone is the same limiter.
@@ -71,7 +68,7 @@ impl Remote {
         self.0.slow
     }
 
-    fn now(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> Result<LimitDecision, BoxError> {
+    fn now(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> Result<LimitDecision, BoxError> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         if self.0.down.load(Ordering::SeqCst) {
             return Err("PLANTED the limiter\nserver is down".into());
@@ -85,7 +82,7 @@ impl Remote {
 }
 
 impl Limiter for Remote {
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) -> LimitFuture {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         if !self.0.slow {
             return MaybeReady::ready(self.now(bucket, limits, cost, now));
         }
@@ -97,11 +94,11 @@ impl Limiter for Remote {
     }
 
     /// What it does in its own time is done at once here.
-    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: Duration) {
+    fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) {
         let _ = self.now(bucket, limits, cost, now);
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: Duration) {
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: LimitTime) {
         self.0.given_back.fetch_add(taken.cost() as usize, Ordering::SeqCst);
         self.0.memory.refund(bucket, taken, now);
     }

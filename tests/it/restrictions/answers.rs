@@ -77,6 +77,30 @@ async fn a_member_that_nobody_knows_refuses_every_use_and_is_named_in_the_log_on
     ask_without_ip(&newer()).await;
 }
 
+/// Limits that cannot be counted refuse as restrictions that cannot be checked do.
+#[tokio::test]
+async fn limits_that_cannot_be_read_refuse_every_use() {
+    for (stored, why) in [
+        (r#"[{"events":5,"calendar":"day","time_zone":"Mars/Crater","name":"sol"}]"#, "\"Mars/Crater\""),
+        (r#"[{"events":5,"calendar":"decade","name":"decade"}]"#, "decade"),
+        (r#"[{"events":5,"period_ns":1000000000,"name":"second","priority":1}]"#, "priority"),
+        (r#"[{"events":0,"period_ns":1000000000,"name":"second"}]"#, "admits no request"),
+        (r#"{"quotas":[]}"#, "quotas"),
+        ("[]", "0 quotas"),
+        ("null", "null"),
+    ] {
+        let record = KeyRecord::new("key_1", "acme").limits_from_json(stored).unwrap();
+        assert_eq!((record.unread_limits(), record.principal().limits()), (Some(stored), None));
+        let told = told(&record, None, || request(PEER, &[])).await;
+        told.assert(403, "RESTRICTION_UNKNOWN");
+        assert!(told.cause.contains(why), "{told:?}");
+        ask_without_ip(&record).await;
+    }
+    // The state of a key comes first, and a text that is no JSON is an error of the store.
+    let error = KeyRecord::new("key_1", "acme").limits_from_json("[secret").unwrap_err().to_string();
+    assert!(error.contains("not JSON") && !error.contains("secret"), "{error}");
+}
+
 async fn ask_without_ip(record: &KeyRecord) {
     told(record, None, || request(PEER, &[])).await.assert(403, "RESTRICTION_UNKNOWN");
 }

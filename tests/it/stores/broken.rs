@@ -4,7 +4,8 @@ use std::{panic::AssertUnwindSafe, time::SystemTime};
 
 use futures_util::FutureExt as _;
 use tower_auth::{
-    KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, StoreFuture,
+    KeyDigest, KeyDigests, KeyRecord, KeyState, KeyStore, MemoryKeyStore, Quota, StoreFuture,
+    limit::Limits,
     registry::{
         AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryFuture,
         RegistryStore, Tombstone,
@@ -50,6 +51,10 @@ enum Fault {
     Reinstates,
     /// No suspended holder is listed.
     Holders,
+    /// Limits that cannot be read are dropped.
+    UnreadLimits,
+    /// Look-ups see calendar limits as limits by the minute.
+    Calendar,
 }
 
 #[derive(Clone)]
@@ -64,6 +69,13 @@ impl KeyStore for Broken {
         StoreFuture::ready(Ok(found.map(|record| match self.fault {
             Fault::Suspension => record.account_suspended(false).organization_suspended(false),
             Fault::Revocation => record.state(KeyState::Active),
+            Fault::UnreadLimits => {
+                let limits = record.principal().limits().cloned();
+                record.limits(limits)
+            }
+            Fault::Calendar if record.principal().limits().is_some_and(Limits::has_calendar) => {
+                record.limits(Limits::new(Quota::per_minute(5)).unwrap())
+            }
             _ => record,
         })))
     }
@@ -146,7 +158,9 @@ impl RegistryStore for Broken {
     fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
         let mut tombs = self.store.removed(after).now_or_never().unwrap().unwrap();
         if self.fault == Fault::Tombstones {
-            tombs.iter_mut().for_each(|tomb| tomb.pepper = None);
+            for tomb in &mut tombs {
+                tomb.pepper = None;
+            }
         }
         RegistryFuture::ready(Ok(tombs))
     }
@@ -189,6 +203,8 @@ async fn the_suite_finds_each_fault() {
         Fault::HalfErased,
         Fault::Reinstates,
         Fault::Holders,
+        Fault::UnreadLimits,
+        Fault::Calendar,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");
     }

@@ -4,7 +4,7 @@ use http::{Request, StatusCode};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     AuthStack, ClientIp, Limiter, PeerAddr, Plans, Quota, RateLimitLayer, Rejection,
-    limit::{BucketKey, LimitFuture, Limits, MemoryLimiter, Reservation},
+    limit::{BucketKey, LimitFuture, LimitTime, Limits, MemoryLimiter, Reservation},
     rate_limit::Plan,
     stack::AuthStackBuilder,
     testing::ManualClock,
@@ -19,7 +19,7 @@ const NOW: &str = "2027-01-15T08:00:00Z";
 struct Remote(MemoryLimiter);
 
 impl Limiter for Remote {
-    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: std::time::Duration) -> LimitFuture {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         let decided = self.0.decide(bucket, limits, cost, now);
         tower_auth::MaybeReady::boxed(async {
             tokio::task::yield_now().await;
@@ -27,7 +27,7 @@ impl Limiter for Remote {
         })
     }
 
-    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: std::time::Duration) {
+    fn refund(&self, bucket: BucketKey, taken: &Reservation, now: LimitTime) {
         self.0.refund(bucket, taken, now);
     }
 }

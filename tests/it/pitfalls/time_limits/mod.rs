@@ -19,7 +19,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthFuture, AuthLayer, AuthStack, Authenticator, BoxError, KeyDigests, KeyRecord, KeyStore, Limiter,
     MaybeReady, Permission, Principal, Rejection, RejectionKind, RequestHead, StoreFuture,
-    limit::{BucketKey, LimitFuture, Limits, Reservation},
+    limit::{BucketKey, LimitFuture, LimitTime, Limits, Reservation},
     permission::PermissionFuture,
     token::{Claims, TokenRevocation, TokenStatus},
 };
@@ -100,11 +100,11 @@ impl Permission for Hangs {
 }
 
 impl Limiter for Hangs {
-    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: Duration) -> LimitFuture {
+    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: LimitTime) -> LimitFuture {
         self.wait(Err("too late to matter".into()))
     }
 
-    fn refund(&self, _: BucketKey, _: &Reservation, _: Duration) {}
+    fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
 }
 
 /// A method of a service's own.

@@ -2,6 +2,18 @@
 
 #[path = "../../../../src/limit/bucket.rs"]
 mod bucket;
+#[path = "../../../../src/limit/calendar.rs"]
+mod calendar;
+#[path = "../../../../src/limit/decide.rs"]
+mod decide;
+#[path = "../../../../src/limit/gcra.rs"]
+mod gcra;
+#[path = "../../../../src/limit/levels.rs"]
+mod levels;
+#[path = "../../../../src/limit/time.rs"]
+mod time;
+#[path = "../../../../src/limit/zone.rs"]
+mod zone;
 #[path = "../../../../src/limit/layout.rs"]
 mod layout;
 #[path = "../../../../src/limit/limiter.rs"]
@@ -45,6 +57,7 @@ use self::{
     limiter::{LimitDecision, Limiter, Reservation},
     limits::Limits,
     quota::Quota,
+    time::LimitTime,
 };
 
 const NOW: Duration = Duration::from_secs(3600);

@@ -70,7 +70,7 @@ fn r133_one_gives_back_while_others_ask() {
         let taken = Reservation::new(1, &limits, &levels, NOW);
         let giver = Arc::clone(&limiter);
         let gives = Box::new(move || {
-            giver.refund(alice(), &taken, NOW);
+            giver.refund(alice(), &taken, NOW.into());
             0
         });
         let through =

@@ -22,7 +22,7 @@ fn store(most: usize) -> Store {
 
 /// Returns whether the request is admitted, and whether the shared bucket was used.
 fn ask(store: &Store, who: u64, limits: &Limits, now: Duration) -> (bool, bool) {
-    let now = u64::try_from(now.as_nanos()).unwrap();
+    let now = limits.moment(LimitTime::from(now));
     let rehash = |key: [u64; 2]| key[0] << 57 | key[0];
     let (decided, shared) = store.lock().unwrap().decide(place(who), limits, 1, now, rehash);
     (matches!(decided, LimitDecision::Admitted(_)), shared)
