@@ -141,16 +141,19 @@ fn count_others(usage: &Usage, keys: usize) -> i64 {
     let stack = AuthStack::builder().auth(ApiKeyLayer::new(scheme.clone(), store.clone()));
     let stack = stack.on_decision(usage.observer()).build().expect("the stack is right");
     let mut service = stack.layer(handler!());
-    let mut bytes = 0;
-    for number in 0..keys {
-        let account = format!("account_{}", number / 100);
-        let record = KeyRecord::new(format!("key_{number}"), account).organizations(["org_1"]);
-        let key = store.create(&scheme, record).expect("the key is created");
-        let request = Request::get("/").header("x-api-key", key.expose()).body(Body::empty());
-        let request = request.expect("the request is right");
-        bytes += allocation_counter::measure(|| drop(answer(&mut service, request))).bytes_current;
-    }
-    bytes
+    let secrets: Vec<_> = (0..keys)
+        .map(|number| {
+            let record = KeyRecord::new(format!("key_{number}"), format!("account_{}", number / 100));
+            store.create(&scheme, record.organizations(["org_1"])).expect("the key is created")
+        })
+        .collect();
+    let counting = || {
+        for secret in &secrets {
+            let request = Request::get("/").header("x-api-key", secret.expose()).body(Body::empty());
+            drop(answer(&mut service, request.expect("the request is right")));
+        }
+    };
+    allocation_counter::measure(counting).bytes_current
 }
 
 /// The memory of counts, and the time to write them.

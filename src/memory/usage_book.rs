@@ -95,7 +95,7 @@ impl UsageBook {
         count
     }
 
-    fn forget_of(&mut self, of: &UsageOf) -> usize {
+    pub(super) fn forget_of(&mut self, of: &UsageOf) -> usize {
         let sums = [self.hours.remove(of), self.days.remove(of)];
         let count = sums.into_iter().flatten().count();
         let UsageOf::Key(key) = of else { return count };

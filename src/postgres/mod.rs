@@ -60,6 +60,10 @@
 //! GRANT SELECT ON tower_auth.verify, tower_auth.schema_version TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
 //! GRANT SELECT, INSERT ON tower_auth.tombstones TO administrator;
+//!
+//! -- Counts the usage, beside a verifier. An administrator needs it too, to erase an account.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,
+//!     tower_auth.usage_refusals, tower_auth.usage_writers TO administrator;
 //! ```
 //!
 //! # What is durable

@@ -102,26 +102,14 @@ pub(super) const FORGET_KEY: [&str; 2] = [
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
-    use super::{super::sql::MIGRATIONS, *};
-
-    fn plan(connection: &Connection, text: &str) -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
-        let (mut steps, mut plan) = (statement.raw_query(), String::new());
-        while let Some(step) = steps.next().unwrap() {
-            plan += &step.get::<_, String>(3).unwrap();
-            plan += "\n";
-        }
-        plan
-    }
+    use super::{
+        super::sql::tests::{migrated, plan},
+        *,
+    };
 
     #[test]
     fn every_statement_is_valid_and_scans_no_table() {
-        let connection = Connection::open_in_memory().unwrap();
-        for text in MIGRATIONS {
-            connection.execute_batch(text).unwrap();
-        }
+        let connection = migrated();
         let fixed =
             [BEGIN_BATCH, ADD_HOUR, ADD_DAY, NOTE_USE, NOTE_REFUSAL, TRIM_REFUSALS, HOURS, DAYS, LAST_USE, REFUSALS];
         let old = FORGET_HOURS.into_iter().chain(FORGET_DAYS).chain(FORGET_TRACES);

@@ -1,9 +1,9 @@
 //! What is counted for one caller in one hour, until it is written.
 
-use std::{collections::VecDeque, net::IpAddr, time::SystemTime};
+use std::{borrow::Cow, collections::VecDeque, net::IpAddr, time::SystemTime};
 
-use super::{KeyUse, Outcome, RefusedRequest, batch, client::Client};
-use crate::{AuthMethod, Decision, Principal};
+use super::{KeyUse, Outcome, RefusedRequest, batch::cut, client::Client};
+use crate::{AuthMethod, Decision, Principal, Rejection, context::decision::Kept};
 
 /// The counts of one caller in one hour.
 pub(super) struct Entry {
@@ -13,8 +13,17 @@ pub(super) struct Entry {
     pub(super) admitted: u64,
     /// Few, so a search is fast. Empty for most callers.
     pub(super) refused: Vec<(Outcome, u64)>,
-    pub(super) refusals: VecDeque<RefusedRequest>,
+    /// The last refusals, the oldest first.
+    refusals: VecDeque<Refusal>,
     last: Option<Last>,
+}
+
+/// A refused request. Its texts are copied when it is written: most are replaced by later ones before.
+struct Refusal {
+    at: SystemTime,
+    outcome: Outcome,
+    why: Rejection,
+    kept: Option<Kept>,
 }
 
 /// The last admitted request.
@@ -57,11 +66,20 @@ impl Entry {
             Some((_, count)) => *count += 1,
             None => self.refused.push((outcome, 1)),
         }
-        let Some(key) = self.who.as_ref().and_then(key_of).filter(|_| keep > 0) else { return };
+        let Some(why) = decision.rejection().filter(|_| keep > 0 && self.who.as_ref().and_then(key_of).is_some())
+        else {
+            return;
+        };
         if self.refusals.len() >= keep {
             self.refusals.pop_front();
         }
-        self.refusals.push_back(refusal(decision, key, outcome, now));
+        self.refusals.push_back(Refusal { at: now, outcome, why: why.clone(), kept: decision.keep() });
+    }
+
+    /// Returns the last refused requests of the key, the oldest first.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = RefusedRequest> {
+        let key = self.who.as_ref().and_then(key_of);
+        self.refusals.iter().filter_map(move |refusal| Some(refusal.shown(key?)))
     }
 
     /// Returns the last use of the key.
@@ -90,15 +108,17 @@ fn is_soon_after(last: SystemTime, now: SystemTime) -> bool {
     now.duration_since(last).is_ok_and(|since| since.as_secs() == 0)
 }
 
-fn refusal(decision: &Decision<'_>, key: &str, outcome: Outcome, now: SystemTime) -> RefusedRequest {
-    let status = decision.rejection().map_or(0, |refusal| refusal.status().as_u16());
-    let reason = decision.required().map(std::borrow::Cow::into_owned);
-    RefusedRequest {
-        reason: reason.or_else(|| decision.limit_name().map(str::to_owned)),
-        method: decision.method().map(|method| batch::cut(method.as_str())),
-        path: decision.path().map(std::borrow::Cow::into_owned),
-        request_id: decision.request_id().map(|id| batch::cut(&id.to_string())),
-        address: decision.client_ip().or_else(|| decision.peer_ip()),
-        ..RefusedRequest::new(key, now, outcome, status)
+impl Refusal {
+    fn shown(&self, key: &str) -> RefusedRequest {
+        let decision = Decision::from_further_in(&self.why, self.kept.as_ref());
+        let reason = decision.required().map(Cow::into_owned);
+        RefusedRequest {
+            reason: reason.or_else(|| decision.limit_name().map(str::to_owned)),
+            method: decision.method().map(|method| cut(method.as_str())),
+            path: decision.path().map(Cow::into_owned),
+            request_id: decision.request_id().map(|id| cut(&id.to_string())),
+            address: decision.client_ip().or_else(|| decision.peer_ip()),
+            ..RefusedRequest::new(key, self.at, self.outcome, self.why.status().as_u16())
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Sums {
         if let Some(last) = entry.last_use() {
             self.note(last);
         }
-        self.refusals.append(&mut entry.refusals.into());
+        self.refusals.extend(entry.refusals());
     }
 
     fn note(&mut self, last: KeyUse) {
@@ -51,7 +51,8 @@ impl Sums {
         }
         let count = |((of, hour, outcome), count)| UsageCount::new(of, start_of(hour), outcome, count);
         let mut counts: Vec<UsageCount> = self.counts.into_iter().map(count).collect();
-        counts.sort_by_cached_key(|count| (count.of.clone(), count.start, count.outcome.as_str()));
+        let place = |count: &UsageCount| (count.start, count.outcome.rank());
+        counts.sort_unstable_by(|one, other| one.of.cmp(&other.of).then_with(|| place(one).cmp(&place(other))));
         let mut uses: Vec<KeyUse> = self.uses.into_values().collect();
         uses.sort_by(|one, other| one.key.cmp(&other.key));
         let refusals = last_of_each(self.refusals, keep_refusals);

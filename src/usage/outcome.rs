@@ -27,6 +27,15 @@ pub enum Outcome {
 const LATER: &str = "later_";
 
 impl Outcome {
+    /// Returns a number by which outcomes are put in order.
+    pub(super) const fn rank(self) -> u16 {
+        match self {
+            Self::Admitted => 0,
+            Self::Refused(kind) => 0x100 | kind as u16,
+            Self::RefusedLater(kind) => 0x200 | kind as u16,
+        }
+    }
+
     /// Returns the outcome for a column of a table: `admitted`, the kind such as `rate_limited`, or the kind with `later_` in
     /// front.
     #[must_use]

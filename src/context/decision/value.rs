@@ -191,6 +191,14 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// Returns what is kept of the request, to show this decision later. No text is copied.
+    pub(crate) fn keep(&self) -> Option<Kept> {
+        match self.seen {
+            Seen::Request(request) => Some(Kept::seen(&request)),
+            Seen::Kept(kept) => kept.cloned(),
+        }
+    }
+
     /// Returns the value of the header `User-Agent`, as the client has sent it. It is known for every decision of a gate.
     #[must_use]
     pub fn user_agent(&self) -> Option<&'a [u8]> {
