@@ -14,7 +14,7 @@ const FORGET: usize = 1_000;
 /// Calls that concern all keys of an account or an organisation.
 impl KeyRegistry {
     /// Suspends an account or an organisation: all of its keys are refused from the next request on, also those that are
-    /// created later. Nothing of the keys is changed. Idempotent.
+    /// created later. Nothing of the keys is changed. Idempotent; two calls at once may both be in the audit log.
     ///
     /// # Errors
     /// If the store does not answer.
