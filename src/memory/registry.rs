@@ -24,7 +24,9 @@ impl RegistryStore for MemoryKeyStore {
         if let Forget::Account { account } = what {
             let keys = book.ids_of(account).map(UsageOf::key);
             let all: Vec<UsageOf> = keys.chain([UsageOf::account(account)]).collect();
-            all.iter().for_each(|of| drop(self.usage().forget_of(of)));
+            for of in &all {
+                self.usage().forget_of(of);
+            }
         }
         let forgotten = book.forget(what, limit, &mut self.write());
         RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))

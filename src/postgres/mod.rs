@@ -61,7 +61,7 @@
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
 //! GRANT SELECT, INSERT ON tower_auth.tombstones TO administrator;
 //!
-//! -- Counts the usage, beside a verifier. An administrator needs it too, to erase an account.
+//! -- The usage: also for the role of a service that counts. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,
 //!     tower_auth.usage_refusals, tower_auth.usage_writers TO administrator;
 //! ```

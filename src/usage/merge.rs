@@ -20,8 +20,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, entry: Entry) {
-        for of in subjects(&entry) {
+    pub(super) fn add(&mut self, entry: &Entry) {
+        for of in subjects(entry) {
             if entry.admitted > 0 {
                 *self.counts.entry((of.clone(), entry.hour, Outcome::Admitted)).or_default() += entry.admitted;
             }

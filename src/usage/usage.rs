@@ -198,7 +198,7 @@ impl Usage {
         if queue.writing.is_none() {
             let rest = queue.taken.len().saturating_sub(AT_ONCE);
             let mut sums = Sums::default();
-            queue.taken.drain(rest..).for_each(|entry| sums.add(entry));
+            queue.taken.drain(rest..).for_each(|entry| sums.add(&entry));
             if let Some(batch) = sums.into_batch(&self.0.writer, self.clock().now(), self.0.policy.keep_refusals) {
                 queue.last += 1;
                 queue.writing = Some(Arc::new(UsageBatch { sequence: queue.last, ..batch }));

@@ -1,7 +1,8 @@
 //! The stores that keep the usage across restarts.
 
 use tower_auth::{
-    PostgresKeyStore, SqliteKeyStore,
+    KeyRegistry, NewKey, PostgresKeyStore, SqliteKeyStore,
+    registry::RegistryStore,
     testing::conformance,
     usage::{By, UsageCount, UsageQuery, UsageStore},
 };
@@ -124,4 +125,55 @@ async fn a_name_that_no_database_keeps_is_not_counted() {
     usage.flush().await.unwrap();
     assert_eq!(usage.totals(UsageOf::account("acme"), 1).await.unwrap().answered(), 1);
     assert!(usage.totals(UsageOf::account("ac\0me"), 1).await.unwrap().is_empty());
+}
+
+/// An erased account and its keys leave no counts, addresses or paths. Others stay.
+async fn an_erased_account_leaves_no_usage(store: impl UsageStore + tower_auth::KeyStore + RegistryStore + Clone) {
+    let hand = ManualClock::at(NOW);
+    let scheme = KeyScheme::ephemeral(KeyFormat::prefixed("ak", 40).unwrap());
+    let registry = KeyRegistry::with_clock(scheme.clone(), store.clone(), &hand);
+    let usage = Usage::with(store.clone(), UsagePolicy::new(), &hand);
+    let builder = AuthStack::builder().auth(ApiKeyLayer::new(scheme, store).disclose(Disclosure::All));
+    let stack = builder.on_decision(usage.observer()).clock(&hand).build().unwrap();
+    let admin = Principal::builder("alice").build();
+    let mut ids = Vec::new();
+    for account in ["acme", "acme", "other"] {
+        let issued = registry.create(&admin, NewKey::named("ci").account(account)).await.unwrap();
+        assert_eq!(ask(&stack, request(issued.secret.expose(), &[])).await, 200);
+        registry.pause(&admin, issued.key.id()).await.unwrap();
+        assert_eq!(ask(&stack, request(issued.secret.expose(), &[])).await, 401);
+        ids.push(issued.key.id().to_owned());
+    }
+    usage.flush().await.unwrap();
+    assert_eq!(usage.last_uses(&ids).await.unwrap().len(), 3);
+    registry.erase_account(&admin, "acme").await.unwrap();
+    for (of, left) in [
+        (UsageOf::account("acme"), 0),
+        (UsageOf::key(&ids[0]), 0),
+        (UsageOf::key(&ids[1]), 0),
+        (UsageOf::key(&ids[2]), 2),
+        (UsageOf::account("other"), 2),
+    ] {
+        assert_eq!(usage.totals(of.clone(), 1).await.unwrap().all(), left, "{of}");
+        let hours = usage.hours(of.clone(), hand.now() - HOUR..hand.now() + HOUR).await.unwrap();
+        assert_eq!(hours.is_empty(), left == 0, "{of}");
+    }
+    let last = usage.last_uses(&ids).await.unwrap();
+    assert_eq!(last.iter().map(|last| &last.key).collect::<Vec<_>>(), [&ids[2]]);
+    for (id, left) in [(&ids[0], 0), (&ids[2], 1)] {
+        assert_eq!(usage.refusals(id).await.unwrap().len(), left, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_erased_account_leaves_no_usage_anywhere() {
+    an_erased_account_leaves_no_usage(MemoryKeyStore::new()).await;
+    let folder = Folder::new("sqlite-usage-erased");
+    let store = SqliteKeyStore::open(folder.path().join("keys.db")).unwrap();
+    store.migrate().await.unwrap();
+    an_erased_account_leaves_no_usage(store).await;
+    let Some(database) = postgres::database().await else { return };
+    let store = PostgresKeyStore::from_pool(database.pool(4));
+    store.migrate().await.unwrap();
+    an_erased_account_leaves_no_usage(store).await;
 }
