@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::limits::MOST_WINDOWS;
+/// The maximum number of windows. More windows are hard to understand for users of a plan.
+pub(super) const MOST_WINDOWS: usize = 4;
 
 /// The state of all windows of a bucket.
 ///

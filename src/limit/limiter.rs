@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     bucket::BucketKey,
-    levels::WindowStates,
-    limits::{Limits, MOST_WINDOWS},
+    levels::{MOST_WINDOWS, WindowStates},
+    limits::Limits,
     time::{LimitTime, nanos},
 };
 use crate::{BoxError, MaybeReady};

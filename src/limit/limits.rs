@@ -6,6 +6,7 @@ use std::{
 use super::{
     calendar::{CalendarPeriod, CalendarUnit},
     gcra::Gcra,
+    levels::MOST_WINDOWS,
     quota::Quota,
     time::{LimitTime, Moment, nanos, wall_nanos},
     window::{Kind, Window},
@@ -34,9 +35,6 @@ struct Inner {
     most: u32,
     has_calendar: bool,
 }
-
-/// The maximum number of windows. More windows are hard to understand for users of a plan.
-pub(super) const MOST_WINDOWS: usize = 4;
 
 impl Limits {
     /// Creates limits from one to four quotas.

@@ -2,8 +2,9 @@ use std::fmt;
 
 use super::{
     bucket::BucketKey,
+    levels::MOST_WINDOWS,
     limiter::{LimitDecision, LimitFuture, Limiter, Reservation},
-    limits::{Limits, MOST_WINDOWS},
+    limits::Limits,
     lock::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, seeds},
     shard::{Place, Shard},
     time::{LimitTime, nanos},

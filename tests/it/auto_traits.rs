@@ -27,7 +27,10 @@ use tower_auth::{
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     jwks::{Https, JwksClient},
-    limit::{BucketKey, LimitDecision, Limits, MemoryLimiter, Reservation, WindowInfo, WindowState, WindowStates},
+    limit::{
+        BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
+        WindowInfo, WindowState, WindowStates,
+    },
     permission::{
         self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
         Verdict, scope,
@@ -203,6 +206,10 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<PlansBuilder>();
     shared::<Quota>();
     borrowed::<WindowInfo<'_>>();
+    borrowed::<Refill<'_>>();
+    shared::<CalendarPeriod>();
+    shared::<CalendarUnit>();
+    shared::<LimitTime>();
     shared::<TokenVerifier>();
     everywhere::<TokenVerifierBuilder>();
     shared::<VerifyingKey>();

@@ -38,7 +38,7 @@ fn a_table_that_is_wider_than_the_terminal_becomes_lists() {
     assert!(list.lines().all(|line| line.width() <= 80), "{list}");
     assert!(at(&cli, "80", &["audit"]).contains("\n  action        created\n"));
     // What fits remains a table, and so does what goes to a file.
-    assert!(at(&cli, "80", &["peppers"]).starts_with("VERSION  KEYS  ACCEPTED"));
+    assert!(at(&cli, "80", &["peppers"]).starts_with("VERSION  KEYS  REMOVED"));
     for table in [at(&cli, "500", &["list"]), cli.ok(&["list"])] {
         assert!(table.starts_with("ID  ") && table.lines().count() == 2, "{table}");
     }

@@ -35,7 +35,7 @@ fn an_error_names_line_and_column() {
         (key("expires_at = 7"), "line 4, column 14", "a time such as"),
         (key("networks = [\"10.0.0.0/40\"]"), "line 4, column 12", "not a network"),
         (key("networks = []"), "line 4, column 12", "networks"),
-        (key("origins = [\"https://a.example/path\"]"), "line 4, column 10", "has a path"),
+        (key("origins = [\"https://a.example/path\"]"), "line 4, column 11", "has a path"),
         (key("limits = [{ events = 0, period = \"1m\" }]"), "line 4, column 10", "admits no request"),
         (key("limits = []"), "line 4, column 10", "0 quotas"),
         (key("limits = [{ events = -1, period = \"1m\" }]"), "line 4, column 22", "expected u32"),
@@ -77,7 +77,7 @@ fn an_error_names_line_and_column() {
         ),
         ("# é\nä = 1\n".to_owned(), "line 2, column 1", ""),
         (key("é = 1"), "line 4, column 1", ""),
-        (key("name = \"é\"; x = 1"), "line 4, column 10", ""),
+        (key("name = \"é\"; x = 1"), "line 4, column 11", ""),
     ] {
         let error = said(&text);
         assert!(error.contains(place) && error.contains(why), "{text}\n{error}");

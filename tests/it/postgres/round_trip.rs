@@ -134,7 +134,7 @@ async fn a_name_that_postgresql_cannot_store_is_refused_as_input_and_found_nowhe
 async fn a_row_that_cannot_be_read_is_named() {
     let Some(tables) = Tables::new().await else { return };
     change(&tables.store, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
-    tables.execute("UPDATE tower_auth.keys SET limits = '7'");
+    tables.execute("UPDATE tower_auth.keys SET restrictions = '7'");
     let (found, got) = (
         tower_auth::KeyStore::find(&tables.store, &super::digests(1)).await.unwrap_err().to_string(),
         tables.store.get("key_1").await.unwrap_err().to_string(),
