@@ -1,8 +1,8 @@
 //! The demo keys. Each start makes new ones, and shows them on its ready line.
 //!
 //! In a database, the ids of the demo keys begin with `demo_` and end with the time of the start: `demo_read_1767225600000000`.
-//! Nobody else can choose the id of a key, so a start knows by it the demo keys of earlier starts, and deletes them, with the
-//! keys that succeeded them by rotation or replacement. Keys that were created through the API stay, also those that a demo key
+//! The API gives every key an id of its own, so a start knows by it the demo keys of earlier starts, and deletes them (do not
+//! choose such an id with `keys create --id` for an account of the demo), with the keys that succeeded them by rotation or replacement. Keys that were created through the API stay, also those that a demo key
 //! has created.
 //!
 //! Of several processes that share a database, one makes demo keys, and the others run with `--no-demo`. If two make them, those

@@ -4,6 +4,8 @@ use std::{io, process::ExitCode};
 
 use tower_auth::RegistryError;
 
+use crate::output::tell;
+
 pub(crate) enum Failure {
     /// Exit code 1.
     Refused(String),
@@ -37,9 +39,9 @@ impl Failure {
             Self::Closed => (1, "nobody reads standard output".to_owned()),
         };
         if json {
-            eprintln!("{}", serde_json::json!({ "error": text, "exit": code }));
+            tell(&serde_json::json!({ "error": text, "exit": code }).to_string());
         } else {
-            eprintln!("keys: {text}");
+            tell(&format!("keys: {text}"));
         }
         ExitCode::from(code)
     }

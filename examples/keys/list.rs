@@ -61,6 +61,8 @@ fn row(key: &KeyInfo) -> [String; 9] {
 pub(crate) fn state(key: &KeyInfo) -> &'static str {
     match key.record().status(SystemTime::now()) {
         _ if key.is_deleted() => "deleted",
+        // Every use is refused by this version.
+        KeyStatus::Active if key.record().unread_limits().is_some() => "active, limits unreadable",
         KeyStatus::Active => "active",
         KeyStatus::Revoked => "revoked",
         KeyStatus::Deactivated => "deactivated",

@@ -36,7 +36,8 @@ Properties of a line, of which only account and one of the first three are requi
   plan, environment, hint      texts
   state                        active, paused, deactivated or revoked
   not_before, expires_at       such as 2026-01-31T00:00:00Z
-  restrictions, limits         objects, as `keys show --json` prints them
+  restrictions                 an object, as `keys show --json` prints it
+  limits                       a list of objects, as `keys show --json` prints it
 
 A line that cannot be imported is reported, and does not stop the others. A key that is there already is counted, so an import \
 that was interrupted is repeated as it is.

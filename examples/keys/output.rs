@@ -23,9 +23,14 @@ impl Output {
     /// Tells a person about what goes to standard output.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            tell(text);
         }
     }
+}
+
+/// Prints a line on standard error. Where it cannot be written, there is nobody to tell.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints a line on standard output.
@@ -48,7 +53,7 @@ impl Progress {
     pub(crate) fn step(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         if self.shown && self.count.is_multiple_of(50) {
-            eprint!("\r\x1b[K{}", text());
+            let _ = write!(io::stderr(), "\r\x1b[K{}", text());
         }
     }
 }
@@ -56,7 +61,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {
-            eprint!("\r\x1b[K");
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }

@@ -77,6 +77,11 @@ impl<const N: usize> Layout<N> {
         (Self { limits: limits.clone(), at, places }, sources)
     }
 
+    /// Returns the places of calendar windows, also of those that the limits no longer have.
+    pub(super) fn calendars(&self) -> impl Iterator<Item = (usize, &Calendar)> {
+        self.places.iter().enumerate().filter_map(|(at, place)| Some((at, place.as_ref()?.calendar.as_deref()?)))
+    }
+
     /// Returns whether both layouts have the same limits and the same places.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.limits.id() == other.limits.id() && self.at == other.at && self.places == other.places

@@ -40,7 +40,9 @@
 //!   windows with the same period. The bucket is full again at the same time as before, and until then refills at the
 //!   new rate. For example, a half-used old limit becomes a half-used new limit.
 //! - A window with a new period starts with the largest count of requests that any other window has not yet refilled,
-//!   up to the burst of the new window.
+//!   up to the burst of the new window. A calendar window takes over from another calendar only what was surely counted in
+//!   its own present period: a month what was counted today, another time zone what was counted on the same date or in the
+//!   same month. A new daily budget does not start with the count of the month.
 //! - The stored time of a window that the new limits do not have is kept, in case later limits have this window again.
 //!   A bucket stores the times of at most four windows.
 //!

@@ -29,7 +29,13 @@ use crate::ConfigError;
 /// comes twice, it starts with the first one.
 ///
 /// If the time of day is set back into an earlier period, the bucket stays in the later one, so the caller gets no second
-/// budget.
+/// budget. This holds for buckets in memory: one whose period has been over for an hour may be removed, and is new after
+/// that.
+///
+/// A bucket is kept until its day or month is over, even after one request. Use calendar quotas for authenticated callers
+/// only: by address, a client with very many addresses would fill the limiter for the rest of the period. And with a shared
+/// limiter, a paid budget needs [`OutagePolicy::FailClosed`](crate::rate_limit::OutagePolicy::FailClosed): during an outage,
+/// every process would count a budget of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     events: u32,

@@ -121,7 +121,7 @@ impl<const N: usize> Shard<N> {
     }
 
     /// Converts the times of a bucket to other limits. The bucket is full again at the same time as before. A window
-    /// with a new period starts with the largest count of all other windows.
+    /// with a new period starts with the largest count of all other windows that counts requests of this period.
     fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: Moment) -> (u32, [u64; N]) {
         let Some(old) = self.layouts.get(layout as usize) else { return (self.first_layout(limits), arrivals) };
         let (new, sources) = old.next(limits);
@@ -132,8 +132,10 @@ impl<const N: usize> Shard<N> {
         let mut carried = arrivals;
         for ((window, at), source) in limits.all().iter().zip(new.at).zip(sources) {
             if matches!(source, Source::Others) {
-                let scaled = counted.iter().map(|(slot, from)| scaled(from.used(*slot, now), from, window));
-                let used = scaled.max().unwrap_or(0).min(window.capacity());
+                let asked = counted.iter().filter(|(_, from)| from.is_even() || window.is_even());
+                let scaled = asked.map(|(slot, from)| scaled(from.used(*slot, now), from, window));
+                let inherited = old.calendars().map(|(at, from)| window.inherited(arrivals[at], from, now));
+                let used = scaled.chain(inherited).max().unwrap_or(0).min(window.capacity());
                 carried[usize::from(at)] = window.slot(used, now);
             }
         }

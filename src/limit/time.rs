@@ -33,8 +33,10 @@ impl LimitTime {
         self.elapsed
     }
 
-    /// Returns the time of day. Without one, reads the system's clock. [`RateLimitLayer`](crate::RateLimitLayer) always
-    /// sets it for limits with a calendar window ([`Limits::has_calendar`](super::Limits::has_calendar)).
+    /// Returns the time of day. Without one, reads the system's clock. [`RateLimitLayer`](crate::RateLimitLayer) sets
+    /// it in [`decide`](super::Limiter::decide) and [`charge`](super::Limiter::charge) for limits with a calendar window
+    /// ([`Limits::has_calendar`](super::Limits::has_calendar)), and never in [`refund`](super::Limiter::refund): a
+    /// [`Reservation`](super::Reservation) names its periods itself.
     #[must_use]
     pub fn wall(self) -> SystemTime {
         self.wall.unwrap_or_else(SystemTime::now)

@@ -7,7 +7,7 @@
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{
-    calendar::{Calendar, Period},
+    calendar::{Calendar, CalendarUnit, Period},
     gcra::Gcra,
     levels::WindowState,
     quota::{Quota, Span},
@@ -102,6 +102,24 @@ impl Window {
             Kind::Even(_) => slot.saturating_sub(now.elapsed),
             Kind::Calendar(calendar) => u64::from(current(slot, calendar.at(now.wall)).1),
         }
+    }
+
+    pub(super) const fn is_even(&self) -> bool {
+        matches!(self.kind, Kind::Even(_))
+    }
+
+    /// Returns what a calendar window takes over from another calendar: requests that were surely counted in its own present
+    /// period. Otherwise a used-up month would close the first day of a new daily budget.
+    pub(super) fn inherited(&self, slot: u64, from: &Calendar, now: Moment) -> u64 {
+        let Kind::Calendar(calendar) = &self.kind else { return 0 };
+        let (number, count) = current(slot, from.at(now.wall));
+        let here = calendar.at(now.wall).number;
+        let is_here = match (from.unit, calendar.unit) {
+            (CalendarUnit::Day, CalendarUnit::Month) => number / 100 == here,
+            (CalendarUnit::Month, CalendarUnit::Day) => false,
+            (CalendarUnit::Day, CalendarUnit::Day) | (CalendarUnit::Month, CalendarUnit::Month) => number == here,
+        };
+        if is_here { u64::from(count) } else { 0 }
     }
 
     /// Returns the slot in which so much is used now.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{accounts::Accounts, guarded::Guarded};
 use crate::{
-    KeyDigests, KeyRecord, KeyState, RegistryError,
+    KeyDigest, KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
     registry::{AuditRow, Change, Cursor, Entry, Holder, KeyFilter, PepperCount, Tombstone},
 };
@@ -173,6 +173,7 @@ impl Book {
         let used = row.entry.key().last_used_at();
         row.entry = used.map_or_else(|| entry.clone(), |used| entry.clone().used(used));
         row.publish(guarded);
+        self.unbury_moved(entry.digest());
     }
 
     fn note_use(&mut self, id: &str, at: SystemTime, guarded: &mut Guarded) {
@@ -188,8 +189,17 @@ impl Book {
         self.fingerprint_tombs.extend(row.fingerprint);
     }
 
+    /// A key that was removed counts more than one that was moved.
     fn bury(&mut self, tomb: Tombstone) {
-        self.tombs.entry(*tomb.digest.as_bytes()).or_insert(tomb);
+        let known = self.tombs.entry(*tomb.digest.as_bytes()).or_insert(tomb);
+        known.moved &= tomb.moved;
+    }
+
+    /// A key that moves back has this digest again.
+    fn unbury_moved(&mut self, digest: &KeyDigest) {
+        if self.tombs.get(digest.as_bytes()).is_some_and(|tomb| tomb.moved) {
+            self.tombs.remove(digest.as_bytes());
+        }
     }
 
     /// Takes a key away, and leaves no trace of it.

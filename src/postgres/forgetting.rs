@@ -85,7 +85,7 @@ fn remove_keys(s: &str) -> String {
         "WITH removed AS (DELETE FROM {s}.keys WHERE seq IN (SELECT seq FROM {s}.keys WHERE {SOME_KEYS}) \
          RETURNING digest, pepper), \
          kept AS (INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed \
-         ON CONFLICT DO NOTHING) \
+         ON CONFLICT (digest) DO UPDATE SET moved = false) \
          SELECT count(*) FROM removed"
     )
 }

@@ -55,11 +55,11 @@
 //! GRANT USAGE ON SCHEMA tower_auth TO verifier;
 //! GRANT SELECT ON tower_auth.verify TO verifier;
 //!
-//! -- The administrator creates, changes and removes keys. Nobody needs to delete a tombstone.
+//! -- The administrator creates, changes and removes keys. It deletes tombstones of keys that moved to another pepper and back.
 //! GRANT USAGE ON SCHEMA tower_auth TO administrator;
 //! GRANT SELECT ON tower_auth.verify, tower_auth.schema_version TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
-//! GRANT SELECT, INSERT ON tower_auth.tombstones TO administrator;
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.tombstones TO administrator;
 //!
 //! -- The usage: also for the role of a service that counts. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,

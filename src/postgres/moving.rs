@@ -16,7 +16,8 @@ impl Moving {
         Self {
             bury: Statement::new(
                 format!(
-                    "INSERT INTO {s}.tombstones (digest, pepper, moved) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+                    "INSERT INTO {s}.tombstones AS known (digest, pepper, moved) VALUES ($1, $2, $3) \
+                     ON CONFLICT (digest) DO UPDATE SET moved = known.moved AND excluded.moved"
                 ),
                 [Type::BYTEA, Type::INT8, Type::BOOL],
             ),

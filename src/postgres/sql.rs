@@ -311,7 +311,12 @@ fn update(s: &str) -> Statement {
     let set: Vec<_> =
         written.iter().zip(1..).map(|((name, kind), number)| format!("{name} = {}", parameter(number, kind))).collect();
     let id = written.len() + 1;
-    let text = format!("UPDATE {s}.keys SET {} WHERE id = ${id} RETURNING true", set.join(", "));
+    // The digest is the first parameter. A key that moves back to another pepper has its digest again.
+    let text = format!(
+        "WITH unburied AS (DELETE FROM {s}.tombstones WHERE digest = $1 AND moved) \
+         UPDATE {s}.keys SET {} WHERE id = ${id} RETURNING true",
+        set.join(", ")
+    );
     Statement::new(text, [types(&written), vec![Type::TEXT]].concat())
 }
 
@@ -353,6 +358,7 @@ fn used(s: &str) -> String {
 fn remove(s: &str) -> String {
     format!(
         "WITH removed AS (DELETE FROM {s}.keys WHERE id = $1 RETURNING digest, pepper) \
-         INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed ON CONFLICT DO NOTHING"
+         INSERT INTO {s}.tombstones (digest, pepper) SELECT digest, pepper FROM removed \
+         ON CONFLICT (digest) DO UPDATE SET moved = false"
     )
 }

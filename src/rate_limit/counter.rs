@@ -33,7 +33,7 @@ pub enum OutagePolicy {
     /// Admits every request uncounted, without rate limit headers.
     FailOpen,
     /// Counts in the memory of this process by the same limits. If several processes serve requests, each process
-    /// admits up to the whole limit.
+    /// admits up to the whole limit: for a calendar quota, the budget of the whole day or month.
     FallBackToLocal,
 }
 

@@ -29,7 +29,8 @@ pub enum Change {
         /// [`Revoked`](super::RegistryError::Revoked). Without them, the digest of the entry is compared.
         digests: Option<KeyDigests>,
     },
-    /// Replaces the entry with the same id, except its last use.
+    /// Replaces the entry with the same id, except its last use. A [moved](Tombstone::moved) tombstone of its digest is
+    /// removed: a process with an older order of peppers has moved the key back.
     Update(Entry),
     /// Notes that keys were used. A time that is earlier than the known one changes nothing, and a key that is gone is
     /// skipped. The change may be lost in a crash: it need not wait for the disk.
@@ -40,8 +41,8 @@ pub enum Change {
         id: String,
     },
     /// Keeps a digest as [`Remove`](Self::Remove) does: for the old digest of a key that has moved to another pepper, and
-    /// for a copy of the keys that were removed from another store. A key that has this digest now is left as it is, and
-    /// so is the tombstone of a digest that has one.
+    /// for a copy of the keys that were removed from another store. A key that has this digest now is left as it is. A
+    /// digest has one tombstone: that of a removed key stays, or takes the place of that of a [moved](Tombstone::moved) one.
     Bury(Tombstone),
     /// Suspends an account or an organisation: all of its keys are refused, also keys that are created later. A holder
     /// that is suspended already keeps its time.
@@ -76,7 +77,8 @@ pub struct Tombstone {
     /// The version of the pepper of the digest; `None` for a plain SHA-256.
     pub pepper: Option<u32>,
     /// Whether the key got another digest instead of being removed. If the key is removed later, its last digest gets a
-    /// tombstone of its own, so this one is not needed once its pepper is gone.
+    /// tombstone of its own, so this one is not needed once its pepper is gone. If the key gets this digest back, the
+    /// tombstone is removed.
     pub moved: bool,
 }
 

@@ -85,7 +85,8 @@ impl KeyRegistry {
     /// first.
     ///
     /// A suspension stays, and with it the name of the account in the list of suspended holders: without it, a token of the
-    /// account would be admitted again. Call [`reinstate`](Self::reinstate) to remove the name.
+    /// account would be admitted again. To remove the name, [`reinstate`](Self::reinstate) the account, and erase it
+    /// once more: the audit log has a row of the reinstatement.
     ///
     /// # Errors
     /// If the store does not answer. A part of the account may be erased then, as after a crash or when the future is

@@ -157,15 +157,21 @@ impl KeyRegistry {
 
     /// Forgets some batches of each, and returns whether there may be more.
     async fn forget_some(&self, all: impl Iterator<Item = Forget>) -> Result<bool, RegistryError> {
-        let mut more = false;
+        let mut outcome = Ok(false);
         for what in all {
-            let mut batches = 0;
-            while batches < BATCHES && self.forget(&what).await? > 0 {
-                batches += 1;
-            }
-            more |= batches == BATCHES;
+            let some = self.forget_batches(&what).await;
+            outcome = outcome.and_then(|more| Ok(some? || more));
         }
-        Ok(more)
+        outcome
+    }
+
+    async fn forget_batches(&self, what: &Forget) -> Result<bool, RegistryError> {
+        for _ in 0..BATCHES {
+            if self.forget(what).await? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Tells of each key that expires within the time of the policy, once for each expiry.

@@ -87,7 +87,7 @@ CREATE TABLE keys (
 ) STRICT;
 CREATE INDEX keys_of_account ON keys (account, seq);
 CREATE INDEX keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX keys_by_deletion ON keys (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX keys_by_deletion ON keys (seq) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE key_organizations (
     seq INTEGER NOT NULL REFERENCES keys (seq) ON DELETE CASCADE,
@@ -185,9 +185,11 @@ pub(super) const USED: &str = "UPDATE keys SET last_used_at = uses.at \
     FROM (SELECT value ->> 0 AS id, max(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) AS uses \
     WHERE keys.id = uses.id AND coalesce(keys.last_used_at, keys.created_at) < uses.at";
 pub(super) const BURY: &str = "INSERT INTO tombstones (digest, pepper, removed_at) \
-    SELECT digest, pepper, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO NOTHING";
-pub(super) const BURY_DIGEST: &str =
-    "INSERT INTO tombstones (digest, pepper, moved, removed_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    SELECT digest, pepper, ?2 FROM keys WHERE id = ?1 ON CONFLICT DO UPDATE SET moved = 0";
+pub(super) const BURY_DIGEST: &str = "INSERT INTO tombstones (digest, pepper, moved, removed_at) VALUES (?1, ?2, ?3, ?4) \
+     ON CONFLICT DO UPDATE SET moved = moved AND excluded.moved";
+/// A key that moves back has its digest again.
+pub(super) const UNBURY_MOVED: &str = "DELETE FROM tombstones WHERE digest = ?1 AND moved";
 pub(super) const REMOVE: &str = "DELETE FROM keys WHERE id = ?1";
 pub(super) const SUSPEND: &str =
     "INSERT INTO holders (kind, id, suspended_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -224,7 +226,7 @@ pub(super) const ERASE_USAGE: [&str; 6] = [
 pub(super) const BURY_ACCOUNT: &str = concat!(
     "INSERT INTO tombstones (digest, pepper, removed_at) SELECT digest, pepper, ?3 FROM keys WHERE ",
     some_keys!(),
-    " ON CONFLICT DO NOTHING"
+    " ON CONFLICT DO UPDATE SET moved = 0"
 );
 pub(super) const REMOVE_ACCOUNT: &str =
     concat!("DELETE FROM keys WHERE seq IN (SELECT seq FROM keys WHERE ", some_keys!(), ")");
@@ -259,7 +261,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    const STATEMENTS: [&str; 32] = [
+    const STATEMENTS: [&str; 33] = [
         HAS_VERSION,
         VERSION,
         SUSPENDED,
@@ -274,6 +276,7 @@ pub(super) mod tests {
         USED,
         BURY,
         BURY_DIGEST,
+        UNBURY_MOVED,
         REMOVE,
         BURY_ACCOUNT,
         REMOVE_ACCOUNT,

@@ -136,6 +136,7 @@ fn any<'a>(
 
 fn update(session: &mut Session<'_>, entry: &Entry) -> Result<(), Failure> {
     let to = || Failure::to("change a key");
+    execute(session, "change a key", sql::UNBURY_MOVED, &[entry.digest().as_bytes()])?;
     let statement = session.prepared(sql::UPDATE).map_err(to())?;
     match rows::update(statement, entry) {
         Ok(0) => Err(RegistryError::NotFound.into()),

@@ -9,8 +9,8 @@ impl KeyRecord {
     /// Sets limits for this key only from the JSON text of [`Limits::to_json`], perhaps written by a newer version.
     ///
     /// Limits that this version cannot read are kept to the letter ([`unread_limits`](Self::unread_limits)), so that a
-    /// registry writes them back unchanged. An unknown member or an unknown time zone is such a case. Every use of the key is
-    /// then refused with 403, because a limit that cannot be counted must not be ignored. [`Principal::limits`](
+    /// registry writes them back unchanged. An unknown member or an unknown time zone is such a case. [`ApiKeyLayer`](
+    /// crate::ApiKeyLayer) then refuses every use of the key with 403, because a limit that cannot be counted must not be ignored. [`Principal::limits`](
     /// crate::Principal::limits) of the record is `None`.
     ///
     /// # Errors
@@ -41,8 +41,9 @@ impl KeyRecord {
         Ok(record)
     }
 
-    /// Returns the stored limits as JSON, if this version cannot read them. Every use of the key is refused while it has
-    /// such limits.
+    /// Returns the stored limits as JSON, if this version cannot read them. [`ApiKeyLayer`](crate::ApiKeyLayer)
+    /// refuses every use of the key while it has such limits; code of yours that admits keys by their
+    /// [`status`](Self::status) must do the same.
     #[must_use]
     pub fn unread_limits(&self) -> Option<&str> {
         self.unread_limits.as_deref()

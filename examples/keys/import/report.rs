@@ -5,7 +5,10 @@ use std::{fmt, io};
 use serde_json::json;
 
 use super::Outcome;
-use crate::{failure::Failure, output::Output};
+use crate::{
+    failure::Failure,
+    output::{Output, tell},
+};
 
 pub(super) struct Report {
     dry_run: bool,
@@ -34,7 +37,7 @@ impl Report {
     pub(super) fn print(&self, output: &Output) -> Result<(), Failure> {
         if !output.json {
             for (line, why) in &self.skipped {
-                eprintln!("line {line}: {why}");
+                tell(&format!("line {line}: {why}"));
             }
         }
         let skipped: Vec<_> =

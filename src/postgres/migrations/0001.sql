@@ -47,7 +47,7 @@ CREATE TABLE {schema}.keys (
 CREATE INDEX keys_account ON {schema}.keys (account, seq);
 CREATE INDEX keys_organizations ON {schema}.keys USING gin (organizations);
 CREATE INDEX keys_expires_at ON {schema}.keys (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX keys_deleted_at ON {schema}.keys (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX keys_deleted ON {schema}.keys (seq) WHERE deleted_at IS NOT NULL;
 
 -- Suspended accounts and organisations.
 CREATE TABLE {schema}.holders (

@@ -56,6 +56,37 @@ pub(super) async fn removed_keys_are_counted_by_their_pepper<S: KeyStore + Regis
     assert_eq!(used(&[2]).await, [new, without], "{}: what only the old pepper knows is counted", it.name);
 }
 
+/// Two processes with another order of peppers move a key to and fro.
+pub(super) async fn a_key_that_moves_back_leaves_one_tombstone<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
+    let id = it.create(new()).await.key.id().to_owned();
+    let first = it.store.get(&id).await.expect("the store answers").expect("it is there");
+    let second = Entry::new(first.key().clone(), KeyDigest::from_bytes([7; 32]), Some(2));
+    let tomb = |entry: &Entry| Tombstone::new(*entry.digest(), entry.pepper());
+    for (from, to) in [(&first, &second), (&second, &first)] {
+        let changes = vec![Change::Update(to.clone()), Change::Bury(tomb(from).moved())];
+        it.store.transact(vec![id.clone()], Box::new(|_| Ok(changes))).await.expect("moved");
+        let tombs = it.store.removed(None).await.expect("the store answers");
+        assert_eq!(tombs, [tomb(from).moved()], "{}: the digest of a live key has a tombstone", it.name);
+    }
+    // A key that is removed counts, also where its digest was moved once.
+    it.store
+        .transact(
+            Vec::new(),
+            Box::new({
+                let bury = Change::Bury(tomb(&first).moved());
+                |_| Ok(vec![bury])
+            }),
+        )
+        .await
+        .expect("buried");
+    it.keys.delete(&it.admin, &id).await.expect("deleted");
+    it.hand.advance(TICK);
+    it.keys.purge(&it.admin, it.now()).await.expect("purged");
+    let tombs = it.store.removed(None).await.expect("the store answers");
+    assert!(tombs.contains(&tomb(&first)), "{}: {tombs:?} lacks the removed key", it.name);
+    assert_eq!(tombs.len(), 2, "{}", it.name);
+}
+
 pub(super) async fn a_table_of_sha256_moves_under_a_pepper<S: KeyStore + RegistryStore + Clone>(it: &Trial<S>) {
     let plain = KeyScheme::sha256(format());
     let secret = plain.generate().expect("random bytes");

@@ -51,6 +51,7 @@ pub async fn check<S: KeyStore + RegistryStore + Clone>(fresh: impl AsyncFn() ->
         moving::lists_go_on_after_a_place,
         peppers::keys_of_an_old_pepper_are_found_counted_and_moved,
         peppers::removed_keys_are_counted_by_their_pepper,
+        peppers::a_key_that_moves_back_leaves_one_tombstone,
         peppers::a_table_of_sha256_moves_under_a_pepper,
         together::no_change_is_lost,
         together::one_of_many_rotations_wins,

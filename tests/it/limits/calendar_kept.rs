@@ -98,6 +98,35 @@ fn a_new_unit_starts_with_what_was_counted() {
     assert_eq!((spend(&limiter, &day(10), 4, now), spend(&limiter, &berlin, 99, now)), (4, 6));
 }
 
+/// A month that is spent must not close the first day of a new daily budget, nor the next month in another zone.
+#[test]
+fn a_longer_or_earlier_period_is_not_carried_over() {
+    let (month, day) = (Quota::per_calendar_month(10), Quota::per_calendar_day(4));
+    let limiter = MemoryLimiter::new();
+    let morning = at("2026-06-20T00:01:00Z");
+    assert_eq!(spend(&limiter, &limits(month.clone()), 7, morning), 7);
+    assert_eq!(spend(&limiter, &limits([day, month.clone()]), 99, morning), 3, "what is left of the month");
+    let limiter = MemoryLimiter::new();
+    let berlin = limits(month.clone().in_time_zone("Europe/Berlin"));
+    let june = at("2026-06-30T22:30:00Z");
+    assert_eq!(spend(&limiter, &limits(month), 99, june), 10);
+    assert_eq!(spend(&limiter, &berlin, 99, june), 10, "it is July there");
+}
+
+/// Limits without a calendar in between are no way to a second budget.
+#[test]
+fn a_change_in_two_steps_gives_no_second_budget() {
+    let now = at("2026-06-20T12:00:00Z");
+    let limiter = MemoryLimiter::new();
+    let month = Quota::per_calendar_month(10);
+    assert_eq!(spend(&limiter, &limits(month.clone()), 99, now), 10);
+    let minute = limits(Quota::per_minute(5));
+    let later = LimitTime::new(3_600 * SECOND, wall("2026-06-20T13:00:00Z"));
+    spend(&limiter, &minute, 1, later);
+    let latest = LimitTime::new(7_200 * SECOND, wall("2026-06-20T14:00:00Z"));
+    assert_eq!(spend(&limiter, &limits(month.in_time_zone("Europe/Berlin")), 99, latest), 0);
+}
+
 #[test]
 fn counts_are_carried_between_both_kinds() {
     let now = at("2026-05-30T12:00:00Z");

@@ -39,6 +39,8 @@ enum Fault {
     Removed,
     /// Digests that were replaced count as removed keys.
     Moved,
+    /// The digest of a key that has moved back keeps its tombstone.
+    Unburied,
     /// The removed keys are listed without their peppers.
     Tombstones,
     /// Everything is forgotten at once.
@@ -102,6 +104,14 @@ impl RegistryStore for Broken {
                     if let (Change::Bury(tomb), Fault::Moved) = (change, fault) {
                         tomb.moved = false;
                     }
+                }
+                if fault == Fault::Unburied {
+                    let again = changes.iter().filter_map(|change| match change {
+                        Change::Update(entry) => Some(Tombstone::new(*entry.digest(), entry.pepper()).moved()),
+                        _ => None,
+                    });
+                    let again: Vec<_> = again.map(Change::Bury).collect();
+                    changes.extend(again);
                 }
                 Ok(changes)
             }),
@@ -197,6 +207,7 @@ async fn the_suite_finds_each_fault() {
         Fault::Bury,
         Fault::Removed,
         Fault::Moved,
+        Fault::Unburied,
         Fault::Tombstones,
         Fault::Batches,
         Fault::Forgets,
