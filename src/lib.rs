@@ -203,6 +203,7 @@ pub mod store;
 pub mod strict_body;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod token;
+pub mod usage;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -253,6 +254,7 @@ pub use self::{
     rejection::{Detail, Rejection, RejectionKind},
     stack::AuthStack,
     store::{KeyRecord, KeyState, KeyStatus, KeyStore, Restrictions, StoreFuture},
+    usage::Usage,
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]

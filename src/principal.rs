@@ -244,6 +244,12 @@ impl Principal {
         self.0.issuer.as_deref()
     }
 
+    /// Returns whether both are clones of one principal.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the bucket for limits per credential. An API key is counted by the id of the first key in its chain of
     /// rotations. A token is counted by its subject, because a new token of the same subject is not a new caller.
     pub(crate) fn bucket(&self) -> BucketKey {

@@ -76,6 +76,12 @@ impl BucketKey {
         bytes
     }
 
+    /// Returns a half of the key, as a hash.
+    #[inline]
+    pub(crate) const fn low(self) -> u64 {
+        self.0[0]
+    }
+
     #[inline]
     pub(super) const fn halves(self) -> [u64; 2] {
         self.0

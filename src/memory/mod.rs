@@ -7,5 +7,7 @@ mod forget;
 mod guarded;
 mod registry;
 mod store;
+mod usage;
+mod usage_book;
 
 pub use self::store::MemoryKeyStore;

@@ -7,6 +7,7 @@ use crate::{
         AuditFilter, AuditRow, Change, Cursor, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount,
         RegistryFuture, RegistryStore, Tombstone,
     },
+    usage::UsageOf,
 };
 
 /// The length of a list of holders or of removed keys.
@@ -20,6 +21,13 @@ impl RegistryStore for MemoryKeyStore {
 
     fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
         let mut book = self.book();
+        if let Forget::Account { account } = what {
+            let keys = book.ids_of(account).map(UsageOf::key);
+            let all: Vec<UsageOf> = keys.chain([UsageOf::account(account)]).collect();
+            for of in &all {
+                self.usage().forget_of(of);
+            }
+        }
         let forgotten = book.forget(what, limit, &mut self.write());
         RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))
     }

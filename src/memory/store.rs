@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{book::Book, guarded::Guarded};
+use super::{book::Book, guarded::Guarded, usage_book::UsageBook};
 use crate::{ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture};
 
 /// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
@@ -35,6 +35,8 @@ struct Inner {
     guarded: RwLock<Guarded>,
     /// What only a registry reads. It is locked before `guarded`.
     book: Mutex<Book>,
+    /// What keys have been doing.
+    usage: Mutex<UsageBook>,
 }
 
 impl MemoryKeyStore {
@@ -137,6 +139,11 @@ impl MemoryKeyStore {
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing panics while it holds the lock, except the decision of a caller, before anything is changed.
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn usage(&self) -> MutexGuard<'_, UsageBook> {
+        // Nothing panics while it holds the lock.
+        self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {

@@ -9,7 +9,7 @@ pub(super) struct Forgetting {
     pub(super) audit: Statement,
     pub(super) addresses: Statement,
     /// In this order: the keys tell which rows are theirs, so they are removed when their rows are erased.
-    pub(super) account: [Statement; 3],
+    pub(super) account: [Statement; 9],
 }
 
 impl Forgetting {
@@ -28,6 +28,12 @@ impl Forgetting {
             account: [
                 of_account(erase_audit(s, "account = $1 ORDER BY seq")),
                 of_account(erase_audit(s, &rows_of_keys(s))),
+                of_account(erase_usage(s, "usage_hours", "kind = 'account' AND id = $1")),
+                of_account(erase_usage(s, "usage_days", "kind = 'account' AND id = $1")),
+                of_account(erase_usage(s, "usage_hours", &format!("kind = 'key' AND {}", of_keys(s, "id")))),
+                of_account(erase_usage(s, "usage_days", &format!("kind = 'key' AND {}", of_keys(s, "id")))),
+                of_account(erase_usage(s, "usage_last", &of_keys(s, "key"))),
+                of_account(erase_usage(s, "usage_refusals", &of_keys(s, "key"))),
                 of_account(remove_keys(s)),
             ],
         }
@@ -55,12 +61,23 @@ fn erase_audit(s: &str, which: &str) -> String {
 /// The first keys of the account. Few, because a batch passes over all of their audit rows.
 const SOME_KEYS: &str = "account = $1 ORDER BY seq LIMIT least($2, 100)";
 
-/// Rows that are erased already are passed over. With an array, the index is read for each key.
+/// Rows that are erased already are passed over.
 fn rows_of_keys(s: &str) -> String {
     let named = ["account", "organization", "address", "request_id", "before", "after"]
         .map(|column| format!("{column} IS NOT NULL"))
         .join(" OR ");
-    format!("key = ANY(ARRAY(SELECT id FROM {s}.keys WHERE {SOME_KEYS})) AND (actor <> 'erased' OR {named})")
+    format!("{} AND (actor <> 'erased' OR {named})", of_keys(s, "key"))
+}
+
+/// With an array, the index is read for each key.
+fn of_keys(s: &str, column: &str) -> String {
+    format!("{column} = ANY(ARRAY(SELECT id FROM {s}.keys WHERE {SOME_KEYS}))")
+}
+
+fn erase_usage(s: &str, table: &str, which: &str) -> String {
+    counted(&format!(
+        "DELETE FROM {s}.{table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {s}.{table} WHERE {which} LIMIT $2))"
+    ))
 }
 
 fn remove_keys(s: &str) -> String {

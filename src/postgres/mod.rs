@@ -60,6 +60,10 @@
 //! GRANT SELECT ON tower_auth.verify, tower_auth.schema_version TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.tombstones TO administrator;
+//!
+//! -- The usage: also for the role of a service that counts. An administrator needs it to erase an account.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,
+//!     tower_auth.usage_refusals, tower_auth.usage_writers TO administrator;
 //! ```
 //!
 //! # What is durable
@@ -93,6 +97,8 @@ mod registry;
 mod sql;
 mod store;
 mod transact;
+mod usage;
+mod usage_sql;
 mod values;
 
 pub use self::store::PostgresKeyStore;

@@ -8,11 +8,12 @@ use super::{
     forgetting::Forgetting,
     moving::Moving,
     query::{Query, Statement},
+    usage_sql::UsageSql,
     values::{At, Param},
 };
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// The columns of a key, in the order of [`KeyRow`](crate::registry::KeyRow).
 const COLUMNS: [(&str, Type); 28] = [
@@ -81,6 +82,7 @@ pub(super) struct Sql {
     pub(super) suspended: Statement,
     pub(super) count_by_pepper: Statement,
     pub(super) moving: Moving,
+    pub(super) usage: UsageSql,
     pub(super) forgetting: Forgetting,
 }
 
@@ -127,6 +129,7 @@ impl Sql {
                 [],
             ),
             moving: Moving::new(&s),
+            usage: UsageSql::new(&s),
             forgetting: Forgetting::new(&s),
             schema: s,
         }
@@ -259,6 +262,7 @@ impl Sql {
             .iter()
             .chain(fixed)
             .chain(self.moving.all())
+            .chain(self.usage.all())
             .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()

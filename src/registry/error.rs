@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use http::StatusCode;
 
-use crate::{BoxError, ConfigError, Rejection, json::FieldViolation};
+use crate::{BoxError, ConfigError, Rejection, base::error::with_causes, json::FieldViolation};
 
 /// Why an operation on a key failed. The error converts into a [`Rejection`], so handlers can use `?`.
 ///
@@ -60,14 +60,7 @@ impl RegistryError {
 /// The error of a driver, with all of its causes.
 impl From<BoxError> for RegistryError {
     fn from(error: BoxError) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            text.push_str(": ");
-            text.push_str(&next.to_string());
-            cause = next.source();
-        }
-        Self::Store(text.into())
+        Self::Store(with_causes(&*error).into())
     }
 }
 

@@ -83,6 +83,8 @@ mod schema;
 mod session;
 mod sql;
 mod store;
+mod usage;
+mod usage_sql;
 mod write;
 
 pub use self::{options::SqliteOptions, schema::MIGRATIONS, store::SqliteKeyStore};

@@ -1,5 +1,7 @@
 //! All SQL of this backend. Values are always bound, so no text of a caller becomes part of a statement.
 
+use super::usage_sql;
+
 /// The columns of [`KeyRow`](crate::registry::KeyRow), in the order in which rows are read and written.
 macro_rules! columns {
     () => {
@@ -43,7 +45,9 @@ macro_rules! some_keys {
 }
 
 /// The schema, one text for each version. Each text is one transaction and ends with its row of `schema_version`.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, usage_sql::MIGRATION];
+
+const FIRST: &str = "
 CREATE TABLE schema_version (
     version INTEGER PRIMARY KEY,
     compatible_with INTEGER NOT NULL,
@@ -147,7 +151,7 @@ FROM keys;
 
 INSERT INTO schema_version (version, compatible_with, applied_at)
     VALUES (1, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
-"];
+";
 
 pub(super) const HAS_VERSION: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_version')";
 pub(super) const VERSION: &str = "SELECT version, compatible_with FROM schema_version ORDER BY version DESC LIMIT 1";
@@ -208,6 +212,17 @@ pub(super) const ERASE_AUDIT_OF_KEYS: &str = concat!(
      WHERE (actor, account, organization, address, request_id, before, after) \
      IS NOT ('erased', NULL, NULL, NULL, NULL, '{}', '{}') LIMIT ?2)"
 );
+/// What was counted for the account and for its keys.
+pub(super) const ERASE_USAGE: [&str; 6] = [
+    "DELETE FROM usage_hours WHERE (kind, id, start, outcome) IN \
+     (SELECT kind, id, start, outcome FROM usage_hours WHERE kind = 'account' AND id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_days WHERE (kind, id, start, outcome) IN \
+     (SELECT kind, id, start, outcome FROM usage_days WHERE kind = 'account' AND id = ?1 LIMIT ?2)",
+    concat!("DELETE FROM usage_hours WHERE kind = 'key' AND id IN (SELECT id FROM keys WHERE ", some_keys!(), ")"),
+    concat!("DELETE FROM usage_days WHERE kind = 'key' AND id IN (SELECT id FROM keys WHERE ", some_keys!(), ")"),
+    concat!("DELETE FROM usage_last WHERE key IN (SELECT id FROM keys WHERE ", some_keys!(), ")"),
+    concat!("DELETE FROM usage_refusals WHERE key IN (SELECT id FROM keys WHERE ", some_keys!(), ")"),
+];
 pub(super) const BURY_ACCOUNT: &str = concat!(
     "INSERT INTO tombstones (digest, pepper, removed_at) SELECT digest, pepper, ?3 FROM keys WHERE ",
     some_keys!(),
@@ -305,14 +320,17 @@ pub(super) mod tests {
     #[test]
     fn every_statement_is_valid() {
         let connection = migrated();
-        for text in STATEMENTS {
+        for text in STATEMENTS.into_iter().chain(ERASE_USAGE) {
             connection.prepare(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
         connection.execute_batch(READER).unwrap();
         connection.execute_batch(WRITER).unwrap();
         // Every constant is in the list: those that are not have names of batches or of parts.
         let constants = include_str!("sql.rs").matches("pub(super) const ").count() - 1;
-        assert_eq!(constants, STATEMENTS.len() - 2 + ["MIGRATIONS", "EVERY_CONNECTION", "READER", "WRITER"].len());
+        assert_eq!(
+            constants,
+            STATEMENTS.len() - 2 + ["MIGRATIONS", "EVERY_CONNECTION", "READER", "WRITER", "ERASE_USAGE"].len()
+        );
     }
 
     #[test]
@@ -345,7 +363,17 @@ pub(super) mod tests {
 
     /// The steps of a plan that read a table from one end to the other, or from a place of a page on.
     pub(in crate::sqlite) fn whole(plan: &str) -> Vec<&str> {
-        let tables = ["keys", "members", "key_organizations", "tombstones", "audit"];
+        let tables = [
+            "keys",
+            "members",
+            "key_organizations",
+            "tombstones",
+            "audit",
+            "usage_hours",
+            "usage_days",
+            "usage_last",
+            "usage_refusals",
+        ];
         let of_table = |step: &&str| step.split(' ').nth(1).is_some_and(|table| tables.contains(&table));
         let is_whole = |step: &&str| step.starts_with("SCAN") || step.contains("INTEGER PRIMARY KEY (rowid");
         // A key that is found by another table is found by its number.
@@ -357,7 +385,7 @@ pub(super) mod tests {
     fn no_statement_reads_a_whole_table() {
         let connection = migrated();
         let listed = [find(1), find(3)];
-        for text in STATEMENTS.into_iter().chain(listed.iter().map(String::as_str)) {
+        for text in STATEMENTS.into_iter().chain(ERASE_USAGE).chain(listed.iter().map(String::as_str)) {
             let plan = plan(&connection, text);
             let may = WHOLE.iter().any(|(_, whole)| *whole == text);
             assert_eq!(whole(&plan).is_empty(), !may, "{text}:\n{plan}");

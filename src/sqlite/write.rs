@@ -51,7 +51,7 @@ fn apply_all(session: &mut Session<'_>, transaction: Transaction<'_>, changes: &
     transaction.commit().map_err(Failure::to("commit the changes"))
 }
 
-fn relaxed<T>(
+pub(super) fn relaxed<T>(
     session: &mut Session<'_>,
     work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

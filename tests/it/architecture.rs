@@ -32,9 +32,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bearer", &["authenticate", "base", "context", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
-    ("memory", &["base", "key", "registry", "store"]),
-    ("postgres", &["base", "key", "registry", "store"]),
-    ("sqlite", &["base", "key", "registry", "store"]),
+    ("usage", &["base", "context", "principal", "rejection"]),
+    ("memory", &["base", "key", "registry", "store", "usage"]),
+    ("postgres", &["base", "key", "registry", "store", "usage"]),
+    ("sqlite", &["base", "key", "registry", "store", "usage"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
@@ -42,7 +43,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["context", "json", "permission", "principal", "rejection", "strict_body"]),
     ("tonic", &["context", "envelope", "principal", "rejection"]),
-    ("testing", &["authenticate", "base", "context", "key", "limit", "principal", "registry", "store"]),
+    ("testing", &["authenticate", "base", "context", "key", "limit", "principal", "registry", "rejection", "store", "usage"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.
@@ -432,19 +433,20 @@ fn headers_are_looked_at_in_few_files() {
         "api_key/restricted.rs", // `Origin`, for keys that only some websites may use
         "base/challenge.rs",     // the challenge of a response
         "base/credential.rs",
-        "base/protocol.rs",     // the content type of a request, and what makes an OPTIONS a preflight
-        "base/vary.rs",         // `Vary` of a response
+        "base/protocol.rs", // the content type of a request, and what makes an OPTIONS a preflight
+        "base/vary.rs",     // `Vary` of a response
+        "context/decision/value.rs", // `User-Agent`, for the usage of keys
         "context/forwarded.rs", // the address of the client, as a proxy names it
         "context/request_id.rs", // `x-request-id`
-        "context/trace_id.rs",  // `traceparent`
-        "envelope/adopt.rs",    // the content type of a response
-        "envelope/answer.rs",   // what of a response is a gate's own word
+        "context/trace_id.rs", // `traceparent`
+        "envelope/adopt.rs", // the content type of a response
+        "envelope/answer.rs", // what of a response is a gate's own word
         "envelope/settings.rs", // the media types that a client accepts
-        "gate/effects.rs",      // `Vary` of a response
-        "jwks/get.rs",          // the content type of a key set
+        "gate/effects.rs",  // `Vary` of a response
+        "jwks/get.rs",      // the content type of a key set
         "permission/organization.rs", // the header that a service declared
         "rate_limit/headers.rs", // whether a limit further in has spoken
-        "strict_body/head.rs",  // whether a body is announced
+        "strict_body/head.rs", // whether a body is announced
         "strict_body/media.rs", // the media type and the codings of a body
     ];
     assert_eq!(files, allowed);

@@ -22,7 +22,7 @@ use tower_auth::{
     KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers,
     Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection,
     RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture,
-    StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
+    StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId, Usage,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -49,6 +49,7 @@ use tower_auth::{
         self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture,
         VerifyingKey,
     },
+    usage,
 };
 use tower_http::trace::TraceLayer;
 
@@ -134,6 +135,19 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<KeyState>();
     shared::<KeyStatus>();
     shared::<MemoryKeyStore>();
+    shared::<Usage>();
+    shared::<usage::UsagePolicy>();
+    shared::<usage::UsageOf>();
+    shared::<usage::Outcome>();
+    shared::<usage::UsageCount>();
+    shared::<usage::UsageTotals>();
+    shared::<usage::KeyUse>();
+    shared::<usage::RefusedRequest>();
+    shared::<usage::UsageBatch>();
+    shared::<usage::UsageQuery>();
+    shared::<usage::By>();
+    shared::<usage::Forget>();
+    shared::<usage::UsageError>();
     everywhere::<Secret>();
     shared::<Disclosure>();
     shared::<Principal>();
@@ -262,7 +276,7 @@ fn every_public_type_is_listed_here() {
                 continue;
             };
             let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::", "::<token::"]
+            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::", "::<token::", "::<usage::"]
                 .iter()
                 .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
             assert!(asserted, "{path} has the public type {name}: assert above what it promises");
@@ -281,6 +295,7 @@ fn errors_are_errors() {
     error::<SyntaxError>();
     error::<TokenError>();
     error::<RegistryError>();
+    error::<usage::UsageError>();
 }
 
 #[tokio::test]
@@ -290,6 +305,7 @@ async fn traits_can_be_made_into_objects() {
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
     let _keys: Option<Arc<dyn KeySource>> = None;
     let _limiter: Option<Arc<dyn Limiter>> = None;
+    let _usage: Option<Arc<dyn usage::UsageStore>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();

@@ -41,3 +41,4 @@ mod stores;
 mod strict_bodies;
 mod test_kit;
 mod tokens;
+mod usage;

@@ -17,6 +17,11 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Keeps what an observer is told of a request.
+    pub(super) fn seen(request: &RequestHead<'_>) -> Self {
+        Self::of(request, request.pass().and_then(|pass| pass.client_ip))
+    }
+
     /// Keeps what a gate or an envelope knows of the request. `client_ip` is the setting of a stack.
     pub(crate) fn of(request: &RequestHead<'_>, client_ip: Option<&ClientIp>) -> Self {
         Self {

@@ -1,9 +1,9 @@
-use std::{borrow::Cow, error::Error, fmt, net::IpAddr};
+use std::{borrow::Cow, error::Error, fmt, net::IpAddr, time::SystemTime};
 
-use http::Method;
+use http::{HeaderValue, Method, header};
 
 use super::kept::Kept;
-use crate::{Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::head::RequestHead};
+use crate::{Clock, Principal, Rejection, RejectionKind, RequestId, TraceId, base::shown, context::head::RequestHead};
 
 /// One admission or refusal, as an observer receives it and as the log shows it. A decision never contains a secret.
 ///
@@ -188,6 +188,31 @@ impl<'a> Decision<'a> {
         match self.seen {
             Seen::Request(request) => request.request_id().cloned(),
             Seen::Kept(kept) => kept?.request_id.clone(),
+        }
+    }
+
+    /// Returns what is kept of the request, to show this decision later. No text is copied.
+    pub(crate) fn keep(&self) -> Option<Kept> {
+        match self.seen {
+            Seen::Request(request) => Some(Kept::seen(&request)),
+            Seen::Kept(kept) => kept.cloned(),
+        }
+    }
+
+    /// Returns the value of the header `User-Agent`, as the client has sent it. It is known for every decision of a gate.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        match self.seen {
+            Seen::Request(request) => request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes),
+            Seen::Kept(_) => None,
+        }
+    }
+
+    /// Returns the time of day by this clock. The system's clock is read once for all guards and observers of a gate.
+    pub(crate) fn now(&self, clock: &Clock) -> SystemTime {
+        match self.seen {
+            Seen::Request(request) => request.pass().map_or_else(|| clock.now(), |pass| pass.now(clock)),
+            Seen::Kept(_) => clock.now(),
         }
     }
 

@@ -20,6 +20,8 @@
 //! The checks cover: states and their precedence, times to the microsecond, lines of successors, every field of a key,
 //! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, erased accounts, peppers, and many changes at
 //! once. They need no runtime of their own, and use a clock that stands still.
+//!
+//! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore).
 
 mod audit;
 mod fields;
@@ -35,5 +37,6 @@ mod states;
 mod suite;
 mod together;
 mod trial;
+mod usage;
 
-pub use self::{suite::check, trial::Secrets};
+pub use self::{suite::check, trial::Secrets, usage::check_usage};

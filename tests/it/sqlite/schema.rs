@@ -39,7 +39,7 @@ fn a_schema_is_made_from_nothing_once_and_only_when_asked() {
     let store = folder.open();
     let missing = wait(store.check_schema()).unwrap_err().to_string();
     assert!(
-        missing.contains("has no schema, and version 1 is needed; help: call SqliteKeyStore::migrate"),
+        missing.contains("has no schema, and version 2 is needed; help: call SqliteKeyStore::migrate"),
         "{missing}"
     );
     for _ in 0..2 {
