@@ -82,6 +82,7 @@
 //! | errors of the framework that need the same format | [`ErrorEnvelopeLayer::adopt_foreign_errors`]; [`adopt_text_errors`](ErrorEnvelopeLayer::adopt_text_errors) for plain-text 4xx too |
 //! | clients that read another error format | [`ErrorEnvelopeLayer`]`::compact()`, `openai()`, `problem_json()`, or your own [`ErrorFormat`](envelope::ErrorFormat) |
 //! | a guard that must not refuse requests yet | `.report_only()` on it: it decides and logs, and every request passes |
+//! | what each key has been doing: requests by day and outcome, last use, last refusals | [`Usage`]: `on_decision(usage.observer())` and `usage.start()`; kept in the store of the keys |
 //! | an access log | [`AuthStack::builder`]`().on_decision(..)`, or the response's extensions: they hold the refusal and, with `expose_principal()`, the principal |
 //! | the question "why did this customer get a 401 at 03:12?" | [the log](Decision), searched by the response's `x-request-id` |
 //! | request ids that a gateway sets | [`ErrorEnvelopeLayer::keep_request_ids`] |
