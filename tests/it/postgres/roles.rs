@@ -100,7 +100,7 @@ async fn tables_that_are_not_there_are_named_with_what_to_do() {
         assert!(error.contains("\"elsewhere.") && error.contains("PostgresKeyStore::migrate"), "{error}");
     }
     let checked = store.check_schema().await.unwrap_err().to_string();
-    assert!(checked.contains("\"elsewhere\" has no tables of keys, and version 1 is needed"), "{checked}");
+    assert!(checked.contains("\"elsewhere\" has no tables of keys, and version 2 is needed"), "{checked}");
 }
 
 #[tokio::test]
