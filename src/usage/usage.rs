@@ -94,6 +94,7 @@ impl Usage {
         self.0.table.lost()
     }
 
+    #[cfg(feature = "tokio")]
     pub(super) fn policy(&self) -> &UsagePolicy {
         &self.0.policy
     }
