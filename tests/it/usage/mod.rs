@@ -1,5 +1,6 @@
 //! What keys have been doing: what is counted, what is kept, and what a failure loses.
 
+mod broken;
 mod counted;
 mod databases;
 mod written;
