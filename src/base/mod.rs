@@ -16,4 +16,6 @@ pub(crate) mod shown;
 pub(crate) mod task;
 pub(crate) mod time_limit;
 pub(crate) mod timer;
+#[cfg(feature = "tokio")]
+pub(crate) mod trouble;
 pub(crate) mod vary;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use super::{
     Actor, AuditRow, Change, Entry, Forget, KeyAction, KeyEvent, KeyFilter, KeyRegistry, RegistryError, Tombstone,
     lifecycle::Deciding, notes::Pending,
 };
-use crate::{Health, KeyDigest, Task};
+use crate::{KeyDigest, Task, base::trouble::Trouble};
 
 /// How often notes are written, and how often the rest is done.
 const NOTES: Duration = Duration::from_secs(1);
@@ -28,8 +27,6 @@ const BATCH: usize = 500;
 /// The actor of changes that nobody asked for.
 const ACTOR: &str = "tower-auth";
 
-type Trouble = Arc<Mutex<Option<Arc<str>>>>;
-
 impl KeyRegistry {
     /// Starts the upkeep of the keys. The task stops when the returned [`Task`] is dropped; [`Task::stop`] writes what was
     /// noted before it stops.
@@ -39,7 +36,7 @@ impl KeyRegistry {
     /// the [`KeyPolicy`](super::KeyPolicy) says, and tells [`on_event`](Self::on_event) of keys that expire soon: once a
     /// process. Several processes may run it on one store. A crash loses the notes of the last second.
     ///
-    /// While the store fails, the health is [`Health::Degraded`], and the work is repeated later. Call this method inside a
+    /// While the store fails, the health is [`Health::Degraded`](crate::Health::Degraded), and the work is repeated later. Call this method inside a
     /// tokio runtime.
     ///
     /// ```
@@ -52,13 +49,10 @@ impl KeyRegistry {
     /// }
     /// ```
     pub fn start(&self) -> Task {
-        let trouble = Trouble::default();
-        let (keys, told) = (self.clone(), Arc::clone(&trouble));
-        let health = move || match &*told.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Health::Good,
-            Some(why) => Health::Degraded(Arc::clone(why)),
-        };
-        Task::spawn(|stop| async move { keys.keep(&stop, &trouble).await }, health)
+        let trouble =
+            Trouble::new("the upkeep of keys waits for the store and will try again", "the upkeep of keys works again");
+        let (keys, told) = (self.clone(), trouble.clone());
+        Task::spawn(|stop| async move { keys.keep(&stop, &trouble).await }, move || told.health())
     }
 
     async fn keep(self, stop: &Notify, trouble: &Trouble) {
@@ -74,13 +68,13 @@ impl KeyRegistry {
                     Err(_) => AGAIN,
                 });
             }
-            note(trouble, notes.and(house.clone().map(drop)));
+            trouble.note(notes.and(house.clone().map(drop)));
             tokio::select! {
                 () = stop.notified() => break,
                 () = clock.sleep(NOTES) => {}
             }
         }
-        note(trouble, self.write_notes().await);
+        trouble.note(self.write_notes().await);
     }
 
     /// Writes what was noted. What could not be written is noted again.
@@ -205,18 +199,4 @@ fn redigested(entry: &Entry, digest: &KeyDigest, version: Option<u32>) -> Option
     let moved = Entry::new(entry.key().clone(), *digest, version);
     let old = Tombstone::new(*entry.digest(), entry.pepper()).moved();
     (entry.pepper() != version).then_some([Change::Update(moved), Change::Bury(old)])
-}
-
-/// Remembers the trouble, and logs it when it begins and when it ends.
-fn note(trouble: &Trouble, outcome: Result<(), RegistryError>) {
-    let now = outcome.err().map(|error| Arc::from(error.to_string()));
-    let mut known = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-    match (&*known, &now) {
-        (None, Some(why)) => {
-            tracing::warn!(target: "tower_auth", %why, "the upkeep of keys waits for the store and will try again");
-        }
-        (Some(_), None) => tracing::info!(target: "tower_auth", "the upkeep of keys works again"),
-        _ => {}
-    }
-    *known = now;
 }
