@@ -14,7 +14,7 @@ use ::axum::{
     RequestExt as _,
     body::Body,
     extract::{
-        FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, RawPathParams,
+        FromRef, FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, RawPathParams,
         rejection::RawPathParamsRejection,
     },
     response::{IntoResponse, Response},
@@ -23,8 +23,8 @@ use http::{Request, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    BodyLimits, LateRefusal, Principal, Rejection, RequestExt as _, RequestHead, RequestId, TraceId,
-    permission::OrgSource, strict_body,
+    BodyLimits, FullBody, LateRefusal, Principal, RateLimitLayer, Rejection, RequestExt as _, RequestHead, RequestId,
+    TraceId, permission::OrgSource, rate_limit::LimitStatus, strict_body,
 };
 
 pub use self::{strict_path::StrictPath, strict_query::StrictQuery};
@@ -73,6 +73,26 @@ impl<S: Send + Sync> FromRequestParts<S> for LateRefusal {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         parts.late_refusal()
+    }
+}
+
+/// Extracts how the limits of the caller stand. The state of the router is, or has, a clone of the layer that is mounted; a
+/// layer that does not limit by plan is answered 500.
+impl<S: Send + Sync> FromRequestParts<S> for LimitStatus
+where
+    RateLimitLayer: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        RateLimitLayer::from_ref(state).status(parts.principal()?).await
+    }
+}
+
+/// Answers with the JSON of [`to_json`](Self::to_json), and `Cache-Control: no-store`.
+impl IntoResponse for LimitStatus {
+    fn into_response(self) -> Response {
+        FullBody::json(&self.to_json()).map(Body::new)
     }
 }
 

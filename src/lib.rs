@@ -237,6 +237,7 @@ pub use self::{
         challenge::Challenge,
         clock::Clock,
         error::{BoxError, ConfigError},
+        full_body::FullBody,
         maybe_ready::MaybeReady,
         secret::Secret,
     },

@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod credential;
 pub(crate) mod error;
 pub(crate) mod file_mode;
+pub(crate) mod full_body;
 pub(crate) mod hex;
 pub(crate) mod maybe_ready;
 pub(crate) mod network;

@@ -31,7 +31,9 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
-    pub(super) const fn name(self) -> &'static str {
+    /// Returns the name: `day` or `month`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Month => "month",

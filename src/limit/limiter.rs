@@ -52,6 +52,12 @@ pub trait Limiter: Send + Sync + 'static {
     /// the number of the period in each state ([`WindowState::in_period`](super::WindowState::in_period)).
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture;
 
+    /// Returns the state of the windows of a bucket, and takes nothing. The default calls [`decide`](Self::decide) with a cost
+    /// of zero.
+    fn peek(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitFuture {
+        self.decide(bucket, limits, 0, now)
+    }
+
     /// Charges `cost` requests for an event that has happened already, as far as they fit. The caller does not wait. An
     /// asynchronous limiter does the work in the background. The default calls [`decide`](Self::decide), polls the
     /// future once, and drops the future if it is not ready.
@@ -69,6 +75,10 @@ pub trait Limiter: Send + Sync + 'static {
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
     fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
         (**self).decide(bucket, limits, cost, now)
+    }
+
+    fn peek(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitFuture {
+        (**self).peek(bucket, limits, now)
     }
 
     fn charge(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) {

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     BoxError, Clock, ConfigError, MaybeReady, Rejection,
     base::time_limit::{self, TimeLimit},
-    limit::{BucketKey, LimitDecision, LimitTime, Limiter, Limits, MemoryLimiter, Reservation},
+    limit::{BucketKey, LimitDecision, LimitFuture, LimitTime, Limiter, Limits, MemoryLimiter, Reservation},
 };
 
 /// What happens when the limiter returns an error or exceeds the
@@ -114,7 +114,10 @@ impl Counter {
                 let at = self.now(limits);
                 MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
             }
-            Engine::Other(_) => self.decide_now(bucket, limits, 0),
+            Engine::Other(limiter) => {
+                let at = self.now(limits);
+                self.rule(limiter.peek(bucket, limits, at), bucket, limits, 0, at)
+            }
         }
     }
 
@@ -142,7 +145,19 @@ impl Counter {
             }
             Engine::Other(limiter) => limiter,
         };
-        match limiter.decide(bucket, limits, cost, now).now() {
+        self.rule(limiter.decide(bucket, limits, cost, now), bucket, limits, cost, now)
+    }
+
+    /// Waits for a decision, and applies the outage policy if it does not come.
+    fn rule(
+        &self,
+        decision: LimitFuture,
+        bucket: BucketKey,
+        limits: &Limits,
+        cost: u32,
+        now: LimitTime,
+    ) -> MaybeReady<Ruling> {
+        match decision.now() {
             Ok(Ok(decided)) => MaybeReady::ready(Ok(Some(Counted { decided, at: now, local: false }))),
             Ok(Err(error)) => MaybeReady::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {

@@ -88,7 +88,7 @@ pub enum Partition {
 
 impl Partition {
     #[inline]
-    fn bucket(self, who: &Principal) -> BucketKey {
+    pub(super) fn bucket(self, who: &Principal) -> BucketKey {
         match (self, who.account()) {
             (Self::Credential, _) => who.bucket(),
             (Self::Account, Some(account)) => BucketKey::new(["account", account]),

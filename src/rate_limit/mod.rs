@@ -81,6 +81,30 @@
 //! configures which proxies are in front of the service, and which networks ([`exempt`](crate::ClientIp::exempt)) are
 //! not counted, such as health checks or an office.
 //!
+//! # How a limit stands
+//!
+//! [`RateLimitLayer::status`] returns how the limits of a caller stand, and takes nothing. [`LimitStatus`] is also an extractor
+//! of axum, and [`LimitStatusService`] answers with it as JSON on any host. In a stack, a request to such a route costs one
+//! like any other, and is refused when the limit is spent. A cost of zero changes both:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_auth::*;
+//! use tower_auth::rate_limit::LimitStatus;
+//!
+//! # fn app() -> Result<(), ConfigError> {
+//! let plans = Plans::new().plan("standard", [Quota::per_minute(100)]).fallback("standard").build()?;
+//! let limits = RateLimitLayer::by_plan(&plans).cost(|request| u32::from(request.uri().path() != "/v1/limits"));
+//! let keys = ApiKeyLayer::static_key("ops", Secret::new("0123456789abcdef"))?;
+//! let stack = AuthStack::builder().auth(keys).limit(limits.clone()).build()?;
+//! let app: Router = Router::new()
+//!     .route("/v1/limits", get(async |status: LimitStatus| status))
+//!     .with_state(limits) // the extractor takes the layer from the state of the router
+//!     .layer(stack);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # When not to use it
 //!
 //! Against floods: a request must be read before it can be refused. Also, each process counts separately: three
@@ -94,10 +118,14 @@ mod headers;
 mod in_stack;
 mod layer;
 mod plans;
+mod status;
+mod status_service;
 
 pub use self::{
     counter::OutagePolicy,
     guard::Partition,
     layer::RateLimitLayer,
     plans::{Plan, Plans, PlansBuilder},
+    status::{LimitGroup, LimitStatus, WindowCalendar, WindowStatus},
+    status_service::LimitStatusService,
 };

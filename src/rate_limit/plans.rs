@@ -103,17 +103,28 @@ impl Table {
         let place = self.plans.binary_search_by(order).ok()?;
         Some(&self.plans[place].1)
     }
+
+    fn fallback(&self) -> Option<&[Row]> {
+        Some(self.plans.get(self.fallback)?.1.as_slice())
+    }
 }
 
 /// One set of limits of a plan, for some methods and route classes.
 pub(super) struct Row {
     method: Option<AuthMethod>,
-    class: Option<Cow<'static, str>>,
+    pub(super) class: Option<Cow<'static, str>>,
     pub(super) limits: Limits,
     /// Separates the buckets of a class from others. The plan's name is not part of it, so that a change of plan
     /// refills nothing.
     pub(super) scope: BucketKey,
     pub(super) told: Arc<Told>,
+}
+
+impl Row {
+    #[inline]
+    fn is_for(&self, who: &Principal) -> bool {
+        self.method.as_ref().is_none_or(|method| method == who.method())
+    }
 }
 
 /// How a plan's limits are shown in headers and in the log.
@@ -122,6 +133,8 @@ pub(super) struct Told {
     pub(super) policy: HeaderValue,
     /// For the log only: the plan, or the plan and the class with a slash in between.
     pub(super) plan: Arc<str>,
+    /// The plan without the class.
+    pub(super) name: Cow<'static, str>,
 }
 
 impl Plans {
@@ -160,12 +173,22 @@ impl Plans {
             }
             rows
         });
-        let rows = rows.or_else(|| Some(table.plans.get(table.fallback)?.1.as_slice()))?;
+        let rows = rows.or_else(|| table.fallback())?;
         // The most specific rows come first.
-        rows.iter().find(|row| {
-            row.method.as_ref().is_none_or(|method| method == who.method())
-                && row.class.as_deref().is_none_or(|wanted| Some(wanted) == class)
-        })
+        rows.iter().find(|row| row.is_for(who) && row.class.as_deref().is_none_or(|wanted| Some(wanted) == class))
+    }
+
+    /// Returns the limits for a caller: the general ones first, then those of each class of routes.
+    pub(super) fn of<'a>(table: &'a Table, who: &Principal) -> Vec<&'a Row> {
+        let rows = who.plan().and_then(|name| table.rows(name)).or_else(|| table.fallback()).unwrap_or_default();
+        let mut found: Vec<&Row> = Vec::new();
+        for row in rows.iter().filter(|row| row.is_for(who)) {
+            if found.iter().all(|known| known.class != row.class) {
+                found.push(row);
+            }
+        }
+        found.sort_by(|one, other| one.class.cmp(&other.class));
+        found
     }
 
     /// Logs the first occurrence, and each time the number has doubled.
@@ -243,7 +266,7 @@ impl PlansBuilder {
             }
             let scope = scope(class.as_deref());
             let plan = class.as_ref().map_or_else(|| name.to_string(), |class| format!("{name}/{class}"));
-            let told = Arc::new(Told { policy: headers::policy(&limits), plan: plan.into() });
+            let told = Arc::new(Told { policy: headers::policy(&limits), plan: plan.into(), name: name.clone() });
             rows.push(Row { method, class, limits, scope, told });
         }
         for (name, rows) in &mut plans {

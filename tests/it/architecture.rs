@@ -41,7 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("envelope", &["base", "context", "json", "rejection"]),
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
-    ("axum", &["context", "json", "permission", "principal", "rejection", "strict_body"]),
+    ("axum", &["base", "context", "json", "permission", "principal", "rate_limit", "rejection", "strict_body"]),
     ("tonic", &["context", "envelope", "principal", "rejection"]),
     ("testing", &["authenticate", "base", "context", "key", "limit", "principal", "registry", "rejection", "store", "usage"]),
 ];

@@ -18,11 +18,11 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
     BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
-    ErrorEnvelopeLayer, FileKeyStore, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry, KeyScheme,
-    KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr, Peppers,
-    Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection,
-    RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture,
-    StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId, Usage,
+    ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry,
+    KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr,
+    Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError,
+    Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore,
+    StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId, Usage,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -35,7 +35,10 @@ use tower_auth::{
         self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
         Verdict, scope,
     },
-    rate_limit::{OutagePolicy, Partition, Plan, PlansBuilder},
+    rate_limit::{
+        LimitGroup, LimitStatus, LimitStatusService, OutagePolicy, Partition, Plan, PlansBuilder, WindowCalendar,
+        WindowStatus,
+    },
     registry::{
         Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Forget, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
@@ -206,6 +209,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Partition>();
     shared::<Plan>();
     shared::<Plans>();
+    shared::<LimitStatus>();
+    shared::<LimitStatusService>();
+    shared::<LimitGroup>();
+    shared::<WindowStatus>();
+    shared::<WindowCalendar>();
+    shared::<FullBody>();
     shared::<PlansBuilder>();
     shared::<Quota>();
     borrowed::<WindowInfo<'_>>();

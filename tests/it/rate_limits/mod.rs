@@ -22,6 +22,7 @@ mod refusals;
 mod remote;
 mod several;
 mod shadow;
+mod status;
 mod structured;
 mod who;
 
