@@ -179,6 +179,8 @@ mod file;
 mod memory;
 mod principal;
 
+#[cfg(feature = "tokio")]
+pub mod alerts;
 pub mod api_key;
 pub mod authenticate;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]

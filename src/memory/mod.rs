@@ -2,6 +2,10 @@
 //! no room imports it.
 
 mod accounts;
+#[cfg(feature = "tokio")]
+mod alert_book;
+#[cfg(feature = "tokio")]
+mod alerts;
 mod book;
 mod forget;
 mod guarded;

@@ -37,6 +37,8 @@ struct Inner {
     book: Mutex<Book>,
     /// What keys have been doing.
     usage: Mutex<UsageBook>,
+    #[cfg(feature = "tokio")]
+    alerts: Mutex<super::alert_book::AlertBook>,
 }
 
 impl MemoryKeyStore {
@@ -144,6 +146,12 @@ impl MemoryKeyStore {
     pub(super) fn usage(&self) -> MutexGuard<'_, UsageBook> {
         // Nothing panics while it holds the lock.
         self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn alert_book(&self) -> MutexGuard<'_, super::alert_book::AlertBook> {
+        // Nothing panics while it holds the lock.
+        self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {
