@@ -71,12 +71,17 @@ pub trait AlertStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn list(&self, holder: &Holder, limit: usize) -> AlertFuture<Vec<AlertRecord>>;
 
-    /// Notes from which networks keys were used, and returns those that were not known, in any order. A network that is known already
-    /// gets the later time.
+    /// Returns the networks from which these keys were used, in any order.
     ///
     /// # Errors
     /// If the store does not answer.
-    fn note_networks(&self, uses: Vec<NetworkUse>) -> AlertFuture<Vec<NewNetwork>>;
+    fn networks(&self, keys: &[String]) -> AlertFuture<Vec<NetworkUse>>;
+
+    /// Notes from which networks keys were used. A network that is known already gets the later time.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn note_networks(&self, uses: Vec<NetworkUse>) -> AlertFuture<()>;
 
     /// Removes one batch of rows, at most about so many, and returns how many. Zero means that nothing is left.
     ///
@@ -156,11 +161,12 @@ pub enum Settled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetworkUse {
-    /// The id of the key.
+    /// The id of the first key in the line of successors that led to the key: a successor is used from the networks of its
+    /// predecessors.
     pub key: String,
     /// The network, in CIDR notation.
     pub network: String,
-    /// When.
+    /// When it was used last.
     pub at: SystemTime,
 }
 
@@ -168,31 +174,6 @@ impl NetworkUse {
     /// Creates the value.
     pub fn new(key: impl Into<String>, network: impl Into<String>, at: SystemTime) -> Self {
         Self { key: key.into(), network: network.into(), at }
-    }
-}
-
-/// A network from which a key was not used before.
-///
-/// ```
-/// use tower_auth::alerts::NewNetwork;
-///
-/// assert!(NewNetwork::new("key_1", "192.0.2.0/24", true).is_first);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NewNetwork {
-    /// The id of the key.
-    pub key: String,
-    /// The network.
-    pub network: String,
-    /// Whether no network of the key was known before the call. There is nothing to compare with then.
-    pub is_first: bool,
-}
-
-impl NewNetwork {
-    /// Creates the value.
-    pub fn new(key: impl Into<String>, network: impl Into<String>, is_first: bool) -> Self {
-        Self { key: key.into(), network: network.into(), is_first }
     }
 }
 
@@ -218,7 +199,7 @@ pub enum ForgetAlerts {
     },
     /// The rules and the alerts of a holder.
     Of(Holder),
-    /// The networks of a key, and the alerts about it.
+    /// The networks of the line that begins with a key, and the alerts about the key.
     Key(String),
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    alerts::{Alert, AlertRecord, ForgetAlerts, NetworkUse, NewNetwork, Settled, StoredRules},
+    alerts::{Alert, AlertRecord, ForgetAlerts, NetworkUse, Settled, StoredRules},
     registry::Holder,
 };
 
@@ -76,21 +76,17 @@ impl AlertBook {
         own.into_iter().rev().take(limit).cloned().collect()
     }
 
-    pub(super) fn note_networks(&mut self, uses: Vec<NetworkUse>) -> Vec<NewNetwork> {
-        let known = |key: &str| self.networks.contains_key(key);
-        let firsts: Vec<bool> = uses.iter().map(|seen| !known(&seen.key)).collect();
-        let mut new = Vec::new();
-        for (NetworkUse { key, network, at, .. }, is_first) in uses.into_iter().zip(firsts) {
-            let networks = self.networks.entry(key.clone()).or_default();
-            match networks.get_mut(&network) {
-                Some(last) => *last = at.max(*last),
-                None => {
-                    new.push(NewNetwork::new(key, network.clone(), is_first));
-                    networks.insert(network, at);
-                }
-            }
+    pub(super) fn networks(&self, keys: &[String]) -> Vec<NetworkUse> {
+        let known = keys.iter().filter_map(|key| self.networks.get_key_value(key));
+        let all = known.flat_map(|(key, networks)| networks.iter().map(move |(network, at)| (key, network, at)));
+        all.map(|(key, network, at)| NetworkUse::new(key, network, *at)).collect()
+    }
+
+    pub(super) fn note_networks(&mut self, uses: Vec<NetworkUse>) {
+        for NetworkUse { key, network, at, .. } in uses {
+            let last = self.networks.entry(key).or_default().entry(network).or_insert(at);
+            *last = at.max(*last);
         }
-        new
     }
 
     /// Removes everything at once, and returns how many rows that were; `None` if this is not known.

@@ -3,8 +3,7 @@ use std::time::SystemTime;
 use super::MemoryKeyStore;
 use crate::{
     alerts::{
-        Alert, AlertFuture, AlertRecord, AlertStore, ForgetAlerts, NetworkUse, NewNetwork, Settled, StoredRules,
-        unsupported,
+        Alert, AlertFuture, AlertRecord, AlertStore, ForgetAlerts, NetworkUse, Settled, StoredRules, unsupported,
     },
     registry::Holder,
 };
@@ -41,8 +40,13 @@ impl AlertStore for MemoryKeyStore {
         AlertFuture::ready(Ok(self.alert_book().list(holder, limit)))
     }
 
-    fn note_networks(&self, uses: Vec<NetworkUse>) -> AlertFuture<Vec<NewNetwork>> {
-        AlertFuture::ready(Ok(self.alert_book().note_networks(uses)))
+    fn networks(&self, keys: &[String]) -> AlertFuture<Vec<NetworkUse>> {
+        AlertFuture::ready(Ok(self.alert_book().networks(keys)))
+    }
+
+    fn note_networks(&self, uses: Vec<NetworkUse>) -> AlertFuture<()> {
+        self.alert_book().note_networks(uses);
+        AlertFuture::ready(Ok(()))
     }
 
     fn forget(&self, what: &ForgetAlerts, _limit: usize) -> AlertFuture<usize> {
