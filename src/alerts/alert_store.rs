@@ -1,4 +1,4 @@
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{Alert, StoredRules};
 use crate::{BoxError, MaybeReady, registry::Holder};
@@ -11,6 +11,9 @@ use crate::{BoxError, MaybeReady, registry::Holder};
 /// let nothing: AlertFuture<Vec<StoredRules>> = AlertFuture::ready(Ok(Vec::new()));
 /// ```
 pub type AlertFuture<T> = MaybeReady<Result<T, BoxError>>;
+
+/// The function that delivers alerts.
+pub(super) type Sink = Arc<dyn Fn(Alert) -> AlertFuture<()> + Send + Sync>;
 
 /// Where [`Alerts`](super::Alerts) keeps rules, alerts and the networks from which keys are used, such as the tables of a database.
 ///

@@ -16,6 +16,8 @@ use crate::{BoxError, ConfigError, RegistryError, Rejection, base::error::with_c
 pub enum AlertError {
     /// The store failed or did not answer in time.
     Store(Arc<str>),
+    /// An alert was not delivered, and is delivered again later.
+    Delivery(Arc<str>),
     /// The rules cannot be set.
     Rules(ConfigError),
 }
@@ -49,6 +51,7 @@ impl fmt::Display for AlertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(why) => write!(f, "alerts wait for a store: {why}"),
+            Self::Delivery(why) => write!(f, "an alert was not delivered: {why}"),
             Self::Rules(why) => write!(f, "the alert rules cannot be set: {why}"),
         }
     }
@@ -62,7 +65,7 @@ impl From<AlertError> for Rejection {
             AlertError::Rules(why) => {
                 Self::custom(http::StatusCode::BAD_REQUEST, "INVALID_ALERT_RULES").message(why.to_string())
             }
-            AlertError::Store(_) => Self::unavailable(error),
+            AlertError::Store(_) | AlertError::Delivery(_) => Self::unavailable(error),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ConfigError, Principal, Rejection,
-    base::clock::rfc3339,
+    base::{clock::rfc3339, hex},
     limit::{BucketKey, CalendarUnit, LimitDecision, Limits, Refill, WindowInfo, WindowState},
 };
 
@@ -38,6 +38,7 @@ pub struct LimitStatus {
     plan: Option<String>,
     groups: Vec<LimitGroup>,
     at: SystemTime,
+    partition: Partition,
 }
 
 /// Windows that are decided together: the general limits of a caller, or those of one class of routes.
@@ -57,6 +58,8 @@ pub struct LimitGroup {
     pub class: Option<String>,
     /// The windows, in the order of the quotas.
     pub windows: Vec<WindowStatus>,
+    /// Where the requests are counted.
+    bucket: BucketKey,
 }
 
 /// How one window stands.
@@ -118,6 +121,12 @@ impl LimitStatus {
         &self.groups
     }
 
+    /// Returns which requests share these limits.
+    #[must_use]
+    pub const fn partition(&self) -> Partition {
+        self.partition
+    }
+
     /// Returns the status as JSON, for an answer. Times are in RFC 3339, and in seconds, rounded up.
     ///
     /// ```
@@ -143,6 +152,14 @@ impl LimitStatus {
             })
             .collect();
         json!({ "plan": self.plan, "limits": groups })
+    }
+}
+
+impl LimitGroup {
+    /// Returns the name of the bucket: equal for all callers who share these limits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn bucket_name(&self) -> String {
+        self.bucket.to_bytes().into_iter().flat_map(hex::digits).map(char::from).collect()
     }
 }
 
@@ -199,9 +216,9 @@ impl RateLimitLayer {
         let wanted = wanted(plans, *partition, who, class.is_some());
         let mut groups = Vec::with_capacity(wanted.groups.len());
         for (class, bucket, limits) in wanted.groups {
-            groups.push(LimitGroup { class, windows: windows(counter, bucket, &limits).await? });
+            groups.push(LimitGroup { class, windows: windows(counter, bucket, &limits).await?, bucket });
         }
-        Ok(LimitStatus { plan: wanted.plan, groups, at: counter.clock().now() })
+        Ok(LimitStatus { plan: wanted.plan, groups, at: counter.clock().now(), partition: *partition })
     }
 
     /// Returns whether [`status`](Self::status) has an answer.

@@ -46,6 +46,8 @@
 //! It is no bill: a crash loses some seconds. For metrics of the service as a whole, count in
 //! [`on_decision`](crate::stack::AuthStackBuilder::on_decision) with the metrics library of your choice.
 
+#[cfg(feature = "tokio")]
+mod active;
 mod batch;
 mod client;
 mod entry;
@@ -62,6 +64,8 @@ mod upkeep;
 mod usage;
 mod usage_store;
 
+#[cfg(feature = "tokio")]
+pub(crate) use self::active::ActiveKey;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use self::outcome::stored;
 pub(crate) use self::usage_store::unsupported;

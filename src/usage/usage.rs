@@ -40,6 +40,8 @@ struct Shared {
     policy: UsagePolicy,
     writer: String,
     queue: Mutex<Queue>,
+    #[cfg(feature = "tokio")]
+    active: super::active::ActiveKeys,
 }
 
 /// What was taken from the table and is not written yet.
@@ -77,6 +79,8 @@ impl Usage {
             policy,
             writer: TraceId::random().to_string(),
             queue: Mutex::default(),
+            #[cfg(feature = "tokio")]
+            active: super::active::ActiveKeys::default(),
         }))
     }
 
@@ -94,12 +98,24 @@ impl Usage {
         self.0.table.lost()
     }
 
+    /// Returns the keys whose requests were written since the last call, and since the first one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_active(&self) -> Vec<super::active::ActiveKey> {
+        self.0.active.take()
+    }
+
+    /// Returns keys that could not be looked at. The next call takes them again.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn put_back_active(&self, keys: Vec<super::active::ActiveKey>) {
+        self.0.active.put_back(keys);
+    }
+
     #[cfg(feature = "tokio")]
     pub(super) fn policy(&self) -> &UsagePolicy {
         &self.0.policy
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         self.0.limit.clock()
     }
 }
@@ -113,6 +129,8 @@ impl Usage {
     /// If the store does not answer. Nothing is lost; call it again.
     pub async fn flush(&self) -> Result<(), UsageError> {
         let mut all = self.0.table.take();
+        #[cfg(feature = "tokio")]
+        self.0.active.note(&all);
         self.queue().taken.append(&mut all);
         while let Some(batch) = self.next() {
             self.answer(self.0.store.add(Arc::clone(&batch))).await?;

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alerts;
 mod allocations;
 mod architecture;
 mod auto_traits;
