@@ -33,6 +33,16 @@ fn fails() -> AlertFuture<()> {
     AlertFuture::boxed(async { Err("500".into()) })
 }
 
+async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..100_000 {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it does not come to this");
+}
+
 #[tokio::test]
 async fn a_delivery_that_fails_for_a_day_is_tried_again_and_again() {
     let watched = waiting().await;
@@ -133,9 +143,7 @@ async fn two_processes_deliver_an_alert_once() {
         })
     });
     let delivering = tokio::spawn(async move { slow.deliver().await });
-    while count.load(Ordering::SeqCst) == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| count.load(Ordering::SeqCst) > 0).await;
     let other = watched.another(watched.limits.clone());
     other.alerts.deliver().await.unwrap();
     assert_eq!(other.take(), []);
@@ -165,9 +173,7 @@ async fn the_task_does_all_of_it_and_says_what_troubles_it() {
     assert_eq!(kinds(&watched.take()), [("limit_used", Some("key_1"))]);
     let (failing, _) = receiver(&waiting().await, |_| fails());
     let task = failing.start();
-    while task.health() == Health::Good {
-        tokio::task::yield_now().await;
-    }
+    until(|| task.health() != Health::Good).await;
     assert!(matches!(task.health(), Health::Degraded(why) if why.contains("500")));
 }
 
