@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt};
 
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use http::HeaderValue;
 use http::{HeaderMap, HeaderName, header};
+
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use crate::Secret;
 
 /// Secret bytes that a request presents, and the header that contains them.
 ///
@@ -69,6 +74,14 @@ impl Source {
         };
         Ok((!secret.is_empty()).then_some(Credential { secret, header: self.header() }))
     }
+}
+
+/// Returns the header that presents this token to another server, or `None` if no header can contain the token.
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub(crate) fn bearer(token: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    value.set_sensitive(true);
+    Some((AUTHORIZATION.clone(), value))
 }
 
 /// Returns whether this is `Authorization`: the header that shared caches treat as a credential (RFC 9111, section 3.5)

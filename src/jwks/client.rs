@@ -1,7 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::Empty;
 use tower_service::Service;
@@ -12,7 +12,8 @@ use super::{
     https::Https,
 };
 use crate::{
-    BoxError, ConfigError, MaybeReady,
+    BoxError, ConfigError, MaybeReady, Secret,
+    base::credential,
     token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
@@ -31,6 +32,10 @@ pub struct JwksClient {
     address: Address,
     hosts: Vec<String>,
     insecure: bool,
+    agent: Option<HeaderValue>,
+    token: Option<(HeaderName, HeaderValue)>,
+    /// What is wrong with a header.
+    fault: Option<ConfigError>,
     get: Result<Arc<dyn Get>, ConfigError>,
 }
 
@@ -54,7 +59,7 @@ impl JwksClient {
 
     fn at(address: Address) -> Self {
         let get = Https::new().map(|https| Arc::new(InTokio(Over::new(https))) as Arc<dyn Get>);
-        Self { address, hosts: Vec::new(), insecure: false, get }
+        Self { address, hosts: Vec::new(), insecure: false, agent: None, token: None, fault: None, get }
     }
 
     /// Sends requests through this tower service instead of the built-in client. The service must not follow redirects.
@@ -80,6 +85,39 @@ impl JwksClient {
     /// trusted networks.
     pub fn insecure_http(self) -> Self {
         Self { insecure: true, ..self }
+    }
+
+    /// Sends this `User-Agent`, without which some servers refuse every request. By default there is none.
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        match HeaderValue::try_from(name.into()) {
+            Ok(name) => self.agent = Some(name),
+            Err(_) => self.fault = Some(unsendable("user_agent", "use a name such as my-service/1.0")),
+        }
+        self
+    }
+
+    /// Sends this token as `Authorization: Bearer`, for a server that identifies its callers. Only the server of the
+    /// configured URL gets it, and not another host that the issuer's metadata name.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, jwks::JwksClient};
+    ///
+    /// let keys = JwksClient::new("https://id.example.com/jwks.json").bearer(&Secret::new("a token"));
+    /// assert!(!format!("{keys:?}").contains("a token"));
+    /// ```
+    pub fn bearer(mut self, token: &Secret) -> Self {
+        self.token = credential::bearer(token);
+        if self.token.is_none() {
+            self.fault = Some(unsendable("bearer", "use the token alone, on one line"));
+        }
+        self
+    }
+
+    /// Returns the headers of a request, with the token if it is for this server.
+    fn headers(&self, accept: HeaderValue, with_token: bool) -> HeaderMap {
+        let agent = self.agent.clone().map(|agent| (header::USER_AGENT, agent));
+        let token = self.token.clone().filter(|_| with_token);
+        [(header::ACCEPT, accept)].into_iter().chain(agent).chain(token).collect()
     }
 
     fn uri(&self, text: &str) -> Result<Uri, Fault> {
@@ -125,11 +163,11 @@ impl KeySource for JwksClient {
         MaybeReady::boxed(async move {
             let get = this.get.clone()?;
             let issuer = match &this.address {
-                Address::KeySet(url) => return get.get(this.uri(url)?, KEY_SET).await,
+                Address::KeySet(url) => return get.get(this.uri(url)?, this.headers(KEY_SET, true)).await,
                 Address::Issuer(issuer) => issuer,
             };
             let home = this.uri(&discovery::address(issuer))?;
-            let document = get.get(home.clone(), DESCRIPTION).await?;
+            let document = get.get(home.clone(), this.headers(DESCRIPTION, true)).await?;
             let keys = this.uri(&discovery::key_set(&document, issuer)?)?;
             // The configuration decides which other hosts are trusted, not the issuer's metadata.
             let host = keys.host().unwrap_or_default();
@@ -139,7 +177,8 @@ impl KeySource for JwksClient {
                     format!("the jwks_uri of {issuer:?} is on {host:?}; if that is right, call .jwks_host({host:?})");
                 return Err(why.into());
             }
-            get.get(keys, KEY_SET).await
+            let same = (home.scheme(), home.authority()) == (keys.scheme(), keys.authority());
+            get.get(keys, this.headers(KEY_SET, same)).await
         })
     }
 
@@ -164,6 +203,7 @@ impl KeySource for JwksClient {
             Address::Issuer(issuer) => check_issuer(issuer)?,
             Address::KeySet(url) => check_key_set(url)?,
         }
+        self.fault.clone().map_or(Ok(()), Err)?;
         self.get.as_ref().map_err(Clone::clone)?;
         let url = match &self.address {
             Address::KeySet(url) => Cow::Borrowed(url),
@@ -176,6 +216,10 @@ impl KeySource for JwksClient {
         let fault = |Fault(what, help)| ConfigError::new(format!("the keys cannot be fetched: {what}"), help);
         issuer.and_then(|()| self.uri(&url).map(drop)).map_err(fault)
     }
+}
+
+fn unsendable(method: &str, help: &'static str) -> ConfigError {
+    ConfigError::new(format!("JwksClient::{method} got a text that no header can contain"), help)
 }
 
 /// Rejects the URL of an issuer's metadata in the place of a key set's URL.

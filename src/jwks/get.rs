@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use tokio::runtime::Handle;
@@ -17,8 +17,9 @@ use tower_service::Service;
 use crate::{BoxError, token::Shown};
 
 /// The `Accept` value for a key set. It allows any type, so a strict server always has a type to choose.
-pub(super) const KEY_SET: &str = "application/jwk-set+json, application/json;q=0.9, */*;q=0.1";
-pub(super) const DESCRIPTION: &str = "application/json, */*;q=0.1";
+pub(super) const KEY_SET: HeaderValue =
+    HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9, */*;q=0.1");
+pub(super) const DESCRIPTION: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.1");
 
 /// The maximum size of a document, in bytes. Key sets and metadata are smaller.
 const LARGEST: usize = 256 * 1024;
@@ -27,7 +28,7 @@ type Document = Pin<Box<dyn Future<Output = Result<Bytes, BoxError>> + Send>>;
 
 /// Fetches a document. This trait erases the type of the HTTP client.
 pub(super) trait Get: Send + Sync {
-    fn get(&self, uri: Uri, accept: &'static str) -> Document;
+    fn get(&self, uri: Uri, headers: HeaderMap) -> Document;
 }
 
 /// Any HTTP service. It is cloned for each call, so the lock is not held during a call.
@@ -43,12 +44,12 @@ impl<S> Over<S> {
 pub(super) struct InTokio<T>(pub(super) T);
 
 impl<T: Get> Get for InTokio<T> {
-    fn get(&self, uri: Uri, accept: &'static str) -> Document {
+    fn get(&self, uri: Uri, headers: HeaderMap) -> Document {
         if Handle::try_current().is_err() {
             let why = "the built-in client needs a tokio runtime, and this fetch runs outside of one";
             return Box::pin(std::future::ready(Err(why.into())));
         }
-        self.0.get(uri, accept)
+        self.0.get(uri, headers)
     }
 }
 
@@ -61,13 +62,14 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    fn get(&self, uri: Uri, accept: &'static str) -> Document {
+    fn get(&self, uri: Uri, headers: HeaderMap) -> Document {
         let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {
             let place = place(&uri);
             let asked = async {
                 std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-                let request = Request::get(uri).header(header::ACCEPT, accept).body(Empty::new())?;
+                let mut request = Request::get(uri).body(Empty::new())?;
+                *request.headers_mut() = headers;
                 read(service.call(request).await.map_err(Into::into)?).await
             };
             asked.await.map_err(|error| At(place, error).into())
