@@ -19,12 +19,13 @@ pub struct Actor {
     subject: String,
     address: Option<IpAddr>,
     request_id: Option<String>,
+    reason: Option<String>,
 }
 
 impl Actor {
     /// Creates an actor that is no principal, such as `migration` or the name of an operator at a command line.
     pub fn named(subject: impl Into<String>) -> Self {
-        Self { subject: subject.into(), address: None, request_id: None }
+        Self { subject: subject.into(), address: None, request_id: None, reason: None }
     }
 
     /// Sets the address from which the call came.
@@ -35,6 +36,19 @@ impl Actor {
     /// Sets the id of the request that made the call, by which the log is searched.
     pub fn request_id(self, id: impl Into<String>) -> Self {
         Self { request_id: Some(id.into()), ..self }
+    }
+
+    /// Sets why the call is made. Every audit row of the call says it, as `reason` in [`after`](super::AuditRow::after).
+    ///
+    /// ```
+    /// use tower_auth::{KeyRegistry, RegistryError, registry::Actor};
+    ///
+    /// async fn revoke(keys: &KeyRegistry, id: &str) -> Result<(), RegistryError> {
+    ///     keys.revoke(Actor::named("ops").because("the laptop was stolen"), id).await.map(drop)
+    /// }
+    /// ```
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
     }
 
     /// Returns the subject.
@@ -53,6 +67,12 @@ impl Actor {
     #[must_use]
     pub fn in_request(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// Returns why the call is made, if the actor says so.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct AuditRow {
     pub request_id: Option<String>,
     /// The properties that changed, as they were.
     pub before: Map<String, Value>,
-    /// The properties that changed, as they are.
+    /// The properties that changed, as they are, and the `reason` of the actor, if there is one.
     pub after: Map<String, Value>,
 }
 

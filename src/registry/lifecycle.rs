@@ -279,7 +279,8 @@ impl Deciding<'_> {
             }
             _ => true,
         });
-        (row.before, row.after) = (before, after);
+        row.before = before;
+        row.after.extend(after);
         Change::Audit(row)
     }
 
@@ -297,6 +298,7 @@ impl Deciding<'_> {
         let mut row = AuditRow::new(self.now, self.actor.subject(), action);
         row.address = self.actor.from_address();
         row.request_id = self.actor.in_request().map(str::to_owned);
+        row.after.extend(self.actor.reason().map(|reason| ("reason".to_owned(), reason.into())));
         row
     }
 }
