@@ -315,7 +315,9 @@ impl TokenVerifierBuilder {
                         "use the same issuer in both places: the exact value of iss in the tokens",
                     ));
                 }
-                Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, self.rsa))
+                let rsa = self.rsa;
+                let read = Arc::new(move |document: &[u8]| KeySet::published(document, rsa));
+                Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, read))
             }
         };
         Ok(TokenVerifier(Arc::new(Verifier {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::Shared};
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{algorithm::Algorithm, key_set::KeySet, shown::Shown, source::KeySource};
+use super::{key_set::KeySet, shown::Shown, source::KeySource};
 use crate::{
     BoxError, Clock, MaybeReady,
     base::{
@@ -36,6 +36,9 @@ pub(super) enum Missed {
 pub(super) type Outcome = Result<KeySet, Missed>;
 /// A fetch that several requests may wait for, in any runtime. Each may stop waiting at any time.
 pub(super) type Fetch = Shared<BoxFuture<Outcome>>;
+
+/// Reads the keys out of a fetched document. The error says what is wrong with it.
+pub(super) type Read = Arc<dyn Fn(&[u8]) -> Result<KeySet, String> + Send + Sync>;
 
 /// The maximum size of a key set document, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -69,7 +72,7 @@ pub(super) trait Report: Send + Sync + 'static {
 pub(super) struct Job<T> {
     pub(super) number: u64,
     pub(super) source: Arc<dyn KeySource>,
-    pub(super) rsa: Algorithm,
+    pub(super) read: Read,
     pub(super) patience: Duration,
     pub(super) clock: Clock,
     pub(super) keys: Weak<T>,
@@ -117,7 +120,7 @@ impl<T: Report> Job<T> {
         let fetched = match answer {
             Err(error) => Err(with_causes(&*error)),
             Ok(document) if document.len() > LARGEST => Err(format!("more than {LARGEST} bytes")),
-            Ok(document) => KeySet::published(&document, self.rsa),
+            Ok(document) => (self.read)(&document),
         };
         let keys = self.keys.upgrade().ok_or(Missed::CutOff)?;
         keys.report(self.number, fetched, &self.clock)

@@ -9,8 +9,7 @@ use std::{
 use futures_util::FutureExt as _;
 
 use super::{
-    algorithm::Algorithm,
-    fetch::{Failed, Fetch, Job, Missed, Outcome, Report, Unbegun, UnderWay, no_answer},
+    fetch::{Failed, Fetch, Job, Missed, Outcome, Read, Report, Unbegun, UnderWay, no_answer},
     key_set::KeySet,
     source::KeySource,
 };
@@ -39,7 +38,7 @@ pub(super) struct Fetched {
     /// The location of the keys, as the source reports it.
     location: Option<Arc<str>>,
     pub(super) pace: Pace,
-    rsa: Algorithm,
+    read: Read,
     state: Mutex<State>,
 }
 
@@ -77,9 +76,9 @@ impl Slept {
 }
 
 impl Fetched {
-    pub(super) fn new(source: Arc<dyn KeySource>, issuer: Arc<str>, pace: Pace, rsa: Algorithm) -> Arc<Self> {
+    pub(super) fn new(source: Arc<dyn KeySource>, issuer: Arc<str>, pace: Pace, read: Read) -> Arc<Self> {
         let location = source.location().map(Arc::from);
-        Arc::new(Self { source, issuer, location, pace, rsa, state: Mutex::default() })
+        Arc::new(Self { source, issuer, location, pace, read, state: Mutex::default() })
     }
 
     /// Returns the keys that may be used now, and whether a fetch is due.
@@ -181,7 +180,7 @@ impl Fetched {
         Job {
             number,
             source: Arc::clone(&self.source),
-            rsa: self.rsa,
+            read: Arc::clone(&self.read),
             patience: self.pace.patience,
             clock: clock.clone(),
             keys: Arc::downgrade(self),
