@@ -6,12 +6,7 @@ use http::Request;
 use http_body::Body;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{
-    head::{Governed, Plan, unread},
-    limits::BodyLimits,
-    reading::Reading,
-    valid::ValidBody,
-};
+use super::{limits::BodyLimits, valid::ValidBody, whole::read_json};
 use crate::{
     BoxError, Rejection, RejectionKind,
     json::{self, JsonLimits},
@@ -31,15 +26,8 @@ where
     check_type_once::<T>()?;
     let (request, body) = request.into_parts();
     let limits = BodyLimits::of(&request.extensions);
-    let governed = Governed { optional, json_only: false };
-    let refused = |rejection| unread(rejection, request.version);
-    let empty = match governed.plan(&request, &body, limits.bytes) {
-        Plan::Pass | Plan::Absent => return Ok(None),
-        Plan::Refuse(rejection) => return Err(refused(rejection)),
-        Plan::Read(empty) => empty,
-    };
-    let whole = Reading::new(body, empty, &limits).await.map_err(refused)?;
-    if whole.absent { Ok(None) } else { Ok(Some(json::from_slice(&whole.bytes, &limits.json)?)) }
+    let bytes = read_json(&request, body, optional, &limits).await?;
+    Ok(bytes.map(|bytes| json::from_slice(&bytes, &limits.json)).transpose()?)
 }
 
 /// 400: a handler that requires a body is not called without one, whatever the method.

@@ -89,7 +89,7 @@ pub(super) fn too_large(most: usize) -> Rejection {
 }
 
 /// Completes a refusal of a request that was not read to its end: an HTTP/1 connection cannot be reused then.
-pub(super) fn unread(rejection: Rejection, version: Version) -> Rejection {
+pub(crate) fn unread(rejection: Rejection, version: Version) -> Rejection {
     const CLOSE: HeaderValue = HeaderValue::from_static("close");
     if version < Version::HTTP_2 { rejection.header(header::CONNECTION, CLOSE) } else { rejection }
 }

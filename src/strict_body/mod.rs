@@ -113,9 +113,15 @@ mod reading;
 mod replay;
 mod service;
 mod valid;
+#[cfg(any(feature = "axum", feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod whole;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::checked::{check_type_once, extract, no_body};
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::head::unread;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::whole::read_json;
 pub use self::{
     future::ResponseFuture, layer::StrictBodyLayer, limits::BodyLimits, replay::ReplayBody, service::StrictBody,
     valid::ValidBody,
