@@ -193,6 +193,8 @@ pub mod json;
 #[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod jwks;
 pub mod key;
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub mod leaks;
 pub mod limit;
 pub mod permission;
 #[cfg(feature = "postgres")]

@@ -117,6 +117,8 @@ mod holders;
 mod import_digest;
 mod info;
 mod key_registry;
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod leaked;
 mod lifecycle;
 mod new_key;
 mod notes;

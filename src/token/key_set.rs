@@ -86,6 +86,12 @@ impl KeySet {
         self.0.iter().all(|key| key.key_id().is_none())
     }
 
+    /// Returns the key with this id.
+    #[cfg(feature = "strict-body")]
+    pub(crate) fn named(&self, id: &str) -> Option<&VerifyingKey> {
+        self.iter().find(|key| key.key_id() == Some(id))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.0.iter()
     }

@@ -85,6 +85,8 @@ mod builder;
 mod cache;
 mod claims;
 mod compact;
+#[cfg(feature = "strict-body")]
+mod detached;
 mod error;
 mod explain;
 mod fetch;
@@ -94,6 +96,8 @@ mod key;
 mod key_set;
 mod keys;
 mod material;
+#[cfg(feature = "strict-body")]
+mod named_keys;
 mod names;
 mod pem;
 mod refresh;
@@ -103,6 +107,8 @@ mod shown;
 mod source;
 mod verifier;
 
+#[cfg(feature = "strict-body")]
+pub(crate) use self::named_keys::NamedKeys;
 pub use self::{
     algorithm::Algorithm,
     builder::TokenVerifierBuilder,
