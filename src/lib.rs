@@ -89,6 +89,7 @@
 //! | the question "why did this customer get a 401 at 03:12?" | [the log](Decision), searched by the response's `x-request-id` |
 //! | request ids that a gateway sets | [`ErrorEnvelopeLayer::keep_request_ids`] |
 //! | tests | the [feature `testing`][testing]: `FakeAuth`, `set_principal` for an extractor alone, `FlakyKeyStore`, `ManualClock`, `AssertReady` |
+//! | keys that were committed to a public repository (feature `strict-body` and a token backend) | [`LeakReports`][leaks]: the endpoint that GitHub's secret scanning calls; it revokes them |
 //! | CORS, tracing, a stack that configuration turns on or off | [the stack's page](stack) |
 //!
 //! Layers have no type parameters, except `StrictBodyLayer<T>`, so a crate that your services share can name, store and
@@ -104,7 +105,7 @@
 //! |---|---|
 //! | `axum` | `Principal`, `Option<Principal>`, `StrictJson<T>`, `StrictQuery<T>` and `StrictPath<T>` as extractors, `Rejection: IntoResponse`, `OrgSource::axum_param`; includes `strict-body` |
 //! | `tonic` | the principal of a `tonic::Request`, and `Rejection` as a `tonic::Status` |
-//! | `strict-body` | `StrictBodyLayer<T>`, `OrgSource::body_field`; depends on tokio for its timer |
+//! | `strict-body` | `StrictBodyLayer<T>`, `OrgSource::body_field`, and, with a token backend, `leaks`; depends on tokio for its timer |
 //! | `aws-lc-rs` | tokens, with signatures checked by AWS-LC; needs a C compiler |
 //! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
@@ -142,6 +143,7 @@
 [`TokenVerifier`]: TokenVerifier
 [`TokenRevocation`]: token::TokenRevocation
 [token]: mod@token
+[leaks]: mod@leaks
 [`StrictBodyLayer`]: StrictBodyLayer
 [`StrictJson`]: StrictJson
 [`StrictQuery`]: StrictQuery
@@ -161,6 +163,7 @@
 [`TokenVerifier`]: https://docs.rs/tower-auth/latest/tower_auth/struct.TokenVerifier.html
 [`TokenRevocation`]: https://docs.rs/tower-auth/latest/tower_auth/token/trait.TokenRevocation.html
 [token]: https://docs.rs/tower-auth/latest/tower_auth/token/
+[leaks]: https://docs.rs/tower-auth/latest/tower_auth/leaks/
 [`StrictBodyLayer`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictBodyLayer.html
 [`StrictJson`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictJson.html
 [`StrictQuery`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictQuery.html

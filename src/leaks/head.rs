@@ -44,7 +44,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Reject
     if whole { Ok(text) } else { Err(malformed("it is empty, too long, or not visible ASCII")) }
 }
 
-/// 401: an unknown key and a wrong signature get the same response.
+/// 401: the body does not say whether the key is unknown or the signature wrong.
 pub(super) fn wrong_signature(cause: &'static str) -> Rejection {
     Rejection::custom(StatusCode::UNAUTHORIZED, "INVALID_SIGNATURE")
         .message("The signature of the request is not valid.")

@@ -40,6 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sqlite", &["base", "key", "registry", "store", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
+    ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),
     ("envelope", &["base", "context", "json", "rejection"]),
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["base", "context", "json", "permission", "principal", "rate_limit", "rejection", "strict_body"]),
@@ -445,6 +446,7 @@ fn headers_are_looked_at_in_few_files() {
         "envelope/settings.rs", // the media types that a client accepts
         "gate/effects.rs",  // `Vary` of a response
         "jwks/get.rs",      // the content type of a key set
+        "leaks/head.rs",    // who has signed a report
         "permission/organization.rs", // the header that a service declared
         "rate_limit/headers.rs", // whether a limit further in has spoken
         "strict_body/head.rs", // whether a body is announced

@@ -27,6 +27,7 @@ use tower_auth::{
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
     jwks::{Https, JwksClient},
+    leaks::{GitHubKeys, LeakOutcome, LeakPolicy, LeakReports, LeakedKey, ReportKeys},
     limit::{
         BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
         WindowInfo, WindowState, WindowStates,
@@ -107,6 +108,7 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<ErrorEnvelope<Inner>>();
     shared::<AuthStackService<Inner>>();
     everywhere::<AuthStackBuilder>();
+    shared::<LeakReports>();
 }
 
 #[test]
@@ -232,6 +234,10 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<TokenStatus>();
     shared::<JwksClient>();
     shared::<Https>();
+    shared::<GitHubKeys>();
+    shared::<LeakPolicy>();
+    shared::<LeakOutcome>();
+    shared::<LeakedKey>();
     everywhere::<Task>();
     shared::<Health>();
     shared::<BodyLimits>();
@@ -313,6 +319,7 @@ async fn traits_can_be_made_into_objects() {
     let store: Arc<dyn KeyStore> = Arc::new(store);
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
     let _keys: Option<Arc<dyn KeySource>> = None;
+    let _reports: Option<Arc<dyn ReportKeys>> = None;
     let _limiter: Option<Arc<dyn Limiter>> = None;
     let _usage: Option<Arc<dyn usage::UsageStore>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;

@@ -20,6 +20,7 @@ mod grpc;
 mod hosts;
 mod json;
 mod key_sets;
+mod leaks;
 mod limits;
 mod no_leak;
 mod pitfalls;
