@@ -1,6 +1,8 @@
 //! The keys of a server: their scheme, their store and their registry.
 
-use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, Peppers, Task, registry::WatchedKeyStore};
+use std::sync::Arc;
+
+use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, KeyStore, Peppers, Task, registry::WatchedKeyStore};
 
 use super::{database::Database, options::Storage};
 
@@ -8,6 +10,8 @@ pub(crate) struct Keys {
     pub(crate) scheme: KeyScheme,
     /// For the guards.
     pub(crate) store: WatchedKeyStore,
+    /// The same keys for look-ups that are no use of a key.
+    pub(crate) unwatched: Arc<dyn KeyStore>,
     pub(crate) registry: KeyRegistry,
     pub(crate) upkeep: Task,
     /// Whether the keys are there at the next start, and in other processes.
@@ -31,6 +35,7 @@ impl Storage {
         let registry = KeyRegistry::new(scheme.clone(), database.registry());
         Ok(Keys {
             store: registry.watch(database.keys()),
+            unwatched: database.keys(),
             upkeep: registry.start(),
             lasting: self.database.is_some(),
             scheme,

@@ -16,6 +16,7 @@
 mod common;
 mod demo;
 mod keys;
+mod leaks;
 mod list;
 mod login;
 mod options;
@@ -49,6 +50,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let people = options.demo.then(|| demo::people(&mut users, &mint)).transpose()?;
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
+    let leaks = options.github_keys.map(|file| leaks::reports(&keys, &file)).transpose()?;
     let app = routes::app(Parts {
         scheme: keys.scheme.clone(),
         store: keys.store.clone(),
@@ -58,6 +60,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         failures: common::failures(options.failures, client.clone()),
         client,
         limit: options.body_limit,
+        leaks,
     })?;
     // Last, because it revokes the demo keys of earlier starts: a wrong option has ended the process by now.
     let demo = match people {

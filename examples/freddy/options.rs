@@ -11,6 +11,8 @@ pub(crate) struct Options {
     pub(crate) failures: u32,
     /// The networks of the proxies in front of the server.
     pub(crate) proxies: Vec<String>,
+    /// A file with the keys that GitHub publishes for its reports of leaked keys.
+    pub(crate) github_keys: Option<String>,
     pub(crate) storage: Storage,
 }
 
@@ -26,7 +28,7 @@ pub(crate) fn usage() -> String {
     format!(
         "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
-         [--jwks FILE|URL --issuer URL --audience NAME]\n{STORAGE}"
+         [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n{STORAGE}"
     )
 }
 
@@ -39,6 +41,7 @@ impl Options {
             outside: None,
             failures: 60,
             proxies: Vec::new(),
+            github_keys: None,
             storage: Storage::default(),
         };
         let (mut jwks, mut issuer, mut audience) = (None, None, None);
@@ -57,6 +60,7 @@ impl Options {
                 "--jwks" => jwks = Some(words.next().ok_or("--jwks needs a file or a URL")?),
                 "--issuer" => issuer = Some(words.next().ok_or("--issuer needs a URL")?),
                 "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),
+                "--github-keys" => options.github_keys = Some(words.next().ok_or("--github-keys needs a file")?),
                 "--no-demo" => options.demo = false,
                 other if options.storage.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),

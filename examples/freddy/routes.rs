@@ -19,6 +19,7 @@ use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ClientIp, ConfigError, Decision, Disclosure,
     ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequireLayer, StrictBodyLayer,
     StrictJson,
+    leaks::LeakReports,
     permission::{OrgSource, member_of, role},
     registry::WatchedKeyStore,
 };
@@ -62,10 +63,12 @@ pub(crate) struct Parts {
     pub(crate) client: ClientIp,
     /// The maximum size of a request body, in bytes.
     pub(crate) limit: usize,
+    /// Where GitHub reports leaked keys, if it does.
+    pub(crate) leaks: Option<LeakReports>,
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, tokens, users, failures, client, limit } = parts;
+    let Parts { scheme, store, registry, tokens, users, failures, client, limit, leaks } = parts;
     let stats = Stats::default();
     let counted = stats.clone();
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
@@ -95,7 +98,11 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .merge(keys::routes(registry, members))
         .layer((Extension(limits), Extension(client)))
         .layer(stack.guards());
-    Ok(Router::new()
+    let open = match leaks {
+        Some(leaks) => Router::new().route_service("/secret-scanning/github", leaks), // GitHub's signature authenticates it
+        None => Router::new(),
+    };
+    Ok(open
         .route("/health", get(health))
         .route("/v1/auth/login", post(login).layer((failures, Extension(short))).with_state(Arc::new(users)))
         .merge(private)
