@@ -229,6 +229,9 @@ pub use self::base::task::{Health, Task};
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use self::file::FileKeyStore;
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use self::limit::budget::BudgetLimiter;
 #[cfg(feature = "postgres")]
 #[doc(inline)]
 pub use self::postgres::PostgresKeyStore;

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -31,9 +34,15 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
-    /// Returns the name: `day` or `month`.
+    /// Returns the name, `day` or `month`, as a store keeps it.
+    ///
+    /// ```
+    /// use tower_auth::limit::CalendarUnit;
+    ///
+    /// assert_eq!(CalendarUnit::Month.as_str(), "month");
+    /// ```
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Month => "month",
@@ -41,7 +50,7 @@ impl CalendarUnit {
     }
 
     pub(super) fn of_name(name: &str) -> Option<Self> {
-        [Self::Day, Self::Month].into_iter().find(|unit| unit.name() == name)
+        [Self::Day, Self::Month].into_iter().find(|unit| unit.as_str() == name)
     }
 
     /// Returns a typical length, to compare windows.
@@ -51,6 +60,13 @@ impl CalendarUnit {
             Self::Day => DAY,
             Self::Month => 31 * DAY,
         })
+    }
+
+    /// Returns the number of the period in UTC at this time.
+    #[cfg(feature = "tokio")]
+    pub(super) fn number_in_utc(self, time: SystemTime) -> u32 {
+        let date = Timestamp::try_from(time).unwrap_or_default().to_zoned(TimeZone::UTC).date();
+        self.number(self.first(date))
     }
 
     /// Returns the first date of the period that contains the date.
@@ -138,7 +154,7 @@ impl Period {
 pub(super) struct Calendar {
     pub(super) unit: CalendarUnit,
     /// The name of the zone, as the time zone database writes it.
-    pub(super) zone: Box<str>,
+    pub(super) zone: Arc<str>,
     data: TimeZone,
     /// The start and the end of the period that was asked for last. Each word holds the seconds since 1970, and the
     /// number of the period in the lowest bits. Equal numbers show that both words are of one period.
@@ -221,6 +237,6 @@ impl Calendar {
 
 impl fmt::Debug for Calendar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "calendar {} in {}", self.unit.name(), self.zone)
+        write!(f, "calendar {} in {}", self.unit.as_str(), self.zone)
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn levels<const N: usize>(slots: &[u64; N], at: [u8; N], windows: &[W
     for (place, (window, at)) in windows.iter().zip(at).enumerate() {
         let state = window.state(slots[usize::from(at)], now);
         levels.push(state);
-        let room = (state.remaining, Reverse(state.reset));
+        let room = state.room();
         if least.is_none_or(|(known, _)| room < known) {
             least = Some((room, place));
         }

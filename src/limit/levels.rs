@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 /// The maximum number of windows. More windows are hard to understand for users of a plan.
 pub(super) const MOST_WINDOWS: usize = 4;
@@ -63,6 +63,14 @@ impl WindowStates {
         self.tightest = u8::try_from(place).unwrap_or(0).min(self.count.saturating_sub(1));
     }
 
+    /// Makes the window with the fewest remaining requests the tightest, and of several the one with the longest reset.
+    #[cfg(feature = "tokio")]
+    pub(super) fn find_tightest(&mut self) {
+        let place = |(place, level): (usize, &WindowState)| (level.room(), place);
+        let least = self.all().iter().enumerate().map(place).min();
+        self.set_tightest(least.map_or(0, |(_, place)| place));
+    }
+
     /// Returns the state of each window, in the order of the windows.
     #[must_use]
     pub fn all(&self) -> &[WindowState] {
@@ -116,6 +124,11 @@ impl WindowState {
     #[must_use]
     pub const fn in_period(self, number: u32) -> Self {
         Self { period: number, ..self }
+    }
+
+    /// Returns what orders windows: the smallest is the tightest.
+    pub(super) const fn room(&self) -> (u32, Reverse<Duration>) {
+        (self.remaining, Reverse(self.reset))
     }
 
     /// Returns the number of the period in which a calendar window counts.

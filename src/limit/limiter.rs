@@ -172,6 +172,15 @@ impl Reservation {
         self.full.into_iter().map(|full| if full & PERIOD == 0 { Ok(full) } else { Err(full as u32) })
     }
 
+    /// Returns the part of the windows that are refilled evenly.
+    #[cfg(feature = "tokio")]
+    pub(super) fn even(&self) -> Self {
+        let mut even = Self { full: [0; MOST_WINDOWS], ..*self };
+        let marks = self.full.iter().filter(|full| **full & PERIOD == 0);
+        even.full.iter_mut().zip(marks).for_each(|(place, full)| *place = *full);
+        even
+    }
+
     /// Returns a reservation of zero requests.
     pub(crate) const fn nothing() -> Self {
         Self { cost: 0, full: [0; MOST_WINDOWS], ticket: 0, shared: false, local: false, limits: 0 }

@@ -34,6 +34,9 @@ struct Inner {
     id: u64,
     most: u32,
     has_calendar: bool,
+    /// The windows that are refilled evenly, if there are others too.
+    #[cfg(feature = "tokio")]
+    even: Option<Limits>,
 }
 
 impl Limits {
@@ -59,9 +62,25 @@ impl Limits {
                 ));
             }
         }
-        let most = windows.iter().map(|window| window.size).min().unwrap_or_default();
-        let has_calendar = windows.iter().any(|window| matches!(window.kind, Kind::Calendar(_)));
-        Ok(Self(Arc::new(Inner { id: id(&windows), windows, most, has_calendar })))
+        let id = id(&windows);
+        #[cfg(feature = "tokio")]
+        let even = Self::even_of(&windows, id)?;
+        Ok(Self(Arc::new(Inner {
+            id,
+            #[cfg(feature = "tokio")]
+            even,
+            ..Inner::of(windows)
+        })))
+    }
+
+    /// Returns limits of the windows that are refilled evenly; `None` if all are, or none. They have the id of all windows, so
+    /// that a reservation of all windows is one of these.
+    #[cfg(feature = "tokio")]
+    fn even_of(windows: &[Window], id: u64) -> Result<Option<Self>, ConfigError> {
+        let even = windows.iter().filter(|window| window.is_even()).map(|window| Window::new(window.quota.clone()));
+        let even = even.collect::<Result<Box<[_]>, _>>()?;
+        let is_part = !even.is_empty() && even.len() < windows.len();
+        Ok(is_part.then(|| Self(Arc::new(Inner { id, ..Inner::of(even) }))))
     }
 
     /// Returns the number of windows, one to four.
@@ -102,6 +121,12 @@ impl Limits {
         self.0.has_calendar
     }
 
+    /// Returns limits of the windows that are refilled evenly, if there are others too.
+    #[cfg(feature = "tokio")]
+    pub(super) fn even(&self) -> Option<&Self> {
+        self.0.even.as_ref()
+    }
+
     /// Returns the current period of each calendar window at a time of day, in the order of the quotas; `None` for each
     /// other window. A limiter that counts elsewhere counts the requests of each period, and never goes back to a
     /// period with a smaller number.
@@ -137,6 +162,21 @@ impl Limits {
     }
 }
 
+impl Inner {
+    fn of(windows: Box<[Window]>) -> Self {
+        let most = windows.iter().map(|window| window.size).min().unwrap_or_default();
+        let has_calendar = windows.iter().any(|window| matches!(window.kind, Kind::Calendar(_)));
+        Self {
+            windows,
+            id: 0,
+            most,
+            has_calendar,
+            #[cfg(feature = "tokio")]
+            even: None,
+        }
+    }
+}
+
 /// Returns a digest of the quotas.
 fn id(windows: &[Window]) -> u64 {
     let mut said = Vec::new();
@@ -148,7 +188,7 @@ fn id(windows: &[Window]) -> u64 {
         match &window.kind {
             Kind::Even(Gcra { interval, .. }) => said.extend(interval.to_le_bytes()),
             Kind::Calendar(calendar) => {
-                said.extend(calendar.unit.name().as_bytes());
+                said.extend(calendar.unit.as_str().as_bytes());
                 said.extend(calendar.zone.as_bytes());
             }
         }

@@ -45,7 +45,7 @@ enum Shards {
 
 /// A lock on its own cache line.
 #[repr(align(128))]
-struct Padded<T>(Mutex<T>);
+pub(super) struct Padded<T>(pub(super) Mutex<T>);
 
 /// The number of shards. A shard is locked for about a hundred nanoseconds, so contention is rare.
 const SHARDS: usize = 64;
@@ -195,7 +195,7 @@ fn lock<const N: usize>(shards: &[Padded<Shard<N>>], place: Place) -> MutexGuard
 
 impl<T> Padded<T> {
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, T> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
         // No code under the lock panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

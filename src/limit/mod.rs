@@ -53,6 +53,7 @@
 //! now. Each process counts for itself.
 
 mod bucket;
+pub mod budget;
 mod calendar;
 mod decide;
 mod gcra;

@@ -128,7 +128,7 @@ impl Quota {
     }
 
     pub(crate) const fn per_calendar(unit: CalendarUnit, events: u32) -> Self {
-        Self::of(events, Span::Calendar(unit), unit.name())
+        Self::of(events, Span::Calendar(unit), unit.as_str())
     }
 
     /// Sets the time zone of a calendar quota, by its name in the IANA time zone database; UTC by default. Names other
@@ -246,7 +246,7 @@ impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
             Span::Even(period) => write!(f, "{} per {period:?}", self.events),
-            Span::Calendar(unit) => write!(f, "{} per calendar {} in {}", self.events, unit.name(), self.zone()),
+            Span::Calendar(unit) => write!(f, "{} per calendar {} in {}", self.events, unit.as_str(), self.zone()),
         }?;
         self.burst.map_or(Ok(()), |burst| write!(f, ", {burst} at once"))
     }

@@ -61,7 +61,7 @@ fn write(quota: &Quota) -> Value {
             json!({ "events": quota.events(), "period_ns": period, "name": quota.name() })
         }
         Span::Calendar(unit) => {
-            json!({ "events": quota.events(), "calendar": unit.name(), "name": quota.name() })
+            json!({ "events": quota.events(), "calendar": unit.as_str(), "name": quota.name() })
         }
     };
     if quota.size() != quota.events() {

@@ -147,7 +147,7 @@ fn current(slot: u64, now: Period) -> (u32, u32) {
 
 /// Returns the nanoseconds until the period ends.
 #[inline]
-fn left(calendar: &Calendar, number: u32, now: Moment) -> u64 {
+pub(super) fn left(calendar: &Calendar, number: u32, now: Moment) -> u64 {
     let period = calendar.at(now.wall);
     let end = if period.number == number { period.end_nanos() } else { calendar.end_of(number) };
     end.saturating_sub(now.wall)

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{book::Book, guarded::Guarded, usage_book::UsageBook};
+use super::{book::Book, budgets::Budgets, guarded::Guarded, usage_book::UsageBook};
 use crate::{ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture};
 
 /// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
@@ -39,6 +39,7 @@ struct Inner {
     usage: Mutex<UsageBook>,
     #[cfg(feature = "tokio")]
     alerts: Mutex<super::alert_book::AlertBook>,
+    budgets: Mutex<Budgets>,
 }
 
 impl MemoryKeyStore {
@@ -152,6 +153,11 @@ impl MemoryKeyStore {
     pub(super) fn alert_book(&self) -> MutexGuard<'_, super::alert_book::AlertBook> {
         // Nothing panics while it holds the lock.
         self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        // Nothing panics while it holds the lock.
+        self.0.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {

@@ -189,7 +189,7 @@ impl WindowStatus {
             shown["period_seconds"] = seconds(period).into();
         }
         if let Some(calendar) = &self.calendar {
-            shown["calendar"] = calendar.unit.name().into();
+            shown["calendar"] = calendar.unit.as_str().into();
             shown["time_zone"] = calendar.time_zone.as_str().into();
         }
         shown

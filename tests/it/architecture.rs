@@ -35,7 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("usage", &["base", "context", "principal", "rejection"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),
-    ("memory", &["alerts", "base", "key", "registry", "store", "usage"]),
+    ("memory", &["alerts", "base", "key", "limit", "registry", "store", "usage"]),
     ("postgres", &["base", "key", "registry", "store", "usage"]),
     ("sqlite", &["base", "key", "registry", "store", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),

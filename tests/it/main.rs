@@ -8,6 +8,7 @@ mod alerts;
 mod allocations;
 mod architecture;
 mod auto_traits;
+mod budgets;
 mod context;
 mod decisions;
 mod documented_apis;

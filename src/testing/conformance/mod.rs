@@ -21,9 +21,11 @@
 //! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, erased accounts, peppers, and many changes at
 //! once. They need no runtime of their own, and use a clock that stands still.
 //!
-//! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore).
+//! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore), and [`check_budgets`] the trait
+//! [`BudgetStore`](crate::limit::budget::BudgetStore).
 
 mod audit;
+mod budgets;
 mod fields;
 mod forgotten;
 mod holders;
@@ -39,4 +41,4 @@ mod together;
 mod trial;
 mod usage;
 
-pub use self::{suite::check, trial::Secrets, usage::check_usage};
+pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};
