@@ -373,6 +373,7 @@ pub(super) mod tests {
             "usage_days",
             "usage_last",
             "usage_refusals",
+            "budgets",
         ];
         let of_table = |step: &&str| step.split(' ').nth(1).is_some_and(|table| tables.contains(&table));
         let is_whole = |step: &&str| step.starts_with("SCAN") || step.contains("INTEGER PRIMARY KEY (rowid");

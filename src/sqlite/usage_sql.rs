@@ -1,7 +1,10 @@
 //! The SQL of the usage. Times are microseconds since the Unix epoch.
 
+use super::budget_sql;
+
 /// Version 2 of the schema.
-pub(super) const MIGRATION: &str = "
+pub(super) const MIGRATION: &str = concat!(
+    "
 CREATE TABLE usage_hours (
     kind TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -50,10 +53,13 @@ CREATE TABLE usage_writers (
     sequence INTEGER NOT NULL,
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
+",
+    budget_sql::tables!(),
+    "
 INSERT INTO schema_version (version, compatible_with, applied_at)
     VALUES (2, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
-";
+"
+);
 
 /// Changes one row, or none if the batch was added before.
 pub(super) const BEGIN_BATCH: &str = "INSERT INTO usage_writers (writer, sequence, at) VALUES (?1, ?2, ?3) \

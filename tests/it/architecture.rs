@@ -37,7 +37,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),
     ("memory", &["alerts", "base", "key", "limit", "registry", "store", "usage"]),
     ("postgres", &["base", "key", "registry", "store", "usage"]),
-    ("sqlite", &["base", "key", "registry", "store", "usage"]),
+    ("sqlite", &["base", "key", "limit", "registry", "store", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),
