@@ -7,6 +7,7 @@ mod alert_book;
 #[cfg(feature = "tokio")]
 mod alerts;
 mod book;
+mod budget_book;
 mod budgets;
 mod forget;
 mod guarded;

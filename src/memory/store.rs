@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{book::Book, budgets::Budgets, guarded::Guarded, usage_book::UsageBook};
+use super::{book::Book, budget_book::BudgetBook, guarded::Guarded, usage_book::UsageBook};
 use crate::{ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture};
 
 /// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
@@ -39,7 +39,7 @@ struct Inner {
     usage: Mutex<UsageBook>,
     #[cfg(feature = "tokio")]
     alerts: Mutex<super::alert_book::AlertBook>,
-    budgets: Mutex<Budgets>,
+    budgets: Mutex<BudgetBook>,
 }
 
 impl MemoryKeyStore {
@@ -155,7 +155,7 @@ impl MemoryKeyStore {
         self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+    pub(super) fn budgets(&self) -> MutexGuard<'_, BudgetBook> {
         // Nothing panics while it holds the lock.
         self.0.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,12 +17,13 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
-    BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
-    ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry,
-    KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr,
-    Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError,
-    Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore,
-    StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId, Usage,
+    BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
+    Disclosure, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord,
+    KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey,
+    PeerAddr, Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer,
+    RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret,
+    SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
+    Usage,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -30,7 +31,7 @@ use tower_auth::{
     leaks::{GitHubKeys, LeakOutcome, LeakPolicy, LeakReports, LeakedKey, ReportKeys},
     limit::{
         BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
-        WindowInfo, WindowState, WindowStates,
+        WindowInfo, WindowState, WindowStates, budget,
     },
     permission::{
         self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
@@ -207,6 +208,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<WindowStates>();
     shared::<Limits>();
     everywhere::<MemoryLimiter>();
+    shared::<BudgetLimiter>();
+    shared::<budget::BudgetPolicy>();
+    shared::<budget::BudgetPeriod>();
+    shared::<budget::BudgetTake>();
+    shared::<budget::BudgetTaken>();
+    shared::<budget::BudgetReturn>();
     shared::<OutagePolicy>();
     shared::<Partition>();
     shared::<Plan>();
@@ -291,9 +298,10 @@ fn every_public_type_is_listed_here() {
                 continue;
             };
             let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            let asserted = ["::<", "::<permission::", "::<gate::", "::<strict_body::", "::<token::", "::<usage::"]
-                .iter()
-                .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
+            let asserted =
+                ["::<", "::<budget::", "::<permission::", "::<gate::", "::<strict_body::", "::<token::", "::<usage::"]
+                    .iter()
+                    .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
             assert!(asserted, "{path} has the public type {name}: assert above what it promises");
             seen += 1;
         }
@@ -321,6 +329,7 @@ async fn traits_can_be_made_into_objects() {
     let _keys: Option<Arc<dyn KeySource>> = None;
     let _reports: Option<Arc<dyn ReportKeys>> = None;
     let _limiter: Option<Arc<dyn Limiter>> = None;
+    let _budgets: Option<Arc<dyn budget::BudgetStore>> = None;
     let _usage: Option<Arc<dyn usage::UsageStore>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));

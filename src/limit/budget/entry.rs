@@ -1,38 +1,24 @@
 //! The budgets of one bucket, and the decision of all its windows.
 
-use std::{cmp::Reverse, time::Duration};
-
 use super::{
     flight::Flight,
-    period::BudgetPeriod,
     policy::BudgetPolicy,
     purse::{Need, Order, Purse, Standing},
-    take::{BudgetReturn, BudgetTaken},
+    take::BudgetReturn,
 };
 use crate::limit::{
-    BucketKey, LimitDecision, LimitTime, Limits, MemoryLimiter, Reservation, WindowStates,
+    BucketKey, LimitDecision, LimitTime, Limits, MemoryLimiter, WindowStates,
     levels::MOST_WINDOWS,
     time::Moment,
-    window::{Kind, Window, left},
+    window::{Kind, Window},
 };
 
 /// A bucket that holds leases, or that asks for them.
 pub(super) struct Entry {
     pub(super) bucket: BucketKey,
     /// The limits of the last decision. They remember the current periods; those of a request may be new.
-    limits: Limits,
-    purses: Vec<Purse>,
-}
-
-/// Which leases are given back.
-#[derive(Clone, Copy)]
-pub(super) struct Sweep {
-    /// The number of the last sweep: purses that were not used since are idle.
-    pub(super) number: u64,
-    /// Whether all leases are given back, also those that are in use.
-    pub(super) all: bool,
-    /// The largest number of leases that are taken out at once.
-    pub(super) limit: usize,
+    pub(super) limits: Limits,
+    pub(super) purses: Vec<Purse>,
 }
 
 /// A request.
@@ -73,7 +59,7 @@ impl Attempt {
 }
 
 /// The purse of each window; `None` for a window that is refilled evenly.
-type Places = [Option<usize>; MOST_WINDOWS];
+pub(super) type Places = [Option<usize>; MOST_WINDOWS];
 
 impl Entry {
     pub(super) fn new(bucket: BucketKey, limits: &Limits) -> Self {
@@ -137,7 +123,7 @@ impl Entry {
     }
 
     /// Returns each window with its purse.
-    fn windows(&self, places: &Places) -> impl Iterator<Item = (&Window, Option<&Purse>)> {
+    pub(super) fn windows(&self, places: &Places) -> impl Iterator<Item = (&Window, Option<&Purse>)> {
         let purse = |place: Option<usize>| self.purses.get(place?);
         self.limits.all().iter().zip(places.map(purse))
     }
@@ -181,118 +167,6 @@ impl Entry {
             flights.push(flight);
         }
         Attempt::Short { orders, flights }
-    }
-
-    /// Returns the state of all windows.
-    fn levels(&self, places: &Places, even: Option<&LimitDecision>, moment: Moment) -> WindowStates {
-        let counted = match even {
-            Some(LimitDecision::Admitted(levels) | LimitDecision::Refused { levels, .. }) => *levels,
-            _ => WindowStates::none(),
-        };
-        let (mut levels, mut even) = (WindowStates::none(), counted.all().iter());
-        for (window, purse) in self.windows(places) {
-            match purse {
-                Some(purse) => levels.push(purse.state(window.size, moment)),
-                None => even.next().into_iter().for_each(|level| levels.push(*level)),
-            }
-        }
-        (levels.ticket, levels.shared) = (counted.ticket, counted.shared);
-        levels.find_tightest();
-        levels
-    }
-
-    /// Returns the refusal of the window with the longest wait.
-    fn refused(
-        &self,
-        places: &Places,
-        standings: [Standing; MOST_WINDOWS],
-        even: Option<&LimitDecision>,
-        moment: Moment,
-    ) -> LimitDecision {
-        let (mut longest, mut evens) = (None, 0);
-        for (place, ((_, purse), standing)) in self.windows(places).zip(standings).enumerate() {
-            let wait = match (purse, even) {
-                (Some(purse), _) => {
-                    let wait = left(&purse.calendar, purse.number(), moment);
-                    (standing == Standing::Spent).then(|| Duration::from_nanos(wait))
-                }
-                (None, Some(LimitDecision::Refused { levels, wait })) => {
-                    evens += 1;
-                    (levels.tightest_index() + 1 == evens).then_some(*wait)
-                }
-                (None, _) => None,
-            };
-            longest = longest.max(wait.map(|wait| (wait, Reverse(place))));
-        }
-        let mut levels = self.levels(places, even, moment);
-        let (wait, Reverse(place)) = longest.unwrap_or((Duration::ZERO, Reverse(0)));
-        levels.set_tightest(place);
-        LimitDecision::Refused { levels, wait }
-    }
-
-    /// Takes the cost of a request back, except in windows that are refilled evenly.
-    pub(super) fn refund(&mut self, reservation: &Reservation) {
-        // The marks are in the order of the windows that have counted the request.
-        if self.limits.id() != reservation.limits {
-            return;
-        }
-        let mut seen = [None; MOST_WINDOWS];
-        for ((window, mark), seen_at) in self.limits.all().iter().zip(reservation.marks()).zip(0..) {
-            let (Kind::Calendar(calendar), Err(number)) = (&window.kind, mark) else { continue };
-            let at = self.purses.iter().position(|purse| purse.is_of(calendar));
-            let Some(found) = at.filter(|_| !seen.contains(&at)) else { continue };
-            seen[seen_at] = at;
-            if let Some(purse) = self.purses.get_mut(found) {
-                purse.refund(number, reservation.cost);
-            }
-        }
-    }
-
-    /// Returns the purse that counts in this period.
-    pub(super) fn purse_of(&mut self, period: &BudgetPeriod) -> Option<&mut Purse> {
-        self.purses.iter_mut().find(|purse| {
-            purse.number() == period.number
-                && purse.calendar.unit == period.unit
-                && purse.calendar.zone == period.time_zone
-        })
-    }
-
-    /// Notes the answer of the store. Returns whether this bucket still counts in the period.
-    pub(super) fn note(&mut self, period: &BudgetPeriod, taken: BudgetTaken, asked: Duration, is_late: bool) -> bool {
-        let purse = self.purse_of(period);
-        purse.map(|purse| purse.note(taken, asked, is_late)).is_some()
-    }
-
-    /// Takes out what is to be given back, and removes idle purses that hold nothing. A request that needs what is given back waits
-    /// for the flight. A purse in use keeps no more than a lease: refunds may have added to it.
-    pub(super) fn sweep(&mut self, sweep: Sweep, max_lease: u32, flight: &Flight, out: &mut Vec<BudgetReturn>) {
-        let bucket = self.bucket;
-        self.purses.retain_mut(|purse| {
-            let is_over = sweep.all || purse.is_idle(sweep.number);
-            if purse.flight().is_some() || out.len() >= sweep.limit {
-                return true;
-            }
-            let count = purse.empty(if is_over { 0 } else { max_lease });
-            if count > 0 {
-                out.push(BudgetReturn::new(purse.period(bucket), count));
-                purse.wait_for(flight);
-            }
-            count > 0 || !is_over
-        });
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.purses.is_empty()
-    }
-
-    /// Returns the calls that are under way.
-    pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {
-        self.purses.iter().filter_map(|purse| purse.flight().cloned())
-    }
-
-    /// Returns the number of leased requests that are not used.
-    pub(super) fn unused(&self) -> u64 {
-        self.purses.iter().map(|purse| u64::from(purse.unused())).sum()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{BoxError, MaybeReady, limit::CalendarUnit};
 /// ```
 pub type BudgetFuture<T> = MaybeReady<Result<T, BoxError>>;
 
-/// Where a [`BudgetLimiter`](crate::BudgetLimiter) keeps its counts, such as a table of a database.
+/// Where a `BudgetLimiter` keeps its counts, such as a table of a database.
 ///
 /// The store keeps the number of used requests of each [`BudgetPeriod`], and nothing else: sizes of budgets come with each call.
 /// `testing::conformance` checks an implementation.

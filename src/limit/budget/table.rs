@@ -12,8 +12,9 @@ use std::{
 use hashbrown::HashTable;
 
 use super::{
-    entry::{Asked, Attempt, Entry, Means, Sweep},
+    entry::{Asked, Attempt, Entry, Means},
     flight::{Flight, Landing},
+    kept::Sweep,
     period::BudgetPeriod,
     policy::BudgetPolicy,
     take::{BudgetReturn, BudgetTaken},

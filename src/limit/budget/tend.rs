@@ -7,7 +7,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{entry::Sweep, shared::Shared, take::BudgetReturn};
+use super::{kept::Sweep, shared::Shared, take::BudgetReturn};
 use crate::{BoxError, limit::CalendarUnit};
 
 /// The number of leases that are given back in one call.

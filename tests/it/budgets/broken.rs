@@ -101,7 +101,9 @@ impl BudgetStore for Broken {
 
     fn give_back(&self, unused: &[BudgetReturn]) -> BudgetFuture<()> {
         let mut unused = unused.to_vec();
-        unused.iter_mut().for_each(|unused| unused.period = self.period(&unused.period));
+        for unused in &mut unused {
+            unused.period = self.period(&unused.period);
+        }
         match self.fault {
             Fault::Keeps => unused.clear(),
             Fault::Once => {

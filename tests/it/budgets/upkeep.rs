@@ -175,7 +175,9 @@ async fn refunds_do_not_pile_up() {
     for _ in 0..40 {
         reserved.push(process.reserved(&budget, 1).await);
     }
-    reserved.iter().for_each(|reserved| process.refund(reserved));
+    for reserved in &reserved {
+        process.refund(reserved);
+    }
     assert_eq!(process.limiter.unused(), 40);
     pass(&hand, 1).await;
     assert_eq!((process.limiter.unused(), store.used(&june()).await), (10, 10));
