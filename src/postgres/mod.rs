@@ -64,11 +64,14 @@
 //! -- The usage: also for the role of a service that counts. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,
 //!     tower_auth.usage_refusals, tower_auth.usage_writers TO administrator;
+//!
+//! -- Calendar budgets: for the role of a service that counts in them.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.budgets TO administrator;
 //! ```
 //!
 //! # What is durable
 //!
-//! A change is answered when it is on disk, even where `synchronous_commit` is off. Times of last use are written without
+//! A change is answered when it is on disk, even where `synchronous_commit` is off, and so is a lease of a calendar budget. Times of last use are written without
 //! waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
 //! client stops answering is ended after 3 s. Lookups wait for no change.
 //!
@@ -86,6 +89,8 @@
 //! log would not show it.
 
 mod apply;
+mod budget_sql;
+mod budgets;
 mod connection;
 mod failure;
 mod forget;

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
 use super::{
+    budget_sql::BudgetSql,
     forgetting::Forgetting,
     moving::Moving,
     query::{Query, Statement},
@@ -83,6 +84,7 @@ pub(super) struct Sql {
     pub(super) count_by_pepper: Statement,
     pub(super) moving: Moving,
     pub(super) usage: UsageSql,
+    pub(super) budgets: BudgetSql,
     pub(super) forgetting: Forgetting,
 }
 
@@ -130,6 +132,7 @@ impl Sql {
             ),
             moving: Moving::new(&s),
             usage: UsageSql::new(&s),
+            budgets: BudgetSql::new(&s),
             forgetting: Forgetting::new(&s),
             schema: s,
         }
@@ -263,6 +266,7 @@ impl Sql {
             .chain(fixed)
             .chain(self.moving.all())
             .chain(self.usage.all())
+            .chain(self.budgets.all())
             .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()

@@ -1,4 +1,4 @@
--- Version 2: the usage of keys.
+-- Version 2: the usage of keys, and calendar budgets.
 -- The sums by the hour, and by the day. Days are those of UTC.
 CREATE TABLE {schema}.usage_hours (
     -- key, account, organization or strangers.
@@ -47,5 +47,22 @@ CREATE TABLE {schema}.usage_writers (
     sequence bigint NOT NULL,
     at timestamptz NOT NULL
 );
+
+-- The used requests of each period of a calendar budget.
+CREATE TABLE {schema}.budgets (
+    -- A digest.
+    bucket bytea NOT NULL,
+    -- day or month.
+    unit text COLLATE "C" NOT NULL,
+    time_zone text COLLATE "C" NOT NULL,
+    -- Such as 202606 or 20260602.
+    period integer NOT NULL,
+    used bigint NOT NULL,
+    -- The size of the last lease.
+    granted bigint NOT NULL,
+    PRIMARY KEY (bucket, unit, time_zone, period)
+) WITH (fillfactor = 85);
+
+CREATE INDEX budgets_period ON {schema}.budgets (unit, period);
 
 INSERT INTO {schema}.schema_version (version, compatible_with) VALUES (2, 1);

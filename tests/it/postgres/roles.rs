@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tower_auth::{
     KeyRegistry, KeyStore as _, NewKey, PostgresKeyStore, RegistryError,
+    limit::{
+        BucketKey, CalendarUnit,
+        budget::{BudgetPeriod, BudgetReturn, BudgetStore, BudgetTake},
+    },
     registry::{AuditFilter, Change, Forget, Holder, KeyFilter, RegistryStore as _},
 };
 
@@ -45,12 +49,22 @@ async fn the_documented_privileges_are_enough_and_no_more() {
     let both = verify.writer(pool(&administrator.url, 2, ""));
     both.check_schema().await.unwrap();
     manage_everything(&both).await;
+    count_budgets(&both).await;
     let owner = both.migrate().await;
     assert!(owner.is_ok(), "there is nothing to do");
     let client = pool(&administrator.url, 1, "").get().await.unwrap();
     for forbidden in ["TRUNCATE tower_auth.tombstones", "DROP TABLE tower_auth.keys"] {
         assert_eq!(client.batch_execute(forbidden).await.unwrap_err().code().unwrap().code(), "42501");
     }
+}
+
+/// Every call of a store of budgets.
+async fn count_budgets(store: &PostgresKeyStore) {
+    let june = BudgetPeriod::new(BucketKey::new(["acme"]), CalendarUnit::Month, "UTC", 202_606);
+    assert_eq!(store.take(&june, BudgetTake::new(10, 3)).await.unwrap().used, 3);
+    store.give_back(&[BudgetReturn::new(june.clone(), 1)]).await.unwrap();
+    assert_eq!(store.used(&june).await.unwrap(), 2);
+    assert_eq!(BudgetStore::forget(store, CalendarUnit::Month, 202_607, 10).await.unwrap(), 1);
 }
 
 /// Every kind of change.
