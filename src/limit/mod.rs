@@ -31,6 +31,9 @@
 //!
 //! All windows of a bucket are decided together, of both kinds: a request is counted in each of them or in none.
 //!
+//! [`MemoryLimiter`] counts in the memory of one process. `BudgetLimiter` (feature `tokio`) counts calendar windows in a
+//! [`BudgetStore`](budget::BudgetStore), such as a database, and the other windows in memory; see [`budget`].
+//!
 //! # When the limits of a bucket change
 //!
 //! Counted requests stay counted. A changed plan refills no bucket, and repeated changes do not refill a bucket sooner.
@@ -42,15 +45,17 @@
 //! - A window with a new period starts with the largest count of requests that any other window has not yet refilled,
 //!   up to the burst of the new window. A calendar window takes over from another calendar only what was surely counted in
 //!   its own present period: a month what was counted today, another time zone what was counted on the same date or in the
-//!   same month. A new daily budget does not start with the count of the month.
+//!   same month. A new daily budget does not start with the count of the month. `BudgetLimiter` takes nothing over: each
+//!   calendar has the count that the store keeps for it.
 //! - The stored time of a window that the new limits do not have is kept, in case later limits have this window again.
 //!   A bucket stores the times of at most four windows.
 //!
 //! # When not to use it
 //!
-//! Do not use it to limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. Do not use the built-in
-//! limiter for budgets that must survive a restart, such as a paid budget a month: it keeps its counts in memory only, for
-//! now. Each process counts for itself.
+//! Do not use it to limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. Do not use [`MemoryLimiter`],
+//! the default of a layer, for budgets that must survive a restart, such as a paid budget a month: it keeps its counts in memory
+//! only, and each process counts for itself. Use `BudgetLimiter`, which needs only
+//! [`RateLimitLayer::limiter`](crate::RateLimitLayer::limiter).
 
 mod bucket;
 pub mod budget;

@@ -32,9 +32,12 @@ use crate::ConfigError;
 /// budget. This holds for buckets in memory: one whose period has been over for an hour may be removed, and is new after
 /// that.
 ///
+/// A [`MemoryLimiter`](super::MemoryLimiter), the default, forgets its counts when the process ends. A `BudgetLimiter` keeps them
+/// in a store: then a budget is exact over all processes, and survives a restart; see [`budget`](super::budget).
+///
 /// A bucket is kept until its day or month is over, even after one request. Use calendar quotas for authenticated callers
 /// only: by address, a client with very many addresses would fill the limiter for the rest of the period. And with a shared
-/// limiter, a paid budget needs [`OutagePolicy::FailClosed`](crate::rate_limit::OutagePolicy::FailClosed): during an outage,
+/// limiter, such as a `BudgetLimiter`, a paid budget needs [`OutagePolicy::FailClosed`](crate::rate_limit::OutagePolicy::FailClosed): during an outage,
 /// every process would count a budget of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
