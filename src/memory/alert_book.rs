@@ -107,7 +107,7 @@ impl AlertBook {
         })
     }
 
-    /// Removes everything about an account and its keys.
+    /// Removes everything about an account and its keys. The networks of a key are those of the first key of its line.
     pub(super) fn forget_account<'a>(&mut self, account: &str, keys: impl Iterator<Item = &'a str>) {
         for key in keys {
             self.forget(&ForgetAlerts::Key(key.to_owned()));

@@ -252,6 +252,12 @@ impl Book {
         self.rows_of(account, 0).map(|(_, row)| row.entry.key().id())
     }
 
+    /// Returns the ids of the first keys of the lines of successors that led to keys of an account.
+    #[cfg(feature = "tokio")]
+    pub(super) fn first_ids_of(&self, account: &str) -> impl Iterator<Item = &str> {
+        self.rows_of(account, 0).filter_map(|(_, row)| row.entry.key().first_id())
+    }
+
     /// Iterates over the rows of an account from this number on, in the order of creation.
     fn rows_of(&self, account: &str, first: i64) -> impl Iterator<Item = (i64, &Row)> {
         let rows =

@@ -28,7 +28,7 @@ impl RegistryStore for MemoryKeyStore {
                 self.usage().forget_of(of);
             }
             #[cfg(feature = "tokio")]
-            self.alert_book().forget_account(account, book.ids_of(account));
+            self.alert_book().forget_account(account, book.ids_of(account).chain(book.first_ids_of(account)));
         }
         let forgotten = book.forget(what, limit, &mut self.write());
         RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))

@@ -17,13 +17,12 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
-    BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
-    Disclosure, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord,
-    KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey,
-    PeerAddr, Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer,
-    RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret,
-    SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
-    Usage,
+    BearerLayer, BodyLimits, BoxError, Challenge, ClientIp, Clock, ConfigError, Decision, Detail, Disclosure,
+    ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord, KeyRegistry,
+    KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey, PeerAddr,
+    Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError,
+    Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore,
+    StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId, Usage, alerts,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -154,6 +153,16 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<usage::By>();
     shared::<usage::Forget>();
     shared::<usage::UsageError>();
+    shared::<alerts::Alerts>();
+    shared::<alerts::AlertPolicy>();
+    shared::<alerts::AlertRule>();
+    shared::<alerts::StoredRules>();
+    shared::<alerts::Alert>();
+    shared::<alerts::AlertRecord>();
+    shared::<alerts::Settled>();
+    shared::<alerts::NetworkUse>();
+    shared::<alerts::ForgetAlerts>();
+    shared::<alerts::AlertError>();
     everywhere::<Secret>();
     shared::<Disclosure>();
     shared::<Principal>();
@@ -298,10 +307,18 @@ fn every_public_type_is_listed_here() {
                 continue;
             };
             let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            let asserted =
-                ["::<", "::<budget::", "::<permission::", "::<gate::", "::<strict_body::", "::<token::", "::<usage::"]
-                    .iter()
-                    .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
+            let asserted = [
+                "::<",
+                "::<alerts::",
+                "::<budget::",
+                "::<permission::",
+                "::<gate::",
+                "::<strict_body::",
+                "::<token::",
+                "::<usage::",
+            ]
+            .iter()
+            .any(|start| [">", "<"].iter().any(|end| listed.contains(&format!("{start}{name}{end}"))));
             assert!(asserted, "{path} has the public type {name}: assert above what it promises");
             seen += 1;
         }
@@ -319,6 +336,7 @@ fn errors_are_errors() {
     error::<TokenError>();
     error::<RegistryError>();
     error::<usage::UsageError>();
+    error::<alerts::AlertError>();
 }
 
 #[tokio::test]
@@ -331,6 +349,7 @@ async fn traits_can_be_made_into_objects() {
     let _limiter: Option<Arc<dyn Limiter>> = None;
     let _budgets: Option<Arc<dyn budget::BudgetStore>> = None;
     let _usage: Option<Arc<dyn usage::UsageStore>> = None;
+    let _alerts: Option<Arc<dyn alerts::AlertStore>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();

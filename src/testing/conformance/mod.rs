@@ -21,9 +21,11 @@
 //! refusals that change nothing, transactions, pages, suspension, the audit log, removed keys, erased accounts, peppers, and many changes at
 //! once. They need no runtime of their own, and use a clock that stands still.
 //!
-//! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore), and [`check_budgets`] the trait
-//! [`BudgetStore`](crate::limit::budget::BudgetStore).
+//! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore), [`check_budgets`] the trait
+//! [`BudgetStore`](crate::limit::budget::BudgetStore), and `check_alerts` (feature `tokio`) the trait `AlertStore`.
 
+#[cfg(feature = "tokio")]
+mod alerts;
 mod audit;
 mod budgets;
 mod fields;
@@ -41,4 +43,6 @@ mod together;
 mod trial;
 mod usage;
 
+#[cfg(feature = "tokio")]
+pub use self::alerts::check_alerts;
 pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};

@@ -1,5 +1,6 @@
 //! Alerts: what raises them, that each comes once in its period, and how they are delivered.
 
+mod broken;
 mod delivered;
 mod limits;
 mod networks;
