@@ -4,7 +4,7 @@ use std::{thread, time::Duration, time::SystemTime};
 
 use rusqlite::ToSql;
 
-use super::{failure::Failure, query::next_micros, session::Session, sql, write::begin};
+use super::{alert_sql, failure::Failure, query::next_micros, session::Session, sql, write::begin};
 use crate::{
     RegistryError,
     registry::{Forget, micros},
@@ -41,7 +41,8 @@ pub(super) fn forget(session: &mut Session<'_>, what: &Forget, limit: usize) -> 
 /// The keys tell which rows are theirs, so they are removed when their rows are erased.
 fn erase(session: &mut Session<'_>, account: &str, limit: i64) -> Result<usize, Failure> {
     let doing = "erase an account";
-    for text in [sql::ERASE_AUDIT_OF_ACCOUNT, sql::ERASE_AUDIT_OF_KEYS].into_iter().chain(sql::ERASE_USAGE) {
+    let of_audit = [sql::ERASE_AUDIT_OF_ACCOUNT, sql::ERASE_AUDIT_OF_KEYS];
+    for text in of_audit.into_iter().chain(sql::ERASE_USAGE).chain(alert_sql::ERASE) {
         let erased = execute(session, doing, text, &[&account, &limit])?;
         if erased > 0 {
             return Ok(erased);

@@ -70,6 +70,8 @@
 //! Times are microseconds since the Unix epoch, and lists and other values are JSON texts, as in `scopes ->> 0`. Do not write
 //! to the tables: the audit log would not show it.
 
+mod alert_sql;
+mod alerts;
 mod budget_sql;
 mod budgets;
 mod failure;

@@ -69,8 +69,7 @@ pub(super) fn holders(session: &mut Session<'_>, after: Option<&Holder>) -> Resu
     let rows = statement.query_map([kind, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(to())?;
     let holder = |row: rusqlite::Result<(String, String, i64)>| {
         let (kind, id, since) = row.map_err(to())?;
-        let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
-        Ok((holder, time(since)?))
+        Ok((rows::holder(&kind, id), time(since)?))
     };
     rows.map(holder).collect()
 }

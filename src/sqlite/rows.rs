@@ -5,10 +5,15 @@ use serde_json::{Map, Value};
 
 use crate::{
     BoxError, KeyRecord,
-    registry::{AuditRow, Entry, KeyAction, KeyRow, micros, time},
+    registry::{AuditRow, Entry, Holder, KeyAction, KeyRow, micros, time},
 };
 
 type Read<T> = rusqlite::Result<T>;
+
+/// Returns the holder of this kind and name.
+pub(super) fn holder(kind: &str, id: String) -> Holder {
+    if kind == "account" { Holder::account(id) } else { Holder::organization(id) }
+}
 
 /// Reads the columns of a key, from this one on, in the order of `columns!`.
 pub(super) fn key(row: &Row<'_>, first: usize) -> Read<KeyRow> {

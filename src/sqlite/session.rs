@@ -103,7 +103,7 @@ pub(super) struct Session<'c> {
 }
 
 /// The most statements that are kept: all constant ones, and lookups by a few numbers of digests.
-const MOST_PREPARED: usize = 64;
+const MOST_PREPARED: usize = 96;
 
 impl<'c> Session<'c> {
     pub(super) const fn new(connection: &'c Connection) -> Self {

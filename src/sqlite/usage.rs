@@ -46,12 +46,12 @@ impl UsageStore for SqliteKeyStore {
     }
 }
 
-fn lists(store: &SqliteKeyStore) -> &Lane {
+pub(super) fn lists(store: &SqliteKeyStore) -> &Lane {
     &store.0.lists
 }
 
 impl SqliteKeyStore {
-    fn work<T: Send + 'static>(
+    pub(super) fn work<T: Send + 'static>(
         &self,
         lane: fn(&Self) -> &Lane,
         work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure> + Send + 'static,
