@@ -2,14 +2,17 @@
 
 use deadpool_postgres::tokio_postgres::types::Type;
 
-use super::query::Statement;
+use super::{
+    alert_sql::{remove_alerts, remove_networks, remove_rules},
+    query::Statement,
+};
 
 /// The statements of one batch. The last parameter is the largest number of rows. Each answers how many rows it has changed.
 pub(super) struct Forgetting {
     pub(super) audit: Statement,
     pub(super) addresses: Statement,
     /// In this order: the keys tell which rows are theirs, so they are removed when their rows are erased.
-    pub(super) account: [Statement; 9],
+    pub(super) account: [Statement; 13],
 }
 
 impl Forgetting {
@@ -34,6 +37,10 @@ impl Forgetting {
                 of_account(erase_usage(s, "usage_days", &format!("kind = 'key' AND {}", of_keys(s, "id")))),
                 of_account(erase_usage(s, "usage_last", &of_keys(s, "key"))),
                 of_account(erase_usage(s, "usage_refusals", &of_keys(s, "key"))),
+                of_account(counted_rows(&remove_rules(s, "kind = 'account' AND id = $1", "$2"))),
+                of_account(counted_rows(&remove_alerts(s, "holder_kind = 'account' AND holder_id = $1", "$2"))),
+                of_account(counted_rows(&remove_alerts(s, &of_lines(s, "key"), "$2"))),
+                of_account(counted_rows(&remove_networks(s, &of_lines(s, "key"), "$2"))),
                 of_account(remove_keys(s)),
             ],
         }
@@ -46,7 +53,12 @@ impl Forgetting {
 
 /// Returns the statement with a count of its rows as the answer.
 fn counted(change: &str) -> String {
-    format!("WITH changed AS ({change} RETURNING 1) SELECT count(*) FROM changed")
+    counted_rows(&format!("{change} RETURNING 1"))
+}
+
+/// Returns the statement, which returns a row for each that it changes, with a count of them as the answer.
+fn counted_rows(change: &str) -> String {
+    format!("WITH changed AS ({change}) SELECT count(*) FROM changed")
 }
 
 /// As `AuditRow::erased` does.
@@ -72,6 +84,12 @@ fn rows_of_keys(s: &str) -> String {
 /// With an array, the index is read for each key.
 fn of_keys(s: &str, column: &str) -> String {
     format!("{column} = ANY(ARRAY(SELECT id FROM {s}.keys WHERE {SOME_KEYS}))")
+}
+
+/// Rows of the keys, and of those with which their lines of successors begin. The latter may be removed already.
+fn of_lines(s: &str, column: &str) -> String {
+    let some = format!("FROM {s}.keys WHERE {SOME_KEYS}");
+    format!("{column} = ANY(ARRAY(SELECT id {some}) || ARRAY(SELECT first_id {some}))")
 }
 
 fn erase_usage(s: &str, table: &str, which: &str) -> String {

@@ -67,6 +67,10 @@
 //!
 //! -- Calendar budgets: for the role of a service that counts in them.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.budgets TO administrator;
+//!
+//! -- Alerts: also for the role of a service that raises or delivers them. An administrator needs it to erase an account.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.alert_rules, tower_auth.alerts, tower_auth.alert_networks
+//!     TO administrator;
 //! ```
 //!
 //! # What is durable
@@ -84,10 +88,12 @@
 //!
 //! # For your own queries
 //!
-//! Times are `timestamptz`, lists are `text[]`, and `limits`, `restrictions`, `metadata`, `before` and `after` are `json`:
-//! unlike `jsonb`, it keeps every character. Cast it, as in `metadata::jsonb ->> 'team'`. Do not write to the tables: the audit
-//! log would not show it.
+//! Times are `timestamptz`, lists are `text[]`, and `limits`, `restrictions`, `metadata`, `before`, `after`, `rules` and
+//! `details` are `json`: unlike `jsonb`, it keeps every character. Cast it, as in `metadata::jsonb ->> 'team'`. Do not write to
+//! the tables: the audit log would not show it.
 
+mod alert_sql;
+mod alerts;
 mod apply;
 mod budget_sql;
 mod budgets;

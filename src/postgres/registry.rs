@@ -128,9 +128,7 @@ impl RegistryStore for PostgresKeyStore {
 }
 
 fn holder(row: &Row) -> Result<(Holder, SystemTime), Failure> {
-    let (kind, id): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
-    let holder = if kind == "account" { Holder::account(id) } else { Holder::organization(id) };
-    Ok((holder, values::time_of(row, 2)?))
+    Ok((values::holder(row, 0)?, values::time_of(row, 2)?))
 }
 
 fn tombstone(row: &Row) -> Result<Tombstone, Failure> {

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use crate::registry::{AuditFilter, Cursor, KeyFilter};
 
 use super::{
+    alert_sql::AlertSql,
     budget_sql::BudgetSql,
     forgetting::Forgetting,
     moving::Moving,
@@ -85,6 +86,7 @@ pub(super) struct Sql {
     pub(super) moving: Moving,
     pub(super) usage: UsageSql,
     pub(super) budgets: BudgetSql,
+    pub(super) alerts: AlertSql,
     pub(super) forgetting: Forgetting,
 }
 
@@ -133,6 +135,7 @@ impl Sql {
             moving: Moving::new(&s),
             usage: UsageSql::new(&s),
             budgets: BudgetSql::new(&s),
+            alerts: AlertSql::new(&s),
             forgetting: Forgetting::new(&s),
             schema: s,
         }
@@ -267,6 +270,7 @@ impl Sql {
             .chain(self.moving.all())
             .chain(self.usage.all())
             .chain(self.budgets.all())
+            .chain(self.alerts.all())
             .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
         fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()

@@ -136,7 +136,7 @@ impl PostgresKeyStore {
 }
 
 /// Returns each statement with values of its own.
-fn each(statements: &[Statement], values: impl Fn() -> Vec<Param>) -> Vec<(&Statement, Vec<Param>)> {
+pub(super) fn each(statements: &[Statement], values: impl Fn() -> Vec<Param>) -> Vec<(&Statement, Vec<Param>)> {
     statements.iter().map(|statement| (statement, values())).collect()
 }
 
@@ -172,7 +172,7 @@ fn of_batch(batch: &UsageBatch) -> Vec<Param> {
 }
 
 /// One column of all items.
-fn list<T, V>(items: &[T], of: impl Fn(&T) -> V) -> Param
+pub(super) fn list<T, V>(items: &[T], of: impl Fn(&T) -> V) -> Param
 where
     Vec<V>: ToSql + Send + Sync + 'static,
 {

@@ -12,7 +12,7 @@ use tokio_postgres::{
 use super::failure::Failure;
 use crate::{
     BoxError, KeyRecord, RegistryError,
-    registry::{AuditRow, Entry, KeyAction, KeyRow, micros, time},
+    registry::{AuditRow, Entry, Holder, KeyAction, KeyRow, micros, time},
 };
 
 /// The value of a parameter.
@@ -240,6 +240,17 @@ fn object(text: Option<String>) -> Result<Map<String, Value>, BoxError> {
 pub(super) fn time_of(row: &Row, column: usize) -> Result<SystemTime, BoxError> {
     let At(micros) = row.try_get(column)?;
     time(micros)
+}
+
+/// Reads a time that may be missing.
+pub(super) fn maybe_time_of(row: &Row, column: usize) -> Result<Option<SystemTime>, BoxError> {
+    row.try_get::<_, Option<At>>(column)?.map(|At(micros)| time(micros)).transpose()
+}
+
+/// Reads the kind and the name of a holder. The first one is at this place.
+pub(super) fn holder(row: &Row, first: usize) -> Result<Holder, Error> {
+    let (kind, id): (&str, String) = (row.try_get(first)?, row.try_get(first + 1)?);
+    Ok(if kind == "account" { Holder::account(id) } else { Holder::organization(id) })
 }
 
 /// Reads all columns of a key as an entry. The first one is at this place.

@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),
     ("memory", &["alerts", "base", "key", "limit", "registry", "store", "usage"]),
-    ("postgres", &["base", "key", "registry", "store", "usage"]),
+    ("postgres", &["alerts", "base", "key", "limit", "registry", "store", "usage"]),
     ("sqlite", &["alerts", "base", "key", "limit", "registry", "store", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),

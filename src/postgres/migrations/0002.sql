@@ -1,4 +1,4 @@
--- Version 2: the usage of keys, and calendar budgets.
+-- Version 2: the usage of keys, calendar budgets, and alerts.
 -- The sums by the hour, and by the day. Days are those of UTC.
 CREATE TABLE {schema}.usage_hours (
     -- key, account, organization or strangers.
@@ -64,5 +64,48 @@ CREATE TABLE {schema}.budgets (
 ) WITH (fillfactor = 85);
 
 CREATE INDEX budgets_period ON {schema}.budgets (unit, period);
+
+-- Of what an account or an organisation wants to be alerted.
+CREATE TABLE {schema}.alert_rules (
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('account', 'organization')),
+    id text COLLATE "C" NOT NULL,
+    -- json and not jsonb: what was written is read back character by character.
+    rules json NOT NULL,
+    changed_at timestamptz NOT NULL,
+    changed_by text NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+CREATE TABLE {schema}.alerts (
+    id text COLLATE "C" PRIMARY KEY,
+    -- Whose rule asked for it.
+    holder_kind text COLLATE "C" NOT NULL CHECK (holder_kind IN ('account', 'organization')),
+    holder_id text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    -- The key that it is about, unless several share what it is about.
+    key text COLLATE "C",
+    at timestamptz NOT NULL,
+    details json NOT NULL,
+    attempts integer NOT NULL,
+    -- When it is delivered next; NULL if it was delivered, or given up.
+    due_at timestamptz,
+    delivered_at timestamptz
+);
+
+CREATE INDEX alerts_due_at ON {schema}.alerts (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX alerts_holder ON {schema}.alerts (holder_kind, holder_id, at DESC, id DESC);
+CREATE INDEX alerts_key ON {schema}.alerts (key) WHERE key IS NOT NULL;
+CREATE INDEX alerts_at ON {schema}.alerts (at);
+
+-- From which networks keys are used.
+CREATE TABLE {schema}.alert_networks (
+    -- The first key of a line of successors: they share their networks.
+    key text COLLATE "C" NOT NULL,
+    network text COLLATE "C" NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    PRIMARY KEY (key, network)
+);
+
+CREATE INDEX alert_networks_last_used_at ON {schema}.alert_networks (last_used_at);
 
 INSERT INTO {schema}.schema_version (version, compatible_with) VALUES (2, 1);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower_auth::{
     KeyRegistry, KeyStore as _, NewKey, PostgresKeyStore, RegistryError,
+    alerts::{Alert, ForgetAlerts, NetworkUse, Settled, StoredRules},
     limit::{
         BucketKey, CalendarUnit,
         budget::{BudgetPeriod, BudgetReturn, BudgetStore, BudgetTake},
@@ -83,6 +84,23 @@ async fn manage_everything(store: &PostgresKeyStore) {
     keys.erase_account(&admin, "other").await.unwrap();
     assert_eq!(keys.list(&admin, &KeyFilter::all()).await.unwrap().items.len(), 1);
     store.count_by_pepper().await.unwrap();
+    alert_of_everything(store).await;
+}
+
+/// Every kind of change of alerts.
+async fn alert_of_everything(store: &impl tower_auth::alerts::AlertStore) {
+    let holder = Holder::account("acme");
+    store.set_rules(StoredRules::new(holder.clone(), &[], at(1), "alice")).await.unwrap();
+    let alert = Alert::new("alert_1", holder.clone(), "idle", Some("key_1".to_owned()), at(1), serde_json::Map::new());
+    assert_eq!(store.raise(vec![alert]).await.unwrap(), 1);
+    assert_eq!(store.claim(at(2), at(3), 1).await.unwrap().len(), 1);
+    store.settle(vec![("alert_1".to_owned(), Settled::GivenUp)]).await.unwrap();
+    store.note_networks(vec![NetworkUse::new("key_1", "192.0.2.0/24", at(1))]).await.unwrap();
+    let (raised, used) = (ForgetAlerts::Raised { before: at(1) }, ForgetAlerts::Networks { before: at(1) });
+    for (what, count) in [(raised, 0), (used, 0), (ForgetAlerts::Of(holder), 2), (ForgetAlerts::Key("key_1".into()), 1)]
+    {
+        assert_eq!(store.forget(&what, 9).await.unwrap(), count, "{what:?}");
+    }
 }
 
 #[tokio::test]
