@@ -1,6 +1,7 @@
 //! Alerts: what raises them, that each comes once in its period, and how they are delivered.
 
 mod broken;
+mod databases;
 mod delivered;
 mod limits;
 mod networks;
