@@ -48,8 +48,8 @@ pub trait AlertStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn all_rules(&self, after: Option<&Holder>) -> AlertFuture<Vec<StoredRules>>;
 
-    /// Adds those alerts whose id is not known yet, in one transaction, and returns how many these are. They are due at once. Of two
-    /// calls at the same moment, one adds an alert.
+    /// Adds those alerts whose id is not known yet, in one transaction, and returns how many these are. They are due at
+    /// [`Alert::at`]. Of two calls at the same moment, one adds an alert.
     ///
     /// # Errors
     /// If the store does not answer. The alerts are handed over again.
