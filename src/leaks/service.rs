@@ -67,7 +67,8 @@ impl LeakReports {
 
     /// Calls this function for every key of a report that belongs to this service, at least once: for a repeated report it
     /// is called again, with [`AlreadyRevoked`](super::LeakOutcome::AlreadyRevoked) or [`Alerted`](super::LeakOutcome::Alerted).
-    /// It must return quickly, because GitHub waits for it: send the messages from a task of your own.
+    /// It must return quickly, because GitHub waits for it: send the messages from a task of your own. If GitHub goes away
+    /// between the revocation and this call, the function is not called, and the audit log alone says it.
     ///
     /// ```
     /// use tower_auth::leaks::LeakReports;

@@ -21,7 +21,7 @@ use tower_auth::{
 use super::{Desk, ask, github, labels, report, signed, status};
 use crate::{
     key_sets::{TICK, just_before},
-    support::Body,
+    support::{Body, server::PATIENCE},
 };
 
 fn cause(response: &Response<Body>) -> String {
@@ -117,7 +117,8 @@ async fn after(desk: &Desk, reports: &LeakReports, time: Duration) -> String {
         assert!(!answer.is_finished());
         desk.hand.advance(step);
     }
-    cause(&answer.await.unwrap())
+    // A limit that does not end fails the test and does not stop it.
+    cause(&tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap())
 }
 
 #[tokio::test]
