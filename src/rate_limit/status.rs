@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ConfigError, Principal, Rejection,
-    base::{clock::rfc3339, hex},
+    base::clock::rfc3339,
     limit::{BucketKey, CalendarUnit, LimitDecision, Limits, Refill, WindowInfo, WindowState},
 };
 
@@ -59,6 +59,7 @@ pub struct LimitGroup {
     /// The windows, in the order of the quotas.
     pub windows: Vec<WindowStatus>,
     /// Where the requests are counted.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for alerts"))]
     bucket: BucketKey,
 }
 
@@ -159,7 +160,7 @@ impl LimitGroup {
     /// Returns the name of the bucket: equal for all callers who share these limits.
     #[cfg(feature = "tokio")]
     pub(crate) fn bucket_name(&self) -> String {
-        self.bucket.to_bytes().into_iter().flat_map(hex::digits).map(char::from).collect()
+        self.bucket.to_bytes().into_iter().flat_map(crate::base::hex::digits).map(char::from).collect()
     }
 }
 
