@@ -69,7 +69,8 @@ impl UsagePolicy {
     }
 
     /// Sets how many callers this process counts in an hour while nothing can be written, 200,000 by default. An entry takes
-    /// about 300 bytes. Requests of further callers are [lost](super::Usage::lost_count).
+    /// about 300 bytes. As many again may wait in batches that the store has not taken. Requests of further callers are
+    /// [lost](super::Usage::lost_count).
     pub const fn max_waiting(mut self, entries: usize) -> Self {
         self.max_waiting = entries;
         self

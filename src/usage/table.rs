@@ -103,8 +103,8 @@ impl Table {
             tracing::warn!(
                 target: "tower_auth",
                 requests = before + 1,
-                "requests are not counted, because the counts cannot be written and their room is used up; help: mend the \
-                 store of the usage, or raise the room with Usage::max_waiting"
+                "requests are not counted, because the counts cannot be written and their room is used up; help: repair \
+                 the store of the usage, or raise the room with UsagePolicy::max_waiting"
             );
         }
     }

@@ -128,16 +128,11 @@ impl Usage {
     /// # Errors
     /// If the store does not answer. Nothing is lost; call it again.
     pub async fn flush(&self) -> Result<(), UsageError> {
-        let mut all = self.0.table.take();
-        #[cfg(feature = "tokio")]
-        self.0.active.note(&all);
-        self.queue().taken.append(&mut all);
-        while let Some(batch) = self.next() {
-            self.answer(self.0.store.add(Arc::clone(&batch))).await?;
-            self.written(batch.sequence);
-            let_others_run().await;
-        }
-        Ok(())
+        // What an earlier call has left comes first. As long as it cannot be written, the table keeps the rest: its size is
+        // limited, and that of the queue is not.
+        self.write_taken().await?;
+        self.take();
+        self.write_taken().await
     }
 
     /// Returns the counts of each of the days that overlap with these times, by outcome; days without requests are left out.
@@ -211,6 +206,24 @@ impl Usage {
 
 /// How it is carried out.
 impl Usage {
+    /// Takes what is in the table. Under the lock, so that no other call finds both of them empty in between.
+    fn take(&self) {
+        let mut queue = self.queue();
+        let mut all = self.0.table.take();
+        #[cfg(feature = "tokio")]
+        self.0.active.note(&all);
+        queue.taken.append(&mut all);
+    }
+
+    async fn write_taken(&self) -> Result<(), UsageError> {
+        while let Some(batch) = self.next() {
+            self.answer(self.0.store.add(Arc::clone(&batch))).await?;
+            self.written(batch.sequence);
+            let_others_run().await;
+        }
+        Ok(())
+    }
+
     /// Returns the batch that is to be written next, if there is any.
     fn next(&self) -> Option<Arc<UsageBatch>> {
         let mut queue = self.queue();

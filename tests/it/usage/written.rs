@@ -106,6 +106,26 @@ async fn a_store_that_is_down_loses_nothing_within_the_room() {
     assert_eq!((answered(&usage, "acme").await, answered(&usage, "other").await), (5, 0));
 }
 
+/// The room does not grow with the number of attempts to write.
+#[tokio::test]
+async fn a_store_that_stays_down_fills_the_room_once() {
+    let (store, clock) = (Faulty::new(u32::MAX, 0), ManualClock::at(NOW));
+    let usage = Usage::with(store.clone(), UsagePolicy::new().max_waiting(1), &clock);
+    let stack = stack(&usage, &clock);
+    for number in 0..10 {
+        assert_eq!(ask(&stack, get("/", &[("x-user", &*format!("u{number}"))])).await, 200);
+        usage.flush().await.unwrap_err();
+    }
+    assert_eq!(usage.lost_count(), 8, "one caller waits in a batch, and one in the table");
+    store.before.store(0, Ordering::SeqCst);
+    usage.flush().await.unwrap();
+    let mut written = Vec::new();
+    for number in 0..10 {
+        written.push(answered(&usage, &format!("u{number}")).await);
+    }
+    assert_eq!(written, [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
 /// A flush that is dropped half-way leaves the rest to the next one.
 #[tokio::test]
 async fn a_flush_that_is_dropped_loses_nothing() {
