@@ -19,11 +19,16 @@ use crate::{Decision, Principal};
 
 pub(super) struct Table {
     stripes: Box<[Stripe]>,
-    /// The number of entries that one stripe may have.
-    most: usize,
+    room: Room,
     keep_refusals: usize,
     /// The number of requests that were not counted, because the table was full.
     lost: AtomicU64,
+}
+
+/// How many entries there may be. All stripes share it: how many threads count is not known, and one may see all callers.
+struct Room {
+    most: usize,
+    used: AtomicUsize,
 }
 
 /// A stripe on a cache line of its own.
@@ -47,7 +52,7 @@ impl Table {
         let stripes = threads.next_power_of_two().saturating_mul(2).min(MOST_STRIPES);
         Self {
             stripes: (0..stripes).map(|_| Stripe(Mutex::default())).collect(),
-            most: most.div_ceil(stripes),
+            room: Room { most, used: AtomicUsize::new(0) },
             keep_refusals,
             lost: AtomicU64::new(0),
         }
@@ -65,7 +70,7 @@ impl Table {
         let hour = hour_of(now);
         let mut counts = self.mine();
         let entry = match decision.principal() {
-            Some(who) => counts.caller(who, hour, self.most),
+            Some(who) => counts.caller(who, hour, &self.room),
             None => Some(counts.stranger(hour)),
         };
         match (entry, outcome) {
@@ -80,6 +85,7 @@ impl Table {
         let mut all = Vec::new();
         for stripe in &self.stripes {
             let Counts { callers, strangers } = mem::take(&mut *stripe.lock());
+            self.room.free(callers.len());
             all.extend(callers);
             all.extend(strangers);
         }
@@ -110,14 +116,25 @@ impl Table {
     }
 }
 
+impl Room {
+    /// Takes room for one entry. Returns whether there was any.
+    fn take(&self) -> bool {
+        let more = |used: usize| (used < self.most).then_some(used + 1);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn free(&self, entries: usize) {
+        self.used.fetch_sub(entries, Ordering::Relaxed);
+    }
+}
+
 impl Counts {
     #[inline]
-    fn caller(&mut self, who: &Principal, hour: u32, most: usize) -> Option<&mut Entry> {
-        let is_full = self.callers.len() >= most;
+    fn caller(&mut self, who: &Principal, hour: u32, room: &Room) -> Option<&mut Entry> {
         let rehash = |entry: &Entry| entry.who.as_ref().map_or(0, |who| hash(who, entry.hour));
         match self.callers.entry(hash(who, hour), |entry| entry.is_of(who, hour), rehash) {
             Place::Occupied(entry) => Some(entry.into_mut()),
-            Place::Vacant(_) if is_full => None,
+            Place::Vacant(_) if !room.take() => None,
             Place::Vacant(place) => Some(place.insert(Entry::new(Some(who.clone()), hour)).into_mut()),
         }
     }

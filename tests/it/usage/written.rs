@@ -106,6 +106,21 @@ async fn a_store_that_is_down_loses_nothing_within_the_room() {
     assert_eq!((answered(&usage, "acme").await, answered(&usage, "other").await), (5, 0));
 }
 
+/// One thread may count all callers: it has the whole room.
+#[tokio::test]
+async fn the_room_is_that_of_the_process() {
+    let clock = ManualClock::at(NOW);
+    let usage = Usage::with(MemoryKeyStore::new(), UsagePolicy::new().max_waiting(100), &clock);
+    let stack = stack(&usage, &clock);
+    for lost in [0, 1] {
+        for number in 0..100 + lost {
+            assert_eq!(ask(&stack, get("/", &[("x-user", &*format!("u{number}"))])).await, 200);
+        }
+        assert_eq!(usage.lost_count(), lost);
+        usage.flush().await.unwrap();
+    }
+}
+
 /// The room does not grow with the number of attempts to write.
 #[tokio::test]
 async fn a_store_that_stays_down_fills_the_room_once() {
