@@ -1,8 +1,13 @@
 //! What keys have been doing: what is counted, what is kept, and what a failure loses.
 
 mod broken;
+mod child;
 mod counted;
 mod databases;
+mod days;
+mod exact;
+mod killed;
+mod large;
 mod written;
 
 use std::{
