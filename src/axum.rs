@@ -92,7 +92,7 @@ where
 /// Answers with the JSON of [`to_json`](Self::to_json), and `Cache-Control: no-store`.
 impl IntoResponse for LimitStatus {
     fn into_response(self) -> Response {
-        FullBody::json(&self.to_json()).map(Body::new)
+        FullBody::json(self.to_json().to_string()).map(Body::new)
     }
 }
 

@@ -23,8 +23,8 @@ pub struct FullBody(Bytes);
 
 impl FullBody {
     /// Returns a response with this JSON, which no cache may store.
-    pub(crate) fn json(value: &serde_json::Value) -> Response<Self> {
-        let mut response = Response::new(Self(value.to_string().into()));
+    pub(crate) fn json(text: String) -> Response<Self> {
+        let mut response = Response::new(Self::from(text));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,10 +8,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use http_body::Body;
-use http_body_util::Full;
 use tower_service::Service;
 
 use super::{
@@ -22,7 +20,7 @@ use super::{
     report::{answer, read},
 };
 use crate::{
-    BodyLimits, BoxError, ConfigError, KeyRegistry, KeyStore, Rejection, RequestExt as _,
+    BodyLimits, BoxError, ConfigError, FullBody, KeyRegistry, KeyStore, Rejection, RequestExt as _,
     strict_body::{read_json, unread},
     token::{Algorithm, VerifyingKey},
 };
@@ -164,9 +162,9 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<FullBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<FullBody>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -178,16 +176,10 @@ where
     }
 }
 
-fn respond(answer: Result<String, Rejection>) -> Response<Full<Bytes>> {
+fn respond(answer: Result<String, Rejection>) -> Response<FullBody> {
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     match answer {
-        Ok(labels) => {
-            let mut response = Response::new(Full::from(labels));
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::CACHE_CONTROL, NO_STORE);
-            response
-        }
+        Ok(labels) => FullBody::json(labels),
         Err(refusal) => refusal.header(header::CACHE_CONTROL, NO_STORE).into_response(),
     }
 }

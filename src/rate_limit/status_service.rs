@@ -49,7 +49,7 @@ impl LimitStatusService {
 
     async fn answer(self, who: Principal) -> Result<Response<FullBody>, Infallible> {
         Ok(match self.0.status(&who).await {
-            Ok(status) => FullBody::json(&status.to_json()),
+            Ok(status) => FullBody::json(status.to_json().to_string()),
             Err(rejection) => rejection.into_response(),
         })
     }

@@ -14,7 +14,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_auth::{
-    KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, Principal,
+    FullBody, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, Principal,
     leaks::{GitHubKeys, LeakReports, LeakedKey, ReportKeys},
     registry::{AuditFilter, AuditRow, IssuedKey, KeyAction},
     testing::ManualClock,
@@ -80,7 +80,7 @@ fn report<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Request<Body> {
     signed(&tokens.into_iter().map(entry).collect::<Value>().to_string())
 }
 
-async fn ask(reports: &LeakReports, request: Request<Body>) -> Response<Body> {
+async fn ask(reports: &LeakReports, request: Request<Body>) -> Response<FullBody> {
     let response = reports.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");
     response

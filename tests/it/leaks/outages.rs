@@ -12,7 +12,7 @@ use std::{
 use http::Response;
 use tokio::task::yield_now;
 use tower_auth::{
-    BoxError, KeyDigests, KeyRecord, KeyStore, MaybeReady, MemoryKeyStore, Rejection, StoreFuture,
+    BoxError, FullBody, KeyDigests, KeyRecord, KeyStore, MaybeReady, MemoryKeyStore, Rejection, StoreFuture,
     leaks::{LeakReports, ReportKeys},
     testing::FlakyKeyStore,
     token::VerifyingKey,
@@ -21,10 +21,10 @@ use tower_auth::{
 use super::{Desk, ask, github, labels, report, signed, status};
 use crate::{
     key_sets::{TICK, just_before},
-    support::{Body, server::PATIENCE},
+    support::server::PATIENCE,
 };
 
-fn cause(response: &Response<Body>) -> String {
+fn cause(response: &Response<FullBody>) -> String {
     assert_eq!(response.status().as_u16(), 503);
     assert!(response.headers().contains_key("retry-after"));
     Rejection::of(response).unwrap().private_cause().unwrap().to_string()
