@@ -102,11 +102,7 @@ impl Entry {
                 self.purses.len() - 1
             });
             let Some(purse) = self.purses.get_mut(at) else { continue };
-            let old = purse.period(self.bucket);
-            match purse.turn(number) {
-                0 => {}
-                unused => owed.push(BudgetReturn::new(old, unused)),
-            }
+            owed.extend(purse.turn(self.bucket, number));
             *place = Some(at);
         }
         places

@@ -6,7 +6,7 @@ use super::{
     flight::{Flight, Landing},
     period::BudgetPeriod,
     policy::BudgetPolicy,
-    take::{BudgetTake, BudgetTaken},
+    take::{BudgetReturn, BudgetTake, BudgetTaken},
 };
 use crate::limit::{BucketKey, WindowState, calendar::Calendar, time::Moment, window::left};
 
@@ -66,11 +66,11 @@ impl Purse {
 
     /// Begins a later period, and returns what is unused of the earlier one. An earlier number changes nothing: a clock that is set
     /// back must not give a second budget.
-    pub(super) fn turn(&mut self, number: u32) -> u32 {
+    pub(super) fn turn(&mut self, bucket: BucketKey, number: u32) -> Option<BudgetReturn> {
         if number <= self.number {
-            return 0;
+            return None;
         }
-        let unused = self.unused;
+        let unused = (self.unused > 0).then(|| BudgetReturn::new(self.period(bucket), self.unused));
         *self = Self { sweep: self.sweep, ..Self::new(&self.calendar, number) };
         unused
     }
