@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use tower_auth::RegistryError;
+use tower_auth::{RegistryError, usage::UsageError};
 
 use crate::output::tell;
 
@@ -53,6 +53,12 @@ impl From<RegistryError> for Failure {
             RegistryError::Store(_) => Self::Unreachable(error.to_string()),
             other => Self::Refused(other.to_string()),
         }
+    }
+}
+
+impl From<UsageError> for Failure {
+    fn from(error: UsageError) -> Self {
+        Self::Unreachable(error.to_string())
     }
 }
 

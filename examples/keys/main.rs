@@ -18,7 +18,7 @@
 //! A password in an argument is visible in the list of processes. `PGPASSWORD`, `PGPASSFILE` and `~/.pgpass` work as with `psql`.
 //! A table is as wide as its columns; on a terminal that is narrower, or with `COLUMNS=80`, its rows are printed as lists.
 //!
-//! `keys copy` moves everything between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
+//! `keys copy` moves everything but the usage between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
 //! `VACUUM INTO` of `sqlite3`), and keep the peppers elsewhere. `keys import` reads one JSON object a line; `import/line.rs` lists
 //! the properties.
 
@@ -29,6 +29,7 @@ mod create;
 mod failure;
 mod holders;
 mod import;
+mod limits;
 mod list;
 mod open;
 mod options;
@@ -36,6 +37,7 @@ mod output;
 mod peppers;
 mod schema;
 mod table;
+mod usage;
 mod values;
 
 #[allow(dead_code, reason = "the servers use the other functions")]
@@ -80,6 +82,8 @@ async fn run(command: Command, common: &options::Common, output: &Output) -> Res
         Command::Reinstate(holder) => holders::reinstate(common, output, holder).await,
         Command::Erase { account, yes } => holders::erase(common, output, &account, yes).await,
         Command::Purge { deleted_before } => holders::purge(common, output, deleted_before).await,
+        Command::Usage(wanted) => usage::usage(common, output, wanted).await,
+        Command::Limits { id } => limits::limits(common, output, &id).await,
         Command::Audit(wanted) => audit::audit(common, output, wanted).await,
         Command::Import(file) => import::import(common, output, &file).await,
         Command::Peppers { command: None } => peppers::list(common, output).await,

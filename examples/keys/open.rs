@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, registry::Actor};
+use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, Usage, registry::Actor};
 
 use crate::{
     database::{Database, FORM, postgres},
@@ -36,6 +36,15 @@ impl Keys {
         let store = checked(url(common)?).await?.registry();
         Ok(Self { registry: KeyRegistry::new(scheme, store), actor })
     }
+}
+
+/// Opens the database for a command that reads what keys have been doing.
+pub(crate) async fn usage(common: &Common) -> Result<Usage, Failure> {
+    Ok(match checked(url(common)?).await? {
+        Database::Memory(store) => Usage::new(store),
+        Database::Sqlite(store) => Usage::new(store),
+        Database::Postgres(store) => Usage::new(store),
+    })
 }
 
 pub(crate) fn url(common: &Common) -> Result<&str, Failure> {

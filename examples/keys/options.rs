@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::values::{Format, Note, ago_or_time, duration};
 
@@ -19,7 +19,7 @@ Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does n
 const COPY: &str = "\
 Stop the services and commands that change FROM until the copy has ended and TO is in use. A change during the copy is \
 noticed, and the command fails; a change after it is lost. A copy that was interrupted is repeated as it is. The peppers are \
-not in the database: TO needs the same file.
+not in the database: TO needs the same file. What `keys usage` shows is not copied: it begins at zero in TO.
 
 Passwords: an argument is visible in the list of processes. Leave them out of FROM and TO, and write one line for each database \
 in the file PGPASSFILE (~/.pgpass, mode 600): HOST:PORT:DATABASE:USER:PASSWORD.
@@ -181,6 +181,13 @@ pub(crate) enum Command {
         #[arg(long, value_parser = ago_or_time, value_name = "AGE|TIME", help = "Deleted before then, such as 30d")]
         deleted_before: SystemTime,
     },
+    /// Shows what a key, an account or an organisation has been doing
+    Usage(UsageOptions),
+    /// Shows the plan of a key, and the windows of limits of its own
+    Limits {
+        /// The id of the key
+        id: String,
+    },
     /// Lists the audit log
     Audit(AuditOptions),
     /// Imports existing keys from a file of JSON lines
@@ -199,7 +206,10 @@ pub(crate) enum Command {
 impl Command {
     /// Returns whether the reader of the output may leave before its end, as `head` does.
     pub(crate) const fn is_a_list(&self) -> bool {
-        matches!(self, Self::List(_) | Self::Show { .. } | Self::Audit(_) | Self::Schema)
+        matches!(
+            self,
+            Self::List(_) | Self::Show { .. } | Self::Usage(_) | Self::Limits { .. } | Self::Audit(_) | Self::Schema
+        )
     }
 }
 
@@ -274,6 +284,25 @@ pub(crate) struct HolderOption {
     /// An organisation
     #[arg(long)]
     pub(crate) organization: Option<String>,
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("of").required(true).args(["id", "account", "organization"])))]
+pub(crate) struct UsageOptions {
+    /// The id of the key
+    pub(crate) id: Option<String>,
+    /// All keys and tokens of this account
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// All keys and tokens of this organisation
+    #[arg(long)]
+    pub(crate) organization: Option<String>,
+    /// How many days, today included. Days begin at midnight UTC
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: u32,
+    /// By the hour, for the last two days
+    #[arg(long, conflicts_with = "days")]
+    pub(crate) hours: bool,
 }
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! `copy`: everything from one database to another.
+//! `copy`: everything from one database to another, but the usage: a store of the usage does not list whom it has counted.
 //!
 //! Removed keys go first and keys last, so that no key is valid at the target before what forbids it is there. Nothing is
 //! written that is there already, so a copy that was interrupted is repeated as it is.
@@ -61,6 +61,7 @@ pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> 
     if !conflicts.is_empty() {
         return Err(Failure::Refused(conflicts.join("\nkeys: ")));
     }
+    output.note("the usage is not copied: it begins at zero in TO, and stays in FROM");
     output.note("a later change of FROM is not in TO: start the services with TO before anything changes");
     printed
 }

@@ -43,6 +43,8 @@ fn every_command_prints_json_lines_and_nothing_else() {
         &format!("import {import}"),
         "peppers",
         "peppers move",
+        "usage key_2",
+        "limits key_2",
         "audit",
         &format!("migrate --database {other}"),
         &format!("copy {} {other}", cli.database),

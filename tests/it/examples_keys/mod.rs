@@ -9,6 +9,7 @@ mod passwords;
 mod pipes;
 mod readme;
 mod tables;
+mod usage;
 
 use std::{
     fs::{self, OpenOptions},
