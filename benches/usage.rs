@@ -5,12 +5,32 @@
 //!
 //! The rows of a pair differ in the observer only: one does nothing, the other counts. Both stacks keep what an observer may
 //! ask for.
+//!
+//! At the end, the counts of 100,000 keys are written to an SQLite file and, if there is a server on the machine, to
+//! PostgreSQL. The floor is the same rows written by the bare statements, in transactions as long as those of the library. Both
+//! write twice: new rows, and then the same ones again.
 
+#[path = "support/flush.rs"]
+mod flush;
 #[path = "support/harness.rs"]
 #[allow(dead_code, reason = "no row has a floor")]
 mod harness;
 #[path = "support/services.rs"]
 mod services;
+/// The servers of the tests.
+#[path = "../tests/it/support"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "the tests use all of it, as tests do"
+)]
+mod support {
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+    pub(crate) mod server;
+}
 #[path = "support/two_threads.rs"]
 mod two_threads;
 
@@ -53,6 +73,7 @@ fn main() {
     }
     let keys = if effort.is_some() { 100_000 } else { 100 };
     written(keys);
+    flush::all(keys);
 }
 
 /// A row without counting, and one with.
@@ -154,6 +175,15 @@ fn count_others(usage: &Usage, keys: usize) -> i64 {
         }
     };
     allocation_counter::measure(counting).bytes_current
+}
+
+/// Asks once with each key of a stack that knows a key by its number in the path.
+fn count_of(stack: &AuthStack, keys: usize) {
+    let mut service = stack.layer(handler!());
+    for number in 0..keys {
+        let request = Request::get(format!("/{number}")).body(Body::empty()).expect("the request is right");
+        assert_eq!(answer(&mut service, request).status(), StatusCode::OK);
+    }
 }
 
 /// The memory of counts, and the time to write them.
