@@ -19,6 +19,7 @@ use common::{
     demo::{ORGANIZATION, OTHER_ORGANIZATION},
     keys::Keys,
     options::Options,
+    watch::Watch,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,30 +32,34 @@ use tower_auth::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::main("aitronos", server).await
+    common::main_alerting("aitronos", server).await
 }
 
 async fn server(options: Options) -> Result<Server, BoxError> {
     // The document's text says 42 characters, its example has 43. Both lengths are accepted; new keys have 43.
     let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
     let demo = if options.demo { demo(&keys).await? } else { json!({}) };
+    let watch = Watch::new(&keys, common::plans()?, options.alerting.webhook()?)?;
     let Keys { scheme, store, upkeep, .. } = keys;
 
-    let stack = AuthStack::builder()
+    let stack = watch
+        .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().catalogue(catalogue()).adopt_foreign_errors())
         .limit(common::failures(60, ClientIp::peer()))
         .auth(ApiKeyLayer::new(scheme, store).header("x-api-key"))
-        .limit(common::plans()?)
         .build()?;
-    let private =
-        Router::new().route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read"))).route(
+    let private = Router::new()
+        .merge(watch.routes("/v1"))
+        .merge(watch.limits_route())
+        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
+        .route(
             "/v1/model/response",
             post(respond)
                 .route_layer(RequireLayer::new(member_of(OrgSource::body_field("organization_id"))))
                 .route_layer(StrictBodyLayer::<Ask>::new()?)
                 .route_layer(RequireLayer::scope("read")),
         );
-    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+    Ok(Server { app: common::app(private, &stack), demo, upkeep: watch.start(upkeep) })
 }
 
 async fn demo(keys: &Keys) -> Result<Value, BoxError> {

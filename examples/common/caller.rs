@@ -1,7 +1,10 @@
 //! Who asks for a change of a key, and from where.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use tower_auth::{ClientIp, Principal, Rejection, RequestExt as _, registry::Actor};
+use tower_auth::{
+    ClientIp, KeyRegistry, Principal, RegistryError, Rejection, RequestExt as _,
+    registry::{Actor, KeyInfo},
+};
 
 /// The caller of a handler that changes keys. The audit log gets its subject, its address and the id of the request. The address
 /// is found as the [`ClientIp`] says that the routes have as an extension.
@@ -31,4 +34,10 @@ impl From<&Caller> for Actor {
     fn from(caller: &Caller) -> Self {
         caller.actor.clone()
     }
+}
+
+/// Finds a key of this organisation.
+pub(crate) async fn key_of(keys: &KeyRegistry, caller: &Caller, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
+    let key = keys.get(caller, id).await?;
+    if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(RegistryError::NotFound) }
 }

@@ -14,6 +14,7 @@ pub(crate) struct Keys {
     pub(crate) unwatched: Arc<dyn KeyStore>,
     pub(crate) registry: KeyRegistry,
     pub(crate) upkeep: Task,
+    pub(super) database: Database,
     /// Whether the keys are there at the next start, and in other processes.
     pub(super) lasting: bool,
 }
@@ -38,6 +39,7 @@ impl Storage {
             unwatched: database.keys(),
             upkeep: registry.start(),
             lasting: self.database.is_some(),
+            database,
             scheme,
             registry,
         })

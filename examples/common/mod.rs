@@ -6,6 +6,9 @@ pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod keys;
 pub(crate) mod options;
+pub(crate) mod time;
+pub(crate) mod watch;
+pub(crate) mod webhook;
 
 use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration, vec::IntoIter};
 
@@ -24,17 +27,29 @@ pub(crate) struct Server {
     pub(crate) app: Router,
     /// The demo part of the ready line.
     pub(crate) demo: Value,
-    pub(crate) upkeep: Task,
+    /// In the order in which the tasks are stopped.
+    pub(crate) upkeep: Vec<Task>,
 }
 
 /// Runs a server with the common options.
 pub(crate) async fn main(name: &str, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let options = match command_line(name, &options::usage(name), Options::parse) {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    exit(name, run(options, server).await)
+    match command_line(name, &options::usage(name), Options::parse) {
+        Ok(options) => exit(name, run(options, server).await),
+        Err(code) => code,
+    }
+}
+
+/// Runs a server with the common options, and those of alerts.
+pub(crate) async fn main_alerting(
+    name: &str,
+    server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>,
+) -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    match command_line(name, &options::usage_alerting(name), Options::parse_alerting) {
+        Ok(options) => exit(name, run(options, server).await),
+        Err(code) => code,
+    }
 }
 
 async fn run(options: Options, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> Result<(), BoxError> {
@@ -81,8 +96,13 @@ pub(crate) async fn serve(listener: TcpListener, server: Server) -> Result<(), B
     let Server { app, demo, upkeep } = server;
     let outcome = answer(listener, app, &demo).await;
     // A database that does not answer must not keep the process from ending.
-    if tokio::time::timeout(GRACE, upkeep.stop()).await.is_err() {
-        tracing::warn!("stopped before the last uses of keys were written");
+    let stopped = async {
+        for task in upkeep {
+            task.stop().await;
+        }
+    };
+    if tokio::time::timeout(GRACE, stopped).await.is_err() {
+        tracing::warn!("stopped before the last uses of keys were written, or the last alerts delivered");
     }
     outcome
 }

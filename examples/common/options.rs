@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
+use tower_auth::BoxError;
+
+use super::webhook::Webhook;
+
 /// The options of a server that has no others.
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) demo: bool,
     pub(crate) storage: Storage,
+    pub(crate) alerting: Alerting,
 }
 
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
@@ -24,19 +29,74 @@ pub(crate) fn usage(name: &str) -> String {
     format!("usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]\n{STORAGE}")
 }
 
+pub(crate) fn usage_alerting(name: &str) -> String {
+    format!(
+        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]\n\
+         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{ALERTING}"
+    )
+}
+
 impl Options {
-    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { listen: LISTEN.to_owned(), demo: true, storage: Storage::default() };
+    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        Self::read(words, false)
+    }
+
+    /// Also reads the options of [`Alerting`].
+    pub(crate) fn parse_alerting(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        Self::read(words, true)
+    }
+
+    fn read(mut words: impl Iterator<Item = String>, alerts: bool) -> Result<Self, String> {
+        let (storage, alerting) = (Storage::default(), Alerting::default());
+        let mut options = Self { listen: LISTEN.to_owned(), demo: true, storage, alerting };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
                 "--no-demo" => options.demo = false,
                 other if options.storage.read(other, &mut words)? => {}
+                other if alerts && options.alerting.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),
             }
         }
         options.storage.check()?;
+        options.alerting.check()?;
         Ok(options)
+    }
+}
+
+/// What the options of [`Alerting`] do.
+pub(crate) const ALERTING: &str = "  --alerts-webhook URL   posts alerts to this https:// URL, or http:// URL of this machine, and needs --alerts-secret;
+                   without it they are in the log
+  --alerts-secret FILE   keeps the secret that signs alerts (whsec_ and base64); made with mode 0600 if it does not exist";
+
+/// Where alerts are delivered. The default is the log.
+#[derive(Default)]
+pub(crate) struct Alerting {
+    url: Option<String>,
+    secret: Option<PathBuf>,
+}
+
+impl Alerting {
+    /// Reads the value of an option. Returns `false` if the option is another one.
+    pub(crate) fn read(&mut self, option: &str, words: &mut impl Iterator<Item = String>) -> Result<bool, String> {
+        match option {
+            "--alerts-webhook" => self.url = Some(words.next().ok_or("--alerts-webhook needs a URL")?),
+            "--alerts-secret" => self.secret = Some(words.next().ok_or("--alerts-secret needs a file")?.into()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.url.is_some() == self.secret.is_some() {
+            return Ok(());
+        }
+        Err("--alerts-webhook and --alerts-secret go together".to_owned())
+    }
+
+    pub(crate) fn webhook(&self) -> Result<Option<Webhook>, BoxError> {
+        let (Some(url), Some(secret)) = (&self.url, &self.secret) else { return Ok(None) };
+        Ok(Some(Webhook::new(url, secret)?))
     }
 }
 

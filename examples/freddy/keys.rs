@@ -19,7 +19,13 @@ use tower_auth::{
     registry::{IssuedKey, KeyInfo, KeyUpdate},
 };
 
-use crate::{common::caller::Caller, list::list};
+use crate::{
+    common::{
+        caller::{Caller, key_of},
+        time::rfc3339,
+    },
+    list::list,
+};
 
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
 const SCOPES: [&str; 3] = ["read", "write", "webhook"];
@@ -108,7 +114,7 @@ async fn one(
     at: Path<(String, String)>,
 ) -> Result<Json<Value>, Rejection> {
     let Path((org, id)) = at;
-    Ok(Json(shown(&of(&keys, &caller, &org, &id).await?, &org)))
+    Ok(Json(shown(&key_of(&keys, &caller, &org, &id).await?, &org)))
 }
 
 async fn change(
@@ -117,7 +123,7 @@ async fn change(
     Path((org, id)): Path<(String, String)>,
     StrictJson(fields): StrictJson<Fields>,
 ) -> Result<Json<Value>, Rejection> {
-    of(&keys, &caller, &org, &id).await?;
+    key_of(&keys, &caller, &org, &id).await?;
     let mut change = KeyUpdate::new();
     if let Some(scopes) = fields.scopes(&caller.who)? {
         change = change.scopes(scopes);
@@ -161,7 +167,7 @@ async fn act(
     rotation: Result<Query<Rotation>, QueryRejection>,
 ) -> Result<Response, Rejection> {
     let Query(rotation) = rotation.map_err(|_| no_number("/overlap"))?;
-    of(&keys, &caller, &org, &id).await?;
+    key_of(&keys, &caller, &org, &id).await?;
     let key = match &*action {
         "activate" => keys.activate(&caller, &id).await?,
         "deactivate" => keys.deactivate(&caller, &id).await?,
@@ -195,12 +201,6 @@ pub(crate) fn no_number(field: &'static str) -> Rejection {
     Rejection::invalid_fields([FieldViolation::new(field, "must be a whole number")])
 }
 
-/// Finds a key of this organisation.
-async fn of(keys: &KeyRegistry, caller: &Caller, org: &str, id: &str) -> Result<KeyInfo, RegistryError> {
-    let key = keys.get(caller, id).await?;
-    if key.principal().is_member_of(org) && !key.is_deleted() { Ok(key) } else { Err(RegistryError::NotFound) }
-}
-
 /// Renames the field in an error: this API calls a key's name `key_name`.
 fn named_as_documented(error: RegistryError) -> Rejection {
     match error {
@@ -212,14 +212,13 @@ fn named_as_documented(error: RegistryError) -> Rejection {
 }
 
 pub(crate) fn shown(key: &KeyInfo, org: &str) -> Value {
-    let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok().map(|time| time.strftime("%FT%TZ").to_string());
     let prefix = key.hint().trim_end_matches('…');
     json!({
         "id": key.id(), "organization_id": org, "key_name": key.name(), "key_prefix": prefix,
         "is_active": key.is_active(), "is_paused": key.is_paused(), "scopes": key.principal().scopes(),
-        "metadata": key.metadata(), "created_by": key.created_by(), "created_at": time(key.created_at()),
-        "last_used_at": key.last_used_at().and_then(time),
-        "expires_at": key.expires_at().and_then(time),
+        "metadata": key.metadata(), "created_by": key.created_by(), "created_at": rfc3339(key.created_at()),
+        "last_used_at": key.last_used_at().and_then(rfc3339),
+        "expires_at": key.expires_at().and_then(rfc3339),
     })
 }
 

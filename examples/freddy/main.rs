@@ -25,7 +25,7 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use common::Server;
+use common::{Server, watch::Watch};
 use login::Users;
 use options::Options;
 use routes::Parts;
@@ -51,10 +51,12 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
     let leaks = options.github_keys.map(|file| leaks::reports(&keys, &file)).transpose()?;
+    let watch = Watch::new(&keys, common::plans()?.x_retry_after(), options.alerting.webhook()?)?;
     let app = routes::app(Parts {
         scheme: keys.scheme.clone(),
         store: keys.store.clone(),
         registry: keys.registry.clone(),
+        watch: watch.clone(),
         tokens,
         users,
         failures: common::failures(options.failures, client.clone()),
@@ -67,6 +69,6 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         Some(people) => demo::create(&keys, people).await?,
         None => serde_json::json!({}),
     };
-    let upkeep = keys.upkeep;
+    let upkeep = watch.start(keys.upkeep);
     common::serve(listener, Server { app, demo, upkeep }).await
 }

@@ -1,4 +1,4 @@
-use crate::common::options::{LISTEN, STORAGE, Storage};
+use crate::common::options::{ALERTING, Alerting, LISTEN, STORAGE, Storage};
 
 /// The options of the command line.
 pub(crate) struct Options {
@@ -14,6 +14,7 @@ pub(crate) struct Options {
     /// A file with the keys that GitHub publishes for its reports of leaked keys.
     pub(crate) github_keys: Option<String>,
     pub(crate) storage: Storage,
+    pub(crate) alerting: Alerting,
 }
 
 /// An external issuer. The server accepts its tokens too.
@@ -28,7 +29,8 @@ pub(crate) fn usage() -> String {
     format!(
         "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
-         [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n{STORAGE}"
+         [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n\
+         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{ALERTING}"
     )
 }
 
@@ -43,6 +45,7 @@ impl Options {
             proxies: Vec::new(),
             github_keys: None,
             storage: Storage::default(),
+            alerting: Alerting::default(),
         };
         let (mut jwks, mut issuer, mut audience) = (None, None, None);
         while let Some(word) = words.next() {
@@ -63,10 +66,12 @@ impl Options {
                 "--github-keys" => options.github_keys = Some(words.next().ok_or("--github-keys needs a file")?),
                 "--no-demo" => options.demo = false,
                 other if options.storage.read(other, &mut words)? => {}
+                other if options.alerting.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),
             }
         }
         options.storage.check()?;
+        options.alerting.check()?;
         options.outside = match (jwks, issuer, audience) {
             (None, None, None) => None,
             (Some(jwks), Some(issuer), Some(audience)) => Some(Outside { jwks, issuer, audience }),

@@ -25,7 +25,7 @@ use tower_auth::{
 };
 
 use crate::{
-    common::{self, demo::ORGANIZATION},
+    common::{demo::ORGANIZATION, models, watch::Watch},
     keys,
     login::Users,
 };
@@ -57,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) scheme: KeyScheme,
     pub(crate) store: WatchedKeyStore,
     pub(crate) registry: KeyRegistry,
+    pub(crate) watch: Watch,
     pub(crate) tokens: BearerLayer,
     pub(crate) users: Users,
     pub(crate) failures: RateLimitLayer,
@@ -68,15 +69,15 @@ pub(crate) struct Parts {
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, tokens, users, failures, client, limit, leaks } = parts;
+    let Parts { scheme, store, registry, watch, tokens, users, failures, client, limit, leaks } = parts;
     let stats = Stats::default();
     let counted = stats.clone();
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
-    let stack = AuthStack::builder()
+    let stack = watch
+        .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .auth(AuthLayer::first(tokens).then(keys)) // clients may send both: the token decides
         .limit(failures.clone())
-        .limit(common::plans()?.x_retry_after())
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
@@ -84,7 +85,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
     let limits = BodyLimits::new().max_bytes(limit);
     let documented = StrictBodyLayer::<Echo>::new()?.limits(limits.clone());
     let private = Router::new()
-        .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
+        .route("/v1/models", get(models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
         .route("/v1/echo", post(echo).route_layer(documented).route_layer(RequireLayer::scope("write")))
         .route("/v1/admin/stats", get(admin_stats).route_layer(RequireLayer::new(role("admin"))))
@@ -95,7 +96,9 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
             get(files).route_layer(members.clone()).route_layer(RequireLayer::scope("read")),
         )
         .with_state(stats)
-        .merge(keys::routes(registry, members))
+        .merge(keys::routes(registry, members.clone()))
+        .merge(watch.routes("/v1/organizations/{org_id}").route_layer(members))
+        .merge(watch.limits_route())
         .layer((Extension(limits), Extension(client)))
         .layer(stack.guards());
     let open = match leaks {

@@ -63,7 +63,7 @@ async fn server(options: Options) -> Result<Server, BoxError> {
         .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me))
         .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)));
-    Ok(Server { app: common::app(private, &stack), demo, upkeep })
+    Ok(Server { app: common::app(private, &stack), demo, upkeep: vec![upkeep] })
 }
 
 async fn demo(keys: &Keys, mint: &Mint) -> Result<Value, BoxError> {
