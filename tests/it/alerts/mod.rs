@@ -8,6 +8,8 @@ mod networks;
 mod refusals;
 mod rules;
 mod scans;
+#[cfg(unix)]
+mod webhook;
 
 use std::{
     net::IpAddr,
