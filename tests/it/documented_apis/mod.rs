@@ -10,3 +10,4 @@ mod freddy_keys;
 mod freddy_memory;
 mod freddy_v0;
 mod halfred;
+mod watch;
