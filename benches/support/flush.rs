@@ -58,7 +58,7 @@ async fn in_postgres(keys: usize) {
 async fn flushes<S: UsageStore + RegistryStore + Clone>(name: &str, store: &S, keys: usize, floor: [Duration; 2]) {
     let usage = Usage::new(store.clone());
     for (what, floor) in ["new rows", "rows that are there"].into_iter().zip(floor) {
-        count(&usage, keys).await;
+        count(&usage, keys);
         let started = Instant::now();
         usage.flush().await.expect("the store answers");
         let took = started.elapsed();
@@ -76,7 +76,7 @@ async fn flushes<S: UsageStore + RegistryStore + Clone>(name: &str, store: &S, k
 }
 
 /// Counts one request of each key.
-async fn count(usage: &Usage, keys: usize) {
+fn count(usage: &Usage, keys: usize) {
     let auth = FakeAuth::from_fn(|request| {
         let number: usize = request.path().trim_start_matches('/').parse().ok()?;
         let key = Principal::builder("ci").method(AuthMethod::ApiKey).credential_id(format!("key_{number}"));
@@ -102,7 +102,7 @@ async fn waits<S: UsageStore + RegistryStore + Clone>(usage: &Usage, store: &S, 
     for number in 0..50 {
         idle = idle.max(change(number).await);
     }
-    count(usage, keys).await;
+    count(usage, keys);
     let is_over = Arc::new(AtomicBool::new(false));
     let flush = tokio::spawn({
         let (usage, is_over) = (usage.clone(), is_over.clone());

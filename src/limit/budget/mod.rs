@@ -37,8 +37,8 @@
 //!   the period, a process may still use what it has leased before.
 //! - A process that crashes loses at most one lease for each bucket, and the requests that were refunded since the last
 //!   [sweep][give_back_after]: they are counted as used, and were not admitted.
-//!   The same is true if the answer of the store to a lease, or to a give-back, is lost. A clean [stop]
-//!   loses nothing.
+//!   The same is true if the answer of the store to a lease is lost. A give-back whose answer is lost, or whose task is dropped in the
+//!   middle, loses the leases of up to 100 buckets, because a second one could give a second budget. A clean [stop] loses nothing.
 //! - While several processes hold leases of one budget, a process may refuse requests although another one has some left: at most
 //!   its lease, until it gives back what it does not use.
 //! - [`WindowState::remaining`](super::WindowState::remaining) is what the store had left when it was asked last, and what is

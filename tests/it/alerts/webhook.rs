@@ -9,7 +9,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::Sha256;
 use tower_auth::alerts::AlertFuture;
 
@@ -208,8 +208,9 @@ fn a_url_or_a_secret_that_cannot_be_used_is_told_at_the_start() {
     assert!(refused(url, &secret.file()).contains("chmod 600"));
     fs::remove_file(secret.file()).unwrap();
     assert!(Webhook::new(url, &secret.file()).is_ok());
-    let (made, mode) = (fs::read_to_string(secret.file()).unwrap(), fs::metadata(secret.file()).unwrap().permissions());
-    assert!(made.starts_with("whsec_") && mode.mode() & 0o777 == 0o600, "{:o}", mode.mode());
+    let made = fs::read_to_string(secret.file()).unwrap();
+    let permissions = fs::metadata(secret.file()).unwrap().permissions();
+    assert!(made.starts_with("whsec_") && permissions.mode() & 0o777 == 0o600, "{permissions:?}");
     assert!(Webhook::new(url, &secret.file()).is_ok());
     assert_eq!(fs::read_to_string(secret.file()).unwrap(), made, "the next start uses it");
 }
