@@ -1,20 +1,17 @@
 //! Alerts about keys that were used since the last look.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use super::{Alert, AlertError, AlertRule, Alerts, NetworkUse, alert::About, networks::Seen};
+use super::{Alert, AlertError, AlertRule, Alerts, alert::About, learning::Rules};
 use crate::{
     Principal, RateLimitLayer, Rejection,
     rate_limit::{LimitGroup, LimitStatus, Partition, WindowStatus},
     registry::Holder,
-    usage::{ActiveKey, By, UsageOf, UsageTotals},
+    usage::{ActiveKey, UsageOf, UsageTotals},
 };
 
 /// The number of keys whose alerts are raised at once.
-const AT_ONCE: usize = 500;
+pub(super) const AT_ONCE: usize = 500;
 /// Windows that are full again sooner are left out: they are there to be reached.
 const SHORTEST: Duration = Duration::from_secs(3600);
 
@@ -30,33 +27,44 @@ impl Alerts {
     }
 
     async fn check_used(&self) -> Result<(), AlertError> {
-        let mut active = self.usage.take_active();
+        let (mut active, mut outcome) = (self.usage.take_active(), Ok(()));
         while !active.is_empty() {
             let some = active.split_off(active.len().saturating_sub(AT_ONCE));
-            if let Err(error) = self.check_some(&some).await {
-                active.extend(some);
-                self.usage.put_back_active(active);
-                return Err(error);
+            let (failed, part) = self.check_some(some).await;
+            self.usage.put_back_active(failed);
+            outcome = outcome.and(part);
+        }
+        outcome
+    }
+
+    /// Returns the keys that could not be looked at. One of them does not hold up the others.
+    async fn check_some(&self, active: Vec<ActiveKey>) -> (Vec<ActiveKey>, Result<(), AlertError>) {
+        let rules = match self.rules_of(active.iter().map(|key| &key.who)).await {
+            Ok(rules) => rules,
+            Err(error) => return (active, Err(error)),
+        };
+        let (mut done, mut failed, mut alerts, mut outcome) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
+        for key in active {
+            match self.judge(&key, &rules, &mut alerts).await {
+                Ok(()) => done.push(key),
+                Err(error) => {
+                    outcome = Err(error);
+                    failed.push(key);
+                }
             }
         }
-        Ok(())
-    }
-
-    async fn check_some(&self, active: &[ActiveKey]) -> Result<(), AlertError> {
-        self.learn_rules(active.iter().map(|key| &key.who)).await?;
-        let mut alerts = Vec::new();
-        for key in active {
-            self.judge(key, &mut alerts).await?;
+        if let Err(error) = self.raise(alerts).await {
+            failed.append(&mut done);
+            outcome = Err(error);
         }
-        self.raise(alerts).await
+        (failed, outcome)
     }
 
-    async fn judge(&self, active: &ActiveKey, alerts: &mut Vec<Alert>) -> Result<(), AlertError> {
-        let ActiveKey { who, is_refused } = active;
-        let Some(key) = who.credential_id() else { return Ok(()) };
+    async fn judge(&self, active: &ActiveKey, rules: &Rules, alerts: &mut Vec<Alert>) -> Result<(), AlertError> {
+        let who = &active.who;
         let (mut status, mut refused) = (None, None);
-        for (holder, rules) in self.rules_about(who) {
-            for rule in &*rules {
+        for (holder, rules) in rules.about(who) {
+            for rule in rules {
                 match *rule {
                     AlertRule::LimitUsed { percent } => {
                         let Some(layer) = &self.limits else { continue };
@@ -64,17 +72,15 @@ impl Alerts {
                             Some(status) => status,
                             None => status.insert(standing(layer, who).await?),
                         };
-                        self.judge_limits(&holder, percent, who, status, alerts);
+                        self.judge_limits(holder, percent, active, status, alerts);
                     }
-                    AlertRule::Refusals { per_hour } if *is_refused => {
-                        let (hour, count) = match refused {
+                    AlertRule::Refusals { per_hour } => {
+                        let refused = match &refused {
                             Some(refused) => refused,
-                            None => *refused.insert(self.refused_this_hour(key).await?),
+                            None => refused.insert(self.refused(active).await?),
                         };
-                        if count >= u64::from(per_hour) {
-                            let period = seconds(hour).to_string();
-                            let alert = Alert::of(&holder, *rule, &About::key(key, &period), self.now());
-                            alerts.push(hinted(alert, who).with("refused", count).with_time("hour", hour));
+                        for (hour, count) in refused.iter().filter(|(_, count)| *count >= u64::from(per_hour)) {
+                            alerts.extend(self.many_refusals(holder, *rule, who, (*hour, *count)));
                         }
                     }
                     _ => {}
@@ -84,84 +90,46 @@ impl Alerts {
         Ok(())
     }
 
-    /// Returns the present hour, and how many requests with the key were refused in it, in all processes.
-    async fn refused_this_hour(&self, key: &str) -> Result<(SystemTime, u64), AlertError> {
-        let now = self.now();
-        let counts = self.usage.hours(UsageOf::key(key), now..now + Duration::from_nanos(1)).await?;
-        Ok((By::Hour.start_of(now), UsageTotals::of(&counts).refused()))
+    /// Returns how many requests with the key were refused in each of the hours, in all processes.
+    async fn refused(&self, active: &ActiveKey) -> Result<Vec<(SystemTime, u64)>, AlertError> {
+        let Some(key) = active.who.credential_id() else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for hour in active.refused_hours() {
+            let counts = self.usage.hours(UsageOf::key(key), hour..hour + Duration::from_nanos(1)).await?;
+            all.push((hour, UsageTotals::of(&counts).refused()));
+        }
+        Ok(all)
+    }
+
+    fn many_refusals(
+        &self,
+        holder: &Holder,
+        rule: AlertRule,
+        who: &Principal,
+        (hour, count): (SystemTime, u64),
+    ) -> Option<Alert> {
+        let period = seconds(hour).to_string();
+        let alert = Alert::of(holder, rule, &About::key(who.credential_id()?, &period), self.now());
+        Some(hinted(alert, who).with("refused", count).with_time("hour", hour))
     }
 
     fn judge_limits(
         &self,
         holder: &Holder,
         percent: u8,
-        who: &Principal,
+        active: &ActiveKey,
         status: &LimitStatus,
         alerts: &mut Vec<Alert>,
     ) {
-        let now = self.now();
+        let (now, who) = (self.now(), &active.who);
         for group in status.groups() {
-            for window in group.windows.iter().filter(|window| is_reached(window, percent)) {
+            for window in group.windows.iter().filter(|window| is_reached(window, percent, &active.limited_by)) {
                 let Some(period) = period_of(window, now) else { continue };
+                // Keys that share a limit share its alerts.
                 let what = format!("{} {}", group.bucket_name(), window.name);
-                let is_shared = matches!(status.partition(), Partition::Subject | Partition::Account);
-                let key = who.credential_id().filter(|_| !is_shared);
-                let about = About { key, what: &what, period: &period };
+                let about = About { key: who.credential_id(), what: &what, period: &period };
                 let alert = Alert::of(holder, AlertRule::LimitUsed { percent }, &about, now);
-                alerts.push(told(alert, who, group, window, now));
-            }
-        }
-    }
-
-    async fn check_networks(&self) -> Result<(), AlertError> {
-        let mut seen = self.networks.take();
-        while !seen.is_empty() {
-            let some = seen.split_off(seen.len().saturating_sub(AT_ONCE));
-            if let Err(error) = self.check_some_networks(&some).await {
-                seen.extend(some);
-                self.networks.put_back(seen);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    async fn check_some_networks(&self, seen: &[Seen]) -> Result<(), AlertError> {
-        self.learn_rules(seen.iter().map(|seen| &seen.who)).await?;
-        let has_rule =
-            |seen: &&Seen| self.rules_about(&seen.who).iter().any(|(_, rules)| rules.contains(&AlertRule::NewNetwork));
-        let (wanted, unwanted): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(has_rule);
-        self.networks.forget(unwanted);
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let lines: BTreeSet<&str> = wanted.iter().filter_map(|seen| line_of(&seen.who)).collect();
-        let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
-        let known = self.answer(self.store.networks(&lines)).await?;
-        let mut alerts = Vec::new();
-        for seen in &wanted {
-            self.judge_network(seen, &known, &mut alerts);
-        }
-        // A crash in between raises the same alerts again, which changes nothing.
-        self.raise(alerts).await?;
-        let noted = |seen: &Seen| Some(NetworkUse::new(line_of(&seen.who)?, seen.network.to_string(), seen.at));
-        self.answer(self.store.note_networks(wanted.into_iter().filter_map(noted).collect())).await
-    }
-
-    /// The first networks of a key are what later ones are compared with.
-    fn judge_network(&self, seen: &Seen, known: &[NetworkUse], alerts: &mut Vec<Alert>) {
-        let (Some(key), Some(line)) = (seen.who.credential_id(), line_of(&seen.who)) else { return };
-        let network = seen.network.to_string();
-        let mut of_line = known.iter().filter(|known| known.key == line).peekable();
-        if of_line.peek().is_none() || of_line.any(|known| known.network == network) {
-            return;
-        }
-        for (holder, rules) in self.rules_about(&seen.who) {
-            if rules.contains(&AlertRule::NewNetwork) {
-                let what = format!("{line} {network}");
-                let about = About { key: Some(key), what: &what, period: "" };
-                let alert = Alert::of(&holder, AlertRule::NewNetwork, &about, seen.at);
-                alerts.push(hinted(alert, &seen.who).with("network", network.as_str()));
+                alerts.push(told(hinted(alert, who), status, group, window, now));
             }
         }
     }
@@ -174,12 +142,6 @@ impl Alerts {
     }
 }
 
-/// Returns the id of the first key in the line of successors that led to the key of a caller: a new key of the line is used
-/// from the networks of the old one.
-fn line_of(who: &Principal) -> Option<&str> {
-    who.first_id().or_else(|| who.credential_id())
-}
-
 async fn standing(layer: &RateLimitLayer, who: &Principal) -> Result<LimitStatus, AlertError> {
     let why = |rejection: Rejection| {
         let cause = rejection.private_cause().map(ToString::to_string);
@@ -188,9 +150,12 @@ async fn standing(layer: &RateLimitLayer, who: &Principal) -> Result<LimitStatus
     layer.status(who).await.map_err(why)
 }
 
-fn is_reached(window: &WindowStatus, percent: u8) -> bool {
-    let used = u64::from(window.size.saturating_sub(window.remaining));
-    window.size > 0 && used * 100 >= u64::from(percent) * u64::from(window.size)
+/// A window that has refused requests is used up, even if it is refilled a little until somebody looks, or has room for a cheaper
+/// request. If it is half empty, it was refilled since, or is of the next period.
+fn is_reached(window: &WindowStatus, percent: u8, limited_by: &[String]) -> bool {
+    let (used, size) = (u64::from(window.size.saturating_sub(window.remaining)), u64::from(window.size));
+    let has_refused = limited_by.contains(&window.name) && used * 2 >= size;
+    size > 0 && (used * 100 >= u64::from(percent) * size || has_refused)
 }
 
 /// Returns the period in which an alert about a window is raised once; `None` for a window that is too short.
@@ -202,13 +167,11 @@ fn period_of(window: &WindowStatus, now: SystemTime) -> Option<String> {
     }
 }
 
-fn told(alert: Alert, who: &Principal, group: &LimitGroup, window: &WindowStatus, now: SystemTime) -> Alert {
-    let mut alert = match alert.key {
-        Some(_) => hinted(alert, who),
-        None => match who.account() {
-            Some(account) => alert.with("account", account),
-            None => alert.with("subject", who.subject()),
-        },
+fn told(alert: Alert, status: &LimitStatus, group: &LimitGroup, window: &WindowStatus, now: SystemTime) -> Alert {
+    let mut alert = match status.partition() {
+        Partition::Account => alert.with("shared_by", "account"),
+        Partition::Subject => alert.with("shared_by", "subject"),
+        _ => alert,
     };
     if let Some(class) = &group.class {
         alert = alert.with("class", class.as_str());
@@ -221,7 +184,7 @@ fn told(alert: Alert, who: &Principal, group: &LimitGroup, window: &WindowStatus
     }
 }
 
-fn hinted(alert: Alert, who: &Principal) -> Alert {
+pub(super) fn hinted(alert: Alert, who: &Principal) -> Alert {
     match who.credential_hint() {
         Some(hint) => alert.with("hint", hint),
         None => alert,

@@ -27,12 +27,12 @@ pub struct Alert {
     pub holder: Holder,
     /// The kind of the rule ([`AlertRule::kind`]).
     pub kind: String,
-    /// The id of the key; `None` if several keys share what the alert is about, such as a limit of an account.
+    /// The id of the key. If several keys share what the alert is about, such as a limit of an account, it is one of them.
     pub key: Option<String>,
     /// When the alert was raised.
     pub at: SystemTime,
     /// More about it: the number of the rule by its name, and `hint` and `name` of the key. A limit has `window`, `limit`, `used` and
-    /// `resets_at`, and perhaps `subject` or `account`; an expiry has `expires_at`; an old key has `successor`, `rotated_at` and
+    /// `resets_at`, and `shared_by` if other keys of the account or the subject share it; an expiry has `expires_at`; an old key has `successor`, `rotated_at` and
     /// `last_used_at`; a network has `network`; refusals have `refused` and `hour`; an idle key has `idle_since`. Times are in RFC
     /// 3339.
     pub details: Map<String, Value>,

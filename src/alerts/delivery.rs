@@ -1,8 +1,8 @@
 //! Alerts on their way to their owners.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 use super::{AlertError, AlertRecord, Alerts, Settled, alert_store::Sink};
 use crate::BoxError;
@@ -21,43 +21,33 @@ impl Alerts {
     /// If the store does not answer, or the last delivery that failed. It is tried again later.
     pub async fn deliver(&self) -> Result<usize, AlertError> {
         let Some(sink) = self.sink.clone() else { return Ok(0) };
-        let (mut delivered, mut trouble) = (0, None);
+        // What fails now is due later, and not again in this call.
+        let (due, mut under_way, mut outcome) = (self.now(), UnderWay::default(), Ok(0));
+        let mut is_more = true;
         loop {
-            let now = self.now();
-            let claimed = self.answer(self.store.claim(now, now + CLAIM, AT_ONCE)).await?;
-            if claimed.is_empty() {
-                return trouble.map_or(Ok(delivered), Err);
-            }
-            for (record, outcome) in self.deliver_all(&sink, claimed).await {
-                let settled = self.settled(&record, &outcome);
-                // At once, so that few are delivered twice if the process ends.
-                self.answer(self.store.settle(vec![(record.alert.id.clone(), settled)])).await?;
-                match outcome {
-                    Ok(()) => delivered += 1,
-                    Err(why) => trouble = Some(AlertError::Delivery(why.to_string().into())),
+            let room = AT_ONCE.saturating_sub(under_way.records.len());
+            if is_more && room > 0 {
+                let claim = self.store.claim(due, self.now() + CLAIM, room);
+                let claimed = self.answer(claim).await.unwrap_or_else(|error| {
+                    outcome = Err(error);
+                    Vec::new()
+                });
+                is_more = claimed.len() == room;
+                for record in claimed {
+                    under_way.begin(self, &sink, record);
                 }
             }
+            let Some((record, delivered)) = under_way.next().await else { return outcome };
+            let part = self.settle(&record, delivered).await;
+            outcome = outcome.and_then(|count| part.map(|()| count + 1));
         }
     }
 
-    async fn deliver_all(&self, sink: &Sink, claimed: Vec<AlertRecord>) -> Vec<(AlertRecord, Result<(), BoxError>)> {
-        let mut all = JoinSet::new();
-        let records = claimed.clone();
-        for (place, record) in claimed.into_iter().enumerate() {
-            let (sink, clock, timeout) = (Arc::clone(sink), self.clock().clone(), self.policy.delivery_timeout);
-            all.spawn(async move {
-                let outcome = clock.within(timeout, sink(record.alert)).await;
-                (place, outcome.unwrap_or_else(|late| Err(format!("the receiver {late}").into())))
-            });
-        }
-        let mut outcomes: Vec<Option<Result<(), BoxError>>> = records.iter().map(|_| None).collect();
-        while let Some(joined) = all.join_next().await {
-            if let Ok((place, outcome)) = joined {
-                outcomes[place] = Some(outcome);
-            }
-        }
-        let panicked = || Err(BoxError::from("the function that delivers alerts panicked"));
-        records.into_iter().zip(outcomes).map(|(record, outcome)| (record, outcome.unwrap_or_else(panicked))).collect()
+    /// Notes the outcome at once, so that few alerts are delivered twice if the process ends.
+    async fn settle(&self, record: &AlertRecord, delivered: Result<(), BoxError>) -> Result<(), AlertError> {
+        let settled = self.settled(record, &delivered);
+        self.answer(self.store.settle(vec![(record.alert.id.clone(), settled)])).await?;
+        delivered.map_err(|why| AlertError::Delivery(why.to_string().into()))
     }
 
     fn settled(&self, record: &AlertRecord, outcome: &Result<(), BoxError>) -> Settled {
@@ -75,6 +65,38 @@ impl Alerts {
             return Settled::GivenUp;
         }
         Settled::Again { at: now + pause(record.attempts) }
+    }
+}
+
+/// The deliveries that have begun.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<Result<(), BoxError>>,
+    records: HashMap<task::Id, AlertRecord>,
+}
+
+impl UnderWay {
+    fn begin(&mut self, alerts: &Alerts, sink: &Sink, record: AlertRecord) {
+        let (sink, clock, timeout) = (Arc::clone(sink), alerts.clock().clone(), alerts.policy.delivery_timeout);
+        let alert = record.alert.clone();
+        let task = self.tasks.spawn(async move {
+            let outcome = clock.within(timeout, sink(alert)).await;
+            outcome.unwrap_or_else(|late| Err(format!("the receiver {late}").into()))
+        });
+        self.records.insert(task.id(), record);
+    }
+
+    /// Returns the next one that has ended; `None` if none is left.
+    async fn next(&mut self) -> Option<(AlertRecord, Result<(), BoxError>)> {
+        loop {
+            let (id, outcome) = match self.tasks.join_next_with_id().await? {
+                Ok(ended) => ended,
+                Err(panicked) => (panicked.id(), Err("the function that delivers alerts panicked".into())),
+            };
+            if let Some(record) = self.records.remove(&id) {
+                return Some((record, outcome));
+            }
+        }
     }
 }
 

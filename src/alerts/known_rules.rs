@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,11 @@ use super::AlertRule;
 use crate::registry::Holder;
 
 #[derive(Default)]
-pub(super) struct KnownRules(Mutex<Known>);
+pub(super) struct KnownRules {
+    known: Mutex<Known>,
+    /// How often rules were set in this process.
+    set: AtomicU64,
+}
 
 /// By holder, with the time at which they were read. A holder without rules is known too.
 type Known = HashMap<Holder, (Arc<[AlertRule]>, Duration)>;
@@ -20,7 +27,14 @@ const FRESH: Duration = Duration::from_secs(30);
 
 impl KnownRules {
     pub(super) fn forget(&self, holder: &Holder) {
-        self.lock().remove(holder);
+        let mut known = self.lock();
+        self.set.fetch_add(1, Ordering::Relaxed);
+        known.remove(holder);
+    }
+
+    /// Returns a number that changes when rules are set in this process.
+    pub(super) fn version(&self) -> u64 {
+        self.set.load(Ordering::Relaxed)
     }
 
     /// Returns those holders whose rules have to be read now.
@@ -33,17 +47,21 @@ impl KnownRules {
         unknown
     }
 
-    pub(super) fn learn(&self, read: impl IntoIterator<Item = (Holder, Vec<AlertRule>)>, now: Duration) {
-        self.lock().extend(read.into_iter().map(|(holder, rules)| (holder, (Arc::from(rules), now))));
+    /// Remembers rules that were read, unless rules were set since this version.
+    pub(super) fn learn(&self, read: &[(Holder, Arc<[AlertRule]>)], now: Duration, version: u64) {
+        let mut known = self.lock();
+        if self.version() == version {
+            known.extend(read.iter().map(|(holder, rules)| (holder.clone(), (Arc::clone(rules), now))));
+        }
     }
 
-    /// Returns the rules of a holder, if there are any.
+    /// Returns the rules of a holder, if they are known.
     pub(super) fn of(&self, holder: &Holder) -> Option<Arc<[AlertRule]>> {
-        self.lock().get(holder).map(|(rules, _)| Arc::clone(rules)).filter(|rules| !rules.is_empty())
+        self.lock().get(holder).map(|(rules, _)| Arc::clone(rules))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Nothing panics under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,9 @@
 //! Whose rules look at a key, and what they are.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{AlertError, AlertRule, Alerts, StoredRules};
 use crate::{Principal, registry::Holder};
@@ -8,21 +11,34 @@ use crate::{Principal, registry::Holder};
 /// The number of holders whose rules are read at once.
 const AT_ONCE: usize = 500;
 
+/// The rules of some holders, for one look.
+pub(super) struct Rules(HashMap<Holder, Arc<[AlertRule]>>);
+
 impl Alerts {
-    /// Reads the rules of the owners of these callers, as far as they are not known.
-    pub(super) async fn learn_rules(&self, callers: impl Iterator<Item = &Principal>) -> Result<(), AlertError> {
-        let now = self.clock().elapsed();
-        for some in self.known.unknown(callers.flat_map(owners), now).chunks(AT_ONCE) {
+    /// Returns the rules of the owners of these callers. Those that are not known are read.
+    pub(super) async fn rules_of(&self, callers: impl Iterator<Item = &Principal>) -> Result<Rules, AlertError> {
+        let (now, version) = (self.clock().elapsed(), self.known.version());
+        let holders: BTreeSet<Holder> = callers.flat_map(owners).collect();
+        let unknown = self.known.unknown(holders.iter().cloned(), now);
+        let known = holders.iter().filter_map(|holder| Some((holder.clone(), self.known.of(holder)?)));
+        let mut all: HashMap<Holder, Arc<[AlertRule]>> = known.collect();
+        for some in unknown.chunks(AT_ONCE) {
             let stored = self.answer(self.store.rules(some)).await?;
             let rules = |holder: &Holder| stored.iter().find(|rules| rules.holder == *holder).map(StoredRules::known);
-            self.known.learn(some.iter().map(|holder| (holder.clone(), rules(holder).unwrap_or_default())), now);
+            let read = |holder: &Holder| (holder.clone(), Arc::from(rules(holder).unwrap_or_default()));
+            let read: Vec<_> = some.iter().map(read).collect();
+            self.known.learn(&read, now, version);
+            all.extend(read);
         }
-        Ok(())
+        all.retain(|_, rules| !rules.is_empty());
+        Ok(Rules(all))
     }
+}
 
-    /// Returns the rules that look at the keys of a caller, as they were [learned](Self::learn_rules).
-    pub(super) fn rules_about(&self, who: &Principal) -> Vec<(Holder, Arc<[AlertRule]>)> {
-        owners(who).filter_map(|holder| self.known.of(&holder).map(|rules| (holder, rules))).collect()
+impl Rules {
+    /// Returns the rules that look at the key of a caller.
+    pub(super) fn about(&self, who: &Principal) -> impl Iterator<Item = (&Holder, &[AlertRule])> {
+        owners(who).filter_map(|holder| self.0.get_key_value(&holder)).map(|(holder, rules)| (holder, &**rules))
     }
 }
 

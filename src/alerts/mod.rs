@@ -72,6 +72,7 @@ mod error;
 mod known_rules;
 mod learning;
 mod networks;
+mod new_networks;
 mod policy;
 mod rule;
 mod scan;

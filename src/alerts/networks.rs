@@ -32,6 +32,8 @@ struct Shard {
     /// A hash of each key and network.
     known: HashSet<u64>,
     pending: HashMap<u64, Seen>,
+    /// How many of them each key has: one key must not take the room of the others.
+    of_key: HashMap<u64, usize>,
     /// When everything is forgotten, so that the store learns the time of the last use.
     until: Duration,
 }
@@ -39,7 +41,8 @@ struct Shard {
 const SHARDS: usize = 64;
 /// The number of keys and networks of one shard. More are looked at each time.
 const MOST: usize = 16_384;
-const MOST_PENDING: usize = 1_024;
+const MOST_PENDING: usize = 4_096;
+const MOST_OF_KEY: usize = 16;
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 impl Networks {
@@ -59,11 +62,14 @@ impl Networks {
         let network = network_of(address);
         let mark = self.hasher.hash_one((who.bucket().low(), network));
         let mut shard = self.shard(mark);
-        if shard.known.contains(&mark) || shard.pending.len() >= MOST_PENDING {
-            return;
+        if !shard.known.contains(&mark) {
+            shard.add(mark, who.bucket().low(), || Seen {
+                who: who.clone(),
+                network,
+                at: decision.now(&self.clock),
+                mark,
+            });
         }
-        let seen = || Seen { who: who.clone(), network, at: decision.now(&self.clock), mark };
-        shard.pending.entry(mark).or_insert_with(seen);
     }
 
     /// Takes what is not known. It is known from now on, unless [`forget`](Self::forget) is called.
@@ -76,6 +82,7 @@ impl Networks {
                 shard.known.clear();
                 shard.until = now.saturating_add(FORGET_EVERY);
             }
+            shard.of_key.clear();
             let pending = std::mem::take(&mut shard.pending);
             shard.known.extend(pending.keys());
             all.extend(pending.into_values());
@@ -95,15 +102,23 @@ impl Networks {
         for seen in all {
             let mut shard = self.shard(seen.mark);
             shard.known.remove(&seen.mark);
-            if shard.pending.len() < MOST_PENDING {
-                shard.pending.entry(seen.mark).or_insert(seen);
-            }
+            shard.add(seen.mark, seen.who.bucket().low(), || seen);
         }
     }
 
     fn shard(&self, mark: u64) -> MutexGuard<'_, Shard> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits do")]
         lock(&self.shards[mark as usize % SHARDS])
+    }
+}
+
+impl Shard {
+    fn add(&mut self, mark: u64, key: u64, seen: impl FnOnce() -> Seen) {
+        let count = self.of_key.get(&key).copied().unwrap_or(0);
+        if count < MOST_OF_KEY && self.pending.len() < MOST_PENDING && !self.pending.contains_key(&mark) {
+            self.of_key.insert(key, count + 1);
+            self.pending.insert(mark, seen());
+        }
     }
 }
 

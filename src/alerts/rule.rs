@@ -15,7 +15,7 @@ use crate::ConfigError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlertRule {
-    /// So much of a window of the plan is used: once in each period of the window. Windows that are full again in less than an
+    /// So much of a window of the plan is used, or it has refused a request: once in each period of the window. Windows that are full again in less than an
     /// hour are left out.
     LimitUsed {
         /// From 1 to 100.
@@ -32,7 +32,7 @@ pub enum AlertRule {
         hours: u16,
     },
     /// A key is used from a network for the first time: once for each network. The networks of the very first uses raise no
-    /// alert. A network is the /24 of an IPv4 address, or the /48 of an IPv6 address.
+    /// alert; those of a key that was not used for 90 days are forgotten, so that it begins anew. Up to 100 networks are kept for a key. A network is the /24 of an IPv4 address, or the /48 of an IPv6 address.
     NewNetwork,
     /// Many requests with a key are refused: once in each hour.
     Refusals {

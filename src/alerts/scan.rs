@@ -22,17 +22,17 @@ impl Alerts {
     /// does this [every hour](super::AlertPolicy::scan_every).
     ///
     /// # Errors
-    /// If a store does not answer. The alerts about the keys that were looked at before are raised; call it again.
+    /// If a store does not answer, for one of the holders: the others are looked at. Call it again.
     pub async fn scan(&self) -> Result<(), AlertError> {
-        let mut last: Option<Holder> = None;
+        let (mut last, mut outcome): (Option<Holder>, _) = (None, Ok(()));
         loop {
             let page = self.answer(self.store.all_rules(last.as_ref())).await?;
             for stored in &page {
-                self.scan_holder(stored).await?;
+                outcome = outcome.and(self.scan_holder(stored).await);
             }
             match page.into_iter().next_back() {
                 Some(stored) => last = Some(stored.holder),
-                None => return Ok(()),
+                None => return outcome,
             }
         }
     }

@@ -22,7 +22,7 @@ impl Trouble {
     }
 
     /// Remembers the trouble, and logs it when it begins and when it ends.
-    pub(crate) fn note(&self, outcome: Result<(), impl Display>) {
+    pub(crate) fn note<T>(&self, outcome: Result<T, impl Display>) {
         let now = outcome.err().map(|error| Arc::from(error.to_string()));
         let mut known = self.lock();
         match (&*known, &now) {

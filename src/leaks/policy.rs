@@ -52,14 +52,13 @@ impl LeakOutcome {
 /// ```
 /// use tower_auth::leaks::{LeakOutcome, LeakedKey};
 ///
-/// /// The message to the owner, or `None` if the owner knows.
-/// fn message(leak: &LeakedKey) -> Option<String> {
+/// /// The message to the owner. A key may have been revoked by a report whose answer was lost, so the owner is told then too.
+/// fn message(leak: &LeakedKey) -> String {
 ///     let done = match leak.outcome {
-///         LeakOutcome::Revoked => "It was revoked.",
 ///         LeakOutcome::Alerted => "Please rotate it.",
-///         _ => return None,
+///         _ => "It is revoked.",
 ///     };
-///     Some(format!("Your key {} is public: {} {done}", leak.hint, leak.url))
+///     format!("Your key {} is public: {} {done}", leak.hint, leak.url)
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,17 +6,51 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::SystemTime,
 };
 
-use super::entry::{Entry, key_of};
+use super::{
+    batch::start_of,
+    entry::{Entry, key_of},
+};
 use crate::Principal;
 
-/// A key that was used.
+/// A key whose requests are written.
 pub(crate) struct ActiveKey {
     /// As it was at its last request.
     pub(crate) who: Principal,
-    /// Whether a request of it was refused.
-    pub(crate) is_refused: bool,
+    /// The hours, since 1970, in which requests of it were refused: few.
+    refused_in: Vec<u32>,
+    /// The names of the windows whose limits have refused some of them, such as `day`.
+    pub(crate) limited_by: Vec<String>,
+}
+
+impl ActiveKey {
+    fn of(entry: &Entry) -> Option<Self> {
+        let who = entry.who.as_ref().filter(|who| key_of(who).is_some())?;
+        let refused_in = if entry.refused.is_empty() { Vec::new() } else { vec![entry.hour] };
+        let mut key = Self { who: who.clone(), refused_in, limited_by: Vec::new() };
+        entry.limits().for_each(|name| add(&mut key.limited_by, name.to_owned()));
+        Some(key)
+    }
+
+    /// Returns the starts of the hours in which requests were refused.
+    pub(crate) fn refused_hours(&self) -> impl Iterator<Item = SystemTime> {
+        self.refused_in.iter().map(|hour| start_of(*hour))
+    }
+
+    /// Adds what is known of the same key.
+    fn merge(&mut self, other: Self) {
+        self.who = other.who;
+        other.refused_in.into_iter().for_each(|hour| add(&mut self.refused_in, hour));
+        other.limited_by.into_iter().for_each(|name| add(&mut self.limited_by, name));
+    }
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
 }
 
 /// By the id of the key. Nothing is noted until somebody has asked for the first time.
@@ -30,21 +64,22 @@ pub(super) struct ActiveKeys {
 const MOST: usize = 200_000;
 
 impl ActiveKeys {
-    pub(super) fn note(&self, entries: &[Entry]) {
-        if !self.is_wanted.load(Ordering::Relaxed) {
-            return;
-        }
+    /// Returns the keys of entries, if somebody wants to know.
+    pub(super) fn of(&self, entries: &[Entry]) -> Vec<ActiveKey> {
+        let is_wanted = self.is_wanted.load(Ordering::Relaxed);
+        let entries = if is_wanted { entries } else { &[] };
+        entries.iter().filter_map(ActiveKey::of).collect()
+    }
+
+    /// Notes keys whose requests are written now, or could not be looked at.
+    pub(super) fn note(&self, active: Vec<ActiveKey>) {
         let mut keys = self.lock();
-        for entry in entries {
-            let Some((who, id)) = entry.who.as_ref().and_then(|who| Some((who, key_of(who)?))) else { continue };
-            let is_refused = !entry.refused.is_empty();
+        for key in active {
+            let Some(id) = key_of(&key.who) else { continue };
             let is_full = keys.len() >= MOST;
             match keys.get_mut(id) {
-                Some(known) => {
-                    known.is_refused |= is_refused;
-                    known.who = who.clone();
-                }
-                None if !is_full => drop(keys.insert(id.to_owned(), ActiveKey { who: who.clone(), is_refused })),
+                Some(known) => known.merge(key),
+                None if !is_full => drop(keys.insert(id.to_owned(), key)),
                 None => {}
             }
         }
@@ -54,16 +89,6 @@ impl ActiveKeys {
     pub(super) fn take(&self) -> Vec<ActiveKey> {
         self.is_wanted.store(true, Ordering::Relaxed);
         std::mem::take(&mut *self.lock()).into_values().collect()
-    }
-
-    /// Notes keys again that could not be looked at.
-    pub(super) fn put_back(&self, active: Vec<ActiveKey>) {
-        let mut keys = self.lock();
-        for key in active {
-            let Some(id) = key_of(&key.who).map(str::to_owned) else { continue };
-            let known = keys.entry(id).or_insert_with(|| ActiveKey { who: key.who, is_refused: false });
-            known.is_refused |= key.is_refused;
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, ActiveKey>> {

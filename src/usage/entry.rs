@@ -3,6 +3,8 @@
 use std::{borrow::Cow, collections::VecDeque, net::IpAddr, time::SystemTime};
 
 use super::{KeyUse, Outcome, RefusedRequest, batch::cut, client::Client};
+#[cfg(feature = "tokio")]
+use crate::RejectionKind;
 use crate::{AuthMethod, Decision, Principal, Rejection, context::decision::Kept};
 
 /// The counts of one caller in one hour.
@@ -80,6 +82,13 @@ impl Entry {
     pub(super) fn refusals(&self) -> impl Iterator<Item = RefusedRequest> {
         let key = self.who.as_ref().and_then(key_of);
         self.refusals.iter().filter_map(move |refusal| Some(refusal.shown(key?)))
+    }
+
+    /// Returns the names of the windows whose limits have refused the last of the refused requests.
+    #[cfg(feature = "tokio")]
+    pub(super) fn limits(&self) -> impl Iterator<Item = &str> {
+        let is_limit = |refusal: &&Refusal| refusal.outcome == Outcome::Refused(RejectionKind::RateLimited);
+        self.refusals.iter().filter(is_limit).filter_map(|refusal| refusal.why.policy())
     }
 
     /// Returns the last use of the key.

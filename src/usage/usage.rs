@@ -50,6 +50,9 @@ struct Queue {
     taken: Vec<Entry>,
     /// The batch that is being written. It is kept as it is until the store has answered, because the store may have added it.
     writing: Option<Arc<UsageBatch>>,
+    /// The keys of that batch, for alerts.
+    #[cfg(feature = "tokio")]
+    active: Vec<super::active::ActiveKey>,
     /// The number of the last batch.
     last: i64,
 }
@@ -107,7 +110,7 @@ impl Usage {
     /// Returns keys that could not be looked at. The next call takes them again.
     #[cfg(feature = "tokio")]
     pub(crate) fn put_back_active(&self, keys: Vec<super::active::ActiveKey>) {
-        self.0.active.put_back(keys);
+        self.0.active.note(keys);
     }
 
     #[cfg(feature = "tokio")]
@@ -210,8 +213,6 @@ impl Usage {
     fn take(&self) {
         let mut queue = self.queue();
         let mut all = self.0.table.take();
-        #[cfg(feature = "tokio")]
-        self.0.active.note(&all);
         queue.taken.append(&mut all);
     }
 
@@ -230,7 +231,12 @@ impl Usage {
         if queue.writing.is_none() {
             let rest = queue.taken.len().saturating_sub(AT_ONCE);
             let mut sums = Sums::default();
-            queue.taken.drain(rest..).for_each(|entry| sums.add(&entry));
+            let entries = queue.taken.split_off(rest);
+            for entry in &entries {
+                sums.add(entry);
+            }
+            #[cfg(feature = "tokio")]
+            queue.active.extend(self.0.active.of(&entries));
             if let Some(batch) = sums.into_batch(&self.0.writer, self.clock().now(), self.0.policy.keep_refusals) {
                 queue.last += 1;
                 queue.writing = Some(Arc::new(UsageBatch { sequence: queue.last, ..batch }));
@@ -249,6 +255,8 @@ impl Usage {
         let mut queue = self.queue();
         if queue.writing.as_ref().is_some_and(|writing| writing.sequence == sequence) {
             queue.writing = None;
+            #[cfg(feature = "tokio")]
+            self.0.active.note(mem::take(&mut queue.active));
         }
     }
 

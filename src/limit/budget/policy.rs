@@ -59,9 +59,11 @@ impl BudgetPolicy {
     }
 
     /// Sets for how long requests are refused without asking the store, after the store had too few left; one second by default. In
-    /// this time, requests that another process gives back are not seen.
+    /// this time, requests that another process gives back are not seen. Less than a millisecond is a millisecond.
     pub const fn ask_again_after(mut self, time: Duration) -> Self {
-        self.ask_again_after = time;
+        // Without a pause, a request that was told no would ask again and again.
+        const LEAST: Duration = Duration::from_millis(1);
+        self.ask_again_after = if time.as_nanos() < LEAST.as_nanos() { LEAST } else { time };
         self
     }
 

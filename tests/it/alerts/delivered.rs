@@ -188,3 +188,28 @@ async fn alerts_are_forgotten_and_erased() {
     watched.alerts.forget().await.unwrap();
     assert_eq!(watched.alerts.list(&organization(), 10).await.unwrap(), []);
 }
+
+/// A receiver that hangs holds up no look, and no stop.
+#[tokio::test]
+async fn a_look_does_not_wait_for_a_receiver() {
+    let watched = waiting().await;
+    let (alerts, count) = receiver(&watched, |_| AlertFuture::boxed(std::future::pending()));
+    let task = alerts.start();
+    until(|| count.load(Ordering::SeqCst) > 0).await;
+    let key = watched.key("key_2").await;
+    watched.ask(1, &key).await;
+    watched.usage.flush().await.unwrap();
+    for _ in 0..20 {
+        watched.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    let is_raised = async || alerts.list(&organization(), 10).await.unwrap().len() == 2;
+    for _ in 0..10_000 {
+        if is_raised().await {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(is_raised().await);
+    drop(task);
+}

@@ -105,3 +105,26 @@ async fn a_network_is_forgotten_90_days_after_its_last_use() {
     watched.send(1, &key, "198.51.100.1").await;
     assert_eq!(networks(&watched.look().await), ["198.51.100.0/24"], "it was not used for 100 days");
 }
+
+/// A key that is used from everywhere floods nobody.
+#[tokio::test]
+async fn a_key_has_up_to_a_hundred_networks() {
+    let watched = Watched::new(&RULES).await;
+    let [key, other] = [watched.key("key_1").await, watched.key("key_2").await];
+    for key in [&key, &other] {
+        watched.send(1, key, "192.0.2.1").await;
+    }
+    watched.look().await;
+    let mut told = 0;
+    for number in 0..300 {
+        watched.send(1, &key, &format!("10.{}.{}.1", number / 256, number % 256)).await;
+        if number % 10 == 9 {
+            told += watched.look().await.len();
+        }
+    }
+    assert_eq!(told, 99);
+    watched.send(1, &other, "198.51.100.1").await;
+    assert_eq!(networks(&watched.look().await), ["198.51.100.0/24"]);
+    watched.send(1, &key, "192.0.2.1").await;
+    assert_eq!(watched.look().await, [], "what is known stays known");
+}

@@ -48,3 +48,24 @@ async fn a_key_of_nobody_with_rules_raises_nothing() {
     watched.ask(10, &member).await;
     assert_eq!(watched.look().await, [], "the first organisation owns a key");
 }
+
+/// They are written and looked at when the hour is over.
+#[tokio::test]
+async fn refusals_at_the_end_of_an_hour_are_told() {
+    let watched = Watched::with(&[AlertRule::Refusals { per_hour: 5 }], [Quota::per_day(1)]).await;
+    let key = watched.key("key_1").await;
+    watched.ask(6, &key).await;
+    assert_eq!(
+        {
+            watched.alerts.check().await.unwrap();
+            watched.take()
+        },
+        [],
+        "nothing is written yet"
+    );
+    watched.clock.advance(MINUTE);
+    watched.ask(2, &key).await;
+    let told = watched.look().await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0].details["refused"], &told[0].details["hour"]), (&5.into(), &"2027-01-15T08:00:00Z".into()));
+}
