@@ -22,6 +22,9 @@ use options::Options;
 /// How long requests in flight, and then the upkeep of the keys, may take after a stop signal.
 const GRACE: Duration = Duration::from_secs(3);
 
+const STANDARD: [Quota; 2] = [Quota::per_minute(100), Quota::per_day(10_000)];
+const PREMIUM: [Quota; 2] = [Quota::per_minute(1_000), Quota::per_day(100_000)];
+
 /// A server that can be served.
 pub(crate) struct Server {
     pub(crate) app: Router,
@@ -179,11 +182,20 @@ pub(crate) fn app(private: Router, stack: &AuthStack) -> Router {
 
 /// Returns the limit by plan of all five documents. Every response has its headers.
 pub(crate) fn plans() -> Result<RateLimitLayer, ConfigError> {
-    let plans = Plans::new()
-        .plan("standard", [Quota::per_minute(100), Quota::per_day(10_000)])
-        .plan("premium", [Quota::per_minute(1_000), Quota::per_day(100_000)])
-        .fallback("standard")
-        .build()?;
+    by_plan(STANDARD, PREMIUM)
+}
+
+/// Returns the same limits, and a budget of the premium plan for each calendar month. If there is a database, a restart does not
+/// reset it. Without the database, requests that it must count are refused: callers of the standard plan need no database.
+pub(crate) fn monthly_plans() -> Result<RateLimitLayer, ConfigError> {
+    by_plan(STANDARD, PREMIUM.into_iter().chain([Quota::per_calendar_month(2_000_000)]))
+}
+
+fn by_plan(
+    standard: impl IntoIterator<Item = Quota>,
+    premium: impl IntoIterator<Item = Quota>,
+) -> Result<RateLimitLayer, ConfigError> {
+    let plans = Plans::new().plan("standard", standard).plan("premium", premium).fallback("standard").build()?;
     Ok(RateLimitLayer::by_plan(&plans).unix_reset())
 }
 

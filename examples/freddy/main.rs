@@ -51,7 +51,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
     let leaks = options.github_keys.map(|file| leaks::reports(&keys, &file)).transpose()?;
-    let watch = Watch::new(&keys, common::plans()?.x_retry_after(), options.alerting.webhook()?)?;
+    let watch = Watch::new(&keys, common::monthly_plans()?.x_retry_after(), options.alerting.webhook()?)?;
     let app = routes::app(Parts {
         scheme: keys.scheme.clone(),
         store: keys.store.clone(),

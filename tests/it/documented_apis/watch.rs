@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use serde_json::{Value, json};
 use tower_auth::{
-    KeyFormat, KeyRegistry, KeyScheme, NewKey, SqliteKeyStore,
+    KeyFormat, KeyRegistry, KeyScheme, NewKey, Peppers, SqliteKeyStore,
     registry::{Actor, KeyFilter},
 };
 
@@ -251,4 +251,30 @@ async fn rules_are_set_read_and_kept() {
         let again = Desk { server: again, base: desk.base, folder: Some(folder) };
         assert_eq!(again.admin("GET", "/alerts", "").json(), wanted, "after a restart");
     }
+}
+
+/// The budget of the month is in the database: what a key has used is used after a restart, too.
+#[tokio::test]
+async fn the_budget_of_the_month_outlives_a_restart() {
+    let desk = Desk::in_sqlite(FREDDY);
+    let path = |name: &str| desk.folder.as_ref().unwrap().path().join(name);
+    let format = KeyFormat::prefixed("ak", 40).unwrap().without_checksum();
+    let scheme = KeyScheme::new(format, Peppers::from_file_or_create(path("peppers")).unwrap());
+    let registry = KeyRegistry::new(scheme, SqliteKeyStore::open(path("keys.db")).unwrap());
+    let new = NewKey::named("ci").account("acme").organizations(["org_demo"]).scopes(["read"]).plan("premium");
+    let key = registry.create(Actor::named("test"), new).await.unwrap().secret.expose().to_owned();
+    let month = |server: &Server| {
+        let reply = server.request("GET /v1/limits", &[&format!("x-api-key: {key}")], "").json();
+        let windows = reply["limits"][0]["windows"].as_array().unwrap().clone();
+        let month = windows.into_iter().find(|window| window["calendar"] == "month").unwrap();
+        month["limit"].as_u64().unwrap() - month["remaining"].as_u64().unwrap()
+    };
+    for _ in 0..7 {
+        assert_eq!(desk.server.request("GET /v1/models", &[&format!("x-api-key: {key}")], "").status, 200);
+    }
+    assert_eq!(month(&desk.server), 7);
+    let folder = desk.folder.unwrap();
+    assert!(desk.server.stop().0.success());
+    let again = Server::start(FREDDY.0, &Desk::storage(&folder).each_ref().map(|word| &**word));
+    assert_eq!(month(&again), 7, "neither forgotten, nor the whole lease used");
 }
