@@ -208,11 +208,11 @@ fn a_url_or_a_secret_that_cannot_be_used_is_told_at_the_start() {
     assert!(refused(url, &secret.file()).contains("chmod 600"));
     fs::remove_file(secret.file()).unwrap();
     assert!(Webhook::new(url, &secret.file()).is_ok());
-    let made = fs::read_to_string(secret.file()).unwrap();
-    let permissions = fs::metadata(secret.file()).unwrap().permissions();
-    assert!(made.starts_with("whsec_") && permissions.mode() & 0o777 == 0o600, "{permissions:?}");
+    let text = fs::read_to_string(secret.file()).unwrap();
+    let mode = fs::metadata(secret.file()).unwrap().permissions().mode();
+    assert!(text.starts_with("whsec_") && mode & 0o777 == 0o600, "{mode:o}");
     assert!(Webhook::new(url, &secret.file()).is_ok());
-    assert_eq!(fs::read_to_string(secret.file()).unwrap(), made, "the next start uses it");
+    assert_eq!(fs::read_to_string(secret.file()).unwrap(), text, "the next start uses it");
 }
 
 /// Sends a webhook to the example.
