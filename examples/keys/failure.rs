@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use tower_auth::{RegistryError, usage::UsageError};
+use tower_auth::{RegistryError, alerts::AlertError, usage::UsageError};
 
 use crate::output::tell;
 
@@ -59,6 +59,15 @@ impl From<RegistryError> for Failure {
 impl From<UsageError> for Failure {
     fn from(error: UsageError) -> Self {
         Self::Unreachable(error.to_string())
+    }
+}
+
+impl From<AlertError> for Failure {
+    fn from(error: AlertError) -> Self {
+        match error {
+            AlertError::Rules(_) => Self::Refused(error.to_string()),
+            other => Self::Unreachable(other.to_string()),
+        }
     }
 }
 

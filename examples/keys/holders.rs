@@ -30,7 +30,7 @@ pub(crate) async fn reinstate(common: &Common, output: &Output, holder: HolderOp
     print(output, &holder, false)
 }
 
-fn holder_of(option: HolderOption) -> Result<Holder, Failure> {
+pub(crate) fn holder_of(option: HolderOption) -> Result<Holder, Failure> {
     let organization = option.organization.map(Holder::organization);
     let holder = option.account.map(Holder::account).or(organization);
     holder.ok_or_else(|| Failure::Usage("name an account or an organisation".to_owned()))

@@ -18,10 +18,11 @@
 //! A password in an argument is visible in the list of processes. `PGPASSWORD`, `PGPASSFILE` and `~/.pgpass` work as with `psql`.
 //! A table is as wide as its columns; on a terminal that is narrower, or with `COLUMNS=80`, its rows are printed as lists.
 //!
-//! `keys copy` moves everything but the usage between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
+//! `keys copy` moves everything but the usage and the alerts between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
 //! `VACUUM INTO` of `sqlite3`), and keep the peppers elsewhere. `keys import` reads one JSON object a line; `import/line.rs` lists
 //! the properties.
 
+mod alerts;
 mod audit;
 mod change;
 mod copy;
@@ -84,6 +85,7 @@ async fn run(command: Command, common: &options::Common, output: &Output) -> Res
         Command::Purge { deleted_before } => holders::purge(common, output, deleted_before).await,
         Command::Usage(wanted) => usage::usage(common, output, wanted).await,
         Command::Limits { id } => limits::limits(common, output, &id).await,
+        Command::Alerts { command } => alerts::alerts(common, output, command).await,
         Command::Audit(wanted) => audit::audit(common, output, wanted).await,
         Command::Import(file) => import::import(common, output, &file).await,
         Command::Peppers { command: None } => peppers::list(common, output).await,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, Usage, registry::Actor};
+use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, Usage, alerts::Alerts, registry::Actor};
 
 use crate::{
     database::{Database, FORM, postgres},
@@ -45,6 +45,19 @@ pub(crate) async fn usage(common: &Common) -> Result<Usage, Failure> {
         Database::Sqlite(store) => Usage::new(store),
         Database::Postgres(store) => Usage::new(store),
     })
+}
+
+/// Opens the database for a command about alerts. Such a command reads no key and issues none.
+pub(crate) async fn alerts(common: &Common) -> Result<(Alerts, Actor), Failure> {
+    let (scheme, actor) = (scheme(common)?.map_or_else(|| unpeppered(common), Ok)?, actor(common)?);
+    let database = checked(url(common)?).await?;
+    let keys = KeyRegistry::new(scheme, database.registry());
+    let alerts = match database {
+        Database::Memory(store) => Alerts::new(keys, Usage::new(store.clone()), store),
+        Database::Sqlite(store) => Alerts::new(keys, Usage::new(store.clone()), store),
+        Database::Postgres(store) => Alerts::new(keys, Usage::new(store.clone()), store),
+    };
+    Ok((alerts, actor))
 }
 
 pub(crate) fn url(common: &Common) -> Result<&str, Failure> {

@@ -1,10 +1,13 @@
 //! The words of the command line.
 
+mod alerts;
+
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime},
 };
 
+pub(crate) use alerts::{AlertCommand, AlertListOptions, AlertSetOptions};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::values::{Format, Note, ago_or_time, duration};
@@ -19,7 +22,8 @@ Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 the database does n
 const COPY: &str = "\
 Stop the services and commands that change FROM until the copy has ended and TO is in use. A change during the copy is \
 noticed, and the command fails; a change after it is lost. A copy that was interrupted is repeated as it is. The peppers are \
-not in the database: TO needs the same file. What `keys usage` shows is not copied: it begins at zero in TO.
+not in the database: TO needs the same file. What `keys usage` and `keys alerts` show is not copied: the usage begins at zero in \
+TO, and the rules of alerts are set again.
 
 Passwords: an argument is visible in the list of processes. Leave them out of FROM and TO, and write one line for each database \
 in the file PGPASSFILE (~/.pgpass, mode 600): HOST:PORT:DATABASE:USER:PASSWORD.
@@ -188,6 +192,11 @@ pub(crate) enum Command {
         /// The id of the key
         id: String,
     },
+    /// Lists alerts, and reads or sets the rules that raise them
+    Alerts {
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
     /// Lists the audit log
     Audit(AuditOptions),
     /// Imports existing keys from a file of JSON lines
@@ -208,7 +217,13 @@ impl Command {
     pub(crate) const fn is_a_list(&self) -> bool {
         matches!(
             self,
-            Self::List(_) | Self::Show { .. } | Self::Usage(_) | Self::Limits { .. } | Self::Audit(_) | Self::Schema
+            Self::List(_)
+                | Self::Show { .. }
+                | Self::Usage(_)
+                | Self::Limits { .. }
+                | Self::Alerts { command: AlertCommand::List(_) | AlertCommand::Rules(_) }
+                | Self::Audit(_)
+                | Self::Schema
         )
     }
 }

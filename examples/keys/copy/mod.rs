@@ -1,4 +1,5 @@
-//! `copy`: everything from one database to another, but the usage: a store of the usage does not list whom it has counted.
+//! `copy`: everything from one database to another, but the usage and the alerts: a store of the usage does not list whom it has
+//! counted, and alerts belong to the servers that deliver them.
 //!
 //! Removed keys go first and keys last, so that no key is valid at the target before what forbids it is there. Nothing is
 //! written that is there already, so a copy that was interrupted is repeated as it is.
@@ -61,7 +62,7 @@ pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> 
     if !conflicts.is_empty() {
         return Err(Failure::Refused(conflicts.join("\nkeys: ")));
     }
-    output.note("the usage is not copied: it begins at zero in TO, and stays in FROM");
+    output.note("the usage is not copied: it begins at zero in TO, and stays in FROM; nor are alerts and their rules");
     output.note("a later change of FROM is not in TO: start the services with TO before anything changes");
     printed
 }

@@ -45,7 +45,7 @@ enum Outcome {
 
 pub(crate) async fn import(common: &Common, output: &Output, options: &ImportOptions) -> Result<(), Failure> {
     let (scheme, actor) = (open::required(common)?, open::actor(common)?);
-    let mut lines = lines(&options.file)?;
+    let mut lines = reader(&options.file)?;
     let store = open::checked(open::url(common)?).await?.registry();
     let trial = KeyRegistry::new(scheme.clone(), DryRun(store.clone()));
     let keys = if options.dry_run { trial.clone() } else { KeyRegistry::new(scheme.clone(), store) };
@@ -114,7 +114,8 @@ fn random_id() -> Result<String, Failure> {
     id.map(|id| id.expose().to_owned()).map_err(|error| Failure::Refused(error.to_string()))
 }
 
-fn lines(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+/// Opens a file, or standard input.
+pub(crate) fn reader(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
