@@ -39,7 +39,9 @@ async fn list(common: &Common, output: &Output, wanted: AlertListOptions) -> Res
         return Ok(records.iter().try_for_each(|record| print_line(&to_json(record).to_string()))?);
     }
     let mut table = Table::new(["at", "alert", "key", "delivery", "attempts", "details"]);
-    records.iter().for_each(|record| table.row(&cells(record)));
+    for record in &records {
+        table.row(&cells(record));
+    }
     Ok(table.print()?)
 }
 
@@ -51,7 +53,9 @@ async fn rules(common: &Common, output: &Output, holder: HolderOption) -> Result
         return Ok(print_line(&rules_json(&holder, &rules).to_string())?);
     }
     let mut table = Table::new(["rule", "when"]);
-    rules.iter().for_each(|rule| table.row(&[rule.kind().to_owned(), when(rule)]));
+    for rule in rules {
+        table.row(&[rule.kind().to_owned(), when(rule)]);
+    }
     Ok(table.print()?)
 }
 
@@ -85,7 +89,7 @@ fn one(number: usize, rule: &Value) -> Result<AlertRule, Failure> {
     AlertRule::from_json(rule).map_err(|why| Failure::Refused(format!("rule {number}: {why}")))
 }
 
-fn when(rule: &AlertRule) -> String {
+fn when(rule: AlertRule) -> String {
     match rule {
         AlertRule::LimitUsed { percent } => format!("{percent} percent of a limit are used"),
         AlertRule::Expiring { days } => format!("a key expires within {days} days"),
