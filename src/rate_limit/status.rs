@@ -59,7 +59,6 @@ pub struct LimitGroup {
     /// The windows, in the order of the quotas.
     pub windows: Vec<WindowStatus>,
     /// Where the requests are counted.
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for alerts"))]
     bucket: BucketKey,
 }
 
