@@ -20,6 +20,7 @@ fn every_command_prints_json_lines_and_nothing_else() {
     let other = cli.database.replace("keys.db", "other.db");
     let import =
         cli.write("import.jsonl", &json!({ "sha256": "7".repeat(64), "id": "key_1", "account": "b" }).to_string());
+    let rules = cli.write("rules.json", "[]");
     let mut seen = BTreeSet::new();
     for words in [
         "migrate",
@@ -45,6 +46,8 @@ fn every_command_prints_json_lines_and_nothing_else() {
         "peppers move",
         "usage key_2",
         "limits key_2",
+        &format!("alerts set --account acme {rules}"),
+        "alerts rules --account acme",
         "audit",
         &format!("migrate --database {other}"),
         &format!("copy {} {other}", cli.database),

@@ -1,5 +1,6 @@
 //! The command line of keys, as an operator runs it.
 
+mod alerts;
 mod commands;
 mod copy;
 mod exits;

@@ -11,7 +11,7 @@ use super::{Cli, Told};
 use crate::support::process::ended;
 
 /// Runs a command whose reader has gone away before it prints.
-fn unread(cli: &Cli, words: &[&str]) -> Told {
+pub(super) fn unread(cli: &Cli, words: &[&str]) -> Told {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     cli.told(cli.command(words).stdout(writer).output().unwrap())
