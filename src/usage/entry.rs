@@ -52,6 +52,12 @@ impl Entry {
                     && (key_of(who).is_some() || known.subject() == who.subject()))
     }
 
+    /// Returns where the entry stands among others: by the key, or else by the account.
+    pub(super) fn place(&self) -> (Option<&str>, Option<&str>) {
+        let who = self.who.as_ref();
+        (who.and_then(key_of), who.and_then(Principal::account))
+    }
+
     #[inline]
     pub(super) fn admit(&mut self, decision: &Decision<'_>, now: SystemTime) {
         self.admitted += 1;
