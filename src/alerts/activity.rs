@@ -95,7 +95,8 @@ impl Alerts {
         let Some(key) = active.who.credential_id() else { return Ok(Vec::new()) };
         let mut all = Vec::new();
         for hour in active.refused_hours() {
-            let counts = self.usage.hours(UsageOf::key(key), hour..hour + Duration::from_nanos(1)).await?;
+            // Databases keep microseconds.
+            let counts = self.usage.hours(UsageOf::key(key), hour..hour + Duration::from_secs(1)).await?;
             all.push((hour, UsageTotals::of(&counts).refused()));
         }
         Ok(all)
