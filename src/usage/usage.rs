@@ -164,7 +164,7 @@ impl Usage {
         let now = self.clock().now();
         let day = Duration::from_secs(By::Day.seconds());
         let from = now.checked_sub(day.saturating_mul(days.saturating_sub(1))).unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(UsageTotals::of(&self.days(of, from..now + Duration::from_nanos(1)).await?))
+        Ok(UsageTotals::of(&self.days(of, from..now + Duration::from_micros(1)).await?))
     }
 
     /// Returns when and from where these keys were used last. Keys that were never used are left out.
