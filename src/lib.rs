@@ -84,7 +84,7 @@
 //! | a guard that must not refuse requests yet | `.report_only()` on it: it decides and logs, and every request passes |
 //! | what each key has been doing: requests by day and outcome, last use, last refusals | [`Usage`]: `on_decision(usage.observer())` and `usage.start()`; kept in the store of the keys |
 //! | how much is left of a plan, for the caller to see | [`LimitStatus`](rate_limit#how-a-limit-stands): an extractor, a service, or `limits.status(&who)`; it takes nothing |
-//! | owners who are told in time: 80 % of a budget, a key that expires, a new network, many refusals | [`Alerts`](alerts::Alerts): rules by organisation, each alert once, delivered to a function or a webhook until it works |
+//! | owners who are told in time: 80 % of a budget, a key that expires, a new network, many refusals | [`Alerts`](https://docs.rs/tower-auth/latest/tower_auth/alerts/): rules by organisation, each alert once, delivered to a function or a webhook until it works |
 //! | an access log | [`AuthStack::builder`]`().on_decision(..)`, or the response's extensions: they hold the refusal and, with `expose_principal()`, the principal |
 //! | the question "why did this customer get a 401 at 03:12?" | [the log](Decision), searched by the response's `x-request-id` |
 //! | request ids that a gateway sets | [`ErrorEnvelopeLayer::keep_request_ids`] |
