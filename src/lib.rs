@@ -205,6 +205,8 @@ pub mod postgres;
 pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub mod session;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod stack;

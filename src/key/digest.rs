@@ -236,7 +236,32 @@ impl PepperMac {
     }
 
     fn digest(&self, fingerprint: &Fingerprint) -> KeyDigest {
-        KeyDigest(self.state.clone().chain_update(fingerprint.0).finalize().into_bytes().into())
+        self.mac(&fingerprint.0)
+    }
+
+    fn mac(&self, message: &[u8]) -> KeyDigest {
+        KeyDigest(self.state.clone().chain_update(message).finalize().into_bytes().into())
+    }
+}
+
+/// MACs for one purpose, such as refresh tokens, under keys that are derived from all accepted peppers.
+#[derive(Clone)]
+pub(crate) struct DerivedMacs(Arc<[PepperMac]>);
+
+impl DerivedMacs {
+    /// Derives the keys. A purpose is never as long as a SHA-256, so no digest of a key equals one of the derived keys.
+    pub(super) fn new(peppers: &[PepperMac], purpose: &[u8]) -> Self {
+        debug_assert_ne!(purpose.len(), 32, "it could be the input of the digest of a key");
+        let derived = |pepper: &PepperMac| {
+            let key = Zeroizing::new(pepper.mac(purpose).0);
+            PepperMac::new(pepper.version, &key)
+        };
+        Self(peppers.iter().map(derived).collect())
+    }
+
+    /// Returns the MACs of a message, that of the current pepper first.
+    pub(crate) fn all(&self, message: &[u8]) -> impl Iterator<Item = KeyDigest> {
+        self.0.iter().map(move |pepper| pepper.mac(message))
     }
 }
 

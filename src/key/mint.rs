@@ -27,7 +27,7 @@ pub(super) fn mint(format: &KeyFormat, environment: Option<&str>) -> Result<Secr
 }
 
 /// Returns bytes from the operating system's random source.
-pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, ConfigError> {
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, ConfigError> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(&mut *bytes).map_err(no_random)?;
     Ok(bytes)

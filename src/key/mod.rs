@@ -76,8 +76,12 @@ mod pepper;
 mod pepper_file;
 mod scheme;
 
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::digest::DerivedMacs;
 pub(crate) use self::digest::sha256;
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::mint::random;
 pub use self::{
     alphabet::Alphabet,
     digest::{KeyDigest, KeyDigests},

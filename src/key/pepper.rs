@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use super::digest::DerivedMacs;
 use super::{digest::PepperMac, mint};
 use crate::{ConfigError, Secret, base::hex};
 
@@ -96,6 +98,12 @@ impl Peppers {
 
     pub(super) const fn macs(&self) -> &Arc<[PepperMac]> {
         &self.0
+    }
+
+    /// Returns MACs for one purpose, under keys that are derived from the peppers.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(crate) fn derive(&self, purpose: &[u8]) -> DerivedMacs {
+        DerivedMacs::new(&self.0, purpose)
     }
 
     /// Reads peppers from a text. `place` says where the text is from.
