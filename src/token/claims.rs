@@ -3,10 +3,12 @@
 use std::{
     borrow::Cow,
     fmt, slice,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::error::TokenError;
 use crate::Principal;
@@ -27,8 +29,11 @@ pub struct Claims {
     pub(super) expires_at: SystemTime,
     pub(super) not_before: Option<SystemTime>,
     pub(super) issued_at: Option<SystemTime>,
-    /// Whether `jti` is present and not a string.
-    pub(super) odd_id: bool,
+    // The two are shared with the cache, so that a hit copies no text.
+    pub(super) session_id: Option<Arc<str>>,
+    pub(super) client_id: Option<Arc<str>>,
+    /// Why a revocation check cannot identify the token: `jti` or `sid` is present and not a string.
+    pub(super) odd_id: Option<&'static str>,
 }
 
 impl Claims {
@@ -60,14 +65,40 @@ impl Claims {
     pub const fn issued_at(&self) -> Option<SystemTime> {
         self.issued_at
     }
+
+    /// Returns the id of the session in which the token was issued (`sid`; `OpenID` Connect Front-Channel Logout, section
+    /// 3). All tokens of a session have the same id, so a [`TokenRevocation`](super::TokenRevocation) can refuse them
+    /// together. A `sid` that is not a string is treated as missing, unless there is a revocation list: it refuses such a
+    /// token.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use tower_auth::token::{Claims, TokenStatus};
+    ///
+    /// fn status(token: &Claims, ended_sessions: &HashSet<String>) -> TokenStatus {
+    ///     let ended = token.session_id().is_some_and(|session| ended_sessions.contains(session));
+    ///     if ended { TokenStatus::Revoked } else { TokenStatus::Valid }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
+    /// Returns the client to which the token was issued (`client_id`; RFC 9068, section 2.2). A `client_id` that is not a
+    /// string is treated as missing.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
 }
 
 impl Claims {
     /// Checks that a [`TokenRevocation`](super::TokenRevocation) can identify the token: it needs an `iat`, and its
-    /// `jti` must be a string or missing.
+    /// `jti` and `sid` must be strings or missing.
     pub(crate) fn check_revocable(&self) -> Result<(), TokenError> {
-        if self.odd_id {
-            return Err(TokenError::BadClaim("jti is not a string, and the revocation check needs it"));
+        if let Some(why) = self.odd_id {
+            return Err(TokenError::BadClaim(why));
         }
         self.issued_at.map(drop).ok_or(TokenError::BadClaim("iat is missing, and the revocation check needs it"))
     }
@@ -113,7 +144,8 @@ pub(super) struct Raw<'de> {
     pub(super) not_before: Option<Date>,
     pub(super) issued: Option<Date>,
     pub(super) id: Option<Cow<'de, str>>,
-    pub(super) odd_id: bool,
+    pub(super) session: Option<Cow<'de, str>>,
+    pub(super) odd_id: Option<&'static str>,
     pub(super) client: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
     pub(super) scopes: Texts<'de>,
@@ -201,6 +233,16 @@ pub(super) enum Unasked<'de> {
     Text(Cow<'de, str>),
     Null,
     Other,
+}
+
+impl From<&Value> for Unasked<'_> {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(Cow::Owned(text.clone())),
+            Value::Null => Self::Null,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Unasked<'de> {

@@ -67,7 +67,7 @@
 //! # Revocation
 //!
 //! A [`TokenRevocation`] is called for every token that verifies. It decides whether the token and its subject are
-//! still valid. With a [`TokenRevocation`], a token must have an `iat`, and its `jti` must be a string or missing.
+//! still valid. With a [`TokenRevocation`], a token must have an `iat`, and its `jti` and `sid` must be strings or missing.
 //!
 //! # Features
 //!

@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for &Names {
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
                 _ if self.any_inside(name) => self.inside(name, &members.next_value()?, &mut raw)?,
-                "jti" | "client_id" if !self.is_asked(name) => unasked(name, members.next_value()?, &mut raw),
+                _ if IDS.contains(&name) && !self.is_asked(name) => unasked(name, members.next_value()?, &mut raw),
                 _ => self.other(name, &mut members, &mut raw)?,
             }
         }
@@ -86,7 +86,7 @@ impl<'de> Visitor<'de> for &Names {
 impl Names {
     fn other<'de, A: MapAccess<'de>>(&self, name: &str, members: &mut A, raw: &mut Raw<'de>) -> Result<(), A::Error> {
         let is = |wanted: &Option<Name>| wanted.as_ref().is_some_and(|wanted| wanted.claim == name);
-        let fixed = ["iss", "jti", "client_id"].contains(&name);
+        let fixed = name == "iss" || IDS.contains(&name);
         let (subject, scopes) = (self.subject.claim == name, self.scopes.claim == name);
         if fixed || subject || is(&self.account) || is(&self.plan) {
             let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
@@ -96,10 +96,19 @@ impl Names {
                 (is(&self.account), &mut raw.account),
                 (is(&self.plan), &mut raw.plan),
                 (name == "jti", &mut raw.id),
+                (name == "sid", &mut raw.session),
                 (name == "client_id", &mut raw.client),
             ];
             for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
                 *place = Some(text.clone());
+            }
+            let lists = [
+                (scopes, &mut raw.scopes),
+                (is(&self.roles), &mut raw.roles),
+                (is(&self.organizations), &mut raw.organizations),
+            ];
+            for (_, place) in lists.into_iter().filter(|(wanted, _)| *wanted) {
+                *place = Texts::One(text.clone());
             }
         } else if scopes || is(&self.roles) || is(&self.organizations) {
             let texts = members.next_value::<Texts<'de>>()?;
@@ -150,9 +159,8 @@ impl Names {
                 *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is not a string"))?);
             }
         }
-        if claim == "jti" {
-            raw.id = text(value);
-            raw.odd_id = raw.id.is_none() && !value.is_null();
+        if IDS.contains(&claim) {
+            unasked(claim, value.into(), raw);
         }
         let wrong = || E::custom("a claim inside another is not a list of strings");
         for (name, place) in
@@ -169,11 +177,21 @@ impl Names {
     }
 }
 
+/// The ids of the token, its session and its client. They are read from every token.
+const IDS: [&str; 3] = ["jti", "sid", "client_id"];
+
 /// Stores an id that no part of the principal uses. An id that is not a string is treated as missing.
 fn unasked<'de>(name: &str, value: Unasked<'de>, raw: &mut Raw<'de>) {
-    raw.odd_id |= name == "jti" && matches!(value, Unasked::Other);
-    let Unasked::Text(text) = value else { return };
-    *(if name == "jti" { &mut raw.id } else { &mut raw.client }) = Some(text);
+    let (place, odd) = match name {
+        "jti" => (&mut raw.id, Some("jti is not a string, and the revocation check needs it")),
+        "sid" => (&mut raw.session, Some("sid is not a string, and the revocation check needs it")),
+        _ => (&mut raw.client, None),
+    };
+    match value {
+        Unasked::Text(text) => *place = Some(text),
+        Unasked::Other => raw.odd_id = raw.odd_id.or(odd),
+        Unasked::Null => {}
+    }
 }
 
 fn text<'a>(value: &Value) -> Option<Cow<'a, str>> {

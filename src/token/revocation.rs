@@ -34,7 +34,8 @@ use crate::{BoxError, MaybeReady};
 )]
 pub trait TokenRevocation: Send + Sync + 'static {
     /// Returns the status of this token. Identify the token by its `jti`
-    /// ([`credential_id`](crate::Principal::credential_id)), its subject and its `iat`, which is always present.
+    /// ([`credential_id`](crate::Principal::credential_id)), its session ([`session_id`](Claims::session_id)), its subject
+    /// and its `iat`, which is always present.
     ///
     /// The future must own its data. It may be dropped at any await. If it takes longer than
     /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the

@@ -201,7 +201,7 @@ impl Verifier {
         if !self.takes_type(header.typ.as_deref()) {
             return Err(TokenError::WrongType);
         }
-        let raw = self.read(claims)?;
+        let mut raw = self.read(claims)?;
         if raw.issuer.as_deref() != Some(&*self.issuer) {
             return Err(TokenError::WrongIssuer);
         }
@@ -227,9 +227,10 @@ impl Verifier {
             ),
         };
         let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
+        let (session_id, client_id) = (raw.session.take().map(Arc::from), raw.client.take().map(Arc::from));
         let odd_id = raw.odd_id;
         let principal = principal(raw, Arc::clone(&self.issuer), extra)?;
-        Ok(Claims { principal, expires_at, not_before, issued_at, odd_id })
+        Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id })
     }
 
     pub(super) fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {

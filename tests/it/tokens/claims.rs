@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    AuthMethod, BearerLayer, Principal, RequestExt as _,
-    token::{TokenError, TokenVerifierBuilder},
+    AuthMethod, BearerLayer, Clock, Principal, RequestExt as _,
+    token::{Claims, TokenError, TokenVerifierBuilder},
 };
 
 use super::{
-    NOW, judged,
+    NOW, hand, judged,
     mint::{Object, claims, key},
     stack_of, strict,
 };
@@ -102,6 +102,45 @@ async fn a_text_may_serve_twice() {
     assert_eq!((who.plan(), who.credential_id()), (Some("token_1"), Some("token_1")));
     assert!(judged(builder().rfc9068(), &token(&claims(NOW))).await.is_ok());
     assert!(judged(builder(), &token(&claims(NOW).without("client_id"))).await.is_err());
+    // The same text may be a name and a list.
+    let builder = || strict().organizations_from("client_id").roles_from("sid").scopes_from("jti");
+    let who = principal(builder(), &claims(NOW).text("sid", "s1")).await;
+    assert_eq!(
+        (&who.organizations()[0], &who.roles()[0], &who.scopes()[0]),
+        (&"the tests".into(), &"s1".into(), &"token_1".into())
+    );
+    assert_eq!(principal(builder(), &claims(NOW).without("client_id")).await.organizations(), &[] as &[String]);
+}
+
+/// The session and the client are read whether or not a setting reads the same claim, or a claim inside of it.
+#[tokio::test]
+async fn the_session_and_the_client_are_ids() {
+    let ids = |claims: Claims| (claims.session_id().map(str::to_owned), claims.client_id().map(str::to_owned));
+    let (none, some) = (None::<String>, |text: &str| Some(text.to_owned()));
+    for (sid, client, expected) in [
+        (json!("s1"), json!("app"), (some("s1"), some("app"))),
+        (json!("\u{fc} \"1\""), json!(""), (some("\u{fc} \"1\""), some(""))),
+        (json!(7), json!(["app"]), (none.clone(), none.clone())),
+        (json!({ "id": "s1" }), json!(true), (none.clone(), none.clone())),
+        (json!(null), json!(null), (none.clone(), none.clone())),
+    ] {
+        let token = token(&claims(NOW).raw("sid", &sid).raw("client_id", &client));
+        for builder in [strict(), strict().cache(4), strict().account_from("/sid/id").plan_from("/client_id/id")] {
+            let verifier = builder.build().unwrap();
+            for _ in 0..2 {
+                let found = verifier.verify(&token, &Clock::from(&hand())).await.unwrap();
+                assert_eq!(ids(found), expected, "{sid} {client}");
+            }
+        }
+    }
+    let bare = token(&claims(NOW).without("client_id"));
+    assert_eq!(ids(judged(strict(), &bare).await.unwrap()), (none.clone(), none));
+    let asked = strict().subject_from("sid").account_from("client_id");
+    let found = judged(asked, &token(&claims(NOW).text("sid", "s1"))).await.unwrap();
+    assert_eq!(
+        (found.principal().subject(), found.session_id(), found.client_id()),
+        ("s1", Some("s1"), Some("the tests"))
+    );
 }
 
 #[tokio::test]

@@ -92,6 +92,37 @@ async fn r057_r070_a_token_that_is_taken_back_is_refused_at_once_remembered_or_n
     }
 }
 
+/// A list of ended sessions.
+struct Ended(&'static str);
+
+impl TokenRevocation for Ended {
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        let ended = token.session_id() == Some(self.0);
+        MaybeReady::ready(Ok(if ended { TokenStatus::Revoked } else { TokenStatus::Valid }))
+    }
+}
+
+#[tokio::test]
+async fn r057_all_tokens_of_a_session_are_taken_back_at_once() {
+    let stack = stack_of(BearerLayer::new(strict().cache(10).build().unwrap()).revocation(Ended("s1")));
+    let without = stack_of(BearerLayer::new(strict().build().unwrap()));
+    let token =
+        |id: &str, sid: &str| key("es256").seal(key("es256").header(), claims(NOW).text("jti", id).raw("sid", sid));
+    for id in ["a", "b"] {
+        present(&stack, &token(id, r#""s1""#)).await.assert_invalid();
+        present(&stack, &token(id, r#""s2""#)).await.assert_accepted();
+    }
+    present(&stack, &token("a", "null")).await.assert_accepted();
+    // A token that names its session in no readable way cannot be revoked with it.
+    for odd in ["7", "true", r#"["s1"]"#, r#"{"id":"s1"}"#] {
+        let told = present(&stack, &token("a", odd)).await;
+        told.assert_invalid();
+        let cause = told.cause.unwrap();
+        assert!(cause.contains("sid is not a string, and the revocation check needs it"), "{cause}");
+        present(&without, &token("a", odd)).await.assert_accepted();
+    }
+}
+
 #[tokio::test]
 async fn r057_a_list_that_cannot_be_read_lets_nobody_in() {
     for boxed in [false, true] {
