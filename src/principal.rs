@@ -37,7 +37,7 @@ struct Facts {
     method: AuthMethod,
     credential_id: Option<String>,
     credential_hint: Option<String>,
-    /// The id of the first key in the chain of rotations that led to this key.
+    /// The id of the first key in the chain of rotations that led to this key, or to the key of an exchanged token.
     first_id: Option<String>,
     /// The issuer of the token. A subject is unique only within its issuer (RFC 7519, section 4.1.2).
     issuer: Option<Arc<str>>,
@@ -251,12 +251,13 @@ impl Principal {
     }
 
     /// Returns the bucket for limits per credential. An API key is counted by the id of the first key in its chain of
-    /// rotations. A token is counted by its subject, because a new token of the same subject is not a new caller.
+    /// rotations, and so is a token that was exchanged for it. Another token is counted by its subject, because a new token
+    /// of the same subject is not a new caller.
     pub(crate) fn bucket(&self) -> BucketKey {
         let facts = &*self.0;
-        let id = facts.first_id.as_ref().or(facts.credential_id.as_ref());
-        *facts.bucket.0.get_or_init(|| match (&facts.method, id) {
-            (AuthMethod::ApiKey, Some(id)) => BucketKey::new(["key", id]),
+        let own = || facts.credential_id.as_ref().filter(|_| facts.method == AuthMethod::ApiKey);
+        *facts.bucket.0.get_or_init(|| match (&facts.method, facts.first_id.as_ref().or_else(own)) {
+            (_, Some(id)) => BucketKey::new(["key", id]),
             (AuthMethod::Other(method), _) => {
                 let issuer = facts.issuer.as_deref().unwrap_or_default();
                 BucketKey::new(["subject", "other", method, issuer, &facts.subject])
@@ -268,7 +269,7 @@ impl Principal {
         })
     }
 
-    /// Returns the id of the first key in the chain of rotations that led to this key, if it is another one.
+    /// Returns the id of the first key in the chain of rotations, for a later key of it and for a token exchanged for a key.
     pub(crate) fn first_id(&self) -> Option<&str> {
         self.0.first_id.as_deref()
     }

@@ -76,8 +76,9 @@ pub(super) enum Whose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Partition {
-    /// Counts by key, and for tokens by issuer and subject: all tokens of a subject share a bucket. If callers can
-    /// create keys, use [`Account`](Self::Account), because each key has the whole limit.
+    /// Counts by key, and for tokens by issuer and subject: all tokens of a subject share a bucket. A token that was
+    /// exchanged for a key shares the bucket of the key (`TokenVerifierBuilder::key_from`). If callers can create keys, use
+    /// [`Account`](Self::Account), because each key has the whole limit.
     #[default]
     Credential,
     /// Counts by subject, with all its credentials. Equal subjects of different token issuers are counted separately.
@@ -93,7 +94,9 @@ impl Partition {
             (Self::Credential, _) => who.bucket(),
             (Self::Account, Some(account)) => BucketKey::new(["account", account]),
             (Self::Subject | Self::Account, _) => {
-                BucketKey::new(["subject", who.issuer().unwrap_or_default(), who.subject()])
+                // A token that was exchanged for a key is counted with the key, which has no issuer.
+                let issuer = who.issuer().filter(|_| who.first_id().is_none());
+                BucketKey::new(["subject", issuer.unwrap_or_default(), who.subject()])
             }
         }
     }

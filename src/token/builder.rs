@@ -183,6 +183,48 @@ impl TokenVerifierBuilder {
         self
     }
 
+    /// Sets the claim that contains the id of an API key, for tokens that were exchanged for keys: the id of the first key of
+    /// the line of successors ([`KeyRecord::first_id`](crate::KeyRecord::first_id)), or of the key itself if it has no
+    /// predecessor. No default.
+    ///
+    /// Limits then count the token with the keys of that line, so that an exchange gives no second limit. Tokens and keys
+    /// have the same limits only if the tokens also name the plan, the account and the limits of the key
+    /// ([`plan_from`](Self::plan_from), [`account_from`](Self::account_from), [`limits_from`](Self::limits_from)), and have
+    /// its subject. Failed attempts with the token are charged to the key's budget. [`Usage`](crate::Usage) counts the
+    /// requests for the account and not for the key, and they raise no alert about the key.
+    ///
+    /// Use it only for an issuer that may decide which caller pays: a token can name any key. A token without the claim is
+    /// counted by its subject. A token with an empty id is refused.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
+    ///
+    /// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+    /// let tokens = TokenVerifier::keys("https://id.example.com/", [key])
+    ///     .audience("https://api.example.com")
+    ///     .key_from("key")
+    ///     .limits_from("limits")
+    ///     .account_from("account")
+    ///     .plan_from("plan")
+    ///     .build()?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn key_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
+        self.names.key = Some(self.claim("key_from", claim.into()));
+        self
+    }
+
+    /// Sets the claim that contains limits of the caller, which replace those of the plan
+    /// ([`Principal::limits`](crate::Principal::limits)): the JSON of [`Limits::to_json`](crate::limit::Limits::to_json). No
+    /// default.
+    ///
+    /// Use it only for an issuer that may set limits. A token whose limits cannot be read is refused, because a limit that
+    /// cannot be counted must not be ignored. `null` counts as missing: the limits of the plan apply.
+    pub fn limits_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
+        self.names.limits = Some(self.claim("limits_from", claim.into()));
+        self
+    }
+
     /// Also deserializes the claims into a custom type, which handlers read with
     /// [`Principal::claims`](crate::Principal::claims). A token is refused if its claims do not match the type. The
     /// method may be called only once.

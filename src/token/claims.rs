@@ -153,6 +153,8 @@ pub(super) struct Raw<'de> {
     pub(super) organizations: Texts<'de>,
     pub(super) account: Option<Cow<'de, str>>,
     pub(super) plan: Option<Cow<'de, str>>,
+    pub(super) key: Option<Cow<'de, str>>,
+    pub(super) limits: Option<Value>,
 }
 
 /// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53. Doubles are exact in this

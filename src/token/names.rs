@@ -33,6 +33,8 @@ pub(super) struct Names {
     pub(super) organizations: Option<Name>,
     pub(super) account: Option<Name>,
     pub(super) plan: Option<Name>,
+    pub(super) key: Option<Name>,
+    pub(super) limits: Option<Name>,
 }
 
 impl Default for Names {
@@ -45,6 +47,8 @@ impl Default for Names {
             organizations: None,
             account: None,
             plan: None,
+            key: None,
+            limits: None,
         }
     }
 }
@@ -74,7 +78,7 @@ impl<'de> Visitor<'de> for &Names {
                 "exp" => raw.expires = Some(members.next_value()?),
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
-                _ if self.any_inside(name) => self.inside(name, &members.next_value()?, &mut raw)?,
+                _ if self.is_read_whole(name) => self.inside(name, &members.next_value()?, &mut raw)?,
                 _ if IDS.contains(&name) && !self.is_asked(name) => unasked(name, members.next_value()?, &mut raw),
                 _ => self.other(name, &mut members, &mut raw)?,
             }
@@ -88,13 +92,14 @@ impl Names {
         let is = |wanted: &Option<Name>| wanted.as_ref().is_some_and(|wanted| wanted.claim == name);
         let fixed = name == "iss" || IDS.contains(&name);
         let (subject, scopes) = (self.subject.claim == name, self.scopes.claim == name);
-        if fixed || subject || is(&self.account) || is(&self.plan) {
+        if fixed || subject || is(&self.account) || is(&self.plan) || is(&self.key) {
             let Some(text) = members.next_value::<Option<Text<'de>>>()?.map(|text| text.0) else { return Ok(()) };
             let places = [
                 (name == "iss", &mut raw.issuer),
                 (subject, &mut raw.subject),
                 (is(&self.account), &mut raw.account),
                 (is(&self.plan), &mut raw.plan),
+                (is(&self.key), &mut raw.key),
                 (name == "jti", &mut raw.id),
                 (name == "sid", &mut raw.session),
                 (name == "client_id", &mut raw.client),
@@ -133,13 +138,15 @@ impl Names {
     }
 
     fn all(&self) -> impl Iterator<Item = &Name> {
-        let rest = [&self.roles, &self.organizations, &self.account, &self.plan];
+        let rest = [&self.roles, &self.organizations, &self.account, &self.plan, &self.key, &self.limits];
         [&self.subject, &self.scopes].into_iter().chain(rest.into_iter().flatten())
     }
 
-    /// Returns whether a part of the principal is read from inside this claim.
-    fn any_inside(&self, claim: &str) -> bool {
-        self.all().any(|name| name.inside.is_some() && name.claim == claim)
+    /// Returns whether the whole claim is read, because a part of the principal is inside it, or because it has limits,
+    /// which are not a text.
+    fn is_read_whole(&self, claim: &str) -> bool {
+        let has_limits = self.limits.as_ref().is_some_and(|name| name.claim == claim);
+        has_limits || self.all().any(|name| name.inside.is_some() && name.claim == claim)
     }
 
     /// Reads the parts of the principal from inside a claim. A missing inner claim is treated as a missing claim.
@@ -154,6 +161,7 @@ impl Names {
             (Some(&self.subject), &mut raw.subject),
             (self.account.as_ref(), &mut raw.account),
             (self.plan.as_ref(), &mut raw.plan),
+            (self.key.as_ref(), &mut raw.key),
         ] {
             if let Some(found) = name.and_then(find) {
                 *place = Some(text(found).ok_or_else(|| E::custom("a claim inside another is not a string"))?);
@@ -172,6 +180,9 @@ impl Names {
         }
         if let Some(found) = find(&self.scopes) {
             raw.scopes = texts(found).ok_or_else(wrong)?;
+        }
+        if let Some(found) = self.limits.as_ref().and_then(find) {
+            raw.limits = Some(found.clone());
         }
         Ok(())
     }

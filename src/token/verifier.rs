@@ -20,8 +20,9 @@ use super::{
     names::Names,
 };
 use crate::{
-    AuthMethod, Clock, MaybeReady, Principal,
+    AuthMethod, Clock, MaybeReady, Principal, PrincipalBuilder,
     json::{self, JsonLimits},
+    limit::Limits,
 };
 
 /// The result of a verifier: ready if the keys are in memory, a boxed future if a fetch must begin or complete.
@@ -115,7 +116,8 @@ impl TokenVerifier {
         let claims = decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
         let raw = json::from_slice_seed(&self.0.names, &claims, &LIMITS).ok()?;
         let builder = Principal::builder(raw.subject.unwrap_or_default()).method(AuthMethod::Token);
-        let builder = builder.issuer(Arc::clone(&self.0.issuer));
+        // A refused token is charged to the budget of its key, as an accepted one is.
+        let builder = exchanged_for(builder.issuer(Arc::clone(&self.0.issuer)), raw.key).ok()?;
         Some(match raw.id {
             Some(id) => builder.credential_id(id).build(),
             None => builder.build(),
@@ -294,7 +296,23 @@ fn principal(
     if let Some(extra) = extra {
         builder = builder.claims(extra);
     }
-    Ok(builder.build())
+    if let Some(stored) = raw.limits {
+        // A limit that cannot be counted must not be ignored.
+        let limits =
+            Limits::from_json(&stored).map_err(|_| TokenError::BadClaim("the limits of the caller cannot be read"))?;
+        builder = builder.limits(limits);
+    }
+    exchanged_for(builder, raw.key).map(PrincipalBuilder::build)
+}
+
+/// Sets the key whose bucket the token shares.
+fn exchanged_for(builder: PrincipalBuilder, key: Option<Cow<'_, str>>) -> Result<PrincipalBuilder, TokenError> {
+    match key {
+        None => Ok(builder),
+        // All tokens with an empty id would share one bucket.
+        Some(id) if id.trim().is_empty() => Err(TokenError::BadClaim("the id of the exchanged key is empty")),
+        Some(id) => Ok(builder.first_id(id.into_owned())),
+    }
 }
 
 impl fmt::Debug for TokenVerifier {

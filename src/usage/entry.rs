@@ -40,7 +40,8 @@ impl Entry {
         Self { who, hour, admitted: 0, refused: Vec::new(), refusals: VecDeque::new(), last: None }
     }
 
-    /// Returns whether this entry counts requests of this caller. All tokens of a subject are counted together.
+    /// Returns whether this entry counts requests of this caller. All tokens of a subject are counted together, and all tokens
+    /// that were exchanged for a key.
     #[inline]
     pub(super) fn is_of(&self, who: &Principal, hour: u32) -> bool {
         let Some(known) = &self.who else { return false };
@@ -49,7 +50,7 @@ impl Entry {
                 || key_of(known) == key_of(who)
                     && known.account() == who.account()
                     && known.organizations().first() == who.organizations().first()
-                    && (key_of(who).is_some() || known.subject() == who.subject()))
+                    && (key_of(who).is_some() || known.bucket() == who.bucket()))
     }
 
     /// Returns where the entry stands among others: by the key, or else by the account.

@@ -27,7 +27,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("gate", &["base", "context", "limit", "principal", "rejection"]),
     ("authenticate", &["base", "context", "gate", "principal", "rejection"]),
     ("api_key", &["authenticate", "base", "context", "gate", "key", "rejection", "store"]),
-    ("token", &["base", "json", "key", "principal"]),
+    ("token", &["base", "json", "key", "limit", "principal"]),
     ("jwks", &["base", "token"]),
     ("bearer", &["authenticate", "base", "context", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),

@@ -4,6 +4,7 @@
 mod builder;
 mod cache;
 mod claims;
+mod exchanged;
 mod freddy;
 mod grammar;
 mod hostile;
