@@ -12,6 +12,8 @@ mod budgets;
 mod forget;
 mod guarded;
 mod registry;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing;
 mod store;
 mod usage;
 mod usage_book;

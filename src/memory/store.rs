@@ -40,6 +40,8 @@ struct Inner {
     #[cfg(feature = "tokio")]
     alerts: Mutex<super::alert_book::AlertBook>,
     budgets: Mutex<BudgetBook>,
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    signing: Mutex<crate::session::signing::Chain>,
 }
 
 impl MemoryKeyStore {
@@ -158,6 +160,12 @@ impl MemoryKeyStore {
     pub(super) fn budgets(&self) -> MutexGuard<'_, BudgetBook> {
         // Nothing panics while it holds the lock.
         self.0.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(super) fn chain(&self) -> MutexGuard<'_, crate::session::signing::Chain> {
+        // Nothing panics while it holds the lock.
+        self.0.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {

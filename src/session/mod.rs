@@ -1,5 +1,7 @@
 //! Tokens that this service issues: sessions, refresh and log-out.
 
+pub mod signing;
+
 mod grant;
 #[expect(clippy::module_inception, reason = "the room is named after its central value")]
 mod session;
