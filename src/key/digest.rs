@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::base::hex;
 
-/// Returns the SHA-256 of a token: its index in memory. This hash never leaves the process.
+/// Returns the SHA-256 of a token, which is its index in memory and never leaves the process, or of a public key.
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }

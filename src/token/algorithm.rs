@@ -82,6 +82,15 @@ impl Algorithm {
         same.or((name == "EdDSA").then_some(Self::Ed25519))
     }
 
+    /// Returns the name that this crate writes into tokens and key sets. `EdDSA` is the older name of Ed25519 (RFC 8037), which
+    /// more verifiers know.
+    pub(crate) const fn header_name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "EdDSA",
+            other => other.name(),
+        }
+    }
+
     pub(super) const fn family(self) -> Family {
         match self {
             Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,

@@ -136,19 +136,24 @@ impl VerifyingKey {
             (Family::Ed25519, DecodingKeyKind::SecretOrDer(bytes)) => Material::Ed25519(bytes.clone()),
             _ => return Err(format!("it is not a key for {algorithm}")),
         };
-        if let Material::Rsa { n, .. } = &material {
+        Self::from_material(algorithm, &material)
+    }
+
+    /// Parses a public key.
+    pub(super) fn from_material(algorithm: Algorithm, material: &Material) -> Result<Self, String> {
+        if let Material::Rsa { n, .. } = material {
             let bits = Material::rsa_bits(n);
             if !(SMALLEST_RSA..=LARGEST_RSA).contains(&bits) {
                 return Err(format!("an RSA key has {SMALLEST_RSA} to {LARGEST_RSA} bits, and this one has {bits}"));
             }
         }
         // AWS-LC would also accept a whole SubjectPublicKeyInfo here.
-        if let Material::Ed25519(bytes) = &material
+        if let Material::Ed25519(bytes) = material
             && bytes.len() != 32
         {
             return Err(format!("an Ed25519 key has 32 bytes, and this one has {}", bytes.len()));
         }
-        Self::parsed(algorithm, &material)
+        Self::parsed(algorithm, material)
     }
 
     fn parsed(algorithm: Algorithm, material: &Material) -> Result<Self, String> {

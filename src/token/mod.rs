@@ -76,7 +76,8 @@
 //!
 //! # When not to use it
 //!
-//! Do not use it to issue tokens: it only verifies tokens.
+//! Do not use a [`TokenVerifier`] to issue tokens: it only verifies them. A [`SigningKey`] signs them, and
+//! [`session::signing`](crate::session::signing) rotates these keys.
 
 mod algorithm;
 mod ask;
@@ -100,10 +101,13 @@ mod material;
 mod named_keys;
 mod names;
 mod pem;
+mod private_key;
+mod public_jwk;
 mod refresh;
 mod revocation;
 mod settings;
 mod shown;
+mod signing_key;
 mod source;
 mod verifier;
 
@@ -117,11 +121,13 @@ pub use self::{
     key::VerifyingKey,
     key_set::KeySet,
     revocation::{TokenRevocation, TokenStatus},
+    signing_key::SigningKey,
     source::KeySource,
     verifier::{TokenVerifier, VerifyFuture},
 };
 pub(crate) use self::{
     explain::{Refused, of_no_issuer},
+    public_jwk::PublicJwk,
     verifier::claimed_issuer,
 };
 #[cfg(feature = "jwks-http")]

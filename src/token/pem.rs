@@ -4,6 +4,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig},
 };
+use zeroize::Zeroizing;
 
 use super::material::spki_of_certificate;
 
@@ -16,10 +17,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 /// The maximum length of the text. It allows a chain of certificates.
-const LONGEST_TEXT: usize = 64 * 1024;
+pub(super) const LONGEST_TEXT: usize = 64 * 1024;
 const LONGEST_KEY: usize = 6 * 1024;
 
-const BEGIN: &str = "-----BEGIN ";
+pub(super) const BEGIN: &str = "-----BEGIN ";
 const FILE: &str = "use the text of the file, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----";
 
 /// Returns the first block of the text as a canonical PEM of a public key. For a certificate, returns its public key.
@@ -76,8 +77,9 @@ fn no_block(text: &str) -> NotPublic {
 }
 
 /// Decodes the base64 text of a block. White space and escaped line breaks are ignored.
-fn decode(body: &str) -> Option<Vec<u8>> {
-    let mut letters = String::with_capacity(body.len());
+pub(super) fn decode(body: &str) -> Option<Vec<u8>> {
+    // It may be the text of a private key.
+    let mut letters = Zeroizing::new(String::with_capacity(body.len()));
     let mut escaped = false;
     for letter in body.chars() {
         match letter {
@@ -88,7 +90,7 @@ fn decode(body: &str) -> Option<Vec<u8>> {
             _ => letters.push(letter),
         }
     }
-    BASE64.decode(letters).ok()
+    BASE64.decode(&*letters).ok()
 }
 
 fn encode(label: &str, der: &[u8]) -> Result<String, NotPublic> {
