@@ -235,6 +235,14 @@ impl PepperMac {
         self.digest(&Fingerprint(sha256.0))
     }
 
+    /// Returns a secret for another purpose, which the label names. A label of 32 bytes could be the SHA-256 of a key, whose
+    /// digest stands in a database.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(super) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        debug_assert_ne!(label.len(), 32, "a label as long as a fingerprint");
+        Zeroizing::new(self.state.clone().chain_update(label).finalize().into_bytes().into())
+    }
+
     fn digest(&self, fingerprint: &Fingerprint) -> KeyDigest {
         self.mac(&fingerprint.0)
     }
@@ -300,6 +308,20 @@ mod tests {
             keyed.iter().next().unwrap().to_hex(),
             "1e18c60af672a9a88fc69f853427d3283774b9f9672a5f83833ea5a463a47ccf"
         );
+    }
+
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    #[test]
+    fn a_derived_secret_depends_on_pepper_and_label() {
+        let derive = |pepper, label| *PepperMac::new(1, &[pepper; 32]).derive(label);
+        // RFC 4231, test case 1, has a key of 20 bytes; the rest of the block is zero anyway.
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        let published = KeyDigest::from_bytes(*PepperMac::new(1, &key).derive("Hi There")).to_hex();
+        assert_eq!(published, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        assert_eq!(derive(7, "one"), derive(7, "one"));
+        assert_ne!(derive(7, "one"), derive(7, "other"));
+        assert_ne!(derive(7, "one"), derive(8, "one"));
     }
 
     #[test]

@@ -96,6 +96,13 @@ impl Peppers {
         Self::new(1, *pepper)
     }
 
+    /// Derives a secret for another purpose from each pepper, with its version, the current one first. The label names the purpose
+    /// and must not have 32 bytes. The secrets of two labels are independent of each other, and of the digests of keys.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(crate) fn derive(&self, label: &'static str) -> impl Iterator<Item = (u32, Zeroizing<[u8; 32]>)> {
+        self.0.iter().map(move |pepper| (pepper.version, pepper.derive(label)))
+    }
+
     pub(super) const fn macs(&self) -> &Arc<[PepperMac]> {
         &self.0
     }

@@ -31,7 +31,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("jwks", &["base", "token"]),
     ("bearer", &["authenticate", "base", "context", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
-    ("session", &["base", "token"]),
+    ("session", &["base", "key", "token"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
     ("usage", &["base", "context", "principal", "rejection"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),

@@ -114,7 +114,7 @@ pub struct StoredSigningKey {
     pub id: String,
     /// The algorithm. A database keeps its [name](Algorithm::name).
     pub algorithm: Algorithm,
-    /// The public key: a JSON Web Key, about 200 bytes for an elliptic curve and 900 for RSA.
+    /// The public key: a JSON Web Key as a text, which a store returns unchanged. About 200 bytes for an elliptic curve and 700 for RSA.
     pub public: String,
     /// The encrypted private key: about 120 bytes for an elliptic curve and 2,000 for RSA.
     pub sealed: Vec<u8>,
