@@ -46,7 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["base", "context", "json", "permission", "principal", "rate_limit", "rejection", "strict_body"]),
     ("tonic", &["context", "envelope", "principal", "rejection"]),
-    ("testing", &["alerts", "authenticate", "base", "context", "key", "limit", "principal", "registry", "rejection", "store", "usage"]),
+    ("testing", &["alerts", "authenticate", "base", "context", "key", "limit", "principal", "registry", "rejection", "session", "store", "token", "usage"]),
 ];
 
 /// Rooms that are layers. A method of `authenticate` is what `api_key` is, so that one edge is theirs.

@@ -22,7 +22,8 @@
 //! once. They need no runtime of their own, and use a clock that stands still.
 //!
 //! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore), [`check_budgets`] the trait
-//! [`BudgetStore`](crate::limit::budget::BudgetStore), and `check_alerts` (feature `tokio`) the trait `AlertStore`.
+//! [`BudgetStore`](crate::limit::budget::BudgetStore), `check_alerts` (feature `tokio`) the trait `AlertStore`, and
+//! `check_signing_keys` (with a token backend) the trait `SigningKeyStore`.
 
 #[cfg(feature = "tokio")]
 mod alerts;
@@ -37,6 +38,8 @@ mod pages;
 mod peppers;
 mod refusals;
 mod removed;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing;
 mod states;
 mod suite;
 mod together;
@@ -45,4 +48,6 @@ mod usage;
 
 #[cfg(feature = "tokio")]
 pub use self::alerts::check_alerts;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub use self::signing::check_signing_keys;
 pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};
