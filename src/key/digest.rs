@@ -252,19 +252,15 @@ impl PepperMac {
     }
 }
 
-/// MACs for one purpose, such as refresh tokens, under keys that are derived from all accepted peppers.
+/// MACs for one purpose, such as refresh tokens, under secrets that are derived from all accepted peppers.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[derive(Clone)]
 pub(crate) struct DerivedMacs(Arc<[PepperMac]>);
 
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 impl DerivedMacs {
-    /// Derives the keys. A purpose is never as long as a SHA-256, so no digest of a key equals one of the derived keys.
-    pub(super) fn new(peppers: &[PepperMac], purpose: &[u8]) -> Self {
-        debug_assert_ne!(purpose.len(), 32, "it could be the input of the digest of a key");
-        let derived = |pepper: &PepperMac| {
-            let key = Zeroizing::new(pepper.mac(purpose).0);
-            PepperMac::new(pepper.version, &key)
-        };
-        Self(peppers.iter().map(derived).collect())
+    pub(super) fn new(secrets: impl Iterator<Item = (u32, Zeroizing<[u8; 32]>)>) -> Self {
+        Self(secrets.map(|(version, secret)| PepperMac::new(version, &secret)).collect())
     }
 
     /// Returns the MACs of a message, that of the current pepper first.

@@ -107,10 +107,10 @@ impl Peppers {
         &self.0
     }
 
-    /// Returns MACs for one purpose, under keys that are derived from the peppers.
+    /// Returns MACs under the secrets that are derived for this purpose.
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-    pub(crate) fn derive(&self, purpose: &[u8]) -> DerivedMacs {
-        DerivedMacs::new(&self.0, purpose)
+    pub(crate) fn derive_macs(&self, label: &'static str) -> DerivedMacs {
+        DerivedMacs::new(self.derive(label))
     }
 
     /// Reads peppers from a text. `place` says where the text is from.

@@ -128,10 +128,8 @@ pub use self::{
 pub(crate) use self::{
     explain::{Refused, of_no_issuer},
     public_jwk::PublicJwk,
-    verifier::claimed_issuer,
+    settings::check_issuer,
+    verifier::{claimed_issuer, signed_claims},
 };
 #[cfg(feature = "jwks-http")]
-pub(crate) use self::{
-    settings::{check_issuer, issuer_of},
-    shown::Shown,
-};
+pub(crate) use self::{settings::issuer_of, shown::Shown};

@@ -125,7 +125,7 @@ impl SigningKeys {
         self.0.policy.check_lifetime(lifetime)
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         self.0.limit.clock()
     }
 }

@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::Secret;
+
+/// Tokens that were issued, as they are sent to the client. Send them with `Cache-Control: no-store`.
+///
+/// `Debug` shows no token.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct IssuedTokens {
+    /// The access token.
+    pub access_token: Secret,
+    /// The refresh token, if the client gets one.
+    pub refresh_token: Option<Secret>,
+    /// How long the access token is valid, in whole seconds.
+    pub expires_in: Duration,
+    /// How long the refresh token can be used.
+    pub refresh_expires_in: Option<Duration>,
+    /// The scopes of the access token.
+    pub scopes: Vec<String>,
+    /// The id of the session: the `sid` of the access token.
+    pub session: Option<String>,
+}
+
+impl IssuedTokens {
+    /// Returns the answer of a token endpoint (RFC 6749, section 5.1): `access_token`, `token_type`, `expires_in`,
+    /// `refresh_token` if there is one, and `scope`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let members = [
+            ("access_token", Some(self.access_token.expose().into())),
+            ("token_type", Some("Bearer".into())),
+            ("expires_in", Some(self.expires_in.as_secs().into())),
+            ("refresh_token", self.refresh_token.as_ref().map(|token| token.expose().into())),
+            ("scope", Some(self.scopes.join(" ").into())),
+        ];
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into()
+    }
+}
+
+/// What a client asks for when it exchanges or refreshes a token. The default is all that the holder may have.
+///
+/// ```
+/// use tower_auth::session::TokenRequest;
+///
+/// let request = TokenRequest::new().scope("read write");
+/// assert_eq!(request, TokenRequest::new().scopes(["read", "write"]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a request does nothing until it is passed on"]
+pub struct TokenRequest {
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) audience: Option<String>,
+    pub(super) client: Option<String>,
+    pub(super) no_refresh: bool,
+}
+
+impl TokenRequest {
+    /// Asks for all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for these scopes only, separated by spaces (RFC 6749, section 3.3). A text without a scope asks for none.
+    pub fn scope(self, scope: &str) -> Self {
+        self.scopes(scope.split(' ').filter(|scope| !scope.is_empty()))
+    }
+
+    /// Asks for these scopes only.
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        Self { scopes: Some(scopes.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Asks for a token that is for this audience only: one of the issuer's.
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        Self { audience: Some(audience.into()), ..self }
+    }
+
+    /// Says which client asks. At a refresh, it must be the client that the session belongs to.
+    pub fn client(self, id: impl Into<String>) -> Self {
+        Self { client: Some(id.into()), ..self }
+    }
+
+    /// Asks for no refresh token.
+    pub fn without_refresh(self) -> Self {
+        Self { no_refresh: true, ..self }
+    }
+}

@@ -1,0 +1,178 @@
+//! What happens to tokens that were given out: every use is checked, and each can be revoked and inspected.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Findings, Session, SessionEnd, SessionError, Sessions,
+    refresh_token::Presented,
+    standing::{Fault, Marks, facts_of, judge_session},
+};
+use crate::{
+    BoxError, MaybeReady,
+    token::{Claims, TokenError, TokenRevocation, TokenStatus},
+};
+
+/// The most leeway of a verifier: for so long after its expiry may a token be accepted.
+pub(super) const LEEWAY: Duration = Duration::from_secs(60);
+
+/// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and its holder are
+/// still good. Tokens of other issuers are none of its business, and valid.
+///
+/// ```
+/// use tower_auth::{BearerLayer, ConfigError, session::Sessions};
+///
+/// fn layer(sessions: &Sessions) -> Result<BearerLayer, ConfigError> {
+///     Ok(BearerLayer::new(sessions.issuer().verifier().build()?).revocation(sessions.clone()))
+/// }
+/// ```
+impl TokenRevocation for Sessions {
+    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        if token.principal().issuer() != Some(self.issuer().issuer()) {
+            return MaybeReady::ready(Ok(TokenStatus::Valid));
+        }
+        let (marks, clock) = (Marks::of(token), self.clock().clone());
+        self.0.store.look(&facts_of(token)).map(move |found: Result<Findings, BoxError>| {
+            Ok(match marks.judge(&found?, clock.now()) {
+                Ok(()) => TokenStatus::Valid,
+                Err(Fault::Suspended) => TokenStatus::Suspended,
+                Err(Fault::Revoked | Fault::KeyInactive) => TokenStatus::Revoked,
+            })
+        })
+    }
+}
+
+/// What is known of a token (RFC 7662, section 2.2).
+///
+/// `Debug` shows no claims.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Introspection(Option<Map<String, Value>>);
+
+impl Introspection {
+    /// Returns whether the token can be used.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Returns the answer of an introspection endpoint. Of a token that cannot be used, it says nothing else.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.0 {
+            None => json!({ "active": false }),
+            Some(claims) => {
+                let active = [("active".to_owned(), Value::Bool(true))].into_iter();
+                active.chain(claims.clone()).collect::<Map<_, _>>().into()
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Introspection").field("active", &self.is_active()).finish_non_exhaustive()
+    }
+}
+
+/// What an authorization server does with tokens that it has issued.
+impl Sessions {
+    /// Revokes a token (RFC 7009). A refresh token ends its session, and with it the access tokens of the session; an access
+    /// token is denied until it expires. Returns `false` if the token is none of this service's or has expired: there is
+    /// nothing to revoke. If a client is given, the token must belong to it.
+    ///
+    /// # Errors
+    /// If the token belongs to another client, or the store does not answer. Assume that the token can still be used then.
+    pub async fn revoke(&self, token: &str, client: Option<&str>) -> Result<bool, SessionError> {
+        let is_others = |owner: Option<&str>| client.is_some_and(|client| owner.is_some_and(|owner| owner != client));
+        if let Some(presented) = self.0.tokens.read(token) {
+            let Some(session) = self.answer(self.0.store.find(&presented.session)).await? else { return Ok(false) };
+            if is_others(session.grant.client_id()) {
+                return Err(SessionError::WrongClient);
+            }
+            return self.end_because(&presented.session, SessionEnd::Revoked).await;
+        }
+        let Some(claims) = self.own_claims(token).await? else { return Ok(false) };
+        if is_others(claims.client_id()) {
+            return Err(SessionError::WrongClient);
+        }
+        let Some(id) = claims.principal().credential_id() else { return Ok(false) };
+        let until = claims.expires_at().checked_add(LEEWAY).unwrap_or(claims.expires_at());
+        self.answer(self.0.store.deny(id, until)).await?;
+        Ok(true)
+    }
+
+    /// Returns what is known of an access token or a refresh token of this service (RFC 7662). Authorize the caller first.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn introspect(&self, token: &str) -> Result<Introspection, SessionError> {
+        let claims = match self.0.tokens.read(token) {
+            Some(presented) => self.inspect_refresh_token(&presented).await?,
+            None => self.inspect_access_token(token).await?,
+        };
+        Ok(Introspection(claims))
+    }
+
+    async fn inspect_refresh_token(&self, presented: &Presented) -> Result<Option<Map<String, Value>>, SessionError> {
+        let Some(session) = self.answer(self.0.store.find(&presented.session)).await? else { return Ok(None) };
+        let now = self.clock().now();
+        let is_last = session.generation == presented.generation && session.digest == presented.digest;
+        if !is_last || session.ended.is_some() || now >= session.expires_at {
+            return Ok(None);
+        }
+        let found = self.look(&session.grant).await?;
+        let good = judge_session(&session.grant, &found, session.created_at, now).is_ok();
+        Ok(good.then(|| self.described(&session)))
+    }
+
+    fn described(&self, session: &Session) -> Map<String, Value> {
+        let who = session.grant.holder();
+        members([
+            ("sub", Some(who.subject().into())),
+            ("client_id", Some(session.grant.client_id().unwrap_or(self.issuer().issuer()).into())),
+            ("scope", Some(who.scopes().join(" ").into())),
+            ("iss", Some(self.issuer().issuer().into())),
+            ("iat", seconds(session.used_at)),
+            ("exp", seconds(session.expires_at)),
+            ("sid", Some(session.id.as_str().into())),
+        ])
+    }
+
+    async fn inspect_access_token(&self, token: &str) -> Result<Option<Map<String, Value>>, SessionError> {
+        let Some(claims) = self.own_claims(token).await? else { return Ok(None) };
+        if self.answer(self.status(&claims)).await? != TokenStatus::Valid {
+            return Ok(None);
+        }
+        let who = claims.principal();
+        let text = |text: Option<&str>| text.map(Value::from);
+        Ok(Some(members([
+            ("sub", text(Some(who.subject()))),
+            ("client_id", text(claims.client_id())),
+            ("scope", Some(who.scopes().join(" ").into())),
+            ("token_type", text(Some("Bearer"))),
+            ("iss", text(who.issuer())),
+            ("iat", claims.issued_at().and_then(seconds)),
+            ("exp", seconds(claims.expires_at())),
+            ("jti", text(who.credential_id())),
+            ("sid", text(claims.session_id())),
+        ])))
+    }
+
+    /// Returns the claims of an access token of this issuer; `None` if it cannot be used.
+    async fn own_claims(&self, token: &str) -> Result<Option<Claims>, SessionError> {
+        match self.0.own.verify(token, self.clock()).await {
+            Ok(claims) => Ok(Some(claims)),
+            Err(TokenError::Unavailable(why)) => Err(SessionError::Store(why)),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn members<const N: usize>(all: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn seconds(at: std::time::SystemTime) -> Option<Value> {
+    Some(at.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?.as_secs().into())
+}

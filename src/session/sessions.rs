@@ -1,0 +1,332 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    CutOff, Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, SessionFilter, SessionPolicy,
+    SessionStore, TokenIssuer, TokenRequest,
+    exchange::ExchangeRule,
+    issuer::Asked,
+    refresh_token::{RefreshTokens, new_id},
+    standing::{facts_of_grant, judge_holder, left},
+};
+use crate::{
+    BoxError, Clock, ConfigError, MaybeReady, Peppers, Principal,
+    base::time_limit::TimeLimit,
+    registry::{micros, time},
+    token::TokenVerifier,
+};
+
+/// Issues, refreshes and revokes the tokens of a service. Clones share everything.
+///
+/// The [module page](crate::session) has an example, and says exactly when a token is refused.
+#[derive(Clone)]
+pub struct Sessions(pub(super) Arc<Settings>);
+
+pub(super) struct Settings {
+    pub(super) issuer: TokenIssuer,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) tokens: RefreshTokens,
+    pub(super) policy: SessionPolicy,
+    pub(super) limit: TimeLimit,
+    pub(super) rules: Vec<ExchangeRule>,
+    /// Verifies the tokens of the issuer, for introspection and revocation.
+    pub(super) own: TokenVerifier,
+}
+
+/// Sets up [`Sessions`].
+///
+/// ```
+/// use tower_auth::{Clock, ConfigError, MemoryKeyStore, Peppers, session::{Sessions, TokenIssuer, signing::{SigningKeys, SigningPolicy}}};
+///
+/// fn sessions(store: MemoryKeyStore, peppers: &Peppers) -> Result<Sessions, ConfigError> {
+///     let keys = SigningKeys::in_memory(SigningPolicy::default(), Clock::system())?;
+///     Sessions::builder(TokenIssuer::new("https://api.example.com", keys)?, store, peppers).build()
+/// }
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+pub struct SessionsBuilder {
+    issuer: TokenIssuer,
+    store: Arc<dyn SessionStore>,
+    tokens: RefreshTokens,
+    policy: SessionPolicy,
+    timeout: Duration,
+    rules: Vec<ExchangeRule>,
+}
+
+/// As long as a guard waits.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+impl SessionsBuilder {
+    /// Sets how long tokens and sessions live.
+    pub fn policy(self, policy: SessionPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Accepts tokens of another issuer in exchange for tokens of this one ([`Sessions::exchange_token`]). The rules are
+    /// asked in their order, and the first that accepts a token decides what it gets.
+    pub fn exchange(mut self, rule: ExchangeRule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Sets how long a call waits for the store: five seconds by default.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Builds the sessions.
+    ///
+    /// # Errors
+    /// If the policy contradicts itself, or a signing key is not published as long as a token lives.
+    pub fn build(self) -> Result<Sessions, ConfigError> {
+        self.policy.check()?;
+        self.issuer.keys().check_lifetime(self.policy.access)?;
+        self.rules.iter().try_for_each(|rule| rule.check(self.issuer.issuer()))?;
+        let limit = TimeLimit::new(self.issuer.time().clone(), self.timeout);
+        let own = self.issuer.verifier().build()?;
+        let Self { issuer, store, tokens, policy, rules, .. } = self;
+        Ok(Sessions(Arc::new(Settings { issuer, store, tokens, policy, limit, rules, own })))
+    }
+}
+
+/// How sessions are set up.
+impl Sessions {
+    /// Returns a builder. The sessions are kept in this store, and the peppers make the refresh tokens: those of the keys, or
+    /// others.
+    pub fn builder(issuer: TokenIssuer, store: impl SessionStore, peppers: &Peppers) -> SessionsBuilder {
+        SessionsBuilder {
+            issuer,
+            store: Arc::new(store),
+            tokens: RefreshTokens::new(peppers),
+            policy: SessionPolicy::default(),
+            timeout: TIMEOUT,
+            rules: Vec::new(),
+        }
+    }
+
+    /// Returns the issuer of the access tokens.
+    pub fn issuer(&self) -> &TokenIssuer {
+        &self.0.issuer
+    }
+
+    /// Returns how long tokens and sessions live.
+    #[must_use]
+    pub fn policy(&self) -> &SessionPolicy {
+        &self.0.policy
+    }
+}
+
+/// The calls. None authorizes its caller.
+impl Sessions {
+    /// Exchanges an API key for tokens. The caller is the one that a guard has authenticated by the key. The tokens have the
+    /// asked scopes of the key, and end with it.
+    ///
+    /// # Errors
+    /// If the caller was not authenticated by a key of the store, the key is no longer active or has restrictions, a scope is
+    /// not the key's, no key can sign, or the store does not answer.
+    pub async fn exchange(&self, caller: &Principal, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
+        let grant = Grant::of(caller);
+        if grant.key_id().is_none() {
+            return Err(SessionError::NotAKey);
+        }
+        let found = self.look(&grant).await?;
+        judge_holder(true, &found, self.clock().now())?;
+        let Some(key) = &found.key else { return Err(SessionError::KeyInactive) };
+        if !(key.current_restrictions().is_empty() || self.0.policy.exchange_restricted_keys) {
+            return Err(SessionError::KeyRestricted);
+        }
+        let grant = grant.renewed(key);
+        self.issue(grant, request, self.0.policy.refresh_for_keys, key.first_end()).await
+    }
+
+    /// Begins a session for a holder whose sign-in this service has verified.
+    ///
+    /// # Errors
+    /// If the account or an organisation of the holder is suspended, a scope is not the holder's, no key can sign, or the store
+    /// does not answer.
+    pub async fn begin(&self, grant: Grant, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
+        if grant.key_id().is_some() {
+            return self.exchange(grant.holder(), request).await;
+        }
+        judge_holder(false, &self.look(&grant).await?, self.clock().now())?;
+        self.issue(grant, request, true, None).await
+    }
+
+    /// Ends a session: its refresh token and its access tokens are refused from now on. Returns `false` if there is no such
+    /// session, or if it has ended before.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn end(&self, session: &str) -> Result<bool, SessionError> {
+        self.end_because(session, SessionEnd::LoggedOut).await
+    }
+
+    /// Ends all sessions of a subject, and voids all access tokens that were issued to it: also those that have no session. Tokens without a session
+    /// that are issued later in the same second are void too.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn end_all_of(&self, subject: &str) -> Result<(), SessionError> {
+        self.cut_off(CutOff::subject(subject)).await
+    }
+
+    /// Ends all sessions of everyone, and voids all access tokens: for the day on which a secret has leaked.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn end_all(&self) -> Result<(), SessionError> {
+        self.cut_off(CutOff::Everyone).await
+    }
+
+    /// Lists sessions, the newest first, such as the devices on which a user is signed in. Ended and expired ones are listed
+    /// until they are removed.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn list(&self, filter: &SessionFilter) -> Result<Vec<Session>, SessionError> {
+        self.answer(self.0.store.list(filter)).await
+    }
+
+    async fn cut_off(&self, whose: CutOff) -> Result<(), SessionError> {
+        self.answer(self.0.store.cut_off(&whose, self.clock().now())).await
+    }
+
+    pub(super) async fn end_because(&self, session: &str, why: SessionEnd) -> Result<bool, SessionError> {
+        self.answer(self.0.store.end(session, self.clock().now(), why)).await
+    }
+
+    /// Reads what decides about the holder of a grant.
+    pub(super) async fn look(&self, grant: &Grant) -> Result<Findings, SessionError> {
+        self.answer(self.0.store.look(&facts_of_grant(grant))).await
+    }
+
+    /// Issues tokens for a verified holder, with a session if it gets a refresh token.
+    pub(super) async fn issue(
+        &self,
+        grant: Grant,
+        request: &TokenRequest,
+        refresh: bool,
+        end: Option<std::time::SystemTime>,
+    ) -> Result<IssuedTokens, SessionError> {
+        let scopes = granted(grant.holder(), request)?;
+        self.check_audience(request)?;
+        if !refresh || request.no_refresh {
+            return self.answer_with(&grant.scopes(scopes.clone()), scopes, request, None, end);
+        }
+        // The scopes of the session are those of its first token (RFC 6749, section 6).
+        let (session, token) = self.new_session(grant.scopes(scopes.clone()), end)?;
+        let mut tokens = self.answer_with(&session.grant, scopes, request, Some(&session), end)?;
+        self.answer(self.0.store.create(&session)).await?;
+        tokens.refresh_token = Some(token);
+        Ok(tokens)
+    }
+
+    fn new_session(
+        &self,
+        grant: Grant,
+        end: Option<std::time::SystemTime>,
+    ) -> Result<(Session, crate::Secret), SessionError> {
+        let failed = |error: ConfigError| SessionError::Signing(error.to_string().into());
+        let policy = &self.0.policy;
+        let now = self.clock().now();
+        let now = time(micros(now)).unwrap_or(now);
+        let id = new_id().map_err(failed)?;
+        let (token, digest) = self.0.tokens.mint(&id, 0).ok_or(SessionError::Expired)?;
+        let ends_at = end.into_iter().chain(now.checked_add(policy.absolute)).min().unwrap_or(now);
+        let expires_at = now.checked_add(policy.idle).map_or(ends_at, |idle| idle.min(ends_at));
+        let (generation, replaced, ended) = (0, Vec::new(), None);
+        let session = Session {
+            id,
+            grant,
+            created_at: now,
+            used_at: now,
+            expires_at,
+            ends_at,
+            generation,
+            digest,
+            replaced,
+            ended,
+        };
+        Ok((session, token))
+    }
+
+    /// Returns the answer for a grant, without the refresh token.
+    pub(super) fn answer_with(
+        &self,
+        grant: &Grant,
+        scopes: Vec<String>,
+        request: &TokenRequest,
+        session: Option<&Session>,
+        end: Option<std::time::SystemTime>,
+    ) -> Result<IssuedTokens, SessionError> {
+        let end = end.into_iter().chain(session.map(|session| session.ends_at)).min();
+        let asked = Asked {
+            grant,
+            scopes: &scopes,
+            session: session.map(|session| &*session.id),
+            audience: request.audience.as_deref(),
+            lifetime: self.0.policy.access,
+            end,
+        };
+        let token = self.0.issuer.issue_for(&asked)?;
+        let now = self.clock().now();
+        Ok(IssuedTokens {
+            access_token: token.text,
+            refresh_token: None,
+            expires_in: token.lifetime,
+            refresh_expires_in: session.and_then(|session| left(session.expires_at, now)),
+            session: session.map(|session| session.id.clone()),
+            scopes,
+        })
+    }
+
+    pub(super) fn check_audience(&self, request: &TokenRequest) -> Result<(), SessionError> {
+        match &request.audience {
+            Some(asked) if self.0.issuer.audiences().all(|ours| ours != asked) => {
+                Err(SessionError::Target(asked.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.0.limit.clock()
+    }
+
+    /// Waits for the store, within the time limit.
+    pub(super) async fn answer<T>(&self, asked: MaybeReady<Result<T, BoxError>>) -> Result<T, SessionError> {
+        match self.0.limit.wait(asked).await {
+            Ok(answer) => Ok(answer?),
+            Err(late) => Err(SessionError::Store(format!("the store {late}").into())),
+        }
+    }
+}
+
+/// Returns the scopes that a request gets: all that the holder has, or the asked ones if the holder has them all.
+pub(super) fn granted(holder: &Principal, request: &TokenRequest) -> Result<Vec<String>, SessionError> {
+    let Some(asked) = &request.scopes else { return Ok(holder.scopes().to_vec()) };
+    let mut granted: Vec<String> = Vec::with_capacity(asked.len());
+    for scope in asked {
+        if !holder.has_scope(scope) {
+            return Err(SessionError::Scope(crate::base::shown::text(scope, 80).into_owned()));
+        }
+        if !granted.contains(scope) {
+            granted.push(scope.clone());
+        }
+    }
+    Ok(granted)
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("issuer", &self.0.issuer)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
