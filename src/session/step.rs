@@ -66,7 +66,8 @@ fn rotate(
     let Some((generation, digest)) = next.and_then(|next| Some((next, successor(next)?))) else {
         return Step::Over(Over::Expired);
     };
-    let recent = session.replaced.iter().copied().filter(|at| is_in_grace(*at, now, policy));
+    // The place says the generation. After a clock was set back, a time behind the first that is over can be later again.
+    let recent = session.replaced.iter().copied().take_while(|at| is_in_grace(*at, now, policy));
     Step::Rotate(Box::new(Session {
         generation,
         digest,
