@@ -5,7 +5,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{accounts::Accounts, guarded::Guarded};
+use super::{
+    accounts::Accounts,
+    guarded::{Guarded, Place},
+};
 use crate::{
     KeyDigest, KeyDigests, KeyRecord, KeyState, RegistryError,
     key::{Fingerprint, FingerprintHasher},
@@ -42,9 +45,14 @@ impl Row {
         self.entry.key().principal().account()
     }
 
+    /// Returns where guards find the key.
+    fn place(&self) -> Place {
+        self.fingerprint.map_or_else(|| Place::Digest(*self.entry.digest().as_bytes()), Place::Key)
+    }
+
     /// Returns the entry. What was revoked in the store directly is revoked.
     fn read(&self, guarded: &Guarded) -> Entry {
-        let revoked = self.fingerprint.and_then(|at| guarded.keys.get(&at)).is_some_and(KeyRecord::is_revoked);
+        let revoked = self.fingerprint.and_then(|at| guarded.get(&Place::Key(at))).is_some_and(KeyRecord::is_revoked);
         if !revoked || self.entry.key().state() == KeyState::Revoked {
             return self.entry.clone();
         }
@@ -55,10 +63,7 @@ impl Row {
     /// Gives the record to the guards. What was revoked in the store directly stays revoked.
     fn publish(&self, guarded: &mut Guarded) {
         let record = self.read(guarded).key().record().clone().pepper(self.entry.pepper());
-        match self.fingerprint {
-            Some(fingerprint) => drop(guarded.keys.insert(fingerprint, record)),
-            None => drop(guarded.by_digest.insert(*self.entry.digest().as_bytes(), record)),
-        }
+        guarded.put(self.place(), record);
     }
 }
 
@@ -116,7 +121,7 @@ impl Book {
         let all = || [entry.digest()].into_iter().chain(digests.into_iter().flat_map(KeyDigests::iter));
         let seen = digests.map(KeyDigests::fingerprint);
         let revoked = entry.key().state() == KeyState::Revoked;
-        let known = seen.and_then(|at| guarded.keys.get(at)).is_some_and(KeyRecord::is_revoked);
+        let known = seen.and_then(|at| guarded.get(&Place::Key(*at))).is_some_and(KeyRecord::is_revoked);
         if self.numbers.contains_key(entry.key().id())
             || all().any(|digest| self.digests.contains(digest.as_bytes()))
             || seen.is_some_and(|at| self.fingerprints.contains(at))
@@ -138,7 +143,7 @@ impl Book {
             Change::Bury(tomb) => self.bury(*tomb),
             Change::Suspend { holder, at } => {
                 self.holders.entry(holder.clone()).or_insert(*at);
-                guarded.suspended.insert(holder.clone());
+                guarded.suspended.insert(holder);
             }
             Change::Reinstate { holder } => {
                 self.holders.remove(holder);
@@ -167,7 +172,7 @@ impl Book {
         if row.entry.digest() != entry.digest() {
             let before = row.entry.digest().as_bytes();
             self.digests.remove(before);
-            guarded.by_digest.remove(before);
+            guarded.take(&Place::Digest(*before));
             self.digests.insert(*entry.digest().as_bytes());
         }
         let used = row.entry.key().last_used_at();
@@ -207,12 +212,10 @@ impl Book {
         let number = self.numbers.remove(id)?;
         let row = self.rows.remove(&number)?;
         self.accounts.remove(row.account(), number);
-        let digest = *row.entry.digest().as_bytes();
-        self.digests.remove(&digest);
-        guarded.by_digest.remove(&digest);
+        self.digests.remove(row.entry.digest().as_bytes());
+        guarded.take(&row.place());
         if let Some(fingerprint) = row.fingerprint {
             self.fingerprints.remove(&fingerprint);
-            guarded.keys.remove(&fingerprint);
         }
         Some(row)
     }

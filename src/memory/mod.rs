@@ -13,6 +13,10 @@ mod forget;
 mod guarded;
 mod registry;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod session_book;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod sessions;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod signing;
 mod store;
 mod usage;

@@ -29,6 +29,8 @@ impl RegistryStore for MemoryKeyStore {
             }
             #[cfg(feature = "tokio")]
             self.alert_book().forget_account(account, book.ids_of(account).chain(book.first_ids_of(account)));
+            #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+            self.change_sessions().forget_account(account);
         }
         let forgotten = book.forget(what, limit, &mut self.write());
         RegistryFuture::ready(forgotten.ok_or_else(|| RegistryError::unsupported(what)))

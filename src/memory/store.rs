@@ -3,7 +3,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{book::Book, budget_book::BudgetBook, guarded::Guarded, usage_book::UsageBook};
+use super::{
+    book::Book,
+    budget_book::BudgetBook,
+    guarded::{Guarded, Place},
+    usage_book::UsageBook,
+};
 use crate::{ConfigError, KeyDigests, KeyRecord, KeyScheme, KeyState, KeyStore, Secret, StoreFuture};
 
 /// A key store in the memory of the process: for a service of one process, for tests, and for a few static keys. A
@@ -42,6 +47,8 @@ struct Inner {
     budgets: Mutex<BudgetBook>,
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     signing: Mutex<crate::session::signing::Chain>,
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    sessions: RwLock<super::session_book::SessionBook>,
 }
 
 impl MemoryKeyStore {
@@ -90,15 +97,16 @@ impl MemoryKeyStore {
         let record = if record.principal().credential_hint().is_none() { record.hint(hint) } else { record };
         let book = self.book();
         let mut keys = self.write();
+        let place = Place::Key(*digests.fingerprint());
         if book.is_removed(&digests)
-            || !record.is_revoked() && keys.keys.get(digests.fingerprint()).is_some_and(KeyRecord::is_revoked)
+            || !record.is_revoked() && keys.get(&place).is_some_and(KeyRecord::is_revoked)
         {
             return Err(ConfigError::new(
                 format!("the key for the record {:?} was revoked and cannot be restored", record.id()),
                 "create another key",
             ));
         }
-        keys.keys.insert(*digests.fingerprint(), record);
+        keys.put(place, record);
         Ok(())
     }
 
@@ -120,9 +128,10 @@ impl MemoryKeyStore {
         let mut guarded = self.write();
         let mut changed = book.set_state(id, state, &mut guarded);
         // Several keys may have the same id, such as the two keys of a rotation. The change applies to all of them.
-        for record in guarded.keys.values_mut().filter(|record| record.id() == id) {
-            if !record.is_revoked() || state == KeyState::Revoked {
-                *record = record.clone().state(state);
+        for place in guarded.places_of(id) {
+            let known = guarded.get(&place).filter(|known| !known.is_revoked() || state == KeyState::Revoked);
+            if let Some(record) = known.map(|known| known.clone().state(state)) {
+                guarded.put(place, record);
                 changed = true;
             }
         }
@@ -136,9 +145,8 @@ impl MemoryKeyStore {
         let mut book = self.book();
         let mut guarded = self.write();
         let known = book.drop_key(id, &mut guarded);
-        let before = guarded.keys.len();
-        guarded.keys.retain(|_, record| record.id() != id);
-        guarded.keys.len() < before || known
+        let places = guarded.places_of(id);
+        places.iter().filter_map(|place| guarded.take(place)).count() > 0 || known
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
@@ -168,6 +176,17 @@ impl MemoryKeyStore {
         self.0.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(super) fn sessions(&self) -> RwLockReadGuard<'_, super::session_book::SessionBook> {
+        // Nothing panics while it holds the lock.
+        self.0.sessions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(super) fn change_sessions(&self) -> RwLockWriteGuard<'_, super::session_book::SessionBook> {
+        self.0.sessions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Guarded> {
         // Nothing panics while it holds the lock, and the maps are consistent after every step.
         self.0.guarded.read().unwrap_or_else(PoisonError::into_inner)
@@ -186,6 +205,6 @@ impl KeyStore for MemoryKeyStore {
 
 impl fmt::Debug for MemoryKeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKeyStore").field("keys", &self.read().keys.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryKeyStore").field("keys", &self.read().len()).finish_non_exhaustive()
     }
 }

@@ -126,6 +126,13 @@ impl Session {
         Self { ended: self.ended.or(Some((at, why))), ..self }
     }
 
+    /// Returns the session as it is once the next generation has replaced it. For stores without rows.
+    #[must_use]
+    pub fn rotated(self, next: &Self) -> Self {
+        let (generation, digest, replaced) = (next.generation, next.digest, next.replaced.clone());
+        Self { used_at: next.used_at, expires_at: next.expires_at, generation, digest, replaced, ..self }
+    }
+
     /// Returns the columns.
     #[must_use]
     pub fn to_row(&self) -> SessionRow {
