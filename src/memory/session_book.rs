@@ -110,11 +110,13 @@ impl SessionBook {
             CutOff::Everyone => self.ids.iter().map(|ById(kept)| Arc::clone(kept)).collect(),
         };
         let newest = of.iter().map(|kept| kept.session.created_at()).max().map_or(at, |newest| newest.max(at));
-        for kept in of {
-            self.end(kept.session.id(), at, SessionEnd::LoggedOut);
-        }
         let known = match whose {
-            CutOff::Subject(subject) => self.cut_offs.entry(subject.as_str().into()).or_insert(newest),
+            CutOff::Subject(subject) => {
+                for kept in of {
+                    self.end(kept.session.id(), at, SessionEnd::LoggedOut);
+                }
+                self.cut_offs.entry(subject.as_str().into()).or_insert(newest)
+            }
             CutOff::Everyone => self.everyone.get_or_insert(newest),
         };
         *known = newest.max(*known);

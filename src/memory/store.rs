@@ -98,9 +98,7 @@ impl MemoryKeyStore {
         let book = self.book();
         let mut keys = self.write();
         let place = Place::Key(*digests.fingerprint());
-        if book.is_removed(&digests)
-            || !record.is_revoked() && keys.get(&place).is_some_and(KeyRecord::is_revoked)
-        {
+        if book.is_removed(&digests) || !record.is_revoked() && keys.get(&place).is_some_and(KeyRecord::is_revoked) {
             return Err(ConfigError::new(
                 format!("the key for the record {:?} was revoked and cannot be restored", record.id()),
                 "create another key",

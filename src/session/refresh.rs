@@ -91,7 +91,10 @@ impl Sessions {
     fn renew(&self, session: &Session, found: &Findings, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         judge_session(&session.grant, found, session.created_at, self.clock().now())?;
         let (grant, end) = match &found.key {
-            Some(key) if session.grant.key_id().is_some() => (session.grant.renewed(key), key.first_end()),
+            Some(key) if session.grant.key_id().is_some() => {
+                self.check_restrictions(key)?;
+                (session.grant.renewed(key), key.first_end())
+            }
             _ => (session.grant.clone(), None),
         };
         if request.client.as_deref().is_some_and(|client| grant.client_id().is_some_and(|ours| ours != client)) {

@@ -55,9 +55,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// If the store does not answer. The session may have ended.
     fn end(&self, id: &str, at: SystemTime, why: SessionEnd) -> SessionFuture<bool>;
 
-    /// Ends all sessions of a subject, or all there are, and voids all tokens that were issued before: keeps the later of this
-    /// time and of the newest creation of these sessions, unless a later cut-off is kept. The creations count because another process may have
+    /// Voids all sessions and tokens of a subject, or all there are, that began before: keeps the later of this time and of the
+    /// newest creation of these sessions, unless a later cut-off is kept. The creations count because another process may have
     /// a clock that is ahead.
+    ///
+    /// The sessions of a subject are ended too, in the same transaction ([`SessionEnd::LoggedOut`]), so that lists show it.
+    /// Those of everyone are not: they may be millions, and the call must not take long.
     ///
     /// # Errors
     /// If the store does not answer. The sessions may have ended.

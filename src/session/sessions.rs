@@ -2,14 +2,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     CutOff, Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, SessionFilter, SessionPolicy,
-    SessionStore, TokenIssuer, TokenRequest,
+    SessionStore, TokenFacts, TokenIssuer, TokenRequest,
     exchange::ExchangeRule,
     issuer::Asked,
     refresh_token::{RefreshTokens, new_id},
     standing::{facts_of_grant, judge_holder, left},
 };
 use crate::{
-    BoxError, Clock, ConfigError, MaybeReady, Peppers, Principal,
+    BoxError, Clock, ConfigError, KeyRecord, MaybeReady, Peppers, Principal,
     base::time_limit::TimeLimit,
     registry::{micros, time},
     token::TokenVerifier,
@@ -131,9 +131,7 @@ impl Sessions {
         let found = self.look(&grant).await?;
         judge_holder(true, &found, self.clock().now())?;
         let Some(key) = &found.key else { return Err(SessionError::KeyInactive) };
-        if !(key.current_restrictions().is_empty() || self.0.policy.exchange_restricted_keys) {
-            return Err(SessionError::KeyRestricted);
-        }
+        self.check_restrictions(key)?;
         let grant = grant.renewed(key);
         self.issue(grant, request, self.0.policy.refresh_for_keys, key.first_end()).await
     }
@@ -183,7 +181,15 @@ impl Sessions {
     /// # Errors
     /// If the store does not answer.
     pub async fn list(&self, filter: &SessionFilter) -> Result<Vec<Session>, SessionError> {
-        self.answer(self.0.store.list(filter)).await
+        let mut listed = self.answer(self.0.store.list(filter)).await?;
+        // A cut-off of everyone is not written to each session.
+        let cut_off = self.answer(self.0.store.look(&TokenFacts::default())).await?.cut_off;
+        for session in &mut listed {
+            if let Some(at) = cut_off.filter(|at| session.ended.is_none() && session.created_at <= *at) {
+                session.ended = Some((at, SessionEnd::LoggedOut));
+            }
+        }
+        Ok(listed)
     }
 
     async fn cut_off(&self, whose: CutOff) -> Result<(), SessionError> {
@@ -277,6 +283,12 @@ impl Sessions {
             session: session.map(|session| session.id.clone()),
             scopes,
         })
+    }
+
+    /// Refuses a key whose restrictions would not bind its tokens.
+    pub(super) fn check_restrictions(&self, key: &KeyRecord) -> Result<(), SessionError> {
+        let allowed = key.current_restrictions().is_empty() || self.0.policy.exchange_restricted_keys;
+        if allowed { Ok(()) } else { Err(SessionError::KeyRestricted) }
     }
 
     pub(super) fn check_audience(&self, request: &TokenRequest) -> Result<(), SessionError> {
