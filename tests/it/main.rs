@@ -38,6 +38,7 @@ mod rules_envelope;
 mod rules_keys;
 mod rules_permissions;
 mod rules_table;
+mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stores;
