@@ -56,9 +56,20 @@ pub trait Authenticator: Send + Sync + 'static {
         &[]
     }
 
+    /// Returns the names of the cookies that contain credentials of this method; none by default.
+    ///
+    /// A method that lists `Cookie` in [`credential_headers`](Self::credential_headers) should name its cookies: then only
+    /// these count as credentials ([`AuthLayer::reject_ambiguous`](crate::AuthLayer::reject_ambiguous)), and only these are
+    /// removed ([`AuthLayer::strip_credentials`](crate::AuthLayer::strip_credentials)). If a method of the layer lists
+    /// `Cookie` without names, the whole header is a credential. A cookie that occurs twice is not refused by the layer: the
+    /// method does that.
+    fn credential_cookies(&self) -> &[String] {
+        &[]
+    }
+
     /// Returns whether the credential in the request has the form that this method expects; always true by default.
     ///
-    /// The layer calls this only if another method reads the same header. A method that does not recognise the
+    /// The layer calls this only if another method reads the same header, or the same cookie. A method that does not recognise the
     /// credential is skipped if a later method recognises it. If the later method then finds no credential, the skipped
     /// method decides.
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
@@ -99,6 +110,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn credential_headers(&self) -> &[HeaderName] {
         (**self).credential_headers()
+    }
+
+    fn credential_cookies(&self) -> &[String] {
+        (**self).credential_cookies()
     }
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {

@@ -92,14 +92,18 @@ impl Facts {
                 credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
             ),
             credentials: credentials.into(),
+            cookies: cookies_of(&methods),
             strip,
             remove: remove.into(),
             challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let limit = TimeLimit::new(clock.unwrap_or_default(), decision_timeout.unwrap_or(time_limit::DEFAULT));
-        let read = || credentials_of(&methods);
-        let shared = read().enumerate().any(|(place, name)| read().skip(place + 1).any(|other| other == name));
+        let mut pairs = methods
+            .iter()
+            .enumerate()
+            .flat_map(|(place, one)| methods[place + 1..].iter().map(move |other| (one, other)));
+        let shared = pairs.any(|(one, other)| shared_headers(&**one, &**other).next().is_some());
         let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
         let invalid_request =
             bearer.and_then(|offer| HeaderValue::try_from(format!("{offer}, error=\"invalid_request\"")).ok());
@@ -175,7 +179,7 @@ impl Facts {
         head: &RequestHead<'_>,
     ) -> Option<&'a HeaderName> {
         let (later, earlier) = (&self.methods[later], &self.methods[earlier]);
-        let shared = later.credential_headers().iter().filter(|name| earlier.credential_headers().contains(name));
+        let shared = shared_headers(&**later, &**earlier);
         let recognizes = |method: &dyn Authenticator, name| method.recognizes(&head.only(Some(name)));
         shared
             .filter(|name| credential::presents(head.headers(), name))
@@ -257,7 +261,7 @@ impl Facts {
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.reject_ambiguous
-            && let Some(header) = credential::second(headers, &self.policy.credentials)
+            && let Some(header) = credential::second(headers, &self.policy.credentials, &self.policy.cookies)
         {
             return Some(Err(self.malformed(header, true, "the request carries more than one credential")));
         }
@@ -270,6 +274,30 @@ const NAMELESS: &str =
 
 fn credentials_of(methods: &[Arc<dyn Authenticator>]) -> impl Iterator<Item = &HeaderName> {
     methods.iter().flat_map(Authenticator::credential_headers)
+}
+
+/// Returns the cookies that contain credentials; none if a method reads `Cookie` and does not name its cookies.
+fn cookies_of(methods: &[Arc<dyn Authenticator>]) -> Box<[String]> {
+    let mut all: Vec<String> = Vec::new();
+    for method in methods.iter().filter(|method| method.credential_headers().iter().any(credential::is_cookie)) {
+        let cookies = method.credential_cookies();
+        if cookies.is_empty() {
+            return Box::default();
+        }
+        all.extend(cookies.iter().filter(|cookie| !all.contains(cookie)).cloned().collect::<Vec<_>>());
+    }
+    all.into()
+}
+
+/// Returns the headers that both methods read. Methods that name different cookies do not share `Cookie`.
+fn shared_headers<'a>(
+    one: &'a dyn Authenticator,
+    other: &'a dyn Authenticator,
+) -> impl Iterator<Item = &'a HeaderName> {
+    let (ones, others) = (one.credential_cookies(), other.credential_cookies());
+    let apart = !ones.is_empty() && !others.is_empty() && !ones.iter().any(|cookie| others.contains(cookie));
+    let both = one.credential_headers().iter().filter(|name| other.credential_headers().contains(name));
+    both.filter(move |name| !(apart && credential::is_cookie(name)))
 }
 
 /// Returns the name of a header as documentation writes it: `X-Api-Key`.

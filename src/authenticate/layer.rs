@@ -65,13 +65,14 @@ impl AuthLayer {
     }
 
     /// Removes the credential headers from the request after the methods have read them, whatever the headers contain.
-    /// By default, the headers are only marked sensitive.
+    /// By default, the headers are only marked sensitive. Of `Cookie`, only the cookies with credentials are removed, if all
+    /// methods that read it [name](Authenticator::credential_cookies) theirs.
     pub fn strip_credentials(mut self) -> Self {
         self.0.strip = true;
         self
     }
 
-    /// Answers 400 to a request with credentials in more than one of the declared headers. Off by default, because some
+    /// Answers 400 to a request with credentials in more than one of the declared headers, or in two cookies. Off by default, because some
     /// clients always send a key and a token: then the first method that finds a credential decides.
     pub fn reject_ambiguous(mut self) -> Self {
         self.0.reject_ambiguous = true;

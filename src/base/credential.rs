@@ -1,11 +1,12 @@
 //! Reads credentials from headers. No other module reads credential headers.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, iter};
 
-#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-use http::HeaderValue;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use super::challenge;
+use super::cookie;
 #[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 use crate::Secret;
 
@@ -76,12 +77,66 @@ impl Source {
     }
 }
 
+/// A cookie that may contain a credential.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cookie(String);
+
+static COOKIE: HeaderName = header::COOKIE;
+
+/// The error of a cookie that occurs more than once in a request. The server cannot know which of them it has set: another
+/// host of the domain, or a script, may have set the other with another path or domain.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repeated;
+
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+impl Cookie {
+    /// Returns `None` if this is not the name of a cookie: a token (RFC 6265, section 4.1.1).
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        challenge::is_token(name).then(|| Self(name.to_owned()))
+    }
+
+    /// Returns the header that is read.
+    pub(crate) fn header() -> &'static HeaderName {
+        &COOKIE
+    }
+
+    pub(crate) const fn name(&self) -> &String {
+        &self.0
+    }
+
+    /// Returns the value of the cookie. An empty value counts as no credential.
+    ///
+    /// # Errors
+    /// If the cookie occurs more than once, with the same value or another.
+    #[inline]
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Repeated> {
+        let mut values = values(headers, &self.0);
+        let Some(secret) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(Repeated);
+        }
+        Ok((!secret.is_empty()).then_some(Credential { secret, header: &COOKIE }))
+    }
+}
+
+/// Returns the values of a cookie, from all lines: clients may split `Cookie` (RFC 9113, section 8.2.3).
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = headers.get_all(&COOKIE).iter().flat_map(|line| cookie::pairs(line.as_bytes()));
+    pairs.filter_map(move |(other, value)| (other == name.as_bytes()).then_some(value))
+}
+
+/// Returns whether this is `Cookie`, in which only some cookies may be credentials.
+pub(crate) fn is_cookie(name: &HeaderName) -> bool {
+    *name == header::COOKIE
+}
+
 /// Returns the header that presents this token to another server, or `None` if no header can contain the token.
 #[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub(crate) fn bearer(token: &Secret) -> Option<(HeaderName, HeaderValue)> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
-    value.set_sensitive(true);
-    Some((AUTHORIZATION.clone(), value))
+    let value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    Some((AUTHORIZATION.clone(), sensitive(value)))
 }
 
 /// Returns whether this is `Authorization`: the header that shared caches treat as a credential (RFC 9111, section 3.5)
@@ -110,11 +165,17 @@ pub(crate) fn presents(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.contains_key(name)
 }
 
-/// Returns the second of these headers that has a non-empty value.
-pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
-    let presented =
-        |name: &&HeaderName| headers.get(*name).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
-    names.iter().filter(presented).nth(1)
+/// Returns the header of the second credential: the second of these headers that has a non-empty value. If cookies are
+/// named, each of them that is not empty counts, and the rest of `Cookie` does not.
+pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName], cookies: &[String]) -> Option<&'a HeaderName> {
+    let presented = |name: &HeaderName| {
+        if is_cookie(name) && !cookies.is_empty() {
+            let has_value = |name: &&String| values(headers, name).any(|value| !value.is_empty());
+            return cookies.iter().filter(has_value).count();
+        }
+        usize::from(headers.get(name).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty()))
+    };
+    names.iter().flat_map(|name| iter::repeat_n(name, presented(name))).nth(1)
 }
 
 /// Returns the part after the scheme and a space (RFC 9110, section 11.4). The scheme is case-insensitive.
@@ -143,9 +204,27 @@ pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
     }
 }
 
-/// Removes these headers from the request.
-pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+/// Removes these headers from the request. If cookies are named, `Cookie` keeps all others.
+pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName], cookies: &[String]) {
     for name in names {
+        let lines = if is_cookie(name) && !cookies.is_empty() { without(headers, cookies) } else { Vec::new() };
         headers.remove(name);
+        for line in lines {
+            headers.append(name, line);
+        }
     }
+}
+
+/// Returns the lines of `Cookie` without these cookies. They are sensitive, because other cookies may be credentials of
+/// other services.
+fn without(headers: &HeaderMap, cookies: &[String]) -> Vec<HeaderValue> {
+    let is_removed = |name: &[u8]| cookies.iter().any(|cookie| cookie.as_bytes() == name);
+    let lines = headers.get_all(&COOKIE).iter().filter_map(|line| cookie::without(line.as_bytes(), is_removed));
+    // The bytes are those of a header value, so the conversion does not fail.
+    lines.filter_map(|line| HeaderValue::try_from(line).ok()).map(sensitive).collect()
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }

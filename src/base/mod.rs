@@ -3,6 +3,7 @@
 
 pub(crate) mod challenge;
 pub(crate) mod clock;
+mod cookie;
 pub(crate) mod credential;
 pub(crate) mod error;
 pub(crate) mod file_mode;

@@ -86,11 +86,11 @@ impl Effects {
         self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
         let headers = request.headers_mut();
         if policy.strip {
-            credential::strip(headers, &policy.credentials);
+            credential::strip(headers, &policy.credentials, &policy.cookies);
         } else {
             credential::mark_sensitive(headers, &policy.credentials);
         }
-        credential::strip(headers, &policy.remove);
+        credential::strip(headers, &policy.remove, &[]);
         self.policy = Some(policy);
     }
 

@@ -115,6 +115,8 @@ pub(crate) struct Outcome {
 pub(crate) struct IdentityPolicy {
     /// The headers that contain credentials. They are marked sensitive.
     pub(crate) credentials: Box<[HeaderName]>,
+    /// The cookies that contain credentials. If there are none, the whole `Cookie` header is a credential.
+    pub(crate) cookies: Box<[String]>,
     /// Whether these headers are removed before the inner service is called.
     pub(crate) strip: bool,
     /// Headers in which a client could claim an identity. They are always removed.

@@ -257,6 +257,8 @@ fn p82_paths_to_claims_in_another_notation_are_refused() {
             ("organizations_from", tokens().organizations_from(name)),
             ("account_from", tokens().account_from(name)),
             ("plan_from", tokens().plan_from(name)),
+            ("key_from", tokens().key_from(name)),
+            ("limits_from", tokens().limits_from(name)),
         ] {
             let error = builder.build().expect_err(name).to_string();
             for words in [method, &format!("{name:?}"), pointer] {

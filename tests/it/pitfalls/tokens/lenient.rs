@@ -90,7 +90,7 @@ fn sealed(claims: &Object) -> String {
 
 #[tokio::test]
 async fn p81_a_claim_that_nobody_asked_for_may_be_of_any_type() {
-    for name in ["jti", "client_id", "azp", "auth_time", "nonce", "roles", "email"] {
+    for name in ["jti", "sid", "client_id", "azp", "auth_time", "nonce", "roles", "email"] {
         for value in OTHERS {
             let token = sealed(&claims(NOW).raw(name, value));
             for builder in [strict(), strict().cache(10)] {
