@@ -12,6 +12,8 @@ pub(crate) mod hex;
 pub(crate) mod maybe_ready;
 pub(crate) mod network;
 pub(crate) mod protocol;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) mod same_site;
 pub(crate) mod secret;
 pub(crate) mod shown;
 #[cfg(feature = "tokio")]

@@ -6,7 +6,8 @@ use crate::{
     AuthFuture, AuthOutcome, BoxError, Challenge, Clock, MaybeReady, Rejection, RejectionKind, RequestHead,
     base::{
         clock::TimedOut,
-        credential::{Empty, Source},
+        credential::{Cookie, Empty, Repeated, Source},
+        same_site,
         time_limit::TimeLimit,
     },
     context::attempts::Attempts,
@@ -17,6 +18,8 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct TokenCheck {
     pub(super) source: Source,
+    /// Read if the header has no token.
+    pub(super) cookie: Option<Cookie>,
     pub(super) verifiers: Vec<TokenVerifier>,
     pub(super) revocation: Option<Arc<dyn TokenRevocation>>,
     pub(super) judge: Arc<Judge>,
@@ -29,6 +32,7 @@ pub(super) struct Judge {
     invalid: Arc<HeaderValue>,
     expired: Arc<HeaderValue>,
     malformed: HeaderValue,
+    repeated: HeaderValue,
 }
 
 const LAYER: &str = "bearer";
@@ -36,14 +40,38 @@ const LAYER: &str = "bearer";
 impl TokenCheck {
     #[inline]
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let token = match self.source.read(request.headers()) {
-            Ok(Some(presented)) => presented.secret(),
+        let token = match self.presented(request) {
+            Ok(Some(Presented { token, by_cookie: false })) => token,
+            Ok(Some(Presented { token, by_cookie: true })) => match self.judge.same_site(request) {
+                Ok(()) => token,
+                Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
+            },
             Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
-            Err(Empty) => return AuthFuture::ready(AuthOutcome::Rejected(self.judge.empty(&self.source))),
+            Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
         match request.attempts() {
             Some(attempts) => self.verify_within(attempts, token, request),
             None => self.check(token, request.time_limit()),
+        }
+    }
+
+    /// Returns the token in the header, or else that in the cookie.
+    #[inline]
+    fn presented<'a>(&'a self, request: &RequestHead<'a>) -> Result<Option<Presented<'a>>, Rejection> {
+        let headers = request.headers();
+        if request.may_read(self.source.header()) {
+            match self.source.read(headers) {
+                Ok(Some(found)) => return Ok(Some(Presented { token: found.secret(), by_cookie: false })),
+                Ok(None) => {}
+                Err(Empty) => return Err(self.judge.empty(&self.source)),
+            }
+        }
+        match self.cookie.as_ref().filter(|_| request.may_read(Cookie::header())) {
+            None => Ok(None),
+            Some(cookie) => match cookie.read(headers) {
+                Ok(found) => Ok(found.map(|found| Presented { token: found.secret(), by_cookie: true })),
+                Err(Repeated) => Err(self.judge.repeated(cookie)),
+            },
         }
     }
 
@@ -117,11 +145,18 @@ impl TokenCheck {
         }
     }
 
-    /// Returns whether the header contains a credential with the form of a token.
+    /// Returns whether the header or the cookie contains a credential with the form of a token.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
-        let presented = self.source.read(request.headers()).ok().flatten();
-        presented.is_some_and(|token| token.secret().split(|byte| *byte == b'.').count() == 3)
+        let presented = self.presented(request).ok().flatten();
+        presented.is_some_and(|found| found.token.split(|byte| *byte == b'.').count() == 3)
     }
+}
+
+/// A token that was found in a request.
+struct Presented<'a> {
+    token: &'a [u8],
+    /// The browser may have attached it to a request that another website has caused.
+    by_cookie: bool,
 }
 
 fn too_late(late: TimedOut) -> Result<TokenStatus, BoxError> {
@@ -140,6 +175,7 @@ impl Judge {
             invalid: Arc::new(challenge("invalid_token", "The access token is invalid")),
             expired: Arc::new(challenge("invalid_token", "The access token expired")),
             malformed: challenge("invalid_request", "The Authorization header has no token"),
+            repeated: challenge("invalid_request", "The cookie with the token occurs more than once"),
         }
     }
 
@@ -147,6 +183,23 @@ impl Judge {
         Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential")
             .header(header::WWW_AUTHENTICATE, self.malformed.clone())
             .refused_by(LAYER)
+    }
+
+    #[cold]
+    fn repeated(&self, cookie: &Cookie) -> Rejection {
+        Rejection::malformed_header(Cookie::header().as_str(), "a cookie occurs more than once")
+            .cause(format!(
+                "the cookie {:?} occurs more than once, and only one of them can be the service's",
+                cookie.name()
+            ))
+            .header(header::WWW_AUTHENTICATE, self.repeated.clone())
+            .refused_by(LAYER)
+    }
+
+    /// Refuses a request that another website may have made with the cookie.
+    fn same_site(&self, request: &RequestHead<'_>) -> Result<(), Rejection> {
+        let checked = same_site::check(request.method(), request.uri(), request.headers());
+        checked.map_err(|cause| Rejection::cross_site(cause).refused_by(LAYER))
     }
 
     fn conclude(&self, verified: Result<Claims, Refused>) -> AuthOutcome {

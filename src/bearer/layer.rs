@@ -6,12 +6,12 @@ use tower_layer::Layer;
 use super::guard::{Judge, TokenCheck};
 use crate::{
     AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Rejection, RequestHead,
-    base::credential::Source,
+    base::credential::{Cookie, Source},
     gate::Gate,
     token::{TokenRevocation, TokenVerifier},
 };
 
-/// Authenticates requests by a token in `Authorization: Bearer`. It is a layer by itself, or a method of an
+/// Authenticates requests by a token in `Authorization: Bearer`, or in a [cookie](Self::cookie). It is a layer by itself, or a method of an
 /// [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
 ///
 /// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal. The
@@ -30,6 +30,8 @@ use crate::{
 #[must_use = "a layer does nothing until it is mounted"]
 pub struct BearerLayer {
     check: TokenCheck,
+    /// The headers that are read.
+    headers: Vec<HeaderName>,
     realm: String,
     metadata: Option<String>,
     /// The challenge for a request without a token.
@@ -43,23 +45,67 @@ impl BearerLayer {
         let challenge = challenge("api", None);
         let check = TokenCheck {
             source: Source::Scheme(Cow::Borrowed("Bearer")),
+            cookie: None,
             verifiers: vec![tokens],
             revocation: None,
             judge: Arc::new(Judge::new(&challenge)),
         };
-        Self { check, realm: "api".to_owned(), metadata: None, challenge, fault: None }
+        let headers = vec![check.source.header().clone()];
+        Self { check, headers, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
     /// Adds a verifier for tokens of another issuer. If two verifiers have the same issuer, every request is refused
     /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn or(mut self, tokens: TokenVerifier) -> Self {
         if self.check.verifiers.iter().any(|known| known.issuer() == tokens.issuer()) {
-            self.fault.get_or_insert(ConfigError::new(
-                format!("the BearerLayer has two verifiers for the issuer {:?}", tokens.issuer()),
-                "use one verifier with all keys and audiences of the issuer",
-            ));
+            let what = format!("the BearerLayer has two verifiers for the issuer {:?}", tokens.issuer());
+            self = self.faulty(what, "use one verifier with all keys and audiences of the issuer");
         }
         self.check.verifiers.push(tokens);
+        self
+    }
+
+    /// Also reads the token from this cookie, if the request has no `Authorization: Bearer`. The name is case-sensitive.
+    ///
+    /// A request whose token is in the cookie may have been caused by another website, so it must be of the same origin if
+    /// it may change something; see [Tokens in a cookie](crate::bearer#tokens-in-a-cookie). A request with the header needs
+    /// no such check, because no website can make a browser send the header to another one.
+    ///
+    /// Choose a name with the prefix `__Host-`, and set the cookie with `Secure; HttpOnly; Path=/; SameSite=Lax`: then no
+    /// other host of the domain can set it, and no script can read it. Browsers accept the prefix over HTTPS only.
+    ///
+    /// If the name is not a token (RFC 6265, section 4.1.1), or if there is a cookie already, every request is refused with
+    /// 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// ```
+    /// use tower_auth::{BearerLayer, TokenVerifier};
+    ///
+    /// fn for_browsers_and_programs(tokens: TokenVerifier) -> BearerLayer {
+    ///     BearerLayer::new(tokens).cookie("__Host-session")
+    /// }
+    /// ```
+    pub fn cookie(mut self, name: &str) -> Self {
+        let Some(cookie) = Cookie::named(name) else {
+            return self.faulty(
+                format!("{name:?} is not the name of a cookie"),
+                "use letters, digits, dashes and underscores, such as `__Host-session`",
+            );
+        };
+        if let Some(known) = self.check.cookie.replace(cookie) {
+            return self.faulty(
+                format!(
+                    "the BearerLayer has two cookies, {:?} and {name:?}, and would read only the second",
+                    known.name()
+                ),
+                "use one cookie, or an AuthLayer with one BearerLayer for each",
+            );
+        }
+        self.headers.push(Cookie::header().clone());
+        self
+    }
+
+    fn faulty(mut self, what: String, help: &'static str) -> Self {
+        self.fault.get_or_insert(ConfigError::new(what, help));
         self
     }
 
@@ -86,10 +132,8 @@ impl BearerLayer {
     /// every request is refused with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn revocation(mut self, revocation: impl TokenRevocation) -> Self {
         if self.check.revocation.replace(Arc::new(revocation)).is_some() {
-            self.fault.get_or_insert(ConfigError::new(
-                "the BearerLayer has two revocation lists, and would ask only the second",
-                "use one TokenRevocation that asks both lists",
-            ));
+            let what = "the BearerLayer has two revocation lists, and would ask only the second";
+            return self.faulty(what.to_owned(), "use one TokenRevocation that asks both lists");
         }
         self
     }
@@ -99,7 +143,8 @@ impl BearerLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Removes the `Authorization` header from the request after it is read; see [`AuthLayer::strip_credentials`].
+    /// Removes the `Authorization` header and the [cookie](Self::cookie) from the request after they are read; see
+    /// [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
     }
@@ -127,7 +172,11 @@ impl Authenticator for BearerLayer {
     }
 
     fn credential_headers(&self) -> &[HeaderName] {
-        slice::from_ref(self.check.source.header())
+        &self.headers
+    }
+
+    fn credential_cookies(&self) -> &[String] {
+        self.check.cookie.as_ref().map_or(&[], |cookie| slice::from_ref(cookie.name()))
     }
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {

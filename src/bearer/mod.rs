@@ -1,4 +1,4 @@
-//! Authentication by access token: a JWT in `Authorization: Bearer`.
+//! Authentication by access token: a JWT in `Authorization: Bearer`, or in a cookie.
 //!
 //! ```
 //! use tower_auth::{ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -14,6 +14,8 @@
 //! |---|---|---|
 //! | no `Authorization: Bearer` | the next method is asked; without a next method, 401 | `AUTHENTICATION_REQUIRED` |
 //! | `Bearer` without a token | 400, `error="invalid_request"` | `INVALID_REQUEST` |
+//! | the [cookie](BearerLayer::cookie) more than once, and no `Authorization: Bearer` | 400, `error="invalid_request"` | `INVALID_REQUEST` |
+//! | a token in the cookie, and may come from another website | 403 | `CROSS_SITE_REQUEST` |
 //! | a token that is malformed, unverifiable, or not for this service | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | an expired token with a valid signature | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
 //! | a revoked token ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
@@ -33,6 +35,38 @@
 //! three parts, a key has the form of its [`KeyFormat`](crate::KeyFormat). The first method checks a credential that
 //! has both forms or neither. An [`opaque`](crate::KeyFormat::opaque) format also accepts tokens, so declare tokens
 //! before keys of such a format.
+//!
+//! # Tokens in a cookie
+//!
+//! [`BearerLayer::cookie`] names a cookie, for pages that a browser shows. The value is the token: quotation marks around it
+//! are a part of it (RFC 6265, section 4.1.1), and make it invalid. If the cookie occurs twice, the request is refused,
+//! because another host of the domain may have set one of them. The cookie may stand in any `Cookie` line, because HTTP/2
+//! clients send several (RFC 9113, section 8.2.3).
+//!
+//! A browser sends cookies also with requests that other websites cause. If the token is in the cookie and the request may
+//! change something, it must come from the same origin:
+//!
+//! | the request | is admitted if |
+//! |---|---|
+//! | GET, HEAD, OPTIONS or TRACE without `Upgrade` | always: handlers of these methods must change nothing |
+//! | another method, or `Upgrade` (a WebSocket), with `Sec-Fetch-Site` | this header is `same-origin` or `none` |
+//! | the same without `Sec-Fetch-Site`, with `Origin` | this is `http` or `https`, and its host and port are those of the request |
+//! | the same without either | never |
+//!
+//! A refusal is 403 with the code `CROSS_SITE_REQUEST`. The cause in the log says which header was wrong. The refusal is
+//! charged to no budget of failed attempts: the user of the browser has guessed nothing.
+//!
+//! - Another host of the same site is another origin: `app.example.com` cannot use a cookie at `api.example.com`. Its pages
+//!   send the token in `Authorization`, or call the API through their own host.
+//! - The host of the request is `:authority`, the authority of the request target, or else `Host`. `X-Forwarded-Host` and
+//!   `Forwarded` are not read, because a client can write them. A proxy in front must pass `Host` on unchanged. If it does
+//!   not, browsers that send no `Sec-Fetch-Site` (before 2023, or over HTTP) are refused.
+//! - The scheme is not compared, because a proxy may end TLS: a page of `http://` may use the cookie of `https://` at the
+//!   same host, if the browser sends no `Sec-Fetch-Site`. `Strict-Transport-Security` prevents such pages.
+//! - The check does not replace the cookie's `SameSite=Lax`, which also keeps the cookie out of such requests.
+//! - A program that sends cookies instead of `Authorization` must send `Origin` too.
+//!
+//! Responses have `Vary: cookie`, and `Cache-Control: private` if the handler sets nothing else.
 //!
 //! # When not to use it
 //!

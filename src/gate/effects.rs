@@ -168,7 +168,8 @@ impl Effects {
         let refusal = Rejection::of(response);
         let status = refusal.map_or_else(|| status(response, attempts.is_grpc()), Rejection::status);
         // A request without a credential is not a guess. A foreign 401 that an envelope has adopted may be one.
-        let nothing = |refusal: &Rejection| refusal.kind() == RejectionKind::MissingCredential && !refusal.is_adopted();
+        let missing = |refusal: &Rejection| refusal.kind() == RejectionKind::MissingCredential && !refusal.is_adopted();
+        let nothing = |refusal: &Rejection| missing(refusal) || refusal.is_no_guess();
         let forbidden = status == StatusCode::FORBIDDEN;
         if !(forbidden || status == StatusCode::UNAUTHORIZED) || refusal.is_some_and(nothing) {
             return Charging::Done;

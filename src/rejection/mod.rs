@@ -9,6 +9,7 @@
 
 #[cfg(feature = "tonic")]
 mod carried;
+mod cross_site;
 mod detail;
 mod found;
 mod from_json;

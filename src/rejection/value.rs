@@ -54,6 +54,8 @@ pub(super) struct Facts {
     pub(super) required: Option<Box<str>>,
     /// The restriction of the key that forbids the request.
     pub(super) restriction: Option<Restriction>,
+    /// Nobody is charged for a failed attempt.
+    pub(super) is_no_guess: bool,
 }
 
 impl Facts {
@@ -72,6 +74,7 @@ impl Facts {
             client: None,
             required: None,
             restriction: None,
+            is_no_guess: false,
         }
     }
 }

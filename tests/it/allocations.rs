@@ -234,16 +234,27 @@ fn whole(auth: impl Into<tower_auth::AuthLayer>) -> AuthStack {
 #[test]
 fn p04_each_stack_adds_at_most_five_in_a_router() {
     let bearer_layer = tower_auth::BearerLayer::new(tokens::strict().cache(16).build().unwrap());
+    let cookie_layer = bearer_layer.clone().cookie("__Host-session");
     let bearer = format!("Bearer {}", tokens::mint::key("rs256").token(tokens::NOW));
     let token: (&str, &str) = ("authorization", &bearer);
+    let session = bearer.replace("Bearer ", "theme=dark; __Host-session=");
+    let cookie: (&str, &str) = ("cookie", &session);
     let guards = stack(keys(), 0).guards();
     let (alone, small, whole_key, whole_token) = (keys(), stack(keys(), 1), whole(keys()), whole(bearer_layer));
+    let whole_cookie = whole(cookie_layer);
     for (what, most, around, within) in [
         ("a key alone", 1, around(&alone, HEADER), within(&alone, HEADER)),
         ("guards", 1, around(&guards, HEADER), within(&guards, HEADER)),
         ("a stack with a key", 3, around(&small, HEADER), within(&small, HEADER)),
         ("the whole with a key", 5, around(&whole_key, HEADER), within(&whole_key, HEADER)),
         ("the whole with a token", 5, around(&whole_token, token), within(&whole_token, token)),
+        (
+            "the whole with a token, and a cookie that is not sent",
+            5,
+            around(&whole_cookie, token),
+            within(&whole_cookie, token),
+        ),
+        ("the whole with a cookie", 5, around(&whole_cookie, cookie), within(&whole_cookie, cookie)),
     ] {
         assert!(around <= most && within <= most, "{what}: {around} around a router, {within} in its routes");
     }

@@ -4,6 +4,10 @@
 mod builder;
 mod cache;
 mod claims;
+mod cookie;
+mod cookies_beside;
+mod cross_site;
+
 mod exchanged;
 mod freddy;
 mod grammar;
