@@ -46,13 +46,14 @@ use tower_auth::{
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
     },
     rejection::Restriction,
+    session::signing::{SigningKeyStore, SigningKeys, SigningPolicy, StoredSigningKey},
     sqlite::SqliteOptions,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
     token::{
-        self, Claims, KeySet, KeySource, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture,
-        VerifyingKey,
+        self, Claims, KeySet, KeySource, SigningKey, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder,
+        VerifyFuture, VerifyingKey,
     },
     usage,
 };
@@ -249,6 +250,10 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<TokenError>();
     shared::<Claims>();
     shared::<TokenStatus>();
+    shared::<SigningKey>();
+    shared::<SigningKeys>();
+    shared::<SigningPolicy>();
+    shared::<StoredSigningKey>();
     shared::<JwksClient>();
     shared::<Https>();
     shared::<GitHubKeys>();
@@ -351,6 +356,7 @@ async fn traits_can_be_made_into_objects() {
     let _budgets: Option<Arc<dyn budget::BudgetStore>> = None;
     let _usage: Option<Arc<dyn usage::UsageStore>> = None;
     let _alerts: Option<Arc<dyn alerts::AlertStore>> = None;
+    let _signing: Option<Arc<dyn SigningKeyStore>> = None;
     let _revoked: Option<Arc<dyn TokenRevocation>> = None;
     let policy: Arc<dyn Permission> = Arc::new(scope("read"));
     let stack = AuthStack::builder().auth(method).require(policy).build().unwrap();

@@ -39,6 +39,7 @@ mod rules_keys;
 mod rules_permissions;
 mod rules_table;
 mod sessions;
+mod signing;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stores;

@@ -107,6 +107,9 @@ mod tests {
         for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Ed25519] {
             let key = SigningKey::generate(algorithm).unwrap();
             let sealed = Sealer::new(&old).seal(&key).unwrap();
+            for part in key.to_pkcs8().windows(6) {
+                assert!(!sealed.windows(6).any(|sealed| sealed == part), "a part of the key is not encrypted");
+            }
             let (old, both) = (Sealer::new(&old), Sealer::new(&both));
             assert_eq!(both.open(&row(&key, sealed.clone())).unwrap().to_pkcs8(), key.to_pkcs8());
             assert!(old.is_current(&sealed) && !both.is_current(&sealed));
