@@ -4,7 +4,7 @@ use std::{thread, time::Duration, time::SystemTime};
 
 use rusqlite::ToSql;
 
-use super::{alert_sql, failure::Failure, query::next_micros, session::Session, sql, write::begin};
+use super::{alert_sql, failure::Failure, query::next_micros, session::Session, session_tables, sql, write::begin};
 use crate::{
     RegistryError,
     registry::{Forget, micros},
@@ -42,7 +42,8 @@ pub(super) fn forget(session: &mut Session<'_>, what: &Forget, limit: usize) -> 
 fn erase(session: &mut Session<'_>, account: &str, limit: i64) -> Result<usize, Failure> {
     let doing = "erase an account";
     let of_audit = [sql::ERASE_AUDIT_OF_ACCOUNT, sql::ERASE_AUDIT_OF_KEYS];
-    for text in of_audit.into_iter().chain(sql::ERASE_USAGE).chain(alert_sql::ERASE) {
+    let of_others = sql::ERASE_USAGE.into_iter().chain(alert_sql::ERASE).chain(session_tables::ERASE);
+    for text in of_audit.into_iter().chain(of_others) {
         let erased = execute(session, doing, text, &[&account, &limit])?;
         if erased > 0 {
             return Ok(erased);

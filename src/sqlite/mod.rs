@@ -85,6 +85,11 @@ mod registry;
 mod rows;
 mod schema;
 mod session;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod session_sql;
+mod session_tables;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod sessions;
 mod sql;
 mod store;
 mod usage;

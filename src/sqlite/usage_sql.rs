@@ -1,6 +1,6 @@
 //! The SQL of the usage. Times are microseconds since the Unix epoch.
 
-use super::{alert_sql, budget_sql};
+use super::{alert_sql, budget_sql, session_tables};
 
 /// Version 2 of the schema.
 pub(super) const MIGRATION: &str = concat!(
@@ -56,6 +56,7 @@ CREATE TABLE usage_writers (
 ",
     budget_sql::tables!(),
     alert_sql::tables!(),
+    session_tables::tables!(),
     "
 INSERT INTO schema_version (version, compatible_with, applied_at)
     VALUES (2, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
