@@ -107,7 +107,7 @@ const IMPOSSIBLE: &str =
 
 impl PostgresKeyStore {
     /// Runs one statement, and reads its rows.
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         doing: &'static str,
         statement: impl FnOnce(&Self) -> (&Statement, Vec<Param>) + Send + 'static,

@@ -5,6 +5,7 @@ use deadpool_postgres::tokio_postgres::types::Type;
 use super::{
     alert_sql::{remove_alerts, remove_networks, remove_rules},
     query::Statement,
+    session_sql::remove_of_account,
 };
 
 /// The statements of one batch. The last parameter is the largest number of rows. Each answers how many rows it has changed.
@@ -12,7 +13,7 @@ pub(super) struct Forgetting {
     pub(super) audit: Statement,
     pub(super) addresses: Statement,
     /// In this order: the keys tell which rows are theirs, so they are removed when their rows are erased.
-    pub(super) account: [Statement; 13],
+    pub(super) account: [Statement; 14],
 }
 
 impl Forgetting {
@@ -41,6 +42,7 @@ impl Forgetting {
                 of_account(counted_rows(&remove_alerts(s, "holder_kind = 'account' AND holder_id = $1", "$2"))),
                 of_account(counted_rows(&remove_alerts(s, &of_lines(s, "key"), "$2"))),
                 of_account(counted_rows(&remove_networks(s, &of_lines(s, "key"), "$2"))),
+                of_account(counted_rows(&remove_of_account(s))),
                 of_account(remove_keys(s)),
             ],
         }

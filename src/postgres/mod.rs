@@ -51,7 +51,7 @@
 //! with [`writer`](PostgresKeyStore::writer).
 //!
 //! ```sql
-//! -- The verifier reads one view, and none of the tables.
+//! -- The verifier of keys reads one view, and none of the tables.
 //! GRANT USAGE ON SCHEMA tower_auth TO verifier;
 //! GRANT SELECT ON tower_auth.verify TO verifier;
 //!
@@ -71,12 +71,20 @@
 //! -- Alerts: also for the role of a service that raises or delivers them. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.alert_rules, tower_auth.alerts, tower_auth.alert_networks
 //!     TO administrator;
+//!
+//! -- Sessions: for the role of a service that issues tokens. An administrator needs it to erase an account.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.sessions, tower_auth.denied_tokens, tower_auth.session_cut_offs
+//!     TO administrator;
+//!
+//! -- A service that only checks tokens reads what was revoked, and no refresh token's digest.
+//! GRANT SELECT (id, created_at, ended_at) ON tower_auth.sessions TO verifier;
+//! GRANT SELECT ON tower_auth.denied_tokens, tower_auth.session_cut_offs, tower_auth.holders TO verifier;
 //! ```
 //!
 //! # What is durable
 //!
-//! A change is answered when it is on disk, even where `synchronous_commit` is off, and so is a lease of a calendar budget. Times of last use are written without
-//! waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
+//! A change is answered when it is on disk, even where `synchronous_commit` is off, and so are a lease of a calendar budget and a
+//! change of a session. Times of last use are written without waiting. Changes run one at a time, in the order of the column `seq`, so none of them meets a deadlock; a transaction whose
 //! client stops answering is ended after 3 s. Lookups wait for no change.
 //!
 //! On a replica, or where `default_transaction_read_only` is on, lookups work and changes fail. A replica lags: a key that was
@@ -105,6 +113,9 @@ mod migrate;
 mod moving;
 mod query;
 mod registry;
+mod session_sql;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod sessions;
 mod sql;
 mod store;
 mod transact;

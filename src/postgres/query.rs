@@ -46,9 +46,14 @@ impl Query {
     }
 
     /// Ends the query. One row more than the page shows whether there is another page.
-    pub(super) fn page(mut self, order: &str, size: usize) -> (Statement, Vec<Param>) {
+    pub(super) fn page(self, order: &str, size: usize) -> (Statement, Vec<Param>) {
+        self.limited(order, size.saturating_add(1))
+    }
+
+    /// Ends the query with the largest number of rows.
+    pub(super) fn limited(mut self, order: &str, most: usize) -> (Statement, Vec<Param>) {
         self.types.push(Type::INT8);
-        self.values.push(Box::new(i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)));
+        self.values.push(Box::new(i64::try_from(most).unwrap_or(i64::MAX)));
         let text = format!("{} ORDER BY {order} LIMIT ${}", self.text, self.types.len());
         (Statement::new(text, self.types), self.values)
     }

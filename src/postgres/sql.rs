@@ -10,6 +10,7 @@ use super::{
     forgetting::Forgetting,
     moving::Moving,
     query::{Query, Statement},
+    session_sql::SessionSql,
     usage_sql::UsageSql,
     values::{At, Param},
 };
@@ -66,6 +67,11 @@ const AUDIT_COLUMNS: [(&str, Type); 10] = [
     ("after", Type::JSON),
 ];
 
+/// The columns of the view for guards.
+pub(super) const GUARD_COLUMNS: &str = "digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits::text, environment, \
+     restrictions::text, active, paused, created_at, not_before, expires_at, last_used_at, revoked_at, first_id, \
+     account_suspended, organization_suspended";
+
 /// The statements for one schema.
 pub(super) struct Sql {
     schema: String,
@@ -87,6 +93,7 @@ pub(super) struct Sql {
     pub(super) usage: UsageSql,
     pub(super) budgets: BudgetSql,
     pub(super) alerts: AlertSql,
+    pub(super) sessions: SessionSql,
     pub(super) forgetting: Forgetting,
 }
 
@@ -136,6 +143,7 @@ impl Sql {
             usage: UsageSql::new(&s),
             budgets: BudgetSql::new(&s),
             alerts: AlertSql::new(&s),
+            sessions: SessionSql::new(&s),
             forgetting: Forgetting::new(&s),
             schema: s,
         }
@@ -273,7 +281,7 @@ impl Sql {
             .chain(self.alerts.all())
             .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
-        fixed.chain(lists.into_iter().map(|statement| statement.text)).collect()
+        fixed.chain(self.sessions.texts()).chain(lists.into_iter().map(|statement| statement.text)).collect()
     }
 }
 
@@ -283,7 +291,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// The columns of a select list. JSON is read as text.
-fn selected(columns: &[(&str, Type)]) -> String {
+pub(super) fn selected(columns: &[(&str, Type)]) -> String {
     let read = |(name, kind): &(&str, Type)| match *kind {
         Type::JSON => format!("{name}::text"),
         _ => (*name).to_owned(),
@@ -301,7 +309,7 @@ fn types(columns: &[(&str, Type)]) -> Vec<Type> {
     columns.iter().map(sent).collect()
 }
 
-fn insert(table: &str, columns: &[(&str, Type)]) -> Statement {
+pub(super) fn insert(table: &str, columns: &[(&str, Type)]) -> Statement {
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<_> = columns.iter().zip(1..).map(|((_, kind), number)| parameter(number, kind)).collect();
     let text = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", "));
@@ -338,11 +346,7 @@ fn find(s: &str, digests: usize) -> Statement {
 }
 
 fn find_where(s: &str, condition: &str) -> String {
-    format!(
-        "SELECT digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits::text, environment, \
-         restrictions::text, active, paused, created_at, not_before, expires_at, last_used_at, revoked_at, first_id, \
-         account_suspended, organization_suspended FROM {s}.verify WHERE {condition}"
-    )
+    format!("SELECT {GUARD_COLUMNS} FROM {s}.verify WHERE {condition}")
 }
 
 /// Selects whether another key than this one has one of the digests, and whether a removed key had one.

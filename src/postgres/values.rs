@@ -25,7 +25,7 @@ const FIRST: i64 = -211_813_488_000_000_000;
 
 /// A time in microseconds since 1970, as a `timestamptz`. The conversion is exact.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At(i64);
+pub(super) struct At(pub(super) i64);
 
 impl At {
     pub(super) fn of(time: SystemTime) -> Self {

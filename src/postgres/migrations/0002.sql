@@ -1,4 +1,4 @@
--- Version 2: the usage of keys, calendar budgets, and alerts.
+-- Version 2: the usage of keys, calendar budgets, alerts, and sessions.
 -- The sums by the hour, and by the day. Days are those of UTC.
 CREATE TABLE {schema}.usage_hours (
     -- key, account, organization or strangers.
@@ -107,5 +107,53 @@ CREATE TABLE {schema}.alert_networks (
 );
 
 CREATE INDEX alert_networks_last_used_at ON {schema}.alert_networks (last_used_at);
+
+-- Sessions: families of refresh tokens, of which only the last one may be used.
+CREATE TABLE {schema}.sessions (
+    id text COLLATE "C" PRIMARY KEY,
+    subject text COLLATE "C" NOT NULL,
+    account text COLLATE "C",
+    key_id text COLLATE "C",
+    -- What the access tokens say. json and not jsonb: what was written is read back character by character.
+    granted json NOT NULL,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    -- How often the refresh token was replaced.
+    generation bigint NOT NULL,
+    -- That of the refresh token.
+    digest bytea NOT NULL CHECK (octet_length(digest) = 32),
+    -- When the latest generations were replaced, in microseconds.
+    replaced json NOT NULL,
+    -- When and why it ended before its time.
+    ended_at timestamptz,
+    ended_because text
+);
+
+CREATE INDEX sessions_subject ON {schema}.sessions (subject, created_at DESC, id DESC);
+CREATE INDEX sessions_account ON {schema}.sessions (account, created_at DESC, id DESC) WHERE account IS NOT NULL;
+CREATE INDEX sessions_key ON {schema}.sessions (key_id, created_at DESC, id DESC) WHERE key_id IS NOT NULL;
+CREATE INDEX sessions_expires_at ON {schema}.sessions (expires_at);
+CREATE INDEX sessions_ended_at ON {schema}.sessions (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Access tokens that were revoked before they expire.
+CREATE TABLE {schema}.denied_tokens (
+    id text COLLATE "C" PRIMARY KEY,
+    until timestamptz NOT NULL
+);
+
+CREATE INDEX denied_tokens_until ON {schema}.denied_tokens (until);
+
+-- Tokens that were issued before are void.
+CREATE TABLE {schema}.session_cut_offs (
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('subject', 'everyone')),
+    -- The subject, or nothing.
+    id text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+CREATE INDEX session_cut_offs_at ON {schema}.session_cut_offs (at);
 
 INSERT INTO {schema}.schema_version (version, compatible_with) VALUES (2, 1);
