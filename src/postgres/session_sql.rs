@@ -64,11 +64,11 @@ impl SessionSql {
                 [text.clone(), time.clone(), text.clone()],
             ),
             deny: Statement::new(deny(s), [text.clone(), time.clone()]),
-            cut_off: Statement::new(
-                cut_off(s, "'subject', $3", "subject = $3"),
-                [time.clone(), text.clone(), text.clone()],
+            cut_off: Statement::new(cut_off(s), [time.clone(), text.clone(), text.clone()]),
+            cut_off_everyone: Statement::new(
+                format!("WITH {} SELECT {DURABLE} FROM kept", keep_cut_off(s, "'everyone', ''", "true")),
+                [time],
             ),
-            cut_off_everyone: Statement::new(cut_off(s, "'everyone', ''", "true"), [time, text.clone()]),
             find: Statement::new(format!("{select} WHERE id = $1"), [text]),
             look: look(s),
             forget_sessions: [
@@ -128,19 +128,25 @@ fn deny(s: &str) -> String {
     ))
 }
 
-/// The later of a time and of the newest creation is kept, unless a later one is. Rows are locked in the order of their ids
-/// wherever several are changed, so that two calls cannot wait for each other.
-fn cut_off(s: &str, name: &str, which: &str) -> String {
+/// Rows are locked in the order of their ids wherever several are changed, so that two calls cannot wait for each other.
+fn cut_off(s: &str) -> String {
+    let kept = keep_cut_off(s, "'subject', $3", "subject = $3");
     format!(
         "WITH live AS MATERIALIZED (\
-           SELECT id FROM {s}.sessions WHERE {which} AND ended_at IS NULL ORDER BY id FOR UPDATE), \
+           SELECT id FROM {s}.sessions WHERE subject = $3 AND ended_at IS NULL ORDER BY id FOR UPDATE), \
          ended AS (\
            UPDATE {s}.sessions SET ended_at = $1, ended_because = $2 WHERE id = ANY(ARRAY(SELECT id FROM live))), \
-         kept AS (\
+         {kept} SELECT {DURABLE} FROM kept"
+    )
+}
+
+/// The later of a time and of the newest creation is kept, unless a later one is.
+fn keep_cut_off(s: &str, name: &str, which: &str) -> String {
+    format!(
+        "kept AS (\
            INSERT INTO {s}.session_cut_offs AS known (kind, id, at) \
            SELECT {name}, GREATEST($1, (SELECT max(created_at) FROM {s}.sessions WHERE {which})) \
-           ON CONFLICT (kind, id) DO UPDATE SET at = GREATEST(known.at, excluded.at) RETURNING id) \
-         SELECT {DURABLE} FROM kept"
+           ON CONFLICT (kind, id) DO UPDATE SET at = GREATEST(known.at, excluded.at) RETURNING id)"
     )
 }
 

@@ -75,12 +75,12 @@ impl SessionStore for PostgresKeyStore {
     }
 
     fn cut_off(&self, whose: &CutOff, at: SystemTime) -> SessionFuture<()> {
-        let mut values: Vec<Param> = vec![Box::new(At::of(at)), Box::new(SessionEnd::LoggedOut.as_str())];
+        let mut values: Vec<Param> = vec![Box::new(At::of(at))];
         let doing = "ending all sessions";
         match whose {
             CutOff::Subject(subject) if is_impossible(subject) => impossible(doing),
             CutOff::Subject(subject) => {
-                values.push(Box::new(subject.clone()));
+                values.extend([Box::new(SessionEnd::LoggedOut.as_str()) as Param, Box::new(subject.clone())]);
                 self.ask(doing, |store| (&store.sql.sessions.cut_off, values), |_| Ok(()))
             }
             CutOff::Everyone => self.ask(doing, |store| (&store.sql.sessions.cut_off_everyone, values), |_| Ok(())),

@@ -123,16 +123,12 @@ fn create(connection: &mut Connection<'_>, row: &SessionRow) -> Result<(), Failu
 /// Ends the sessions and keeps the time in one transaction, so that no session is created in between.
 fn cut_off(connection: &mut Connection<'_>, whose: &CutOff, at: i64) -> Result<(), Failure> {
     let transaction = begin(connection)?;
-    let why = SessionEnd::LoggedOut.as_str();
     match whose {
         CutOff::Subject(subject) => {
             execute(connection, sql::CUT_OFF, params![at, subject])?;
-            execute(connection, sql::END_OF_SUBJECT, params![at, why, subject])?;
+            execute(connection, sql::END_OF_SUBJECT, params![at, SessionEnd::LoggedOut.as_str(), subject])?;
         }
-        CutOff::Everyone => {
-            execute(connection, sql::CUT_OFF_EVERYONE, params![at])?;
-            execute(connection, sql::END_ALL, params![at, why])?;
-        }
+        CutOff::Everyone => drop(execute(connection, sql::CUT_OFF_EVERYONE, params![at])?),
     }
     transaction.commit().map_err(Failure::to("commit the end of sessions"))
 }
