@@ -79,7 +79,7 @@ const fn is_bodyless(method: &Method) -> bool {
 }
 
 /// Returns the declared length. The HTTP server ensures that there is only one, and that it is a number.
-fn declared(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -74,6 +74,12 @@ impl BodyLimits {
         Self { json: limits, ..self }
     }
 
+    /// Returns the limits of the JSON in a body.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(crate) const fn of_json(&self) -> &JsonLimits {
+        &self.json
+    }
+
     pub(super) fn share(&self) -> Share {
         Share::new(Arc::clone(&self.budget))
     }

@@ -28,27 +28,53 @@ impl Media {
         }
     }
 
-    /// RFC 9110, section 8.3.1.
     fn read(value: &str) -> Self {
-        let mut parts = split(value);
-        let essence = parts.next().unwrap_or_default();
-        let Some((kind, subtype)) = essence.split_once('/') else { return Self::Unclear };
-        // A token contains no comma, so two media types in one line are refused here.
-        if !is_token(kind) || !is_token(subtype) {
-            return Self::Unclear;
-        }
-        let parameters: Option<Vec<_>> = parts.filter(|part| !part.is_empty()).map(parameter).collect();
-        let Some(parameters) = parameters else { return Self::Unclear };
+        let Some((kind, subtype, parameters)) = parse(value) else { return Self::Unclear };
         let json = subtype.eq_ignore_ascii_case("json") || ends_with_json(subtype);
         if !(kind.eq_ignore_ascii_case("application") && json) {
             return Self::Other;
         }
-        let mut charsets = parameters.iter().filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
-        match (charsets.next(), charsets.next()) {
-            (None, _) => Self::Json,
-            (Some((_, charset)), None) if charset.eq_ignore_ascii_case("utf-8") => Self::Json,
-            _ => Self::Unclear,
-        }
+        if is_utf8(&parameters) { Self::Json } else { Self::Unclear }
+    }
+}
+
+/// Returns whether the body is a form by `Content-Type`: `application/x-www-form-urlencoded`.
+///
+/// # Errors
+/// 415 if it is one in another character set than UTF-8.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) fn is_form(headers: &HeaderMap) -> Result<bool, Rejection> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Ok(false) };
+    let Some((kind, subtype, parameters)) = value.to_str().ok().and_then(parse) else { return Ok(false) };
+    let form = kind.eq_ignore_ascii_case("application") && subtype.eq_ignore_ascii_case("x-www-form-urlencoded");
+    if form && !is_utf8(&parameters) {
+        return Err(no_form("the form is not in UTF-8"));
+    }
+    Ok(form)
+}
+
+type Parsed<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
+
+/// Returns the type, the subtype and the parameters of one media type (RFC 9110, section 8.3.1).
+fn parse(value: &str) -> Option<Parsed<'_>> {
+    let mut parts = split(value);
+    let (kind, subtype) = parts.next()?.split_once('/')?;
+    // A token contains no comma, so two media types in one line are refused here.
+    if !is_token(kind) || !is_token(subtype) {
+        return None;
+    }
+    let parameters: Option<Vec<_>> = parts.filter(|part| !part.is_empty()).map(parameter).collect();
+    Some((kind, subtype, parameters?))
+}
+
+/// Returns whether no other character set than UTF-8 is named.
+fn is_utf8(parameters: &[(&str, &str)]) -> bool {
+    let mut charsets = parameters.iter().filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match (charsets.next(), charsets.next()) {
+        (None, _) => true,
+        (Some((_, charset)), None) => charset.eq_ignore_ascii_case("utf-8"),
+        _ => false,
     }
 }
 
@@ -94,6 +120,16 @@ fn is_quoted(inside: &str) -> bool {
 /// 415, with the accepted media type (RFC 9110, section 12.5.1).
 pub(super) fn no_json(cause: &'static str) -> Rejection {
     const TAKEN: HeaderValue = HeaderValue::from_static("application/json");
+    Rejection::new(RejectionKind::UnsupportedMediaType)
+        .header(header::ACCEPT, TAKEN)
+        .detail("reason", cause)
+        .cause(cause)
+}
+
+/// 415, with the media type of forms.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) fn no_form(cause: &'static str) -> Rejection {
+    const TAKEN: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
     Rejection::new(RejectionKind::UnsupportedMediaType)
         .header(header::ACCEPT, TAKEN)
         .detail("reason", cause)
