@@ -1,6 +1,7 @@
 //! The data that travels with a request: its id, its caller, its client address, the budget of failed attempts, and
 //! what the log records about it.
 
+pub(crate) mod answered;
 pub(crate) mod asked;
 pub(crate) mod attempts;
 pub(crate) mod client_ip;

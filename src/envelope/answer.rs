@@ -6,11 +6,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header, response::Part
 use super::{
     body::EnvelopeBody,
     format::{ErrorFormat, ErrorView, grpc},
-    render::{Enveloped, REQUEST_ID, Render, web_trailers},
+    render::{REQUEST_ID, Render, web_trailers},
 };
 use crate::{
     Rejection,
     base::{challenge, protocol::Protocol, vary},
+    context::answered::BodyWritten,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -24,7 +25,7 @@ impl Render {
             // A handler's refusal has only the fallback challenge. The envelope has that of the service.
             challenge::complete(&mut parts.headers, !rejection.has_challenge(), &self.settings.challenge);
         }
-        parts.extensions.insert(Enveloped);
+        parts.extensions.insert(BodyWritten);
         let refusal = self.refusal(rejection);
         let body = match self.protocol {
             Protocol::Http => self.http(&refusal, &mut parts),

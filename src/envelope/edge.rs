@@ -6,14 +6,14 @@ use http_body::Body;
 use super::{
     adopt::{Text, adopt, remove_description, text_of},
     body::EnvelopeBody,
-    render::{Enveloped, Render},
+    render::Render,
     settings::Settings,
     tail::Tail,
 };
 use crate::{
     Decision, Rejection, RequestId,
     base::protocol::Protocol,
-    context::{decision::Kept, request::RequestContext},
+    context::{answered::BodyWritten, decision::Kept, request::RequestContext},
 };
 
 /// The work of an envelope for one request: the request gets an id, and a refusal gets a body.
@@ -61,7 +61,7 @@ impl Edge {
         // A gRPC refusal has HTTP status 200.
         let passes = response.status().is_success()
             && (self.render.protocol == Protocol::Http || Rejection::of(&response).is_none());
-        if passes || response.extensions().get::<Enveloped>().is_some() {
+        if passes || response.extensions().get::<BodyWritten>().is_some() {
             self.log_passing(&mut response, own);
             return self.passed(response, own);
         }

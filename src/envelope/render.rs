@@ -8,10 +8,6 @@ use super::{
 };
 use crate::{Rejection, RequestId, base::protocol::Protocol};
 
-/// Marks in a response's extensions that an envelope has already rendered the refusal.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Enveloped;
-
 /// Renders a refusal for the client of one request.
 #[derive(Clone, Debug)]
 pub(super) struct Render {
