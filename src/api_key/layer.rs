@@ -1,6 +1,8 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::HeaderName;
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use http::HeaderValue;
 use tower_layer::Layer;
 
 use super::{
@@ -195,6 +197,18 @@ impl ApiKeyLayer {
     /// Removes the key's header from the request after it is read; see [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
+    }
+
+    /// Returns the header that presents a key in the first place that the layer reads, or `None` if no header can contain the key.
+    #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    pub(crate) fn presenting(&self, key: &str) -> Option<(HeaderName, HeaderValue)> {
+        self.check.sources.first()?.write(key)
+    }
+
+    /// Returns the challenge of another scheme than the layer's own, with the realm of the layer.
+    #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    pub(crate) fn challenge_by(&self, scheme: &str) -> Challenge {
+        Challenge::new(scheme).param("realm", &self.realm)
     }
 
     fn faulty(mut self, what: String, help: &'static str) -> Self {

@@ -2,12 +2,19 @@
 
 use std::{borrow::Cow, fmt, iter};
 
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use zeroize::Zeroizing;
 
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 use super::challenge;
 use super::cookie;
-#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+#[cfg(all(
+    any(feature = "jwks-http", feature = "strict-body"),
+    any(feature = "aws-lc-rs", feature = "rust-crypto")
+))]
 use crate::Secret;
 
 /// Secret bytes that a request presents, and the header that contains them.
@@ -75,6 +82,36 @@ impl Source {
         };
         Ok((!secret.is_empty()).then_some(Credential { secret, header: self.header() }))
     }
+
+    /// Returns the header that has this credential in this place, or `None` if no header can contain it.
+    #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    pub(crate) fn write(&self, secret: &str) -> Option<(HeaderName, HeaderValue)> {
+        let value = match self {
+            Self::Header(_) => HeaderValue::from_str(secret),
+            Self::Scheme(scheme) => HeaderValue::try_from(format!("{scheme} {secret}")),
+        };
+        Some((self.header().clone(), sensitive(value.ok()?)))
+    }
+}
+
+/// Returns what `Authorization: Basic` presents, decoded from base64: a name and a secret with a colon between (RFC 7617).
+/// Returns `None` if there is no such header.
+///
+/// # Errors
+/// If the header is repeated, or is not base64 of UTF-8 with a colon.
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, &'static str> {
+    let lines = || headers.get_all(&AUTHORIZATION).iter();
+    let Some(encoded) = lines().find_map(|line| after_scheme(line.as_bytes().trim_ascii(), b"Basic")) else {
+        return Ok(None);
+    };
+    if lines().count() > 1 {
+        return Err("a credential header is repeated");
+    }
+    let decoded = STANDARD.decode(encoded).map(Zeroizing::new).map_err(|_| "the Basic credential is not base64")?;
+    let text = std::str::from_utf8(&decoded).map_err(|_| "the Basic credential is not UTF-8")?;
+    let (name, secret) = text.split_once(':').ok_or("the Basic credential has no colon")?;
+    Ok(Some((name.to_owned(), Secret::new(secret))))
 }
 
 /// A cookie that may contain a credential.
