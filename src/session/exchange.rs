@@ -165,6 +165,12 @@ impl Sessions {
         self.issue(grant, request, rule.refresh, None).await
     }
 
+    /// Returns whether tokens of other issuers can be exchanged.
+    #[cfg(feature = "strict-body")]
+    pub(crate) fn exchanges_tokens(&self) -> bool {
+        !self.0.rules.is_empty()
+    }
+
     /// Returns the first rule that accepts a token, and the holder that it makes of it.
     async fn accepted(
         &self,

@@ -300,7 +300,7 @@ impl Sessions {
         }
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         self.0.limit.clock()
     }
 
