@@ -190,6 +190,8 @@ pub mod api_key;
 pub mod authenticate;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod bearer;
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub mod endpoints;
 pub mod envelope;
 pub mod gate;
 pub mod json;
@@ -228,6 +230,9 @@ pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use self::base::task::{Health, Task};
+#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+#[doc(inline)]
+pub use self::endpoints::AuthEndpoints;
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use self::file::FileKeyStore;

@@ -1,0 +1,132 @@
+//! Client authentication (RFC 6749, section 2.3). The secret of a client is its API key.
+
+use http::{HeaderValue, request::Parts};
+
+use super::{
+    fault::Fault,
+    form::{Form, decoded},
+    settings::Settings,
+};
+use crate::{AuthMethod, Principal, Rejection, RejectionKind, RequestHead, Secret, base::credential::basic};
+
+/// The client of a request.
+pub(super) struct Client {
+    /// The authenticated caller.
+    pub(super) caller: Option<Principal>,
+    /// The name that an unauthenticated client gives itself.
+    claimed: Option<String>,
+}
+
+impl Client {
+    /// Authenticates the client, if it presents a credential.
+    ///
+    /// # Errors
+    /// If the credential is wrong, if there are two, or if the `client_id` is not that of the key.
+    pub(super) async fn of(settings: &Settings, head: &Parts, form: &Form) -> Result<Self, Fault> {
+        let (presented, name) = Presented::of(settings, head, form)?;
+        let challenge = presented.challenge(settings);
+        let caller = match presented.check(settings, head).await {
+            Ok(caller) => caller,
+            Err(refusal) if refusal.status() == http::StatusCode::UNAUTHORIZED => {
+                return Err(Fault::invalid_client(refusal, challenge));
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let key = caller.as_ref().and_then(key_of);
+        if let (Some(key), Some(name)) = (key, &name)
+            && name != key
+        {
+            let refusal = Rejection::new(RejectionKind::InvalidKey).cause("the client_id is not the id of the key");
+            return Err(Fault::invalid_client(refusal, challenge).of(caller.as_ref()));
+        }
+        Ok(Self { claimed: name.filter(|_| key.is_none()), caller })
+    }
+
+    /// Returns the id of the authenticated client.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.caller.as_ref().and_then(key_of)
+    }
+
+    /// Returns the id of the client: the authenticated one, or the one that the request names.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.key().or(self.claimed.as_deref())
+    }
+
+    /// Returns the caller.
+    ///
+    /// # Errors
+    /// `invalid_client` if there is none.
+    pub(super) fn required(&self, settings: &Settings, head: &Parts) -> Result<&Principal, Fault> {
+        self.caller.as_ref().ok_or_else(|| settings.missing(head).into())
+    }
+}
+
+fn key_of(caller: &Principal) -> Option<&str> {
+    caller.credential_id().filter(|_| *caller.method() == AuthMethod::ApiKey)
+}
+
+/// What a client presents.
+enum Presented {
+    Nothing,
+    /// A key in the header that the keys are read from.
+    Header,
+    Basic(Secret),
+    Post(Secret),
+}
+
+impl Presented {
+    /// Returns what the client presents, and how it names itself.
+    fn of(settings: &Settings, head: &Parts, form: &Form) -> Result<(Self, Option<String>), Fault> {
+        let basic = basic(&head.headers).map_err(Fault::invalid_request)?;
+        let posted = form.get("client_secret");
+        let in_header = settings.keys.as_ref().is_some_and(|keys| keys.are_in(head, basic.is_some()));
+        let in_front = settings.keys.is_none() && RequestHead::from(head).principal().is_some();
+        let ways = [basic.is_some(), posted.is_some(), in_header || in_front];
+        if ways.into_iter().filter(|used| *used).count() > 1 {
+            return Err(Fault::invalid_request("the client is authenticated in more than one way"));
+        }
+        let named = form.get("client_id");
+        let presented = match (basic, posted) {
+            (Some((name, secret)), _) => return Self::basic(&name, &secret, named),
+            (None, Some(secret)) => Self::Post(Secret::new(secret)),
+            (None, None) if in_header => Self::Header,
+            (None, None) => Self::Nothing,
+        };
+        Ok((presented, named.map(str::to_owned)))
+    }
+
+    /// The name of a Basic credential may be empty.
+    fn basic(name: &str, secret: &Secret, named: Option<&str>) -> Result<(Self, Option<String>), Fault> {
+        let name = decoded(name);
+        let name = Some(name.expose()).filter(|name| !name.is_empty());
+        if name.zip(named).is_some_and(|(one, other)| one != other) {
+            return Err(Fault::invalid_request("client_id is not that of the header"));
+        }
+        Ok((Self::Basic(decoded(secret.expose())), name.or(named).map(str::to_owned)))
+    }
+
+    /// Returns the challenge that matches the scheme of the header.
+    fn challenge(&self, settings: &Settings) -> Option<HeaderValue> {
+        const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"api\"");
+        match (self, &settings.keys) {
+            (Self::Basic(_), Some(keys)) => keys.basic_challenge(),
+            (Self::Basic(_), None) => Some(BASIC),
+            _ => None,
+        }
+    }
+
+    async fn check(self, settings: &Settings, head: &Parts) -> Result<Option<Principal>, Rejection> {
+        let Some(keys) = &settings.keys else {
+            let unchecked = "a client secret is presented, and AuthEndpoints::keys is not set";
+            return match self {
+                Self::Basic(_) | Self::Post(_) => Err(Rejection::missing_credential(None).cause(unchecked)),
+                Self::Nothing | Self::Header => Ok(RequestHead::from(head).principal().cloned()),
+            };
+        };
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Header => keys.read(head).await,
+            Self::Basic(key) | Self::Post(key) => keys.check(head, key.expose()).await.map(Some),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The endpoints at which clients get tokens, and give them back (feature `strict-body`, together with `aws-lc-rs` or
+//! `rust-crypto`).
+//!
+//! [`AuthEndpoints`] serves the [`Sessions`](crate::session::Sessions) of a service: a client exchanges its API key, or the token of
+//! another issuer, for an access token, refreshes it, logs out, revokes and introspects. Clients use JSON, or the forms of
+//! OAuth. [`WellKnown`] serves the public keys and the metadata.
+//!
+//! ```
+//! use axum::Router;
+//! use tower_auth::{
+//!     ApiKeyLayer, AuthEndpoints, ConfigError, ErrorEnvelopeLayer, endpoints::WellKnown, permission::scope, session::Sessions,
+//! };
+//!
+//! fn routes(sessions: &Sessions, keys: ApiKeyLayer) -> Result<Router, ConfigError> {
+//!     let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(scope("tokens:introspect"));
+//!     let documents = WellKnown::new(sessions, "https://api.example.com/v1/auth")?.endpoints(&endpoints);
+//!     Ok(Router::new()
+//!         .nest_service("/v1/auth", endpoints)
+//!         .route_service("/.well-known/{*document}", documents)
+//!         .layer(ErrorEnvelopeLayer::detailed()))
+//! }
+//! ```
+//!
+//! Both are tower services for any host. The last segment of the path selects the endpoint. Mount them outside of the guards of
+//! the service, because most of their callers have no token yet. Against guessing, put
+//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, refresh token or token of another issuer is
+//! charged there, also where OAuth answers it 400.
+//!
+//! # Requests
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `POST …/token`: exchange of the caller's key | none, or JSON `{"scope": "read"}` | 200: `access_token`, `token_type`, `expires_in`, `refresh_token`, `scope` |
+//! | `POST …/token` with a form ([OAuth](#oauth)) | `grant_type` and its parameters | the same; `issued_token_type` too after a token exchange |
+//! | `POST …/refresh` | JSON `{"refresh_token": "…"}` | 200: like `…/token` |
+//! | `POST …/logout` | JSON `{"refresh_token": "…"}` | 200 `{"success":true}`, whether or not there was a session to end |
+//! | `POST …/revoke` (RFC 7009) | a form with `token` | 200 without a body, also if the token is unknown |
+//! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token` | 200: what is known of the token; exactly `{"active":false}` if it cannot be used |
+//!
+//! All answers, also refusals, have `Cache-Control: no-store` and `Pragma: no-cache`. A credential is never read from the query.
+//!
+//! # Refusals
+//!
+//! A refusal of a JSON endpoint is a [`Rejection`](crate::Rejection) with an empty body, to which an
+//! [envelope](crate::ErrorEnvelopeLayer) further out adds one:
+//!
+//! | what | status |
+//! |---|---|
+//! | another path; another method than POST | 404; 405 |
+//! | no key, a wrong key; a refresh token that cannot be used | 401 |
+//! | the caller has no key; the key has restrictions; a cookie that another website sends | 403 |
+//! | a scope that the holder does not have; a body that is not JSON | 400 |
+//! | an undocumented field, a missing field | 422, with a pointer |
+//! | another media type, a body that is too large (64 KiB) or too slow (10 s) | 415, 413, 408 |
+//! | a store or a signing key fails | 503 with `Retry-After` |
+//!
+//! A refusal of a form is JSON as RFC 6749, section 5.2, defines it. An envelope passes it as it is:
+//!
+//! | what | status | `error` |
+//! |---|---|---|
+//! | a parameter that is missing, repeated, or not printable ASCII; two credentials of a client; a subject token that no rule accepts | 400 | `invalid_request` |
+//! | another media type, a body that is too large or too slow | 415, 413, 408 | `invalid_request` |
+//! | a client without a credential where one is needed; a wrong key; a `client_id` that is not that of the key | 401 | `invalid_client` |
+//! | a refresh token that cannot be used, or belongs to another client; a token of another client, to be revoked | 400 | `invalid_grant` |
+//! | a key that may not be exchanged | 400 | `unauthorized_client` |
+//! | a caller that may not introspect | 403 | `unauthorized_client` |
+//! | a scope that the holder does not have | 400 | `invalid_scope` |
+//! | another audience or resource; two of them | 400 | `invalid_target` |
+//! | another grant | 400 | `unsupported_grant_type` |
+//! | a store, a signing key or another issuer fails | 503 with `Retry-After` | `temporarily_unavailable` |
+//!
+//! After a 503 the client assumes that nothing was changed, and repeats the request. A refresh and a log-out can be repeated with
+//! the same token.
+//!
+//! # OAuth
+//!
+//! | `grant_type` | parameters |
+//! |---|---|
+//! | `client_credentials` (RFC 6749, section 4.4) | `scope`; no refresh token is issued |
+//! | `refresh_token` (section 6) | `refresh_token`, `scope`: some of the scopes of the session |
+//! | `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) | `subject_token`, `subject_token_type`, `actor_token`, `actor_token_type`, `requested_token_type` (an access token or a JWT), `scope` |
+//!
+//! All grants take `audience` or `resource`: one of the audiences of the issuer. Unknown parameters are ignored, and a parameter
+//! without a value counts as absent.
+//!
+//! The secret of a client is its API key: in the header that [`AuthEndpoints::keys`] reads, in `Authorization: Basic` with both
+//! halves encoded like a form (section 2.3.1), or in `client_secret`. Only one of these may be used. The `client_id` is the id of the key,
+//! and may be left out. A client that presents no credential is a public one: it can exchange a token of another issuer, refresh and revoke with what it
+//! has. Its `client_id` is compared with that of the session, and never written into a token.
+//!
+//! # Browsers
+//!
+//! [`SessionCookies`] keep the tokens of a web page out of the reach of its scripts. After a sign-in, a handler
+//! [sets](SessionCookies::set) them. [`BearerLayer::cookie`](crate::BearerLayer::cookie) reads the access token. With [`AuthEndpoints::cookies`], a page
+//! refreshes and logs out without a body:
+//!
+//! | request without a body | answer |
+//! |---|---|
+//! | `POST …/refresh` | 200 `{"expires_in":900}`, and both cookies |
+//! | the session has ended, or there is no cookie | 401, and both cookies are removed |
+//! | `POST …/logout` | 200 `{"success":true}`, and both cookies are removed |
+//! | another website has caused the request | 403 `CROSS_SITE_REQUEST`; nothing is changed |
+//! | a store fails | 503; the cookies stay |
+//!
+//! A request counts as caused by another website unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header,
+//! `Origin` is the host of the request. With a body, the token in the body decides, and no cookie is set or removed.
+//!
+//! Check the origin of the sign-in itself too: these endpoints do not see it.
+//!
+//! # When not to use it
+//!
+//! It is no sign-in page and no OpenID provider: users are authenticated by a handler of yours, which calls
+//! [`Sessions::begin`](crate::session::Sessions::begin), or by another issuer. There is no authorization endpoint, and so no
+//! consent. Services that only accept tokens of another issuer need a [`BearerLayer`](crate::BearerLayer) and nothing of this.
+
+mod caller;
+mod client;
+mod cookies;
+mod fault;
+mod form;
+mod grants;
+mod json;
+mod key_exchange;
+mod metadata;
+mod refresh;
+mod service;
+mod settings;
+mod tokens;
+mod well_known;
+
+pub use self::{cookies::SessionCookies, service::AuthEndpoints, well_known::WellKnown};

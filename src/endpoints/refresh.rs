@@ -1,0 +1,91 @@
+//! `POST …/refresh` and `POST …/logout`: by the refresh token in the body, or in the cookie of a browser.
+
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use serde_json::json;
+
+use super::{cookies::SessionCookies, json, settings::Settings};
+use crate::{BoxError, FullBody, Rejection, Secret, base::same_site, session::TokenRequest, strict_body::read_json};
+
+/// Where the refresh token was.
+enum Presented<'a> {
+    Body(Secret),
+    /// The browser may have none.
+    Cookie(Option<Secret>, &'a SessionCookies),
+}
+
+pub(super) async fn refresh<B>(settings: &Settings, head: &Parts, body: B) -> Result<Response<FullBody>, Rejection>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    match presented(settings, head, body).await? {
+        Presented::Body(token) => {
+            let tokens = settings.sessions.refresh(token.expose(), &TokenRequest::new()).await?;
+            Ok(FullBody::json(tokens.to_json().to_string()))
+        }
+        Presented::Cookie(None, cookies) => {
+            let missing =
+                Rejection::missing_credential(None).cause("the request has no body, and no cookie of a session");
+            Ok(add(missing.into_response(), cookies.clear()))
+        }
+        Presented::Cookie(Some(token), cookies) => Ok(by_cookie(settings, &token, cookies).await),
+    }
+}
+
+/// A session that has ended is forgotten. An outage changes nothing: the browser can try again.
+async fn by_cookie(settings: &Settings, token: &Secret, cookies: &SessionCookies) -> Response<FullBody> {
+    match settings.sessions.refresh(token.expose(), &TokenRequest::new()).await {
+        Ok(tokens) => {
+            let answer = FullBody::json(json!({ "expires_in": tokens.expires_in.as_secs() }).to_string());
+            add(answer, cookies.set(&tokens))
+        }
+        Err(error) => {
+            let refused = Rejection::from(error).into_response::<FullBody>();
+            let over = refused.status() == StatusCode::UNAUTHORIZED;
+            if over { add(refused, cookies.clear()) } else { refused }
+        }
+    }
+}
+
+/// Whether there was something to end is not said.
+pub(super) async fn log_out<B>(settings: &Settings, head: &Parts, body: B) -> Result<Response<FullBody>, Rejection>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let done = || FullBody::json(json!({ "success": true }).to_string());
+    match presented(settings, head, body).await? {
+        Presented::Body(token) => {
+            settings.sessions.log_out(token.expose()).await?;
+            Ok(done())
+        }
+        Presented::Cookie(token, cookies) => {
+            if let Some(token) = token {
+                settings.sessions.log_out(token.expose()).await?;
+            }
+            Ok(add(done(), cookies.clear()))
+        }
+    }
+}
+
+/// Returns the refresh token. A body decides, even if there is a cookie too: no website can make a browser send it.
+async fn presented<'a, B>(settings: &'a Settings, head: &Parts, body: B) -> Result<Presented<'a>, Rejection>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let body = read_json(head, body, settings.cookies.is_some(), &settings.limits).await?;
+    let Some((cookies, None)) = settings.cookies.as_ref().map(|cookies| (cookies, body.as_ref())) else {
+        return json::refresh_token(&body.unwrap_or_default(), &settings.limits).map(Presented::Body);
+    };
+    same_site::check(&head.method, &head.uri, &head.headers).map_err(Rejection::cross_site)?;
+    Ok(Presented::Cookie(cookies.presented(&head.headers)?, cookies))
+}
+
+fn add(mut response: Response<FullBody>, cookies: impl Iterator<Item = HeaderValue>) -> Response<FullBody> {
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
