@@ -97,7 +97,7 @@ impl SigningKey {
     fn parsed(algorithm: Algorithm, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, String> {
         let not_a_key = || format!("it is not a private key for {algorithm}");
         let signer = Signer::new(algorithm, &pkcs8).ok_or_else(not_a_key)?;
-        let material = signer.public().ok_or_else(not_a_key)?;
+        let material = signer.public();
         let public = PublicJwk::of(algorithm, &material).ok_or_else(not_a_key)?;
         let verifying = VerifyingKey::from_material(algorithm, &material)?.id(public.id());
         Ok(Self(Arc::new(Inner { algorithm, signer, pkcs8, verifying, public })))

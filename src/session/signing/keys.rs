@@ -6,7 +6,6 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 
 use super::{
@@ -54,14 +53,13 @@ impl SigningKeys {
         policy.check()?;
         let (clock, sealer) = (clock.into(), Sealer::new(&Peppers::ephemeral()?));
         let key = SigningKey::generate(policy.algorithm)?;
+        let row = sealed(&sealer, &key, clock.now()).map_err(|error| unusable(&error))?;
+        let published = Published::read(std::slice::from_ref(&row), &sealer, &Published::default(), clock.elapsed());
         let mut chain = Chain::default();
-        chain.add(sealed(&sealer, &key, clock.now()).map_err(|error| unusable(&error))?);
+        chain.add(row);
         let keys = Self::new(Box::new(Local::new(chain)), sealer, policy, clock);
-        // A store in memory answers at once.
-        match keys.read().now_or_never() {
-            Some(Err(error)) => Err(unusable(&error)),
-            Some(Ok(())) | None => Ok(keys),
-        }
+        keys.0.published.store(published.into());
+        Ok(keys)
     }
 
     /// Reads the keys of a store, and makes the first key if there is none. Of several processes that start at the same moment, one makes
@@ -132,8 +130,7 @@ impl SigningKeys {
 
 /// Returns what a store keeps of a new key.
 pub(super) fn sealed(sealer: &Sealer, key: &SigningKey, from: SystemTime) -> Result<StoredSigningKey, BoxError> {
-    let sealed = sealer.seal(key)?;
-    Ok(StoredSigningKey::new(key.id(), key.algorithm(), key.public_jwk(), sealed, from))
+    Ok(StoredSigningKey::new(key.id(), key.algorithm(), key.public_jwk(), sealer.seal(key)?, from))
 }
 
 fn unusable(error: &BoxError) -> ConfigError {

@@ -30,7 +30,7 @@ impl SigningKeys {
             match plan.step {
                 Step::Nothing => return self.tidy(&published, &plan).await,
                 Step::Add(why, from) => self.add(&published, why, from).await?,
-                Step::Full => return Err(full()),
+                Step::Full => return self.tidy(&published, &plan).await.and(Err(full())),
             }
         }
         Err("other processes added signing keys at each attempt; it is tried again".into())

