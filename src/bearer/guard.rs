@@ -42,7 +42,7 @@ impl TokenCheck {
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
         let token = match self.presented(request) {
             Ok(Some(Presented { token, by_cookie: false })) => token,
-            Ok(Some(Presented { token, by_cookie: true })) => match self.judge.same_site(request) {
+            Ok(Some(Presented { token, by_cookie: true })) => match check_same_site(request) {
                 Ok(()) => token,
                 Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
             },
@@ -159,6 +159,12 @@ struct Presented<'a> {
     by_cookie: bool,
 }
 
+/// Refuses a request that another website may have made with the cookie.
+fn check_same_site(request: &RequestHead<'_>) -> Result<(), Rejection> {
+    let checked = same_site::check(request.method(), request.uri(), request.headers());
+    checked.map_err(|cause| Rejection::cross_site(cause).refused_by(LAYER))
+}
+
 fn too_late(late: TimedOut) -> Result<TokenStatus, BoxError> {
     Err(format!("the list of revoked tokens {late}").into())
 }
@@ -194,12 +200,6 @@ impl Judge {
             ))
             .header(header::WWW_AUTHENTICATE, self.repeated.clone())
             .refused_by(LAYER)
-    }
-
-    /// Refuses a request that another website may have made with the cookie.
-    fn same_site(&self, request: &RequestHead<'_>) -> Result<(), Rejection> {
-        let checked = same_site::check(request.method(), request.uri(), request.headers());
-        checked.map_err(|cause| Rejection::cross_site(cause).refused_by(LAYER))
     }
 
     fn conclude(&self, verified: Result<Claims, Refused>) -> AuthOutcome {

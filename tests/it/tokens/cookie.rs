@@ -1,17 +1,18 @@
 //! Which cookie is a token: the syntax of `Cookie`, and what a request without a good cookie is told.
 
-use std::sync::LazyLock;
+use std::{slice, sync::LazyLock};
 
-use http::{HeaderValue, Request, header::COOKIE};
+use http::{HeaderValue, Request, Response, header::COOKIE};
 use proptest::prelude::*;
-use tower_auth::{AuthStack, BearerLayer, ConfigError};
+use tower::{Layer as _, ServiceExt as _};
+use tower_auth::{AuthStack, BearerLayer, ConfigError, RequestExt as _};
 
 use super::{
     INVALID, MALFORMED, MISSING, NOW, Told, ask,
     mint::{claims, key},
     stack_of, strict,
 };
-use crate::support::{Body, get};
+use crate::support::{Body, get, ok, strict as service, text};
 
 const NAME: &str = "__Host-session";
 pub(super) const REPEATED: &str = r#"Bearer realm="api", error="invalid_request", error_description="The cookie with the token occurs more than once""#;
@@ -155,12 +156,10 @@ async fn a_cookie_that_cannot_be_is_said_when_it_is_built() {
     {
         let told = fault(bearer().cookie(name)).to_string();
         assert!(told.contains(&format!("{name:?} is not the name of a cookie")), "{told}");
-        // A layer that is mounted without a stack refuses every request.
-        let response = tower::ServiceExt::oneshot(
-            tower::Layer::layer(&bearer().cookie(name), crate::support::ok()),
-            get("/", &[("authorization", &format!("Bearer {}", token_of(0)))]),
-        );
-        assert_eq!(response.await.unwrap().status(), 500, "{name:?}");
+        // A layer that is mounted without a stack refuses every request, also with a good token in the header.
+        let request = get("/", &[("authorization", &format!("Bearer {}", token_of(0)))]);
+        let response = bearer().cookie(name).layer(ok()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500, "{name:?}");
     }
     let told = fault(bearer().cookie("a").cookie("b")).to_string();
     assert!(told.contains("has two cookies, \"a\" and \"b\""), "{told}");
@@ -186,18 +185,14 @@ fn name() -> impl Strategy<Value = String> {
 /// The subject of the request with these lines, or the status of its refusal.
 fn outcome(lines: &[String]) -> Result<String, u16> {
     static STACK: LazyLock<AuthStack> = LazyLock::new(|| stack_of(by_cookie()));
-    let service = tower::Layer::layer(
-        &*STACK,
-        crate::support::strict(|request: Request<Body>| {
-            let who = tower_auth::RequestExt::principal(&request).unwrap();
-            http::Response::new(Body::from(who.subject().to_owned()))
-        }),
-    );
+    let service = STACK.layer(service(|request: Request<Body>| {
+        Response::new(Body::from(request.principal().unwrap().subject().to_owned()))
+    }));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let response = tower::ServiceExt::oneshot(service, with_cookies(lines)).await.unwrap();
+        let response = service.oneshot(with_cookies(lines)).await.unwrap();
         let status = response.status().as_u16();
-        if status == 200 { Ok(crate::support::text(response).await) } else { Err(status) }
+        if status == 200 { Ok(text(response).await) } else { Err(status) }
     })
 }
 
@@ -214,8 +209,7 @@ proptest! {
             if *new_line {
                 lines.push(String::new());
             }
-            let line = lines.last_mut().unwrap();
-            *line += &format!("{name}={}{separator}", token_of(*subject));
+            lines.last_mut().unwrap().extend([name, "=", &token_of(*subject), separator]);
         }
         let right: Vec<usize> = pairs.iter().filter(|pair| pair.0 == NAME).map(|pair| pair.1).collect();
         let expected = match *right {
@@ -239,6 +233,6 @@ proptest! {
             [] | [_] => Err(401),
             [..] => Err(400),
         };
-        prop_assert_eq!(outcome(std::slice::from_ref(&line)), expected, "{}", line);
+        prop_assert_eq!(outcome(slice::from_ref(&line)), expected, "{}", line);
     }
 }

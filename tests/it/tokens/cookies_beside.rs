@@ -46,7 +46,7 @@ impl Authenticator for Other {
         AuthFuture::ready(found.map_or(AuthOutcome::NoCredential, AuthOutcome::Authenticated))
     }
 
-    fn challenge(&self) -> &str {
+    fn challenge(&self) -> &'static str {
         "Other"
     }
 

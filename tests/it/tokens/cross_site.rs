@@ -8,11 +8,11 @@ use std::{
     },
 };
 
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     AuthLayer, AuthStack, BoxError, ClientIp, ErrorEnvelopeLayer, MaybeReady, PeerAddr, Quota, RateLimitLayer,
-    Rejection,
+    Rejection, RequestExt as _,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
@@ -23,7 +23,7 @@ use super::{
     mint::key,
     stack_of,
 };
-use crate::support::{Body, ok};
+use crate::support::{Body, ok, strict as service, text};
 
 fn session() -> String {
     format!("__Host-session={}", key("hs256").token(NOW))
@@ -250,14 +250,12 @@ async fn a_403_of_a_handler_is_charged_still() {
     let budget = RateLimitLayer::failures(Quota::per_hour(1), ClientIp::peer());
     let stack = AuthStack::builder().auth(AuthLayer::from(by_cookie()).optional()).limit(budget).clock(&hand());
     let stack = stack.build().unwrap();
-    let handler = crate::support::strict(|_| {
-        Rejection::custom(http::StatusCode::FORBIDDEN, CODE).into_response().map(|()| Body::default())
-    });
-    let service = stack.layer(handler);
+    let handler = service(|_| Rejection::custom(StatusCode::FORBIDDEN, CODE).into_response().map(|()| Body::default()));
+    let behind = stack.layer(handler);
     let anonymous = || from_user(bare("GET", "/", &[]));
-    assert_eq!(service.clone().oneshot(anonymous()).await.unwrap().status(), 403);
+    assert_eq!(behind.clone().oneshot(anonymous()).await.unwrap().status(), 403);
     assert_eq!(
-        service.oneshot(from_user(bare("GET", "/", &[("authorization", "Bearer a.b.c")]))).await.unwrap().status(),
+        behind.oneshot(from_user(bare("GET", "/", &[("authorization", "Bearer a.b.c")]))).await.unwrap().status(),
         429
     );
 }
@@ -276,21 +274,21 @@ async fn what_the_client_reads_is_clear_and_shows_no_header() {
     assert_eq!(response.headers()["cache-control"], "no-store");
     // Over gRPC it is PERMISSION_DENIED.
     let mut grpc = request("POST", "/a.B/C", &[HOST, ("content-type", "application/grpc"), ("te", "trailers")]);
-    *grpc.version_mut() = http::Version::HTTP_2;
+    *grpc.version_mut() = Version::HTTP_2;
     let builder = AuthStack::builder().auth(by_cookie()).envelope(ErrorEnvelopeLayer::detailed());
     let response = builder.clock(&hand()).build().unwrap().layer(ok()).oneshot(grpc).await.unwrap();
-    assert_eq!((response.status(), &response.headers()["grpc-status"]), (http::StatusCode::OK, &HeaderValue::from(7)));
+    assert_eq!((response.status(), &response.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from(7)));
 }
 
 /// A layer that only reports lets the request pass, as nobody.
 #[tokio::test]
 async fn a_trial_refuses_nothing() {
     let stack = stack_of(AuthLayer::from(by_cookie()).report_only());
-    let handler = crate::support::strict(|request: Request<Body>| {
-        let nobody = tower_auth::RequestExt::principal(&request).is_err() && request.method() == Method::POST;
-        http::Response::new(Body::from(nobody.to_string()))
+    let handler = service(|request: Request<Body>| {
+        let nobody = request.principal().is_err() && request.method() == Method::POST;
+        Response::new(Body::from(nobody.to_string()))
     });
     let evil = request("POST", "/", &[HOST, ("origin", "https://evil.test")]);
     let response = stack.layer(handler).oneshot(evil).await.unwrap();
-    assert_eq!(crate::support::text(response).await, "true");
+    assert_eq!(text(response).await, "true");
 }
