@@ -38,6 +38,7 @@ mod rules_envelope;
 mod rules_keys;
 mod rules_permissions;
 mod rules_table;
+mod session_stores;
 mod sessions;
 mod signing;
 #[cfg(feature = "sqlite")]

@@ -22,8 +22,9 @@
 //! once. They need no runtime of their own, and use a clock that stands still.
 //!
 //! [`check_usage`] checks the trait [`UsageStore`](crate::usage::UsageStore), [`check_budgets`] the trait
-//! [`BudgetStore`](crate::limit::budget::BudgetStore), `check_alerts` (feature `tokio`) the trait `AlertStore`, and
-//! `check_signing_keys` (with a token backend) the trait `SigningKeyStore`.
+//! [`BudgetStore`](crate::limit::budget::BudgetStore), `check_alerts` (feature `tokio`) the trait `AlertStore`, and, with a token
+//! backend, `check_signing_keys` the trait `SigningKeyStore`, and `check_sessions` and `check_sessions_of_keys` the trait
+//! `SessionStore`.
 
 #[cfg(feature = "tokio")]
 mod alerts;
@@ -39,6 +40,8 @@ mod peppers;
 mod refusals;
 mod removed;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod sessions;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod signing;
 mod states;
 mod suite;
@@ -49,5 +52,8 @@ mod usage;
 #[cfg(feature = "tokio")]
 pub use self::alerts::check_alerts;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-pub use self::signing::check_signing_keys;
+pub use self::{
+    sessions::{check_sessions, check_sessions_of_keys},
+    signing::check_signing_keys,
+};
 pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};
