@@ -24,14 +24,14 @@ pub async fn check_sessions<S: SessionStore>(fresh: impl AsyncFn() -> S) {
     replaced::a_session_is_replaced_by_its_next_generation(&fresh().await).await;
     replaced::no_other_generation_replaces_a_session(&fresh().await).await;
     replaced::an_ended_session_is_not_replaced(&fresh().await).await;
+    looked::a_look_finds_what_there_is(&fresh().await).await;
+    looked::the_later_cut_off_counts(&fresh().await).await;
+    looked::a_denied_token_is_found_by_its_id_only(&fresh().await).await;
     ended::a_session_ends_once(&fresh().await).await;
     ended::all_sessions_of_a_subject_end(&fresh().await).await;
     ended::all_sessions_end(&fresh().await).await;
     ended::a_cut_off_is_never_earlier_than_another(&fresh().await).await;
     ended::a_session_of_a_clock_that_is_ahead_is_cut_off(&fresh().await).await;
-    looked::a_look_finds_what_there_is(&fresh().await).await;
-    looked::the_later_cut_off_counts(&fresh().await).await;
-    looked::a_denied_token_is_found_by_its_id_only(&fresh().await).await;
     listed::sessions_are_listed_the_newest_first(&fresh().await).await;
     listed::selections_add_up(&fresh().await).await;
     forgotten::old_sessions_are_forgotten(&fresh().await).await;

@@ -59,9 +59,9 @@ pub(super) async fn all_sessions_end_while_they_are_replaced(store: &impl Sessio
         create(store, one).await;
     }
     let tasks = (0..20_usize).map(async |task| match task {
-        16 | 18 => cut_off(store, &CutOff::subject("alice"), at(9)).await,
-        17 | 19 => cut_off(store, &CutOff::Everyone, at(9)).await,
-        _ => drop(rotate(store, &next(&sessions[15 - task])).await),
+        0 | 2 => cut_off(store, &CutOff::subject("alice"), at(9)).await,
+        1 | 3 => cut_off(store, &CutOff::Everyone, at(9)).await,
+        _ => drop(rotate(store, &next(&sessions[19 - task])).await),
     });
     all(tasks).await;
     for one in &sessions {
