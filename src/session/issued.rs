@@ -7,6 +7,14 @@ use crate::Secret;
 /// Tokens that were issued, as they are sent to the client. Send them with `Cache-Control: no-store`.
 ///
 /// `Debug` shows no token.
+///
+/// ```
+/// use tower_auth::session::IssuedTokens;
+///
+/// fn body(tokens: &IssuedTokens) -> String {
+///     tokens.to_json().to_string()
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IssuedTokens {

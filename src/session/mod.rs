@@ -97,6 +97,7 @@ pub mod signing;
 mod access_claims;
 mod error;
 mod exchange;
+mod exchange_rule;
 mod grant;
 mod issued;
 mod issuer;
@@ -115,7 +116,7 @@ mod upkeep;
 
 pub use self::{
     error::SessionError,
-    exchange::ExchangeRule,
+    exchange_rule::ExchangeRule,
     grant::Grant,
     issued::{IssuedTokens, TokenRequest},
     issuer::TokenIssuer,

@@ -46,6 +46,14 @@ impl TokenRevocation for Sessions {
 /// What is known of a token (RFC 7662, section 2.2).
 ///
 /// `Debug` shows no claims.
+///
+/// ```
+/// use tower_auth::session::{SessionError, Sessions};
+///
+/// async fn is_good(sessions: &Sessions, token: &str) -> Result<bool, SessionError> {
+///     Ok(sessions.introspect(token).await?.is_active())
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Introspection(Option<Map<String, Value>>);
 

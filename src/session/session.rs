@@ -11,6 +11,16 @@ use crate::{
 /// A session: a family of refresh tokens, of which only the last one may be used. It never contains a token.
 ///
 /// A store keeps the values of [`to_row`](Self::to_row).
+///
+/// ```
+/// use tower_auth::session::Session;
+///
+/// /// A line of the page on which users see where they are signed in.
+/// fn line(session: &Session) -> String {
+///     let state = if session.ended().is_some() { "ended" } else { "active" };
+///     format!("{}: {state}, last used {:?}", session.grant().client_id().unwrap_or("this site"), session.used_at())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub(super) id: String,

@@ -117,6 +117,13 @@ impl CutOff {
 }
 
 /// What a token says about itself, for a [`SessionStore`].
+///
+/// ```
+/// use tower_auth::session::TokenFacts;
+///
+/// let mut token = TokenFacts::default();
+/// (token.subject, token.session) = ("alice", Some("a session's id"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenFacts<'a> {
@@ -158,6 +165,13 @@ pub struct Findings {
 }
 
 /// The life of a session, for [`Findings`].
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_auth::session::SessionMark;
+///
+/// assert!(SessionMark::new(SystemTime::now(), true).has_ended);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionMark {
@@ -226,6 +240,15 @@ impl SessionFilter {
 }
 
 /// What is no longer needed.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_auth::session::Outdated;
+///
+/// let now = SystemTime::now();
+/// let outdated = Outdated::new(now - Duration::from_secs(3600), now - Duration::from_secs(90 * 86_400));
+/// assert!(outdated.cut_offs < outdated.sessions);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outdated {

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     CutOff, Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, SessionFilter, SessionPolicy,
     SessionStore, TokenFacts, TokenIssuer, TokenRequest,
-    exchange::ExchangeRule,
+    exchange_rule::ExchangeRule,
     issuer::Asked,
     refresh_token::{RefreshTokens, new_id},
     standing::{facts_of_grant, judge_holder, left},
@@ -17,7 +17,21 @@ use crate::{
 
 /// Issues, refreshes and revokes the tokens of a service. Clones share everything.
 ///
-/// The [module page](crate::session) has an example, and says exactly when a token is refused.
+/// The [module page](crate::session) says how they are set up, and exactly when a token is refused.
+///
+/// ```
+/// use tower_auth::{Principal, Rejection, session::{Grant, Sessions, TokenRequest}};
+///
+/// /// The answer of a handler that has verified a password.
+/// async fn signed_in(sessions: &Sessions, user: &Principal) -> Result<String, Rejection> {
+///     let tokens = sessions.begin(Grant::of(user).client("web"), &TokenRequest::new()).await?;
+///     Ok(tokens.to_json().to_string()) // with Cache-Control: no-store
+/// }
+///
+/// async fn signed_out_everywhere(sessions: &Sessions, user: &Principal) -> Result<(), Rejection> {
+///     Ok(sessions.end_all_of(user.subject()).await?)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Settings>);
 

@@ -23,7 +23,7 @@ use tower_auth::{
     PeerAddr, Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer,
     RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret,
     SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
-    Usage, alerts,
+    Usage, alerts, endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -46,7 +46,10 @@ use tower_auth::{
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
     },
     rejection::Restriction,
-    session::signing::{SigningKeyStore, SigningKeys, SigningPolicy, StoredSigningKey},
+    session::{
+        self,
+        signing::{SigningKeyStore, SigningKeys, SigningPolicy, StoredSigningKey},
+    },
     sqlite::SqliteOptions,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
@@ -254,6 +257,28 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<SigningKeys>();
     shared::<SigningPolicy>();
     shared::<StoredSigningKey>();
+    shared::<session::Grant>();
+    shared::<session::Session>();
+    shared::<session::SessionEnd>();
+    shared::<session::SessionRow>();
+    shared::<session::CutOff>();
+    borrowed::<session::TokenFacts<'_>>();
+    shared::<session::Findings>();
+    shared::<session::SessionMark>();
+    shared::<session::SessionFilter>();
+    shared::<session::Outdated>();
+    shared::<session::SessionError>();
+    shared::<session::SessionPolicy>();
+    shared::<session::ExchangeRule>();
+    everywhere::<session::IssuedTokens>();
+    shared::<session::TokenRequest>();
+    shared::<session::TokenIssuer>();
+    shared::<session::Introspection>();
+    shared::<session::Sessions>();
+    everywhere::<session::SessionsBuilder>();
+    shared::<endpoints::AuthEndpoints>();
+    shared::<endpoints::SessionCookies>();
+    shared::<endpoints::WellKnown>();
     shared::<JwksClient>();
     shared::<Https>();
     shared::<GitHubKeys>();
@@ -318,7 +343,9 @@ fn every_public_type_is_listed_here() {
                 "::<alerts::",
                 "::<budget::",
                 "::<permission::",
+                "::<endpoints::",
                 "::<gate::",
+                "::<session::",
                 "::<strict_body::",
                 "::<token::",
                 "::<usage::",

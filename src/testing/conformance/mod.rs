@@ -51,9 +51,9 @@ mod usage;
 
 #[cfg(feature = "tokio")]
 pub use self::alerts::check_alerts;
+pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub use self::{
     sessions::{check_sessions, check_sessions_of_keys},
     signing::check_signing_keys,
 };
-pub use self::{budgets::check_budgets, suite::check, trial::Secrets, usage::check_usage};
