@@ -96,7 +96,7 @@ impl SessionSql {
             [&self.create, &self.rotate, &self.end, &self.deny, &self.cut_off, &self.cut_off_everyone, &self.find];
         let fixed = changes.into_iter().chain([&self.look]).chain(&self.forget_sessions).chain([&self.forget_cut_offs]);
         let name = || Some(String::new());
-        let lists = [[name(), None, None], [None, name(), None], [None, None, name()]];
+        let lists = [[None, None, None], [name(), None, None], [None, name(), None], [None, None, name()]];
         let lists = lists.map(|names| self.list(names, 1).0.text);
         fixed.map(|statement| statement.text.clone()).chain(lists)
     }

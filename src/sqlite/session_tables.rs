@@ -23,6 +23,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_of_subject ON sessions (subject, created_at, id);
 CREATE INDEX sessions_of_account ON sessions (account, created_at, id) WHERE account IS NOT NULL;
 CREATE INDEX sessions_of_key ON sessions (key_id, created_at, id) WHERE key_id IS NOT NULL;
+CREATE INDEX sessions_by_creation ON sessions (created_at, id);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX sessions_by_end ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 

@@ -134,6 +134,7 @@ CREATE TABLE {schema}.sessions (
 CREATE INDEX sessions_subject ON {schema}.sessions (subject, created_at DESC, id DESC);
 CREATE INDEX sessions_account ON {schema}.sessions (account, created_at DESC, id DESC) WHERE account IS NOT NULL;
 CREATE INDEX sessions_key ON {schema}.sessions (key_id, created_at DESC, id DESC) WHERE key_id IS NOT NULL;
+CREATE INDEX sessions_created_at ON {schema}.sessions (created_at DESC, id DESC);
 CREATE INDEX sessions_expires_at ON {schema}.sessions (expires_at);
 CREATE INDEX sessions_ended_at ON {schema}.sessions (ended_at) WHERE ended_at IS NOT NULL;
 

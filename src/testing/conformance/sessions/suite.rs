@@ -29,7 +29,7 @@ pub async fn check_sessions<S: SessionStore>(fresh: impl AsyncFn() -> S) {
     looked::a_denied_token_is_found_by_its_id_only(&fresh().await).await;
     ended::a_session_ends_once(&fresh().await).await;
     ended::all_sessions_of_a_subject_end(&fresh().await).await;
-    ended::all_sessions_end(&fresh().await).await;
+    ended::a_cut_off_of_everyone_is_that_of_each_subject(&fresh().await).await;
     ended::a_cut_off_is_never_earlier_than_another(&fresh().await).await;
     ended::a_session_of_a_clock_that_is_ahead_is_cut_off(&fresh().await).await;
     listed::sessions_are_listed_the_newest_first(&fresh().await).await;

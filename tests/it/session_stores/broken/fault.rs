@@ -38,8 +38,8 @@ pub(super) enum Fault {
     RacyCreate,
     /// A cut-off ends sessions that nobody has replaced meanwhile.
     CutsOld,
-    /// A cut-off of everyone ends no session.
-    EveryoneStays,
+    /// A cut-off of everyone ends each session.
+    EndsEveryone,
     /// It reads a cut-off, lets others run, and writes.
     RacyCutOff,
     /// The earlier one of two cut-offs counts.
@@ -179,6 +179,6 @@ const OTHERS: [Fault; 51] = [
     Fault::RacyCreate,
     Fault::CutsOld,
     Fault::RacyCutOff,
-    Fault::EveryoneStays,
+    Fault::EndsEveryone,
     Fault::EarlierCutOff,
 ];

@@ -182,9 +182,10 @@ impl SessionStore for Broken {
                 keep(&mut own, whose, self.newest_of(whose, at));
                 return SessionFuture::ready(Ok(()));
             }
-            Fault::EveryoneStays if *whose == CutOff::Everyone => {
-                keep(&mut own, whose, self.newest_of(whose, at));
-                return SessionFuture::ready(Ok(()));
+            Fault::EndsEveryone if *whose == CutOff::Everyone => {
+                for session in self.all() {
+                    now(self.store.end(session.id(), at, SessionEnd::LoggedOut));
+                }
             }
             Fault::LastCutOff => drop(own.insert(whose.clone(), at)),
             Fault::IgnoresAhead => keep(&mut own, whose, at),
@@ -200,7 +201,7 @@ impl SessionStore for Broken {
                     ended.await
                 });
             }
-            Fault::CutsOld => {
+            Fault::CutsOld if *whose != CutOff::Everyone => {
                 let (store, known) = (self.store.clone(), self.of(whose));
                 keep(&mut own, whose, self.newest_of(whose, at));
                 return SessionFuture::boxed(async move {
@@ -215,9 +216,6 @@ impl SessionStore for Broken {
             }
             Fault::CutsEveryone => return self.store.cut_off(&CutOff::Everyone, at),
             Fault::CutsNoName if *whose == CutOff::Everyone => {
-                for session in self.all() {
-                    now(self.store.end(session.id(), at, SessionEnd::LoggedOut));
-                }
                 return self.store.cut_off(&CutOff::subject(""), self.newest_of(whose, at));
             }
             _ => {}
@@ -248,14 +246,11 @@ impl SessionStore for Broken {
         let (one, all) = (own.get(&CutOff::subject(token.subject)).copied(), own.get(&CutOff::Everyone).copied());
         match self.fault {
             Fault::KeepsNoTime => found.cut_off = None,
-            Fault::KeepsSessions
-            | Fault::LastCutOff
-            | Fault::IgnoresAhead
-            | Fault::NewestOfAll
-            | Fault::RacyCutOff
-            | Fault::CutsOld => found.cut_off = one.max(all),
+            Fault::KeepsSessions | Fault::LastCutOff | Fault::IgnoresAhead | Fault::NewestOfAll | Fault::RacyCutOff => {
+                found.cut_off = one.max(all)
+            }
+            Fault::CutsOld => found.cut_off = found.cut_off.max(one),
             Fault::EarlierCutOff => found.cut_off = one.zip(all).map_or(one.max(all), |(one, all)| Some(one.min(all))),
-            Fault::EveryoneStays => found.cut_off = found.cut_off.max(all),
             Fault::Admits => found.is_denied = false,
             Fault::DeniesSessions => {
                 let mut other = *token;
@@ -321,7 +316,7 @@ impl SessionStore for Broken {
         let mut own = self.cut_offs.lock().unwrap();
         let old: Vec<CutOff> = own.iter().filter(|(_, at)| **at < what.cut_offs).map(|(of, _)| of.clone()).collect();
         let gone = old.iter().take(limit).filter_map(|of| own.remove(of)).count();
-        let is_apart = matches!(self.fault, Fault::KeepsSessions | Fault::CutsOld | Fault::EveryoneStays);
+        let is_apart = matches!(self.fault, Fault::KeepsSessions | Fault::CutsOld);
         SessionFuture::ready(Ok(gone * usize::from(is_apart) + now(SessionStore::forget(&self.store, &what, limit))))
     }
 }
