@@ -409,7 +409,7 @@ fn secrets_are_hashed_and_compared_in_one_file() {
 #[test]
 fn random_bytes_are_drawn_in_two_files() {
     assert_eq!(naming("getrandom"), ["context/trace_id.rs", "key/mint.rs"]);
-    // AWS-LC draws them itself.
+    // A parameter of AWS-LC, which draws its own.
     assert_eq!(naming("rand"), ["token/backend/aws_lc_signer.rs"]);
     assert!(naming("thread_rng").is_empty());
 }
