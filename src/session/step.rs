@@ -68,11 +68,13 @@ fn rotate(
     };
     // The place says the generation. After a clock was set back, a time behind the first that is over can be later again.
     let recent = session.replaced.iter().copied().take_while(|at| is_in_grace(*at, now, policy));
+    // A clock that was set back shortens nothing.
+    let used_at = now.max(session.used_at);
     Step::Rotate(Box::new(Session {
         generation,
         digest,
-        used_at: now.max(session.used_at),
-        expires_at: now.checked_add(policy.idle).map_or(session.ends_at, |idle| idle.min(session.ends_at)),
+        used_at,
+        expires_at: used_at.checked_add(policy.idle).map_or(session.ends_at, |idle| idle.min(session.ends_at)),
         replaced: [now].into_iter().chain(recent).take(MOST_REPLACED).collect(),
         ..session.clone()
     }))

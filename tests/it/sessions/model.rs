@@ -339,7 +339,7 @@ impl StateMachineTest for Checked {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn p29_the_implementation_does_what_the_page_says(sequential 1..60 => Checked);
