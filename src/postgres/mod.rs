@@ -51,7 +51,7 @@
 //! with [`writer`](PostgresKeyStore::writer).
 //!
 //! ```sql
-//! -- The verifier of keys reads one view, and none of the tables.
+//! -- The verifier reads one view, and none of the tables.
 //! GRANT USAGE ON SCHEMA tower_auth TO verifier;
 //! GRANT SELECT ON tower_auth.verify TO verifier;
 //!
@@ -76,9 +76,14 @@
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.sessions, tower_auth.denied_tokens, tower_auth.session_cut_offs
 //!     TO administrator;
 //!
-//! -- A service that only checks tokens reads what was revoked, and no refresh token's digest.
-//! GRANT SELECT (id, created_at, ended_at) ON tower_auth.sessions TO verifier;
-//! GRANT SELECT ON tower_auth.denied_tokens, tower_auth.session_cut_offs, tower_auth.holders TO verifier;
+//! -- Signing keys, encrypted: for the role of a service that issues tokens.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.signing_keys TO administrator;
+//!
+//! -- A service that only checks tokens reads what was revoked, and no digest of a refresh token.
+//! GRANT USAGE ON SCHEMA tower_auth TO token_verifier;
+//! GRANT SELECT ON tower_auth.verify, tower_auth.holders, tower_auth.denied_tokens, tower_auth.session_cut_offs
+//!     TO token_verifier;
+//! GRANT SELECT (id, created_at, ended_at) ON tower_auth.sessions TO token_verifier;
 //! ```
 //!
 //! # What is durable
@@ -116,6 +121,9 @@ mod registry;
 mod session_sql;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod sessions;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing;
+mod signing_sql;
 mod sql;
 mod store;
 mod transact;

@@ -103,7 +103,7 @@ impl SessionSql {
 }
 
 /// Returns the change, which returns a row for each that it changes, with one row for all of them.
-fn durable(change: &str) -> String {
+pub(super) fn durable(change: &str) -> String {
     format!("WITH changed AS ({change}) SELECT {DURABLE} FROM changed LIMIT 1")
 }
 

@@ -11,6 +11,7 @@ use super::{
     moving::Moving,
     query::{Query, Statement},
     session_sql::SessionSql,
+    signing_sql::SigningSql,
     usage_sql::UsageSql,
     values::{At, Param},
 };
@@ -94,6 +95,7 @@ pub(super) struct Sql {
     pub(super) budgets: BudgetSql,
     pub(super) alerts: AlertSql,
     pub(super) sessions: SessionSql,
+    pub(super) signing: SigningSql,
     pub(super) forgetting: Forgetting,
 }
 
@@ -144,6 +146,7 @@ impl Sql {
             budgets: BudgetSql::new(&s),
             alerts: AlertSql::new(&s),
             sessions: SessionSql::new(&s),
+            signing: SigningSql::new(&s),
             forgetting: Forgetting::new(&s),
             schema: s,
         }
@@ -281,7 +284,11 @@ impl Sql {
             .chain(self.alerts.all())
             .chain(self.forgetting.all())
             .map(|statement| statement.text.clone());
-        fixed.chain(self.sessions.texts()).chain(lists.into_iter().map(|statement| statement.text)).collect()
+        fixed
+            .chain(self.sessions.texts())
+            .chain(self.signing.texts())
+            .chain(lists.into_iter().map(|statement| statement.text))
+            .collect()
     }
 }
 

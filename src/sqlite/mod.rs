@@ -90,6 +90,10 @@ mod session_sql;
 mod session_tables;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod sessions;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing_sql;
 mod sql;
 mod store;
 mod usage;

@@ -1,4 +1,4 @@
-//! The tables of sessions. They are there also in a build without tokens, because processes may share a file.
+//! The tables of sessions and of signing keys. They are there also in a build without tokens, because processes may share a file.
 
 /// A part of version 2 of the schema.
 macro_rules! tables {
@@ -40,6 +40,16 @@ CREATE TABLE session_cut_offs (
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_cut_offs_by_time ON session_cut_offs (at);
+
+CREATE TABLE signing_keys (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    algorithm TEXT NOT NULL,
+    public TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    signs_from INTEGER NOT NULL,
+    after TEXT
+) STRICT;
 "
     };
 }

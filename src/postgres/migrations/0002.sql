@@ -1,4 +1,4 @@
--- Version 2: the usage of keys, calendar budgets, alerts, and sessions.
+-- Version 2: the usage of keys, calendar budgets, alerts, sessions, and signing keys.
 -- The sums by the hour, and by the day. Days are those of UTC.
 CREATE TABLE {schema}.usage_hours (
     -- key, account, organization or strangers.
@@ -156,5 +156,17 @@ CREATE TABLE {schema}.session_cut_offs (
 );
 
 CREATE INDEX session_cut_offs_at ON {schema}.session_cut_offs (at);
+
+-- The keys that sign tokens, of which each follows the one before.
+CREATE TABLE {schema}.signing_keys (
+    seq bigint PRIMARY KEY,
+    id text COLLATE "C" NOT NULL UNIQUE,
+    algorithm text NOT NULL,
+    public text NOT NULL,
+    -- Encrypted with a key that is derived from a pepper, which is not in the database.
+    sealed bytea NOT NULL,
+    signs_from timestamptz NOT NULL,
+    after text
+);
 
 INSERT INTO {schema}.schema_version (version, compatible_with) VALUES (2, 1);

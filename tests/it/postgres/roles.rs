@@ -3,31 +3,38 @@
 use std::time::Duration;
 
 use tower_auth::{
-    KeyRegistry, KeyStore as _, NewKey, PostgresKeyStore, RegistryError,
+    KeyRegistry, KeyStore, NewKey, PostgresKeyStore, RegistryError,
     alerts::{Alert, ForgetAlerts, NetworkUse, Settled, StoredRules},
     limit::{
         BucketKey, CalendarUnit,
         budget::{BudgetPeriod, BudgetReturn, BudgetStore, BudgetTake},
     },
-    registry::{AuditFilter, Change, Forget, Holder, KeyFilter, RegistryStore as _},
+    registry::{AuditFilter, Change, Forget, Holder, KeyFilter, RegistryStore},
+    session::{
+        CutOff, Outdated, SessionEnd, SessionFilter, SessionRow, SessionStore, TokenFacts,
+        signing::{SigningKeyStore as _, StoredSigningKey},
+    },
+    token::Algorithm,
 };
 
 use super::{Tables, admin, at, change, create, digests, find, forget, key, pool, scheme};
 
 /// The statements of the page of the module, for these roles.
-fn grants(verifier: &str, administrator: &str) -> String {
+fn grants([verifier, administrator, tokens]: [&str; 3]) -> String {
     let page = include_str!("../../../src/postgres/mod.rs");
     let block = page.split("```sql\n").nth(1).unwrap().split("//! ```").next().unwrap();
     let lines = block.lines().map(|line| line.trim_start_matches("//!"));
     let text = lines.collect::<Vec<_>>().join("\n");
-    text.replace("TO verifier", &format!("TO {verifier}")).replace("TO administrator", &format!("TO {administrator}"))
+    let roles = [("verifier", verifier), ("administrator", administrator), ("token_verifier", tokens)];
+    roles.iter().fold(text, |text, (role, name)| text.replace(&format!("TO {role};"), &format!("TO {name};")))
 }
 
 #[tokio::test]
 async fn the_documented_privileges_are_enough_and_no_more() {
     let Some(tables) = Tables::new().await else { return };
     let (verifier, administrator) = (tables.database.role("verifier"), tables.database.role("administrator"));
-    tables.execute(&grants(&verifier.name, &administrator.name));
+    let tokens = tables.database.role("tokens");
+    tables.execute(&grants([&verifier.name, &administrator.name, &tokens.name]));
     change(&tables.store, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
 
     let verify = PostgresKeyStore::from_pool(pool(&verifier.url, 2, ""));
@@ -37,7 +44,7 @@ async fn the_documented_privileges_are_enough_and_no_more() {
         change(&verify, vec![create(key("key_2", "acme"), 2)]).await.unwrap_err(),
         verify.transact(vec!["key_1".to_owned()], Box::new(|_| Ok(Vec::new()))).await.unwrap_err(),
         verify.get("key_1").await.unwrap_err(),
-        verify.list(&KeyFilter::all()).await.unwrap_err(),
+        RegistryStore::list(&verify, &KeyFilter::all()).await.unwrap_err(),
         verify.audit(&AuditFilter::all()).await.unwrap_err(),
         verify.suspended(&[Holder::account("acme")]).await.unwrap_err(),
         verify.count_by_pepper().await.unwrap_err(),
@@ -51,6 +58,8 @@ async fn the_documented_privileges_are_enough_and_no_more() {
     both.check_schema().await.unwrap();
     manage_everything(&both).await;
     count_budgets(&both).await;
+    issue_tokens(&both).await;
+    check_tokens(&PostgresKeyStore::from_pool(pool(&tokens.url, 2, ""))).await;
     let owner = both.migrate().await;
     assert!(owner.is_ok(), "there is nothing to do");
     let client = pool(&administrator.url, 1, "").get().await.unwrap();
@@ -66,6 +75,52 @@ async fn count_budgets(store: &PostgresKeyStore) {
     store.give_back(&[BudgetReturn::new(june.clone(), 1)]).await.unwrap();
     assert_eq!(store.used(&june).await.unwrap(), 2);
     assert_eq!(BudgetStore::forget(store, CalendarUnit::Month, 202_607, 10).await.unwrap(), 1);
+}
+
+/// Every call of a service that issues tokens.
+async fn issue_tokens(store: &PostgresKeyStore) {
+    let mut row = SessionRow::default();
+    (row.id, row.replaced, row.digest) = ("one".to_owned(), "[]".to_owned(), vec![1; 32]);
+    row.grant = r#"{"subject":"alice","account":"acme"}"#.to_owned();
+    SessionStore::create(store, &row.clone().into_session().unwrap()).await.unwrap();
+    row.generation = 1;
+    assert!(SessionStore::rotate(store, &row.into_session().unwrap()).await.unwrap());
+    assert!(store.end("one", at(1), SessionEnd::LoggedOut).await.unwrap());
+    for whose in [CutOff::subject("alice"), CutOff::Everyone] {
+        store.cut_off(&whose, at(1)).await.unwrap();
+    }
+    store.deny("token", at(1)).await.unwrap();
+    assert!(SessionStore::find(store, "one").await.unwrap().is_some());
+    assert_eq!(SessionStore::list(store, &SessionFilter::subject("alice")).await.unwrap().len(), 1);
+    assert_eq!(SessionStore::forget(store, &Outdated::new(at(0), at(0)), 9).await.unwrap(), 1);
+    let key = |id: &str| StoredSigningKey::new(id, Algorithm::Es256, "{}", vec![1], at(1));
+    assert!(
+        store.add_signing_key(key("1")).await.unwrap() && store.add_signing_key(key("2").after("1")).await.unwrap()
+    );
+    store.reseal_signing_key("2", vec![2]).await.unwrap();
+    store.remove_signing_key("1").await.unwrap();
+    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+/// What a service may do that only checks tokens.
+async fn check_tokens(store: &PostgresKeyStore) {
+    let mut facts = TokenFacts::default();
+    (facts.subject, facts.account, facts.token, facts.key) = ("alice", Some("acme"), Some("token"), Some("key_1"));
+    let found = store.look(&facts).await.unwrap();
+    assert!(found.is_denied && found.key.is_some() && found.cut_off == Some(at(1)));
+    let filter = SessionFilter::subject("alice");
+    for denied in [
+        SessionStore::find(store, "one").await.map(drop),
+        SessionStore::list(store, &filter).await.map(drop),
+        store.end("one", at(1), SessionEnd::LoggedOut).await.map(drop),
+        store.deny("token", at(1)).await,
+        store.cut_off(&CutOff::Everyone, at(1)).await,
+        SessionStore::forget(store, &Outdated::new(at(0), at(0)), 9).await.map(drop),
+        store.signing_keys().await.map(drop),
+    ] {
+        let denied = denied.unwrap_err().to_string();
+        assert!(denied.contains("permission denied") && denied.contains("help: grant the role"), "{denied}");
+    }
 }
 
 /// Every kind of change.
@@ -126,7 +181,7 @@ async fn a_server_that_only_reads_answers_lookups_and_says_why_it_changes_nothin
 async fn tables_that_are_not_there_are_named_with_what_to_do() {
     let Some(tables) = Tables::new().await else { return };
     let store = tables.store.clone().schema("elsewhere").unwrap();
-    let looked_up = store.find(&digests(1)).await.unwrap_err().to_string();
+    let looked_up = KeyStore::find(&store, &digests(1)).await.unwrap_err().to_string();
     let changed = change(&store, vec![create(key("key_1", "acme"), 1)]).await.unwrap_err().to_string();
     for error in [looked_up, changed, store.get("key_1").await.unwrap_err().to_string()] {
         assert!(error.contains("\"elsewhere.") && error.contains("PostgresKeyStore::migrate"), "{error}");
