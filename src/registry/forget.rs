@@ -30,6 +30,9 @@ pub enum Forget {
     /// Removes every key of an account, as [`Change::Remove`](super::Change::Remove) does, and every name, address and value
     /// from the audit rows of the account and of its keys ([`AuditRow::erased`](super::AuditRow::erased)). The audit rows
     /// of a key are erased before or with the key: the key tells which rows they are.
+    ///
+    /// Also removes what the store keeps of the account for other traits, such as its sessions. The time from which tokens of a
+    /// subject are valid stays until it is outdated: without it, a token without a session could be valid again.
     Account {
         /// The account.
         account: String,
