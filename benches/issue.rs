@@ -59,7 +59,8 @@ fn main() {
 
     let issue = access_only.sessions.issuer().clone();
     let holder = Grant::of(&access_only.key);
-    let issued = bench.work("TokenIssuer::issue", move || issue.issue(&holder, Duration::from_secs(900)).expect("it signs"));
+    let issued =
+        bench.work("TokenIssuer::issue", move || issue.issue(&holder, Duration::from_secs(900)).expect("it signs"));
     let (sessions, caller) = (access_only.sessions.clone(), access_only.key.clone());
     let exchange = bench.work("exchange of a key for an access token", move || {
         now(sessions.exchange(&caller, &TokenRequest::new())).expect("the key is active")
@@ -79,7 +80,11 @@ fn main() {
     let Some(effort) = Effort::from_args() else { return };
     let report = bench.report(effort);
     let times = |row| report.added(row) / report.added(encoded);
-    println!("- {:.0} exchanges and {:.0} refreshes a second on one core", each(report.added(exchange)), each(report.added(refresh)));
+    println!(
+        "- {:.0} exchanges and {:.0} refreshes a second on one core",
+        each(report.added(exchange)),
+        each(report.added(refresh))
+    );
     println!("- the check of a verified access token: {:.0} ns", report.added(check));
     println!("- issue {:.2} x, AWS-LC's signature alone {:.2} x a bare encode", times(issued), times(floor));
     target("an exchange", times(exchange), LIMIT, "x encode");
@@ -139,7 +144,8 @@ fn header() -> Header {
 /// A new key in PEM and in DER.
 fn key() -> (String, Vec<u8>) {
     use base64::engine::general_purpose::STANDARD;
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("it is made");
+    let pkcs8 =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("it is made");
     let pkcs8 = pkcs8.as_ref().to_vec();
     (format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&pkcs8)), pkcs8)
 }

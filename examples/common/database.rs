@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::Config;
-use tower_auth::{BoxError, KeyStore, MemoryKeyStore, PostgresKeyStore, SqliteKeyStore, registry::RegistryStore};
+use tower_auth::{
+    BoxError, KeyStore, MemoryKeyStore, PostgresKeyStore, SqliteKeyStore, registry::RegistryStore,
+    session::SessionStore,
+};
 
 /// An open database. Clones share it.
 #[derive(Clone)]
@@ -70,6 +73,15 @@ impl Database {
 
     /// What a registry changes.
     pub(crate) fn registry(&self) -> Arc<dyn RegistryStore> {
+        match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Where sessions are kept.
+    pub(crate) fn sessions(&self) -> Arc<dyn SessionStore> {
         match self {
             Self::Memory(store) => Arc::new(store.clone()),
             Self::Sqlite(store) => Arc::new(store.clone()),

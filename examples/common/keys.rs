@@ -15,6 +15,7 @@ pub(crate) struct Keys {
     pub(crate) registry: KeyRegistry,
     pub(crate) upkeep: Task,
     pub(super) database: Database,
+    pub(super) peppers: Peppers,
     /// Whether the keys are there at the next start, and in other processes.
     pub(super) lasting: bool,
 }
@@ -32,7 +33,7 @@ impl Storage {
         let database = Database::open(self.database.as_deref())?;
         let migrated = database.migrate().await;
         migrated.map_err(|error| format!("{error}, or name another database with --database"))?;
-        let scheme = KeyScheme::new(format, peppers);
+        let scheme = KeyScheme::new(format, peppers.clone());
         let registry = KeyRegistry::new(scheme.clone(), database.registry());
         Ok(Keys {
             store: registry.watch(database.keys()),
@@ -40,6 +41,7 @@ impl Storage {
             upkeep: registry.start(),
             lasting: self.database.is_some(),
             database,
+            peppers,
             scheme,
             registry,
         })

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod keys;
 pub(crate) mod options;
+pub(crate) mod sessions;
 pub(crate) mod time;
 pub(crate) mod watch;
 pub(crate) mod webhook;
@@ -55,8 +56,12 @@ pub(crate) async fn main_alerting(
     }
 }
 
-async fn run(options: Options, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> Result<(), BoxError> {
+async fn run(
+    mut options: Options,
+    server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>,
+) -> Result<(), BoxError> {
     let listener = bind(&options.listen).await?;
+    options.listen = listener.local_addr()?.to_string();
     serve(listener, server(options).await?).await
 }
 

@@ -3,27 +3,31 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use tower_auth::{BoxError, KeyState};
+use tower_auth::{
+    BoxError, KeyState,
+    session::{Grant, Sessions},
+};
 
 use crate::{
     common::{
         demo::{ORGANIZATION, OTHER_ORGANIZATION},
         keys::Keys,
+        sessions::demo_tokens,
     },
     login::Users,
-    tokens::Mint,
 };
 
 const EMAIL: &str = "demo@example.com";
 
 /// Creates a user and tokens, and returns them by name.
-pub(crate) fn people(users: &mut Users, mint: &Mint) -> Result<Map<String, Value>, BoxError> {
-    let (token, expired) = mint.demo()?;
+pub(crate) fn people(users: &mut Users, sessions: &Sessions) -> Result<Map<String, Value>, BoxError> {
+    let (user, password) = users.create(EMAIL)?;
+    let [token, expired] = demo_tokens(sessions, &Grant::of(&user.principal()).scopes(["read"]))?;
     let mut people = Map::new();
     people.insert("token".to_owned(), token.into());
     people.insert("expired_token".to_owned(), expired.into());
     people.insert("email".to_owned(), EMAIL.into());
-    people.insert("password".to_owned(), users.create(EMAIL)?.into());
+    people.insert("password".to_owned(), password.into());
     people.insert("organization".to_owned(), ORGANIZATION.into());
     people.insert("other_organization".to_owned(), OTHER_ORGANIZATION.into());
     Ok(people)

@@ -11,7 +11,9 @@ use argon2::{
     },
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
-use tower_auth::{BoxError, Rejection};
+use tower_auth::{BoxError, Principal, Rejection};
+
+use crate::common::demo::{ACCOUNT, ORGANIZATION};
 
 /// How many password checks run at once. Each takes 19 MiB and about ten milliseconds of a core.
 const AT_ONCE: usize = 2;
@@ -33,6 +35,14 @@ pub(crate) struct User {
     password: String,
 }
 
+impl User {
+    /// Returns who the user is, and what it may do.
+    pub(crate) fn principal(&self) -> Principal {
+        let user = Principal::builder(&self.id).account(ACCOUNT).organizations([ORGANIZATION]);
+        user.plan("standard").scopes(["read", "write"]).build()
+    }
+}
+
 impl Users {
     pub(crate) fn new() -> Result<Self, BoxError> {
         let nobody = hash(&random()?)?;
@@ -44,16 +54,16 @@ impl Users {
         })
     }
 
-    /// Creates a user and returns the password, of which only the hash is kept.
-    pub(crate) fn create(&mut self, email: &str) -> Result<String, BoxError> {
+    /// Creates a user and returns it with the password, of which only the hash is kept.
+    pub(crate) fn create(&mut self, email: &str) -> Result<(User, String), BoxError> {
         let password = random()?;
         let user = User {
             id: format!("user_{}", self.by_email.len() + 1),
             email: email.to_owned(),
             password: hash(&password)?,
         };
-        self.by_email.insert(email.to_owned(), user);
-        Ok(password)
+        self.by_email.insert(email.to_owned(), user.clone());
+        Ok((user, password))
     }
 
     /// Returns the user if email and password are right. The error does not say which one is wrong.
@@ -82,6 +92,6 @@ fn verify(expected: &str, password: &str) -> bool {
 }
 
 /// Returns 128 random bits from the operating system.
-pub(crate) fn random() -> Result<String, BoxError> {
+fn random() -> Result<String, BoxError> {
     Ok(Salt::new(&try_generate_salt()?)?.to_string())
 }

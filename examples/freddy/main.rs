@@ -5,8 +5,12 @@
 //! cargo run --example freddy -- --database sqlite:keys.db --secrets peppers.txt
 //! ```
 //!
+//! A key is exchanged for tokens with `POST /v1/auth/token`, a user signs in with `POST /v1/auth/login`, and both refresh and log
+//! out with `POST /v1/auth/refresh` and `POST /v1/auth/logout`.
+//!
 //! With a database, the server creates its tables when it starts. A service in production calls `check_schema` there, and
-//! `migrate` when it is deployed. Several processes may share a database and a file of secrets: all but one run with `--no-demo`.
+//! `migrate` when it is deployed. Several processes may share a database and a file of secrets: all but one run with `--no-demo`, and all
+//! with the same `--public-url`, which is the issuer of their tokens.
 //!
 //! When the server is ready, it prints one line of JSON on standard output: its address, and a key of every kind to try.
 //! Logs go to standard error. SIGTERM and SIGINT stop it. The time that a client takes to send a request's headers is not
@@ -25,11 +29,10 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use common::{Server, watch::Watch};
+use common::{Server, sessions::own_tokens, watch::Watch};
 use login::Users;
 use options::Options;
 use routes::Parts;
-use tokens::Mint;
 use tower_auth::{BoxError, ClientIp, KeyFormat};
 
 #[tokio::main]
@@ -45,10 +48,12 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let listener = common::bind(&options.listen).await?;
     let format = KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint();
     let keys = options.storage.open(format).await?;
+    let address =
+        options.public_url.map_or_else(|| Ok(format!("http://{}", listener.local_addr()?)), Ok::<_, BoxError>)?;
+    let sessions = keys.sessions(&address).await?;
     let mut users = Users::new()?;
-    let mint = Mint::new()?;
-    let people = options.demo.then(|| demo::people(&mut users, &mint)).transpose()?;
-    let (tokens, _refresh) = tokens::layer(&mint, options.outside).await?;
+    let people = options.demo.then(|| demo::people(&mut users, &sessions)).transpose()?;
+    let (tokens, _refresh) = tokens::or_those_of(own_tokens(&sessions)?, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
     let leaks = options.github_keys.map(|file| leaks::reports(&keys, &file)).transpose()?;
     let watch = Watch::new(&keys, common::monthly_plans()?.x_retry_after(), options.alerting.webhook()?)?;
@@ -57,6 +62,8 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         store: keys.store.clone(),
         registry: keys.registry.clone(),
         watch: watch.clone(),
+        sessions: sessions.clone(),
+        address,
         tokens,
         users,
         failures: common::failures(options.failures, client.clone()),
@@ -69,6 +76,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         Some(people) => demo::create(&keys, people).await?,
         None => serde_json::json!({}),
     };
-    let upkeep = watch.start(keys.upkeep);
+    let mut upkeep = watch.start(keys.upkeep);
+    upkeep.push(sessions.start());
     common::serve(listener, Server { app, demo, upkeep }).await
 }

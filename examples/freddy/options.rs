@@ -3,6 +3,8 @@ use crate::common::options::{ALERTING, Alerting, LISTEN, STORAGE, Storage};
 /// The options of the command line.
 pub(crate) struct Options {
     pub(crate) listen: String,
+    /// The address by which clients know the server: the issuer of its tokens.
+    pub(crate) public_url: Option<String>,
     pub(crate) demo: bool,
     /// The maximum size of a request body, in bytes.
     pub(crate) body_limit: usize,
@@ -27,7 +29,7 @@ pub(crate) struct Outside {
 
 pub(crate) fn usage() -> String {
     format!(
-        "usage: freddy [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
+        "usage: freddy [--listen ADDRESS:PORT] [--public-url URL] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
          [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n\
          [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{ALERTING}"
@@ -38,6 +40,7 @@ impl Options {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             listen: LISTEN.to_owned(),
+            public_url: None,
             demo: true,
             body_limit: 1 << 20,
             outside: None,
@@ -51,6 +54,7 @@ impl Options {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
+                "--public-url" => options.public_url = Some(words.next().ok_or("--public-url needs a URL")?),
                 "--body-limit" => {
                     let bytes = words.next().ok_or("--body-limit needs a number of bytes")?;
                     options.body_limit = bytes.parse().map_err(|_| format!("{bytes:?} is not a number of bytes"))?;

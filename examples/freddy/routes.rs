@@ -15,13 +15,16 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower::Layer as _;
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, BodyLimits, ClientIp, ConfigError, Decision, Disclosure,
-    ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequireLayer, StrictBodyLayer,
-    StrictJson,
+    ApiKeyLayer, AuthEndpoints, AuthLayer, AuthStack, BearerLayer, BodyLimits, ClientIp, ConfigError, Decision,
+    Disclosure, ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequireLayer,
+    StrictBodyLayer, StrictJson,
+    endpoints::WellKnown,
     leaks::LeakReports,
     permission::{OrgSource, member_of, role},
     registry::WatchedKeyStore,
+    session::{Grant, Sessions, TokenRequest},
 };
 
 use crate::{
@@ -58,6 +61,9 @@ pub(crate) struct Parts {
     pub(crate) store: WatchedKeyStore,
     pub(crate) registry: KeyRegistry,
     pub(crate) watch: Watch,
+    pub(crate) sessions: Sessions,
+    /// The address by which clients know the server.
+    pub(crate) address: String,
     pub(crate) tokens: BearerLayer,
     pub(crate) users: Users,
     pub(crate) failures: RateLimitLayer,
@@ -69,14 +75,15 @@ pub(crate) struct Parts {
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, watch, tokens, users, failures, client, limit, leaks } = parts;
+    let Parts { scheme, store, registry, watch, sessions, address, tokens, users, failures, client, limit, leaks } =
+        parts;
     let stats = Stats::default();
     let counted = stats.clone();
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
     let stack = watch
         .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .auth(AuthLayer::first(tokens).then(keys)) // clients may send both: the token decides
+        .auth(AuthLayer::first(tokens).then(keys.clone())) // clients may send both: the token decides
         .limit(failures.clone())
         .on_decision(move |decision| counted.count(decision))
         .build()?;
@@ -101,13 +108,20 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .merge(watch.limits_route())
         .layer((Extension(limits), Extension(client)))
         .layer(stack.guards());
+    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(role("admin"));
+    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
     let open = match leaks {
         Some(leaks) => Router::new().route_service("/secret-scanning/github", leaks), // GitHub's signature authenticates it
         None => Router::new(),
     };
     Ok(open
         .route("/health", get(health))
-        .route("/v1/auth/login", post(login).layer((failures, Extension(short))).with_state(Arc::new(users)))
+        .route(
+            "/v1/auth/login",
+            post(login).layer((failures.clone(), Extension(short))).with_state(Arc::new((users, sessions.clone()))),
+        )
+        .nest_service("/v1/auth", failures.layer(endpoints))
+        .route_service("/.well-known/{*document}", documents)
         .merge(private)
         .layer(DefaultBodyLimit::disable()) // the strict bodies have their own limit
         .fallback(nothing_here) // an unknown path is 404, without authentication
@@ -152,11 +166,17 @@ struct Login {
 /// The maximum size of a login body, in bytes. It is small, because clients without a credential may send one.
 const LONGEST_LOGIN: usize = 4 << 10;
 
-/// Checks email and password, and answers with the user. It issues no session and no token.
-async fn login(State(users): State<Arc<Users>>, StrictJson(login): StrictJson<Login>) -> Result<Response, Rejection> {
+/// Checks email and password, begins a session, and answers with its tokens and the user.
+async fn login(
+    State(state): State<Arc<(Users, Sessions)>>,
+    StrictJson(login): StrictJson<Login>,
+) -> Result<Response, Rejection> {
+    let (users, sessions) = &*state;
     let user = users.verify(login.email, login.password).await?;
-    let user = json!({ "user": { "id": user.id, "email": user.email, "organizations": [ORGANIZATION] } });
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(user)).into_response())
+    let grant = Grant::of(&user.principal()).client("freddy");
+    let mut answer = sessions.begin(grant, &TokenRequest::new()).await?.to_json();
+    answer["user"] = json!({ "id": user.id, "email": user.email, "organizations": [ORGANIZATION] });
+    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)).into_response())
 }
 
 async fn admin_stats(State(Stats(counts)): State<Stats>) -> Json<Value> {

@@ -1,4 +1,5 @@
-//! An earlier Freddy API, as its document describes it: a key in `api-key`, or a token that a client gets for its key.
+//! An earlier Freddy API, as its document describes it: a key in `api-key`, or a token that a client gets for its key, refreshes
+//! and gives back.
 //!
 //! ```sh
 //! cargo run --example freddy_v0 -- --listen 127.0.0.1:8080
@@ -6,36 +7,25 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../freddy/login.rs"]
-#[expect(dead_code, reason = "only `random` is used")]
-mod login;
-#[path = "../freddy/options.rs"]
-#[expect(dead_code, reason = "this server has no external issuer")]
-mod options;
-#[path = "../freddy/tokens.rs"]
-mod tokens;
 
-use std::{process::ExitCode, sync::Arc, time::SystemTime};
+use std::process::ExitCode;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::header,
-    response::IntoResponse,
-    routing::{get, post},
-};
+use axum::{Json, Router, routing::get};
 use common::{
     Server,
-    demo::{ORGANIZATION, OTHER_ORGANIZATION, setup},
+    demo::{ACCOUNT, ORGANIZATION, OTHER_ORGANIZATION},
     keys::Keys,
     options::Options,
+    sessions::{demo_tokens, own_tokens},
 };
 use serde_json::{Value, json};
-use tokens::{Exchanged, Mint};
+use tower::Layer as _;
 use tower_auth::{
-    ApiKeyLayer, AuthLayer, AuthMethod, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat,
-    KeyRegistry, KeyState, MaybeReady, Principal, RegistryError, Rejection, RequireLayer,
-    token::{Claims, TokenRevocation, TokenStatus},
+    ApiKeyLayer, AuthEndpoints, AuthLayer, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat,
+    Principal, RequireLayer,
+    endpoints::WellKnown,
+    permission::scope,
+    session::{Grant, Sessions},
 };
 
 #[tokio::main]
@@ -45,31 +35,38 @@ async fn main() -> ExitCode {
 
 async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
-    let mint = Mint::new()?;
-    let demo = if options.demo { demo(&keys, &mint).await? } else { json!({}) };
-    let Keys { scheme, store, registry, upkeep, .. } = keys;
+    let address = format!("http://{}", options.listen);
+    let sessions = keys.sessions(&address).await?;
+    let demo = if options.demo { demo(&keys, &sessions).await? } else { json!({}) };
+    let Keys { scheme, store, upkeep, .. } = keys;
 
-    let (tokens, _) = tokens::layer(&mint, None).await?;
-    let tokens = tokens.revocation(KeysBehind(registry));
     // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
+    let failures = common::failures(60, ClientIp::peer());
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .limit(common::failures(60, ClientIp::peer()))
-        .auth(AuthLayer::first(tokens).then(keys))
+        .limit(failures.clone())
+        .auth(AuthLayer::first(own_tokens(&sessions)?).then(keys.clone()))
         .limit(common::plans()?)
         .build()?;
     let private = Router::new()
         .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
-        .route("/v1/me", get(me))
-        .route("/v1/auth/token", post(exchange).with_state(Arc::new(mint)));
-    Ok(Server { app: common::app(private, &stack), demo, upkeep: vec![upkeep] })
+        .route("/v1/me", get(me));
+    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(scope("webhook"));
+    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
+    let public = Router::new()
+        .nest_service("/v1/auth", failures.layer(endpoints))
+        .route_service("/.well-known/{*document}", documents)
+        .layer((axum::Extension(ClientIp::peer()), stack.envelope()));
+    let app = public.merge(common::app(private, &stack));
+    Ok(Server { app, demo, upkeep: vec![upkeep, sessions.start()] })
 }
 
-async fn demo(keys: &Keys, mint: &Mint) -> Result<Value, BoxError> {
+async fn demo(keys: &Keys, sessions: &Sessions) -> Result<Value, BoxError> {
     let ids = keys.start_demo().await?;
     let mut demo = keys.adopt(ids.records(&["read", "write", "webhook"])?).await?;
-    let (token, expired) = mint.demo()?;
+    let user = Principal::builder("user_1").account(ACCOUNT).organizations([ORGANIZATION]).plan("standard");
+    let [token, expired] = demo_tokens(sessions, &Grant::of(&user.scopes(["read"]).build()))?;
     let others = [
         ("token", token),
         ("expired_token", expired),
@@ -82,37 +79,4 @@ async fn demo(keys: &Keys, mint: &Mint) -> Result<Value, BoxError> {
 
 async fn me(who: Principal) -> Json<Value> {
     Json(json!({ "subject": who.subject(), "scopes": who.scopes(), "method": who.method().to_string() }))
-}
-
-/// Issues a token in exchange for a key. The token has the key's permissions.
-async fn exchange(State(mint): State<Arc<Mint>>, who: Principal) -> Result<impl IntoResponse, Rejection> {
-    // A token would not carry the key's own limits.
-    if *who.method() != AuthMethod::ApiKey || who.limits().is_some() {
-        return Err(Rejection::custom(http::StatusCode::FORBIDDEN, "OPERATION_NOT_ALLOWED")
-            .message("This credential cannot be exchanged for a token."));
-    }
-    let (token, lifetime) = mint.exchange(&who).map_err(Rejection::internal)?;
-    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime.as_secs() });
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
-}
-
-/// Revokes a token when the key that it was issued for is no longer valid.
-struct KeysBehind(KeyRegistry);
-
-impl TokenRevocation for KeysBehind {
-    fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
-        let Some(key) = token.principal().claims::<Exchanged>().and_then(|claims| claims.key_id.clone()) else {
-            return MaybeReady::ready(Ok(TokenStatus::Valid));
-        };
-        let keys = self.0.clone();
-        MaybeReady::boxed(async move {
-            let key = match keys.get(&setup(), &key).await {
-                Ok(key) => key,
-                Err(RegistryError::NotFound) => return Ok(TokenStatus::Revoked),
-                Err(error) => return Err(error.into()),
-            };
-            let good = key.state() == KeyState::Active && key.expires_at().is_none_or(|end| SystemTime::now() < end);
-            Ok(if good { TokenStatus::Valid } else { TokenStatus::Revoked })
-        })
-    }
 }

@@ -24,8 +24,8 @@ const JSON: &str = "Content-Type: application/json";
 const KEYS: &str = "/v1/organizations/org_demo/api-keys";
 
 /// A database and the file of the peppers.
-struct Place {
-    url: String,
+pub(super) struct Place {
+    pub(super) url: String,
     folder: Folder,
     database: Option<postgres::Database>,
 }
@@ -37,7 +37,7 @@ impl Place {
     }
 
     /// One of each kind that this machine has.
-    async fn all() -> Vec<Self> {
+    pub(super) async fn all() -> Vec<Self> {
         let mut all = vec![Self::sqlite()];
         if let Some(database) = postgres::database().await {
             all.push(Self { url: database.url(), folder: Folder::new("servers"), database: Some(database) });
@@ -49,7 +49,7 @@ impl Place {
         self.folder.path().join("peppers").display().to_string()
     }
 
-    fn start(&self, name: &str, more: &[&str]) -> Server {
+    pub(super) fn start(&self, name: &str, more: &[&str]) -> Server {
         Server::start(name, &[&["--database", &*self.url, "--secrets", &self.secrets()], more].concat())
     }
 
@@ -295,7 +295,7 @@ fn a_database_that_goes_away_and_comes_back_needs_no_restart() {
     assert_eq!(models(&server, &read), (503, "SERVICE_UNAVAILABLE".to_owned()));
     assert_eq!(server.request("GET /health", &[], "").status, 200);
     let token = format!("authorization: Bearer {}", server.demo("token"));
-    assert_eq!(server.request("GET /v1/models", &[&token], "").status, 200, "no key is looked up");
+    assert_eq!(server.request("GET /v1/models", &[&token], "").status, 503, "nobody knows whether it was revoked");
     postgres.start();
     assert!(until(|| models(&server, &read) == good()));
     let (status, _, log) = server.stop();

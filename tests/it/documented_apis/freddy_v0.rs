@@ -72,7 +72,7 @@ fn use_your_api_key_to_authenticate_and_receive_a_jwt_for_subsequent_requests() 
         assert_eq!(models(&server, &[&line]).status, status, "{key}: the token may do what the key may");
         // A token is no key: it makes no tokens.
         let again = server.request("POST /v1/auth/token", &[&line, "content-length: 0"], "");
-        assert_eq!(told(&again), (403, "OPERATION_NOT_ALLOWED".to_owned()));
+        assert_eq!(told(&again), (401, "AUTHENTICATION_REQUIRED".to_owned()));
     }
     assert_eq!(exchange("expired").status, 401);
     let demo = format!("Authorization: Bearer {}", server.demo("token"));

@@ -8,6 +8,7 @@ mod freddy_bodies;
 mod freddy_hostile;
 mod freddy_keys;
 mod freddy_memory;
+mod freddy_tokens;
 mod freddy_v0;
 mod halfred;
 mod watch;

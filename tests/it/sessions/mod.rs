@@ -7,7 +7,7 @@ mod interleaved;
 mod model;
 mod refreshed;
 mod replayed;
-mod storm;
+pub(crate) mod storm;
 
 use std::{
     future::Future,

@@ -159,7 +159,7 @@ fn the_demo_token_opens_what_its_claims_say() {
     let server = Server::start("freddy", &["--failures", "1000000"]);
     let line = format!("authorization: Bearer {}", server.demo("token"));
     let body = me(&server, &[&line]).json();
-    assert_eq!((&body["method"], &body["key_id"]), (&json!("token"), &json!("token_demo")));
+    assert_eq!((&body["method"], &body["subject"]), (&json!("token"), &json!("user_1")));
     assert_eq!((&body["organizations"], &body["scopes"]), (&json!([server.demo("organization")]), &json!(["read"])));
     assert_eq!((&body["account"], &body["plan"]), (&json!("acct_demo"), &json!("standard")));
     for (request, status) in [

@@ -1,0 +1,293 @@
+//! Document 000, "Bearer Tokens": sentence by sentence, on a server in memory and on servers that share a database.
+
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::databases::Place;
+use crate::{
+    sessions::storm::rounds,
+    support::server::{Reply, Server},
+};
+
+const JSON: &str = "Content-Type: application/json";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+fn exchange(server: &Server, key: &str) -> Reply {
+    server.request("POST /v1/auth/token", &[&format!("X-API-Key: {key}"), "content-length: 0"], "")
+}
+
+fn refresh(server: &Server, token: &str) -> Reply {
+    server.request("POST /v1/auth/refresh", &[JSON], &json!({ "refresh_token": token }).to_string())
+}
+
+fn log_out(server: &Server, token: &str) -> Reply {
+    server.request("POST /v1/auth/logout", &[JSON], &json!({ "refresh_token": token }).to_string())
+}
+
+fn log_in(server: &Server, demo: &Server) -> Value {
+    let body = json!({ "email": demo.demo("email"), "password": demo.demo("password") }).to_string();
+    good(&server.request("POST /v1/auth/login", &[JSON], &body))
+}
+
+/// The answer of an endpoint that gives tokens.
+fn good(reply: &Reply) -> Value {
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!((reply.header("cache-control"), reply.header("pragma")), (vec!["no-store"], vec!["no-cache"]));
+    let tokens = reply.json();
+    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(900)));
+    tokens
+}
+
+fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
+    tokens[name].as_str().unwrap()
+}
+
+/// Includes the token in a request.
+fn models(server: &Server, tokens: &Value) -> u16 {
+    let line = format!("Authorization: Bearer {}", text(tokens, "access_token"));
+    server.request("GET /v1/models", &[&line], "").status
+}
+
+fn told(reply: &Reply) -> (u16, String) {
+    (reply.status, reply.code())
+}
+
+#[test]
+fn use_your_api_key_credentials_to_authenticate_receive_a_jwt_and_include_it_in_subsequent_requests() {
+    let server = Server::start("freddy", &[]);
+    let tokens = good(&exchange(&server, server.demo("read")));
+    assert_eq!(text(&tokens, "access_token").split('.').count(), 3);
+    assert_eq!(models(&server, &tokens), 200);
+    assert_eq!(told(&exchange(&server, "ak_wrong")), (401, "INVALID_API_KEY".to_owned()));
+    for (key, code) in
+        [("expired", "API_KEY_EXPIRED"), ("paused", "API_KEY_PAUSED"), ("suspended", "ACCOUNT_SUSPENDED")]
+    {
+        assert_eq!(told(&exchange(&server, server.demo(key))), (401, code.to_owned()));
+    }
+    let nothing = server.request("POST /v1/auth/token", &["content-length: 0"], "");
+    assert_eq!(told(&nothing), (401, "AUTHENTICATION_REQUIRED".to_owned()));
+}
+
+#[test]
+fn a_token_may_do_what_its_scope_says() {
+    let server = Server::start("freddy", &[]);
+    let key = format!("X-API-Key: {}", server.demo("write"));
+    let ask =
+        |scope: &str| server.request("POST /v1/auth/token", &[&key, JSON], &json!({ "scope": scope }).to_string());
+    let narrow = good(&ask("read"));
+    let line = format!("Authorization: Bearer {}", text(&narrow, "access_token"));
+    assert_eq!(text(&narrow, "scope"), "read");
+    let write = server.request("POST /v1/echo", &[&line, JSON], r#"{"name":"x"}"#);
+    assert_eq!(told(&write), (403, "INSUFFICIENT_PERMISSIONS".to_owned()));
+    assert_eq!(told(&ask("admin")), (400, "INVALID_SCOPE".to_owned()));
+}
+
+#[test]
+fn bearer_tokens_provide_session_based_authentication_with_automatic_expiration_and_refresh_capabilities() {
+    let server = Server::start("freddy", &[]);
+    for first in [good(&exchange(&server, server.demo("read"))), log_in(&server, &server)] {
+        let second = good(&refresh(&server, text(&first, "refresh_token")));
+        assert_eq!(models(&server, &second), 200);
+        assert_ne!(second["refresh_token"], first["refresh_token"]);
+        let again = good(&refresh(&server, text(&first, "refresh_token")));
+        assert_eq!(again["refresh_token"], second["refresh_token"], "a retry gets the same successor");
+    }
+    let expired = format!("Authorization: Bearer {}", server.demo("expired_token"));
+    assert_eq!(told(&server.request("GET /v1/models", &[&expired], "")), (401, "TOKEN_EXPIRED".to_owned()));
+}
+
+#[test]
+fn authentication_endpoints_reject_any_request_body_containing_fields_that_are_not_part_of_the_documented_schema() {
+    let server = Server::start("freddy", &[]);
+    let key = format!("X-API-Key: {}", server.demo("read"));
+    let tokens = good(&exchange(&server, server.demo("read")));
+    let token = text(&tokens, "refresh_token");
+    for (endpoint, body, pointer, suggestion) in [
+        ("token", json!({ "scop": "read" }), "/scop", "scope"),
+        ("refresh", json!({ "refresh_tokn": token }), "/refresh_tokn", "refresh_token"),
+        ("logout", json!({ "refreshToken": token }), "/refreshToken", "refresh_token"),
+        ("login", json!({ "email_adress": "a", "password": "b" }), "/email_adress", "email"),
+    ] {
+        let reply = server.request(&format!("POST /v1/auth/{endpoint}"), &[&key, JSON], &body.to_string());
+        assert_eq!(told(&reply), (422, "VALIDATION_ERROR".to_owned()), "{endpoint}");
+        let field = &reply.json()["error"]["details"]["fields"][0];
+        assert_eq!((&field["pointer"], &field["suggestion"]), (&json!(pointer), &json!(suggestion)), "{endpoint}");
+        assert!(!reply.body.contains(token), "{endpoint}");
+    }
+    assert_eq!(models(&server, &tokens), 200, "none of them has ended the session");
+}
+
+#[test]
+fn token_revocation_implement_proper_logout_to_invalidate_tokens() {
+    let server = Server::start("freddy", &[]);
+    let first = log_in(&server, &server);
+    let second = good(&refresh(&server, text(&first, "refresh_token")));
+    let other = log_in(&server, &server);
+    let out = log_out(&server, text(&second, "refresh_token"));
+    assert_eq!((out.status, out.json()), (200, json!({ "success": true })));
+    for tokens in [&first, &second] {
+        assert_eq!(models(&server, tokens), 401);
+        assert_eq!(told(&refresh(&server, text(tokens, "refresh_token"))), (401, "TOKEN_INVALID".to_owned()));
+    }
+    assert_eq!(models(&server, &other), 200, "another device stays signed in");
+    assert_eq!(log_out(&server, text(&second, "refresh_token")).status, 200, "log out again");
+    assert_eq!(log_out(&server, "rt_nonsense").status, 200);
+}
+
+#[test]
+fn a_key_that_is_revoked_or_paused_takes_its_tokens_with_it() {
+    let server = Server::start("freddy", &[]);
+    let admin = [&*format!("X-API-Key: {}", server.demo("admin")), JSON];
+    let keys = "/v1/organizations/org_demo/api-keys";
+    let new = server.request(&format!("POST {keys}"), &admin, r#"{"key_name":"ci"}"#).json();
+    let (key, id) = (text(&new, "key"), text(&new, "id"));
+    let tokens = good(&exchange(&server, key));
+    let act =
+        |what: &str| server.request(&format!("POST {keys}/{id}/{what}"), &[admin[0], "content-length: 0"], "").status;
+    assert_eq!(act("pause"), 200);
+    assert_eq!((models(&server, &tokens), refresh(&server, text(&tokens, "refresh_token")).status), (401, 401));
+    assert_eq!(act("unpause"), 200);
+    assert_eq!(models(&server, &tokens), 200);
+    assert_eq!(server.request(&format!("DELETE {keys}/{id}"), &admin[..1], "").status / 100, 2);
+    assert_eq!((models(&server, &tokens), refresh(&server, text(&tokens, "refresh_token")).status), (401, 401));
+}
+
+#[test]
+fn a_key_and_its_tokens_share_one_bucket() {
+    let server = Server::start("freddy", &[]);
+    let key = server.demo("limited");
+    let tokens = good(&exchange(&server, key));
+    let line = format!("Authorization: Bearer {}", text(&tokens, "access_token"));
+    let mut left = Vec::new();
+    for turn in 0..4 {
+        let by_key = format!("X-API-Key: {key}");
+        let lines = [if turn % 2 == 0 { &*line } else { &*by_key }];
+        let reply = server.request("GET /v1/models", &lines, "");
+        assert_eq!((reply.status, reply.header("x-ratelimit-limit")), (200, vec!["10"]), "the key's own limit");
+        left.push(reply.header("x-ratelimit-remaining").concat().parse::<u32>().unwrap());
+    }
+    assert!(left.windows(2).all(|two| two[1] < two[0]), "{left:?}");
+}
+
+#[test]
+fn guesses_at_the_endpoints_are_charged_to_the_address() {
+    let server = Server::start("freddy", &["--failures", "5"]);
+    for _ in 0..5 {
+        assert_eq!(refresh(&server, "rt_nonsense").status, 401);
+    }
+    let reply = refresh(&server, "rt_nonsense");
+    assert_eq!((reply.status, reply.header("retry-after").len()), (429, 1), "{}", reply.body);
+}
+
+#[test]
+fn an_oauth_client_gets_what_its_standards_say() {
+    let server = Server::start("freddy", &[]);
+    let metadata = server.request("GET /.well-known/oauth-authorization-server", &[], "").json();
+    let issuer = text(&metadata, "issuer").to_owned();
+    for (name, path) in [
+        ("token_endpoint", "/v1/auth/token"),
+        ("revocation_endpoint", "/v1/auth/revoke"),
+        ("introspection_endpoint", "/v1/auth/introspect"),
+        ("jwks_uri", "/.well-known/jwks.json"),
+    ] {
+        assert_eq!(metadata[name], json!(format!("{issuer}{path}")), "{name}");
+    }
+    let secret = format!("grant_type=client_credentials&client_secret={}", server.demo("read"));
+    let tokens = good(&server.request("POST /v1/auth/token", &[FORM], &secret));
+    assert_eq!((models(&server, &tokens), &tokens["refresh_token"]), (200, &Value::Null));
+    let session = log_in(&server, &server);
+    let form = format!("grant_type=refresh_token&refresh_token={}", text(&session, "refresh_token"));
+    let next = good(&server.request("POST /v1/auth/token", &[FORM], &form));
+    let revoke = format!("token={}", text(&next, "refresh_token"));
+    assert_eq!(server.request("POST /v1/auth/revoke", &[FORM], &revoke).status, 200);
+    assert_eq!(models(&server, &next), 401);
+    let over = server.request("POST /v1/auth/token", &[FORM], &form);
+    assert_eq!((over.status, &over.json()["error"]), (400, &json!("invalid_grant")));
+
+    let inspect = |key: &str, token: &Value| {
+        let key = format!("X-API-Key: {}", server.demo(key));
+        server.request("POST /v1/auth/introspect", &[FORM, &key], &format!("token={}", text(token, "access_token")))
+    };
+    assert_eq!(inspect("admin", &tokens).json()["active"], json!(true));
+    assert_eq!(inspect("admin", &next).json(), json!({ "active": false }));
+    assert_eq!(inspect("read", &tokens).status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_in_a_database_outlive_a_restart_and_are_known_to_every_process() {
+    for place in Place::all().await {
+        let url = ["--public-url", "https://api.example.com"];
+        let first = place.start("freddy", &url);
+        let second = place.start("freddy", &[&url[..], &["--no-demo"]].concat());
+        let tokens = good(&exchange(&first, first.demo("read")));
+        assert_eq!(models(&second, &tokens), 200, "{}: one set of keys signs", place.url);
+        let next = good(&refresh(&second, text(&tokens, "refresh_token")));
+        let again = good(&refresh(&first, text(&tokens, "refresh_token")));
+        assert_eq!(again["refresh_token"], next["refresh_token"], "{}", place.url);
+        drop((first, second));
+
+        let third = place.start("freddy", &[&url[..], &["--no-demo"]].concat());
+        assert_eq!(models(&third, &next), 200, "{}: after a restart", place.url);
+        let last = good(&refresh(&third, text(&next, "refresh_token")));
+        let other = place.start("freddy", &[&url[..], &["--no-demo"]].concat());
+        assert_eq!(log_out(&third, text(&last, "refresh_token")).status, 200);
+        for server in [&third, &other] {
+            assert_eq!((models(server, &last), models(server, &next)), (401, 401), "{}", place.url);
+        }
+    }
+}
+
+/// Refreshes one session in rounds, from so many connections at once, at these servers by turns.
+fn storm(servers: &[&Server], tokens: &Value, rounds: usize) {
+    let mut token = text(tokens, "refresh_token").to_owned();
+    for round in 0..rounds {
+        let successors = thread::scope(|scope| {
+            let asked: Vec<_> = (0..64)
+                .map(|client| {
+                    let (server, token) = (servers[client % servers.len()], &token);
+                    scope.spawn(move || text(&good(&refresh(server, token)), "refresh_token").to_owned())
+                })
+                .collect();
+            asked.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(successors.iter().all(|next| *next == successors[0]), "round {round}: one successor");
+        token.clone_from(&successors[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r108_many_refreshes_at_once_over_http_have_one_winner_on_each_store() {
+    let rounds = rounds(3);
+    let memory = Server::start("freddy", &[]);
+    storm(&[&memory], &log_in(&memory, &memory), rounds);
+    for place in Place::all().await {
+        let url = ["--public-url", "https://api.example.com"];
+        let (one, two) = (place.start("freddy", &url), place.start("freddy", &[&url[..], &["--no-demo"]].concat()));
+        storm(&[&one, &two], &log_in(&one, &one), rounds);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_at_a_refresh_locks_nobody_out() {
+    for place in Place::all().await {
+        let url = ["--public-url", "https://api.example.com"];
+        let demo = place.start("freddy", &url);
+        let mut token = text(&log_in(&demo, &demo), "refresh_token").to_owned();
+        for turn in 0..6 {
+            let server = place.start("freddy", &[&url[..], &["--no-demo"]].concat());
+            let body = json!({ "refresh_token": token }).to_string();
+            let request = format!(
+                "POST /v1/auth/refresh HTTP/1.1\r\nhost: x\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut connection = server.connect();
+            std::io::Write::write_all(&mut connection, request.as_bytes()).unwrap();
+            // Sooner or later than the write of the new generation.
+            thread::sleep(std::time::Duration::from_millis(turn));
+            server.stop_by("KILL");
+            let retry = good(&refresh(&demo, &token));
+            token = text(&retry, "refresh_token").to_owned();
+        }
+    }
+}
