@@ -85,15 +85,16 @@ impl Keys {
     }
 
     pub(super) fn missing(&self) -> Rejection {
-        Rejection::missing_credential(self.challenge())
+        Rejection::missing_credential(self.challenge().map(Arc::new))
     }
 
     fn invalid(&self) -> Rejection {
-        Rejection::new(RejectionKind::InvalidKey).challenge(self.challenge()).cause("no header can contain the key")
+        Rejection::new(RejectionKind::InvalidKey).cause("no header can contain the key")
     }
 
-    fn challenge(&self) -> Option<Arc<HeaderValue>> {
-        HeaderValue::from_str(self.layer.challenge()).ok().map(Arc::new)
+    /// Returns the challenge of the layer.
+    pub(super) fn challenge(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(self.layer.challenge()).ok()
     }
 
     /// Returns the challenge for clients that have used `Authorization: Basic`.

@@ -105,11 +105,12 @@ impl Presented {
         Ok((Self::Basic(decoded(secret.expose())), name.or(named).map(str::to_owned)))
     }
 
-    /// Returns the challenge that matches the scheme of the header.
+    /// Returns the challenge for this client: that of the scheme of its header, or else that of the keys.
     fn challenge(&self, settings: &Settings) -> Option<HeaderValue> {
         const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"api\"");
         match (self, &settings.keys) {
             (Self::Basic(_), Some(keys)) => keys.basic_challenge(),
+            (_, Some(keys)) => keys.challenge(),
             (Self::Basic(_), None) => Some(BASIC),
             _ => None,
         }

@@ -42,6 +42,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),
+    ("endpoints", &["api_key", "authenticate", "base", "context", "gate", "json", "key", "permission", "principal", "rejection", "session", "strict_body"]),
     ("envelope", &["base", "context", "json", "rejection"]),
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["base", "context", "json", "permission", "principal", "rate_limit", "rejection", "strict_body"]),
@@ -445,6 +446,7 @@ fn headers_are_looked_at_in_few_files() {
         "context/forwarded.rs", // the address of the client, as a proxy names it
         "context/request_id.rs", // `x-request-id`
         "context/trace_id.rs", // `traceparent`
+        "endpoints/well_known.rs", // the version of a document that a client has
         "envelope/adopt.rs", // the content type of a response
         "envelope/answer.rs", // what of a response is a gate's own word
         "envelope/settings.rs", // the media types that a client accepts

@@ -12,6 +12,7 @@ mod budgets;
 mod context;
 mod decisions;
 mod documented_apis;
+mod endpoints;
 mod examples;
 #[cfg(unix)]
 mod examples_keys;

@@ -1,0 +1,127 @@
+//! Budgets of failed attempts in front of the endpoints, and envelopes around them.
+
+use std::net::IpAddr;
+
+use http::Request;
+use tower::{Layer as _, ServiceExt as _};
+use tower_auth::{ClientIp, ErrorEnvelopeLayer, PeerAddr, Quota, RateLimitLayer};
+
+use super::{Body, Desk, FORM, JSON, Told, bare, basic, foreign, form, json, post, refresh_token, told};
+
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const EXCHANGE: (&str, &str) = ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
+const STRANGER: &str = "ak_0000000000000000000000000000000000000000";
+
+fn from(mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert(PeerAddr("192.0.2.1".parse::<IpAddr>().unwrap()));
+    request
+}
+
+fn guesses() -> Vec<(&'static str, Request<Body>)> {
+    let subject = foreign("stranger");
+    let exchange = [EXCHANGE, ("subject_token", &*subject), ("subject_token_type", JWT)];
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", "rt_forged")];
+    let credentials = ("grant_type", "client_credentials");
+    vec![
+        ("a wrong key", bare("/token", &[("x-api-key", STRANGER)])),
+        ("a wrong key, in a form", post("/token", FORM, &[("x-api-key", STRANGER)], form(&[credentials]))),
+        ("a wrong secret", post("/token", FORM, &[], form(&[credentials, ("client_secret", STRANGER)]))),
+        ("by Basic", post("/token", FORM, &[("authorization", &basic("", STRANGER))], form(&[credentials]))),
+        ("a forged refresh token", post("/token", FORM, &[], form(&refresh))),
+        ("the same as JSON", post("/refresh", JSON, &[], r#"{"refresh_token":"rt_forged"}"#)),
+        ("a forged subject token", post("/token", FORM, &[], form(&exchange))),
+        ("a wrong key, to revoke", post("/revoke", FORM, &[("x-api-key", STRANGER)], form(&[("token", "x")]))),
+        ("to introspect", post("/introspect", FORM, &[("x-api-key", STRANGER)], form(&[("token", "x")]))),
+    ]
+}
+
+fn innocent(desk: &Desk, refresh: &str) -> Vec<Request<Body>> {
+    vec![
+        bare("/token", &desk.key()),
+        bare("/token", &[]),
+        post("/token", FORM, &[], form(&[("grant_type", "client_credentials")])),
+        post("/token", FORM, &[], "scope=%00"),
+        post("/token", FORM, &desk.key(), form(&[("grant_type", "client_credentials"), ("scope", "admin")])),
+        post("/refresh", JSON, &[], json!({ "refresh_token": refresh }).to_string()),
+        post("/revoke", FORM, &[], form(&[("token", "unknown")])),
+        post("/introspect", FORM, &desk.key(), form(&[("token", "unknown")])),
+        post("/logout", JSON, &[], r#"{"refresh_token":"rt_forged"}"#),
+        bare("/nowhere", &[]),
+    ]
+}
+
+/// Two attempts are allowed: the third guess is refused by the budget, whatever the first two were.
+#[tokio::test]
+async fn every_guess_is_charged_and_nothing_else() {
+    for place in 0..guesses().len() {
+        let desk = Desk::new();
+        let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()).clock(&desk.hand);
+        let service = budget.layer(desk.endpoints.clone());
+        let session = desk.session(None).await;
+        for request in innocent(&desk, refresh_token(&session)) {
+            let status = service.clone().oneshot(from(request)).await.unwrap().status();
+            assert_ne!(status.as_u16(), 429);
+        }
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            let (_, request) = guesses().swap_remove(place);
+            statuses.push(service.clone().oneshot(from(request)).await.unwrap().status().as_u16());
+        }
+        let (name, _) = &guesses()[place];
+        assert!([400, 401].contains(&statuses[0]) && statuses[0] == statuses[1], "{name}: {statuses:?}");
+        assert_eq!(statuses[2], 429, "{name}: {statuses:?}");
+    }
+}
+
+/// A genuine key that may not introspect is charged to its holder, and not to the address.
+#[tokio::test]
+async fn a_genuine_client_does_not_spend_the_budget_of_its_address() {
+    let desk = Desk::new();
+    let other = desk.other_key("key_2");
+    let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()).clock(&desk.hand);
+    let service = budget.layer(desk.endpoints.clone());
+    let session = desk.session(Some("web-app")).await;
+    for _ in 0..3 {
+        let request = post("/introspect", FORM, &[("x-api-key", other.expose())], form(&[("token", "x")]));
+        service.clone().oneshot(from(request)).await.unwrap();
+        let headers = [("x-api-key", other.expose())];
+        let request = post("/revoke", FORM, &headers, form(&[("token", session.access_token.expose())]));
+        service.clone().oneshot(from(request)).await.unwrap();
+    }
+    assert_eq!(service.oneshot(from(bare("/token", &desk.key()))).await.unwrap().status().as_u16(), 200);
+}
+
+/// In the words of OAuth, whatever the envelope is.
+#[tokio::test]
+async fn r096_an_envelope_leaves_the_errors_of_oauth_alone() {
+    let desk = Desk::new();
+    for layer in [
+        ErrorEnvelopeLayer::detailed().adopt_foreign_errors(),
+        ErrorEnvelopeLayer::compact().adopt_foreign_errors().adopt_text_errors(),
+        ErrorEnvelopeLayer::problem_json(),
+        ErrorEnvelopeLayer::openai(),
+    ] {
+        let service = layer.layer(desk.endpoints.clone());
+        let ask = async |request| -> Told { told(service.clone().oneshot(request).await.unwrap()).await };
+        for (name, request) in guesses() {
+            let alone = super::ask(&desk.endpoints, guesses().into_iter().find(|(other, _)| *other == name).unwrap().1);
+            let (alone, told) = (alone.await, ask(request).await);
+            assert_eq!(told.status, alone.status, "{name}");
+            assert_eq!(told.header("www-authenticate"), alone.header("www-authenticate"), "{name}");
+            assert_eq!((told.header("cache-control"), told.header("pragma")), (Some("no-store"), Some("no-cache")));
+            assert!(told.header("x-request-id").is_some());
+            if alone.body.is_empty() {
+                assert!(!told.body.is_empty(), "{name}: the envelope writes it");
+            } else {
+                assert_eq!((told.error(), &told.body), (alone.error(), &alone.body), "{name}");
+            }
+        }
+        let revoked = ask(post("/revoke", FORM, &[], form(&[("token", "unknown")]))).await;
+        assert_eq!((revoked.status, &*revoked.body), (200, ""));
+        assert_eq!(ask(bare("/nowhere", &[])).await.status, 404);
+    }
+    let unknown = post("/token", JSON, &desk.key(), r#"{"scopes":"read"}"#);
+    let told = told(ErrorEnvelopeLayer::detailed().layer(desk.endpoints.clone()).oneshot(unknown).await.unwrap()).await;
+    assert_eq!(told.status, 422);
+    assert!(told.body.contains("VALIDATION_ERROR") && told.body.contains("/scopes"), "{}", told.body);
+}
