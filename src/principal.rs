@@ -1,11 +1,15 @@
 //! The authenticated caller.
 
+mod method;
+
 use std::{
     any::Any,
     borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
 };
+
+pub use self::method::AuthMethod;
 
 use crate::limit::{BucketKey, Limits};
 
@@ -73,34 +77,6 @@ impl Eq for Extra {}
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Extra(..)")
-    }
-}
-
-/// The authentication method that identified the caller.
-///
-/// ```
-/// use tower_auth::{AuthMethod, Principal};
-///
-/// assert_eq!(Principal::builder("alice").build().method(), &AuthMethod::Other("custom".into()));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AuthMethod {
-    /// An API key.
-    ApiKey,
-    /// A bearer token (JWT).
-    Token,
-    /// Another method by name, such as mutual TLS or a session cookie.
-    Other(Cow<'static, str>),
-}
-
-impl fmt::Display for AuthMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ApiKey => "api_key",
-            Self::Token => "token",
-            Self::Other(name) => name,
-        })
     }
 }
 
@@ -272,6 +248,18 @@ impl Principal {
     /// Returns the id of the first key in the chain of rotations, for a later key of it and for a token exchanged for a key.
     pub(crate) fn first_id(&self) -> Option<&str> {
         self.0.first_id.as_deref()
+    }
+
+    /// Returns a builder with the values of this principal.
+    ///
+    /// ```
+    /// use tower_auth::Principal;
+    ///
+    /// let alice = Principal::builder("alice").roles(["admin"]).build();
+    /// assert!(alice.to_builder().roles(["reader"]).build().has_role("reader"));
+    /// ```
+    pub fn to_builder(&self) -> PrincipalBuilder {
+        self.clone().edit()
     }
 
     pub(crate) fn edit(self) -> PrincipalBuilder {

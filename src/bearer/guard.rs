@@ -113,8 +113,11 @@ impl TokenCheck {
     /// Admits a verified token, unless it is revoked.
     #[inline]
     fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit) -> AuthFuture {
+        let covers = |list: &&Arc<dyn TokenRevocation>, claims: &Claims| {
+            claims.principal().issuer().is_none_or(|issuer| list.covers(issuer))
+        };
         match (verified, &self.revocation) {
-            (Ok(claims), Some(revocation)) => {
+            (Ok(claims), Some(revocation)) if covers(&revocation, &claims) => {
                 if let Err(error) = claims.check_revocable() {
                     let refused = Refused::of(claims.into_principal(), error);
                     return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused)));

@@ -107,9 +107,13 @@ impl SessionBook {
     pub(super) fn cut_off(&mut self, whose: &CutOff, at: SystemTime) {
         let of = match whose {
             CutOff::Subject(subject) => self.select(&SessionFilter::subject(subject)),
-            CutOff::Everyone => self.ids.iter().map(|ById(kept)| Arc::clone(kept)).collect(),
+            CutOff::Everyone => Vec::new(),
         };
-        let newest = of.iter().map(|kept| kept.session.created_at()).max().map_or(at, |newest| newest.max(at));
+        let newest = match whose {
+            CutOff::Subject(_) => of.iter().map(|kept| kept.session.created_at()).max(),
+            CutOff::Everyone => self.ids.iter().map(|ById(kept)| kept.session.created_at()).max(),
+        };
+        let newest = newest.map_or(at, |newest| newest.max(at));
         let known = match whose {
             CutOff::Subject(subject) => {
                 for kept in of {
@@ -174,11 +178,15 @@ impl SessionBook {
 
     /// Removes outdated denials and cut-offs, at most so many of each. Returns how many.
     pub(super) fn forget_revoked(&mut self, what: &Outdated, limit: usize) -> usize {
-        let is_old = self.everyone.is_some_and(|at| at < what.cut_offs);
-        self.everyone = self.everyone.filter(|_| !is_old);
-        usize::from(is_old)
-            + forget(&mut self.denied, what.sessions, limit)
-            + forget(&mut self.cut_offs, what.cut_offs, limit)
+        // A session that another process has begun late is void only because of the cut-off.
+        let is_needed = |subject: &str, at: SystemTime| {
+            let live = self.select(&SessionFilter::subject(subject)).into_iter();
+            live.filter(|kept| kept.session.ended().is_none()).any(|kept| kept.session.created_at() <= at)
+        };
+        let old = self.cut_offs.iter().filter(|(subject, at)| **at < what.cut_offs && !is_needed(subject, **at));
+        let old: HashSet<Box<str>> = old.map(|(subject, _)| subject.clone()).take(limit).collect();
+        forget(&mut self.denied, limit, |_, until| until < what.sessions)
+            + forget(&mut self.cut_offs, limit, |subject, _| old.contains(subject))
     }
 
     fn select(&self, filter: &SessionFilter) -> Vec<Arc<Kept>> {
@@ -218,10 +226,10 @@ impl SessionBook {
 }
 
 /// Removes at most so many that are older, and returns how many.
-fn forget(all: &mut HashMap<Box<str>, SystemTime>, before: SystemTime, limit: usize) -> usize {
+fn forget(all: &mut HashMap<Box<str>, SystemTime>, limit: usize, is_old: impl Fn(&str, SystemTime) -> bool) -> usize {
     let mut gone = 0;
-    all.retain(|_, at| {
-        let is_old = gone < limit && *at < before;
+    all.retain(|name, at| {
+        let is_old = gone < limit && is_old(name, *at);
         gone += usize::from(is_old);
         !is_old
     });

@@ -76,7 +76,14 @@ impl SessionSql {
                 old("sessions", "ended_at < $1"),
                 old("denied_tokens", "until < $1"),
             ],
-            forget_cut_offs: old("session_cut_offs", "at < $1"),
+            forget_cut_offs: old(
+                "session_cut_offs",
+                &format!(
+                    "at < $1 AND kind = 'subject' AND NOT EXISTS (SELECT FROM {s}.sessions AS live \
+                     WHERE live.subject = session_cut_offs.id AND live.created_at <= session_cut_offs.at \
+                     AND live.ended_at IS NULL)"
+                ),
+            ),
             select,
         }
     }

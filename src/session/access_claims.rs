@@ -1,10 +1,25 @@
 //! The claims of an access token (RFC 9068, section 2.2).
 
+use std::time::{Duration, SystemTime};
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
-use super::issuer::Asked;
+use super::Grant;
 use crate::limit::Limits;
+
+/// What one token is issued for.
+pub(super) struct Asked<'a> {
+    pub(super) grant: &'a Grant,
+    pub(super) scopes: &'a [String],
+    pub(super) session: Option<&'a str>,
+    pub(super) audience: Option<&'a str>,
+    pub(super) lifetime: Duration,
+    /// The token is issued in a later second than this.
+    pub(super) after: Option<SystemTime>,
+    /// The token expires at this time at the latest.
+    pub(super) end: Option<SystemTime>,
+}
 
 pub(super) struct AccessClaims<'a> {
     pub(super) issuer: &'a str,

@@ -32,6 +32,11 @@ pub enum SessionError {
     KeyRestricted,
     /// The asked scope is malformed, or the holder does not have it: 400.
     Scope(String),
+    /// The caller of [`begin`](super::Sessions::begin) was authenticated by a token of this service, whose session would outlive
+    /// what it came from: 403.
+    OwnToken,
+    /// The token would be longer than 8 KiB, which verifiers and servers refuse: 400. Ask for fewer scopes.
+    TooLong,
     /// The tokens of this service are for other audiences: 400.
     Target(String),
     /// The token of another issuer does not verify, or no rule accepts it: 401. The text is for the log.
@@ -39,7 +44,8 @@ pub enum SessionError {
     /// A token cannot be signed: 503. The text is for the log.
     Signing(Arc<str>),
     /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
-    /// out: a refresh can be repeated with the same token, and a log-out too.
+    /// out: a refresh can be repeated with the same token within the [grace](super::SessionPolicy::grace), and a log-out at
+    /// any time.
     Store(Arc<str>),
 }
 
@@ -51,8 +57,8 @@ impl SessionError {
             Self::Invalid(_) | Self::Expired | Self::WrongClient | Self::Suspended | Self::KeyInactive => {
                 "invalid_grant"
             }
-            Self::NotAKey | Self::KeyRestricted => "unauthorized_client",
-            Self::Scope(_) => "invalid_scope",
+            Self::NotAKey | Self::KeyRestricted | Self::OwnToken => "unauthorized_client",
+            Self::Scope(_) | Self::TooLong => "invalid_scope",
             Self::Target(_) => "invalid_target",
             Self::Subject(_) => "invalid_request",
             Self::Signing(_) | Self::Store(_) => "temporarily_unavailable",
@@ -90,6 +96,10 @@ impl fmt::Display for SessionError {
                 "the key has restrictions, which would not bind its tokens \
                  (SessionPolicy::exchange_restricted_keys allows the exchange)",
             ),
+            Self::OwnToken => {
+                f.write_str("the caller was authenticated by a token of this service, which begins no session")
+            }
+            Self::TooLong => f.write_str("the token would be longer than 8 KiB; ask for fewer scopes"),
             Self::Scope(scope) => write!(f, "the scope {scope:?} was not granted"),
             Self::Target(audience) => write!(f, "no token is issued for the audience {audience:?}"),
             Self::Subject(why) => write!(f, "the presented token is not accepted: {why}"),
@@ -121,6 +131,12 @@ impl From<SessionError> for Rejection {
             ),
             SessionError::Scope(_) => {
                 custom(StatusCode::BAD_REQUEST, "INVALID_SCOPE", "The requested scope was not granted.")
+            }
+            SessionError::OwnToken => {
+                custom(StatusCode::FORBIDDEN, "OPERATION_NOT_ALLOWED", "A token cannot begin a session.")
+            }
+            SessionError::TooLong => {
+                custom(StatusCode::BAD_REQUEST, "INVALID_SCOPE", "The token would be too long. Ask for fewer scopes.")
             }
             SessionError::Target(_) => {
                 custom(StatusCode::BAD_REQUEST, "INVALID_TARGET", "No token is issued for the requested audience.")

@@ -1,5 +1,6 @@
 use super::{
-    Grant, IssuedTokens, SessionError, Sessions, TokenRequest, exchange_rule::ExchangeRule, standing::judge_holder,
+    Grant, IssuedTokens, SessionError, Sessions, TokenRequest, exchange_rule::ExchangeRule, sessions::Bounds,
+    standing::judge_holder,
 };
 use crate::{
     Principal,
@@ -28,8 +29,9 @@ impl Sessions {
         if let Some(client) = &request.client {
             grant = grant.client(client);
         }
-        judge_holder(false, &self.look(&grant).await?, self.clock().now())?;
-        self.issue(grant, request, rule.refresh, None).await
+        let found = self.look(&grant).await?;
+        judge_holder(false, &found, self.clock().now())?;
+        self.issue(grant, request, rule.refresh, Bounds { end: None, after: found.cut_off }).await
     }
 
     /// Returns whether tokens of other issuers can be exchanged.

@@ -77,8 +77,17 @@ impl Grant {
     /// the key's.
     pub(super) fn renewed(&self, key: &KeyRecord) -> Self {
         let holder = key.principal();
-        let both = self.holder.scopes().iter().filter(|scope| holder.has_scope(scope));
-        Self { holder: holder.clone(), ..self.clone() }.scopes(both)
+        Self { holder: holder.clone(), ..self.clone() }.scopes(self.shared_scopes(holder))
+    }
+
+    /// Returns the grant as it is now that its holder is this one: the same subject, and no more scopes than before.
+    pub(super) fn held_by(&self, holder: &Principal) -> Self {
+        let now = holder.clone().edit().subject(self.holder.subject()).scopes(self.shared_scopes(holder));
+        Self { holder: now.build(), ..self.clone() }
+    }
+
+    fn shared_scopes(&self, holder: &Principal) -> impl Iterator<Item = &String> {
+        self.holder.scopes().iter().filter(|scope| holder.has_scope(scope))
     }
 
     /// Returns the grant as JSON, for a column of a table.

@@ -8,7 +8,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Grant, SessionError, access_claims::AccessClaims, signing::SigningKeys};
+use super::{
+    Grant, SessionError,
+    access_claims::{AccessClaims, Asked},
+    signing::SigningKeys,
+};
 use crate::{
     Clock, ConfigError, Secret,
     key::random,
@@ -56,16 +60,8 @@ pub(super) struct AccessToken {
     pub(super) lifetime: Duration,
 }
 
-/// What one token is issued for.
-pub(super) struct Asked<'a> {
-    pub(super) grant: &'a Grant,
-    pub(super) scopes: &'a [String],
-    pub(super) session: Option<&'a str>,
-    pub(super) audience: Option<&'a str>,
-    pub(super) lifetime: Duration,
-    /// The token expires at this time at the latest.
-    pub(super) end: Option<SystemTime>,
-}
+/// The longest token that a verifier accepts, unless it is told otherwise, and that servers accept in a header.
+const LONGEST: usize = 8 * 1024;
 
 impl TokenIssuer {
     /// Creates an issuer with this identifier (`iss`): a URL with `https`, under which
@@ -114,7 +110,7 @@ impl TokenIssuer {
     /// If no key can sign, or the operating system provides no random bytes.
     pub fn issue(&self, grant: &Grant, lifetime: Duration) -> Result<Secret, SessionError> {
         let scopes = grant.holder().scopes();
-        let asked = Asked { grant, scopes, session: None, audience: None, lifetime, end: None };
+        let asked = Asked { grant, scopes, session: None, audience: None, lifetime, after: None, end: None };
         self.issue_for(&asked).map(|token| token.text)
     }
 
@@ -153,7 +149,7 @@ impl TokenIssuer {
     pub(super) fn issue_for(&self, asked: &Asked<'_>) -> Result<AccessToken, SessionError> {
         let settings = &*self.0;
         let now = settings.clock.now();
-        let issued = seconds(now);
+        let issued = asked.after.map_or(0, |after| seconds(after) + 1).max(seconds(now));
         let end = asked.end.into_iter().chain(now.checked_add(asked.lifetime)).min().map_or(issued, seconds);
         let lifetime = Duration::from_secs(end.saturating_sub(issued));
         if lifetime.is_zero() {
@@ -174,7 +170,11 @@ impl TokenIssuer {
             asked,
         };
         let key = settings.keys.current(now).map_err(|error| SessionError::Signing(error.to_string().into()))?;
-        Ok(AccessToken { text: sign(&key, &claims)?, lifetime })
+        let text = sign(&key, &claims)?;
+        if text.expose().len() > LONGEST {
+            return Err(SessionError::TooLong);
+        }
+        Ok(AccessToken { text, lifetime })
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -95,6 +95,7 @@
 pub mod signing;
 
 mod access_claims;
+mod builder;
 mod error;
 mod exchange;
 mod exchange_rule;
@@ -103,6 +104,7 @@ mod issued;
 mod issuer;
 mod pattern;
 mod policy;
+mod recheck;
 mod refresh;
 mod refresh_token;
 mod revocation;
@@ -115,6 +117,7 @@ mod step;
 mod upkeep;
 
 pub use self::{
+    builder::SessionsBuilder,
     error::SessionError,
     exchange_rule::ExchangeRule,
     grant::Grant,
@@ -124,5 +127,5 @@ pub use self::{
     revocation::Introspection,
     session::{Session, SessionEnd, SessionRow},
     session_store::{CutOff, Findings, Outdated, SessionFilter, SessionFuture, SessionMark, SessionStore, TokenFacts},
-    sessions::{Sessions, SessionsBuilder},
+    sessions::Sessions,
 };

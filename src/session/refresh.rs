@@ -1,9 +1,9 @@
 //! Refresh and log-out by a refresh token.
 
 use super::{
-    Findings, IssuedTokens, Session, SessionEnd, SessionError, Sessions, TokenRequest,
+    Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, Sessions, TokenRequest,
     refresh_token::Presented,
-    sessions::granted,
+    sessions::{Bounds, granted},
     standing::judge_session,
     step::{Over, Step, step},
 };
@@ -78,7 +78,8 @@ impl Sessions {
         // Everything that can be refused is refused before the token is replaced.
         let current = next.as_ref().unwrap_or(&session);
         let found = self.look(&session.grant).await?;
-        let mut tokens = self.renew(current, &found, request)?;
+        let grant = self.rechecked(&session).await?;
+        let mut tokens = self.renew(current, &grant, &found, request)?;
         tokens.refresh_token = match &next {
             None => Some(self.current_token(&session)?),
             Some(next) if self.answer(self.0.store.rotate(next)).await? => successor,
@@ -87,21 +88,43 @@ impl Sessions {
         Ok(Some(tokens))
     }
 
-    /// Issues an access token for a session, if its holder may still have one.
-    fn renew(&self, session: &Session, found: &Findings, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
-        judge_session(&session.grant, found, session.created_at, self.clock().now())?;
-        let (grant, end) = match &found.key {
-            Some(key) if session.grant.key_id().is_some() => {
-                self.check_restrictions(key)?;
-                (session.grant.renewed(key), key.first_end())
+    /// Returns what the holder of a session may have now. Sessions of keys are judged by their keys.
+    async fn rechecked(&self, session: &Session) -> Result<Grant, SessionError> {
+        let Some(recheck) = self.0.recheck.as_ref().filter(|_| session.grant.key_id().is_none()) else {
+            return Ok(session.grant.clone());
+        };
+        let asked = self.0.limit.wait(recheck.ask(&session.grant)).await;
+        let asked = asked.map_err(|late| SessionError::Store(format!("the check of the holder {late}").into()))?;
+        match asked? {
+            Some(grant) => Ok(grant),
+            None => {
+                self.end_because(&session.id, SessionEnd::LoggedOut).await?;
+                Err(SessionError::invalid("its holder may no longer have a session"))
             }
-            _ => (session.grant.clone(), None),
+        }
+    }
+
+    /// Issues an access token for a session, if its holder may still have one.
+    fn renew(
+        &self,
+        session: &Session,
+        grant: &Grant,
+        found: &Findings,
+        request: &TokenRequest,
+    ) -> Result<IssuedTokens, SessionError> {
+        judge_session(grant, found, session.created_at, self.clock().now())?;
+        let (grant, end) = match &found.key {
+            Some(key) if grant.key_id().is_some() => {
+                self.check_restrictions(key)?;
+                (grant.renewed(key), key.end())
+            }
+            _ => (grant.clone(), None),
         };
         if request.client.as_deref().is_some_and(|client| grant.client_id().is_some_and(|ours| ours != client)) {
             return Err(SessionError::WrongClient);
         }
         let scopes = granted(grant.holder(), request)?;
-        self.answer_with(&grant, scopes, request, Some(session), end)
+        self.answer_with(&grant, scopes, request, Some(session), Bounds { end, after: None })
     }
 
     /// Returns the token that the session has now.

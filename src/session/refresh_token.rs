@@ -1,5 +1,7 @@
 //! Refresh tokens: `rt_` and the base64url of the session, the generation, and a MAC of both.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
@@ -19,7 +21,11 @@ const MAC: usize = 32;
 
 /// Makes and reads refresh tokens. Nobody without the peppers can.
 #[derive(Clone)]
-pub(super) struct RefreshTokens(DerivedMacs);
+pub(super) struct RefreshTokens {
+    macs: DerivedMacs,
+    /// Part of what is authenticated, so that the token of one service is none of another one's that shares the peppers.
+    issuer: Arc<str>,
+}
 
 /// A refresh token that this service has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +36,13 @@ pub(super) struct Presented {
 }
 
 impl RefreshTokens {
-    pub(super) fn new(peppers: &Peppers) -> Self {
-        Self(peppers.derive_macs(PURPOSE))
+    pub(super) fn new(peppers: &Peppers, issuer: &str) -> Self {
+        Self { macs: peppers.derive_macs(PURPOSE), issuer: issuer.into() }
+    }
+
+    /// Returns the MACs of an id and a generation, which have a fixed length.
+    fn macs(&self, signed: &[u8]) -> Vec<KeyDigest> {
+        self.macs.all(&[signed, self.issuer.as_bytes()].concat()).collect()
     }
 
     /// Reads a token. Returns `None` for a token that this service has not made, which needs no look-up.
@@ -41,7 +52,7 @@ impl RefreshTokens {
         let (signed, mac) = bytes.get(..length)?.split_at_checked(ID + NUMBER)?;
         let mac = KeyDigest::from_bytes(mac.try_into().ok()?);
         // All are compared, so that the time does not tell which pepper it was.
-        let genuine = self.0.all(signed).fold(false, |found, one| (one == mac) | found);
+        let genuine = self.macs(signed).into_iter().fold(false, |found, one| (one == mac) | found);
         let (id, number) = signed.split_at(ID);
         genuine.then(|| Presented {
             session: URL_SAFE_NO_PAD.encode(id),
@@ -64,7 +75,7 @@ impl RefreshTokens {
     fn candidates(&self, session: &str, generation: u32) -> Option<impl Iterator<Item = (Secret, KeyDigest)>> {
         let id = URL_SAFE_NO_PAD.decode(session).ok().filter(|id| id.len() == ID)?;
         let signed = [&id[..], &generation.to_be_bytes()].concat();
-        let macs: Vec<KeyDigest> = self.0.all(&signed).collect();
+        let macs = self.macs(&signed);
         Some(macs.into_iter().map(move |mac| {
             let bytes = Zeroizing::new([&signed[..], mac.as_bytes()].concat());
             let token = Secret::new(PREFIX.to_owned() + &Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)));
@@ -88,7 +99,7 @@ mod tests {
     use super::*;
 
     fn tokens(version: u32) -> RefreshTokens {
-        RefreshTokens::new(&Peppers::new(version, [7; 32]).unwrap())
+        RefreshTokens::new(&Peppers::new(version, [7; 32]).unwrap(), "https://api.example.com")
     }
 
     #[test]
@@ -110,15 +121,18 @@ mod tests {
             assert_eq!(tokens(1).read(&(token.expose().to_owned() + "A")), None);
         }
         let (token, _) = tokens(1).mint(&id, 1).unwrap();
-        let others = RefreshTokens::new(&Peppers::new(1, [8; 32]).unwrap());
+        let others = RefreshTokens::new(&Peppers::new(1, [8; 32]).unwrap(), "https://api.example.com");
         assert_eq!(others.read(token.expose()), None, "another pepper");
+        let others = RefreshTokens::new(&Peppers::new(1, [7; 32]).unwrap(), "https://test.example.com");
+        assert_eq!(others.read(token.expose()), None, "another issuer");
     }
 
     #[test]
     fn a_token_of_an_older_pepper_is_read_and_found_again() {
         let id = new_id().unwrap();
         let (token, digest) = tokens(1).mint(&id, 3).unwrap();
-        let both = RefreshTokens::new(&Peppers::new(2, [9; 32]).unwrap().accept(1, [7; 32]).unwrap());
+        let peppers = Peppers::new(2, [9; 32]).unwrap().accept(1, [7; 32]).unwrap();
+        let both = RefreshTokens::new(&peppers, "https://api.example.com");
         assert_eq!(both.read(token.expose()).unwrap().generation, 3);
         assert_ne!(both.mint(&id, 3).unwrap().1, digest, "new tokens are made under the current one");
         assert!(both.mint("not an id", 3).is_none());

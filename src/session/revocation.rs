@@ -1,24 +1,22 @@
 //! What happens to tokens that were given out: every use is checked, and each can be revoked and inspected.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
 use super::{
     Findings, Session, SessionEnd, SessionError, Sessions,
     refresh_token::Presented,
-    standing::{Fault, Marks, facts_of, judge_session},
+    standing::{Fault, LEEWAY, Marks, facts_of, judge_session},
 };
 use crate::{
     BoxError, MaybeReady,
     token::{Claims, TokenError, TokenRevocation, TokenStatus},
 };
 
-/// The most leeway of a verifier: for so long after its expiry may a token be accepted.
-pub(super) const LEEWAY: Duration = Duration::from_secs(60);
-
 /// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and its holder are
 /// still good. Tokens of other issuers are none of its business, and valid.
+///
+/// The claims of a token say which key and which holder are checked, so verify the tokens with the verifier of the issuer, as below: one
+/// that does not read these claims checks only whether the token and its session were revoked.
 ///
 /// ```
 /// use tower_auth::{BearerLayer, ConfigError, session::Sessions};
@@ -28,8 +26,12 @@ pub(super) const LEEWAY: Duration = Duration::from_secs(60);
 /// }
 /// ```
 impl TokenRevocation for Sessions {
+    fn covers(&self, issuer: &str) -> bool {
+        issuer == self.issuer().issuer()
+    }
+
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
-        if token.principal().issuer() != Some(self.issuer().issuer()) {
+        if !token.principal().issuer().is_some_and(|issuer| self.covers(issuer)) {
             return MaybeReady::ready(Ok(TokenStatus::Valid));
         }
         let (marks, clock) = (Marks::of(token), self.clock().clone());
@@ -149,6 +151,9 @@ impl Sessions {
 
     async fn inspect_access_token(&self, token: &str) -> Result<Option<Map<String, Value>>, SessionError> {
         let Some(claims) = self.own_claims(token).await? else { return Ok(None) };
+        if self.clock().now() >= claims.expires_at() {
+            return Ok(None);
+        }
         if self.answer(self.status(&claims)).await? != TokenStatus::Valid {
             return Ok(None);
         }

@@ -254,7 +254,8 @@ impl SessionFilter {
 pub struct Outdated {
     /// Sessions that expired or ended before this time, and denials of tokens that expired before it.
     pub sessions: SystemTime,
-    /// Cut-offs before this time.
+    /// Cut-offs of subjects before this time, unless the subject has a session that began before the cut-off and has not ended.
+    /// A cut-off of everyone is kept for ever.
     pub cut_offs: SystemTime,
 }
 

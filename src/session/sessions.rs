@@ -1,15 +1,20 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     CutOff, Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, SessionFilter, SessionPolicy,
     SessionStore, TokenFacts, TokenIssuer, TokenRequest,
+    access_claims::Asked,
     exchange_rule::ExchangeRule,
-    issuer::Asked,
+    recheck::Recheck,
     refresh_token::{RefreshTokens, new_id},
     standing::{facts_of_grant, judge_holder, left},
 };
 use crate::{
-    BoxError, Clock, ConfigError, KeyRecord, MaybeReady, Peppers, Principal,
+    BoxError, Clock, ConfigError, KeyRecord, MaybeReady, Principal, Secret,
     base::time_limit::TimeLimit,
     registry::{micros, time},
     token::TokenVerifier,
@@ -42,81 +47,31 @@ pub(super) struct Settings {
     pub(super) policy: SessionPolicy,
     pub(super) limit: TimeLimit,
     pub(super) rules: Vec<ExchangeRule>,
+    pub(super) recheck: Option<Recheck>,
     /// Verifies the tokens of the issuer, for introspection and revocation.
     pub(super) own: TokenVerifier,
 }
 
-/// Sets up [`Sessions`].
-///
-/// ```
-/// use tower_auth::{Clock, ConfigError, MemoryKeyStore, Peppers, session::{Sessions, TokenIssuer, signing::{SigningKeys, SigningPolicy}}};
-///
-/// fn sessions(store: MemoryKeyStore, peppers: &Peppers) -> Result<Sessions, ConfigError> {
-///     let keys = SigningKeys::in_memory(SigningPolicy::default(), Clock::system())?;
-///     Sessions::builder(TokenIssuer::new("https://api.example.com", keys)?, store, peppers).build()
-/// }
-/// ```
-#[must_use = "a builder does nothing until `build`"]
-pub struct SessionsBuilder {
-    issuer: TokenIssuer,
-    store: Arc<dyn SessionStore>,
-    tokens: RefreshTokens,
-    policy: SessionPolicy,
-    timeout: Duration,
-    rules: Vec<ExchangeRule>,
+/// Between which times a token or a session is valid.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    /// It ends then at the latest.
+    pub(super) end: Option<SystemTime>,
+    /// It begins after this time: the cut-off of its subject, which another process with a clock ahead may have made.
+    pub(super) after: Option<SystemTime>,
 }
 
-/// As long as a guard waits.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-impl SessionsBuilder {
-    /// Sets how long tokens and sessions live.
-    pub fn policy(self, policy: SessionPolicy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// Accepts tokens of another issuer in exchange for tokens of this one ([`Sessions::exchange_token`]). The rules are
-    /// asked in their order, and the first that accepts a token decides what it gets.
-    pub fn exchange(mut self, rule: ExchangeRule) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
-    /// Sets how long a call waits for the store: five seconds by default.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
-    /// Builds the sessions.
-    ///
-    /// # Errors
-    /// If the policy contradicts itself, or a signing key is not published as long as a token lives.
-    pub fn build(self) -> Result<Sessions, ConfigError> {
-        self.policy.check()?;
-        self.issuer.keys().check_lifetime(self.policy.access)?;
-        self.rules.iter().try_for_each(|rule| rule.check(self.issuer.issuer()))?;
-        let limit = TimeLimit::new(self.issuer.time().clone(), self.timeout);
-        let own = self.issuer.verifier().build()?;
-        let Self { issuer, store, tokens, policy, rules, .. } = self;
-        Ok(Sessions(Arc::new(Settings { issuer, store, tokens, policy, limit, rules, own })))
+impl Bounds {
+    /// Returns when a session begins, in whole microseconds.
+    fn begin(self, now: SystemTime) -> SystemTime {
+        let next = self.after.and_then(|after| after.checked_add(Duration::from_micros(1)));
+        let begin = next.map_or(now, |next| next.max(now));
+        time(micros(begin)).unwrap_or(begin)
     }
 }
 
 /// How sessions are set up.
 impl Sessions {
-    /// Returns a builder. The sessions are kept in this store, and the peppers make the refresh tokens: those of the keys, or
-    /// others.
-    pub fn builder(issuer: TokenIssuer, store: impl SessionStore, peppers: &Peppers) -> SessionsBuilder {
-        SessionsBuilder {
-            issuer,
-            store: Arc::new(store),
-            tokens: RefreshTokens::new(peppers),
-            policy: SessionPolicy::default(),
-            timeout: TIMEOUT,
-            rules: Vec::new(),
-        }
-    }
-
     /// Returns the issuer of the access tokens.
     pub fn issuer(&self) -> &TokenIssuer {
         &self.0.issuer
@@ -146,21 +101,27 @@ impl Sessions {
         judge_holder(true, &found, self.clock().now())?;
         let Some(key) = &found.key else { return Err(SessionError::KeyInactive) };
         self.check_restrictions(key)?;
-        let grant = grant.renewed(key);
-        self.issue(grant, request, self.0.policy.refresh_for_keys, key.first_end()).await
+        let bounds = Bounds { end: key.end(), after: found.cut_off };
+        self.issue(grant.renewed(key), request, self.0.policy.refresh_for_keys, bounds).await
     }
 
     /// Begins a session for a holder whose sign-in this service has verified.
     ///
     /// # Errors
-    /// If the account or an organisation of the holder is suspended, a scope is not the holder's, no key can sign, or the store
-    /// does not answer.
+    /// If the account or an organisation of the holder is suspended, the holder was authenticated by a token of this service, a
+    /// scope is not the holder's, no key can sign, or the store does not answer.
     pub async fn begin(&self, grant: Grant, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         if grant.key_id().is_some() {
             return self.exchange(grant.holder(), request).await;
         }
-        judge_holder(false, &self.look(&grant).await?, self.clock().now())?;
-        self.issue(grant, request, true, None).await
+        // Its session would outlive the key, or itself.
+        let holder = grant.holder();
+        if holder.first_id().is_some() || holder.issuer() == Some(self.issuer().issuer()) {
+            return Err(SessionError::OwnToken);
+        }
+        let found = self.look(&grant).await?;
+        judge_holder(false, &found, self.clock().now())?;
+        self.issue(grant, request, true, Bounds { end: None, after: found.cut_off }).await
     }
 
     /// Ends a session: its refresh token and its access tokens are refused from now on. Returns `false` if there is no such
@@ -225,33 +186,28 @@ impl Sessions {
         grant: Grant,
         request: &TokenRequest,
         refresh: bool,
-        end: Option<std::time::SystemTime>,
+        bounds: Bounds,
     ) -> Result<IssuedTokens, SessionError> {
         let scopes = granted(grant.holder(), request)?;
         self.check_audience(request)?;
         if !refresh || request.no_refresh {
-            return self.answer_with(&grant.scopes(scopes.clone()), scopes, request, None, end);
+            return self.answer_with(&grant.scopes(scopes.clone()), scopes, request, None, bounds);
         }
         // The scopes of the session are those of its first token (RFC 6749, section 6).
-        let (session, token) = self.new_session(grant.scopes(scopes.clone()), end)?;
-        let mut tokens = self.answer_with(&session.grant, scopes, request, Some(&session), end)?;
+        let (session, token) = self.new_session(grant.scopes(scopes.clone()), bounds)?;
+        let mut tokens = self.answer_with(&session.grant, scopes, request, Some(&session), bounds)?;
         self.answer(self.0.store.create(&session)).await?;
         tokens.refresh_token = Some(token);
         Ok(tokens)
     }
 
-    fn new_session(
-        &self,
-        grant: Grant,
-        end: Option<std::time::SystemTime>,
-    ) -> Result<(Session, crate::Secret), SessionError> {
+    fn new_session(&self, grant: Grant, bounds: Bounds) -> Result<(Session, Secret), SessionError> {
         let failed = |error: ConfigError| SessionError::Signing(error.to_string().into());
         let policy = &self.0.policy;
-        let now = self.clock().now();
-        let now = time(micros(now)).unwrap_or(now);
+        let now = bounds.begin(self.clock().now());
         let id = new_id().map_err(failed)?;
         let (token, digest) = self.0.tokens.mint(&id, 0).ok_or(SessionError::Expired)?;
-        let ends_at = end.into_iter().chain(now.checked_add(policy.absolute)).min().unwrap_or(now);
+        let ends_at = bounds.end.into_iter().chain(now.checked_add(policy.absolute)).min().unwrap_or(now);
         let expires_at = now.checked_add(policy.idle).map_or(ends_at, |idle| idle.min(ends_at));
         let (generation, replaced, ended) = (0, Vec::new(), None);
         let session = Session {
@@ -276,15 +232,16 @@ impl Sessions {
         scopes: Vec<String>,
         request: &TokenRequest,
         session: Option<&Session>,
-        end: Option<std::time::SystemTime>,
+        bounds: Bounds,
     ) -> Result<IssuedTokens, SessionError> {
-        let end = end.into_iter().chain(session.map(|session| session.ends_at)).min();
+        let end = bounds.end.into_iter().chain(session.map(|session| session.ends_at)).min();
         let asked = Asked {
             grant,
             scopes: &scopes,
             session: session.map(|session| &*session.id),
             audience: request.audience.as_deref(),
             lifetime: self.0.policy.access,
+            after: bounds.after.filter(|_| session.is_none()),
             end,
         };
         let token = self.0.issuer.issue_for(&asked)?;
@@ -301,8 +258,9 @@ impl Sessions {
 
     /// Refuses a key whose restrictions would not bind its tokens.
     pub(super) fn check_restrictions(&self, key: &KeyRecord) -> Result<(), SessionError> {
-        let allowed = key.current_restrictions().is_empty() || self.0.policy.exchange_restricted_keys;
-        if allowed { Ok(()) } else { Err(SessionError::KeyRestricted) }
+        let restrictions = key.current_restrictions();
+        let restricted = restrictions.has_networks() || restrictions.has_origins();
+        if restricted && !self.0.policy.exchange_restricted_keys { Err(SessionError::KeyRestricted) } else { Ok(()) }
     }
 
     pub(super) fn check_audience(&self, request: &TokenRequest) -> Result<(), SessionError> {
@@ -348,11 +306,5 @@ impl fmt::Debug for Sessions {
             .field("issuer", &self.0.issuer)
             .field("policy", &self.0.policy)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SessionsBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionsBuilder").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

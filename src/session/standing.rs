@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Findings, Grant, SessionError, TokenFacts};
-use crate::{KeyStatus, token::Claims};
+use crate::{KeyRecord, KeyStatus, token::Claims};
+
+/// The most leeway of a verifier: for so long after its expiry may a token be accepted.
+pub(super) const LEEWAY: Duration = Duration::from_secs(60);
 
 /// Why a token is no longer good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +74,17 @@ pub(super) fn judge_holder(has_key: bool, found: &Findings, now: SystemTime) -> 
     if found.is_suspended {
         return Err(Fault::Suspended);
     }
-    match found.key.as_ref().map(|key| key.status(now)) {
+    match found.key.as_ref().map(|key| (key.status(now), is_unreadable(key))) {
         _ if !has_key => Ok(()),
-        Some(KeyStatus::Active) => Ok(()),
-        Some(KeyStatus::OrganizationSuspended | KeyStatus::AccountSuspended) => Err(Fault::Suspended),
+        Some((KeyStatus::Active, false)) => Ok(()),
+        Some((KeyStatus::OrganizationSuspended | KeyStatus::AccountSuspended, _)) => Err(Fault::Suspended),
         _ => Err(Fault::KeyInactive),
     }
+}
+
+/// Returns whether a later version has written limits or restrictions that this one cannot read. A guard refuses such a key.
+fn is_unreadable(key: &KeyRecord) -> bool {
+    key.unread_limits().is_some() || key.current_restrictions().unknown_members().next().is_some()
 }
 
 fn is_cut_off(found: &Findings, begun: SystemTime) -> bool {

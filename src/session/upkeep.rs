@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use super::{Outdated, SessionError, Sessions, revocation::LEEWAY};
+use super::{Outdated, SessionError, Sessions, standing::LEEWAY};
 use crate::{Health, Task, base::trouble::Trouble};
 
 /// How often old rows are removed, and how soon it is tried again after a failure.
@@ -39,14 +39,18 @@ impl Sessions {
     }
 
     async fn keep(self, stop: &Notify, trouble: &Trouble, _keys: Arc<Task>) {
+        tokio::select! {
+            () = stop.notified() => {}
+            () = self.keep_forgetting(trouble) => {}
+        }
+    }
+
+    async fn keep_forgetting(&self, trouble: &Trouble) {
         loop {
             let outcome = self.forget().await;
             let pause = if outcome.is_ok() { HOUSEKEEPING } else { AGAIN };
             trouble.note(outcome);
-            tokio::select! {
-                () = stop.notified() => return,
-                () = self.clock().sleep(pause) => {}
-            }
+            self.clock().sleep(pause).await;
         }
     }
 
@@ -56,7 +60,10 @@ impl Sessions {
         let before = |span: Duration| now.checked_sub(span).unwrap_or(std::time::SystemTime::UNIX_EPOCH);
         let tokens = policy.access + LEEWAY;
         let outdated = Outdated::new(before(tokens), before(policy.absolute + tokens));
-        while self.answer(self.0.store.forget(&outdated, BATCH)).await? > 0 {}
+        while self.answer(self.0.store.forget(&outdated, BATCH)).await? > 0 {
+            // A store in memory answers at once, and others must have their turn.
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 }

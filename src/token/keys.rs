@@ -84,6 +84,10 @@ impl Fetched {
     /// Returns the keys that may be used now, and whether a fetch is due.
     pub(super) fn current(&self, now: SystemTime) -> (Option<KeySet>, bool) {
         let mut state = self.lock();
+        if state.set.is_none() && state.begun == 0 {
+            let known = self.source.known().and_then(|document| (self.read)(&document).ok());
+            state.set = known.map(|set| (set, now));
+        }
         let State { set: Some((set, fetched)), rewound, .. } = &mut *state else { return (None, true) };
         // If the clock was set back, the age of the keys starts again from zero, and they are fetched again.
         if *fetched > now {

@@ -41,11 +41,22 @@ pub trait TokenRevocation: Send + Sync + 'static {
     /// [`AuthLayer::decision_timeout`](crate::AuthLayer::decision_timeout), 5 s by default, it is dropped and the
     /// request is answered 503.
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>>;
+
+    /// Returns whether [`status`](Self::status) is asked about the tokens of this issuer. Tokens of other issuers need no `iat`
+    /// and are not revoked. The default is `true` for every issuer.
+    fn covers(&self, issuer: &str) -> bool {
+        let _ = issuer;
+        true
+    }
 }
 
 impl<T: TokenRevocation + ?Sized> TokenRevocation for Arc<T> {
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         (**self).status(token)
+    }
+
+    fn covers(&self, issuer: &str) -> bool {
+        (**self).covers(issuer)
     }
 }
 

@@ -47,6 +47,12 @@ pub trait KeySource: Send + Sync + 'static {
         None
     }
 
+    /// Returns the key set that the source has in memory, if it has one: a verifier without keys uses it instead of waiting for
+    /// a fetch. The default is `None`.
+    fn known(&self) -> Option<Bytes> {
+        None
+    }
+
     /// Checks the configuration of the source. It is called once, when a verifier is built.
     ///
     /// # Errors
@@ -67,6 +73,10 @@ impl<T: KeySource + ?Sized> KeySource for Arc<T> {
 
     fn location(&self) -> Option<Cow<'_, str>> {
         (**self).location()
+    }
+
+    fn known(&self) -> Option<Bytes> {
+        (**self).known()
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

@@ -29,6 +29,10 @@ impl KeySource for SigningKeys {
         })
     }
 
+    fn known(&self) -> Option<Bytes> {
+        Some(self.key_set_json())
+    }
+
     fn location(&self) -> Option<Cow<'_, str>> {
         Some("the signing keys of this service".into())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tower_auth::{
     registry::{Holder, KeyUpdate},
-    session::{Grant, SessionError, SessionFilter, TokenRequest},
+    session::{Grant, SessionError, SessionFilter, SessionPolicy, TokenRequest},
     token::TokenStatus,
 };
 
@@ -71,6 +71,48 @@ fn a_session_of_a_process_whose_clock_is_ahead_is_ended_too() {
     let tokens = ahead.begin();
     now(behind.sessions.end_all_of("alice")).unwrap();
     assert!(ahead.refresh(rt(&tokens)).is_err());
+    // The sign-in that follows is good, although the cut-off is in the future of this process.
+    let new = behind.begin();
+    assert!(behind.is_good(&new) && behind.refresh(rt(&new)).is_ok());
+    let bare = now(behind.sessions.begin(Grant::of(&alice()), &TokenRequest::new().without_refresh())).unwrap();
+    assert!(behind.is_good(&bare));
+}
+
+#[test]
+fn what_is_forgotten_makes_nothing_good_again() {
+    let mut short = SessionPolicy::default();
+    (short.idle, short.absolute) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    let issuing = Issuing::new();
+    let housekeeper = Issuing::over(issuing.store.clone(), issuing.store.clone(), short);
+    let (alice, of_key) = (issuing.begin(), issuing.exchange(&issuing.key(|new| new)));
+    let out = issuing.begin();
+    now(issuing.sessions.log_out(rt(&out))).unwrap();
+    now(issuing.sessions.end_all()).unwrap();
+    issuing.pass(1);
+    let live = issuing.begin();
+    now(async {
+        let upkeep = housekeeper.sessions.start();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        housekeeper.clock.advance(Duration::from_secs(3 * 3600));
+        while now_listed(&issuing) > 2 {
+            tokio::task::yield_now().await;
+        }
+        upkeep.stop().await;
+    });
+    for tokens in [&alice, &of_key, &out] {
+        assert!(issuing.refresh(rt(tokens)).is_err(), "ended for ever");
+        assert!(!issuing.is_good(tokens));
+    }
+    assert!(issuing.refresh(rt(&live)).is_ok());
+}
+
+/// How many sessions of alice are stored.
+fn now_listed(issuing: &Issuing) -> usize {
+    use futures_util::FutureExt as _;
+    let listed = issuing.sessions.list(&SessionFilter::subject("alice")).now_or_never();
+    listed.unwrap().unwrap().len()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_auth::{
-    Principal, Quota, Restrictions,
+    KeyFormat, KeyRecord, KeyScheme, Principal, Quota, Restrictions,
     limit::Limits,
     registry::KeyUpdate,
     session::{ExchangeRule, Grant, SessionError, SessionPolicy, Sessions, TokenRequest},
@@ -311,4 +311,62 @@ fn a_policy_that_contradicts_itself_is_refused() {
         let error = build(change).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
+}
+
+#[test]
+fn a_key_whose_limits_or_restrictions_cannot_be_read_gets_and_keeps_no_token() {
+    let issuing = Issuing::new();
+    let scheme = KeyScheme::ephemeral(KeyFormat::opaque(20));
+    let record = KeyRecord::new("key_1", "acme").scopes(["read"]);
+    let insert = |record: KeyRecord| issuing.store.insert(&scheme, "a key of twenty characters", record).unwrap();
+    insert(record.clone());
+    let tokens = issuing.exchange(record.principal());
+    let newer = r#"[{"events":100,"calendar":"decade","name":"decade"}]"#;
+    let unread = Restrictions::from_json(r#"{"moon_phase":"full"}"#).unwrap();
+    for changed in [record.clone().limits_from_json(newer).unwrap(), record.clone().restrictions(unread)] {
+        insert(changed);
+        assert!(!issuing.is_good(&tokens));
+        assert!(matches!(issuing.refresh(rt(&tokens)), Err(SessionError::KeyInactive)));
+        let again = now(issuing.sessions.exchange(record.principal(), &TokenRequest::new()));
+        assert!(matches!(again, Err(SessionError::KeyInactive)));
+    }
+    insert(record);
+    assert!(issuing.refresh(rt(&tokens)).is_ok());
+}
+
+#[test]
+fn a_key_that_expires_when_it_is_unused_may_be_exchanged() {
+    let issuing = Issuing::new();
+    let idle = Restrictions::new().idle_after(Duration::from_secs(600));
+    let key = issuing.key(|new| new.restrictions(idle));
+    let tokens = issuing.exchange(&key);
+    assert_eq!(tokens.expires_in, Duration::from_secs(900), "the key may be used meanwhile");
+    issuing.pass(599);
+    assert!(issuing.is_good(&tokens));
+    issuing.pass(1);
+    assert!(!issuing.is_good(&tokens) && issuing.refresh(rt(&tokens)).is_err(), "a refresh is no use of the key");
+}
+
+#[test]
+fn a_token_that_no_verifier_would_accept_is_not_issued() {
+    let issuing = Issuing::new();
+    let scopes: Vec<String> = (0..100).map(|number| format!("{}{number}", "s".repeat(80))).collect();
+    let many = Principal::builder("alice").scopes(&scopes).build();
+    let ask = |request: TokenRequest| now(issuing.sessions.begin(Grant::of(&many), &request));
+    assert!(matches!(ask(TokenRequest::new()), Err(SessionError::TooLong)));
+    assert!(issuing.is_good(&ask(TokenRequest::new().scopes(&scopes[..40])).unwrap()));
+}
+
+#[test]
+fn a_token_of_this_service_begins_no_session() {
+    let issuing = Issuing::new();
+    let key = issuing.key(|new| new);
+    for tokens in [issuing.exchange(&key), issuing.begin()] {
+        let caller = issuing.claims(tokens.access_token.expose()).unwrap().principal().clone();
+        let begun = now(issuing.sessions.begin(Grant::of(&caller), &TokenRequest::new()));
+        assert!(matches!(begun, Err(SessionError::OwnToken)));
+    }
+    let elsewhere =
+        alice().to_builder().issuer("https://id.example.com/").method(tower_auth::AuthMethod::Token).build();
+    assert!(now(issuing.sessions.begin(Grant::of(&elsewhere), &TokenRequest::new())).is_ok(), "another issuer's may");
 }

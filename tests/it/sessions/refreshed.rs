@@ -165,3 +165,50 @@ fn a_key_may_be_exchanged_without_a_refresh_token() {
         .begin(tower_auth::session::Grant::of(&super::alice()), &TokenRequest::new().without_refresh()));
     assert!(none.unwrap().refresh_token.is_none());
 }
+
+#[test]
+fn a_person_who_has_lost_a_role_loses_it_at_the_next_refresh() {
+    use std::sync::{Arc, Mutex};
+
+    use tower_auth::{MaybeReady, Principal, session::Sessions};
+
+    let issuing = Issuing::new();
+    let users: Arc<Mutex<Option<Principal>>> = Arc::default();
+    let found = Arc::clone(&users);
+    let builder = Sessions::builder(issuing.sessions.issuer().clone(), issuing.store.clone(), &super::peppers());
+    let sessions = builder.recheck(move |_| MaybeReady::ready(Ok(found.lock().unwrap().clone()))).build().unwrap();
+    let refresh = |token: &str| now(sessions.refresh(token, &TokenRequest::new()));
+    let admin = super::alice().to_builder().roles(["admin"]).build();
+    let first = now(sessions.begin(tower_auth::session::Grant::of(&admin), &TokenRequest::new())).unwrap();
+
+    let other = Principal::builder("mallory").account("acme").scopes(["read", "admin"]).roles(["reader"]).build();
+    *users.lock().unwrap() = Some(other);
+    let second = refresh(rt(&first)).unwrap();
+    let claims = super::exchanged::payload(second.access_token.expose());
+    assert_eq!((&claims["sub"], &claims["roles"]), (&"alice".into(), &serde_json::json!(["reader"])));
+    assert_eq!(claims["scope"], "read", "what both have");
+
+    *users.lock().unwrap() = None;
+    assert!(matches!(refresh(rt(&second)), Err(SessionError::Invalid(_))));
+    *users.lock().unwrap() = Some(admin);
+    assert!(refresh(rt(&second)).is_err(), "it was ended");
+    // The sessions of keys are judged by their keys.
+    let key = issuing.key(|new| new);
+    *users.lock().unwrap() = None;
+    let tokens = now(sessions.exchange(&key, &TokenRequest::new())).unwrap();
+    assert!(refresh(rt(&tokens)).is_ok());
+}
+
+#[test]
+fn a_check_of_the_holder_that_fails_uses_nothing_up() {
+    use tower_auth::{MaybeReady, session::Sessions};
+
+    let issuing = Issuing::new();
+    let builder = Sessions::builder(issuing.sessions.issuer().clone(), issuing.store.clone(), &super::peppers());
+    let down = builder.recheck(|_| MaybeReady::ready(Err("the table of users is locked".into()))).build().unwrap();
+    let tokens = issuing.begin();
+    let refused = now(down.refresh(rt(&tokens), &TokenRequest::new()));
+    assert!(matches!(refused, Err(SessionError::Store(why)) if why.contains("locked")));
+    issuing.pass(60);
+    assert!(issuing.refresh(rt(&tokens)).is_ok());
+}

@@ -59,14 +59,26 @@ pub(super) async fn cut_offs_have_a_time_of_their_own(store: &impl SessionStore)
     cut_off(store, &CutOff::Everyone, at(0)).await;
     assert_eq!(forget(store, Outdated::new(at(100), NOTHING), 100).await, 0);
     assert_eq!(cut_off_of(store, "old").await, Some(at(1)), "it is kept longer than sessions");
-    assert_eq!(forget(store, Outdated::new(NOTHING, at(5)), 100).await, 2);
-    let kept = [("old", None), ("boundary", Some(at(5))), ("later", Some(at(9))), ("a stranger", None)];
+    assert_eq!(forget(store, Outdated::new(NOTHING, at(5)), 100).await, 1);
+    // That of everyone stays.
+    let kept = [("old", at(0)), ("boundary", at(5)), ("later", at(9)), ("a stranger", at(0))];
     for (subject, time) in kept {
-        assert_eq!(cut_off_of(store, subject).await, time, "{subject}");
+        assert_eq!(cut_off_of(store, subject).await, Some(time), "{subject}");
     }
     // An earlier one is one again.
-    cut_off(store, &CutOff::subject("old"), at(0)).await;
-    assert_eq!(cut_off_of(store, "old").await, Some(at(0)));
+    cut_off(store, &CutOff::subject("old"), at(1)).await;
+    assert_eq!(cut_off_of(store, "old").await, Some(at(1)));
+}
+
+pub(super) async fn a_cut_off_stays_while_it_voids_a_session(store: &impl SessionStore) {
+    cut_off(store, &CutOff::subject("alice"), at(4)).await;
+    // Another process had begun it before, and wrote it late.
+    create(store, &session("late", &grant("alice"), at(3))).await;
+    assert_eq!(forget(store, Outdated::new(NOTHING, at(9)), 100).await, 0);
+    assert_eq!(cut_off_of(store, "alice").await, Some(at(4)));
+    assert!(end(store, "late", at(5), SessionEnd::LoggedOut).await);
+    assert_eq!(forget(store, Outdated::new(NOTHING, at(9)), 100).await, 1);
+    assert_eq!(cut_off_of(store, "alice").await, None);
 }
 
 pub(super) async fn much_is_forgotten_in_batches(store: &impl SessionStore) {

@@ -37,6 +37,7 @@ pub async fn check_sessions<S: SessionStore>(fresh: impl AsyncFn() -> S) {
     forgotten::old_sessions_are_forgotten(&fresh().await).await;
     forgotten::denials_are_forgotten_when_the_token_has_expired(&fresh().await).await;
     forgotten::cut_offs_have_a_time_of_their_own(&fresh().await).await;
+    forgotten::a_cut_off_stays_while_it_voids_a_session(&fresh().await).await;
     forgotten::much_is_forgotten_in_batches(&fresh().await).await;
     together::one_of_many_rotations_wins(&fresh().await).await;
     together::a_session_is_created_once(&fresh().await).await;

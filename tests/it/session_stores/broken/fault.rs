@@ -104,6 +104,8 @@ pub(super) enum Fault {
     AllAtOnce,
     /// Cut-offs are forgotten with the sessions.
     OneTime,
+    /// A cut-off is forgotten although a session is void only because of it.
+    ForgetsNeeded,
     /// Half of what is forgotten is counted.
     Miscounts,
     /// Sessions of an erased account stay.
@@ -129,7 +131,7 @@ impl Fault {
     }
 }
 
-const OTHERS: [Fault; 51] = [
+const OTHERS: [Fault; 52] = [
     Fault::Milliseconds,
     Fault::Narrow,
     Fault::CreatesLive,
@@ -172,6 +174,7 @@ const OTHERS: [Fault; 51] = [
     Fault::Early,
     Fault::AllAtOnce,
     Fault::OneTime,
+    Fault::ForgetsNeeded,
     Fault::Miscounts,
     Fault::ErasedStay,
     Fault::ErasedCutOffs,

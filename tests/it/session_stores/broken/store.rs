@@ -188,6 +188,7 @@ impl SessionStore for Broken {
                 }
             }
             Fault::LastCutOff => drop(own.insert(whose.clone(), at)),
+            Fault::ForgetsNeeded => keep(&mut own, whose, self.newest_of(whose, at)),
             Fault::IgnoresAhead => keep(&mut own, whose, at),
             Fault::NewestOfAll => keep(&mut own, whose, newest),
             Fault::EarlierCutOff => keep(&mut own, whose, self.newest_of(whose, at)),
@@ -246,9 +247,12 @@ impl SessionStore for Broken {
         let (one, all) = (own.get(&CutOff::subject(token.subject)).copied(), own.get(&CutOff::Everyone).copied());
         match self.fault {
             Fault::KeepsNoTime => found.cut_off = None,
-            Fault::KeepsSessions | Fault::LastCutOff | Fault::IgnoresAhead | Fault::NewestOfAll | Fault::RacyCutOff => {
-                found.cut_off = one.max(all)
-            }
+            Fault::KeepsSessions
+            | Fault::LastCutOff
+            | Fault::IgnoresAhead
+            | Fault::NewestOfAll
+            | Fault::RacyCutOff
+            | Fault::ForgetsNeeded => found.cut_off = one.max(all),
             Fault::CutsOld => found.cut_off = found.cut_off.max(one),
             Fault::EarlierCutOff => found.cut_off = one.zip(all).map_or(one.max(all), |(one, all)| Some(one.min(all))),
             Fault::Admits => found.is_denied = false,
@@ -314,7 +318,8 @@ impl SessionStore for Broken {
             _ => {}
         }
         let mut own = self.cut_offs.lock().unwrap();
-        let old: Vec<CutOff> = own.iter().filter(|(_, at)| **at < what.cut_offs).map(|(of, _)| of.clone()).collect();
+        let is_old = |(of, at): &(&CutOff, &SystemTime)| **at < what.cut_offs && **of != CutOff::Everyone;
+        let old: Vec<CutOff> = own.iter().filter(is_old).map(|(of, _)| of.clone()).collect();
         let gone = old.iter().take(limit).filter_map(|of| own.remove(of)).count();
         let is_apart = matches!(self.fault, Fault::KeepsSessions | Fault::CutsOld);
         SessionFuture::ready(Ok(gone * usize::from(is_apart) + now(SessionStore::forget(&self.store, &what, limit))))
