@@ -64,7 +64,7 @@ fn a_full_disk_and_a_read_only_one_are_survived() {
     let folder = Folder::new();
     let root = fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("Uid:\t0\t"));
     let namespace = if root { vec!["-m"] } else { vec!["-m", "-r"] };
-    let mounting = r#"mount -t tmpfs -o size=640k none "$1" || exit 77; shift; exec "$@""#;
+    let mounting = r#"mount -t tmpfs -o size=1m none "$1" || exit 77; shift; exec "$@""#;
     let test = child("sqlite::full_disk::on_the_small_file_system", MOUNTED, &folder.0);
     let output = Command::new("unshare")
         .args(namespace)
