@@ -30,10 +30,10 @@ impl SessionStore for PostgresKeyStore {
         SessionFuture::boxed(async move {
             let values = of_row(row.clone());
             let created = store.change(&store.sql.sessions.create, values, &row.id, |known| *known == row).await;
-            match created.map_err(|failure| failure.boxed("creating a session"))? {
-                true => Ok(()),
-                false => Err("PostgreSQL: creating a session: there is a session with this id".into()),
+            if created.map_err(|failure| failure.boxed("creating a session"))? {
+                return Ok(());
             }
+            Err("PostgreSQL: creating a session: there is a session with this id".into())
         })
     }
 

@@ -81,7 +81,7 @@ async fn count_budgets(store: &PostgresKeyStore) {
 async fn issue_tokens(store: &PostgresKeyStore) {
     let mut row = SessionRow::default();
     (row.id, row.replaced, row.digest) = ("one".to_owned(), "[]".to_owned(), vec![1; 32]);
-    row.grant = r#"{"subject":"alice","account":"acme"}"#.to_owned();
+    row.grant = r#"{"subject":"alice","account":"acme"}"#.into();
     SessionStore::create(store, &row.clone().into_session().unwrap()).await.unwrap();
     row.generation = 1;
     assert!(SessionStore::rotate(store, &row.into_session().unwrap()).await.unwrap());

@@ -24,7 +24,7 @@ use crate::support::{folder::Folder, postgres};
 fn session(id: &str, generation: i64) -> Session {
     let micros = 1_780_401_600_000_000;
     let mut row = SessionRow::default();
-    row.id = id.to_owned();
+    row.id = id.into();
     row.grant = Grant::of(&Principal::builder("alice").account("acme").build()).to_json().to_string();
     (row.created_at, row.used_at) = (micros, micros + generation);
     (row.expires_at, row.ends_at) = (micros + 3_600_000_000 + generation, micros * 2);

@@ -12,7 +12,7 @@ pub(super) async fn a_session_is_replaced_by_its_next_generation(store: &impl Se
     }
     // The latest times that are kept may become fewer, and the expiry earlier.
     let fewer = with(&next(&known), |row| {
-        row.replaced = "[5]".to_owned();
+        row.replaced = "[5]".into();
         row.expires_at = row.created_at;
     });
     assert!(rotate(store, &fewer).await);
@@ -45,7 +45,7 @@ pub(super) async fn no_other_generation_replaces_a_session(store: &impl SessionS
         assert_eq!(find(store, "one").await.as_ref(), Some(&second), "nothing is changed");
     }
     let last = with(&first, |row| {
-        row.id = "last".to_owned();
+        row.id = "last".into();
         row.generation = i64::from(u32::MAX) - 1;
     });
     create(store, &last).await;

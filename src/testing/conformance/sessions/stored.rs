@@ -10,11 +10,11 @@ pub(super) async fn a_session_comes_back_as_it_was(store: &impl SessionStore) {
         all.push(of_alice(why.as_str()).ended_at(at(9), *why));
     }
     all.push(with(&plain, |row| {
-        row.id = "extreme".to_owned();
+        row.id = "extreme".into();
         (row.created_at, row.used_at, row.expires_at, row.ends_at) = (-1, 0, 1, 253_402_300_799_999_999);
         row.generation = u32::MAX.into();
         row.digest = (0..32).map(|byte| if byte % 2 == 0 { 0 } else { 255 }).collect();
-        row.replaced = "[3,2,-1]".to_owned();
+        row.replaced = "[3,2,-1]".into();
     }));
     assert_eq!(find(store, "plain").await, None);
     for session in &all {
@@ -67,7 +67,7 @@ pub(super) async fn any_text_comes_back_or_is_refused(store: &impl SessionStore)
 }
 
 async fn a_text(store: &impl SessionStore, text: &str, session: &Session) {
-    let (named, shown) = (with(session, |row| row.id = text.to_owned()), text.get(..30).unwrap_or(text));
+    let (named, shown) = (with(session, |row| row.id = text.into()), text.get(..30).unwrap_or(text));
     assert_eq!(find(store, text).await, None, "{shown:?}");
     assert!(!rotate(store, &next(&named)).await && !end(store, text, at(1), SessionEnd::Revoked).await, "{shown:?}");
     let created = store.create(session).await;

@@ -273,7 +273,7 @@ impl SessionStore for Broken {
                 found.key = found.key.map(active);
             }
             Fault::DeletedKey => {
-                found.key = found.key.filter(|key| key.status(SystemTime::now()) != KeyStatus::Revoked)
+                found.key = found.key.filter(|key| key.status(SystemTime::now()) != KeyStatus::Revoked);
             }
             Fault::AnyHolder => {
                 let names: Vec<String> = token.account.iter().map(|name| (*name).to_owned()).collect();
