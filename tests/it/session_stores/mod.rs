@@ -1,6 +1,7 @@
 //! Stores of sessions: the checks of the suite, whether they find a fault, and processes that are killed.
 
 mod broken;
+mod cut;
 mod databases;
 mod killed;
 mod memory;
