@@ -58,3 +58,29 @@ impl Query {
         (Statement::new(text, self.types), self.values)
     }
 }
+
+/// The columns of a select list. JSON is read as text.
+pub(super) fn selected(columns: &[(&str, Type)]) -> String {
+    let read = |(name, kind): &(&str, Type)| match *kind {
+        Type::JSON => format!("{name}::text"),
+        _ => (*name).to_owned(),
+    };
+    columns.iter().map(read).collect::<Vec<_>>().join(", ")
+}
+
+/// The parameter of a column. JSON is written as text.
+pub(super) fn parameter(number: usize, kind: &Type) -> String {
+    if *kind == Type::JSON { format!("${number}::json") } else { format!("${number}") }
+}
+
+pub(super) fn types(columns: &[(&str, Type)]) -> Vec<Type> {
+    let sent = |(_, kind): &(&str, Type)| if *kind == Type::JSON { Type::TEXT } else { kind.clone() };
+    columns.iter().map(sent).collect()
+}
+
+pub(super) fn insert(table: &str, columns: &[(&str, Type)]) -> Statement {
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    let values: Vec<_> = columns.iter().zip(1..).map(|((_, kind), number)| parameter(number, kind)).collect();
+    let text = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", "));
+    Statement::new(text, types(columns))
+}

@@ -3,9 +3,8 @@
 use tokio_postgres::types::Type;
 
 use super::{
-    query::{Query, Statement},
-    sql::GUARD_COLUMNS,
-    values::Param,
+    query::{Query, Statement, insert, selected},
+    values::{GUARD_COLUMNS, Param},
 };
 
 /// The columns of [`SessionRow`](crate::session::SessionRow), in its order.
@@ -49,7 +48,7 @@ pub(super) struct SessionSql {
 impl SessionSql {
     /// `s` is the quoted schema.
     pub(super) fn new(s: &str) -> Self {
-        let select = super::sql::selected(&COLUMNS);
+        let select = selected(&COLUMNS);
         let select = format!("SELECT {select} FROM {s}.sessions");
         let (time, text) = (Type::TIMESTAMPTZ, Type::TEXT);
         let old = |table, which| Statement::new(remove_old(s, table, which), [Type::TIMESTAMPTZ, Type::INT8]);
@@ -115,8 +114,8 @@ pub(super) fn durable(change: &str) -> String {
 }
 
 fn create(s: &str) -> Statement {
-    let insert = super::sql::insert(&format!("{s}.sessions"), &COLUMNS);
-    Statement::new(durable(&format!("{} ON CONFLICT (id) DO NOTHING RETURNING id", insert.text)), insert.types)
+    let added = insert(&format!("{s}.sessions"), &COLUMNS);
+    Statement::new(durable(&format!("{} ON CONFLICT (id) DO NOTHING RETURNING id", added.text)), added.types)
 }
 
 fn rotate(s: &str) -> Statement {

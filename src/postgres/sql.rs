@@ -9,11 +9,11 @@ use super::{
     budget_sql::BudgetSql,
     forgetting::Forgetting,
     moving::Moving,
-    query::{Query, Statement},
+    query::{Query, Statement, insert, parameter, selected, types},
     session_sql::SessionSql,
     signing_sql::SigningSql,
     usage_sql::UsageSql,
-    values::{At, Param},
+    values::{At, GUARD_COLUMNS, Param},
 };
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
@@ -67,11 +67,6 @@ const AUDIT_COLUMNS: [(&str, Type); 10] = [
     ("before", Type::JSON),
     ("after", Type::JSON),
 ];
-
-/// The columns of the view for guards.
-pub(super) const GUARD_COLUMNS: &str = "digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits::text, environment, \
-     restrictions::text, active, paused, created_at, not_before, expires_at, last_used_at, revoked_at, first_id, \
-     account_suspended, organization_suspended";
 
 /// The statements for one schema.
 pub(super) struct Sql {
@@ -295,32 +290,6 @@ impl Sql {
 /// Quotes an identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// The columns of a select list. JSON is read as text.
-pub(super) fn selected(columns: &[(&str, Type)]) -> String {
-    let read = |(name, kind): &(&str, Type)| match *kind {
-        Type::JSON => format!("{name}::text"),
-        _ => (*name).to_owned(),
-    };
-    columns.iter().map(read).collect::<Vec<_>>().join(", ")
-}
-
-/// The parameter of a column. JSON is written as text.
-fn parameter(number: usize, kind: &Type) -> String {
-    if *kind == Type::JSON { format!("${number}::json") } else { format!("${number}") }
-}
-
-fn types(columns: &[(&str, Type)]) -> Vec<Type> {
-    let sent = |(_, kind): &(&str, Type)| if *kind == Type::JSON { Type::TEXT } else { kind.clone() };
-    columns.iter().map(sent).collect()
-}
-
-pub(super) fn insert(table: &str, columns: &[(&str, Type)]) -> Statement {
-    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-    let values: Vec<_> = columns.iter().zip(1..).map(|((_, kind), number)| parameter(number, kind)).collect();
-    let text = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", "));
-    Statement::new(text, types(columns))
 }
 
 /// Returns which columns of a key an update writes, in their order.

@@ -15,6 +15,11 @@ use crate::{
     registry::{AuditRow, Entry, Holder, KeyAction, KeyRow, micros, time},
 };
 
+/// The columns of the view for guards.
+pub(super) const GUARD_COLUMNS: &str = "digest, id, pepper, hint, account, subject, organizations, scopes, roles, plan, limits::text, environment, \
+     restrictions::text, active, paused, created_at, not_before, expires_at, last_used_at, revoked_at, first_id, \
+     account_suspended, organization_suspended";
+
 /// The value of a parameter.
 pub(super) type Param = Box<dyn ToSql + Send + Sync>;
 

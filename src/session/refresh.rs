@@ -95,13 +95,11 @@ impl Sessions {
         };
         let asked = self.0.limit.wait(recheck.ask(&session.grant)).await;
         let asked = asked.map_err(|late| SessionError::Store(format!("the check of the holder {late}").into()))?;
-        match asked? {
-            Some(grant) => Ok(grant),
-            None => {
-                self.end_because(&session.id, SessionEnd::LoggedOut).await?;
-                Err(SessionError::invalid("its holder may no longer have a session"))
-            }
+        if let Some(grant) = asked? {
+            return Ok(grant);
         }
+        self.end_because(&session.id, SessionEnd::LoggedOut).await?;
+        Err(SessionError::invalid("its holder may no longer have a session"))
     }
 
     /// Issues an access token for a session, if its holder may still have one.

@@ -318,7 +318,7 @@ fn a_key_whose_limits_or_restrictions_cannot_be_read_gets_and_keeps_no_token() {
     let issuing = Issuing::new();
     let scheme = KeyScheme::ephemeral(KeyFormat::opaque(20));
     let record = KeyRecord::new("key_1", "acme").scopes(["read"]);
-    let insert = |record: KeyRecord| issuing.store.insert(&scheme, "a key of twenty characters", record).unwrap();
+    let insert = |record: KeyRecord| issuing.store.insert(&scheme, "a-key-of-twenty-characters", record).unwrap();
     insert(record.clone());
     let tokens = issuing.exchange(record.principal());
     let newer = r#"[{"events":100,"calendar":"decade","name":"decade"}]"#;

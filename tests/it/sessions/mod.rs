@@ -9,13 +9,10 @@ mod refreshed;
 mod replayed;
 pub(crate) mod storm;
 
-use std::{
-    future::Future,
-    time::{Duration, SystemTime},
-};
+use std::{future::Future, time::Duration};
 
 use tower_auth::{
-    Clock, KeyFormat, KeyRecord, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, Peppers, Principal, TokenVerifier,
+    Clock, KeyFormat, KeyRegistry, KeyScheme, MemoryKeyStore, NewKey, Peppers, Principal, TokenVerifier,
     registry::Actor,
     session::{
         Grant, IssuedTokens, SessionError, SessionPolicy, SessionStore, Sessions, TokenIssuer, TokenRequest,

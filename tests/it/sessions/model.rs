@@ -25,6 +25,8 @@ const REMEMBERED: usize = 32;
 
 /// Seconds since the start.
 type Time = u64;
+/// Microseconds since the start.
+type Micros = u64;
 
 #[derive(Clone, Debug)]
 struct Model {
@@ -32,14 +34,14 @@ struct Model {
     sessions: Vec<Family>,
     key: KeyState,
     suspended: bool,
-    cut_off: Option<Time>,
+    cut_off: Option<Micros>,
 }
 
 #[derive(Clone, Debug)]
 struct Family {
     of_key: bool,
-    begun: Time,
-    used: Time,
+    begun: Micros,
+    used: Micros,
     newest: usize,
     /// When each remembered generation was replaced.
     replaced: BTreeMap<usize, Time>,
@@ -95,10 +97,12 @@ impl Model {
     fn begin(&mut self, of_key: bool) -> bool {
         let good = !self.suspended && (!of_key || self.key == KeyState::Active);
         if good {
+            // It begins after the cut-off, which a clock that is ahead may have made.
+            let begun = micros(self.now).max(self.cut_off.map_or(0, |at| at + 1));
             self.sessions.push(Family {
                 of_key,
-                begun: self.now,
-                used: self.now,
+                begun,
+                used: begun,
                 newest: 0,
                 replaced: BTreeMap::new(),
                 ended: false,
@@ -111,7 +115,7 @@ impl Model {
     fn refresh(&mut self, session: usize, age: usize) -> Expected {
         let (time, good) = (self.now, self.holder_is_good(&self.sessions[session]));
         let family = &mut self.sessions[session];
-        if family.ended || time >= (family.begun + ABSOLUTE).min(family.used + IDLE) {
+        if family.ended || micros(time) >= (family.begun + micros(ABSOLUTE)).min(family.used + micros(IDLE)) {
             return None;
         }
         if age == 0 {
@@ -126,7 +130,7 @@ impl Model {
                 family.replaced.pop_first();
             }
             family.newest += 1;
-            family.used = family.used.max(time);
+            family.used = family.used.max(micros(time));
         } else if family.replaced.get(&(family.newest - age)).is_none_or(|at| *at + GRACE <= time) {
             family.ended = true;
             return None;
@@ -140,7 +144,7 @@ impl Model {
     fn is_good(&self, session: usize, age: usize) -> bool {
         let family = &self.sessions[session];
         let issued = family.access[family.access.len() - 1 - age];
-        let over = (issued + ACCESS).min(family.begun + ABSOLUTE);
+        let over = (issued + ACCESS).min((family.begun + micros(ABSOLUTE)) / 1_000_000);
         self.now < over && !family.ended && self.holder_is_good(family)
     }
 
@@ -152,7 +156,7 @@ impl Model {
             Event::Check { .. } => {}
             Event::EndAll => {
                 let newest = self.sessions.iter().map(|family| family.begun).max();
-                self.cut_off = self.cut_off.max(newest).max(Some(self.now));
+                self.cut_off = self.cut_off.max(newest).max(Some(micros(self.now)));
             }
             Event::Wait(seconds) => self.now += seconds,
             Event::SetBack(seconds) => self.now = self.now.saturating_sub(*seconds),
@@ -163,6 +167,10 @@ impl Model {
             Event::Pause | Event::Resume => {}
         }
     }
+}
+
+const fn micros(seconds: Time) -> Micros {
+    seconds * 1_000_000
 }
 
 struct Rules;

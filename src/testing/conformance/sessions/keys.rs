@@ -1,11 +1,9 @@
-use super::{
-    super::trial::{HOUR, Trial, new},
-    parts::{at, create, cut_off, cut_off_of, find, look, session},
-};
+use super::parts::{at, create, cut_off, cut_off_of, find, look, session};
 use crate::{
     AuthMethod, KeyRecord, KeyStatus, KeyStore, NewKey, Principal,
     registry::{Forget, Holder, RegistryStore},
     session::{CutOff, Grant, SessionFilter, SessionStore, TokenFacts},
+    testing::conformance::trial::{HOUR, Trial, new},
 };
 
 async fn key(store: &impl SessionStore, id: &str) -> Option<KeyRecord> {

@@ -1,8 +1,10 @@
-use super::{
-    super::trial::{Secrets, Trial},
-    ended, forgotten, keys, listed, looked, replaced, stored, together,
+use super::{ended, forgotten, keys, listed, looked, replaced, stored, together};
+use crate::{
+    KeyStore,
+    registry::RegistryStore,
+    session::SessionStore,
+    testing::conformance::trial::{Secrets, Trial},
 };
-use crate::{KeyStore, registry::RegistryStore, session::SessionStore};
 
 /// Runs all checks of a [`SessionStore`], each on a store of its own that `fresh` creates: empty, and with its schema.
 /// [`check_sessions_of_keys`] checks what it says of keys and of suspended accounts.
