@@ -35,7 +35,8 @@
 //! | `POST …/refresh` | JSON `{"refresh_token": "…"}` | 200: like `…/token` |
 //! | `POST …/logout` | JSON `{"refresh_token": "…"}` | 200 `{"success":true}`, whether or not there was a session to end |
 //! | `POST …/revoke` (RFC 7009) | a form with `token` | 200 without a body, also if the token is unknown |
-//! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token` | 200: what is known of the token; exactly `{"active":false}` if it cannot be used |
+//! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token`, an access token | 200: what is known of the token; exactly `{"active":false}` if it cannot be used, and for a refresh token |
+//! | the same with `token_type_hint=refresh_token` | a form with `token`, a refresh token too | 200: of a refresh token, the answer has `"token_use":"refresh_token"` and no `token_type`; never admit a request because of it |
 //!
 //! All answers, also refusals, have `Cache-Control: no-store` and `Pragma: no-cache`. A credential is never read from the query.
 //!

@@ -5,7 +5,7 @@ use http::{Response, request::Parts};
 use super::{caller::Permitted, client::Client, fault::Fault, form::Form, settings::Settings};
 use crate::FullBody;
 
-/// The documented parameters of both. A hint makes nothing faster here: a token itself shows what it is.
+/// The documented parameters of both. A revocation needs no hint: a token itself shows what it is.
 pub(super) const PARAMETERS: &[&str] = &["token", "token_type_hint", "client_id", "client_secret"];
 
 /// Revokes a token. A token that is unknown or expired is answered like one that was revoked.
@@ -16,7 +16,11 @@ pub(super) async fn revoke(settings: &Settings, head: &Parts, form: &Form) -> Re
     Ok(Response::new(FullBody::default()))
 }
 
-/// Says what is known of a token.
+/// The only hint that is heeded.
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// Says what is known of an access token, and of a refresh token only to a caller that asks for one: services introspect
+/// what a request presents as an access token, and read nothing but `active`.
 pub(super) async fn introspect(
     settings: &Settings,
     permitted: &Permitted,
@@ -26,6 +30,10 @@ pub(super) async fn introspect(
     let client = Client::of(settings, head, form).await?;
     let caller = client.required(settings, head)?;
     permitted.check(head, caller.clone()).await.map_err(|refusal| Fault::from(refusal).forbidden())?;
-    let known = settings.sessions.introspect(form.required("token")?).await?;
+    let (token, sessions) = (form.required("token")?, &settings.sessions);
+    let known = sessions.introspect(token).await?;
+    // A hint may be wrong (RFC 7662, section 2.1), so an access token is found with it too.
+    let asks_refresh = form.get("token_type_hint") == Some(REFRESH_TOKEN) && !known.is_active();
+    let known = if asks_refresh { sessions.introspect_refresh_token(token).await? } else { known };
     Ok(FullBody::json(known.to_json().to_string()))
 }

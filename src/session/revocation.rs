@@ -112,16 +112,23 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Returns what is known of an access token or a refresh token of this service (RFC 7662). Authorize the caller first.
+    /// Returns what is known of an access token of this service (RFC 7662). Authorize the caller first. A refresh token is
+    /// not active here: a service that introspects what a request presents would else admit it.
     ///
     /// # Errors
     /// If the store does not answer.
     pub async fn introspect(&self, token: &str) -> Result<Introspection, SessionError> {
-        let claims = match self.0.tokens.read(token) {
-            Some(presented) => self.inspect_refresh_token(&presented).await?,
-            None => self.inspect_access_token(token).await?,
-        };
-        Ok(Introspection(claims))
+        self.inspect_access_token(token).await.map(Introspection)
+    }
+
+    /// Returns what is known of a refresh token of this service, with the member `token_use`: `refresh_token`. An access
+    /// token is not active here. Authorize the caller first, and never admit a request because of the answer.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn introspect_refresh_token(&self, token: &str) -> Result<Introspection, SessionError> {
+        let Some(presented) = self.0.tokens.read(token) else { return Ok(Introspection(None)) };
+        self.inspect_refresh_token(&presented).await.map(Introspection)
     }
 
     async fn inspect_refresh_token(&self, presented: &Presented) -> Result<Option<Map<String, Value>>, SessionError> {
@@ -146,6 +153,7 @@ impl Sessions {
             ("iat", seconds(session.used_at)),
             ("exp", seconds(session.expires_at)),
             ("sid", Some(session.id.as_str().into())),
+            ("token_use", Some("refresh_token".into())),
         ])
     }
 

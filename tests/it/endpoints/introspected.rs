@@ -23,8 +23,23 @@ async fn r113_an_active_token_is_described() {
         assert_eq!((&body["sub"], &body["client_id"]), (&json!("alice"), &json!("web-app")));
         assert_eq!((&body["scope"], &body["exp"]), (&json!("read write"), &json!(SECONDS + 900)));
     }
-    let told = desk.form("/introspect", &desk.key(), &[("token", refresh_token(&session))]).await;
-    assert_eq!((&told.json()["active"], told.text("sub")), (&json!(true), "alice".to_owned()));
+}
+
+/// A service that asks whether a bearer token is good must not admit a refresh token.
+#[tokio::test]
+async fn r113_a_refresh_token_is_active_only_for_a_caller_that_asks_for_one() {
+    let desk = Desk::new();
+    let session = desk.session(Some("web-app")).await;
+    let token = ("token", refresh_token(&session));
+    let hint = |hint: &'static str| ("token_type_hint", hint);
+    for parameters in [vec![token], vec![token, hint("access_token")], vec![token, hint("unheard_of")]] {
+        let told = desk.form("/introspect", &desk.key(), &parameters).await;
+        assert_eq!((told.status, &*told.body), (200, r#"{"active":false}"#), "{parameters:?}");
+    }
+    let told = desk.form("/introspect", &desk.key(), &[token, hint("refresh_token")]).await;
+    let body = told.json();
+    assert_eq!((&body["active"], &body["token_use"]), (&json!(true), &json!("refresh_token")));
+    assert_eq!((&body["sub"], &body["client_id"], body.get("token_type")), (&json!("alice"), &json!("web-app"), None));
 }
 
 #[tokio::test]
@@ -37,6 +52,9 @@ async fn r113_of_a_token_that_cannot_be_used_nothing_is_said() {
     let inactive = [ended.access_token.expose(), refresh_token(&ended), "x", "rt_x", "a.b.c", desk.key.expose()];
     for token in inactive {
         let told = desk.form("/introspect", &desk.key(), &[("token", token)]).await;
+        assert_eq!((told.status, &*told.body), (200, r#"{"active":false}"#), "{token}");
+        let hinted = [("token", token), ("token_type_hint", "refresh_token")];
+        let told = desk.form("/introspect", &desk.key(), &hinted).await;
         assert_eq!((told.status, &*told.body), (200, r#"{"active":false}"#), "{token}");
     }
     desk.hand.advance(std::time::Duration::from_secs(1000));

@@ -138,9 +138,10 @@ impl Desk {
         self.sessions.begin(grant, &TokenRequest::new()).await.unwrap()
     }
 
-    /// Whether the access token can be used.
+    /// Whether the token can be used as what it is.
     async fn is_active(&self, token: &str) -> bool {
         self.sessions.introspect(token).await.unwrap().is_active()
+            || self.sessions.introspect_refresh_token(token).await.unwrap().is_active()
     }
 }
 

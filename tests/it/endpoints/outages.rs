@@ -102,7 +102,7 @@ async fn r112_an_outage_is_told_and_the_request_can_be_repeated() {
         ("/revoke", vec![("token", refresh)]),
         ("/revoke", vec![("token", access)]),
         ("/introspect", vec![("token", access)]),
-        ("/introspect", vec![("token", refresh)]),
+        ("/introspect", vec![("token", refresh), ("token_type_hint", "refresh_token")]),
     ] {
         // The keys are looked up in the same memory, which does not fail.
         let key = desk.key();

@@ -213,6 +213,7 @@ fn r113_of_a_token_that_cannot_be_used_nothing_is_said() {
     let issuing = Issuing::new();
     let tokens = issuing.begin();
     let inspect = |token: &str| now(issuing.sessions.introspect(token)).unwrap().to_json();
+    let inspect_refresh = |token: &str| now(issuing.sessions.introspect_refresh_token(token)).unwrap().to_json();
     let access = inspect(tokens.access_token.expose());
     assert_eq!((&access["active"], &access["token_type"]), (&json!(true), &json!("Bearer")));
     assert_eq!(
@@ -220,21 +221,24 @@ fn r113_of_a_token_that_cannot_be_used_nothing_is_said() {
         (&json!("alice"), &json!(ISSUER), &json!("web"))
     );
     assert_eq!((&access["scope"], &access["exp"]), (&json!("read write"), &json!(1_800_000_900)));
-    let refresh = inspect(rt(&tokens));
+    let refresh = inspect_refresh(rt(&tokens));
     assert_eq!((&refresh["active"], &refresh["sid"]), (&json!(true), &json!(tokens.session)));
+    assert_eq!((&refresh["token_use"], refresh.get("token_type")), (&json!("refresh_token"), None));
 
-    let next = issuing.refresh(rt(&tokens)).unwrap();
     let inactive = json!({ "active": false });
-    assert_eq!(inspect(rt(&tokens)), inactive, "a replaced one");
+    assert_eq!(inspect(rt(&tokens)), inactive, "no path from a refresh token to an access check");
+    assert_eq!(inspect_refresh(tokens.access_token.expose()), inactive, "nor the other way round");
+    let next = issuing.refresh(rt(&tokens)).unwrap();
+    assert_eq!(inspect_refresh(rt(&tokens)), inactive, "a replaced one");
     for token in ["", "a.b.c", "rt_x"] {
-        assert_eq!(inspect(token), inactive, "{token:?}");
+        assert_eq!((inspect(token), inspect_refresh(token)), (inactive.clone(), inactive.clone()), "{token:?}");
     }
     issuing.pass(900);
     assert_eq!(inspect(next.access_token.expose()), inactive, "an expired one");
     let last = issuing.refresh(rt(&next)).unwrap();
     now(issuing.sessions.log_out(rt(&last))).unwrap();
     for token in [last.access_token.expose(), rt(&last)] {
-        assert_eq!(inspect(token), inactive, "after the log-out");
+        assert_eq!((inspect(token), inspect_refresh(token)), (inactive.clone(), inactive.clone()), "after the log-out");
     }
 }
 
