@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_auth::{AuthStack, BoxError, ClientIp, ConfigError, Plans, Quota, RateLimitLayer, Rejection, Task};
 
-use options::Options;
+use options::{Also, Options};
 
 /// How long requests in flight, and then the upkeep of the keys, may take after a stop signal.
 const GRACE: Duration = Duration::from_secs(3);
@@ -37,11 +37,7 @@ pub(crate) struct Server {
 
 /// Runs a server with the common options.
 pub(crate) async fn main(name: &str, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    match command_line(name, &options::usage(name), Options::parse) {
-        Ok(options) => exit(name, run(options, server).await),
-        Err(code) => code,
-    }
+    start(name, Also::Nothing, server).await
 }
 
 /// Runs a server with the common options, and those of alerts.
@@ -49,8 +45,20 @@ pub(crate) async fn main_alerting(
     name: &str,
     server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>,
 ) -> ExitCode {
+    start(name, Also::Alerts, server).await
+}
+
+/// Runs a server with the common options, and that of the issuer of its tokens.
+pub(crate) async fn main_issuing(
+    name: &str,
+    server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>,
+) -> ExitCode {
+    start(name, Also::PublicUrl, server).await
+}
+
+async fn start(name: &str, also: Also, server: impl AsyncFnOnce(Options) -> Result<Server, BoxError>) -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    match command_line(name, &options::usage_alerting(name), Options::parse_alerting) {
+    match command_line(name, &options::usage(name, also), |words| Options::parse(words, also)) {
         Ok(options) => exit(name, run(options, server).await),
         Err(code) => code,
     }

@@ -1,6 +1,6 @@
 //! The options that the servers have in common.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use tower_auth::BoxError;
 
@@ -12,6 +12,17 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) storage: Storage,
     pub(crate) alerting: Alerting,
+    pub(crate) public_url: PublicUrl,
+}
+
+/// The options that not every server has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Also {
+    Nothing,
+    /// Those of [`Alerting`].
+    Alerts,
+    /// That of [`PublicUrl`].
+    PublicUrl,
 }
 
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
@@ -25,42 +36,71 @@ pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PA
                    revokes those of earlier starts and their successors: of several processes on a database, all but one
                    need this option";
 
-pub(crate) fn usage(name: &str) -> String {
-    format!("usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]\n{STORAGE}")
-}
-
-pub(crate) fn usage_alerting(name: &str) -> String {
-    format!(
-        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]\n\
-         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{ALERTING}"
-    )
+pub(crate) fn usage(name: &str, also: Also) -> String {
+    let (short, long) = match also {
+        Also::Nothing => ("", ""),
+        Also::Alerts => ("\n[--alerts-webhook URL --alerts-secret FILE]", ALERTING),
+        Also::PublicUrl => ("\n[--public-url URL]", PUBLIC_URL),
+    };
+    let usage = format!(
+        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]{short}\n{STORAGE}\n{long}"
+    );
+    usage.trim_end().to_owned()
 }
 
 impl Options {
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
-        Self::read(words, false)
-    }
-
-    /// Also reads the options of [`Alerting`].
-    pub(crate) fn parse_alerting(words: impl Iterator<Item = String>) -> Result<Self, String> {
-        Self::read(words, true)
-    }
-
-    fn read(mut words: impl Iterator<Item = String>, alerts: bool) -> Result<Self, String> {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>, also: Also) -> Result<Self, String> {
         let (storage, alerting) = (Storage::default(), Alerting::default());
-        let mut options = Self { listen: LISTEN.to_owned(), demo: true, storage, alerting };
+        let public_url = PublicUrl::default();
+        let mut options = Self { listen: LISTEN.to_owned(), demo: true, storage, alerting, public_url };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
                 "--no-demo" => options.demo = false,
                 other if options.storage.read(other, &mut words)? => {}
-                other if alerts && options.alerting.read(other, &mut words)? => {}
+                other if also == Also::Alerts && options.alerting.read(other, &mut words)? => {}
+                other if also == Also::PublicUrl && options.public_url.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),
             }
         }
         options.storage.check()?;
         options.alerting.check()?;
         Ok(options)
+    }
+}
+
+/// What the option of [`PublicUrl`] does.
+pub(crate) const PUBLIC_URL: &str = "  --public-url URL   the https:// URL by which clients know the server, and the issuer of its tokens; without it, both are
+                   http:// and the address of --listen, or 127.0.0.1 if other machines reach that address";
+
+/// The URL by which clients know a server that issues tokens. It is also the issuer of the tokens.
+#[derive(Default)]
+pub(crate) struct PublicUrl(Option<String>);
+
+impl PublicUrl {
+    /// Reads the value of the option. Returns `false` if the option is another one.
+    pub(crate) fn read(&mut self, option: &str, words: &mut impl Iterator<Item = String>) -> Result<bool, String> {
+        if option == "--public-url" {
+            let url = words.next().ok_or("--public-url needs a URL")?;
+            // Paths are appended to it.
+            self.0 = Some(url.trim_end_matches('/').to_owned());
+        }
+        Ok(option == "--public-url")
+    }
+
+    /// Returns the URL. Metadata over plain HTTP are for this machine only, so without the option a server that others reach is
+    /// known by its loopback address.
+    pub(crate) fn or_of(self, listening: SocketAddr) -> String {
+        if let Some(url) = self.0 {
+            return url;
+        }
+        if listening.ip().is_loopback() {
+            return format!("http://{listening}");
+        }
+        let host = if listening.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+        let url = format!("http://{host}:{}", listening.port());
+        tracing::warn!("the issuer of the tokens is {url}; set --public-url to the https:// URL of this server");
+        url
     }
 }
 

@@ -48,8 +48,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let listener = common::bind(&options.listen).await?;
     let format = KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint();
     let keys = options.storage.open(format).await?;
-    let address =
-        options.public_url.map_or_else(|| Ok(format!("http://{}", listener.local_addr()?)), Ok::<_, BoxError>)?;
+    let address = options.public_url.or_of(listener.local_addr()?);
     let sessions = keys.sessions(&address).await?;
     let mut users = Users::new()?;
     let people = options.demo.then(|| demo::people(&mut users, &sessions)).transpose()?;

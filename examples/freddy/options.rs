@@ -1,10 +1,9 @@
-use crate::common::options::{ALERTING, Alerting, LISTEN, STORAGE, Storage};
+use crate::common::options::{ALERTING, Alerting, LISTEN, PUBLIC_URL, PublicUrl, STORAGE, Storage};
 
 /// The options of the command line.
 pub(crate) struct Options {
     pub(crate) listen: String,
-    /// The address by which clients know the server: the issuer of its tokens.
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: PublicUrl,
     pub(crate) demo: bool,
     /// The maximum size of a request body, in bytes.
     pub(crate) body_limit: usize,
@@ -32,7 +31,7 @@ pub(crate) fn usage() -> String {
         "usage: freddy [--listen ADDRESS:PORT] [--public-url URL] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
          [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n\
-         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{ALERTING}"
+         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{PUBLIC_URL}\n{ALERTING}"
     )
 }
 
@@ -40,7 +39,7 @@ impl Options {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             listen: LISTEN.to_owned(),
-            public_url: None,
+            public_url: PublicUrl::default(),
             demo: true,
             body_limit: 1 << 20,
             outside: None,
@@ -54,7 +53,6 @@ impl Options {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--listen" => options.listen = words.next().ok_or("--listen needs an address")?,
-                "--public-url" => options.public_url = Some(words.next().ok_or("--public-url needs a URL")?),
                 "--body-limit" => {
                     let bytes = words.next().ok_or("--body-limit needs a number of bytes")?;
                     options.body_limit = bytes.parse().map_err(|_| format!("{bytes:?} is not a number of bytes"))?;
@@ -69,6 +67,7 @@ impl Options {
                 "--audience" => audience = Some(words.next().ok_or("--audience needs a name")?),
                 "--github-keys" => options.github_keys = Some(words.next().ok_or("--github-keys needs a file")?),
                 "--no-demo" => options.demo = false,
+                other if options.public_url.read(other, &mut words)? => {}
                 other if options.storage.read(other, &mut words)? => {}
                 other if options.alerting.read(other, &mut words)? => {}
                 other => return Err(format!("unknown argument {other:?}")),

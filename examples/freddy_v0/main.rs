@@ -30,12 +30,12 @@ use tower_auth::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::main("freddy_v0", server).await
+    common::main_issuing("freddy_v0", server).await
 }
 
 async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
-    let address = format!("http://{}", options.listen);
+    let address = options.public_url.or_of(options.listen.parse()?);
     let sessions = keys.sessions(&address).await?;
     let demo = if options.demo { demo(&keys, &sessions).await? } else { json!({}) };
     let Keys { scheme, store, upkeep, .. } = keys;

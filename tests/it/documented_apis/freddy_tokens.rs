@@ -291,3 +291,22 @@ async fn a_process_that_is_killed_at_a_refresh_locks_nobody_out() {
         }
     }
 }
+
+/// The metadata of a server that listens on all addresses name one that works on this machine.
+#[test]
+fn servers_that_listen_on_all_addresses_start_and_name_their_issuer() {
+    for name in ["freddy", "freddy_v0"] {
+        let issuer = |server: &Server| {
+            let metadata = server.request("GET /.well-known/oauth-authorization-server", &[], "").json();
+            let issuer = text(&metadata, "issuer").to_owned();
+            assert_eq!(metadata["token_endpoint"], json!(format!("{issuer}/v1/auth/token")), "{name}");
+            issuer
+        };
+        let everywhere = Server::start(name, &["--listen", "0.0.0.0:0"]);
+        let port = everywhere.ready()["listening"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        assert_eq!(issuer(&everywhere), format!("http://127.0.0.1:{port}"), "{name}");
+        assert!(everywhere.stop().2.contains("--public-url"), "{name}: a line says what to set");
+        let named = Server::start(name, &["--listen", "0.0.0.0:0", "--public-url", "https://api.example.com/"]);
+        assert_eq!(issuer(&named), "https://api.example.com", "{name}: the slash is not doubled");
+    }
+}
