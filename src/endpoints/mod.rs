@@ -23,8 +23,8 @@
 //!
 //! Both are tower services for any host. The last segment of the path selects the endpoint. Mount them outside of the guards of
 //! the service, because most of their callers have no token yet. Against guessing, put
-//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, refresh token or token of another issuer is
-//! charged there, also where OAuth answers it 400.
+//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, a forged refresh token or a token of another issuer
+//! that is not accepted is charged there, also where OAuth answers it 400. A genuine refresh token that has ended is charged to nobody.
 //!
 //! # Requests
 //!

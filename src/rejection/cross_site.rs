@@ -17,7 +17,13 @@ impl Rejection {
                  or both are missing",
             )
             .cause(cause)
-            .set(|facts| facts.is_no_guess = true)
+            .no_guess()
+    }
+
+    /// Charges no budget of failed attempts for it.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    pub(crate) fn no_guess(self) -> Self {
+        self.set(|facts| facts.is_no_guess = true)
     }
 
     /// Returns whether no budget of failed attempts is charged for it.

@@ -16,7 +16,9 @@ use crate::{BoxError, Rejection, RejectionKind, base::error::with_causes};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The refresh token is none of this service's, or its session has ended: 401. The text is for the log.
+    /// The refresh token is none of this service's: 401. It may be a guess.
+    Unknown,
+    /// The refresh token is genuine, and cannot be used, because its session has ended: 401. The text is for the log.
     Invalid(Arc<str>),
     /// The session has expired: 401.
     Expired,
@@ -54,9 +56,12 @@ impl SessionError {
     #[must_use]
     pub const fn oauth_code(&self) -> &'static str {
         match self {
-            Self::Invalid(_) | Self::Expired | Self::WrongClient | Self::Suspended | Self::KeyInactive => {
-                "invalid_grant"
-            }
+            Self::Unknown
+            | Self::Invalid(_)
+            | Self::Expired
+            | Self::WrongClient
+            | Self::Suspended
+            | Self::KeyInactive => "invalid_grant",
             Self::NotAKey | Self::KeyRestricted | Self::OwnToken => "unauthorized_client",
             Self::Scope(_) | Self::TooLong => "invalid_scope",
             Self::Target(_) => "invalid_target",
@@ -69,6 +74,13 @@ impl SessionError {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Signing(_) | Self::Store(_))
+    }
+
+    /// Returns whether the client may have guessed the token that it has presented. A token that this service has made is no
+    /// guess, also if it cannot be used any more: nobody else can make one.
+    #[must_use]
+    pub const fn is_guess(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Subject(_))
     }
 
     pub(super) fn invalid(why: impl Into<Arc<str>>) -> Self {
@@ -86,6 +98,7 @@ impl From<BoxError> for SessionError {
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unknown => f.write_str("the refresh token is none of this service's"),
             Self::Invalid(why) => write!(f, "the refresh token cannot be used: {why}"),
             Self::Expired => f.write_str("the session has expired"),
             Self::WrongClient => f.write_str("the refresh token was issued to another client"),
@@ -111,11 +124,13 @@ impl fmt::Display for SessionError {
 
 impl Error for SessionError {}
 
+/// No budget of failed attempts is charged for a genuine token: after a log-out everywhere, all browsers of an office present
+/// theirs once more.
 impl From<SessionError> for Rejection {
     fn from(error: SessionError) -> Self {
         let custom = |status, code: &'static str, message: &'static str| Self::custom(status, code).message(message);
         let rejection = match &error {
-            SessionError::Invalid(_) | SessionError::WrongClient | SessionError::Subject(_) => {
+            SessionError::Unknown | SessionError::Invalid(_) | SessionError::WrongClient | SessionError::Subject(_) => {
                 Self::new(RejectionKind::InvalidToken)
             }
             SessionError::Expired => Self::new(RejectionKind::ExpiredToken),
@@ -143,6 +158,8 @@ impl From<SessionError> for Rejection {
             }
             SessionError::Signing(_) | SessionError::Store(_) => return Self::unavailable(error),
         };
-        rejection.cause(error)
+        let is_genuine = rejection.status() == StatusCode::UNAUTHORIZED && !error.is_guess();
+        let rejection = rejection.cause(error);
+        if is_genuine { rejection.no_guess() } else { rejection }
     }
 }

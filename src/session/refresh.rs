@@ -47,7 +47,7 @@ impl Sessions {
     }
 
     fn presented(&self, refresh_token: &str) -> Result<Presented, SessionError> {
-        self.0.tokens.read(refresh_token).ok_or_else(|| SessionError::invalid("it is none of this service's"))
+        self.0.tokens.read(refresh_token).ok_or(SessionError::Unknown)
     }
 
     async fn found(&self, presented: &Presented) -> Result<Session, SessionError> {

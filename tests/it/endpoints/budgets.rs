@@ -91,6 +91,42 @@ async fn a_genuine_client_does_not_spend_the_budget_of_its_address() {
     assert_eq!(service.oneshot(from(bare("/token", &desk.key()))).await.unwrap().status().as_u16(), 200);
 }
 
+/// After everyone was logged out, the browsers of an office present their tokens once more, from one address.
+#[tokio::test]
+async fn a_genuine_refresh_token_that_has_ended_is_no_guess() {
+    let desk = Desk::new();
+    let other = desk.other_key("key_2");
+    let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()).clock(&desk.hand);
+    let service = budget.layer(desk.endpoints.clone());
+    let ask = async |request| service.clone().oneshot(from(request)).await.unwrap().status().as_u16();
+    let (used, of_key, of_page) = (desk.session(None).await, desk.exchanged().await, desk.session(Some("web")).await);
+    let of_key = of_key["refresh_token"].as_str().unwrap();
+    let as_json = |token: &str| post("/refresh", JSON, &[], json!({ "refresh_token": token }).to_string());
+    let as_form = |token: &str, headers: &[(&str, &str)]| {
+        post("/token", FORM, headers, form(&[("grant_type", "refresh_token"), ("refresh_token", token)]))
+    };
+    assert_eq!(ask(as_json(refresh_token(&used))).await, 200);
+    desk.hand.advance(std::time::Duration::from_secs(60));
+    assert!(desk.store.set_state("key_1", tower_auth::KeyState::Paused));
+    for _ in 0..3 {
+        assert_eq!(ask(as_json(refresh_token(&used))).await, 401, "it was replaced, and used again");
+        assert_eq!(ask(as_json(of_key)).await, 401, "the key is paused");
+        let another = [("x-api-key", other.expose())];
+        assert_eq!(ask(as_form(refresh_token(&of_page), &another)).await, 400, "it is another client's");
+    }
+    desk.sessions.end_all().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(ask(as_json(refresh_token(&of_page))).await, 401, "everyone was logged out");
+    }
+    desk.hand.advance(std::time::Duration::from_secs(100 * 24 * 3600));
+    for _ in 0..3 {
+        assert_eq!(ask(as_form(refresh_token(&of_page), &[])).await, 400, "the session has expired");
+    }
+    for status in [401, 401, 429] {
+        assert_eq!(ask(as_json("rt_forged")).await, status, "a forged one is a guess");
+    }
+}
+
 /// In the words of OAuth, whatever the envelope is.
 #[tokio::test]
 async fn r096_an_envelope_leaves_the_errors_of_oauth_alone() {

@@ -34,12 +34,12 @@ fn r104_a_refresh_token_can_be_neither_guessed_nor_changed() {
         let mut changed = token.as_bytes().to_vec();
         changed[place] = if changed[place] == b'x' { b'y' } else { b'x' };
         let changed = String::from_utf8(changed).unwrap();
-        assert!(matches!(issuing.refresh(&changed), Err(SessionError::Invalid(_))), "{place}");
+        assert!(matches!(issuing.refresh(&changed), Err(SessionError::Unknown)), "{place}");
     }
     for made_up in
         ["", "rt_", "rt", "x", &"rt_".repeat(1000), &format!("{token} "), &token.to_uppercase(), "rt_\0", "é"]
     {
-        assert!(matches!(issuing.refresh(made_up), Err(SessionError::Invalid(_))), "{made_up:?}");
+        assert!(matches!(issuing.refresh(made_up), Err(SessionError::Unknown)), "{made_up:?}");
     }
     // None of these has done anything to the session.
     assert!(issuing.refresh(token).is_ok());
