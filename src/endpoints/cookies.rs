@@ -109,12 +109,14 @@ impl SessionCookies {
     }
 
     /// Returns the values of `Set-Cookie` that give the tokens to a browser. Add each as a line of its own. They are marked
-    /// sensitive.
+    /// sensitive. Without a refresh token, the second removes that of an earlier session.
     pub fn set(&self, tokens: &IssuedTokens) -> impl Iterator<Item = HeaderValue> + use<> {
         let access = self.line(&self.access, tokens.access_token.expose(), tokens.expires_in);
         let lifetime = tokens.refresh_expires_in.unwrap_or(tokens.expires_in);
-        let refresh = tokens.refresh_token.as_ref();
-        let refresh = refresh.and_then(|token| self.line(&self.refresh, token.expose(), lifetime));
+        let refresh = match &tokens.refresh_token {
+            Some(token) => self.line(&self.refresh, token.expose(), lifetime),
+            None => self.line(&self.refresh, "", Duration::ZERO),
+        };
         [access, refresh].into_iter().flatten()
     }
 

@@ -66,7 +66,10 @@ async fn cookies_have_the_attributes_of_a_credential() {
     assert_eq!(lines(local.clear())[0], "access=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
     let alice = Grant::of(&Principal::builder("alice").build());
     let without = desk.sessions.begin(alice, &TokenRequest::new().without_refresh()).await.unwrap();
-    assert_eq!(SessionCookies::new().set(&without).count(), 1);
+    let set = lines(SessionCookies::new().set(&without));
+    assert!(set[0].starts_with("__Host-access=ey"), "{set:?}");
+    let removed = lines(SessionCookies::new().clear()).swap_remove(1);
+    assert_eq!((set.len(), &set[1]), (2, &removed), "the refresh token of an earlier session is removed");
 }
 
 #[test]
