@@ -143,13 +143,25 @@ impl SessionCookies {
     ///
     /// # Errors
     /// 400 if the cookie occurs more than once.
-    pub(super) fn presented(&self, headers: &HeaderMap) -> Result<Option<Secret>, Rejection> {
-        let Some(cookie) = Cookie::named(&self.refresh) else { return Ok(None) };
-        let repeated = |_| Rejection::malformed_header(Cookie::header().as_str(), "a cookie occurs more than once");
-        let found = cookie.read(headers).map_err(repeated)?;
-        // What is not UTF-8 is no refresh token, and is refused as one.
-        Ok(found.map(|token| Secret::new(String::from_utf8_lossy(token.secret()))))
+    pub(super) fn refresh_token(&self, headers: &HeaderMap) -> Result<Option<Secret>, Rejection> {
+        read(&self.refresh, headers)
     }
+
+    /// Returns the access token of a request.
+    ///
+    /// # Errors
+    /// 400 if the cookie occurs more than once.
+    pub(super) fn access_token(&self, headers: &HeaderMap) -> Result<Option<Secret>, Rejection> {
+        read(&self.access, headers)
+    }
+}
+
+fn read(name: &str, headers: &HeaderMap) -> Result<Option<Secret>, Rejection> {
+    let Some(cookie) = Cookie::named(name) else { return Ok(None) };
+    let repeated = |_| Rejection::malformed_header(Cookie::header().as_str(), "a cookie occurs more than once");
+    let found = cookie.read(headers).map_err(repeated)?;
+    // What is not UTF-8 is no token, and is refused as one.
+    Ok(found.map(|token| Secret::new(String::from_utf8_lossy(token.secret()))))
 }
 
 /// Names with these prefixes are reserved, in any case (RFC 6265bis, section 4.1.3).

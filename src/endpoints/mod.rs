@@ -98,13 +98,18 @@
 //! | request without a body | answer |
 //! |---|---|
 //! | `POST …/refresh` | 200 `{"expires_in":900}`, and both cookies |
-//! | the session has ended, or there is no cookie | 401, and both cookies are removed |
-//! | `POST …/logout` | 200 `{"success":true}`, and both cookies are removed |
+//! | `POST …/refresh`, and the session has ended | 401, and both cookies are removed |
+//! | `POST …/refresh` without a cookie | 401 |
+//! | `POST …/logout` | 200 `{"success":true}`, and both cookies are removed. The session of the refresh token has ended, or else that of the access token |
 //! | another website has caused the request | 403 `CROSS_SITE_REQUEST`; nothing is changed |
 //! | a store fails | 503; the cookies stay |
 //!
 //! A request counts as caused by another website unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header,
 //! `Origin` is the host of the request. With a body, the token in the body decides, and no cookie is set or removed.
+//!
+//! A response cannot know what the browser has got since its request: the 401 for a session that has ended also removes the
+//! cookies of a sign-in that another tab has completed meanwhile, and that tab must sign in again. Let only one tab refresh at a time
+//! (Web Locks), or accept it.
 //!
 //! Check the origin of the sign-in itself too: these endpoints do not see it.
 //!

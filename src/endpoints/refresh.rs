@@ -10,8 +10,8 @@ use crate::{BoxError, FullBody, Rejection, Secret, base::same_site, session::Tok
 /// Where the refresh token was.
 enum Presented<'a> {
     Body(Secret),
-    /// The browser may have none.
-    Cookie(Option<Secret>, &'a SessionCookies),
+    /// In a cookie, if the browser has it.
+    Browser(&'a SessionCookies),
 }
 
 pub(super) async fn refresh<B>(settings: &Settings, head: &Parts, body: B) -> Result<Response<FullBody>, Rejection>
@@ -24,12 +24,13 @@ where
             let tokens = settings.sessions.refresh(token.expose(), &TokenRequest::new()).await?;
             Ok(FullBody::json(tokens.to_json().to_string()))
         }
-        Presented::Cookie(None, cookies) => {
-            let missing =
-                Rejection::missing_credential(None).cause("the request has no body, and no cookie of a session");
-            Ok(add(missing.into_response(), cookies.clear()))
-        }
-        Presented::Cookie(Some(token), cookies) => Ok(by_cookie(settings, &token, cookies).await),
+        Presented::Browser(cookies) => match cookies.refresh_token(&head.headers)? {
+            Some(token) => Ok(by_cookie(settings, &token, cookies).await),
+            // Nothing is removed: the browser may be signing in just now.
+            None => {
+                Err(Rejection::missing_credential(None).cause("the request has no body, and no cookie of a session"))
+            }
+        },
     }
 }
 
@@ -60,13 +61,25 @@ where
             settings.sessions.log_out(token.expose()).await?;
             Ok(done())
         }
-        Presented::Cookie(token, cookies) => {
-            if let Some(token) = token {
-                settings.sessions.log_out(token.expose()).await?;
-            }
+        Presented::Browser(cookies) => {
+            browser_logs_out(settings, head, cookies).await?;
             Ok(add(done(), cookies.clear()))
         }
     }
+}
+
+/// Ends the session of the refresh token, or else that of the access token: a browser may have lost one of the two.
+async fn browser_logs_out(settings: &Settings, head: &Parts, cookies: &SessionCookies) -> Result<(), Rejection> {
+    let (sessions, headers) = (&settings.sessions, &head.headers);
+    let (refresh, access) = (cookies.refresh_token(headers)?, cookies.access_token(headers)?);
+    let has_ended = match refresh {
+        Some(token) => sessions.log_out(token.expose()).await?,
+        None => false,
+    };
+    if let Some(token) = access.filter(|_| !has_ended) {
+        sessions.log_out_by_access_token(token.expose()).await?;
+    }
+    Ok(())
 }
 
 /// Returns the refresh token. A body decides, even if there is a cookie too: no website can make a browser send it.
@@ -80,7 +93,7 @@ where
         return json::refresh_token(&body.unwrap_or_default(), &settings.limits).map(Presented::Body);
     };
     same_site::check(&head.method, &head.uri, &head.headers).map_err(Rejection::cross_site)?;
-    Ok(Presented::Cookie(cookies.presented(&head.headers)?, cookies))
+    Ok(Presented::Browser(cookies))
 }
 
 fn add(mut response: Response<FullBody>, cookies: impl Iterator<Item = HeaderValue>) -> Response<FullBody> {

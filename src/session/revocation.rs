@@ -106,6 +106,24 @@ impl Sessions {
         if is_others(claims.client_id()) {
             return Err(SessionError::WrongClient);
         }
+        self.deny(&claims).await
+    }
+
+    /// Ends the session of an access token: the log-out of a client that has lost its refresh token. An access token without a
+    /// session is revoked itself. Returns `false` if the token is none of this service's or has expired, or if its session has
+    /// ended before.
+    ///
+    /// # Errors
+    /// If the store does not answer. Assume that the session has not ended, and repeat the call.
+    pub async fn log_out_by_access_token(&self, access_token: &str) -> Result<bool, SessionError> {
+        let Some(claims) = self.own_claims(access_token).await? else { return Ok(false) };
+        match claims.session_id() {
+            Some(session) => self.end_because(session, SessionEnd::LoggedOut).await,
+            None => self.deny(&claims).await,
+        }
+    }
+
+    async fn deny(&self, claims: &Claims) -> Result<bool, SessionError> {
         let Some(id) = claims.principal().credential_id() else { return Ok(false) };
         let until = claims.expires_at().checked_add(LEEWAY).unwrap_or(claims.expires_at());
         self.answer(self.0.store.deny(id, until)).await?;

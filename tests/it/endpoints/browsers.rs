@@ -162,7 +162,7 @@ async fn browsers_without_a_session() {
     for cookie in ["x=y", "__Host-refresh=", "__host-refresh=rt_x", "__Host-refresh"] {
         let told = ask(&endpoints, browser("/refresh", cookie, &[SAME])).await;
         assert_eq!(told.kind(), (401, RejectionKind::MissingCredential), "{cookie}");
-        assert_cleared(&told);
+        assert_eq!(set(&told), [""; 0], "{cookie}: no cookie was judged");
         let told = ask(&endpoints, browser("/logout", cookie, &[SAME])).await;
         assert_eq!(told.status, 200);
         assert_cleared(&told);
@@ -174,8 +174,33 @@ async fn browsers_without_a_session() {
         let told = ask(&endpoints, browser("/refresh", twice, &[SAME])).await;
         assert_eq!((told.kind(), set(&told)), ((400, RejectionKind::MalformedRequest), vec![]));
     }
+    for twice in ["__Host-access=a; __Host-access=a", "__Host-refresh=a; __Host-refresh=a"] {
+        let told = ask(&endpoints, browser("/logout", twice, &[SAME])).await;
+        assert_eq!((told.kind(), set(&told)), ((400, RejectionKind::MalformedRequest), vec![]));
+    }
     let without = ask(&desk.endpoints, browser("/refresh", "__Host-refresh=rt_x", &[SAME])).await;
     assert_eq!(without.kind(), (400, RejectionKind::InvalidJson), "cookies are off by default");
+}
+
+/// A browser may have lost one of the two cookies, or have one of an older session.
+#[tokio::test]
+async fn a_log_out_with_only_the_access_cookie_ends_its_session() {
+    let desk = Desk::new();
+    let endpoints = endpoints(&desk);
+    for refresh in ["", "; __Host-refresh=rt_forged", "; __Host-refresh="] {
+        let session = desk.session(None).await;
+        let cookie = format!("__Host-access={}{refresh}", session.access_token.expose());
+        let told = ask(&endpoints, browser("/logout", &cookie, &[SAME])).await;
+        assert_eq!((told.status, told.json()), (200, json!({ "success": true })));
+        assert_cleared(&told);
+        assert!(!desk.is_active(session.access_token.expose()).await, "{refresh}");
+        assert!(!desk.is_active(refresh_token(&session)).await, "{refresh}: the whole session");
+    }
+    let alice = Grant::of(&Principal::builder("alice").build());
+    let alone = desk.sessions.begin(alice, &TokenRequest::new().without_refresh()).await.unwrap();
+    let cookie = format!("__Host-access={}", alone.access_token.expose());
+    assert_eq!(ask(&endpoints, browser("/logout", &cookie, &[SAME])).await.status, 200);
+    assert!(!desk.is_active(alone.access_token.expose()).await, "a token without a session is revoked");
 }
 
 #[tokio::test]
@@ -189,6 +214,9 @@ async fn an_outage_costs_no_session() {
         let told = ask(&endpoints, browser(path, &cookie, &[SAME])).await;
         assert_eq!((told.kind(), set(&told)), ((503, RejectionKind::Unavailable), vec![]), "{path}");
     }
+    let access = cookie.split("; ").next().unwrap();
+    let told = ask(&endpoints, browser("/logout", access, &[SAME])).await;
+    assert_eq!((told.kind(), set(&told)), ((503, RejectionKind::Unavailable), vec![]));
     desk.flaky.set_failing(false);
     assert_eq!(ask(&endpoints, browser("/refresh", &cookie, &[SAME])).await.status, 200);
 }
