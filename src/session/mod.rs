@@ -60,14 +60,17 @@
 //!
 //! - There is one newest token. Of N requests with it at once, one makes the step. The others lose it, look again, and find it replaced
 //!   within the grace: all N get the same successor, and nobody is logged out.
-//! - An answer that was lost, also because the process died after the step, is repeated with the old token within the grace.
-//! - A session never forks, so a thief and the owner of a stolen token cannot both go on: one of them presents a token that the other has
-//!   replaced, and the session ends.
+//! - An answer that was lost, also because the process died after the step, is repeated with the old token within the grace. A
+//!   client that repeats it later loses its session, so the grace should be longer than a failover of the store.
+//! - A session never forks. If a thief and the owner of a stolen token both go on, one of them presents a token that the other
+//!   has replaced, and the session ends: unless this happens within the grace every time. A thief who refreshes within seconds
+//!   of the owner is not noticed, so keep the grace short.
 //! - An ended session stays ended. No call makes it good again.
 //!
 //! The times of the latest 32 replacements are kept, so the grace is exact also for a client that refreshes several times within it. It is measured on the wall
 //! clocks of the processes: they must agree better than the grace, and a clock that is set back prolongs it by as much. A
-//! replaced token whose time is no longer kept is refused whatever the clock says.
+//! replaced token whose time is no longer kept is refused whatever the clock says. A process whose clock is ahead by more than
+//! [`idle`](SessionPolicy::idle) finds every session expired, and its [upkeep](Sessions::start) removes them.
 //!
 //! # When a token ends
 //!
@@ -79,12 +82,17 @@
 //! | the key is paused, deactivated, revoked, deleted, or expires | at the next refresh | at once |
 //! | the account or an organisation is suspended | at the next refresh | at once |
 //! | the key loses a scope, or changes its plan | at the next refresh | when they expire: [`SessionPolicy::access`], 15 minutes by default |
+//! | a person loses a role or a scope | at the next refresh, if [`recheck`](SessionsBuilder::recheck) says so; without it when the session ends | when they expire |
+//! | a pepper is removed | those that were made under it, at once: keep it for [`SessionPolicy::idle`] after another one is first | |
 //! | the session expires: idle or absolute | at once | when they expire |
 //!
 //! *At once* is the next request that asks the store, in every process: [`Sessions`] is a
 //! [`TokenRevocation`](crate::token::TokenRevocation), which [`BearerLayer::revocation`](crate::BearerLayer::revocation) asks at every request with a token. If the store does not answer, that
 //! request is answered 503. A service that verifies the tokens by their published keys alone, without this check, accepts them
 //! until they expire.
+//!
+//! A token without a session is judged by its `iat`. If the process that issued it has a clock that is ahead of that of the
+//! process that ends everything, it stays valid until it expires.
 //!
 //! # When not to use it
 //!

@@ -22,13 +22,15 @@ pub struct SessionPolicy {
     /// After how long a session ends, however often it is refreshed: 90 days by default, at most ten years.
     pub absolute: Duration,
     /// How long after its replacement a refresh token may be presented again, and gets the same successor: 30 seconds by
-    /// default, at most ten minutes. Zero allows no retry: a client that loses one answer loses its session.
+    /// default, at most ten minutes. Zero allows no retry: a client that loses one answer loses its session. A thief whose
+    /// refreshes always come so soon after the owner's is not noticed.
     pub grace: Duration,
     /// Whether the exchange of an API key also gives a refresh token: `true` by default. A client that keeps its key needs
     /// none.
     pub refresh_for_keys: bool,
     /// Whether keys with [`Restrictions`](crate::Restrictions) of networks or websites may be exchanged: `false` by default, because no
-    /// restriction binds the tokens.
+    /// restriction binds the tokens. A key that expires when it is unused may be exchanged: its tokens end with it, and a refresh is
+    /// no use of the key.
     pub exchange_restricted_keys: bool,
 }
 
