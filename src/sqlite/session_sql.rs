@@ -57,7 +57,7 @@ pub(super) const FORGET: [&str; 4] = [
     "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at < ?1 LIMIT ?3)",
     "DELETE FROM denied_tokens WHERE id IN (SELECT id FROM denied_tokens WHERE until < ?1 LIMIT ?3)",
     "DELETE FROM session_cut_offs WHERE (kind, id) IN (SELECT kind, id FROM session_cut_offs AS old WHERE at < ?2 \
-     AND kind = 'subject' AND NOT EXISTS (SELECT 1 FROM sessions WHERE subject = old.id AND created_at <= old.at \
+     AND +kind = 'subject' AND NOT EXISTS (SELECT 1 FROM sessions WHERE subject = old.id AND created_at <= old.at \
      AND ended_at IS NULL) LIMIT ?3)",
 ];
 
