@@ -1,121 +1,112 @@
-//! Who calls an endpoint.
+//! The keys of clients.
 
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, request::Parts};
-use tower_layer::Layer as _;
-use tower_service::Service;
+use http::{HeaderName, HeaderValue, request::Parts};
 
 use crate::{
-    ApiKeyLayer, AuthLayer, Authenticator as _, Clock, Permission, Principal, Rejection, RejectionKind, RequestHead,
-    RequireLayer,
-    base::credential,
-    context::{identity::Identity, request::RequestContext},
-    gate::Gate,
+    ApiKeyLayer, AuthFuture, AuthOutcome, Authenticator, ConfigError, Rejection, RejectionKind, RequestHead, Secret,
+    base::credential, context::pass::Pass,
 };
 
-/// Behind the guards: answers who the caller is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Who;
-
-impl Service<Request<()>> for Who {
-    type Response = Response<Option<Principal>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(RequestHead::from(&request).principal().cloned())))
-    }
-}
-
-/// Runs the guards of a gate on the head of a request. They log their refusals.
-async fn pass(gate: &Gate<Who>, request: Request<()>) -> Result<Option<Principal>, Rejection> {
-    let mut gate = gate.clone();
-    let Ok(response) = gate.call(request).await;
-    match Rejection::of(&response) {
-        Some(refusal) => Err(refusal.clone()),
-        None => Ok(response.into_body()),
-    }
-}
-
-/// The keys of clients.
+/// Authenticates clients by their keys.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
-    layer: ApiKeyLayer,
-    gate: Gate<Who>,
-}
+pub(super) struct Keys(ApiKeyLayer);
+
+/// In the extensions of a request: another reading of the secret in `Authorization: Basic`.
+#[derive(Clone)]
+struct OtherReading(Arc<Secret>);
 
 impl Keys {
-    pub(super) fn new(layer: ApiKeyLayer, clock: &Clock) -> Self {
-        let gate = AuthLayer::first(layer.clone()).optional().clock(clock.clone()).layer(Who);
-        Self { layer, gate }
+    pub(super) const fn new(layer: ApiKeyLayer) -> Self {
+        Self(layer)
     }
 
-    /// Authenticates the caller by the key in the header that the layer reads; `None` without a key.
-    pub(super) async fn read(&self, head: &Parts) -> Result<Option<Principal>, Rejection> {
-        pass(&self.gate, RequestHead::from(head).to_request()).await
-    }
-
-    /// Authenticates the caller by this key, which the request presents elsewhere.
-    pub(super) async fn check(&self, head: &Parts, key: &str) -> Result<Principal, Rejection> {
-        let mut request = RequestHead::from(head).to_request();
-        for name in self.layer.credential_headers() {
-            request.headers_mut().remove(name);
+    /// Puts a key that the request presents elsewhere into the header that the layer reads. If it is wrong, the other reading
+    /// counts.
+    ///
+    /// # Errors
+    /// If no header can contain the key.
+    pub(super) fn present(&self, head: &mut Parts, key: &Secret, other: Option<Secret>) -> Result<(), Rejection> {
+        let no_header = || {
+            let refusal = Rejection::new(RejectionKind::InvalidKey).cause("no header can contain the key");
+            refusal.challenge(self.offer())
+        };
+        let in_header =
+            |key: Option<&Secret>| self.0.presenting(key.map(Secret::expose).filter(|key| !key.is_empty())?);
+        let both = [Some(key), other.as_ref()].map(in_header);
+        let (name, value) = both.into_iter().flatten().next().ok_or_else(no_header)?;
+        for name in self.0.credential_headers() {
+            head.headers.remove(name);
         }
-        let Some((name, value)) = self.layer.presenting(key) else { return Err(self.invalid()) };
-        request.headers_mut().insert(name, value);
-        pass(&self.gate, request).await?.ok_or_else(|| self.invalid())
+        head.headers.insert(name, value);
+        if let Some(other) = other {
+            head.extensions.insert(OtherReading(Arc::new(other)));
+        }
+        Ok(())
     }
 
     /// Returns whether the request has a header that the layer reads. `Authorization` does not count if it has a Basic
     /// credential.
     pub(super) fn are_in(&self, head: &Parts, basic: bool) -> bool {
-        let read = self.layer.credential_headers().iter();
+        let read = self.0.credential_headers().iter();
         let mut read = read.filter(|name| !(basic && credential::is_authorization(name)));
         read.any(|name| credential::presents(&head.headers, name))
     }
 
     pub(super) fn missing(&self) -> Rejection {
-        Rejection::missing_credential(self.challenge().map(Arc::new))
+        Rejection::missing_credential(self.offer())
     }
 
-    fn invalid(&self) -> Rejection {
-        Rejection::new(RejectionKind::InvalidKey).cause("no header can contain the key")
-    }
-
-    /// Returns the challenge of the layer.
-    pub(super) fn challenge(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(self.layer.challenge()).ok()
+    fn offer(&self) -> Option<Arc<HeaderValue>> {
+        HeaderValue::from_str(self.0.challenge()).ok().map(Arc::new)
     }
 
     /// Returns the challenge for clients that have used `Authorization: Basic`.
     pub(super) fn basic_challenge(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(self.layer.challenge_by("Basic").as_str()).ok()
+        HeaderValue::from_str(self.0.challenge_by("Basic").as_str()).ok()
+    }
+
+    /// Checks the other reading of the secret, if there is one.
+    fn check_other(&self, request: &RequestHead<'_>) -> Option<AuthFuture> {
+        let OtherReading(secret) = request.extensions().get()?;
+        let (name, value) = self.0.presenting(secret.expose())?;
+        let mut other = request.to_request();
+        other.headers_mut().insert(name, value);
+        let limit = request.time_limit();
+        let pass = Pass::new(limit.clock(), request.pass().and_then(|pass| pass.client_ip));
+        let asked = std::sync::OnceLock::new();
+        Some(self.0.authenticate(&RequestHead::in_pass(&other, Some(&pass)).for_method(limit, &asked)))
     }
 }
 
-/// Who may introspect tokens.
-#[derive(Clone, Debug)]
-pub(super) struct Permitted(Gate<Who>);
+fn is_wrong(found: &AuthOutcome) -> bool {
+    matches!(found, AuthOutcome::Rejected(refusal) if refusal.kind() == RejectionKind::InvalidKey && refusal.principal().is_none())
+}
 
-impl Permitted {
-    pub(super) fn new(permission: impl Permission, clock: &Clock) -> Self {
-        Self(RequireLayer::new(permission).clock(clock.clone()).layer(Who))
+impl Authenticator for Keys {
+    fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
+        let first = self.0.authenticate(request);
+        let Some(other) = self.check_other(request) else { return first };
+        match first.now() {
+            Ok(found) if is_wrong(&found) => other,
+            Ok(found) => AuthFuture::ready(found),
+            Err(first) => AuthFuture::bounded(async move {
+                let found = first.await;
+                if is_wrong(&found) { other.await } else { found }
+            }),
+        }
     }
 
-    /// Asks the policy.
-    pub(super) async fn check(&self, head: &Parts, caller: Principal) -> Result<(), Rejection> {
-        let mut request = RequestHead::from(head).to_request();
-        RequestContext::of_mut(request.extensions_mut()).set_identity(Identity::Principal(caller));
-        pass(&self.0, request).await.map(drop)
+    fn challenge(&self) -> &str {
+        self.0.challenge()
+    }
+
+    fn credential_headers(&self) -> &[HeaderName] {
+        self.0.credential_headers()
+    }
+
+    fn check_config(&self) -> Result<(), ConfigError> {
+        self.0.check_config()
     }
 }

@@ -9,6 +9,28 @@ use super::{
 };
 use crate::{AuthMethod, Principal, Rejection, RejectionKind, RequestHead, Secret, base::credential::basic};
 
+/// What a request says about its client, before the guards have checked its key.
+pub(super) struct Claimed {
+    /// How the client names itself.
+    name: Option<String>,
+    /// The challenge of the scheme that the client has used, if it differs from that of the keys.
+    pub(super) challenge: Option<HeaderValue>,
+}
+
+impl Claimed {
+    /// Reads how the client authenticates itself, and puts its key where the guards read it.
+    ///
+    /// # Errors
+    /// If there are two credentials, or if nothing here can check the key.
+    pub(super) fn of(settings: &Settings, head: &mut Parts, form: &Form) -> Result<Self, Fault> {
+        let (presented, name) = Presented::of(settings, head, form)?;
+        let challenge = presented.challenge(settings);
+        let placed = presented.place(settings, head);
+        placed.map_err(|refusal| Fault::invalid_client(refusal, challenge.clone()))?;
+        Ok(Self { name, challenge })
+    }
+}
+
 /// The client of a request.
 pub(super) struct Client {
     /// The authenticated caller.
@@ -18,28 +40,20 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Authenticates the client, if it presents a credential.
+    /// Returns the client that the guards have authenticated, or that claims to be one.
     ///
     /// # Errors
-    /// If the credential is wrong, if there are two, or if the `client_id` is not that of the key.
-    pub(super) async fn of(settings: &Settings, head: &Parts, form: &Form) -> Result<Self, Fault> {
-        let (presented, name) = Presented::of(settings, head, form)?;
-        let challenge = presented.challenge(settings);
-        let caller = match presented.check(settings, head).await {
-            Ok(caller) => caller,
-            Err(refusal) if refusal.status() == http::StatusCode::UNAUTHORIZED => {
-                return Err(Fault::invalid_client(refusal, challenge));
-            }
-            Err(refusal) => return Err(refusal.into()),
-        };
-        let key = caller.as_ref().and_then(key_of);
-        if let (Some(key), Some(name)) = (key, &name)
+    /// If the `client_id` is not that of the key.
+    pub(super) fn of(head: &Parts, claimed: &Claimed) -> Result<Self, Fault> {
+        let caller = RequestHead::from(head).principal().cloned();
+        let (key, name) = (caller.as_ref().and_then(key_of), &claimed.name);
+        if let (Some(key), Some(name)) = (key, name)
             && name != key
         {
             let refusal = Rejection::new(RejectionKind::InvalidKey).cause("the client_id is not the id of the key");
-            return Err(Fault::invalid_client(refusal, challenge).of(caller.as_ref()));
+            return Err(Fault::invalid_client(refusal, claimed.challenge.clone()).of(caller.as_ref()));
         }
-        Ok(Self { claimed: name.filter(|_| key.is_none()), caller })
+        Ok(Self { claimed: name.clone().filter(|_| key.is_none()), caller })
     }
 
     /// Returns the id of the authenticated client.
@@ -70,7 +84,8 @@ enum Presented {
     Nothing,
     /// A key in the header that the keys are read from.
     Header,
-    Basic(Secret),
+    /// Decoded, and as it was sent if that differs: many clients do not encode the two halves.
+    Basic(Secret, Option<Secret>),
     Post(Secret),
 }
 
@@ -79,8 +94,8 @@ impl Presented {
     fn of(settings: &Settings, head: &Parts, form: &Form) -> Result<(Self, Option<String>), Fault> {
         let basic = basic(&head.headers).map_err(Fault::invalid_request)?;
         let posted = form.get("client_secret");
-        let in_header = settings.keys.as_ref().is_some_and(|keys| keys.are_in(head, basic.is_some()));
-        let in_front = settings.keys.is_none() && RequestHead::from(head).principal().is_some();
+        let in_header = settings.guarding.keys.as_ref().is_some_and(|keys| keys.are_in(head, basic.is_some()));
+        let in_front = settings.guarding.keys.is_none() && RequestHead::from(head).principal().is_some();
         let ways = [basic.is_some(), posted.is_some(), in_header || in_front];
         if ways.into_iter().filter(|used| *used).count() > 1 {
             return Err(Fault::invalid_request("the client is authenticated in more than one way"));
@@ -102,32 +117,32 @@ impl Presented {
         if name.zip(named).is_some_and(|(one, other)| one != other) {
             return Err(Fault::invalid_request("client_id is not that of the header"));
         }
-        Ok((Self::Basic(decoded(secret.expose())), name.or(named).map(str::to_owned)))
+        let key = decoded(secret.expose());
+        let as_sent = (key.expose() != secret.expose()).then(|| Secret::new(secret.expose()));
+        Ok((Self::Basic(key, as_sent), name.or(named).map(str::to_owned)))
     }
 
-    /// Returns the challenge for this client: that of the scheme of its header, or else that of the keys.
+    /// Returns the challenge for this client, if it is not that of the keys.
     fn challenge(&self, settings: &Settings) -> Option<HeaderValue> {
         const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"api\"");
-        match (self, &settings.keys) {
-            (Self::Basic(_), Some(keys)) => keys.basic_challenge(),
-            (_, Some(keys)) => keys.challenge(),
-            (Self::Basic(_), None) => Some(BASIC),
+        match (self, &settings.guarding.keys) {
+            (Self::Basic(..), Some(keys)) => keys.basic_challenge(),
+            (Self::Basic(..), None) => Some(BASIC),
             _ => None,
         }
     }
 
-    async fn check(self, settings: &Settings, head: &Parts) -> Result<Option<Principal>, Rejection> {
-        let Some(keys) = &settings.keys else {
-            let unchecked = "a client secret is presented, and AuthEndpoints::keys is not set";
-            return match self {
-                Self::Basic(_) | Self::Post(_) => Err(Rejection::missing_credential(None).cause(unchecked)),
-                Self::Nothing | Self::Header => Ok(RequestHead::from(head).principal().cloned()),
-            };
+    /// Puts the key into the header that the keys are read from.
+    fn place(self, settings: &Settings, head: &mut Parts) -> Result<(), Rejection> {
+        let unchecked = "a client secret is presented, and AuthEndpoints::keys is not set";
+        let (key, other) = match self {
+            Self::Nothing | Self::Header => return Ok(()),
+            Self::Basic(key, other) => (key, other),
+            Self::Post(key) => (key, None),
         };
-        match self {
-            Self::Nothing => Ok(None),
-            Self::Header => keys.read(head).await,
-            Self::Basic(key) | Self::Post(key) => keys.check(head, key.expose()).await.map(Some),
+        match &settings.guarding.keys {
+            Some(keys) => keys.present(head, &key, other),
+            None => Err(Rejection::missing_credential(None).cause(unchecked)),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{FullBody, Principal, Rejection, RejectionKind, context::answered::Bo
 
 /// What an OAuth client is told, and the refusal behind it. Budgets of failed attempts, logs and observers read the refusal
 /// in the extensions of the response: a wrong refresh token is a guess, although OAuth answers it 400.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fault {
     code: &'static str,
     description: Cow<'static, str>,
@@ -63,8 +63,27 @@ impl Fault {
     }
 
     pub(super) fn into_response(self) -> Response<FullBody> {
+        let response = self.rejection.clone().into_response::<FullBody>();
+        self.write(response)
+    }
+
+    /// Puts a refusal of the guards, which has no body, into the words of OAuth. Other responses stay.
+    pub(super) fn complete(mut response: Response<FullBody>, challenge: Option<HeaderValue>) -> Response<FullBody> {
+        let written = response.extensions().get::<BodyWritten>().is_some();
+        let Some(refusal) = Rejection::of(&response).filter(|_| !written).cloned() else { return response };
+        if refusal.status() != StatusCode::UNAUTHORIZED {
+            return Self::from(refusal).write(response);
+        }
+        if let Some(challenge) = &challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.clone());
+        }
+        let fault = Self::invalid_client(refusal, challenge);
+        response.extensions_mut().insert(fault.rejection.clone());
+        fault.write(response)
+    }
+
+    fn write(self, mut response: Response<FullBody>) -> Response<FullBody> {
         let body = json!({ "error": self.code, "error_description": self.description }).to_string();
-        let mut response = self.rejection.into_response::<FullBody>();
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if self.status != StatusCode::UNAUTHORIZED {

@@ -2,7 +2,12 @@
 
 use http::{Response, request::Parts};
 
-use super::{client::Client, fault::Fault, form::Form, settings::Settings};
+use super::{
+    client::{Claimed, Client},
+    fault::Fault,
+    form::Form,
+    settings::Settings,
+};
 use crate::{
     FullBody,
     session::{IssuedTokens, SessionError, TokenRequest},
@@ -34,9 +39,14 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// Answers a form.
-pub(super) async fn answer(settings: &Settings, head: &Parts, form: &Form) -> Result<Response<FullBody>, Fault> {
+pub(super) async fn answer(
+    settings: &Settings,
+    head: &Parts,
+    client: &Claimed,
+    form: &Form,
+) -> Result<Response<FullBody>, Fault> {
     let grant = form.required("grant_type")?;
-    let client = Client::of(settings, head, form).await?;
+    let client = Client::of(head, client)?;
     let tokens = match grant {
         TOKEN_EXCHANGE => return exchange(settings, &client, form).await,
         REFRESH_TOKEN => refresh(settings, &client, form).await?,

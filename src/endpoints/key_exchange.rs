@@ -15,7 +15,8 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let caller = settings.caller(head).await.map_err(|refusal| unread(refusal, head.version))?;
+    let closing = |refusal| if body.is_end_stream() { refusal } else { unread(refusal, head.version) };
+    let caller = settings.caller(head).map_err(closing)?;
     let body = read_json(head, body, true, &settings.limits).await?;
     let scope = body.map(|body| json::scope(&body, &settings.limits)).transpose()?.flatten();
     let request = scope.map_or_else(TokenRequest::new, |scope| TokenRequest::new().scope(&scope));

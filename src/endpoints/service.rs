@@ -7,23 +7,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    caller::{Keys, Permitted},
+    caller::Keys,
     cookies::SessionCookies,
-    fault::Fault,
-    form::Form,
-    grants, key_exchange, refresh,
-    settings::Settings,
-    tokens,
+    gates::Gates,
+    serve::Serving,
+    settings::{Guarding, Settings},
 };
 use crate::{
-    ApiKeyLayer, BodyLimits, BoxError, FullBody, Permission, Rejection, RejectionKind,
-    session::Sessions,
-    strict_body::{is_form, no_form, read_form, unread},
+    ApiKeyLayer, BodyLimits, BoxError, ClientIp, Decision, FullBody, Permission, RateLimitLayer, Rejection,
+    RequireLayer, context::decision::Observer, session::Sessions,
 };
 
 /// The endpoints of an authorization server: `token`, `refresh`, `logout`, `revoke` and `introspect`, by the last segment
@@ -41,7 +38,9 @@ impl AuthEndpoints {
     /// Creates the endpoints of these sessions.
     pub fn new(sessions: Sessions) -> Self {
         let limits = BodyLimits::new().max_bytes(LONGEST_BODY);
-        Self(Arc::new(Settings { sessions, keys: None, introspection: None, cookies: None, limits }))
+        let guarding = Guarding::default();
+        let gates = Gates::new(&guarding, sessions.clock());
+        Self(Arc::new(Settings { sessions, cookies: None, limits, guarding, gates }))
     }
 
     /// Authenticates clients by their keys: the callers of `…/token`, `…/revoke` and `…/introspect`. The key is in the header
@@ -50,7 +49,52 @@ impl AuthEndpoints {
     ///
     /// Without this call, the caller is the [`Principal`](crate::Principal) that guards in front have authenticated.
     pub fn keys(self, keys: ApiKeyLayer) -> Self {
-        self.set(|settings| settings.keys = Some(Keys::new(keys, settings.sessions.clock())))
+        self.guard(|guarding| guarding.keys = Some(Keys::new(keys)))
+    }
+
+    /// Limits the requests of clients that present their [keys](Self::keys). Use a clone of the limit that the service has: an
+    /// exchange is then counted like any other request with the key, and its answer has the headers of the limit. May be called
+    /// several times.
+    ///
+    /// Limits by address, and [budgets of failed attempts](RateLimitLayer::failures), stand in front of the endpoints. If one is given here,
+    /// every request is answered 500. Without `keys`, the guards in front limit their callers, and this setting has no effect.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, AuthEndpoints, Plans, RateLimitLayer, session::Sessions};
+    ///
+    /// fn endpoints(sessions: Sessions, keys: ApiKeyLayer, plans: &Plans) -> AuthEndpoints {
+    ///     AuthEndpoints::new(sessions).keys(keys).limit(RateLimitLayer::by_plan(plans))
+    /// }
+    /// ```
+    pub fn limit(self, limit: RateLimitLayer) -> Self {
+        self.guard(|guarding| guarding.limits.push(limit))
+    }
+
+    /// Sets how the address of the client is found, for keys with [networks](crate::Restrictions::networks), and for the log.
+    /// Without it, and without [`ApiKeyLayer::client_ip`], such a key is answered 500.
+    pub fn client_ip(self, client_ip: ClientIp) -> Self {
+        self.guard(|guarding| guarding.client_ip = Some(client_ip))
+    }
+
+    /// Calls `observe` for every request that the endpoints admit or refuse, as
+    /// [`AuthStackBuilder::on_decision`](crate::stack::AuthStackBuilder::on_decision) does for the requests of a stack. Give the same observers to both:
+    /// then exchanges count as uses of a key.
+    ///
+    /// ```
+    /// use tower_auth::{AuthEndpoints, session::Sessions, usage::Usage};
+    ///
+    /// fn endpoints(sessions: Sessions, usage: &Usage) -> AuthEndpoints {
+    ///     AuthEndpoints::new(sessions).on_decision(usage.observer())
+    /// }
+    /// ```
+    pub fn on_decision(self, observe: impl Fn(&Decision<'_>) + Send + Sync + 'static) -> Self {
+        self.guard(|guarding| {
+            let observer = Observer::new(observe);
+            guarding.observer = Some(match guarding.observer.take() {
+                Some(first) => first.and(observer),
+                None => observer,
+            });
+        })
     }
 
     /// Turns `…/introspect` on, for callers to whom this policy grants it.
@@ -63,7 +107,7 @@ impl AuthEndpoints {
     /// }
     /// ```
     pub fn introspection(self, permission: impl Permission) -> Self {
-        self.set(|settings| settings.introspection = Some(Permitted::new(permission, settings.sessions.clock())))
+        self.guard(|guarding| guarding.introspection = Some(RequireLayer::new(permission)))
     }
 
     /// Lets browsers refresh and log out with the cookies of a session, which a handler has [set](SessionCookies::set).
@@ -78,98 +122,25 @@ impl AuthEndpoints {
 
     /// Returns whether clients are authenticated by keys here.
     pub(super) fn have_keys(&self) -> bool {
-        self.0.keys.is_some()
+        self.0.guarding.keys.is_some()
     }
 
     /// Returns whether tokens can be introspected.
     pub(super) fn have_introspection(&self) -> bool {
-        self.0.introspection.is_some()
+        self.0.guarding.introspection.is_some()
+    }
+
+    /// Changes the settings of the guards, and builds them again.
+    fn guard(self, change: impl FnOnce(&mut Guarding)) -> Self {
+        self.set(|settings| {
+            change(&mut settings.guarding);
+            settings.gates = Gates::new(&settings.guarding, settings.sessions.clock());
+        })
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
-    }
-}
-
-/// Why a request is refused: in the form of this crate, or of OAuth.
-enum Refused {
-    Own(Rejection),
-    OAuth(Fault),
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self::Own(rejection)
-    }
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        Self::OAuth(fault)
-    }
-}
-
-/// What the last segment of a path selects.
-enum Endpoint<'a> {
-    Token,
-    Refresh,
-    LogOut,
-    Revoke,
-    Introspect(&'a Permitted),
-}
-
-impl Settings {
-    /// Returns the endpoint of a request.
-    fn endpoint(&self, head: &Parts) -> Result<Endpoint<'_>, Rejection> {
-        const POST: HeaderValue = HeaderValue::from_static("POST");
-        let endpoint = match (head.uri.path().rsplit('/').next(), &self.introspection) {
-            (Some("token"), _) => Endpoint::Token,
-            (Some("refresh"), _) => Endpoint::Refresh,
-            (Some("logout"), _) => Endpoint::LogOut,
-            (Some("revoke"), _) => Endpoint::Revoke,
-            (Some("introspect"), Some(permitted)) => Endpoint::Introspect(permitted),
-            _ => return Err(Rejection::not_found()),
-        };
-        if head.method == Method::POST {
-            return Ok(endpoint);
-        }
-        Err(Rejection::new(RejectionKind::MethodNotAllowed).header(header::ALLOW, POST))
-    }
-
-    async fn answer<B>(&self, head: &Parts, body: B) -> Result<Response<FullBody>, Refused>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        let closing = |refusal| if body.is_end_stream() { refusal } else { unread(refusal, head.version) };
-        Ok(match self.endpoint(head).map_err(closing)? {
-            Endpoint::Refresh => refresh::refresh(self, head, body).await?,
-            Endpoint::LogOut => refresh::log_out(self, head, body).await?,
-            Endpoint::Token => match is_form(&head.headers) {
-                Ok(false) => key_exchange::answer(self, head, body).await?,
-                // Reading the form refuses one in another character set.
-                Ok(true) | Err(_) => {
-                    grants::answer(self, head, &self.form(head, body, grants::PARAMETERS).await?).await?
-                }
-            },
-            Endpoint::Revoke => tokens::revoke(self, head, &self.form(head, body, tokens::PARAMETERS).await?).await?,
-            Endpoint::Introspect(permitted) => {
-                let form = self.form(head, body, tokens::PARAMETERS).await?;
-                tokens::introspect(self, permitted, head, &form).await?
-            }
-        })
-    }
-
-    async fn form<B>(&self, head: &Parts, body: B, parameters: &[&'static str]) -> Result<Form, Fault>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        let other = || no_form("the Content-Type is not that of a form");
-        let checked = is_form(&head.headers).and_then(|is_form| if is_form { Ok(()) } else { Err(other()) });
-        checked.map_err(|refusal| unread(refusal, head.version))?;
-        Form::read(&read_form(head, body, &self.limits).await?, parameters)
     }
 }
 
@@ -191,10 +162,9 @@ where
         let settings = Arc::clone(&self.0);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            Ok(uncached(match settings.answer(&head, body).await {
-                Ok(answer) => answer,
-                Err(Refused::Own(refusal)) => refusal.into_response(),
-                Err(Refused::OAuth(fault)) => fault.into_response(),
+            Ok(uncached(match &settings.gates {
+                Ok(gates) => Serving { gates: gates.clone(), settings }.answer(head, body).await,
+                Err(fault) => Rejection::internal(fault.clone()).into_response(),
             }))
         })
     }

@@ -1,37 +1,45 @@
 use http::request::Parts;
 
-use super::{
-    caller::{Keys, Permitted},
-    cookies::SessionCookies,
+use super::{caller::Keys, cookies::SessionCookies, gates::Gates};
+use crate::{
+    BodyLimits, ClientIp, ConfigError, Principal, RateLimitLayer, Rejection, RequestExt as _, RequestHead,
+    RequireLayer, context::decision::Observer, session::Sessions,
 };
-use crate::{BodyLimits, Principal, Rejection, RequestExt as _, RequestHead, session::Sessions};
 
 /// The settings of the endpoints.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) sessions: Sessions,
-    pub(super) keys: Option<Keys>,
-    pub(super) introspection: Option<Permitted>,
     pub(super) cookies: Option<SessionCookies>,
     pub(super) limits: BodyLimits,
+    pub(super) guarding: Guarding,
+    /// The guards that follow from the settings, or why there can be none.
+    pub(super) gates: Result<Gates, ConfigError>,
+}
+
+/// What the guards are built from.
+#[derive(Clone, Default)]
+pub(super) struct Guarding {
+    pub(super) keys: Option<Keys>,
+    pub(super) introspection: Option<RequireLayer>,
+    /// Limits of callers.
+    pub(super) limits: Vec<RateLimitLayer>,
+    pub(super) client_ip: Option<ClientIp>,
+    pub(super) observer: Option<Observer>,
 }
 
 impl Settings {
-    /// Returns the caller: by the key in its header, or as the guards in front have authenticated it.
+    /// Returns the caller: by its key, or as the guards in front have authenticated it.
     ///
     /// # Errors
     /// If there is none.
-    pub(super) async fn caller(&self, head: &Parts) -> Result<Principal, Rejection> {
-        let caller = match &self.keys {
-            Some(keys) => keys.read(head).await?,
-            None => RequestHead::from(head).principal().cloned(),
-        };
-        caller.ok_or_else(|| self.missing(head))
+    pub(super) fn caller(&self, head: &Parts) -> Result<Principal, Rejection> {
+        RequestHead::from(head).principal().cloned().ok_or_else(|| self.missing(head))
     }
 
     /// Returns the refusal of a request without a caller.
     pub(super) fn missing(&self, head: &Parts) -> Rejection {
-        match &self.keys {
+        match &self.guarding.keys {
             Some(keys) => keys.missing(),
             None => head.principal().err().unwrap_or_else(|| Rejection::missing_credential(None)),
         }

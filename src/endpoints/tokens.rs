@@ -2,15 +2,26 @@
 
 use http::{Response, request::Parts};
 
-use super::{caller::Permitted, client::Client, fault::Fault, form::Form, settings::Settings};
+use super::{
+    client::{Claimed, Client},
+    fault::Fault,
+    form::Form,
+    serve::Serving,
+    settings::Settings,
+};
 use crate::FullBody;
 
 /// The documented parameters of both. A revocation needs no hint: a token itself shows what it is.
 pub(super) const PARAMETERS: &[&str] = &["token", "token_type_hint", "client_id", "client_secret"];
 
 /// Revokes a token. A token that is unknown or expired is answered like one that was revoked.
-pub(super) async fn revoke(settings: &Settings, head: &Parts, form: &Form) -> Result<Response<FullBody>, Fault> {
-    let client = Client::of(settings, head, form).await?;
+pub(super) async fn revoke(
+    settings: &Settings,
+    head: &Parts,
+    client: &Claimed,
+    form: &Form,
+) -> Result<Response<FullBody>, Fault> {
+    let client = Client::of(head, client)?;
     let revoked = settings.sessions.revoke(form.required("token")?, client.id()).await;
     revoked.map_err(|error| Fault::from(error).of(client.caller.as_ref()))?;
     Ok(Response::new(FullBody::default()))
@@ -22,15 +33,14 @@ const REFRESH_TOKEN: &str = "refresh_token";
 /// Says what is known of an access token, and of a refresh token only to a caller that asks for one: services introspect
 /// what a request presents as an access token, and read nothing but `active`.
 pub(super) async fn introspect(
-    settings: &Settings,
-    permitted: &Permitted,
+    serving: &Serving,
     head: &Parts,
+    client: &Claimed,
     form: &Form,
 ) -> Result<Response<FullBody>, Fault> {
-    let client = Client::of(settings, head, form).await?;
-    let caller = client.required(settings, head)?;
-    permitted.check(head, caller.clone()).await.map_err(|refusal| Fault::from(refusal).forbidden())?;
-    let (token, sessions) = (form.required("token")?, &settings.sessions);
+    Client::of(head, client)?.required(&serving.settings, head)?;
+    serving.gates.permit(head).await.map_err(|refusal| Fault::from(refusal).forbidden())?;
+    let (token, sessions) = (form.required("token")?, &serving.settings.sessions);
     let known = sessions.introspect(token).await?;
     // A hint may be wrong (RFC 7662, section 2.1), so an access token is found with it too.
     let asks_refresh = form.get("token_type_hint") == Some(REFRESH_TOKEN) && !known.is_active();

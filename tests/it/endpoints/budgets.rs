@@ -26,6 +26,10 @@ fn guesses() -> Vec<(&'static str, Request<Body>)> {
         ("a wrong key", bare("/token", &[("x-api-key", STRANGER)])),
         ("a wrong key, in a form", post("/token", FORM, &[("x-api-key", STRANGER)], form(&[credentials]))),
         ("a wrong secret", post("/token", FORM, &[], form(&[credentials, ("client_secret", STRANGER)]))),
+        ("by Basic, of which decoding changes the secret", {
+            let wrong = basic("", &STRANGER.replace("00000", "+%300"));
+            post("/token", FORM, &[("authorization", &wrong)], form(&[credentials]))
+        }),
         ("by Basic", post("/token", FORM, &[("authorization", &basic("", STRANGER))], form(&[credentials]))),
         ("a forged refresh token", post("/token", FORM, &[], form(&refresh))),
         ("the same as JSON", post("/refresh", JSON, &[], r#"{"refresh_token":"rt_forged"}"#)),
@@ -89,6 +93,74 @@ async fn a_genuine_client_does_not_spend_the_budget_of_its_address() {
         service.clone().oneshot(from(request)).await.unwrap();
     }
     assert_eq!(service.oneshot(from(bare("/token", &desk.key()))).await.unwrap().status().as_u16(), 200);
+}
+
+/// An exchange costs as much as any other request with the key, and both share one bucket.
+#[tokio::test]
+async fn a_limit_counts_the_requests_of_a_key_and_reports_them() {
+    use std::sync::{Arc, Mutex};
+    use tower_auth::Plans;
+    let desk = Desk::new();
+    let plans = Plans::new().plan("standard", [Quota::per_minute(3)]).fallback("standard").build().unwrap();
+    let limit = RateLimitLayer::by_plan(&plans).clock(&desk.hand);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&told);
+    let endpoints = desk.endpoints.clone().limit(limit.clone()).on_decision(move |decision| {
+        let who = decision.principal().and_then(|who| who.credential_id()).unwrap_or("-").to_owned();
+        seen.lock().unwrap().push((decision.is_admitted(), who));
+    });
+    let left = |told: &Told| told.header("x-ratelimit-remaining").map(str::to_owned);
+    let exchanged = super::ask(&endpoints, bare("/token", &desk.key())).await;
+    assert_eq!((exchanged.status, left(&exchanged)), (200, Some("2".to_owned())));
+    let inspected = post("/introspect", FORM, &desk.key(), "token=x");
+    let inspected = super::ask(&endpoints, inspected).await;
+    assert_eq!((inspected.status, left(&inspected)), (200, Some("1".to_owned())));
+    let echo = crate::support::strict(|_: Request<Body>| http::Response::new(Body::default()));
+    let service = tower_auth::AuthStack::builder().clock(&desk.hand).auth(desk.keys.clone()).limit(limit).build();
+    let answer = service.unwrap().guards().layer(echo).oneshot(crate::support::get("/", &desk.key())).await.unwrap();
+    assert_eq!(answer.headers()["x-ratelimit-remaining"], "0", "the same bucket");
+
+    let refused = super::ask(&endpoints, bare("/token", &desk.key())).await;
+    assert_eq!(refused.kind(), (429, tower_auth::RejectionKind::RateLimited));
+    assert!(refused.header("retry-after").is_some());
+    let grant = form(&[("grant_type", "client_credentials"), ("client_secret", desk.key.expose())]);
+    let refused = super::ask(&endpoints, post("/token", FORM, &[], grant)).await;
+    assert_eq!(refused.error(), super::error(429, "temporarily_unavailable"));
+    assert!(refused.header("retry-after").is_some());
+    let session = desk.session(None).await;
+    let body = json!({ "refresh_token": refresh_token(&session) }).to_string();
+    let refreshed = super::ask(&endpoints, post("/refresh", JSON, &[], body)).await;
+    assert_eq!((refreshed.status, left(&refreshed)), (200, None), "a client without a key has no plan");
+    super::ask(&endpoints, bare("/token", &[("x-api-key", STRANGER)])).await;
+    super::ask(&endpoints, post("/refresh", JSON, &[], r#"{"refresh_token":"rt_forged"}"#)).await;
+    let (yes, no, key, nobody) = (true, false, || "key_1".to_owned(), || "-".to_owned());
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            (yes, key()),
+            (yes, key()),
+            (no, key()),
+            (no, key()),
+            (yes, nobody()),
+            (no, nobody()),
+            (yes, nobody()),
+            (no, nobody()), // it supersedes the admission
+        ]
+    );
+}
+
+#[tokio::test]
+async fn limits_by_address_stand_in_front() {
+    let desk = Desk::new();
+    for limit in [
+        RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()),
+        RateLimitLayer::by_address([Quota::per_minute(2)], ClientIp::peer()),
+    ] {
+        let told = super::ask(&desk.endpoints.clone().limit(limit), bare("/token", &desk.key())).await;
+        assert_eq!(told.kind(), (500, tower_auth::RejectionKind::Internal));
+        let cause = told.refusal.unwrap().private_cause().unwrap().to_string();
+        assert!(cause.contains("in front"), "{cause}");
+    }
 }
 
 /// After everyone was logged out, the browsers of an office present their tokens once more, from one address.

@@ -34,6 +34,25 @@ async fn the_key_is_the_secret_in_three_places() {
     }
 }
 
+/// Many clients do not encode the two halves, and some keys have characters that decoding changes.
+#[tokio::test]
+async fn a_basic_secret_counts_as_it_is_if_decoding_changes_it() {
+    use tower_auth::{ApiKeyLayer, KeyFormat, KeyRecord, KeyScheme, MemoryKeyStore};
+    let desk = Desk::new();
+    let (scheme, store) = (KeyScheme::ephemeral(KeyFormat::opaque(8)), MemoryKeyStore::new());
+    for key in ["a+b%41cdefgh", "aaaa%2Bbbbb"] {
+        store.insert(&scheme, key, KeyRecord::new("key_1", "acme")).unwrap();
+        let endpoints = AuthEndpoints::new(desk.sessions.clone())
+            .keys(ApiKeyLayer::new(scheme.clone(), store.clone()))
+            .introspection(tower_auth::permission::from_fn(|_: &_, _: &_| tower_auth::permission::Verdict::Granted));
+        let encoded: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for (secret, status) in [(key, 200), (&*encoded, 200), ("a+b%41cdefgX", 401)] {
+            let request = post("/introspect", FORM, &[("authorization", &basic("", secret))], "token=x");
+            assert_eq!(ask(&endpoints, request).await.status, status, "{secret}");
+        }
+    }
+}
+
 /// Keys that are sent as `Authorization: Bearer` share the header with Basic.
 #[tokio::test]
 async fn the_header_of_the_keys_may_be_the_header_of_basic() {
@@ -150,7 +169,7 @@ async fn without_keys_the_caller_is_that_of_the_guards_in_front() {
 async fn r096_grants_scopes_and_targets_that_there_are_not() {
     let desk = Desk::new();
     for (parameters, code) in [
-        (vec![], "invalid_request"),
+        (vec![("scope", "read")], "invalid_request"),
         (vec![("grant_type", "")], "invalid_request"),
         (vec![("grant_type", "password"), ("username", "alice"), ("password", "x")], "unsupported_grant_type"),
         (vec![("grant_type", "authorization_code"), ("code", "x")], "unsupported_grant_type"),

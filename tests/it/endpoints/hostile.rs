@@ -90,7 +90,6 @@ async fn forms_that_two_parsers_could_read_differently() {
         "&&&&",
         "=client_credentials",
         "{\"grant_type\":\"client_credentials\"}",
-        "",
     ] {
         let told = ask(&desk.endpoints, post("/token", FORM, &desk.key(), body)).await;
         assert_eq!(told.error(), error(400, "invalid_request"), "{body}");

@@ -81,6 +81,12 @@ async fn the_caller_has_to_present_a_good_key() {
     assert_eq!(without.header("www-authenticate"), Some("ApiKey realm=\"api\""));
     let wrong = ask(&desk.endpoints, bare("/token", &[("x-api-key", "ak_wrong")])).await;
     assert_eq!(wrong.kind(), (401, RejectionKind::InvalidKey));
+    assert_eq!(wrong.header("www-authenticate"), Some("ApiKey realm=\"api\""));
+    assert_eq!(wrong.header("connection"), None, "there is no body that was not read");
+    let unread = post("/token", JSON, &[("x-api-key", "ak_wrong")], "{}");
+    assert_eq!(ask(&desk.endpoints, unread).await.header("connection"), Some("close"));
+    let unread = post("/token", JSON, &[], "{}");
+    assert_eq!(ask(&desk.endpoints, unread).await.header("connection"), Some("close"));
     let twice = [("x-api-key", desk.key.expose()), ("x-api-key", desk.key.expose())];
     assert_eq!(ask(&desk.endpoints, bare("/token", &twice)).await.kind(), (400, RejectionKind::MalformedRequest));
     let in_query = format!("/token?x-api-key={0}&client_secret={0}&access_token={0}", desk.key.expose());
@@ -102,6 +108,42 @@ async fn a_key_with_restrictions_and_a_static_key_are_not_exchanged() {
     let endpoints = AuthEndpoints::new(desk.sessions.clone()).keys(keys);
     let told = ask(&endpoints, bare("/token", &[("x-api-key", "0123456789abcdef")])).await;
     assert_eq!(told.kind(), (401, RejectionKind::InvalidKey), "it is in no store, and would outlive its removal");
+}
+
+/// The address is found as in a stack.
+#[tokio::test]
+async fn a_key_with_networks_is_used_from_its_networks_only() {
+    use tower_auth::{ClientIp, PeerAddr};
+    let desk = Desk::new();
+    let bound = Restrictions::new().networks(["192.0.2.0/24"]).unwrap();
+    let bound = KeyRecord::new("key_2", "acme").scopes(["inspect"]).restrictions(bound);
+    let bound = desk.store.create(&desk.scheme, bound).unwrap();
+    let header = [("x-api-key", bound.expose())];
+    let from = |mut request: Request<Body>, address: &str| {
+        request.extensions_mut().insert(PeerAddr(address.parse().unwrap()));
+        request
+    };
+    let endpoints = desk.endpoints.clone().client_ip(ClientIp::peer());
+    let told = ask(&endpoints, from(bare("/token", &header), "192.0.2.7")).await;
+    assert_eq!((told.status, told.refusal.unwrap().code().unwrap()), (403, "API_KEY_RESTRICTED"));
+    let elsewhere = ask(&endpoints, from(bare("/token", &header), "198.51.100.7")).await;
+    assert_eq!(elsewhere.kind(), (403, RejectionKind::Restricted));
+    let inspect = |address| from(post("/introspect", super::FORM, &header, "token=x"), address);
+    assert_eq!(ask(&endpoints, inspect("192.0.2.7")).await.status, 200);
+    assert_eq!(ask(&endpoints, inspect("198.51.100.7")).await.error(), super::error(400, "unauthorized_client"));
+    let unset = ask(&desk.endpoints, from(bare("/token", &header), "192.0.2.7")).await;
+    assert_eq!(unset.kind(), (500, RejectionKind::Internal), "nothing says how the address is found");
+}
+
+/// `curl -X POST -d ''` declares an empty form.
+#[tokio::test]
+async fn an_empty_form_is_no_body() {
+    let desk = Desk::new();
+    let told = ask(&desk.endpoints, post("/token", super::FORM, &desk.key(), "")).await;
+    assert_eq!((told.status, told.text("token_type")), (200, "Bearer".to_owned()));
+    assert!(told.json().get("refresh_token").is_some());
+    let without = ask(&desk.endpoints, post("/token", super::FORM, &[], "")).await;
+    assert_eq!(without.kind(), (401, RejectionKind::MissingCredential));
 }
 
 /// Without keys of their own, the endpoints use the caller that the guards in front have found.
