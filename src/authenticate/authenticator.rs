@@ -50,7 +50,7 @@ pub trait Authenticator: Send + Sync + 'static {
     fn challenge(&self) -> &str;
 
     /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that
-    /// repeats such a header (except `Cookie`), marks the header sensitive, and keeps the response out of shared
+    /// repeats such a header (except `Cookie`, if the method [names its cookies](Self::credential_cookies)), marks the header sensitive, and keeps the response out of shared
     /// caches.
     fn credential_headers(&self) -> &[HeaderName] {
         &[]
@@ -64,6 +64,13 @@ pub trait Authenticator: Send + Sync + 'static {
     /// `Cookie` without names, the whole header is a credential. A cookie that occurs twice is not refused by the layer: the
     /// method does that.
     fn credential_cookies(&self) -> &[String] {
+        &[]
+    }
+
+    /// Returns the names of further cookies that [`AuthLayer::strip_credentials`](crate::AuthLayer::strip_credentials) removes; none by default.
+    /// They are credentials for another service, such as a refresh token, and authenticate no request here. They count only if the
+    /// method names its [cookies](Self::credential_cookies).
+    fn companion_cookies(&self) -> &[String] {
         &[]
     }
 
@@ -114,6 +121,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn credential_cookies(&self) -> &[String] {
         (**self).credential_cookies()
+    }
+
+    fn companion_cookies(&self) -> &[String] {
+        (**self).companion_cookies()
     }
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {

@@ -47,6 +47,8 @@ pub(super) struct Facts {
     pub(super) open: Option<Open>,
     pub(super) limit: TimeLimit,
     pub(super) policy: Arc<IdentityPolicy>,
+    /// The cookies that contain credentials. If there are none, the whole `Cookie` header is a credential.
+    cookies: Box<[String]>,
     /// The refusal of a request without a credential, built once.
     pub(super) missing: Rejection,
     /// The challenge of a 400 if a method reads bearer tokens (RFC 6750, section 3).
@@ -85,6 +87,7 @@ impl Facts {
                 credentials.push(header.clone());
             }
         }
+        let cookies = cookies_of(&methods);
         let policy = Arc::new(IdentityPolicy {
             // Shared caches do not store a response to a request with `Authorization`. They may store one to an
             // anonymous request, and without `Vary` they would serve it to requests with `Authorization` too.
@@ -92,7 +95,7 @@ impl Facts {
                 credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
             ),
             credentials: credentials.into(),
-            cookies: cookies_of(&methods),
+            cookies: with_companions(&cookies, &methods),
             strip,
             remove: remove.into(),
             challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
@@ -122,6 +125,7 @@ impl Facts {
             open,
             limit,
             policy,
+            cookies,
             missing,
             invalid_request,
             fault,
@@ -256,12 +260,12 @@ impl Facts {
         }
         // This covers the headers of all methods, because an earlier method could decide by a header that is not
         // repeated.
-        if let Some(header) = credential::repeated(headers, &self.policy.credentials) {
+        if let Some(header) = credential::repeated(headers, &self.policy.credentials, !self.cookies.is_empty()) {
             let bearer = credential::is_authorization(header);
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.reject_ambiguous
-            && let Some(header) = credential::second(headers, &self.policy.credentials, &self.policy.cookies)
+            && let Some(header) = credential::second(headers, &self.policy.credentials, &self.cookies)
         {
             return Some(Err(self.malformed(header, true, "the request carries more than one credential")));
         }
@@ -287,6 +291,12 @@ fn cookies_of(methods: &[Arc<dyn Authenticator>]) -> Box<[String]> {
         all.extend(cookies.iter().filter(|cookie| !all.contains(cookie)).cloned().collect::<Vec<_>>());
     }
     all.into()
+}
+
+/// Adds the cookies that are removed together with these.
+fn with_companions(cookies: &[String], methods: &[Arc<dyn Authenticator>]) -> Box<[String]> {
+    let companions = methods.iter().flat_map(Authenticator::companion_cookies).filter(|_| !cookies.is_empty());
+    cookies.iter().chain(companions).cloned().collect()
 }
 
 /// Returns the headers that both methods read. Methods that name different cookies do not share `Cookie`.

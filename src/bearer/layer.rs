@@ -30,6 +30,8 @@ use crate::{
 #[must_use = "a layer does nothing until it is mounted"]
 pub struct BearerLayer {
     check: TokenCheck,
+    /// Cookies that are removed together with that of the token.
+    companions: Vec<String>,
     /// The headers that are read.
     headers: Vec<HeaderName>,
     realm: String,
@@ -51,7 +53,7 @@ impl BearerLayer {
             judge: Arc::new(Judge::new(&challenge)),
         };
         let headers = vec![check.source.header().clone()];
-        Self { check, headers, realm: "api".to_owned(), metadata: None, challenge, fault: None }
+        Self { check, companions: Vec::new(), headers, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
     /// Adds a verifier for tokens of another issuer. If two verifiers have the same issuer, every request is refused
@@ -104,6 +106,22 @@ impl BearerLayer {
         self
     }
 
+    /// Also removes this cookie where [`strip_credentials`](AuthLayer::strip_credentials) removes that of the token, such as
+    /// the cookie with the refresh token: no handler and no service behind needs it. It has no effect without a
+    /// [`cookie`](Self::cookie).
+    ///
+    /// ```
+    /// use tower_auth::{AuthLayer, BearerLayer, TokenVerifier};
+    ///
+    /// fn for_browsers(tokens: TokenVerifier) -> AuthLayer {
+    ///     BearerLayer::new(tokens).cookie("__Host-access").also_strip("__Host-refresh").strip_credentials()
+    /// }
+    /// ```
+    pub fn also_strip(mut self, cookie: &str) -> Self {
+        self.companions.push(cookie.to_owned());
+        self
+    }
+
     fn faulty(mut self, what: String, help: &'static str) -> Self {
         self.fault.get_or_insert(ConfigError::new(what, help));
         self
@@ -143,7 +161,7 @@ impl BearerLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Removes the `Authorization` header and the [cookie](Self::cookie) from the request after they are read; see
+    /// Removes the `Authorization` header, the [cookie](Self::cookie) and its [companions](Self::also_strip) from the request after they are read; see
     /// [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
@@ -177,6 +195,10 @@ impl Authenticator for BearerLayer {
 
     fn credential_cookies(&self) -> &[String] {
         self.check.cookie.as_ref().map_or(&[], |cookie| slice::from_ref(cookie.name()))
+    }
+
+    fn companion_cookies(&self) -> &[String] {
+        &self.companions
     }
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {

@@ -115,7 +115,7 @@ pub(crate) struct Outcome {
 pub(crate) struct IdentityPolicy {
     /// The headers that contain credentials. They are marked sensitive.
     pub(crate) credentials: Box<[HeaderName]>,
-    /// The cookies that contain credentials. If there are none, the whole `Cookie` header is a credential.
+    /// The cookies that are stripped. If there are none, the whole `Cookie` header is a credential.
     pub(crate) cookies: Box<[String]>,
     /// Whether these headers are removed before the inner service is called.
     pub(crate) strip: bool,

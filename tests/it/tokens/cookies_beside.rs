@@ -122,6 +122,34 @@ async fn only_the_cookie_with_the_token_is_stripped() {
     assert_eq!((cookies(&headers), headers.contains_key("authorization")), (vec!["a=1"], false));
 }
 
+/// The refresh token of a browser is for the endpoints alone.
+#[tokio::test]
+async fn the_companion_of_the_cookie_is_stripped_and_is_no_credential() {
+    let with = || by_cookie().also_strip("__Host-refresh");
+    let line = format!("a=1; __Host-refresh=rt_1; {}; b=2", session());
+    for (stack, left) in [
+        (stack_of(with().strip_credentials()), "a=1; b=2"),
+        (stack_of(with()), &*line),
+        (stack_of(AuthLayer::from(with()).reject_ambiguous().strip_credentials()), "a=1; b=2"),
+    ] {
+        let headers = seen(&stack, get("/", &[("cookie", &line)])).await;
+        assert_eq!(cookies(&headers), [left]);
+        assert!(headers.values().all(http::HeaderValue::is_sensitive));
+    }
+    assert_eq!(ask(&stack_of(with()), get("/", &[("cookie", "__Host-refresh=rt_1")])).await.status, 401);
+}
+
+/// A method that does not name its cookies may read the first line only.
+#[tokio::test]
+async fn cookies_in_several_lines_are_refused_unless_all_methods_name_theirs() {
+    let lines = [("cookie", "a=1"), ("cookie", "other=bob")];
+    for (names, status) in [(&[][..], 400), (&["other"][..], 200)] {
+        assert_eq!(ask(&stack_of(other(names)), get("/", &lines)).await.status, status, "{names:?}");
+        let both = AuthLayer::first(by_cookie()).then(other(names));
+        assert_eq!(ask(&stack_of(both), get("/", &lines)).await.status, status, "{names:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_other_methods_read_is_stripped_too() {
     let line = format!("a=1; other=bob; {}", session());
