@@ -6,25 +6,43 @@
 //! OAuth. [`WellKnown`] serves the public keys and the metadata.
 //!
 //! ```
-//! use axum::Router;
-//! use tower_auth::{
-//!     ApiKeyLayer, AuthEndpoints, ConfigError, ErrorEnvelopeLayer, endpoints::WellKnown, permission::scope, session::Sessions,
-//! };
+//! use axum::{Router, routing::get};
+//! use tower::Layer as _;
+//! use tower_auth::{endpoints::WellKnown, permission::role, session::Sessions, *};
 //!
-//! fn routes(sessions: &Sessions, keys: ApiKeyLayer) -> Result<Router, ConfigError> {
-//!     let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(scope("tokens:introspect"));
+//! fn app(sessions: &Sessions, keys: ApiKeyLayer, plans: &Plans) -> Result<Router, ConfigError> {
+//!     let guesses = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer());
+//!     let limit = RateLimitLayer::by_plan(plans);
+//!     let endpoints = AuthEndpoints::new(sessions.clone())
+//!         .keys(keys.clone())
+//!         .limit(limit.clone()) // an exchange costs as much as any other request with the key
+//!         .client_ip(ClientIp::peer()) // for keys with networks
+//!         .introspection(role("admin"));
 //!     let documents = WellKnown::new(sessions, "https://api.example.com/v1/auth")?.endpoints(&endpoints);
+//!     let stack = AuthStack::builder()
+//!         .limit(guesses.clone())
+//!         .auth(AuthLayer::first(endpoints.bearer()?).then(keys)) // the tokens, and whether they were revoked
+//!         .limit(limit)
+//!         .build()?;
+//!     let private = Router::new().route("/me", get(|who: Principal| async move { who.subject().to_owned() }));
 //!     Ok(Router::new()
-//!         .nest_service("/v1/auth", endpoints)
+//!         .nest_service("/v1/auth", guesses.layer(endpoints))
 //!         .route_service("/.well-known/{*document}", documents)
-//!         .layer(ErrorEnvelopeLayer::detailed()))
+//!         .merge(private.layer(stack.guards()))
+//!         .layer(stack.envelope()))
 //! }
 //! ```
+//!
+//! [`AuthEndpoints::bearer`] returns the layer for the routes that the tokens open. A [`BearerLayer`](crate::BearerLayer) of
+//! your own needs [`revocation(sessions.clone())`](crate::BearerLayer::revocation): without it, access tokens are accepted after a
+//! log-out, until they expire.
 //!
 //! Both are tower services for any host. The last segment of the path selects the endpoint. Mount them outside of the guards of
 //! the service, because most of their callers have no token yet. Against guessing, put
 //! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, a forged refresh token or a token of another issuer
 //! that is not accepted is charged there, also where OAuth answers it 400. A genuine refresh token that has ended is charged to nobody.
+//! Each exchange signs a token: set [`AuthEndpoints::limit`], or a client can exchange its key without a limit. Give the observers of the
+//! stack to [`AuthEndpoints::on_decision`] too.
 //!
 //! # Requests
 //!
@@ -92,7 +110,8 @@
 //! # Browsers
 //!
 //! [`SessionCookies`] keep the tokens of a web page out of the reach of its scripts. After a sign-in, a handler
-//! [sets](SessionCookies::set) them. [`BearerLayer::cookie`](crate::BearerLayer::cookie) reads the access token. With [`AuthEndpoints::cookies`], a page
+//! [sets](SessionCookies::set) them. The layer of [`AuthEndpoints::bearer`] reads the access token, and removes both cookies from the
+//! requests that pass it if it is told to [strip credentials](crate::BearerLayer::strip_credentials). With [`AuthEndpoints::cookies`], a page
 //! refreshes and logs out without a body:
 //!
 //! | request without a body | answer |
@@ -115,7 +134,7 @@
 //!
 //! # When not to use it
 //!
-//! It is no sign-in page and no OpenID provider: users are authenticated by a handler of yours, which calls
+//! It is no sign-in page and no `OpenID` provider: users are authenticated by a handler of yours, which calls
 //! [`Sessions::begin`](crate::session::Sessions::begin), or by another issuer. There is no authorization endpoint, and so no
 //! consent. Services that only accept tokens of another issuer need a [`BearerLayer`](crate::BearerLayer) and nothing of this.
 

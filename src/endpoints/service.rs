@@ -19,8 +19,8 @@ use super::{
     settings::{Guarding, Settings},
 };
 use crate::{
-    ApiKeyLayer, BodyLimits, BoxError, ClientIp, Decision, FullBody, Permission, RateLimitLayer, Rejection,
-    RequireLayer, context::decision::Observer, session::Sessions,
+    ApiKeyLayer, BearerLayer, BodyLimits, BoxError, ClientIp, ConfigError, Decision, FullBody, Permission,
+    RateLimitLayer, Rejection, RequireLayer, context::decision::Observer, session::Sessions,
 };
 
 /// The endpoints of an authorization server: `token`, `refresh`, `logout`, `revoke` and `introspect`, by the last segment
@@ -33,6 +33,8 @@ pub struct AuthEndpoints(Arc<Settings>);
 
 /// More than any token has.
 const LONGEST_BODY: usize = 64 << 10;
+/// How many verified tokens are remembered.
+const VERIFIED: usize = 10_000;
 
 impl AuthEndpoints {
     /// Creates the endpoints of these sessions.
@@ -113,6 +115,32 @@ impl AuthEndpoints {
     /// Lets browsers refresh and log out with the cookies of a session, which a handler has [set](SessionCookies::set).
     pub fn cookies(self, cookies: SessionCookies) -> Self {
         self.set(|settings| settings.cookies = Some(cookies))
+    }
+
+    /// Returns the layer for the routes that these tokens open. It verifies the tokens of this service, asks at every request
+    /// whether the token was revoked or its session has ended, and reads the cookie if [`cookies`](Self::cookies) are set. It
+    /// keeps 10,000 verified tokens, so that they need no second signature check.
+    ///
+    /// Tokens of other issuers are added with [`or`](BearerLayer::or).
+    ///
+    /// # Errors
+    /// If the verifier is misconfigured.
+    ///
+    /// ```
+    /// use tower_auth::{AuthEndpoints, AuthLayer, ApiKeyLayer, ConfigError};
+    ///
+    /// fn tokens_and_keys(endpoints: &AuthEndpoints, keys: ApiKeyLayer) -> Result<AuthLayer, ConfigError> {
+    ///     Ok(AuthLayer::first(endpoints.bearer()?).then(keys))
+    /// }
+    /// ```
+    pub fn bearer(&self) -> Result<BearerLayer, ConfigError> {
+        let sessions = &self.0.sessions;
+        let tokens = sessions.issuer().verifier().cache(VERIFIED).build()?;
+        let layer = BearerLayer::new(tokens).revocation(sessions.clone());
+        Ok(match &self.0.cookies {
+            Some(cookies) => layer.cookie(cookies.access_name()).also_strip(cookies.refresh_name()),
+            None => layer,
+        })
     }
 
     /// Sets how large a body may be, and how long it may take to arrive: 64 KiB and ten seconds by default.

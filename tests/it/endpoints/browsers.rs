@@ -3,7 +3,7 @@
 use http::{HeaderValue, Request, Response, header::SET_COOKIE};
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    AuthEndpoints, AuthLayer, BearerLayer, Principal, RejectionKind, RequestExt as _,
+    AuthEndpoints, Principal, RejectionKind, RequestExt as _,
     endpoints::SessionCookies,
     session::{Grant, IssuedTokens, TokenRequest},
 };
@@ -228,9 +228,9 @@ async fn the_cookie_of_the_access_token_authenticates_requests() {
     let cookies = SessionCookies::new();
     let tokens: IssuedTokens = desk.session(None).await;
     let cookie = cookie_of(&lines(cookies.set(&tokens)));
-    let bearer = BearerLayer::new(desk.sessions.issuer().verifier().build().unwrap());
-    let bearer = bearer.cookie(cookies.access_name()).revocation(desk.sessions.clone());
-    let service = AuthLayer::from(bearer).clock(&desk.hand).layer(strict(|request: Request<Body>| {
+    let bearer = endpoints(&desk).bearer().unwrap();
+    let service = bearer.strip_credentials().clock(&desk.hand).layer(strict(|request: Request<Body>| {
+        assert!(!request.headers().contains_key("cookie"), "neither of the cookies reaches a handler");
         Response::new(request.principal().unwrap().subject().to_owned().into())
     }));
     let get = || crate::support::get("/me", &[("cookie", &cookie)]);
