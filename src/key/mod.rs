@@ -33,7 +33,9 @@
 //! 2. Re-digest keys on use. [`KeyDigests::versions`] says under which version a row was found. If that is not the current
 //!    one, write the first digest and its version into the row. A key that is never used keeps its old digest, because a
 //!    digest under a pepper cannot be moved without the key.
-//! 3. Remove the old pepper when no row has its version. Keys that were still stored under it are refused from then on.
+//! 3. Remove the old pepper when no row has its version, and keep it for `SessionPolicy::idle` after the order was changed,
+//!    if sessions are used. Keys that were still stored under it are refused from then on. So are refresh tokens that were
+//!    made under it, and a log-out with one of them ends nothing.
 //!
 //! All replicas need the new pepper before one of them stores a key under it: first deploy `1:<old>,2:<new>`, then change
 //! the order.

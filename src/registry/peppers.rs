@@ -33,7 +33,9 @@ pub struct PepperUse {
     /// pepper accepted in the scheme of the registries that import keys, and take it away from the guards.
     pub removed: u64,
     /// Whether it is accepted, is not the current one, and no key needs it. Take the pepper away only when every process has
-    /// the current one in front. What is lost with it is the memory of the [removed](Self::removed) keys.
+    /// the current one in front, and keep it for `SessionPolicy::idle` after the order was changed, if sessions are used:
+    /// refresh tokens that were made under it are not counted here, and are refused without it. What is lost with it is the
+    /// memory of the [removed](Self::removed) keys.
     pub may_go: bool,
 }
 

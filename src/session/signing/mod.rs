@@ -53,7 +53,8 @@
 //!
 //! To replace a pepper, follow the steps of [the peppers of API keys](crate::key#rotate-a-pepper). A process encrypts each key once under its
 //! current pepper, when it first reads the key, so no key needs the old pepper a minute after the last process has started with the new
-//! order.
+//! order. Keep it for [`SessionPolicy::idle`](crate::session::SessionPolicy::idle) after the order was changed, if sessions are used:
+//! refresh tokens that were made under it need it.
 //!
 //! A key that cannot be decrypted, because its pepper is lost or its row was changed, is logged and not used. If it is the key in use, a new
 //! key is made that signs at once. Verifiers that have not read the key set again refuse the tokens of the new key until they do.
