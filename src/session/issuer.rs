@@ -107,8 +107,16 @@ impl TokenIssuer {
     /// Issues an access token that is valid for so long, and belongs to no session.
     ///
     /// # Errors
-    /// If no key can sign, or the operating system provides no random bytes.
+    /// If the lifetime is longer than a day, or than [`SigningPolicy::keep`](super::signing::SigningPolicy::keep) allows, if no
+    /// key can sign, or if the operating system provides no random bytes.
     pub fn issue(&self, grant: &Grant, lifetime: Duration) -> Result<Secret, SessionError> {
+        if lifetime > super::policy::DAY {
+            return Err(SessionError::Signing(
+                format!("it would be valid for {lifetime:?}, which is longer than a day").into(),
+            ));
+        }
+        let allowed = self.0.keys.check_lifetime(lifetime);
+        allowed.map_err(|error| SessionError::Signing(error.to_string().into()))?;
         let scopes = grant.holder().scopes();
         let asked = Asked { grant, scopes, session: None, audience: None, lifetime, after: None, end: None };
         self.issue_for(&asked).map(|token| token.text)

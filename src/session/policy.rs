@@ -34,7 +34,7 @@ pub struct SessionPolicy {
     pub exchange_restricted_keys: bool,
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for SessionPolicy {
     fn default() -> Self {

@@ -118,7 +118,7 @@ impl SigningKeys {
     /// Checks that tokens of this lifetime can be verified until they expire.
     ///
     /// # Errors
-    /// If they live longer than an old key is published ([`SigningPolicy::keep`]).
+    /// If an old key is not published for five minutes longer ([`SigningPolicy::keep`]).
     pub fn check_lifetime(&self, lifetime: Duration) -> Result<(), ConfigError> {
         self.0.policy.check_lifetime(lifetime)
     }

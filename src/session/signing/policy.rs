@@ -27,8 +27,12 @@ pub struct SigningPolicy {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Other processes read the keys every minute, and most verifiers every 15 minutes at the latest.
-const LEAST_AHEAD: Duration = MINUTE.saturating_mul(5);
+/// Another process publishes a key up to a minute after it was made, and a verifier may keep what it has read just before for five
+/// minutes. The rest is for clocks that differ.
+const LEAST_AHEAD: Duration = MINUTE.saturating_mul(10);
+/// How much longer a key is published than its last token lives: for a process that is late, and clocks that differ.
+const MARGIN: Duration = MINUTE.saturating_mul(5);
+const LEAST_KEEP: Duration = MINUTE.saturating_mul(6);
 const MOST_PERIOD: Duration = DAY.saturating_mul(3_660);
 /// The number of keys that a policy may keep at the same time. A verifier of this crate reads at most 64.
 const MOST_KEYS: u32 = 16;
@@ -53,15 +57,15 @@ impl SigningPolicy {
         self
     }
 
-    /// Sets how long a key is published before it signs; one day by default. Verifiers that keep the key set for less time know the
+    /// Sets how long a key is published before it signs; one day by default, and ten minutes at least. Verifiers that keep the key set for less time know the
     /// key before they see a token of it.
     pub const fn publish_ahead(mut self, time: Duration) -> Self {
         self.ahead = time;
         self
     }
 
-    /// Sets how long a key stays published after the next key has begun to sign; two days by default. It must not be shorter than
-    /// the longest lifetime of a token.
+    /// Sets how long a key stays published after the next key has begun to sign; two days by default. It must be five
+    /// minutes longer than the longest lifetime of a token.
     pub const fn keep(mut self, time: Duration) -> Self {
         self.keep = time;
         self
@@ -71,7 +75,7 @@ impl SigningPolicy {
         SigningKey::check_algorithm(self.algorithm)?;
         if self.ahead < LEAST_AHEAD {
             return Err(wrong(
-                "a key is published for less than five minutes before it signs",
+                "a key is published for less than ten minutes before it signs",
                 "publish_ahead: such as a day",
             ));
         }
@@ -81,10 +85,10 @@ impl SigningPolicy {
                 "period: such as 30 days",
             ));
         }
-        if self.keep < MINUTE || self.keep > MOST_PERIOD {
+        if self.keep < LEAST_KEEP || self.keep > MOST_PERIOD {
             return Err(wrong(
-                "an old key stays published for less than a minute, or for more than ten years",
-                "keep: longer than the longest lifetime of a token, such as two days",
+                "an old key stays published for less than six minutes, or for more than ten years",
+                "keep: five minutes longer than the longest lifetime of a token, such as two days",
             ));
         }
         if self.ahead.saturating_add(self.keep) > self.period.saturating_mul(MOST_KEYS - 2) {
@@ -96,15 +100,15 @@ impl SigningPolicy {
         Ok(())
     }
 
-    /// Rejects tokens that live longer than the key that signed them is published.
+    /// Rejects tokens that may live longer than the key that signed them is published.
     pub(super) fn check_lifetime(&self, lifetime: Duration) -> Result<(), ConfigError> {
-        if lifetime <= self.keep {
+        if lifetime.saturating_add(MARGIN) <= self.keep {
             return Ok(());
         }
         Err(ConfigError::new(
             format!(
-                "tokens are valid for {lifetime:?}, and a key that no longer signs is published for {:?}, so that the last \
-                 tokens of each key could not be verified until they expire",
+                "tokens are valid for {lifetime:?}, and a key that no longer signs is published for {:?}, which is less than \
+                 {MARGIN:?} longer, so that the last tokens of each key could not be verified until they expire",
                 self.keep
             ),
             "use a shorter lifetime, or a longer SigningPolicy::keep",

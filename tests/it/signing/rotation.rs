@@ -1,5 +1,10 @@
 //! The schedule at work: two processes on one store, and verifiers.
 
+use tower_auth::{
+    Principal,
+    session::{Grant, TokenIssuer},
+};
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,7 +101,7 @@ async fn a_token_of_an_unknown_key_makes_a_verifier_read_the_store() {
 #[tokio::test]
 async fn keys_in_memory_rotate_too() {
     let hand = hand();
-    let week = SigningPolicy::new().period(7 * DAY).publish_ahead(HOUR).keep(HOUR);
+    let week = SigningPolicy::new().period(7 * DAY).publish_ahead(HOUR).keep(HOUR + 5 * MINUTE);
     let keys = SigningKeys::in_memory(week, &hand).unwrap();
     let tokens = verifier(&keys);
     let mut seen = Vec::new();
@@ -137,13 +142,14 @@ async fn the_task_rotates_every_minute_until_it_is_stopped() {
 fn policies_that_lose_tokens_are_rejected() {
     let in_memory = |policy: SigningPolicy| SigningKeys::in_memory(policy, &hand()).map(drop);
     in_memory(SigningPolicy::new()).unwrap();
+    in_memory(SigningPolicy::new().publish_ahead(10 * MINUTE).keep(6 * MINUTE)).unwrap();
     for (policy, said) in [
-        (SigningPolicy::new().publish_ahead(less(5 * MINUTE, Duration::from_nanos(1))), "five minutes"),
+        (SigningPolicy::new().publish_ahead(less(10 * MINUTE, Duration::from_nanos(1))), "ten minutes"),
         (SigningPolicy::new().period(DAY), "the period is not longer"),
         (SigningPolicy::new().period(3_661 * DAY), "ten years"),
-        (SigningPolicy::new().keep(Duration::ZERO), "less than a minute"),
+        (SigningPolicy::new().keep(less(6 * MINUTE, Duration::from_nanos(1))), "less than six minutes"),
         (SigningPolicy::new().keep(Duration::MAX), "ten years"),
-        (SigningPolicy::new().period(HOUR).publish_ahead(5 * MINUTE).keep(DAY), "more than 16 keys"),
+        (SigningPolicy::new().period(HOUR).publish_ahead(10 * MINUTE).keep(DAY), "more than 16 keys"),
         (SigningPolicy::new().algorithm(tower_auth::token::Algorithm::Hs256), "HS256 is not supported"),
         (SigningPolicy::new().algorithm(tower_auth::token::Algorithm::Ps256), "ES256, ES384, Ed25519 or RS256"),
     ] {
@@ -151,7 +157,25 @@ fn policies_that_lose_tokens_are_rejected() {
         assert!(error.contains(said), "{policy:?}: {error}");
     }
     let keys = SigningKeys::in_memory(SigningPolicy::new().keep(HOUR), &hand()).unwrap();
-    keys.check_lifetime(HOUR).unwrap();
-    let error = keys.check_lifetime(HOUR + Duration::from_nanos(1)).unwrap_err().to_string();
+    let longest = less(HOUR, 5 * MINUTE);
+    keys.check_lifetime(longest).unwrap();
+    let error = keys.check_lifetime(longest + Duration::from_nanos(1)).unwrap_err().to_string();
     assert!(error.contains("SigningPolicy::keep"), "{error}");
+}
+
+#[test]
+fn no_token_outlives_its_key_or_a_day() {
+    let nanosecond = Duration::from_nanos(1);
+    let alice = Grant::of(&Principal::builder("alice").build());
+    for (keep, longest, said) in
+        [(HOUR, less(HOUR, 5 * MINUTE), "SigningPolicy::keep"), (3 * DAY, DAY, "longer than a day")]
+    {
+        let keys = SigningKeys::in_memory(SigningPolicy::new().keep(keep), &hand()).unwrap();
+        let issuer = TokenIssuer::new(ISSUER, keys).unwrap();
+        issuer.issue(&alice, longest).unwrap();
+        for lifetime in [longest + nanosecond, Duration::MAX] {
+            let error = issuer.issue(&alice, lifetime).unwrap_err().to_string();
+            assert!(error.contains(said) || lifetime > DAY && error.contains("longer than a day"), "{error}");
+        }
+    }
 }
