@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use tokio_postgres::Row;
 
 use super::{
@@ -47,6 +49,11 @@ impl SigningKeyStore for PostgresKeyStore {
         }
         let values: Vec<Param> = vec![Box::new(id.to_owned())];
         self.ask("removing a signing key", |store| (&store.sql.signing.remove, values), |_| Ok(()))
+    }
+
+    fn store_time(&self) -> SigningFuture<Option<SystemTime>> {
+        let time = |rows: &[Row]| Ok(rows.first().map(|row| time_of(row, 0)).transpose()?);
+        self.ask("reading the time", |store| (&store.sql.signing.time, Vec::new()), time)
     }
 }
 

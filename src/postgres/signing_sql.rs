@@ -10,6 +10,7 @@ pub(super) struct SigningSql {
     pub(super) add: Statement,
     pub(super) reseal: Statement,
     pub(super) remove: Statement,
+    pub(super) time: Statement,
 }
 
 impl SigningSql {
@@ -27,11 +28,14 @@ impl SigningSql {
             add: add(s),
             reseal: Statement::new(durable(&reseal), [Type::TEXT, Type::BYTEA]),
             remove: Statement::new(durable(&remove), [Type::TEXT]),
+            time: Statement::new("SELECT clock_timestamp()".to_owned(), []),
         }
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = String> {
-        [&self.all, &self.add, &self.reseal, &self.remove].into_iter().map(|statement| statement.text.clone())
+        [&self.all, &self.add, &self.reseal, &self.remove, &self.time]
+            .into_iter()
+            .map(|statement| statement.text.clone())
     }
 }
 

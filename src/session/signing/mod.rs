@@ -39,9 +39,35 @@
 //! - The first key signs at once. Any other key is published for the whole time before, also if no process ran when it was due: the old
 //!   key then signs for longer.
 //! - Processes need no leader. Each looks every minute, and the store lets one of them add the next key ([`SigningKeyStore`]).
-//! - Clocks of processes may differ by a minute. A clock that is wrong by more than that makes keys too early or too late, and never two
-//!   successors of one key.
+//! - Clocks of processes may differ by a minute: see [wrong clocks](#wrong-clocks).
 //! - While the store does not answer, the keys in memory sign and verify, for longer than planned if need be.
+//!
+//! # Wrong clocks
+//!
+//! A process adds and removes no key, and is [`Degraded`](crate::Health::Degraded), while
+//!
+//! - a change is due, and its clock differs by more than two minutes from that of the store
+//!   ([`store_time`](SigningKeyStore::store_time); PostgreSQL has a clock of its own, and the processes on one SQLite file share
+//!   that of their machine). So a process with a wrong clock harms no other,
+//! - or the newest key signs later than any process can have planned it, or no key has begun to sign. Then this clock is behind, or
+//!   another was ahead when it made the key. The key in use goes on signing.
+//!
+//! Set the clock that is wrong. A key that a wrong clock has planned too far ahead stays, and keeps others from being added until
+//! its time has come. Set its time to the present, or to tomorrow if the key was made today and another one signs. The
+//! log has its id:
+//!
+//! ```sql
+//! UPDATE tower_auth.signing_keys SET signs_from = now() WHERE id = 'the id'; -- PostgreSQL
+//! UPDATE signing_keys SET signs_from = unixepoch() * 1000000 WHERE id = 'the id'; -- SQLite
+//! ```
+//!
+//! Never delete the row of the newest key while a process may sign with it. What the two rules do not prevent:
+//!
+//! - Tokens that a process with a wrong clock issues carry its time, and verifiers refuse them.
+//! - If the clock of the store is wrong too, as that of a machine which runs the store and a process, or a shared store returns no
+//!   time, a clock that is ahead by more than [`keep`](SigningPolicy::keep) removes the key in use. Other processes sign with
+//!   the next key from then on, also if it was published just before, and tokens of the removed key are refused. It makes one key for each
+//!   [`period`](SigningPolicy::period) by which its clock is ahead or goes on, and not more.
 //!
 //! # At rest
 //!

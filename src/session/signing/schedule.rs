@@ -26,6 +26,10 @@ pub(super) enum Step {
     Add(Why, SystemTime),
     /// A key would be added, but there are too many.
     Full,
+    /// The key at this place signs so late that one of the clocks is wrong, and nobody here can tell which.
+    TooFar(usize),
+    /// Something would be changed, but the clock of the store shows this time.
+    Differ(SystemTime),
 }
 
 /// Why a key is added.
@@ -42,6 +46,9 @@ pub(super) enum Why {
 
 /// Clocks of processes differ. A key that another process has made to sign at once may lie this far in the future.
 const SKEW: Duration = Duration::from_secs(60);
+/// A process whose clock differs by more from that of the store changes nothing. Two processes then differ by at most four minutes,
+/// which is less than the margin of [`SigningPolicy::check_lifetime`].
+const MOST_DIFFERENCE: Duration = Duration::from_secs(120);
 /// The number of keys from which none is added. Processes with different peppers could otherwise add one after another.
 pub(super) const MOST_KEYS: usize = 32;
 
@@ -56,29 +63,49 @@ pub(super) fn signer(keys: &[Slot], now: SystemTime) -> Option<usize> {
 }
 
 pub(super) fn plan(keys: &[Slot], now: SystemTime, policy: &SigningPolicy) -> Plan {
-    let step = match add(keys, now, policy) {
-        Some((why, _)) if keys.len() >= MOST_KEYS && why != Why::First => Step::Full,
-        Some((why, from)) => Step::Add(why, from),
-        None => Step::Nothing,
+    let step = match step(keys, now, policy) {
+        Step::Add(why, _) if keys.len() >= MOST_KEYS && why != Why::First => Step::Full,
+        step => step,
     };
     Plan { step, remove: remove(keys, now, policy) }
 }
 
-fn add(keys: &[Slot], now: SystemTime, policy: &SigningPolicy) -> Option<(Why, SystemTime)> {
-    let Some(newest) = keys.last() else { return Some((Why::First, now)) };
+impl Plan {
+    /// Whether it changes what other processes rely on. Nobody relies on an empty store.
+    pub(super) const fn needs_a_right_clock(&self) -> bool {
+        let is_first = matches!(self.step, Step::Add(Why::First, _));
+        !self.remove.is_empty() || matches!(self.step, Step::Add(..)) && !is_first
+    }
+
+    /// Returns the plan, or one that changes nothing if the clocks differ. The store showed `store` at a time between the other two.
+    pub(super) fn agreed(self, asked: SystemTime, store: SystemTime, answered: SystemTime) -> Self {
+        if store > later(answered, MOST_DIFFERENCE) || later(store, MOST_DIFFERENCE) < asked {
+            return Self { step: Step::Differ(store), remove: Vec::new() };
+        }
+        self
+    }
+}
+
+/// A key that is planned never signs before the key that it follows. So a process whose clock is wrong adds one key, and not
+/// another one until its clock has gone on by a period.
+fn step(keys: &[Slot], now: SystemTime, policy: &SigningPolicy) -> Step {
+    let Some(newest) = keys.last() else { return Step::Add(Why::First, now) };
     let soonest = later(now, policy.ahead);
+    let too_far = Step::TooFar(keys.len() - 1);
+    if keys.iter().all(|key| key.signs_from > later(now, SKEW)) {
+        return too_far;
+    }
     if is_lost(keys, now) {
-        return Some((Why::Lost, now));
+        return Step::Add(Why::Lost, now);
+    }
+    if newest.signs_from > later(soonest, SKEW) {
+        return too_far;
     }
     if !newest.usable {
-        return Some((Why::Replace, soonest.max(newest.signs_from)));
-    }
-    // Only a clock that was wrong can have planned so far ahead. The next key would be due when that time comes.
-    if newest.signs_from > later(soonest, policy.period) {
-        return Some((Why::Next, soonest));
+        return Step::Add(Why::Replace, soonest.max(newest.signs_from));
     }
     let ends = later(newest.signs_from, policy.period);
-    (ends <= soonest).then_some((Why::Next, soonest))
+    if ends <= soonest { Step::Add(Why::Next, soonest) } else { Step::Nothing }
 }
 
 /// Returns whether the key in use cannot be used by this process, and no other key can sign until another takes over.
@@ -90,8 +117,12 @@ fn is_lost(keys: &[Slot], now: SystemTime) -> bool {
 }
 
 /// A key is removed when a newer one that this process can use has signed for as long as tokens may live. All but the newest can be
-/// removed.
+/// removed. None is while a key that is still to sign lies too far ahead, because a wrong clock takes keys for old.
 fn remove(keys: &[Slot], now: SystemTime, policy: &SigningPolicy) -> Vec<usize> {
+    let (far, signer) = (later(later(now, policy.ahead), SKEW), signer(keys, now).unwrap_or(0));
+    if keys.iter().skip(signer).any(|key| key.signs_from > far) {
+        return Vec::new();
+    }
     let over = |key: &Slot| key.usable && later(key.signs_from, policy.keep) <= now;
     let replaced = keys.iter().rposition(over).unwrap_or(0);
     (0..replaced).collect()
@@ -215,17 +246,59 @@ mod tests {
         assert_eq!((step(&[lost(0), key(30)], 0), signs(&[lost(0), key(30)], 0)), (Step::Nothing, Some(1)));
         assert_eq!((step(&[key(0), key(30)], 0), signs(&[key(0), key(30)], 0)), (Step::Nothing, Some(0)));
         // A clock that is behind by hours.
-        assert_eq!((step(&[key(5 * HOUR)], 0), signs(&[key(5 * HOUR)], 0)), (Step::Nothing, Some(0)));
+        assert_eq!((step(&[key(5 * HOUR)], 0), signs(&[key(5 * HOUR)], 0)), (Step::TooFar(0), Some(0)));
+        assert_eq!(step(&[lost(5 * HOUR)], 0), Step::TooFar(0));
         assert_eq!(signs(&[lost(0), key(5 * HOUR)], 10), None, "a planned key never signs early");
     }
 
     #[test]
-    fn a_key_that_a_wrong_clock_has_planned_does_not_stop_the_rotation() {
-        let keys = [key(0), key(9_000 * DAY)];
-        assert_eq!(step(&keys, 40 * DAY), Step::Add(Why::Next, at(41 * DAY)));
-        let keys = [key(0), key(9_000 * DAY), key(41 * DAY)];
-        assert_eq!((step(&keys, 41 * DAY), signs(&keys, 41 * DAY)), (Step::Nothing, Some(2)));
-        assert_eq!(planned(&keys, 43 * DAY).1, [0, 1]);
+    fn nothing_is_changed_while_a_key_lies_too_far_ahead() {
+        let keys = [key(0), key(30 * DAY), key(9_000 * DAY)];
+        for now in [31 * DAY, 40 * DAY, 500 * DAY] {
+            assert_eq!(planned(&keys, now), (Step::TooFar(2), vec![]), "{now}");
+            assert_eq!(signs(&keys, now), Some(1));
+        }
+        assert_eq!(step(&[key(0), lost(9_000 * DAY)], 5), Step::TooFar(1));
+        assert_eq!(step(&[key(0), key(DAY + 60)], 0), Step::Nothing, "made by a clock that is ahead by a minute");
+        assert_eq!(step(&[key(0), key(DAY + 61)], 0), Step::TooFar(1));
+        // An operator has set its time to the present.
+        let keys = [key(0), key(30 * DAY), key(500 * DAY)];
+        assert_eq!(planned(&keys, 500 * DAY), (Step::Nothing, vec![0]));
+    }
+
+    /// The key in use is lost, and another key lies too far ahead. The new key takes its place.
+    #[test]
+    fn a_lost_key_is_replaced_although_another_lies_too_far_ahead() {
+        assert_eq!(step(&[lost(0), key(9_000 * DAY)], 5), Step::Add(Why::Lost, at(5)));
+        let keys = [lost(0), key(9_000 * DAY), key(5)];
+        assert_eq!((planned(&keys, 5), signs(&keys, 5)), ((Step::Nothing, vec![]), Some(2)));
+        assert_eq!(planned(&keys, 5 + 2 * DAY), (Step::Nothing, vec![0, 1]));
+    }
+
+    #[test]
+    fn a_process_whose_clock_differs_from_that_of_the_store_changes_nothing() {
+        let due = || plan(&[key(0), key(30 * DAY)], at(32 * DAY), &SigningPolicy::new());
+        assert_eq!(due().remove, [0]);
+        assert!(due().needs_a_right_clock());
+        let day = 32 * DAY;
+        for (asked, store, answered, agree) in [
+            (day, day, day, true),
+            (day, day - 120, day, true),
+            (day, day - 121, day, false),
+            (day, day + 120, day, true),
+            (day, day + 121, day, false),
+            (day, day + 129, day + 9, true),
+        ] {
+            let plan = due().agreed(at(asked), at(store), at(answered));
+            let held = Plan { step: Step::Differ(at(store)), remove: vec![] };
+            assert_eq!(plan, if agree { due() } else { held }, "{store}");
+        }
+        let plan = |keys: &[Slot], now| plan(keys, at(now), &SigningPolicy::new());
+        assert!(!plan(&[], 0).needs_a_right_clock(), "the first key of a store");
+        assert!(!plan(&[key(0)], 0).needs_a_right_clock());
+        assert!(plan(&[key(0)], 29 * DAY).needs_a_right_clock());
+        assert!(plan(&[lost(0)], 5).needs_a_right_clock());
+        assert!(!plan(&[key(9 * DAY)], 0).needs_a_right_clock());
     }
 
     #[test]

@@ -77,6 +77,18 @@ pub trait SigningKeyStore: Send + Sync + 'static {
     /// # Errors
     /// If the store does not answer.
     fn remove_signing_key(&self, id: &str) -> SigningFuture<()>;
+
+    /// Returns the time that the store shows, such as `SELECT now()`. A process whose clock differs from it by more than two minutes
+    /// adds and removes no key, except the first.
+    ///
+    /// `None`, the default, is for a store that several machines cannot share: its clock is that of the process. A store that they
+    /// can share returns its time, because a process with a wrong clock removes keys that others sign with.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn store_time(&self) -> SigningFuture<Option<SystemTime>> {
+        SigningFuture::ready(Ok(None))
+    }
 }
 
 impl<S: SigningKeyStore + ?Sized> SigningKeyStore for Arc<S> {
@@ -94,6 +106,10 @@ impl<S: SigningKeyStore + ?Sized> SigningKeyStore for Arc<S> {
 
     fn remove_signing_key(&self, id: &str) -> SigningFuture<()> {
         (**self).remove_signing_key(id)
+    }
+
+    fn store_time(&self) -> SigningFuture<Option<SystemTime>> {
+        (**self).store_time()
     }
 }
 

@@ -17,8 +17,9 @@ impl SigningKeys {
     /// Starts to read the keys of the store every minute, and to rotate them when the policy says so. The task stops when the returned
     /// [`Task`] is dropped.
     ///
-    /// While the store fails, the health is [`Health::Degraded`](crate::Health::Degraded) and the keys in memory sign and verify. Call this
-    /// method inside a tokio runtime.
+    /// While the store fails or a [clock is wrong](crate::session::signing#wrong-clocks), the health is
+    /// [`Health::Degraded`](crate::Health::Degraded) and the keys in memory sign and verify. Call this method inside a tokio
+    /// runtime.
     ///
     /// ```
     /// use tower_auth::{Task, session::signing::SigningKeys};

@@ -31,6 +31,7 @@ pub async fn check_signing_keys<S: SigningKeyStore>(fresh: impl AsyncFn() -> S) 
     one_of_many_makes_the_first_key(&fresh().await).await;
     one_of_many_makes_the_successor(&fresh().await).await;
     removing_and_adding_at_once_keeps_the_chain(&fresh().await).await;
+    its_time_is_the_present(&fresh().await).await;
 }
 
 fn at(microseconds: u64) -> SystemTime {
@@ -221,4 +222,11 @@ async fn removing_and_adding_at_once_keeps_the_chain(store: &impl SigningKeyStor
         assert_eq!(count, 1, "one successor of kid-{newest}");
         assert_eq!(ids(store).await.last(), Some(&format!("kid-{}", newest + 1)));
     }
+}
+
+/// A store on another machine may differ by a little. A time of another unit, or of another zone, differs by more.
+async fn its_time_is_the_present(store: &impl SigningKeyStore) {
+    let Some(time) = store.store_time().await.expect("the store returns its time, or none") else { return };
+    let (now, much) = (SystemTime::now(), Duration::from_secs(1_200));
+    assert!(time + much > now && now + much > time, "the time of the store is {time:?}, and that of the test {now:?}");
 }

@@ -60,6 +60,12 @@ enum Fault {
     IndexOnAfter,
     /// It reads, lets others run, and writes.
     Racy,
+    /// Its time is that of a zone.
+    Zone,
+    /// Its time does not go on.
+    Stopped,
+    /// It does not return its time.
+    Timeless,
 }
 
 /// A store of rows with one fault.
@@ -179,6 +185,15 @@ impl SigningKeyStore for Broken {
         });
         SigningFuture::ready(Ok(()))
     }
+
+    fn store_time(&self) -> SigningFuture<Option<SystemTime>> {
+        SigningFuture::ready(match self.fault {
+            Fault::Zone => Ok(Some(SystemTime::now() + HOUR)),
+            Fault::Stopped => Ok(Some(SystemTime::UNIX_EPOCH)),
+            Fault::Timeless => Err("no such function".into()),
+            _ => Ok(Some(SystemTime::now())),
+        })
+    }
 }
 
 async fn conforms(fault: Fault) -> bool {
@@ -213,6 +228,9 @@ async fn the_checks_find_each_fault() {
         Fault::RemovesAllBefore,
         Fault::IndexOnAfter,
         Fault::Racy,
+        Fault::Zone,
+        Fault::Stopped,
+        Fault::Timeless,
     ] {
         assert!(!conforms(fault).await, "{fault:?} is not noticed");
     }

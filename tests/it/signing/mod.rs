@@ -1,10 +1,12 @@
 //! Signing keys: what they sign, how they are kept, and when they change.
 
 mod broken;
+mod clocks;
 mod keys;
 mod outages;
 mod peppers;
 mod rotation;
+mod simulated;
 
 use std::{
     sync::{
@@ -109,9 +111,16 @@ struct State {
     mute: AtomicBool,
     reads: AtomicUsize,
     reseals: AtomicUsize,
+    /// The clock of the store, if it has one.
+    clock: Option<ManualClock>,
 }
 
 impl Remote {
+    /// On a machine with this clock.
+    fn with(clock: &ManualClock) -> Self {
+        Self(Arc::new(State { clock: Some(clock.clone()), ..State::default() }))
+    }
+
     fn set(&self, switch: impl Fn(&State) -> &AtomicBool, on: bool) {
         switch(&self.0).store(on, Ordering::SeqCst);
     }
@@ -176,6 +185,10 @@ impl SigningKeyStore for Remote {
     fn remove_signing_key(&self, id: &str) -> SigningFuture<()> {
         let id = id.to_owned();
         self.call(true, move |state| state.store.remove_signing_key(&id))
+    }
+
+    fn store_time(&self) -> SigningFuture<Option<SystemTime>> {
+        self.call(false, |state| SigningFuture::ready(Ok(state.clock.as_ref().map(ManualClock::now))))
     }
 }
 
