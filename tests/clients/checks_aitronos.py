@@ -8,6 +8,7 @@ from aitronos import Aitronos
 from aitronos.core.api_error import ApiError
 from aitronos.errors import UnprocessableEntityError
 from aitronos.responses.client import ResponsesClient
+from pydantic import ValidationError
 from servers import Checks, Server, recorder
 
 
@@ -221,6 +222,23 @@ class AitronosClientAtFreddy(Common, AitronosChecks):
 
     def test_another_organization_is_403(self):
         self.told(403, lambda: self.keys().list_api_keys(self.demo["other_organization"]))
+
+    def test_a_session_is_refreshed(self):
+        old = self.log_in()["refresh_token"]
+        # A client refreshes when its token has expired, and still sends it.
+        new = self.client("", "expired_token").authentication.refresh_token(refresh_token=old)
+        self.assertEqual((new.token_type, new.refresh_token == old), ("Bearer", False))
+        self.assertTrue(self.client("", new.access_token).models.list_models().models)
+
+    def test_a_log_out_ends_the_session(self):
+        tokens = self.log_in()
+        client = self.client("", tokens["access_token"])
+        # The answer has no `message` and `logged_out_at`, which the client reads.
+        with self.assertRaisesRegex(ValidationError, "logged_out_at"):
+            client.authentication.logout(refresh_token=tokens["refresh_token"])
+        again = lambda: client.authentication.refresh_token(refresh_token=tokens["refresh_token"])
+        self.assertEqual(self.told(401, again), "TOKEN_INVALID")
+        self.assertEqual(self.told(401, client.models.list_models), "TOKEN_INVALID")
 
 
 class AitronosClientAtAitronos(Common, AitronosChecks):

@@ -8,8 +8,12 @@ from freddy_client.api.api_keys import (
     list_api_keys_v1_organizations_org_id_api_keys_get as list_keys,
     rotate_api_key_v1_organizations_org_id_api_keys_key_id_rotate_post as rotate,
 )
+from freddy_client.api.authentication import logout_v1_auth_logout_post as log_out
+from freddy_client.api.authentication import refresh_token_v1_auth_refresh_post as refresh
 from freddy_client.api.files import list_files_v1_organizations_organization_id_files_get as list_files
 from freddy_client.models.api_key_create import ApiKeyCreate
+from freddy_client.models.logout_request import LogoutRequest
+from freddy_client.models.refresh_token_request import RefreshTokenRequest
 from servers import Checks
 
 
@@ -65,3 +69,10 @@ class Freddy(Checks):
         self.assertTrue(new.key.startswith(new.key_prefix))
         self.assertEqual((len(new.key_prefix), read.key_prefix), (len("ak_1234"), new.key_prefix))
 
+    def test_a_log_out_ends_the_session(self):
+        client, tokens = self.generated("read"), self.log_in()
+        # The answer has no `message` and `logged_out_at`, which the client reads.
+        with self.assertRaisesRegex(KeyError, "message"):
+            log_out.sync(client=client, body=LogoutRequest(tokens["refresh_token"]))
+        refused = refresh.sync_detailed(client=client, body=RefreshTokenRequest(tokens["refresh_token"]))
+        self.assertEqual((refused.status_code, refused.parsed), (401, None))

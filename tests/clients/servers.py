@@ -7,6 +7,8 @@ import tempfile
 import time
 import unittest
 
+import requests
+
 EXAMPLES = ""
 PATIENCE = 60
 _running = []
@@ -91,6 +93,13 @@ class Checks(unittest.TestCase):
         if "trace_id" in error:
             self.assertEqual(error["trace_id"], headers["x-request-id"])
         return error
+
+    def log_in(self):
+        """Returns the tokens of a new session of the demo's user. No published client signs in with a password alone."""
+        login = {name: self.demo[name] for name in ["email", "password"]}
+        response = requests.post(f"{self.server.url}/v1/auth/login", json=login, timeout=PATIENCE)
+        self.assertEqual(response.status_code, 200)
+        return response.json()
 
     def waits_as_told(self, use_up, ask, answers):
         """Checks a client with its own retries: after a 429 it waits as `Retry-After` says, and its first retry succeeds."""
