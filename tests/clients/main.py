@@ -8,7 +8,26 @@ from importlib.metadata import version
 
 import servers
 
-MODULES = ["checks_halfred", "checks_openai", "checks_aitronos", "checks_freddy", "checks_http", "checks_snippets"]
+MODULES = [
+    "checks_halfred",
+    "checks_openai",
+    "checks_aitronos",
+    "checks_freddy",
+    "checks_oauth",
+    "checks_http",
+    "checks_snippets",
+]
+CLIENTS = [
+    "halfred",
+    "openai",
+    "aitronos-sdk",
+    "aitronos-freddy",
+    "freddy-backend-client",
+    "authlib",
+    "requests-oauthlib",
+    "oauthlib",
+    "requests",
+]
 
 
 class Result(unittest.TextTestResult):
@@ -28,7 +47,7 @@ def main():
             del os.environ[name]
     os.environ["NO_PROXY"] = "*"
     signal.signal(signal.SIGTERM, stop)
-    for client in ["halfred", "openai", "aitronos-sdk", "aitronos-freddy", "freddy-backend-client", "requests"]:
+    for client in CLIENTS:
         print(client, version(client), flush=True)
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{word}*" for word in sys.argv[2:]] or None
