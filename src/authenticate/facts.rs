@@ -260,7 +260,7 @@ impl Facts {
         }
         // This covers the headers of all methods, because an earlier method could decide by a header that is not
         // repeated.
-        if let Some(header) = credential::repeated(headers, &self.policy.credentials, !self.cookies.is_empty()) {
+        if let Some(header) = credential::repeated(headers, &self.policy.credentials) {
             let bearer = credential::is_authorization(header);
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
         }

@@ -182,21 +182,15 @@ pub(crate) fn is_authorization(name: &HeaderName) -> bool {
     *name == header::AUTHORIZATION
 }
 
-/// Returns the first of these headers that occurs more than once in the request. `Cookie` may, if all readers look for a
-/// cookie that they name, in all of its lines.
+/// Returns the first of these headers that occurs more than once in the request.
 #[inline]
-pub(crate) fn repeated<'a>(
-    headers: &HeaderMap,
-    names: &'a [HeaderName],
-    cookies_are_named: bool,
-) -> Option<&'a HeaderName> {
+pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Option<&'a HeaderName> {
     // Fast path: most requests repeat no header, and the map knows that without iterating.
     if headers.len() == headers.keys_len() {
         return None;
     }
     // HTTP/2 clients may split `Cookie` into several lines (RFC 9113, section 8.2.3).
-    let mut names = names.iter().filter(|name| !(cookies_are_named && is_cookie(name)));
-    names.find(|name| headers.get_all(*name).iter().nth(1).is_some())
+    names.iter().filter(|name| !is_cookie(name)).find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 /// The standard credential headers. Inner services may read them even if no layer of this crate does.

@@ -12,12 +12,24 @@ use std::{
 use http::{Request, Response, request::Parts};
 use tower_service::Service;
 
-use super::settings::Guarding;
+use super::caller::Keys;
 use crate::{
-    AuthLayer, Clock, ConfigError, FullBody, Rejection, RequestHead,
+    AuthLayer, ClientIp, Clock, ConfigError, FullBody, RateLimitLayer, Rejection, RequestHead, RequireLayer,
     base::time_limit::{self, TimeLimit},
+    context::decision::Observer,
     gate::{Gate, Guard, Guards},
 };
+
+/// What the guards are built from.
+#[derive(Clone, Default)]
+pub(super) struct Guarding {
+    pub(super) keys: Option<Keys>,
+    pub(super) introspection: Option<RequireLayer>,
+    /// Limits of callers.
+    pub(super) limits: Vec<RateLimitLayer>,
+    pub(super) client_ip: Option<ClientIp>,
+    pub(super) observer: Option<Observer>,
+}
 
 /// The guards, prepared once for all requests.
 #[derive(Clone)]

@@ -1,10 +1,10 @@
 use http::request::Parts;
 
-use super::{caller::Keys, cookies::SessionCookies, gates::Gates};
-use crate::{
-    BodyLimits, ClientIp, ConfigError, Principal, RateLimitLayer, Rejection, RequestExt as _, RequestHead,
-    RequireLayer, context::decision::Observer, session::Sessions,
+use super::{
+    cookies::SessionCookies,
+    gates::{Gates, Guarding},
 };
+use crate::{BodyLimits, ConfigError, Principal, Rejection, RequestExt as _, RequestHead, session::Sessions};
 
 /// The settings of the endpoints.
 #[derive(Clone)]
@@ -15,17 +15,6 @@ pub(super) struct Settings {
     pub(super) guarding: Guarding,
     /// The guards that follow from the settings, or why there can be none.
     pub(super) gates: Result<Gates, ConfigError>,
-}
-
-/// What the guards are built from.
-#[derive(Clone, Default)]
-pub(super) struct Guarding {
-    pub(super) keys: Option<Keys>,
-    pub(super) introspection: Option<RequireLayer>,
-    /// Limits of callers.
-    pub(super) limits: Vec<RateLimitLayer>,
-    pub(super) client_ip: Option<ClientIp>,
-    pub(super) observer: Option<Observer>,
 }
 
 impl Settings {

@@ -104,6 +104,8 @@
 mod budget;
 #[cfg(feature = "axum")]
 mod checked;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod form;
 mod future;
 mod head;
 mod layer;
@@ -118,13 +120,14 @@ mod whole;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::checked::{check_type_once, extract, no_body};
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::{
+    form::read_form,
+    head::unread,
+    media::{is_form, no_form},
+    whole::read_json,
+};
 pub use self::{
     future::ResponseFuture, layer::StrictBodyLayer, limits::BodyLimits, replay::ReplayBody, service::StrictBody,
     valid::ValidBody,
-};
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-pub(crate) use self::{
-    head::unread,
-    media::{is_form, no_form},
-    whole::{read_form, read_json},
 };
