@@ -51,7 +51,7 @@
 //! | `POST …/token`: exchange of the caller's key | none, or JSON `{"scope": "read"}` | 200: `access_token`, `token_type`, `expires_in`, `refresh_token`, `scope` |
 //! | `POST …/token` with a form ([OAuth](#oauth)) | `grant_type` and its parameters | the same; `issued_token_type` too after a token exchange |
 //! | `POST …/refresh` | JSON `{"refresh_token": "…"}` | 200: like `…/token` |
-//! | `POST …/logout` | JSON `{"refresh_token": "…"}` | 200 `{"success":true}`, whether or not there was a session to end |
+//! | `POST …/logout` | JSON `{"refresh_token": "…"}` | 200 `{"success":true}` with a `message` and `logged_out_at` (RFC 3339), whether or not there was a session to end |
 //! | `POST …/revoke` (RFC 7009) | a form with `token` | 200 without a body, also if the token is unknown |
 //! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token`, an access token | 200: what is known of the token; exactly `{"active":false}` if it cannot be used, and for a refresh token |
 //! | the same with `token_type_hint=refresh_token` | a form with `token`, a refresh token too | 200: of a refresh token, the answer has `"token_use":"refresh_token"` and no `token_type`; never admit a request because of it |

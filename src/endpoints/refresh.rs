@@ -5,7 +5,12 @@ use http_body::Body;
 use serde_json::json;
 
 use super::{cookies::SessionCookies, json, settings::Settings};
-use crate::{BoxError, FullBody, Rejection, Secret, base::same_site, session::TokenRequest, strict_body::read_json};
+use crate::{
+    BoxError, FullBody, Rejection, Secret,
+    base::{clock::rfc3339, same_site},
+    session::TokenRequest,
+    strict_body::read_json,
+};
 
 /// Where the refresh token was.
 enum Presented<'a> {
@@ -55,7 +60,11 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let done = || FullBody::json(json!({ "success": true }).to_string());
+    // Published clients read all three.
+    let at = rfc3339(settings.sessions.clock().now()).to_string();
+    let done = || {
+        FullBody::json(json!({ "success": true, "message": "You are signed out.", "logged_out_at": at }).to_string())
+    };
     match presented(settings, head, body).await? {
         Presented::Body(token) => {
             settings.sessions.log_out(token.expose()).await?;

@@ -11,7 +11,13 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{caller::Keys, cookies::SessionCookies, gates::Gates, serve::Serving, settings::Settings};
+use super::{
+    caller::Keys,
+    cookies::SessionCookies,
+    gates::{Gates, Guarding},
+    serve::Serving,
+    settings::Settings,
+};
 use crate::{
     ApiKeyLayer, BearerLayer, BodyLimits, BoxError, ClientIp, ConfigError, Decision, FullBody, Permission,
     RateLimitLayer, Rejection, RequireLayer, context::decision::Observer, session::Sessions,

@@ -233,9 +233,7 @@ class AitronosClientAtFreddy(Common, AitronosChecks):
     def test_a_log_out_ends_the_session(self):
         tokens = self.log_in()
         client = self.client("", tokens["access_token"])
-        # The answer has no `message` and `logged_out_at`, which the client reads.
-        with self.assertRaisesRegex(ValidationError, "logged_out_at"):
-            client.authentication.logout(refresh_token=tokens["refresh_token"])
+        self.assertTrue(client.authentication.logout(refresh_token=tokens["refresh_token"]).logged_out_at)
         again = lambda: client.authentication.refresh_token(refresh_token=tokens["refresh_token"])
         self.assertEqual(self.told(401, again), "TOKEN_INVALID")
         self.assertEqual(self.told(401, client.models.list_models), "TOKEN_INVALID")

@@ -71,8 +71,6 @@ class Freddy(Checks):
 
     def test_a_log_out_ends_the_session(self):
         client, tokens = self.generated("read"), self.log_in()
-        # The answer has no `message` and `logged_out_at`, which the client reads.
-        with self.assertRaisesRegex(KeyError, "message"):
-            log_out.sync(client=client, body=LogoutRequest(tokens["refresh_token"]))
+        self.assertTrue(log_out.sync(client=client, body=LogoutRequest(tokens["refresh_token"])).message)
         refused = refresh.sync_detailed(client=client, body=RefreshTokenRequest(tokens["refresh_token"]))
         self.assertEqual((refused.status_code, refused.parsed), (401, None))

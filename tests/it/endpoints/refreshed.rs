@@ -120,7 +120,8 @@ async fn a_log_out_ends_the_session_and_never_says_whether_there_was_one() {
     assert!(desk.is_active(session.access_token.expose()).await);
     for body in [&body, &body, &json!({ "refresh_token": "rt_unknown" }), &json!({ "refresh_token": "" })] {
         let told = desk.json("/logout", &[], body).await;
-        assert_eq!((told.status, told.json()), (200, json!({ "success": true })));
+        assert_eq!((told.status, &told.json()["success"]), (200, &json!(true)));
+        assert!(told.json()["message"].is_string() && told.json()["logged_out_at"].is_string());
         assert_eq!(told.header("set-cookie"), None);
     }
     assert!(!desk.is_active(session.access_token.expose()).await);
