@@ -87,6 +87,7 @@
 //! | another audience or resource; two of them | 400 | `invalid_target` |
 //! | another grant | 400 | `unsupported_grant_type` |
 //! | a store, a signing key or another issuer fails | 503 with `Retry-After` | `temporarily_unavailable` |
+//! | the budget of failed attempts of a stack in front is spent | 429 with `Retry-After` | `temporarily_unavailable` |
 //!
 //! After a 503 the client assumes that nothing was changed, and repeats the request. A refresh and a log-out can be repeated with
 //! the same token.

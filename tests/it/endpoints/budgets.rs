@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use http::Request;
 use tower::{Layer as _, ServiceExt as _};
-use tower_auth::{ClientIp, ErrorEnvelopeLayer, PeerAddr, Quota, RateLimitLayer};
+use tower_auth::{AuthStack, ClientIp, ErrorEnvelopeLayer, PeerAddr, Quota, RateLimitLayer};
 
-use super::{Body, Desk, FORM, JSON, Told, bare, basic, foreign, form, json, post, refresh_token, told};
+use super::{Body, Desk, FORM, JSON, Told, bare, basic, error, foreign, form, json, post, refresh_token, told};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const EXCHANGE: (&str, &str) = ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
@@ -77,6 +77,28 @@ async fn every_guess_is_charged_and_nothing_else() {
     }
 }
 
+/// Inside of a stack with a budget, the check of a secret is charged where it is made, and once.
+#[tokio::test]
+async fn the_budget_of_a_stack_in_front_is_charged_once() {
+    let desk = Desk::new();
+    let budget = RateLimitLayer::failures(Quota::per_minute(3), ClientIp::peer());
+    let stack =
+        AuthStack::builder().auth(desk.keys.clone().optional()).limit(budget).clock(&desk.hand).build().unwrap();
+    let service = stack.layer(desk.endpoints.clone());
+    let ask = async |secret: &str| {
+        let body = form(&[("grant_type", "client_credentials"), ("client_secret", secret)]);
+        told(service.clone().oneshot(from(post("/token", FORM, &[], body))).await.unwrap()).await
+    };
+    for _ in 0..3 {
+        assert_eq!(ask(STRANGER).await.error(), error(401, "invalid_client"));
+        assert_eq!(ask(desk.key.expose()).await.status, 200, "a good secret costs nothing");
+    }
+    let refused = ask(STRANGER).await;
+    assert_eq!(refused.error(), error(429, "temporarily_unavailable"));
+    assert_eq!((refused.header("retry-after"), refused.header("cache-control")), (Some("20"), Some("no-store")));
+    assert_eq!(ask(desk.key.expose()).await.status, 200, "what is in memory is not delayed");
+}
+
 /// A genuine key that may not introspect is charged to its holder, and not to the address.
 #[tokio::test]
 async fn a_genuine_client_does_not_spend_the_budget_of_its_address() {
@@ -116,7 +138,7 @@ async fn a_limit_counts_the_requests_of_a_key_and_reports_them() {
     let inspected = super::ask(&endpoints, inspected).await;
     assert_eq!((inspected.status, left(&inspected)), (200, Some("1".to_owned())));
     let echo = crate::support::strict(|_: Request<Body>| http::Response::new(Body::default()));
-    let service = tower_auth::AuthStack::builder().clock(&desk.hand).auth(desk.keys.clone()).limit(limit).build();
+    let service = AuthStack::builder().clock(&desk.hand).auth(desk.keys.clone()).limit(limit).build();
     let answer = service.unwrap().guards().layer(echo).oneshot(crate::support::get("/", &desk.key())).await.unwrap();
     assert_eq!(answer.headers()["x-ratelimit-remaining"], "0", "the same bucket");
 

@@ -33,7 +33,7 @@ use tower_auth::{
     Rejection, RejectionKind, Secret, TokenVerifier,
     permission::scope,
     session::{
-        ExchangeRule, Grant, IssuedTokens, Sessions, TokenIssuer, TokenRequest,
+        ExchangeRule, Grant, IssuedTokens, Sessions, SessionsBuilder, TokenIssuer, TokenRequest,
         signing::{SigningKeys, SigningPolicy},
     },
     testing::ManualClock,
@@ -93,7 +93,7 @@ impl Desk {
             TokenIssuer::new(ISSUER, signing).unwrap().audience("https://one.test").audience("https://two.test");
         let flaky = Flaky::new(store.clone());
         let sessions = Sessions::builder(issuer, flaky.clone(), &Peppers::ephemeral().unwrap());
-        let sessions = rules().into_iter().fold(sessions, |sessions, rule| sessions.exchange(rule)).build().unwrap();
+        let sessions = rules().into_iter().fold(sessions, SessionsBuilder::exchange).build().unwrap();
         let keys = ApiKeyLayer::new(scheme.clone(), store.clone());
         let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys.clone()).introspection(scope("inspect"));
         Self { hand, scheme, store, flaky, sessions, keys, key, endpoints }

@@ -1,8 +1,10 @@
 //! No token and no key comes out but in its answer.
 
+use std::fmt::Write as _;
+
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ErrorEnvelopeLayer,
+    ErrorEnvelopeLayer, Rejection,
     endpoints::{SessionCookies, WellKnown},
 };
 
@@ -61,14 +63,12 @@ async fn refusals_logs_and_debug_show_no_secret() {
     for request in requests {
         let response = service.clone().oneshot(request).await.unwrap();
         assert!(response.status().is_client_error());
-        out += &format!("{:?} {:?}", response.headers(), tower_auth::Rejection::of(&response));
+        write!(out, "{:?} {:?}", response.headers(), Rejection::of(&response)).unwrap();
         out += &crate::support::text(response).await;
     }
     let documents = WellKnown::new(&desk.sessions, "https://api.test").unwrap();
-    out += &format!(
-        "{endpoints:?} {documents:?} {session:?} {:?}",
-        SessionCookies::new().set(&session).collect::<Vec<_>>()
-    );
+    let cookies: Vec<_> = SessionCookies::new().set(&session).collect();
+    write!(out, "{endpoints:?} {documents:?} {session:?} {cookies:?}").unwrap();
     let log = logs.text();
     assert!(log.contains("refused"), "{log}");
     let allowed = format!("\"/{wrong}\""); // the unknown field, which the client itself has named

@@ -23,7 +23,7 @@ fn r115_a_log_out_denies_the_access_tokens_of_the_session_at_once() {
         assert_eq!(issuing.status(tokens.access_token.expose()), Some(TokenStatus::Revoked));
     }
     assert!(issuing.is_good(&others));
-    assert_eq!(now(issuing.sessions.end(others.session.as_deref().unwrap())).unwrap(), true);
+    assert!(now(issuing.sessions.end(others.session.as_deref().unwrap())).unwrap());
     assert!(!issuing.is_good(&others));
 }
 

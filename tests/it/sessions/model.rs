@@ -153,7 +153,6 @@ impl Model {
             Event::Begin { of_key } => drop(self.begin(*of_key)),
             Event::Refresh { session, age } => drop(self.refresh(*session, *age)),
             Event::LogOut { session, .. } => self.sessions[*session].ended = true,
-            Event::Check { .. } => {}
             Event::EndAll => {
                 let newest = self.sessions.iter().map(|family| family.begun).max();
                 self.cut_off = self.cut_off.max(newest).max(Some(micros(self.now)));
@@ -164,7 +163,7 @@ impl Model {
             Event::Resume if self.key == KeyState::Paused => self.key = KeyState::Active,
             Event::Revoke => self.key = KeyState::Revoked,
             Event::Suspend(suspended) => self.suspended = *suspended,
-            Event::Pause | Event::Resume => {}
+            Event::Pause | Event::Resume | Event::Check { .. } => {}
         }
     }
 }
@@ -269,10 +268,7 @@ impl Real {
     fn begin(&mut self, of_key: bool) {
         use tower_auth::session::{Grant, TokenRequest};
         let (sessions, all) = (&self.issuing.sessions, TokenRequest::new());
-        let tokens = match of_key {
-            true => now(sessions.exchange(&self.key, &all)),
-            false => now(sessions.begin(Grant::of(&super::alice()), &all)),
-        };
+        let tokens = if of_key { now(sessions.exchange(&self.key, &all)) } else { now(sessions.begin(Grant::of(&super::alice()), &all)) };
         assert_eq!(tokens.is_ok(), self.before.clone().begin(of_key));
         if let Ok(tokens) = tokens {
             self.given.push((Vec::new(), Vec::new()));

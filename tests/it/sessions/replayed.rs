@@ -44,20 +44,20 @@ fn r103_a_replaced_token_of_any_age_ends_its_session() {
 fn after_a_log_out_no_token_of_the_session_is_good() {
     let issuing = Issuing::new();
     let all = refreshed(&issuing, 3);
-    assert_eq!(now(issuing.sessions.log_out(rt(&all[3]))).unwrap(), true);
+    assert!(now(issuing.sessions.log_out(rt(&all[3]))).unwrap());
     for tokens in &all {
         assert!(issuing.refresh(rt(tokens)).is_err());
         assert_ne!(issuing.status(tokens.access_token.expose()), Some(TokenStatus::Valid));
     }
-    assert_eq!(now(issuing.sessions.log_out(rt(&all[3]))).unwrap(), false, "it has ended");
-    assert_eq!(now(issuing.sessions.log_out("rt_made-up")).unwrap(), false);
+    assert!(!now(issuing.sessions.log_out(rt(&all[3]))).unwrap(), "it has ended");
+    assert!(!now(issuing.sessions.log_out("rt_made-up")).unwrap());
 }
 
 #[test]
 fn a_log_out_with_a_replaced_token_ends_the_session() {
     let issuing = Issuing::new();
     let all = refreshed(&issuing, 3);
-    assert_eq!(now(issuing.sessions.log_out(rt(&all[0]))).unwrap(), true);
+    assert!(now(issuing.sessions.log_out(rt(&all[0]))).unwrap());
     assert!(issuing.refresh(rt(&all[3])).is_err());
 }
 
@@ -107,7 +107,7 @@ fn there_is_no_way_from_a_refresh_token_to_an_access_check_nor_back() {
     assert!(issuing.claims(refresh).is_none());
     for access in [access.to_owned(), format!("rt_{access}")] {
         assert!(matches!(issuing.refresh(&access), Err(SessionError::Unknown)));
-        assert_eq!(now(issuing.sessions.log_out(&access)).unwrap(), false);
+        assert!(!now(issuing.sessions.log_out(&access)).unwrap());
     }
     let body = refresh.strip_prefix("rt_").unwrap();
     for made in [body.to_owned(), format!("{body}.{body}.{body}"), format!("e30.{body}.{body}")] {

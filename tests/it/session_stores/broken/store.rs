@@ -188,10 +188,9 @@ impl SessionStore for Broken {
                 }
             }
             Fault::LastCutOff => drop(own.insert(whose.clone(), at)),
-            Fault::ForgetsNeeded => keep(&mut own, whose, self.newest_of(whose, at)),
             Fault::IgnoresAhead => keep(&mut own, whose, at),
             Fault::NewestOfAll => keep(&mut own, whose, newest),
-            Fault::EarlierCutOff => keep(&mut own, whose, self.newest_of(whose, at)),
+            Fault::EarlierCutOff | Fault::ForgetsNeeded => keep(&mut own, whose, self.newest_of(whose, at)),
             Fault::RacyCutOff => {
                 let (known, newest) = (own.get(whose).copied(), self.newest_of(whose, at));
                 let (whose, owned) = (whose.clone(), self.cut_offs.clone());
