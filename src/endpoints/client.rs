@@ -7,7 +7,10 @@ use super::{
     form::{Form, decoded},
     settings::Settings,
 };
-use crate::{AuthMethod, Principal, Rejection, RejectionKind, RequestHead, Secret, base::credential::basic};
+use crate::{
+    AuthMethod, Principal, Rejection, RejectionKind, RequestHead, Secret, base::credential::basic,
+    session::TokenRequest,
+};
 
 /// What a request says about its client, before the guards have checked its key.
 pub(super) struct Claimed {
@@ -61,9 +64,11 @@ impl Client {
         self.caller.as_ref().and_then(key_of)
     }
 
-    /// Returns the id of the client: the authenticated one, or the one that the request names.
-    pub(super) fn id(&self) -> Option<&str> {
-        self.key().or(self.claimed.as_deref())
+    /// Adds the client to a request: the authenticated one with the line of its key, or the one that the request names.
+    pub(super) fn add_to(&self, request: TokenRequest) -> TokenRequest {
+        let Some(id) = self.key().or(self.claimed.as_deref()) else { return request };
+        let line = self.caller.as_ref().filter(|_| self.key().is_some()).map(|who| who.first_id().unwrap_or(id));
+        request.client(id).line(line)
     }
 
     /// Returns the caller.

@@ -66,11 +66,7 @@ async fn credentials(settings: &Settings, head: &Parts, client: &Client, form: &
 
 /// RFC 6749, section 6.
 async fn refresh(settings: &Settings, client: &Client, form: &Form) -> Result<IssuedTokens, Fault> {
-    let request = request(form)?;
-    let request = match client.id() {
-        Some(id) => request.client(id),
-        None => request,
-    };
+    let request = client.add_to(request(form)?);
     let refreshed = settings.sessions.refresh(form.required("refresh_token")?, &request).await;
     refreshed.map_err(|error| Fault::from(error).of(client.caller.as_ref()))
 }

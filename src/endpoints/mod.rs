@@ -106,7 +106,9 @@
 //! The secret of a client is its API key: in the header that [`AuthEndpoints::keys`] reads, in `Authorization: Basic` with both
 //! halves encoded like a form (section 2.3.1), or in `client_secret`. Only one of these may be used. The `client_id` is the id of the key,
 //! and may be left out. A client that presents no credential is a public one: it can exchange a token of another issuer, refresh and revoke with what it
-//! has. Its `client_id` is compared with that of the session, and never written into a token.
+//! has. Its `client_id` is compared with that of the session, and never written into a token. A
+//! session that was begun for no client can be refreshed and revoked by any client that has its token. A key and its successors by
+//! rotation count as one client.
 //!
 //! # Browsers
 //!

@@ -9,7 +9,7 @@ use super::{
     serve::Serving,
     settings::Settings,
 };
-use crate::FullBody;
+use crate::{FullBody, session::TokenRequest};
 
 /// The documented parameters of both. A revocation needs no hint: a token itself shows what it is.
 pub(super) const PARAMETERS: &[&str] = &["token", "token_type_hint", "client_id", "client_secret"];
@@ -22,7 +22,7 @@ pub(super) async fn revoke(
     form: &Form,
 ) -> Result<Response<FullBody>, Fault> {
     let client = Client::of(head, client)?;
-    let revoked = settings.sessions.revoke(form.required("token")?, client.id()).await;
+    let revoked = settings.sessions.revoke_for(form.required("token")?, &client.add_to(TokenRequest::new())).await;
     revoked.map_err(|error| Fault::from(error).of(client.caller.as_ref()))?;
     Ok(Response::new(FullBody::default()))
 }

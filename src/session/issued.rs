@@ -62,6 +62,8 @@ pub struct TokenRequest {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) audience: Option<String>,
     pub(super) client: Option<String>,
+    /// The id of the first key of the line of the client's key.
+    pub(super) line: Option<String>,
     pub(super) no_refresh: bool,
 }
 
@@ -89,6 +91,18 @@ impl TokenRequest {
     /// Says which client asks. At a refresh, it must be the client that the session belongs to.
     pub fn client(self, id: impl Into<String>) -> Self {
         Self { client: Some(id.into()), ..self }
+    }
+
+    /// Says of which line of keys the client's key is: a key and its successors by rotation are one client.
+    #[cfg(feature = "strict-body")]
+    pub(crate) fn line(self, first_key: Option<&str>) -> Self {
+        Self { line: first_key.map(str::to_owned), ..self }
+    }
+
+    /// Returns whether a token of this owner is another client's. A token that was issued to no client is anyone's who has it.
+    pub(super) fn is_others(&self, owner: Option<&str>, line: Option<&str>) -> bool {
+        let (Some(client), Some(owner)) = (self.client.as_deref(), owner) else { return false };
+        client != owner && !(self.line.is_some() && self.line.as_deref() == line)
     }
 
     /// Asks for no refresh token.

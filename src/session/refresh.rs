@@ -118,7 +118,7 @@ impl Sessions {
             }
             _ => (grant.clone(), None),
         };
-        if request.client.as_deref().is_some_and(|client| grant.client_id().is_some_and(|ours| ours != client)) {
+        if request.is_others(grant.client_id(), grant.first_key()) {
             return Err(SessionError::WrongClient);
         }
         let scopes = granted(grant.holder(), request)?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Findings, Session, SessionEnd, SessionError, Sessions,
+    Findings, Session, SessionEnd, SessionError, Sessions, TokenRequest,
     refresh_token::Presented,
     standing::{Fault, LEEWAY, Marks, facts_of, judge_session},
 };
@@ -94,16 +94,23 @@ impl Sessions {
     /// # Errors
     /// If the token belongs to another client, or the store does not answer. Assume that the token can still be used then.
     pub async fn revoke(&self, token: &str, client: Option<&str>) -> Result<bool, SessionError> {
-        let is_others = |owner: Option<&str>| client.is_some_and(|client| owner.is_some_and(|owner| owner != client));
+        let asks = TokenRequest { client: client.map(str::to_owned), ..TokenRequest::new() };
+        self.revoke_for(token, &asks).await
+    }
+
+    /// Revokes a token for the client of this request.
+    pub(crate) async fn revoke_for(&self, token: &str, client: &TokenRequest) -> Result<bool, SessionError> {
         if let Some(presented) = self.0.tokens.read(token) {
             let Some(session) = self.answer(self.0.store.find(&presented.session)).await? else { return Ok(false) };
-            if is_others(session.grant.client_id()) {
+            if client.is_others(session.grant.client_id(), session.grant.first_key()) {
                 return Err(SessionError::WrongClient);
             }
             return self.end_because(&presented.session, SessionEnd::Revoked).await;
         }
         let Some(claims) = self.own_claims(token).await? else { return Ok(false) };
-        if is_others(claims.client_id()) {
+        // The client of a token that was issued to no client is the issuer.
+        let owner = claims.client_id().filter(|owner| *owner != self.issuer().issuer());
+        if client.is_others(owner, claims.principal().first_id()) {
             return Err(SessionError::WrongClient);
         }
         self.deny(&claims).await

@@ -85,6 +85,44 @@ async fn r101_a_refresh_token_is_bound_to_its_client() {
     assert_eq!(claims(&own.text("access_token"))["client_id"], "web-app");
 }
 
+/// A client that sends its key with every request, whoever has signed in.
+#[tokio::test]
+async fn r101_a_session_of_no_client_belongs_to_whoever_has_its_token() {
+    let desk = Desk::new();
+    let session = desk.session(None).await;
+    let next = desk.grant(&[GRANT, ("refresh_token", refresh_token(&session))]).await;
+    assert_eq!(next.status, 200, "{next:?}");
+    for token in [next.text("access_token"), next.text("refresh_token")] {
+        assert_eq!(desk.form("/revoke", &desk.key(), &[("token", &token)]).await.status, 200);
+        assert!(!desk.is_active(&token).await);
+    }
+}
+
+/// Both keys are valid until the overlap of a rotation ends.
+#[tokio::test]
+async fn r101_a_key_and_its_successor_are_one_client() {
+    use tower_auth::{KeyRegistry, NewKey, Principal};
+    let desk = Desk::new();
+    let registry = KeyRegistry::new(desk.scheme.clone(), desk.store.clone());
+    let admin = Principal::builder("admin").build();
+    let first = registry.create(&admin, NewKey::named("ci").account("acme").scopes(["read"])).await.unwrap();
+    // The registry has the time of the system, which is not that of the desk.
+    let years = Duration::from_secs(3650 * 24 * 3600);
+    let second = registry.rotate(&admin, first.key.id(), years).await.unwrap();
+    let keys = [("x-api-key", first.secret.expose()), ("x-api-key", second.secret.expose())];
+    for (owner, other) in [(0, 1), (1, 0)] {
+        let told = super::ask(&desk.endpoints, super::bare("/token", &keys[owner..=owner])).await;
+        let told =
+            desk.form("/token", &keys[other..=other], &[GRANT, ("refresh_token", &told.text("refresh_token"))]).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        let stranger = desk.grant(&[GRANT, ("refresh_token", &told.text("refresh_token"))]).await;
+        assert_eq!(stranger.error(), error(400, "invalid_grant"));
+        for token in [told.text("access_token"), told.text("refresh_token")] {
+            assert_eq!(desk.form("/revoke", &keys[other..=other], &[("token", &token)]).await.status, 200);
+        }
+    }
+}
+
 #[tokio::test]
 async fn r101_a_wrong_key_beside_a_good_refresh_token_is_told() {
     let desk = Desk::new();
