@@ -147,7 +147,7 @@ async fn a_limit_counts_the_requests_of_a_key_and_reports_them() {
     assert!(refused.header("retry-after").is_some());
     let grant = form(&[("grant_type", "client_credentials"), ("client_secret", desk.key.expose())]);
     let refused = super::ask(&endpoints, post("/token", FORM, &[], grant)).await;
-    assert_eq!(refused.error(), super::error(429, "temporarily_unavailable"));
+    assert_eq!(refused.error(), error(429, "temporarily_unavailable"));
     assert!(refused.header("retry-after").is_some());
     let session = desk.session(None).await;
     let body = json!({ "refresh_token": refresh_token(&session) }).to_string();

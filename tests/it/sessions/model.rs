@@ -268,7 +268,11 @@ impl Real {
     fn begin(&mut self, of_key: bool) {
         use tower_auth::session::{Grant, TokenRequest};
         let (sessions, all) = (&self.issuing.sessions, TokenRequest::new());
-        let tokens = if of_key { now(sessions.exchange(&self.key, &all)) } else { now(sessions.begin(Grant::of(&super::alice()), &all)) };
+        let tokens = if of_key {
+            now(sessions.exchange(&self.key, &all))
+        } else {
+            now(sessions.begin(Grant::of(&super::alice()), &all))
+        };
         assert_eq!(tokens.is_ok(), self.before.clone().begin(of_key));
         if let Ok(tokens) = tokens {
             self.given.push((Vec::new(), Vec::new()));
