@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use tower_auth::{
-    BearerLayer, BoxError, Clock, ConfigError,
+    BoxError, Clock,
+    endpoints::SessionCookies,
     session::{
-        Grant, Sessions, TokenIssuer,
+        ExchangeRule, Grant, Sessions, TokenIssuer,
         signing::{SigningKeys, SigningPolicy},
     },
 };
@@ -13,8 +14,9 @@ use tower_auth::{
 use super::{database::Database, keys::Keys};
 
 impl Keys {
-    /// Opens the sessions of this issuer. With a database, sessions and signing keys are kept in it.
-    pub(crate) async fn sessions(&self, issuer: &str) -> Result<Sessions, BoxError> {
+    /// Opens the sessions of this issuer. With a database, sessions and signing keys are kept in it. The tokens of another issuer are
+    /// exchanged by the rule.
+    pub(crate) async fn sessions(&self, issuer: &str, rule: Option<ExchangeRule>) -> Result<Sessions, BoxError> {
         let (policy, clock) = (SigningPolicy::default(), Clock::system());
         let keys = match &self.database {
             Database::Memory(_) => SigningKeys::in_memory(policy, clock)?,
@@ -22,15 +24,15 @@ impl Keys {
             Database::Postgres(store) => SigningKeys::open(store.clone(), &self.peppers, policy, clock).await?,
         };
         let issuer = TokenIssuer::new(issuer, keys)?;
-        Ok(Sessions::builder(issuer, self.database.sessions(), &self.peppers).build()?)
+        let sessions = Sessions::builder(issuer, self.database.sessions(), &self.peppers);
+        let sessions = rule.into_iter().fold(sessions, |sessions, rule| sessions.exchange(rule));
+        Ok(sessions.build()?)
     }
 }
 
-/// Returns the layer for the server's own tokens: every use asks whether the token was revoked, or its key.
-pub(crate) fn own_tokens(sessions: &Sessions) -> Result<BearerLayer, ConfigError> {
-    // A cached token needs no signature check, so that guesses from the same address do not block it.
-    let tokens = sessions.issuer().verifier().cache(10_000).build()?;
-    Ok(BearerLayer::new(tokens).revocation(sessions.clone()))
+/// Returns the cookies of browsers: those of HTTPS, or of plain HTTP on this machine.
+pub(crate) fn cookies(address: &str) -> SessionCookies {
+    if address.starts_with("https://") { SessionCookies::new() } else { SessionCookies::loopback() }
 }
 
 /// Issues a token for the demo, and one that has expired.

@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, patch, post},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -30,12 +30,14 @@ use crate::{
 const LONGEST_OVERLAP: u64 = 7 * 24 * 3600;
 const SCOPES: [&str; 3] = ["read", "write", "webhook"];
 
-/// Returns the routes, for admins who are members of the organisation in the path.
+/// Returns the routes, for admins who are members of the organisation in the path. A change also needs a scope: a token that was
+/// exchanged for fewer scopes keeps the roles of its key, and must not get the secret of another key by a rotation.
 pub(crate) fn routes(registry: KeyRegistry, members: RequireLayer) -> Router {
+    let writes = |change: MethodRouter<KeyRegistry>| change.route_layer(RequireLayer::scope("write"));
     let keys = Router::new()
-        .route("/", get(list).post(create))
-        .route("/{key_id}", get(one).patch(change).delete(delete))
-        .route("/{key_id}/{action}", post(act))
+        .route("/", get(list).merge(writes(post(create))))
+        .route("/{key_id}", get(one).merge(writes(patch(change).delete(delete))))
+        .route("/{key_id}/{action}", writes(post(act)))
         .route_layer(RequireLayer::new(role("admin")))
         .route_layer(members)
         .with_state(registry);

@@ -6,7 +6,9 @@
 //! ```
 //!
 //! A key is exchanged for tokens with `POST /v1/auth/token`, a user signs in with `POST /v1/auth/login`, and both refresh and log
-//! out with `POST /v1/auth/refresh` and `POST /v1/auth/logout`.
+//! out with `POST /v1/auth/refresh` and `POST /v1/auth/logout`. A page of the same origin signs in with `"cookie": true` in the body:
+//! its tokens are in cookies that no script can read. The token of a member of the demo's organisation that the external
+//! issuer has issued (`--jwks`) is exchanged for one that may read (RFC 8693).
 //!
 //! With a database, the server creates its tables when it starts. A service in production calls `check_schema` there, and
 //! `migrate` when it is deployed. Several processes may share a database and a file of secrets: all but one run with `--no-demo`, and all
@@ -29,7 +31,7 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use common::{Server, sessions::own_tokens, watch::Watch};
+use common::{Server, watch::Watch};
 use login::Users;
 use options::Options;
 use routes::Parts;
@@ -49,10 +51,14 @@ async fn serve(options: Options) -> Result<(), BoxError> {
     let format = KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?.leading_hint();
     let keys = options.storage.open(format).await?;
     let address = options.public_url.or_of(listener.local_addr()?);
-    let sessions = keys.sessions(&address).await?;
+    let outside = match options.outside {
+        Some(outside) => Some(tokens::of_issuer(outside).await?),
+        None => None,
+    };
+    let others = outside.as_ref().map(|(tokens, _)| tokens.clone());
+    let sessions = keys.sessions(&address, others.clone().map(tokens::members_may_read)).await?;
     let mut users = Users::new()?;
     let people = options.demo.then(|| demo::people(&mut users, &sessions)).transpose()?;
-    let (tokens, _refresh) = tokens::or_those_of(own_tokens(&sessions)?, options.outside).await?;
     let client = if options.proxies.is_empty() { ClientIp::peer() } else { ClientIp::behind(options.proxies)? };
     let leaks = options.github_keys.map(|file| leaks::reports(&keys, &file)).transpose()?;
     let watch = Watch::new(&keys, common::monthly_plans()?.x_retry_after(), options.alerting.webhook()?)?;
@@ -63,7 +69,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         watch: watch.clone(),
         sessions: sessions.clone(),
         address,
-        tokens,
+        others,
         users,
         failures: common::failures(options.failures, client.clone()),
         client,

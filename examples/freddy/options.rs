@@ -26,12 +26,15 @@ pub(crate) struct Outside {
     pub(crate) audience: String,
 }
 
+const OUTSIDE: &str = "  --jwks FILE|URL  the keys of an external issuer (--issuer), whose tokens for --audience the server accepts; one with org_demo in
+                   its claim organizations is also exchanged at /v1/auth/token for a token that may read";
+
 pub(crate) fn usage() -> String {
     format!(
         "usage: freddy [--listen ADDRESS:PORT] [--public-url URL] [--no-demo] [--database URL --secrets FILE] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
          [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n\
-         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{PUBLIC_URL}\n{ALERTING}"
+         [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{PUBLIC_URL}\n{OUTSIDE}\n{ALERTING}"
     )
 }
 

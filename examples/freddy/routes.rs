@@ -9,7 +9,7 @@ use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
-    http::header,
+    http::{header, request::Parts as Head},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use tower::Layer as _;
 use tower_auth::{
     ApiKeyLayer, AuthEndpoints, AuthLayer, AuthStack, BearerLayer, BodyLimits, ClientIp, ConfigError, Decision,
-    Disclosure, ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequireLayer,
-    StrictBodyLayer, StrictJson,
-    endpoints::WellKnown,
+    Disclosure, ErrorEnvelopeLayer, KeyRegistry, KeyScheme, Principal, RateLimitLayer, Rejection, RequestHead,
+    RequireLayer, StrictBodyLayer, StrictJson, TokenVerifier,
+    endpoints::{SessionCookies, WellKnown},
     leaks::LeakReports,
     permission::{OrgSource, member_of, role},
     registry::WatchedKeyStore,
@@ -28,7 +28,7 @@ use tower_auth::{
 };
 
 use crate::{
-    common::{demo::ORGANIZATION, models, watch::Watch},
+    common::{demo::ORGANIZATION, models, sessions::cookies, watch::Watch},
     keys,
     login::Users,
 };
@@ -64,7 +64,8 @@ pub(crate) struct Parts {
     pub(crate) sessions: Sessions,
     /// The address by which clients know the server.
     pub(crate) address: String,
-    pub(crate) tokens: BearerLayer,
+    /// Other tokens than the server's own.
+    pub(crate) others: Option<TokenVerifier>,
     pub(crate) users: Users,
     pub(crate) failures: RateLimitLayer,
     pub(crate) client: ClientIp,
@@ -75,15 +76,21 @@ pub(crate) struct Parts {
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, watch, sessions, address, tokens, users, failures, client, limit, leaks } =
+    let Parts { scheme, store, registry, watch, sessions, address, others, users, failures, client, limit, leaks } =
         parts;
     let stats = Stats::default();
-    let counted = stats.clone();
+    let (counted, exchanged) = (stats.clone(), stats.clone());
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
+    let cookies = cookies(&address);
+    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys.clone()).introspection(role("admin"));
+    let endpoints = endpoints.cookies(cookies.clone()).client_ip(client.clone());
+    let endpoints = watch.observe_endpoints(endpoints).on_decision(move |decision| exchanged.count(decision));
+    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
+    let tokens = others.into_iter().fold(endpoints.bearer()?, BearerLayer::or);
     let stack = watch
         .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .auth(AuthLayer::first(tokens).then(keys.clone())) // clients may send both: the token decides
+        .auth(AuthLayer::first(tokens).then(keys)) // clients may send both: the token decides
         .limit(failures.clone())
         .on_decision(move |decision| counted.count(decision))
         .build()?;
@@ -108,8 +115,6 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .merge(watch.limits_route())
         .layer((Extension(limits), Extension(client)))
         .layer(stack.guards());
-    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(role("admin"));
-    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
     let open = match leaks {
         Some(leaks) => Router::new().route_service("/secret-scanning/github", leaks), // GitHub's signature authenticates it
         None => Router::new(),
@@ -118,7 +123,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .route("/health", get(health))
         .route(
             "/v1/auth/login",
-            post(login).layer((failures.clone(), Extension(short))).with_state(Arc::new((users, sessions.clone()))),
+            post(login).layer((failures.clone(), Extension(short))).with_state(Arc::new((users, sessions, cookies))),
         )
         .nest_service("/v1/auth", failures.layer(endpoints))
         .route_service("/.well-known/{*document}", documents)
@@ -161,22 +166,35 @@ async fn echo(body: Bytes) -> Response {
 struct Login {
     email: String,
     password: String,
+    /// Whether the tokens are set as cookies, and not in the answer: for a page of the same origin.
+    #[serde(default)]
+    cookie: bool,
 }
 
 /// The maximum size of a login body, in bytes. It is small, because clients without a credential may send one.
 const LONGEST_LOGIN: usize = 4 << 10;
 
-/// Checks email and password, begins a session, and answers with its tokens and the user.
+/// Checks email and password, begins a session, and answers with its tokens and the user. The session is for no client, because
+/// the request names none.
 async fn login(
-    State(state): State<Arc<(Users, Sessions)>>,
+    State(state): State<Arc<(Users, Sessions, SessionCookies)>>,
+    head: Head,
     StrictJson(login): StrictJson<Login>,
 ) -> Result<Response, Rejection> {
-    let (users, sessions) = &*state;
+    let (users, sessions, cookies) = &*state;
+    if login.cookie {
+        cookies.check_same_site(&RequestHead::from(&head))?;
+    }
     let user = users.verify(login.email, login.password).await?;
-    let grant = Grant::of(&user.principal()).client("freddy");
-    let mut answer = sessions.begin(grant, &TokenRequest::new()).await?.to_json();
+    let tokens = sessions.begin(Grant::of(&user.principal()), &TokenRequest::new()).await?;
+    let mut answer = if login.cookie { json!({ "expires_in": tokens.expires_in.as_secs() }) } else { tokens.to_json() };
     answer["user"] = json!({ "id": user.id, "email": user.email, "organizations": [ORGANIZATION] });
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)).into_response())
+    let no_store = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    let mut response = (no_store, Json(answer)).into_response();
+    for cookie in cookies.set(&tokens).filter(|_| login.cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 async fn admin_stats(State(Stats(counts)): State<Stats>) -> Json<Value> {

@@ -1,17 +1,23 @@
-//! The tokens of an external issuer, beside the server's own.
+//! The tokens of an external issuer. The server accepts them, and exchanges them for its own.
 
 use std::time::Duration;
 
-use tower_auth::{BearerLayer, BoxError, Task, TokenVerifier, jwks::JwksClient, token::KeySet};
+use tower_auth::{BoxError, Task, TokenVerifier, jwks::JwksClient, session::ExchangeRule, token::KeySet};
 
-use crate::options::Outside;
+use crate::{
+    common::demo::{ACCOUNT, ORGANIZATION},
+    options::Outside,
+};
 
-/// Adds the tokens of the external issuer, if any, and returns the task that refreshes its keys.
-pub(crate) async fn or_those_of(
-    own: BearerLayer,
-    outside: Option<Outside>,
-) -> Result<(BearerLayer, Option<Task>), BoxError> {
-    let Some(Outside { jwks, issuer, audience }) = outside else { return Ok((own, None)) };
+/// The rule of exchange (RFC 8693): a token of a member of the demo's organisation, by its claim `organizations`, becomes one
+/// that reads for this organisation. The subject gets the issuer in front, so that it is no user of this server.
+pub(crate) fn members_may_read(tokens: TokenVerifier) -> ExchangeRule {
+    let rule = ExchangeRule::new(tokens).claim("organizations", ORGANIZATION).scopes(["read"]);
+    rule.account(ACCOUNT).organizations([ORGANIZATION]).plan("standard")
+}
+
+/// Returns the verifier of the external issuer's tokens, and the task that refreshes its keys.
+pub(crate) async fn of_issuer(Outside { jwks, issuer, audience }: Outside) -> Result<(TokenVerifier, Task), BoxError> {
     let builder = if jwks.starts_with("https://") {
         TokenVerifier::jwks(issuer, jwks)
     } else if jwks.starts_with("http://") {
@@ -31,5 +37,5 @@ pub(crate) async fn or_those_of(
     if let Err(error) = tokens.ready(Duration::from_secs(5)).await {
         tracing::warn!("{error}; tokens of this issuer are answered 503 until its keys are fetched");
     }
-    Ok((own.or(tokens), Some(refresh)))
+    Ok((tokens, refresh))
 }

@@ -16,7 +16,7 @@ use common::{
     demo::{ACCOUNT, ORGANIZATION, OTHER_ORGANIZATION},
     keys::Keys,
     options::Options,
-    sessions::{demo_tokens, own_tokens},
+    sessions::demo_tokens,
 };
 use serde_json::{Value, json};
 use tower::Layer as _;
@@ -24,7 +24,7 @@ use tower_auth::{
     ApiKeyLayer, AuthEndpoints, AuthLayer, AuthStack, BoxError, ClientIp, Disclosure, ErrorEnvelopeLayer, KeyFormat,
     Principal, RequireLayer,
     endpoints::WellKnown,
-    permission::scope,
+    permission::role,
     session::{Grant, Sessions},
 };
 
@@ -36,24 +36,25 @@ async fn main() -> ExitCode {
 async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
     let address = options.public_url.or_of(options.listen.parse()?);
-    let sessions = keys.sessions(&address).await?;
+    let sessions = keys.sessions(&address, None).await?;
     let demo = if options.demo { demo(&keys, &sessions).await? } else { json!({}) };
     let Keys { scheme, store, upkeep, .. } = keys;
 
     // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
-    let failures = common::failures(60, ClientIp::peer());
+    let (failures, limit, client) = (common::failures(60, ClientIp::peer()), common::plans()?, ClientIp::peer());
+    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys.clone()).introspection(role("admin"));
+    let endpoints = endpoints.limit(limit.clone()).client_ip(client);
+    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .limit(failures.clone())
-        .auth(AuthLayer::first(own_tokens(&sessions)?).then(keys.clone()))
-        .limit(common::plans()?)
+        .auth(AuthLayer::first(endpoints.bearer()?).then(keys))
+        .limit(limit)
         .build()?;
     let private = Router::new()
         .route("/v1/models", get(common::models).route_layer(RequireLayer::scope("read")))
         .route("/v1/me", get(me));
-    let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys).introspection(scope("webhook"));
-    let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
     let public = Router::new()
         .nest_service("/v1/auth", failures.layer(endpoints))
         .route_service("/.well-known/{*document}", documents)

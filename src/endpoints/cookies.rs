@@ -3,8 +3,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use crate::{
-    ConfigError, Rejection, Secret,
-    base::{challenge::is_token, credential::Cookie},
+    ConfigError, Rejection, RequestHead, Secret,
+    base::{challenge::is_token, credential::Cookie, same_site},
     session::IssuedTokens,
 };
 
@@ -16,10 +16,16 @@ use crate::{
 /// A handler that has verified a sign-in sets them:
 ///
 /// ```
-/// use http::{Response, header::SET_COOKIE};
-/// use tower_auth::{Principal, Rejection, endpoints::SessionCookies, session::{Grant, Sessions, TokenRequest}};
+/// use http::{Response, header::SET_COOKIE, request::Parts};
+/// use tower_auth::{Principal, Rejection, RequestHead, endpoints::SessionCookies, session::{Grant, Sessions, TokenRequest}};
 ///
-/// async fn signed_in(who: &Principal, sessions: &Sessions, cookies: &SessionCookies) -> Result<Response<String>, Rejection> {
+/// async fn signed_in(
+///     head: &Parts,
+///     who: &Principal,
+///     sessions: &Sessions,
+///     cookies: &SessionCookies,
+/// ) -> Result<Response<String>, Rejection> {
+///     cookies.check_same_site(&RequestHead::from(head))?;
 ///     let tokens = sessions.begin(Grant::of(who), &TokenRequest::new()).await?;
 ///     let mut response = Response::new(String::new());
 ///     for cookie in cookies.set(&tokens) {
@@ -106,6 +112,25 @@ impl SessionCookies {
     #[must_use]
     pub fn refresh_name(&self) -> &str {
         &self.refresh
+    }
+
+    /// Checks that a sign-in that sets these cookies comes from a page of the same origin. Otherwise another website could sign
+    /// the user's browser in with an account of its own, and see what the user does there.
+    ///
+    /// ```
+    /// use tower_auth::{RequestHead, endpoints::SessionCookies};
+    ///
+    /// let cookies = SessionCookies::new();
+    /// let from = |site| http::Request::post("/login").header("sec-fetch-site", site).body(()).unwrap();
+    /// assert!(cookies.check_same_site(&RequestHead::from(&from("same-origin"))).is_ok());
+    /// assert_eq!(cookies.check_same_site(&RequestHead::from(&from("cross-site"))).unwrap_err().status(), 403);
+    /// ```
+    ///
+    /// # Errors
+    /// 403 `CROSS_SITE_REQUEST` unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header, `Origin` is the host of
+    /// the request.
+    pub fn check_same_site(&self, sign_in: &RequestHead<'_>) -> Result<(), Rejection> {
+        same_site::check(sign_in.method(), sign_in.uri(), sign_in.headers()).map_err(Rejection::cross_site)
     }
 
     /// Returns the values of `Set-Cookie` that give the tokens to a browser. Add each as a line of its own. They are marked

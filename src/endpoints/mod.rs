@@ -56,6 +56,9 @@
 //! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token`, an access token | 200: what is known of the token; exactly `{"active":false}` if it cannot be used, and for a refresh token |
 //! | the same with `token_type_hint=refresh_token` | a form with `token`, a refresh token too | 200: of a refresh token, the answer has `"token_use":"refresh_token"` and no `token_type`; never admit a request because of it |
 //!
+//! A token with fewer scopes keeps the roles and the organisations of its key. Let routes that it must not open require a scope, not a
+//! role alone.
+//!
 //! All answers, also refusals, have `Cache-Control: no-store` and `Pragma: no-cache`. A credential is never read from the query.
 //!
 //! # Refusals
@@ -133,7 +136,7 @@
 //! cookies of a sign-in that another tab has completed meanwhile, and that tab must sign in again. Let only one tab refresh at a time
 //! (Web Locks), or accept it.
 //!
-//! Check the origin of the sign-in itself too: these endpoints do not see it.
+//! Check the origin of the sign-in itself too ([`SessionCookies::check_same_site`]): these endpoints do not see it.
 //!
 //! # When not to use it
 //!

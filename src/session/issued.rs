@@ -74,6 +74,9 @@ impl TokenRequest {
     }
 
     /// Asks for these scopes only, separated by spaces (RFC 6749, section 3.3). A text without a scope asks for none.
+    ///
+    /// The token keeps the account, the organisations, the roles and the plan of its holder. A route that a narrowed token must not open
+    /// requires a scope, not a role alone.
     pub fn scope(self, scope: &str) -> Self {
         self.scopes(scope.split(' ').filter(|scope| !scope.is_empty()))
     }

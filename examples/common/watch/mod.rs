@@ -8,7 +8,7 @@ mod usage;
 
 use axum::{Router, extract::FromRef, routing::get};
 use tower_auth::{
-    BudgetLimiter, ConfigError, KeyRegistry, RateLimitLayer, RequireLayer, Task, Usage,
+    AuthEndpoints, BudgetLimiter, ConfigError, KeyRegistry, RateLimitLayer, RequireLayer, Task, Usage,
     alerts::{AlertFuture, AlertStore, Alerts},
     limit::budget::BudgetStore,
     permission::role,
@@ -61,6 +61,12 @@ impl Watch {
     /// Adds the limits to a stack, and what counts its decisions.
     pub(crate) fn observe(&self, stack: AuthStackBuilder) -> AuthStackBuilder {
         stack.limit(self.limits.clone()).on_decision(self.usage.observer()).on_decision(self.alerts.observer())
+    }
+
+    /// The same for the endpoints at which keys are exchanged: an exchange is a use of the key.
+    pub(crate) fn observe_endpoints(&self, endpoints: AuthEndpoints) -> AuthEndpoints {
+        let endpoints = endpoints.limit(self.limits.clone());
+        endpoints.on_decision(self.usage.observer()).on_decision(self.alerts.observer())
     }
 
     /// Starts to write and to deliver. The tasks are in the order in which they are stopped: alerts come last, because they look

@@ -153,21 +153,103 @@ fn a_key_that_is_revoked_or_paused_takes_its_tokens_with_it() {
     assert_eq!((models(&server, &tokens), refresh(&server, text(&tokens, "refresh_token")).status), (401, 401));
 }
 
+/// A bucket of its own would still have most of its 100 requests a minute when the other has spent 60.
 #[test]
 fn a_key_and_its_tokens_share_one_bucket() {
     let server = Server::start("freddy", &[]);
-    let key = server.demo("limited");
-    let tokens = good(&exchange(&server, key));
-    let line = format!("Authorization: Bearer {}", text(&tokens, "access_token"));
-    let mut left = Vec::new();
-    for turn in 0..4 {
-        let by_key = format!("X-API-Key: {key}");
-        let lines = [if turn % 2 == 0 { &*line } else { &*by_key }];
-        let reply = server.request("GET /v1/models", &lines, "");
-        assert_eq!((reply.status, reply.header("x-ratelimit-limit")), (200, vec!["10"]), "the key's own limit");
-        left.push(reply.header("x-ratelimit-remaining").concat().parse::<u32>().unwrap());
+    let exchanged = exchange(&server, server.demo("read"));
+    assert_eq!(exchanged.header("x-ratelimit-limit"), ["100"], "an exchange is counted too");
+    let line = format!("Authorization: Bearer {}", text(&good(&exchanged), "access_token"));
+    for _ in 0..60 {
+        assert_eq!(server.request("GET /v1/models", &[&line], "").status, 200);
     }
-    assert!(left.windows(2).all(|two| two[1] < two[0]), "{left:?}");
+    let by_key = server.with_key("GET /v1/models", "read");
+    let left: u32 = by_key.header("x-ratelimit-remaining").concat().parse().unwrap();
+    assert!(by_key.status == 200 && left < 90, "{left}");
+    let limited = good(&exchange(&server, server.demo("limited")));
+    let line = format!("Authorization: Bearer {}", text(&limited, "access_token"));
+    let reply = server.request("GET /v1/models", &[&line], "");
+    assert_eq!(reply.header("x-ratelimit-limit"), ["10"], "the key's own limit");
+}
+
+/// The observers of the guards learn of what the endpoints decide.
+#[test]
+fn an_exchange_is_a_use_of_the_key() {
+    let server = Server::start("freddy", &[]);
+    let stats = || server.with_key("GET /v1/admin/stats", "admin").json();
+    let before = stats();
+    good(&exchange(&server, server.demo("read")));
+    assert_eq!(exchange(&server, "ak_wrong").status, 401);
+    assert_eq!(refresh(&server, "rt_nonsense").status, 401);
+    let after = stats();
+    let more = |name: &str| after[name].as_u64().unwrap() - before[name].as_u64().unwrap();
+    assert_eq!((more("admitted"), more("refused")), (2, 2), "the request for the second numbers is admitted too");
+    let limited = |server: &Server, header: &str| {
+        let line = format!("{header}: {}", server.demo("read"));
+        server.request("POST /v1/auth/token", &[&line, "content-length: 0"], "").header("x-ratelimit-limit").concat()
+    };
+    assert_eq!(limited(&Server::start("freddy_v0", &[]), "api-key"), "100");
+}
+
+/// A token with fewer scopes has the role of its key, and must not get the secret of another key.
+#[test]
+fn a_narrowed_token_of_an_admin_changes_no_key() {
+    let server = Server::start("freddy", &[]);
+    let key = format!("X-API-Key: {}", server.demo("admin"));
+    let keys = "/v1/organizations/org_demo/api-keys";
+    let id = server.request(&format!("POST {keys}"), &[&key, JSON], r#"{"key_name":"ci"}"#).json();
+    let id = text(&id, "id");
+    let narrow = good(&server.request("POST /v1/auth/token", &[&key, JSON], r#"{"scope":"read"}"#));
+    let line = format!("Authorization: Bearer {}", text(&narrow, "access_token"));
+    assert_eq!(server.request(&format!("GET {keys}"), &[&line], "").status, 200);
+    for (request, body) in [
+        (format!("POST {keys}"), "{}"),
+        (format!("PATCH {keys}/{id}"), "{}"),
+        (format!("DELETE {keys}/{id}"), ""),
+        (format!("POST {keys}/{id}/rotate"), ""),
+    ] {
+        let reply = server.request(&request, &[&line, JSON], body);
+        assert_eq!(told(&reply), (403, "INSUFFICIENT_PERMISSIONS".to_owned()), "{request}");
+    }
+}
+
+/// The cookies of an answer, as a browser sends them.
+fn cookies(reply: &Reply) -> String {
+    let lines = reply.header("set-cookie").into_iter().map(|line| line.split(';').next().unwrap());
+    format!("Cookie: {}", lines.collect::<Vec<_>>().join("; "))
+}
+
+#[test]
+fn a_page_of_the_same_origin_has_its_tokens_in_cookies() {
+    let server = Server::start("freddy", &[]);
+    let body =
+        json!({ "email": server.demo("email"), "password": server.demo("password"), "cookie": true }).to_string();
+    let same = "Sec-Fetch-Site: same-origin";
+    for site in [&["Sec-Fetch-Site: cross-site"][..], &["Origin: https://evil.example"], &[]] {
+        let reply = server.request("POST /v1/auth/login", &[&[JSON], site].concat(), &body);
+        assert_eq!((told(&reply), reply.header("set-cookie").len()), ((403, "CROSS_SITE_REQUEST".to_owned()), 0));
+    }
+    let login = server.request("POST /v1/auth/login", &[JSON, same], &body);
+    assert_eq!((login.status, &login.json()["expires_in"]), (200, &json!(900)), "{}", login.body);
+    assert!(!login.body.contains("_token"), "{}", login.body);
+    assert!(login.header("set-cookie").iter().all(|line| line.contains("; HttpOnly") && !line.contains("Secure")));
+    let cookie = cookies(&login);
+    let me = |cookie: &str| server.request("GET /v1/me", &[cookie], "").status;
+    assert_eq!(me(&cookie), 200);
+    let refreshed = server.request("POST /v1/auth/refresh", &[&cookie, same, "content-length: 0"], "");
+    assert_eq!((refreshed.status, refreshed.json()), (200, json!({ "expires_in": 900 })));
+    let cookie = cookies(&refreshed);
+    let echo = |more: &str| server.request("POST /v1/echo", &[&cookie, JSON, more], r#"{"name":"x"}"#);
+    assert_eq!(echo(same).status, 200);
+    assert_eq!(told(&echo("Sec-Fetch-Site: cross-site")), (403, "CROSS_SITE_REQUEST".to_owned()));
+    let access = cookie.split(';').next().unwrap();
+    assert_eq!(server.request("POST /v1/auth/logout", &[access, same, "content-length: 0"], "").status, 200);
+    assert_eq!(me(&cookie), 401);
+    let public = Server::start("freddy", &["--public-url", "https://api.example.com"]);
+    let body =
+        json!({ "email": public.demo("email"), "password": public.demo("password"), "cookie": true }).to_string();
+    let login = public.request("POST /v1/auth/login", &[JSON, same], &body);
+    assert!(login.header("set-cookie").iter().all(|line| line.starts_with("__Host-") && line.contains("; Secure")));
 }
 
 #[test]
@@ -273,8 +355,13 @@ async fn a_process_that_is_killed_at_a_refresh_locks_nobody_out() {
     for place in Place::all().await {
         let url = ["--public-url", "https://api.example.com"];
         let demo = place.start("freddy", &url);
+        let admin = format!("X-API-Key: {}", demo.demo("admin"));
         let mut token = text(&log_in(&demo, &demo), "refresh_token").to_owned();
-        for turn in 0..6 {
+        let mut rotated = 0;
+        for turn in 0..40 {
+            if turn >= 6 && rotated > 0 {
+                break;
+            }
             let server = place.start("freddy", &[&url[..], &["--no-demo"]].concat());
             let body = json!({ "refresh_token": token }).to_string();
             let request = format!(
@@ -284,11 +371,15 @@ async fn a_process_that_is_killed_at_a_refresh_locks_nobody_out() {
             let mut connection = server.connect();
             std::io::Write::write_all(&mut connection, request.as_bytes()).unwrap();
             // Sooner or later than the write of the new generation.
-            thread::sleep(std::time::Duration::from_millis(turn));
+            thread::sleep(std::time::Duration::from_millis(turn * turn));
             server.stop_by("KILL");
+            let inspect = format!("token={token}&token_type_hint=refresh_token");
+            let inspected = demo.request("POST /v1/auth/introspect", &[FORM, &admin], &inspect);
+            rotated += u32::from(inspected.json() == json!({ "active": false }));
             let retry = good(&refresh(&demo, &token));
             token = text(&retry, "refresh_token").to_owned();
         }
+        assert!(rotated > 0, "{}: no process was killed after its write", place.url);
     }
 }
 

@@ -86,3 +86,14 @@ fn standard_rate_limits_apply_to_api_keys() {
         assert_eq!(with(&server, key).header("x-ratelimit-limit"), [limit]);
     }
 }
+
+/// The scope is for the webhooks of customers, and gives no look at the tokens of others.
+#[test]
+fn only_admins_introspect() {
+    let server = server();
+    for (key, status) in [("admin", 200), ("webhook", 403)] {
+        let line = format!("api-key: {}", server.demo(key));
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        assert_eq!(server.request("POST /v1/auth/introspect", &[&line, form], "token=x").status, status, "{key}");
+    }
+}

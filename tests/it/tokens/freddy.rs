@@ -263,6 +263,32 @@ fn an_issuer_outside_is_one_only_where_it_was_named() {
     assert_refused(&by_token(&with, &posing), "TOKEN_INVALID", INVALID);
 }
 
+/// By the rule of the example: one of the organisation may read.
+#[test]
+fn a_token_of_the_issuer_outside_is_exchanged_by_a_rule() {
+    let server = outside("exchanged");
+    let kid = KIDS[0];
+    let exchange = |organization: &str| {
+        let claims = claims(now()).raw("organizations", json!([organization])).text("scope", "read write");
+        let token = key(kid).seal(key(kid).header(), claims);
+        let form = [
+            "grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token_type=urn:ietf:params:oauth:token-type:jwt",
+            &format!("subject_token={token}"),
+        ];
+        let media = "Content-Type: application/x-www-form-urlencoded";
+        server.request("POST /v1/auth/token", &[media], &form.join("&"))
+    };
+    let good = exchange("org_demo");
+    assert_eq!((good.status, &good.json()["scope"]), (200, &json!("read")), "{}", good.body);
+    let token = good.json()["access_token"].as_str().unwrap().to_owned();
+    let me = by_token(&server, &token).json();
+    assert_eq!((&me["organizations"], &me["plan"]), (&json!(["org_demo"]), &json!("standard")));
+    assert_eq!(me["subject"], json!(format!("{ISSUER}|user_1")), "no user of this server");
+    let other = exchange("org_other");
+    assert_eq!((other.status, &other.json()["error"]), (400, &json!("invalid_request")));
+}
+
 #[test]
 fn a_key_set_that_cannot_be_read_is_explained() {
     let file = |name: &str, text: &str| {
