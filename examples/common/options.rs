@@ -30,8 +30,8 @@ pub(crate) const LISTEN: &str = "127.0.0.1:8080";
 /// What the options of [`Storage`] do.
 pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PATH or postgres://USER@HOST:PORT/DATABASE, and needs --secrets; without it
                    they are in memory, and gone when the process ends. The password: PGPASSWORD, PGPASSFILE or ~/.pgpass
-  --secrets FILE   keeps the peppers of the keys; made with mode 0600 if it does not exist; without this file, no key in
-                   the database is valid
+  --secrets FILE   keeps the peppers of the keys, which also make refresh tokens and encrypt the keys that sign tokens; made with
+                   mode 0600 if it does not exist; without this file, no key and no session in the database is valid
   --no-demo        makes no demo keys, and revokes none; otherwise each start with a database makes new demo keys, and
                    revokes those of earlier starts and their successors: of several processes on a database, all but one
                    need this option";

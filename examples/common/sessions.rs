@@ -6,7 +6,7 @@ use tower_auth::{
     BoxError, Clock,
     endpoints::SessionCookies,
     session::{
-        ExchangeRule, Grant, Sessions, TokenIssuer,
+        ExchangeRule, Grant, Sessions, SessionsBuilder, TokenIssuer,
         signing::{SigningKeys, SigningPolicy},
     },
 };
@@ -25,7 +25,7 @@ impl Keys {
         };
         let issuer = TokenIssuer::new(issuer, keys)?;
         let sessions = Sessions::builder(issuer, self.database.sessions(), &self.peppers);
-        let sessions = rule.into_iter().fold(sessions, |sessions, rule| sessions.exchange(rule));
+        let sessions = rule.into_iter().fold(sessions, SessionsBuilder::exchange);
         Ok(sessions.build()?)
     }
 }

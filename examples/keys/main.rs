@@ -18,8 +18,8 @@
 //! A password in an argument is visible in the list of processes. `PGPASSWORD`, `PGPASSFILE` and `~/.pgpass` work as with `psql`.
 //! A table is as wide as its columns; on a terminal that is narrower, or with `COLUMNS=80`, its rows are printed as lists.
 //!
-//! `keys copy` moves everything but the usage and the alerts between databases. It is no backup: use that of the database (`pg_dump`, or `.backup` and
-//! `VACUUM INTO` of `sqlite3`), and keep the peppers elsewhere. `keys import` reads one JSON object a line; `import/line.rs` lists
+//! `keys copy` moves everything but the usage, the alerts, the sessions and the keys that sign tokens between databases. It is no
+//! backup: use that of the database (`pg_dump`, or `.backup` and `VACUUM INTO` of `sqlite3`), and keep the peppers elsewhere. `keys import` reads one JSON object a line; `import/line.rs` lists
 //! the properties.
 
 mod alerts;

@@ -23,7 +23,8 @@ const COPY: &str = "\
 Stop the services and commands that change FROM until the copy has ended and TO is in use. A change during the copy is \
 noticed, and the command fails; a change after it is lost. A copy that was interrupted is repeated as it is. The peppers are \
 not in the database: TO needs the same file. What `keys usage` and `keys alerts` show is not copied: the usage begins at zero in \
-TO, and the rules of alerts are set again.
+TO, and the rules of alerts are set again. Nor are sessions and the keys that sign tokens: clients exchange their keys again, and \
+people sign in again.
 
 Passwords: an argument is visible in the list of processes. Leave them out of FROM and TO, and write one line for each database \
 in the file PGPASSFILE (~/.pgpass, mode 600): HOST:PORT:DATABASE:USER:PASSWORD.

@@ -1,5 +1,5 @@
-//! `copy`: everything from one database to another, but the usage and the alerts: a store of the usage does not list whom it has
-//! counted, and alerts belong to the servers that deliver them.
+//! `copy`: everything from one database to another, but the usage, the alerts and the sessions: a store of the usage does not list
+//! whom it has counted, alerts belong to the servers that deliver them, and a session ends with the keys that sign its tokens.
 //!
 //! Removed keys go first and keys last, so that no key is valid at the target before what forbids it is there. Nothing is
 //! written that is there already, so a copy that was interrupted is repeated as it is.
@@ -63,6 +63,9 @@ pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> 
         return Err(Failure::Refused(conflicts.join("\nkeys: ")));
     }
     output.note("the usage is not copied: it begins at zero in TO, and stays in FROM; nor are alerts and their rules");
+    output.note(
+        "nor are sessions and the keys that sign tokens: clients exchange their keys again, and people sign in again",
+    );
     output.note("a later change of FROM is not in TO: start the services with TO before anything changes");
     printed
 }
