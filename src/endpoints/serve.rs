@@ -165,7 +165,9 @@ impl Serving {
                 let (head, (client, form)) = (request.into_parts().0, &*shared);
                 let answered = match endpoint {
                     Endpoint::Revoke => tokens::revoke(&serving.settings, &head, client, form).await,
-                    Endpoint::Introspect => tokens::introspect(&serving, &head, client, form).await,
+                    Endpoint::Introspect => {
+                        tokens::introspect(&serving.settings, &serving.gates, &head, client, form).await
+                    }
                     _ => grants::answer(&serving.settings, &head, client, form).await,
                 };
                 answered.unwrap_or_else(Fault::into_response)

@@ -6,7 +6,7 @@ use super::{
     client::{Claimed, Client},
     fault::Fault,
     form::Form,
-    serve::Serving,
+    gates::Gates,
     settings::Settings,
 };
 use crate::{FullBody, session::TokenRequest};
@@ -33,14 +33,15 @@ const REFRESH_TOKEN: &str = "refresh_token";
 /// Says what is known of an access token, and of a refresh token only to a caller that asks for one: services introspect
 /// what a request presents as an access token, and read nothing but `active`.
 pub(super) async fn introspect(
-    serving: &Serving,
+    settings: &Settings,
+    gates: &Gates,
     head: &Parts,
     client: &Claimed,
     form: &Form,
 ) -> Result<Response<FullBody>, Fault> {
-    Client::of(head, client)?.required(&serving.settings, head)?;
-    serving.gates.permit(head).await.map_err(|refusal| Fault::from(refusal).forbidden())?;
-    let (token, sessions) = (form.required("token")?, &serving.settings.sessions);
+    Client::of(head, client)?.required(settings, head)?;
+    gates.permit(head).await.map_err(|refusal| Fault::from(refusal).forbidden())?;
+    let (token, sessions) = (form.required("token")?, &settings.sessions);
     let known = sessions.introspect(token).await?;
     // A hint may be wrong (RFC 7662, section 2.1), so an access token is found with it too.
     let asks_refresh = form.get("token_type_hint") == Some(REFRESH_TOKEN) && !known.is_active();
