@@ -1,13 +1,10 @@
 use std::{future::poll_fn, pin::pin, task::Poll};
 
-use super::{
-    super::trial::all,
-    parts::{
-        at, create, cut_off, cut_off_of, deny, end, find, forget, grant, is_denied, next, of_alice, rotate, session,
-        with,
-    },
+use super::parts::{
+    at, create, cut_off, cut_off_of, deny, end, find, forget, grant, is_denied, next, of_alice, rotate, session, with,
 };
 use crate::session::{CutOff, Outdated, Session, SessionEnd, SessionStore};
+use crate::testing::conformance::trial::all;
 
 /// A refresh token that is used 64 times at once gets one successor.
 pub(super) async fn one_of_many_rotations_wins(store: &impl SessionStore) {
