@@ -4,6 +4,10 @@
 
 use std::{env, sync::Arc};
 
+#[cfg(feature = "postgres")]
+use tower_auth::PostgresKeyStore;
+#[cfg(feature = "sqlite")]
+use tower_auth::SqliteKeyStore;
 use tower_auth::{
     Clock, MemoryKeyStore,
     session::{
@@ -13,6 +17,10 @@ use tower_auth::{
 };
 
 use super::{ISSUER, alice, peppers, rt};
+#[cfg(feature = "sqlite")]
+use crate::support::folder::Folder;
+#[cfg(feature = "postgres")]
+use crate::support::postgres;
 
 /// The refreshes of a round.
 const AT_ONCE: usize = 64;
@@ -70,4 +78,22 @@ async fn r108_of_many_refreshes_at_once_one_wins_and_nobody_is_locked_out() {
     let store = MemoryKeyStore::new();
     let processes = [sessions(store.clone()), sessions(store)];
     storm(&processes, rounds(20)).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r108_of_many_refreshes_at_once_in_sqlite_one_wins_and_nobody_is_locked_out() {
+    let folder = Folder::new("sqlite-storm");
+    let open = || SqliteKeyStore::open(folder.path().join("keys.db")).unwrap();
+    open().migrate().await.unwrap();
+    storm(&[sessions(open()), sessions(open())], rounds(5)).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r108_of_many_refreshes_at_once_in_postgres_one_wins_and_nobody_is_locked_out() {
+    let Some(database) = postgres::database().await else { return };
+    let open = || PostgresKeyStore::from_pool(database.pool(4));
+    open().migrate().await.unwrap();
+    storm(&[sessions(open()), sessions(open())], rounds(5)).await;
 }
