@@ -49,9 +49,10 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Returns the challenge for the 401 of this method, such as `ApiKey realm="api"` (RFC 9110, section 11.6.1).
     fn challenge(&self) -> &str;
 
-    /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that
-    /// repeats such a header (except `Cookie`, if the method [names its cookies](Self::credential_cookies)), marks the header sensitive, and keeps the response out of shared
-    /// caches.
+    /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that repeats
+    /// such a header (except `Cookie`), marks the header sensitive, and keeps the response out of shared caches.
+    ///
+    /// A method that reads `Cookie` must read all of its lines, because HTTP/2 clients send several (RFC 9113, section 8.2.3).
     fn credential_headers(&self) -> &[HeaderName] {
         &[]
     }

@@ -139,7 +139,7 @@ async fn the_companion_of_the_cookie_is_stripped_and_is_no_credential() {
     assert_eq!(ask(&stack_of(with()), get("/", &[("cookie", "__Host-refresh=rt_1")])).await.status, 401);
 }
 
-/// A method that does not name its cookies may read the first line only.
+/// Whether or not the methods name their cookies.
 #[tokio::test]
 async fn cookies_in_several_lines_are_no_repeated_header() {
     let lines = [("cookie", "other=bob"), ("cookie", "a=1")];
