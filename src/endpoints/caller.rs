@@ -22,8 +22,8 @@ impl Keys {
         Self(layer)
     }
 
-    /// Puts a key that the request presents elsewhere into the header that the layer reads. If it is wrong, the other reading
-    /// counts.
+    /// Puts a key that the request presents elsewhere into the header that the layer reads. If it is wrong, the other
+    /// reading counts.
     ///
     /// # Errors
     /// If no header can contain the key.

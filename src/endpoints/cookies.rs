@@ -10,8 +10,8 @@ use crate::{
 
 /// The cookies of a browser session: one with the access token, one with the refresh token.
 ///
-/// Both are `HttpOnly`, `Secure` and `SameSite=Lax`, have the path `/`, and live as long as their tokens. With their prefix
-/// `__Host-`, no other host of the domain can set them (RFC 6265bis, section 4.1.3.2).
+/// Both are `HttpOnly`, `Secure` and `SameSite=Lax`, have the path `/`, and live as long as their tokens. With their
+/// prefix `__Host-`, no other host of the domain can set them (RFC 6265bis, section 4.1.3.2).
 ///
 /// A handler that has verified a sign-in sets them:
 ///
@@ -52,9 +52,9 @@ impl SessionCookies {
         Self { access: "__Host-access".to_owned(), refresh: "__Host-refresh".to_owned(), secure: true, strict: false }
     }
 
-    /// Returns the cookies `access` and `refresh` without `Secure`, for HTTP on the own machine: not every browser accepts
-    /// a `Secure` cookie there. Never use them elsewhere, because they are sent in clear. Services on other ports of the machine
-    /// get them too.
+    /// Returns the cookies `access` and `refresh` without `Secure`, for HTTP on the own machine: not every browser
+    /// accepts a `Secure` cookie there. Never use them elsewhere, because they are sent in clear. Services on other
+    /// ports of the machine get them too.
     pub fn loopback() -> Self {
         Self { access: "access".to_owned(), refresh: "refresh".to_owned(), secure: false, strict: false }
     }
@@ -96,8 +96,8 @@ impl SessionCookies {
         Ok(Self { access: access.to_owned(), refresh: refresh.to_owned(), ..self })
     }
 
-    /// Sets `SameSite=Strict`: the cookies are not sent either when the user follows a link from another website, so the first
-    /// page that such a link opens shows nobody signed in.
+    /// Sets `SameSite=Strict`: the cookies are not sent either when the user follows a link from another website, so
+    /// the first page that such a link opens shows nobody signed in.
     pub fn strict(self) -> Self {
         Self { strict: true, ..self }
     }
@@ -114,8 +114,8 @@ impl SessionCookies {
         &self.refresh
     }
 
-    /// Checks that a sign-in that sets these cookies comes from a page of the same origin. Otherwise another website could sign
-    /// the user's browser in with an account of its own, and see what the user does there.
+    /// Checks that a sign-in that sets these cookies comes from a page of the same origin. Otherwise another website
+    /// could sign the user's browser in with an account of its own, and see what the user does there.
     ///
     /// ```
     /// use tower_auth::{RequestHead, endpoints::SessionCookies};
@@ -127,14 +127,14 @@ impl SessionCookies {
     /// ```
     ///
     /// # Errors
-    /// 403 `CROSS_SITE_REQUEST` unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header, `Origin` is the host of
-    /// the request.
+    /// 403 `CROSS_SITE_REQUEST` unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header, `Origin`
+    /// is the host of the request.
     pub fn check_same_site(&self, sign_in: &RequestHead<'_>) -> Result<(), Rejection> {
         same_site::check(sign_in.method(), sign_in.uri(), sign_in.headers()).map_err(Rejection::cross_site)
     }
 
-    /// Returns the values of `Set-Cookie` that give the tokens to a browser. Add each as a line of its own. They are marked
-    /// sensitive. Without a refresh token, the second removes that of an earlier session.
+    /// Returns the values of `Set-Cookie` that give the tokens to a browser. Add each as a line of its own. They are
+    /// marked sensitive. Without a refresh token, the second removes that of an earlier session.
     pub fn set(&self, tokens: &IssuedTokens) -> impl Iterator<Item = HeaderValue> + use<> {
         let access = self.line(&self.access, tokens.access_token.expose(), tokens.expires_in);
         let lifetime = tokens.refresh_expires_in.unwrap_or(tokens.expires_in);

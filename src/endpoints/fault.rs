@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{FullBody, Principal, Rejection, RejectionKind, context::answered::BodyWritten, session::SessionError};
 
-/// What an OAuth client is told, and the refusal behind it. Budgets of failed attempts, logs and observers read the refusal
-/// in the extensions of the response: a wrong refresh token is a guess, although OAuth answers it 400.
+/// What an OAuth client is told, and the refusal behind it. Budgets of failed attempts, logs and observers read the
+/// refusal in the extensions of the response: a wrong refresh token is a guess, although OAuth answers it 400.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     code: &'static str,
@@ -37,8 +37,8 @@ impl Fault {
         Self::new(code, description, rejection)
     }
 
-    /// The client is not authenticated: 401. The challenge is that of the scheme that the client has used, or else that of
-    /// the refusal.
+    /// The client is not authenticated: 401. The challenge is that of the scheme that the client has used, or else that
+    /// of the refusal.
     pub(super) fn invalid_client(rejection: Rejection, challenge: Option<HeaderValue>) -> Self {
         let rejection = match challenge {
             Some(challenge) => rejection.offering(Some(Arc::new(challenge))),

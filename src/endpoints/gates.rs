@@ -1,5 +1,5 @@
-//! The guards of the endpoints, and the one way in which an answer is made behind them: as in a stack, they count, charge, log
-//! and report.
+//! The guards of the endpoints, and the one way in which an answer is made behind them: as in a stack, they count,
+//! charge, log and report.
 
 use std::{
     convert::Infallible,

@@ -61,8 +61,8 @@ fn origin(url: &str) -> &str {
     url[authority..].find('/').map_or(url, |at| &url[..authority + at])
 }
 
-/// Checks that a client can find this address: HTTPS, or HTTP on the own machine; without a query and a fragment (RFC 8414,
-/// section 2).
+/// Checks that a client can find this address: HTTPS, or HTTP on the own machine; without a query and a fragment (RFC
+/// 8414, section 2).
 pub(super) fn check(url: &str, what: &str) -> Result<(), ConfigError> {
     let wrong = |why: &str| {
         ConfigError::new(

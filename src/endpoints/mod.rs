@@ -1,9 +1,9 @@
 //! The endpoints at which clients get tokens, and give them back (feature `strict-body`, together with `aws-lc-rs` or
 //! `rust-crypto`).
 //!
-//! [`AuthEndpoints`] serves the [`Sessions`](crate::session::Sessions) of a service: a client exchanges its API key, or the token of
-//! another issuer, for an access token, refreshes it, logs out, revokes and introspects. Clients use JSON, or the forms of
-//! OAuth. [`WellKnown`] serves the public keys and the metadata.
+//! [`AuthEndpoints`] serves the [`Sessions`](crate::session::Sessions) of a service: a client exchanges its API key, or
+//! the token of another issuer, for an access token, refreshes it, logs out, revokes and introspects. Clients use JSON,
+//! or the forms of OAuth. [`WellKnown`] serves the public keys and the metadata.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -33,16 +33,17 @@
 //! }
 //! ```
 //!
-//! [`AuthEndpoints::bearer`] returns the layer for the routes that the tokens open. A [`BearerLayer`](crate::BearerLayer) of
-//! your own needs [`revocation(sessions.clone())`](crate::BearerLayer::revocation): without it, access tokens are accepted after a
+//! [`AuthEndpoints::bearer`] returns the layer for the routes that the tokens open. A
+//! [`BearerLayer`](crate::BearerLayer) of your own needs
+//! [`revocation(sessions.clone())`](crate::BearerLayer::revocation): without it, access tokens are accepted after a
 //! log-out, until they expire.
 //!
-//! Both are tower services for any host. The last segment of the path selects the endpoint. Mount them outside of the guards of
-//! the service, because most of their callers have no token yet. Against guessing, put
-//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, a forged refresh token or a token of another issuer
-//! that is not accepted is charged there, also where OAuth answers it 400. A genuine refresh token that has ended is charged to nobody.
-//! Each exchange signs a token: set [`AuthEndpoints::limit`], or a client can exchange its key without a limit. Give the observers of the
-//! stack to [`AuthEndpoints::on_decision`] too.
+//! Both are tower services for any host. The last segment of the path selects the endpoint. Mount them outside of the
+//! guards of the service, because most of their callers have no token yet. Against guessing, put
+//! [`RateLimitLayer::failures`](crate::RateLimitLayer::failures) in front: a wrong key, a forged refresh token or a
+//! token of another issuer that is not accepted is charged there, also where OAuth answers it 400. A genuine refresh
+//! token that has ended is charged to nobody. Each exchange signs a token: set [`AuthEndpoints::limit`], or a client
+//! can exchange its key without a limit. Give the observers of the stack to [`AuthEndpoints::on_decision`] too.
 //!
 //! # Requests
 //!
@@ -56,10 +57,11 @@
 //! | `POST …/introspect` (RFC 7662), if it is [on](AuthEndpoints::introspection) | a form with `token`, an access token | 200: what is known of the token; exactly `{"active":false}` if it cannot be used, and for a refresh token |
 //! | the same with `token_type_hint=refresh_token` | a form with `token`, a refresh token too | 200: of a refresh token, the answer has `"token_use":"refresh_token"` and no `token_type`; never admit a request because of it |
 //!
-//! A token with fewer scopes keeps the roles and the organisations of its key. Let routes that it must not open require a scope, not a
-//! role alone.
+//! A token with fewer scopes keeps the roles and the organisations of its key. Let routes that it must not open require
+//! a scope, not a role alone.
 //!
-//! All answers, also refusals, have `Cache-Control: no-store` and `Pragma: no-cache`. A credential is never read from the query.
+//! All answers, also refusals, have `Cache-Control: no-store` and `Pragma: no-cache`. A credential is never read from
+//! the query.
 //!
 //! # Refusals
 //!
@@ -92,8 +94,8 @@
 //! | a store, a signing key or another issuer fails | 503 with `Retry-After` | `temporarily_unavailable` |
 //! | the budget of failed attempts of a stack in front is spent | 429 with `Retry-After` | `temporarily_unavailable` |
 //!
-//! After a 503 the client assumes that nothing was changed, and repeats the request. A refresh and a log-out can be repeated with
-//! the same token.
+//! After a 503 the client assumes that nothing was changed, and repeats the request. A refresh can be repeated with the
+//! same token within the [grace](crate::session::SessionPolicy::grace), and a log-out at any time.
 //!
 //! # OAuth
 //!
@@ -103,22 +105,22 @@
 //! | `refresh_token` (section 6) | `refresh_token`, `scope`: some of the scopes of the session |
 //! | `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) | `subject_token`, `subject_token_type`, `actor_token`, `actor_token_type`, `requested_token_type` (an access token or a JWT), `scope` |
 //!
-//! All grants take `audience` or `resource`: one of the audiences of the issuer. Unknown parameters are ignored, and a parameter
-//! without a value counts as absent.
+//! All grants take `audience` or `resource`: one of the audiences of the issuer. Unknown parameters are ignored, and a
+//! parameter without a value counts as absent.
 //!
-//! The secret of a client is its API key: in the header that [`AuthEndpoints::keys`] reads, in `Authorization: Basic` with both
-//! halves encoded like a form (section 2.3.1), or in `client_secret`. Only one of these may be used. The `client_id` is the id of the key,
-//! and may be left out. A client that presents no credential is a public one: it can exchange a token of another issuer, refresh and revoke with what it
-//! has. Its `client_id` is compared with that of the session, and never written into a token. A
-//! session that was begun for no client can be refreshed and revoked by any client that has its token. A key and its successors by
-//! rotation count as one client.
+//! The secret of a client is its API key: in the header that [`AuthEndpoints::keys`] reads, in `Authorization: Basic`
+//! with both halves encoded like a form (section 2.3.1), or in `client_secret`. Only one of these may be used. The
+//! `client_id` is the id of the key, and may be left out. A client that presents no credential is a public one: it can
+//! exchange a token of another issuer, refresh and revoke with what it has. Its `client_id` is compared with that of
+//! the session, and never written into a token. A session that was begun for no client can be refreshed and revoked by
+//! any client that has its token. A key and its successors by rotation count as one client.
 //!
 //! # Browsers
 //!
 //! [`SessionCookies`] keep the tokens of a web page out of the reach of its scripts. After a sign-in, a handler
-//! [sets](SessionCookies::set) them. The layer of [`AuthEndpoints::bearer`] reads the access token, and removes both cookies from the
-//! requests that pass it if it is told to [strip credentials](crate::BearerLayer::strip_credentials). With [`AuthEndpoints::cookies`], a page
-//! refreshes and logs out without a body:
+//! [sets](SessionCookies::set) them. The layer of [`AuthEndpoints::bearer`] reads the access token, and removes both
+//! cookies from the requests that pass it if it is told to [strip credentials](crate::BearerLayer::strip_credentials).
+//! With [`AuthEndpoints::cookies`], a page refreshes and logs out without a body:
 //!
 //! | request without a body | answer |
 //! |---|---|
@@ -129,20 +131,22 @@
 //! | another website has caused the request | 403 `CROSS_SITE_REQUEST`; nothing is changed |
 //! | a store fails | 503; the cookies stay |
 //!
-//! A request counts as caused by another website unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that header,
-//! `Origin` is the host of the request. With a body, the token in the body decides, and no cookie is set or removed.
+//! A request counts as caused by another website unless `Sec-Fetch-Site` is `same-origin` or `none`, or, without that
+//! header, `Origin` is the host of the request. With a body, the token in the body decides, and no cookie is set or
+//! removed.
 //!
-//! A response cannot know what the browser has got since its request: the 401 for a session that has ended also removes the
-//! cookies of a sign-in that another tab has completed meanwhile, and that tab must sign in again. Let only one tab refresh at a time
-//! (Web Locks), or accept it.
+//! A response cannot know what the browser has got since its request: the 401 for a session that has ended also removes
+//! the cookies of a sign-in that another tab has completed meanwhile, and that tab must sign in again. Let only one tab
+//! refresh at a time (Web Locks), or accept it.
 //!
 //! Check the origin of the sign-in itself too ([`SessionCookies::check_same_site`]): these endpoints do not see it.
 //!
 //! # When not to use it
 //!
 //! It is no sign-in page and no `OpenID` provider: users are authenticated by a handler of yours, which calls
-//! [`Sessions::begin`](crate::session::Sessions::begin), or by another issuer. There is no authorization endpoint, and so no
-//! consent. Services that only accept tokens of another issuer need a [`BearerLayer`](crate::BearerLayer) and nothing of this.
+//! [`Sessions::begin`](crate::session::Sessions::begin), or by another issuer. There is no authorization endpoint, and
+//! so no consent. Services that only accept tokens of another issuer need a [`BearerLayer`](crate::BearerLayer) and
+//! nothing of this.
 
 mod caller;
 mod client;

@@ -177,7 +177,8 @@ impl Serving {
     }
 }
 
-/// In the extensions of a response: the guards have admitted the request, so its body was read or its refusal says that not.
+/// In the extensions of a response: the guards have admitted the request, so its body was read or its refusal says that
+/// not.
 #[derive(Clone)]
 struct Reached;
 

@@ -23,8 +23,8 @@ use crate::{
     RateLimitLayer, Rejection, RequireLayer, context::decision::Observer, session::Sessions,
 };
 
-/// The endpoints of an authorization server: `token`, `refresh`, `logout`, `revoke` and `introspect`, by the last segment
-/// of the path. The [module page](crate::endpoints) has an example.
+/// The endpoints of an authorization server: `token`, `refresh`, `logout`, `revoke` and `introspect`, by the last
+/// segment of the path. The [module page](crate::endpoints) has an example.
 ///
 /// Clones share the settings.
 #[derive(Clone)]
@@ -45,8 +45,8 @@ impl AuthEndpoints {
         Self(Arc::new(Settings { sessions, cookies: None, limits, guarding, gates }))
     }
 
-    /// Authenticates clients by their keys: the callers of `…/token`, `…/revoke` and `…/introspect`. The key is in the header
-    /// that the layer reads. In a form, it is also accepted as a client secret (RFC 6749, section 2.3.1): in
+    /// Authenticates clients by their keys: the callers of `…/token`, `…/revoke` and `…/introspect`. The key is in the
+    /// header that the layer reads. In a form, it is also accepted as a client secret (RFC 6749, section 2.3.1): in
     /// `Authorization: Basic` or in `client_secret`, with the id of the key as `client_id` or without one.
     ///
     /// Without this call, the caller is the [`Principal`](crate::Principal) that guards in front have authenticated.
@@ -54,12 +54,13 @@ impl AuthEndpoints {
         self.guard(|guarding| guarding.keys = Some(Keys::new(keys)))
     }
 
-    /// Limits the requests of clients that present their [keys](Self::keys). Use a clone of the limit that the service has: an
-    /// exchange is then counted like any other request with the key, and its answer has the headers of the limit. May be called
-    /// several times.
+    /// Limits the requests of clients that present their [keys](Self::keys). Use a clone of the limit that the service
+    /// has: an exchange is then counted like any other request with the key, and its answer has the headers of the
+    /// limit. May be called several times.
     ///
-    /// Limits by address, and [budgets of failed attempts](RateLimitLayer::failures), stand in front of the endpoints. If one is given here,
-    /// every request is answered 500. Without `keys`, the guards in front limit their callers, and this setting has no effect.
+    /// Limits by address, and [budgets of failed attempts](RateLimitLayer::failures), stand in front of the endpoints.
+    /// If one is given here, every request is answered 500. Without `keys`, the guards in front limit their callers,
+    /// and this setting has no effect.
     ///
     /// ```
     /// use tower_auth::{ApiKeyLayer, AuthEndpoints, Plans, RateLimitLayer, session::Sessions};
@@ -72,15 +73,15 @@ impl AuthEndpoints {
         self.guard(|guarding| guarding.limits.push(limit))
     }
 
-    /// Sets how the address of the client is found, for keys with [networks](crate::Restrictions::networks), and for the log.
-    /// Without it, and without [`ApiKeyLayer::client_ip`], such a key is answered 500.
+    /// Sets how the address of the client is found, for keys with [networks](crate::Restrictions::networks), and for
+    /// the log. Without it, and without [`ApiKeyLayer::client_ip`], such a key is answered 500.
     pub fn client_ip(self, client_ip: ClientIp) -> Self {
         self.guard(|guarding| guarding.client_ip = Some(client_ip))
     }
 
     /// Calls `observe` for every request that the endpoints admit or refuse, as
-    /// [`AuthStackBuilder::on_decision`](crate::stack::AuthStackBuilder::on_decision) does for the requests of a stack. Give the same observers to both:
-    /// then exchanges count as uses of a key.
+    /// [`AuthStackBuilder::on_decision`](crate::stack::AuthStackBuilder::on_decision) does for the requests of a stack.
+    /// Give the same observers to both: then exchanges count as uses of a key.
     ///
     /// ```
     /// use tower_auth::{AuthEndpoints, session::Sessions, usage::Usage};
@@ -117,9 +118,10 @@ impl AuthEndpoints {
         self.set(|settings| settings.cookies = Some(cookies))
     }
 
-    /// Returns the layer for the routes that these tokens open. It verifies the tokens of this service, asks at every request
-    /// whether the token was revoked or its session has ended, and reads the cookie if [`cookies`](Self::cookies) are set. It
-    /// keeps 10,000 verified tokens, so that they need no second signature check.
+    /// Returns the layer for the routes that these tokens open. It verifies the tokens of this service, asks at every
+    /// request whether the token was revoked or its session has ended, and reads the cookie if
+    /// [`cookies`](Self::cookies) are set. It keeps 10,000 verified tokens, so that they need no second signature
+    /// check.
     ///
     /// Tokens of other issuers are added with [`or`](BearerLayer::or).
     ///

@@ -30,8 +30,8 @@ pub(super) async fn revoke(
 /// The only hint that is heeded.
 const REFRESH_TOKEN: &str = "refresh_token";
 
-/// Says what is known of an access token, and of a refresh token only to a caller that asks for one: services introspect
-/// what a request presents as an access token, and read nothing but `active`.
+/// Says what is known of an access token, and of a refresh token only to a caller that asks for one: services
+/// introspect what a request presents as an access token, and read nothing but `active`.
 pub(super) async fn introspect(
     settings: &Settings,
     gates: &Gates,

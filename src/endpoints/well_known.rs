@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{ConfigError, FullBody, Rejection, RejectionKind, RequestHead, base::hex, key::sha256, session::Sessions};
 
-/// The documents by which clients and other services find the endpoints and the keys: `/.well-known/jwks.json` (RFC 7517) and
-/// `/.well-known/oauth-authorization-server` (RFC 8414). They are public: mount it outside of all guards, at the root.
+/// The documents by which clients and other services find the endpoints and the keys: `/.well-known/jwks.json` (RFC
+/// 7517) and `/.well-known/oauth-authorization-server` (RFC 8414). They are public: mount it outside of all guards, at
+/// the root.
 ///
 /// For an issuer with a path, such as `https://api.example.com/shop`, the second document is at
 /// `/.well-known/oauth-authorization-server/shop`. Any other path is answered 404.

@@ -36,17 +36,17 @@ impl SessionsBuilder {
         Self { policy, ..self }
     }
 
-    /// Accepts tokens of another issuer in exchange for tokens of this one ([`Sessions::exchange_token`]). The rules are
-    /// asked in their order, and the first that accepts a token decides what it gets.
+    /// Accepts tokens of another issuer in exchange for tokens of this one ([`Sessions::exchange_token`]). The rules
+    /// are asked in their order, and the first that accepts a token decides what it gets.
     pub fn exchange(mut self, rule: ExchangeRule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// Asks this function at every refresh of a session without a key, who its holder is by now: a person may have lost a role
-    /// or an account since the sign-in. `None` ends the session. Without this function, a session keeps what its holder had at
-    /// the sign-in until it ends, unless the account is suspended. Scopes that the session did not have are left out, and the
-    /// subject stays.
+    /// Asks this function at every refresh of a session without a key, who its holder is by now: a person may have lost
+    /// a role or an account since the sign-in. `None` ends the session. Without this function, a session keeps what its
+    /// holder had at the sign-in until it ends, unless the account is suspended. Scopes that the session did not have
+    /// are left out, and the subject stays.
     ///
     /// ```
     /// use tower_auth::{BoxError, MaybeReady, Principal, session::SessionsBuilder};
@@ -88,8 +88,8 @@ impl SessionsBuilder {
 }
 
 impl Sessions {
-    /// Returns a builder. The sessions are kept in this store, and the peppers make the refresh tokens: those of the keys, or
-    /// others.
+    /// Returns a builder. The sessions are kept in this store, and the peppers make the refresh tokens: those of the
+    /// keys, or others.
     pub fn builder(issuer: TokenIssuer, store: impl SessionStore, peppers: &Peppers) -> SessionsBuilder {
         SessionsBuilder {
             store: Arc::new(store),

@@ -34,8 +34,8 @@ pub enum SessionError {
     KeyRestricted,
     /// The asked scope is malformed, or the holder does not have it: 400.
     Scope(String),
-    /// The caller of [`begin`](super::Sessions::begin) was authenticated by a token of this service, whose session would outlive
-    /// what it came from: 403.
+    /// The caller of [`begin`](super::Sessions::begin) was authenticated by a token of this service, whose session
+    /// would outlive what it came from: 403.
     OwnToken,
     /// The token would be longer than 8 KiB, which verifiers and servers refuse: 400. Ask for fewer scopes.
     TooLong,
@@ -45,9 +45,9 @@ pub enum SessionError {
     Subject(Arc<str>),
     /// A token cannot be signed: 503. The text is for the log.
     Signing(Arc<str>),
-    /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
-    /// out: a refresh can be repeated with the same token within the [grace](super::SessionPolicy::grace), and a log-out at
-    /// any time.
+    /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been
+    /// carried out: a refresh can be repeated with the same token within the [grace](super::SessionPolicy::grace), and
+    /// a log-out at any time.
     Store(Arc<str>),
 }
 
@@ -76,8 +76,8 @@ impl SessionError {
         matches!(self, Self::Signing(_) | Self::Store(_))
     }
 
-    /// Returns whether the client may have guessed the token that it has presented. A token that this service has made is no
-    /// guess, also if it cannot be used any more: nobody else can make one.
+    /// Returns whether the client may have guessed the token that it has presented. A token that this service has made
+    /// is no guess, also if it cannot be used any more: nobody else can make one.
     #[must_use]
     pub const fn is_guess(&self) -> bool {
         matches!(self, Self::Unknown | Self::Subject(_))
@@ -124,8 +124,8 @@ impl fmt::Display for SessionError {
 
 impl Error for SessionError {}
 
-/// No budget of failed attempts is charged for a genuine token: after a log-out everywhere, all browsers of an office present
-/// theirs once more.
+/// No budget of failed attempts is charged for a genuine token: after a log-out everywhere, all browsers of an office
+/// present theirs once more.
 impl From<SessionError> for Rejection {
     fn from(error: SessionError) -> Self {
         let custom = |status, code: &'static str, message: &'static str| Self::custom(status, code).message(message);

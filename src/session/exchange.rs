@@ -9,12 +9,12 @@ use crate::{
 
 /// Exchange of the tokens of other issuers.
 impl Sessions {
-    /// Exchanges a token of another issuer for tokens of this one, by the first [`ExchangeRule`] that accepts it. With the
-    /// token of an actor, the new tokens say who acts (`act`).
+    /// Exchanges a token of another issuer for tokens of this one, by the first [`ExchangeRule`] that accepts it. With
+    /// the token of an actor, the new tokens say who acts (`act`).
     ///
     /// # Errors
-    /// If no rule accepts the token, a scope is not the rule's, the account is suspended, no key can sign, or the store or the
-    /// other issuer does not answer.
+    /// If no rule accepts the token, a scope is not the rule's, the account is suspended, no key can sign, or the store
+    /// or the other issuer does not answer.
     pub async fn exchange_token(
         &self,
         token: &str,

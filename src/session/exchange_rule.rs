@@ -3,8 +3,9 @@ use serde_json::{Map, Value};
 use super::pattern::Pattern;
 use crate::{ConfigError, Principal, PrincipalBuilder, token::TokenVerifier};
 
-/// Which tokens of another issuer are accepted in exchange for tokens of this one, and what these may do (RFC 8693): for
-/// workloads that have an identity already, such as a job of GitHub Actions or a pod of Kubernetes, and need no key.
+/// Which tokens of another issuer are accepted in exchange for tokens of this one, and what these may do (RFC 8693):
+/// for workloads that have an identity already, such as a job of GitHub Actions or a pod of Kubernetes, and need no
+/// key.
 ///
 /// A rule accepts a token that its verifier accepts, and whose claims match all of its patterns.
 ///
@@ -40,21 +41,22 @@ impl ExchangeRule {
         Self { tokens, claims: Vec::new(), every_token: false, prefix: None, holder, refresh: false, acts: false }
     }
 
-    /// Accepts only tokens whose claim matches this pattern: the name of a claim, or a JSON Pointer (RFC 6901) to a claim inside another.
-    /// In a pattern, `*` stands for any characters but `/` and `:`, and `**` for any characters. Of a list, one element must match. Numbers and booleans are
-    /// compared as JSON writes them.
+    /// Accepts only tokens whose claim matches this pattern: the name of a claim, or a JSON Pointer (RFC 6901) to a
+    /// claim inside another. In a pattern, `*` stands for any characters but `/` and `:`, and `**` for any characters.
+    /// Of a list, one element must match. Numbers and booleans are compared as JSON writes them.
     pub fn claim(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
         self.claims.push((name.into(), Pattern::new(pattern.into())));
         self
     }
 
-    /// Accepts every token that the verifier accepts, without a pattern. An issuer such as GitHub Actions issues tokens to everyone in the world.
+    /// Accepts every token that the verifier accepts, without a pattern. An issuer such as GitHub Actions issues tokens
+    /// to everyone in the world.
     pub fn every_token(self) -> Self {
         Self { every_token: true, ..self }
     }
 
-    /// Sets what the subject begins with, before the subject of the presented token. The default is the issuer of that token
-    /// and `|`: a subject is unique only within its issuer.
+    /// Sets what the subject begins with, before the subject of the presented token. The default is the issuer of that
+    /// token and `|`: a subject is unique only within its issuer.
     pub fn subject_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: Some(prefix.into()), ..self }
     }
@@ -89,8 +91,8 @@ impl ExchangeRule {
         Self { refresh: true, ..self }
     }
 
-    /// Accepts the tokens as those of an actor (`actor_token`), who acts for the subject of another token. By default no token
-    /// is.
+    /// Accepts the tokens as those of an actor (`actor_token`), who acts for the subject of another token. By default
+    /// no token is.
     pub fn may_act(self) -> Self {
         Self { acts: true, ..self }
     }

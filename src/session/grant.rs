@@ -20,20 +20,20 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Creates a grant for this holder, with all of its scopes. If the holder was authenticated by an API key, the grant
-    /// belongs to the key, and ends with it.
+    /// Creates a grant for this holder, with all of its scopes. If the holder was authenticated by an API key, the
+    /// grant belongs to the key, and ends with it.
     pub fn of(holder: &Principal) -> Self {
         Self { holder: holder.clone(), client: None, actor: None }
     }
 
-    /// Sets the client that the tokens are issued to (`client_id`, RFC 9068, section 2.2): the issuer itself by default. The
-    /// client of a key's grant is the key, and this setting has no effect.
+    /// Sets the client that the tokens are issued to (`client_id`, RFC 9068, section 2.2): the issuer itself by
+    /// default. The client of a key's grant is the key, and this setting has no effect.
     pub fn client(self, id: impl Into<String>) -> Self {
         Self { client: Some(id.into()), ..self }
     }
 
-    /// Sets who acts for the holder (`act`, RFC 8693, section 4.1): for delegation, such as a support engineer who acts for
-    /// a customer.
+    /// Sets who acts for the holder (`act`, RFC 8693, section 4.1): for delegation, such as a support engineer who acts
+    /// for a customer.
     pub fn acting(self, subject: impl Into<String>) -> Self {
         Self { actor: Some(subject.into()), ..self }
     }
@@ -73,8 +73,8 @@ impl Grant {
         self.key_id().map(|id| self.holder.first_id().unwrap_or(id))
     }
 
-    /// Returns the grant as it is now that its key is this one: the scopes are those that both have, and everything else is
-    /// the key's.
+    /// Returns the grant as it is now that its key is this one: the scopes are those that both have, and everything
+    /// else is the key's.
     pub(super) fn renewed(&self, key: &KeyRecord) -> Self {
         let holder = key.principal();
         Self { holder: holder.clone(), ..self.clone() }.scopes(self.shared_scopes(holder))

@@ -75,8 +75,8 @@ impl TokenRequest {
 
     /// Asks for these scopes only, separated by spaces (RFC 6749, section 3.3). A text without a scope asks for none.
     ///
-    /// The token keeps the account, the organisations, the roles and the plan of its holder. A route that a narrowed token must not open
-    /// requires a scope, not a role alone.
+    /// The token keeps the account, the organisations, the roles and the plan of its holder. A route that a narrowed
+    /// token must not open requires a scope, not a role alone.
     pub fn scope(self, scope: &str) -> Self {
         self.scopes(scope.split(' ').filter(|scope| !scope.is_empty()))
     }
@@ -102,7 +102,8 @@ impl TokenRequest {
         Self { line: first_key.map(str::to_owned), ..self }
     }
 
-    /// Returns whether a token of this owner is another client's. A token that was issued to no client is anyone's who has it.
+    /// Returns whether a token of this owner is another client's. A token that was issued to no client is anyone's who
+    /// has it.
     pub(super) fn is_others(&self, owner: Option<&str>, line: Option<&str>) -> bool {
         let (Some(client), Some(owner)) = (self.client.as_deref(), owner) else { return false };
         client != owner && !(self.line.is_some() && self.line.as_deref() == line)

@@ -65,8 +65,8 @@ const LONGEST: usize = 8 * 1024;
 
 impl TokenIssuer {
     /// Creates an issuer with this identifier (`iss`): a URL with `https`, under which
-    /// `/.well-known/oauth-authorization-server` is served (RFC 8414), or any text if nobody looks for it. Its tokens are for
-    /// the audience of the same name, unless [`audience`](Self::audience) is called.
+    /// `/.well-known/oauth-authorization-server` is served (RFC 8414), or any text if nobody looks for it. Its tokens
+    /// are for the audience of the same name, unless [`audience`](Self::audience) is called.
     ///
     /// # Errors
     /// If the issuer is empty, or is the URL of its metadata.
@@ -86,14 +86,14 @@ impl TokenIssuer {
         })))
     }
 
-    /// Adds an audience (`aud`): a service that accepts the tokens. A token is for all of them, unless the request for it
-    /// names one.
+    /// Adds an audience (`aud`): a service that accepts the tokens. A token is for all of them, unless the request for
+    /// it names one.
     pub fn audience(self, audience: impl Into<String>) -> Self {
         self.set(|settings| settings.audiences.push(audience.into()))
     }
 
-    /// Counts the tokens of a key apart from the key. By default, a key and all of its tokens share one bucket of a limit, so
-    /// that an exchange gains no requests.
+    /// Counts the tokens of a key apart from the key. By default, a key and all of its tokens share one bucket of a
+    /// limit, so that an exchange gains no requests.
     pub fn separate_limits(self) -> Self {
         self.set(|settings| settings.separate_limits = true)
     }
@@ -107,8 +107,8 @@ impl TokenIssuer {
     /// Issues an access token that is valid for so long, and belongs to no session.
     ///
     /// # Errors
-    /// If the lifetime is longer than a day, or than [`SigningPolicy::keep`](super::signing::SigningPolicy::keep) allows, if no
-    /// key can sign, or if the operating system provides no random bytes.
+    /// If the lifetime is longer than a day, or than [`SigningPolicy::keep`](super::signing::SigningPolicy::keep)
+    /// allows, if no key can sign, or if the operating system provides no random bytes.
     pub fn issue(&self, grant: &Grant, lifetime: Duration) -> Result<Secret, SessionError> {
         if lifetime > super::policy::DAY {
             return Err(SessionError::Signing(
@@ -122,8 +122,8 @@ impl TokenIssuer {
         self.issue_for(&asked).map(|token| token.text)
     }
 
-    /// Returns a verifier of the tokens: it takes the keys from this issuer, and knows their claims. Set what else it shall
-    /// do, and build it.
+    /// Returns a verifier of the tokens: it takes the keys from this issuer, and knows their claims. Set what else it
+    /// shall do, and build it.
     pub fn verifier(&self) -> TokenVerifierBuilder {
         let settings = &*self.0;
         let builder = TokenVerifier::source(settings.issuer.to_string(), settings.keys.clone()).rfc9068();

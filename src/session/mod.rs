@@ -1,9 +1,9 @@
-//! Tokens that this service issues: access tokens for API keys and for people who sign in, sessions that are refreshed, and
-//! log-out.
+//! Tokens that this service issues: access tokens for API keys and for people who sign in, sessions that are refreshed,
+//! and log-out.
 //!
-//! A [`Sessions`] issues short-lived access tokens (JWTs by RFC 9068) and, with them, refresh tokens. Every use of an access
-//! token is checked against the store, so a log-out counts from the next request on. `AuthEndpoints` (feature `strict-body`)
-//! serves all of it over HTTP.
+//! A [`Sessions`] issues short-lived access tokens (JWTs by RFC 9068) and, with them, refresh tokens. Every use of an
+//! access token is checked against the store, so a log-out counts from the next request on. `AuthEndpoints` (feature
+//! `strict-body`) serves all of it over HTTP.
 //!
 //! ```
 //! use tower_auth::{
@@ -31,18 +31,19 @@
 //!
 //! # What a token says
 //!
-//! `iss`, `sub`, `aud`, `client_id`, `iat`, `exp`, `jti` and `scope` (RFC 9068, section 2.2), `sid` for the session, `act` for
-//! delegation (RFC 8693, section 4.1), and the claims `account`, `organizations`, `roles` and `plan` of the holder. The token of
-//! a key has the id of the key as its `client_id`, and in `key` the bucket that the key is counted in: a key and its tokens
-//! share the limits of one plan, unless the issuer has [`separate_limits`](TokenIssuer::separate_limits).
-//! A token never outlives its key, and at every refresh it gets the scopes, the plan and the limits that the key has then.
+//! `iss`, `sub`, `aud`, `client_id`, `iat`, `exp`, `jti` and `scope` (RFC 9068, section 2.2), `sid` for the session,
+//! `act` for delegation (RFC 8693, section 4.1), and the claims `account`, `organizations`, `roles` and `plan` of the
+//! holder. The token of a key has the id of the key as its `client_id`, and in `key` the bucket that the key is counted
+//! in: a key and its tokens share the limits of one plan, unless the issuer has
+//! [`separate_limits`](TokenIssuer::separate_limits). A token never outlives its key, and at every refresh it gets the
+//! scopes, the plan and the limits that the key has then.
 //!
 //! # Sessions, exactly
 //!
 //! A session is a family of refresh tokens, one for each *generation*, from 0 on. The token of a generation is derived:
-//! `rt_` and the base64url of the id of the session, the generation, and an HMAC-SHA-256 of both under a key that is derived from the
-//! peppers. So nobody can make one, the same generation always has the same token, and a token of any age shows which session it belongs to.
-//! The store has the SHA-256 of the newest token, and no token.
+//! `rt_` and the base64url of the id of the session, the generation, and an HMAC-SHA-256 of both under a key that is
+//! derived from the peppers. So nobody can make one, the same generation always has the same token, and a token of any
+//! age shows which session it belongs to. The store has the SHA-256 of the newest token, and no token.
 //!
 //! Let `g` be the generation of the presented token, and `n` the newest one of its session.
 //!
@@ -67,10 +68,11 @@
 //!   of the owner is not noticed, so keep the grace short.
 //! - An ended session stays ended. No call makes it good again.
 //!
-//! The times of the latest 32 replacements are kept, so the grace is exact also for a client that refreshes several times within it. It is measured on the wall
-//! clocks of the processes: they must agree better than the grace, and a clock that is set back prolongs it by as much. A
-//! replaced token whose time is no longer kept is refused whatever the clock says. A process whose clock is ahead by more than
-//! [`idle`](SessionPolicy::idle) finds every session expired, and its [upkeep](Sessions::start) removes them.
+//! The times of the latest 32 replacements are kept, so the grace is exact also for a client that refreshes several
+//! times within it. It is measured on the wall clocks of the processes: they must agree better than the grace, and a
+//! clock that is set back prolongs it by as much. A replaced token whose time is no longer kept is refused whatever the
+//! clock says. A process whose clock is ahead by more than [`idle`](SessionPolicy::idle) finds every session expired,
+//! and its [upkeep](Sessions::start) removes them.
 //!
 //! # When a token ends
 //!
@@ -87,18 +89,19 @@
 //! | the session expires: idle or absolute | at once | when they expire |
 //!
 //! *At once* is the next request that asks the store, in every process: [`Sessions`] is a
-//! [`TokenRevocation`](crate::token::TokenRevocation), which [`BearerLayer::revocation`](crate::BearerLayer::revocation) asks at every request with a token. If the store does not answer, that
-//! request is answered 503. A service that verifies the tokens by their published keys alone, without this check, accepts them
-//! until they expire.
+//! [`TokenRevocation`](crate::token::TokenRevocation), which
+//! [`BearerLayer::revocation`](crate::BearerLayer::revocation) asks at every request with a token. If the store does
+//! not answer, that request is answered 503. A service that verifies the tokens by their published keys alone, without
+//! this check, accepts them until they expire.
 //!
-//! A token without a session is judged by its `iat`. If the process that issued it has a clock that is ahead of that of the
-//! process that ends everything, it stays valid until it expires.
+//! A token without a session is judged by its `iat`. If the process that issued it has a clock that is ahead of that of
+//! the process that ends everything, it stays valid until it expires.
 //!
 //! # When not to use it
 //!
-//! It is no `OpenID` provider: it has no consent, no authorization code and no ID token. For people who sign in at Auth0, Keycloak
-//! or Google, verify the tokens of that issuer ([`TokenVerifier`](crate::TokenVerifier)). Clients that can keep a key and
-//! call one service need no token at all: a key costs one look-up, as a token here does.
+//! It is no `OpenID` provider: it has no consent, no authorization code and no ID token. For people who sign in at
+//! Auth0, Keycloak or Google, verify the tokens of that issuer ([`TokenVerifier`](crate::TokenVerifier)). Clients that
+//! can keep a key and call one service need no token at all: a key costs one look-up, as a token here does.
 
 pub mod signing;
 

@@ -26,8 +26,9 @@ impl Pattern {
     }
 }
 
-/// Matches from left to right. After a mismatch, the last star takes one character more; only if it may not take that one, the
-/// last double star before it does. Both together take time in proportion to the product of the lengths at most.
+/// Matches from left to right. After a mismatch, the last star takes one character more; only if it may not take that
+/// one, the last double star before it does. Both together take time in proportion to the product of the lengths at
+/// most.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut place) = (0, 0);
     let (mut single, mut double) = (None, None);

@@ -15,22 +15,23 @@ use crate::ConfigError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionPolicy {
-    /// How long an access token is valid: 15 minutes by default, at most one day. A token of a key never outlives the key.
+    /// How long an access token is valid: 15 minutes by default, at most one day. A token of a key never outlives the
+    /// key.
     pub access: Duration,
     /// After how long without a refresh a session ends: 14 days by default (RFC 9700, section 4.14.2).
     pub idle: Duration,
     /// After how long a session ends, however often it is refreshed: 90 days by default, at most ten years.
     pub absolute: Duration,
-    /// How long after its replacement a refresh token may be presented again, and gets the same successor: 30 seconds by
-    /// default, at most ten minutes. Zero allows no retry: a client that loses one answer loses its session. A thief whose
-    /// refreshes always come so soon after the owner's is not noticed.
+    /// How long after its replacement a refresh token may be presented again, and gets the same successor: 30 seconds
+    /// by default, at most ten minutes. Zero allows no retry: a client that loses one answer loses its session. A thief
+    /// whose refreshes always come so soon after the owner's is not noticed.
     pub grace: Duration,
-    /// Whether the exchange of an API key also gives a refresh token: `true` by default. A client that keeps its key needs
-    /// none.
+    /// Whether the exchange of an API key also gives a refresh token: `true` by default. A client that keeps its key
+    /// needs none.
     pub refresh_for_keys: bool,
-    /// Whether keys with [`Restrictions`](crate::Restrictions) of networks or websites may be exchanged: `false` by default, because no
-    /// restriction binds the tokens. A key that expires when it is unused may be exchanged: its tokens end with it, and a refresh is
-    /// no use of the key.
+    /// Whether keys with [`Restrictions`](crate::Restrictions) of networks or websites may be exchanged: `false` by
+    /// default, because no restriction binds the tokens. A key that expires when it is unused may be exchanged: its
+    /// tokens end with it, and a refresh is no use of the key.
     pub exchange_restricted_keys: bool,
 }
 

@@ -14,14 +14,16 @@ const MOST_TRIES: usize = 16;
 
 /// The calls of a client that has a refresh token.
 impl Sessions {
-    /// Exchanges a refresh token for an access token and the next refresh token. The presented token is replaced: of many
-    /// requests with it at once, one replaces it, and all get the same successor. The [module page](crate::session) has the
-    /// exact rules.
+    /// Exchanges a refresh token for an access token and the next refresh token. The presented token is replaced: of
+    /// many requests with it at once, one replaces it, and all get the same successor. The [module
+    /// page](crate::session) has the exact rules.
     ///
     /// # Errors
-    /// If the token is none of this service's, was replaced longer ago than the grace (the session is ended then), the session
-    /// has ended or expired, its key is no longer active, its holder is suspended, the client is another one, a scope is not
-    /// the session's, no key can sign, or the store does not answer. Only after the last two can the same request succeed later.
+    /// If the token is none of this service's, was replaced longer ago than the grace (the session is ended then), the
+    /// session has ended or expired, its key is no longer active, its holder is suspended, the client is another one, a
+    /// scope is not the session's, no key can sign, or the store does not answer. Only after the last two can the same
+    /// request succeed later: repeat it within the [grace](super::SessionPolicy::grace), because the store may have
+    /// replaced the token.
     pub async fn refresh(&self, refresh_token: &str, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         let presented = self.presented(refresh_token)?;
         self.check_audience(request)?;
@@ -34,8 +36,8 @@ impl Sessions {
         Err(SessionError::Store("the session changes all the time; the refresh can be repeated".into()))
     }
 
-    /// Ends the session of a refresh token: log-out. Returns `false` if it has ended before, or if the token is none of this
-    /// service's: then there is nothing to end. A token that was replaced ends its session too.
+    /// Ends the session of a refresh token: log-out. Returns `false` if it has ended before, or if the token is none of
+    /// this service's: then there is nothing to end. A token that was replaced ends its session too.
     ///
     /// # Errors
     /// If the store does not answer. Assume that the session has not ended, and repeat the call.

@@ -23,7 +23,8 @@ const MAC: usize = 32;
 #[derive(Clone)]
 pub(super) struct RefreshTokens {
     macs: DerivedMacs,
-    /// Part of what is authenticated, so that the token of one service is none of another one's that shares the peppers.
+    /// Part of what is authenticated, so that the token of one service is none of another one's that shares the
+    /// peppers.
     issuer: Arc<str>,
 }
 

@@ -12,11 +12,11 @@ use crate::{
     token::{Claims, TokenError, TokenRevocation, TokenStatus},
 };
 
-/// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and its holder are
-/// still good. Tokens of other issuers are none of its business, and valid.
+/// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and
+/// its holder are still good. Tokens of other issuers are none of its business, and valid.
 ///
-/// The claims of a token say which key and which holder are checked, so verify the tokens with the verifier of the issuer, as below: one
-/// that does not read these claims checks only whether the token and its session were revoked.
+/// The claims of a token say which key and which holder are checked, so verify the tokens with the verifier of the
+/// issuer, as below: one that does not read these claims checks only whether the token and its session were revoked.
 ///
 /// ```
 /// use tower_auth::{BearerLayer, ConfigError, session::Sessions};
@@ -87,12 +87,13 @@ impl std::fmt::Debug for Introspection {
 
 /// What an authorization server does with tokens that it has issued.
 impl Sessions {
-    /// Revokes a token (RFC 7009). A refresh token ends its session, and with it the access tokens of the session; an access
-    /// token is denied until it expires. Returns `false` if the token is none of this service's or has expired: there is
-    /// nothing to revoke. If a client is given, the token must belong to it.
+    /// Revokes a token (RFC 7009). A refresh token ends its session, and with it the access tokens of the session; an
+    /// access token is denied until it expires. Returns `false` if the token is none of this service's or has expired:
+    /// there is nothing to revoke. If a client is given, the token must belong to it.
     ///
     /// # Errors
-    /// If the token belongs to another client, or the store does not answer. Assume that the token can still be used then.
+    /// If the token belongs to another client, or the store does not answer. Assume that the token can still be used
+    /// then.
     pub async fn revoke(&self, token: &str, client: Option<&str>) -> Result<bool, SessionError> {
         let asks = TokenRequest { client: client.map(str::to_owned), ..TokenRequest::new() };
         self.revoke_for(token, &asks).await
@@ -116,9 +117,9 @@ impl Sessions {
         self.deny(&claims).await
     }
 
-    /// Ends the session of an access token: the log-out of a client that has lost its refresh token. An access token without a
-    /// session is revoked itself. Returns `false` if the token is none of this service's or has expired, or if its session has
-    /// ended before.
+    /// Ends the session of an access token: the log-out of a client that has lost its refresh token. An access token
+    /// without a session is revoked itself. Returns `false` if the token is none of this service's or has expired, or
+    /// if its session has ended before.
     ///
     /// # Errors
     /// If the store does not answer. Assume that the session has not ended, and repeat the call.
@@ -137,8 +138,8 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Returns what is known of an access token of this service (RFC 7662). Authorize the caller first. A refresh token is
-    /// not active here: a service that introspects what a request presents would else admit it.
+    /// Returns what is known of an access token of this service (RFC 7662). Authorize the caller first. A refresh token
+    /// is not active here: a service that introspects what a request presents would else admit it.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -146,8 +147,8 @@ impl Sessions {
         self.inspect_access_token(token).await.map(Introspection)
     }
 
-    /// Returns what is known of a refresh token of this service, with the member `token_use`: `refresh_token`. An access
-    /// token is not active here. Authorize the caller first, and never admit a request because of the answer.
+    /// Returns what is known of a refresh token of this service, with the member `token_use`: `refresh_token`. An
+    /// access token is not active here. Authorize the caller first, and never admit a request because of the answer.
     ///
     /// # Errors
     /// If the store does not answer.

@@ -166,7 +166,8 @@ impl Session {
     }
 }
 
-/// A [`Session`] as plain values, for the columns of a table. Times are microseconds since the Unix epoch, and JSON is text.
+/// A [`Session`] as plain values, for the columns of a table. Times are microseconds since the Unix epoch, and JSON is
+/// text.
 ///
 /// ```
 /// use tower_auth::session::SessionRow;

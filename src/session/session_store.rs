@@ -14,9 +14,10 @@ pub type SessionFuture<T> = MaybeReady<Result<T, BoxError>>;
 
 /// Where [`Sessions`](super::Sessions) keeps its sessions and what was revoked, such as the tables of a database.
 ///
-/// A store decides nothing: it reads, and it replaces a row if nobody else has. All futures own their data: clone a pool into
-/// them. A future that is dropped before it has answered leaves everything or nothing of its change. What a call has written
-/// is on disk, and every later read sees it, from every process: read from the primary, not from a replica.
+/// A store decides nothing: it reads, and it replaces a row if nobody else has. All futures own their data: clone a
+/// pool into them. A future that is dropped before it has answered leaves everything or nothing of its change. What a
+/// call has written is on disk, and every later read sees it, from every process: read from the primary, not from a
+/// replica.
 ///
 /// `testing::conformance` checks an implementation, such as your own.
 ///
@@ -41,9 +42,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// If the store does not answer, or the session cannot be read.
     fn find(&self, id: &str) -> SessionFuture<Option<Session>>;
 
-    /// Replaces a session by its next generation in one atomic step: the generation, the digest, the times of the latest
-    /// replacements, the last use and the expiry. Returns `false`, and changes nothing, unless the stored generation is exactly
-    /// one less and the session has not ended. Of many calls at once, one returns `true`.
+    /// Replaces a session by its next generation in one atomic step: the generation, the digest, the times of the
+    /// latest replacements, the last use and the expiry. Returns `false`, and changes nothing, unless the stored
+    /// generation is exactly one less and the session has not ended. Of many calls at once, one returns `true`.
     ///
     /// # Errors
     /// If the store does not answer. The step may have been carried out.
@@ -55,12 +56,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// If the store does not answer. The session may have ended.
     fn end(&self, id: &str, at: SystemTime, why: SessionEnd) -> SessionFuture<bool>;
 
-    /// Voids all sessions and tokens of a subject, or all there are, that began before: keeps the later of this time and of the
-    /// newest creation of these sessions, unless a later cut-off is kept. The creations count because another process may have
-    /// a clock that is ahead.
+    /// Voids all sessions and tokens of a subject, or all there are, that began before: keeps the later of this time
+    /// and of the newest creation of these sessions, unless a later cut-off is kept. The creations count because
+    /// another process may have a clock that is ahead.
     ///
-    /// The sessions of a subject are ended too, in the same transaction ([`SessionEnd::LoggedOut`]), so that lists show it.
-    /// Those of everyone are not: they may be millions, and the call must not take long.
+    /// The sessions of a subject are ended too, in the same transaction ([`SessionEnd::LoggedOut`]), so that lists show
+    /// it. Those of everyone are not: they may be millions, and the call must not take long.
     ///
     /// # Errors
     /// If the store does not answer. The sessions may have ended.
@@ -72,8 +73,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// If the store does not answer. The token may be denied.
     fn deny(&self, token: &str, until: SystemTime) -> SessionFuture<()>;
 
-    /// Reads all that decides whether a token is still good, in one round trip if possible: it is called for every request
-    /// with an access token.
+    /// Reads all that decides whether a token is still good, in one round trip if possible: it is called for every
+    /// request with an access token.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -152,7 +153,8 @@ pub struct TokenFacts<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Findings {
-    /// The creation of the session, if there is one with the id, and whether it has ended. An expired one has not ended.
+    /// The creation of the session, if there is one with the id, and whether it has ended. An expired one has not
+    /// ended.
     pub session: Option<SessionMark>,
     /// Whether the token is denied.
     pub is_denied: bool,
@@ -254,8 +256,8 @@ impl SessionFilter {
 pub struct Outdated {
     /// Sessions that expired or ended before this time, and denials of tokens that expired before it.
     pub sessions: SystemTime,
-    /// Cut-offs of subjects before this time, unless the subject has a session that began before the cut-off and has not ended.
-    /// A cut-off of everyone is kept for ever.
+    /// Cut-offs of subjects before this time, unless the subject has a session that began before the cut-off and has
+    /// not ended. A cut-off of everyone is kept for ever.
     pub cut_offs: SystemTime,
 }
 

@@ -86,12 +86,12 @@ impl Sessions {
 
 /// The calls. None authorizes its caller.
 impl Sessions {
-    /// Exchanges an API key for tokens. The caller is the one that a guard has authenticated by the key. The tokens have the
-    /// asked scopes of the key, and end with it.
+    /// Exchanges an API key for tokens. The caller is the one that a guard has authenticated by the key. The tokens
+    /// have the asked scopes of the key, and end with it.
     ///
     /// # Errors
-    /// If the caller was not authenticated by a key of the store, the key is no longer active or has restrictions, a scope is
-    /// not the key's, no key can sign, or the store does not answer.
+    /// If the caller was not authenticated by a key of the store, the key is no longer active or has restrictions, a
+    /// scope is not the key's, no key can sign, or the store does not answer.
     pub async fn exchange(&self, caller: &Principal, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         let grant = Grant::of(caller);
         if grant.key_id().is_none() {
@@ -108,8 +108,8 @@ impl Sessions {
     /// Begins a session for a holder whose sign-in this service has verified.
     ///
     /// # Errors
-    /// If the account or an organisation of the holder is suspended, the holder was authenticated by a token of this service, a
-    /// scope is not the holder's, no key can sign, or the store does not answer.
+    /// If the account or an organisation of the holder is suspended, the holder was authenticated by a token of this
+    /// service, a scope is not the holder's, no key can sign, or the store does not answer.
     pub async fn begin(&self, grant: Grant, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         if grant.key_id().is_some() {
             return self.exchange(grant.holder(), request).await;
@@ -124,8 +124,8 @@ impl Sessions {
         self.issue(grant, request, true, Bounds { end: None, after: found.cut_off }).await
     }
 
-    /// Ends a session: its refresh token and its access tokens are refused from now on. Returns `false` if there is no such
-    /// session, or if it has ended before.
+    /// Ends a session: its refresh token and its access tokens are refused from now on. Returns `false` if there is no
+    /// such session, or if it has ended before.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -133,8 +133,8 @@ impl Sessions {
         self.end_because(session, SessionEnd::LoggedOut).await
     }
 
-    /// Ends all sessions of a subject, and voids all access tokens that were issued to it: also those that have no session. Tokens without a session
-    /// that are issued later in the same second are void too.
+    /// Ends all sessions of a subject, and voids all access tokens that were issued to it: also those that have no
+    /// session. Tokens without a session that are issued later in the same second are void too.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -150,8 +150,8 @@ impl Sessions {
         self.cut_off(CutOff::Everyone).await
     }
 
-    /// Lists sessions, the newest first, such as the devices on which a user is signed in. Ended and expired ones are listed
-    /// until they are removed.
+    /// Lists sessions, the newest first, such as the devices on which a user is signed in. Ended and expired ones are
+    /// listed until they are removed.
     ///
     /// # Errors
     /// If the store does not answer.

@@ -46,8 +46,8 @@ impl Marks {
         }
     }
 
-    /// Judges the token. A token without a session that was issued in the same second as a cut-off is void, because `iat` has
-    /// whole seconds.
+    /// Judges the token. A token without a session that was issued in the same second as a cut-off is void, because
+    /// `iat` has whole seconds.
     pub(super) fn judge(self, found: &Findings, now: SystemTime) -> Result<(), Fault> {
         let begun = match found.session {
             _ if !self.has_session => self.issued,
@@ -82,7 +82,8 @@ pub(super) fn judge_holder(has_key: bool, found: &Findings, now: SystemTime) -> 
     }
 }
 
-/// Returns whether a later version has written limits or restrictions that this one cannot read. A guard refuses such a key.
+/// Returns whether a later version has written limits or restrictions that this one cannot read. A guard refuses such a
+/// key.
 fn is_unreadable(key: &KeyRecord) -> bool {
     key.unread_limits().is_some() || key.current_restrictions().unknown_members().next().is_some()
 }

@@ -1,4 +1,5 @@
-//! What becomes of a session when a refresh token is presented: a pure function, so that it can be checked against a model.
+//! What becomes of a session when a refresh token is presented: a pure function, so that it can be checked against a
+//! model.
 
 use std::time::SystemTime;
 

@@ -14,8 +14,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const BATCH: usize = 1_000;
 
 impl Sessions {
-    /// Starts to renew the signing keys when they are due, and to remove sessions and denials that can no longer matter, every
-    /// hour. The task stops when the returned [`Task`] is dropped.
+    /// Starts to renew the signing keys when they are due, and to remove sessions and denials that can no longer
+    /// matter, every hour. The task stops when the returned [`Task`] is dropped.
     ///
     /// Several processes may run it on one store. While a store fails, the health is
     /// [`Health::Degraded`](crate::Health::Degraded), and it is tried again. Call this method inside a tokio runtime.
@@ -54,7 +54,8 @@ impl Sessions {
         }
     }
 
-    /// Removes sessions whose tokens have all expired, denials of expired tokens, and cut-offs that concern no session any more.
+    /// Removes sessions whose tokens have all expired, denials of expired tokens, and cut-offs that concern no session
+    /// any more.
     async fn forget(&self) -> Result<(), SessionError> {
         let (now, policy) = (self.clock().now(), self.policy());
         let before = |span: Duration| now.checked_sub(span).unwrap_or(std::time::SystemTime::UNIX_EPOCH);
