@@ -79,8 +79,8 @@ impl Sessions {
         };
         // Everything that can be refused is refused before the token is replaced.
         let current = next.as_ref().unwrap_or(&session);
-        let found = self.look(&session.grant).await?;
         let grant = self.rechecked(&session).await?;
+        let found = self.look(&grant).await?;
         let mut tokens = self.renew(current, &grant, &found, request)?;
         tokens.refresh_token = match &next {
             None => Some(self.current_token(&session)?),

@@ -188,6 +188,12 @@ fn a_person_who_has_lost_a_role_loses_it_at_the_next_refresh() {
     assert_eq!((&claims["sub"], &claims["roles"]), (&"alice".into(), &serde_json::json!(["reader"])));
     assert_eq!(claims["scope"], "read", "what both have");
 
+    // The account that the holder has by now counts.
+    let suspended = tower_auth::registry::Holder::account("unpaid");
+    now(issuing.registry.suspend(super::ops(), suspended)).unwrap();
+    *users.lock().unwrap() = Some(super::alice().to_builder().account("unpaid").build());
+    assert!(matches!(refresh(rt(&second)), Err(SessionError::Suspended)));
+
     *users.lock().unwrap() = None;
     assert!(matches!(refresh(rt(&second)), Err(SessionError::Invalid(_))));
     *users.lock().unwrap() = Some(admin);
