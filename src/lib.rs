@@ -190,6 +190,8 @@ pub mod api_key;
 pub mod authenticate;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod bearer;
+#[cfg(feature = "cache")]
+pub mod cache;
 #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod endpoints;
 pub mod envelope;

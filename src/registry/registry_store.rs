@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     AuditFilter, AuditRow, Change, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryError, Tombstone,
@@ -106,6 +109,15 @@ pub trait RegistryStore: Send + Sync + 'static {
     /// # Errors
     /// If the store does not answer.
     fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>>;
+
+    /// Returns how long after a change has returned a cache of any process may still answer by what was before: what the caches
+    /// of this store promise. The default is zero, for a store that nobody caches.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        RegistryFuture::ready(Ok(Duration::ZERO))
+    }
 }
 
 impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
@@ -143,5 +155,9 @@ impl<S: RegistryStore + ?Sized> RegistryStore for Arc<S> {
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         (**self).count_by_pepper()
+    }
+
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        (**self).staleness()
     }
 }

@@ -31,7 +31,18 @@ impl KeyRegistry {
 
 impl KeyStore for WatchedKeyStore {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
-        match self.store.find(key).now() {
+        self.noted(self.store.find(key), key)
+    }
+
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        self.noted(self.store.find_fresh(key), key)
+    }
+}
+
+impl WatchedKeyStore {
+    #[inline]
+    fn noted(&self, found: StoreFuture<Option<KeyRecord>>, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        match found.now() {
             Ok(found) => {
                 self.notes.note(&found, key);
                 StoreFuture::ready(found)

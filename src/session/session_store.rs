@@ -80,6 +80,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// If the store does not answer.
     fn look(&self, token: &TokenFacts<'_>) -> SessionFuture<Findings>;
 
+    /// Does the same without a cache: the answer is not older than the call. A store that wraps another one passes the call
+    /// on; the default calls [`look`](Self::look).
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    fn look_fresh(&self, token: &TokenFacts<'_>) -> SessionFuture<Findings> {
+        self.look(token)
+    }
+
     /// Lists the selected sessions, the newest first, also ended and expired ones that are still stored.
     ///
     /// # Errors
@@ -296,6 +305,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     fn look(&self, token: &TokenFacts<'_>) -> SessionFuture<Findings> {
         (**self).look(token)
+    }
+
+    fn look_fresh(&self, token: &TokenFacts<'_>) -> SessionFuture<Findings> {
+        (**self).look_fresh(token)
     }
 
     fn list(&self, filter: &SessionFilter) -> SessionFuture<Vec<Session>> {

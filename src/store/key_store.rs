@@ -42,10 +42,23 @@ pub trait KeyStore: Send + Sync + 'static {
     /// # Errors
     /// If the store cannot answer. The request is refused with 503, and the cause is logged.
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>>;
+
+    /// Does the same without a cache: the answer is not older than the call. It is called for routes and layers that ask for
+    /// fresh answers. A store that wraps another one passes the call on; the default calls [`find`](Self::find).
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        self.find(key)
+    }
 }
 
 impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         (**self).find(key)
+    }
+
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        (**self).find_fresh(key)
     }
 }

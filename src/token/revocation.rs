@@ -42,6 +42,12 @@ pub trait TokenRevocation: Send + Sync + 'static {
     /// request is answered 503.
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>>;
 
+    /// Does the same without a cache: the answer is not older than the call. It is called for routes and layers that ask for
+    /// fresh answers. The default calls [`status`](Self::status).
+    fn status_fresh(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        self.status(token)
+    }
+
     /// Returns whether [`status`](Self::status) is asked about the tokens of this issuer. Tokens of other issuers need no `iat`
     /// and are not revoked. The default is `true` for every issuer.
     fn covers(&self, issuer: &str) -> bool {
@@ -53,6 +59,10 @@ pub trait TokenRevocation: Send + Sync + 'static {
 impl<T: TokenRevocation + ?Sized> TokenRevocation for Arc<T> {
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
         (**self).status(token)
+    }
+
+    fn status_fresh(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        (**self).status_fresh(token)
     }
 
     fn covers(&self, issuer: &str) -> bool {
