@@ -2,6 +2,8 @@
 
 mod changed;
 mod changes;
+mod epochs;
+mod lease;
 mod versioned;
 
 pub use self::{
@@ -9,3 +11,8 @@ pub use self::{
     changes::{ChangeSink, Changes, ChangesFuture, Heard, Subscription},
     versioned::Versioned,
 };
+
+/// The atomics of [`epochs`] and [`lease`], which a model checker replaces.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
