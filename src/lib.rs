@@ -232,6 +232,9 @@ pub use self::axum::{StrictJson, StrictPath, StrictQuery};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use self::base::task::{Health, Task};
+#[cfg(feature = "cache")]
+#[doc(inline)]
+pub use self::cache::{CachedKeyStore, Changes};
 #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 #[doc(inline)]
 pub use self::endpoints::AuthEndpoints;

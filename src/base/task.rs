@@ -74,7 +74,7 @@ impl Task {
     }
 
     /// Returns a task without work.
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "cache"))]
     pub(crate) fn idle() -> Self {
         Self { running: None, stop: Arc::default(), health: Arc::new(|| Health::Good) }
     }

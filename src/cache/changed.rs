@@ -61,6 +61,9 @@ impl Changed<'_> {
 pub(crate) struct Mark(u16);
 
 impl Mark {
+    /// Of what has no id.
+    pub(super) const NONE: Self = Self(0);
+
     /// Returns the number, below 65,536.
     pub(super) const fn number(self) -> u16 {
         self.0

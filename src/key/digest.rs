@@ -142,6 +142,20 @@ impl KeyDigests {
         &self.fingerprint
     }
 
+    /// Returns which digests the scheme accepts, for a cache: what one scheme has found, another may not know.
+    #[cfg(feature = "cache")]
+    #[inline]
+    pub(crate) fn accepted(&self) -> Accepted {
+        let peppers = self.peppers.as_ref().map(|peppers| Arc::as_ptr(peppers).cast::<PepperMac>().addr());
+        Accepted { peppers, sha256: self.sha256 }
+    }
+
+    /// Keeps the peppers in memory, so that no others get their address.
+    #[cfg(feature = "cache")]
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { accepted: self.accepted(), _peppers: self.peppers.clone() }
+    }
+
     fn keyed(&self) -> &[KeyDigest] {
         self.keyed.get_or_init(|| {
             let peppers = self.peppers.iter().flat_map(|peppers| peppers.iter());
@@ -149,6 +163,21 @@ impl KeyDigests {
             peppers.map(|pepper| pepper.digest(&self.fingerprint)).chain(plain).collect()
         })
     }
+}
+
+/// Which digests a scheme accepts, as long as somebody has [`Kept`] it: the address of its peppers, and whether a plain SHA-256.
+#[cfg(feature = "cache")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    peppers: Option<usize>,
+    sha256: bool,
+}
+
+/// See [`KeyDigests::kept`].
+#[cfg(feature = "cache")]
+pub(crate) struct Kept {
+    pub(crate) accepted: Accepted,
+    _peppers: Option<Arc<[PepperMac]>>,
 }
 
 /// Returns the versions of the digests of a scheme, in their order.

@@ -81,6 +81,8 @@ mod scheme;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::digest::DerivedMacs;
 pub(crate) use self::digest::sha256;
+#[cfg(feature = "cache")]
+pub(crate) use self::digest::{Accepted, Kept};
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::mint::random;

@@ -1,0 +1,89 @@
+//! Changes of keys through the cache: they count in this process before they return, and are announced to the others.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Announcement, CachedKeyStore, Changed, telling::Telling};
+use crate::{
+    KeyDigest,
+    registry::{
+        AuditFilter, AuditRow, Change, Decide, Entry, Forget, Holder, KeyFilter, Page, PepperCount, RegistryError,
+        RegistryFuture, RegistryStore, Tombstone,
+    },
+};
+
+/// Returns what a change invalidates.
+fn announcement(change: &Change) -> Option<Announcement> {
+    let changed = match change {
+        Change::Create { .. } => Changed::NewKey,
+        Change::Update(entry) => Changed::Key(entry.key().id()),
+        Change::Remove { id } => Changed::Key(id),
+        Change::Suspend { holder, .. } | Change::Reinstate { holder } => match holder {
+            Holder::Account(id) => Changed::Account(id),
+            Holder::Organization(id) => Changed::Organization(id),
+        },
+        Change::Used(_) | Change::Bury(_) | Change::Audit(_) => return None,
+    };
+    Some(changed.into())
+}
+
+impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
+    fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
+        let telling = Telling::new(&self.core, Vec::new());
+        let note = telling.note();
+        let decide: Decide = Box::new(move |entries| {
+            let changes = decide(entries)?;
+            note(changes.iter().filter_map(announcement).collect());
+            Ok(changes)
+        });
+        let transaction = self.store.transact(ids, decide);
+        RegistryFuture::boxed(async move {
+            let ended = transaction.await;
+            let told = telling.tell().await;
+            let changes = ended?;
+            told.map_err(RegistryError::from)?;
+            Ok(changes)
+        })
+    }
+
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        let (of_store, own) = (self.store.staleness(), self.core.freshness.promise());
+        let Some((changes, ..)) = self.core.leased() else { return of_store.map(move |found| Ok(found?.max(own))) };
+        let shared = changes.shared_bound(own);
+        RegistryFuture::boxed(async move {
+            let of_store = of_store.await?;
+            Ok(shared.await.map_err(RegistryError::from)?.max(own).max(of_store))
+        })
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        self.store.forget(what, limit)
+    }
+
+    fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
+        self.store.get(id)
+    }
+
+    fn list(&self, filter: &KeyFilter) -> RegistryFuture<Page<Entry>> {
+        self.store.list(filter)
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> RegistryFuture<Page<AuditRow>> {
+        self.store.audit(filter)
+    }
+
+    fn suspended(&self, holders: &[Holder]) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.store.suspended(holders)
+    }
+
+    fn holders(&self, after: Option<&Holder>) -> RegistryFuture<Vec<(Holder, SystemTime)>> {
+        self.store.holders(after)
+    }
+
+    fn removed(&self, after: Option<&KeyDigest>) -> RegistryFuture<Vec<Tombstone>> {
+        self.store.removed(after)
+    }
+
+    fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
+        self.store.count_by_pepper()
+    }
+}
