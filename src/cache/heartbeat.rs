@@ -49,6 +49,7 @@ impl<S> CachedKeyStore<S> {
         if self.core.leased().is_none() {
             return Task::idle();
         }
+        self.core.freshness.clock().warn_without_timer();
         self.core.link.is_started.store(true, Ordering::Relaxed);
         let (core, told) = (Arc::clone(&self.core), Arc::clone(&self.core));
         Task::spawn(|stop| keep(core, stop), move || told.health())
@@ -95,26 +96,39 @@ impl Core {
     }
 }
 
-/// Subscribes again and again until it is stopped.
+/// Works until it is stopped. Announcements that are sent again may wait for an answer, and must not keep the heartbeat waiting.
 async fn keep(core: Arc<Core>, stop: Arc<Notify>) {
+    tokio::select! {
+        () = stop.notified() => {}
+        () = hold_again(&core) => {}
+        () = send_again(&core) => {}
+    }
+    if let Some((_, lease, _)) = core.leased() {
+        lease.end();
+    }
+}
+
+/// Subscribes again and again.
+async fn hold_again(core: &Arc<Core>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        let held = tokio::select! {
-            () = stop.notified() => break,
-            held = hold(&core) => held,
-        };
+        let held = hold(core).await;
         if held.lasted {
             pause = SHORTEST_PAUSE;
         }
         core.lose(&held);
-        tokio::select! {
-            () = stop.notified() => break,
-            () = core.freshness.clock().sleep(pause) => {}
-        }
+        core.freshness.clock().sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    if let Some((_, lease, _)) = core.leased() {
-        lease.end();
+}
+
+/// Announces what could not be announced.
+async fn send_again(core: &Arc<Core>) {
+    let clock = core.freshness.clock();
+    loop {
+        clock.sleep(core.freshness.promise().max(SHORTEST_PAUSE)).await;
+        // If it fails or takes too long, the announcements are kept for the next time.
+        drop(clock.within(CONNECT, core.tell_again()).await);
     }
 }
 
@@ -156,8 +170,6 @@ async fn try_hold(core: &Arc<Core>, lasted: &mut bool) -> Result<std::convert::I
             () = lost.notified() => return Err("the connection for changes is lost".into()),
             () = clock.sleep((bound / HEARTBEATS).saturating_sub(took)) => {}
         }
-        // What could not be announced is announced with the next heartbeat.
-        drop(core.tell_again().await);
     }
 }
 

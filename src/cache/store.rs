@@ -54,7 +54,9 @@ impl Plan {
             How::Age(age) => (Bound::Age(*age), None),
             How::Version(store) => (Bound::Version(Arc::clone(store)), None),
         };
-        let freshness = Freshness::new(bound, self.settings.longest, self.settings.clock.clone());
+        // Without announcements, the bound is the longest life already.
+        let longest = if matches!(bound, Bound::Age(_)) { Duration::MAX } else { self.settings.longest };
+        let freshness = Freshness::new(bound, longest, self.settings.clock.clone());
         Arc::new(Core::new(freshness, changes, &self.settings))
     }
 }
@@ -128,7 +130,8 @@ impl<S> CachedKeyStore<S> {
     }
 
     /// Sets after what time a lookup is repeated even if nothing has changed: 60 seconds by default. It bounds what a change
-    /// costs that was never announced, such as one by a program that knows nothing of the cache.
+    /// costs that was never announced, such as one by a program that knows nothing of the cache. A cache by
+    /// [`ttl`](Self::ttl) has its bound for that.
     ///
     /// ```
     /// use std::time::Duration;
