@@ -1,4 +1,4 @@
--- Version 2: the usage of keys, calendar budgets, alerts, sessions, and signing keys.
+-- Version 2: the usage of keys, calendar budgets, alerts, sessions, signing keys, and what caches are told.
 -- The sums by the hour, and by the day. Days are those of UTC.
 CREATE TABLE {schema}.usage_hours (
     -- key, account, organization or strangers.
@@ -168,5 +168,98 @@ CREATE TABLE {schema}.signing_keys (
     signs_from timestamptz NOT NULL,
     after text
 );
+
+-- How long caches of any process may use what they know. It has one row at most.
+CREATE TABLE {schema}.cache_bound (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    micros bigint NOT NULL CHECK (micros > 0)
+);
+
+-- Tells the caches of all processes what has changed, when the transaction is committed. They are told no id, only two bytes of
+-- a digest. A statement tells its argument: + is a new key, * is anything. PostgreSQL tells the same only once for each
+-- transaction. What is written for each request tells nothing: a NOTIFY holds a lock of the whole server until it is committed.
+CREATE FUNCTION {schema}.announce() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kind text := TG_ARGV[0];
+    changed record;
+BEGIN
+    IF TG_LEVEL = 'STATEMENT' THEN
+        PERFORM pg_catalog.pg_notify('tower_auth', kind);
+        RETURN NULL;
+    END IF;
+    IF kind = 'key' AND TG_OP = 'UPDATE' THEN
+        -- The last use is of no interest, and neither is an update that changes nothing. A json has no other comparison.
+        OLD.last_used_at := NEW.last_used_at;
+        IF OLD OPERATOR(pg_catalog.*=) NEW THEN
+            RETURN NULL;
+        END IF;
+        -- The new digest was one of no key.
+        IF OLD.digest <> NEW.digest THEN
+            PERFORM pg_catalog.pg_notify('tower_auth', '+');
+        END IF;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        changed := OLD;
+    ELSE
+        changed := NEW;
+    END IF;
+    IF kind = 'row' THEN
+        kind := changed.kind;
+        IF TG_OP = 'UPDATE' AND OLD.kind <> NEW.kind THEN
+            kind := 'everyone';
+        END IF;
+    END IF;
+    IF kind = 'everyone' OR TG_OP = 'UPDATE' AND OLD.id <> NEW.id THEN
+        PERFORM pg_catalog.pg_notify('tower_auth', '*');
+        RETURN NULL;
+    END IF;
+    PERFORM pg_catalog.pg_notify('tower_auth', pg_catalog.left(pg_catalog.encode(
+        pg_catalog.sha256(pg_catalog.convert_to(kind || ':' || changed.id, 'UTF8')), 'hex'), 4));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER announce_created AFTER INSERT ON {schema}.keys
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('+');
+CREATE TRIGGER announce_changed AFTER UPDATE OR DELETE ON {schema}.keys
+    FOR EACH ROW EXECUTE FUNCTION {schema}.announce('key');
+CREATE TRIGGER announce_truncated AFTER TRUNCATE ON {schema}.keys
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('*');
+
+CREATE TRIGGER announce_changed AFTER INSERT OR UPDATE OR DELETE ON {schema}.holders
+    FOR EACH ROW EXECUTE FUNCTION {schema}.announce('row');
+CREATE TRIGGER announce_truncated AFTER TRUNCATE ON {schema}.holders
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('*');
+
+CREATE TRIGGER announce_changed AFTER UPDATE ON {schema}.sessions
+    FOR EACH ROW WHEN ((OLD.id, OLD.created_at, OLD.ended_at) IS DISTINCT FROM (NEW.id, NEW.created_at, NEW.ended_at))
+    EXECUTE FUNCTION {schema}.announce('session');
+-- An access token lives for a day at most, also where that is longer than its session.
+CREATE TRIGGER announce_removed AFTER DELETE ON {schema}.sessions
+    FOR EACH ROW WHEN (OLD.ended_at IS NULL AND (OLD.expires_at > now() OR OLD.used_at > now() - interval '25 hours'))
+    EXECUTE FUNCTION {schema}.announce('session');
+CREATE TRIGGER announce_truncated AFTER TRUNCATE ON {schema}.sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('*');
+
+CREATE TRIGGER announce_changed AFTER INSERT OR UPDATE ON {schema}.denied_tokens
+    FOR EACH ROW EXECUTE FUNCTION {schema}.announce('token');
+CREATE TRIGGER announce_removed AFTER DELETE ON {schema}.denied_tokens
+    FOR EACH ROW WHEN (OLD.until > now()) EXECUTE FUNCTION {schema}.announce('token');
+CREATE TRIGGER announce_truncated AFTER TRUNCATE ON {schema}.denied_tokens
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('*');
+
+CREATE TRIGGER announce_changed AFTER INSERT OR UPDATE OR DELETE ON {schema}.session_cut_offs
+    FOR EACH ROW EXECUTE FUNCTION {schema}.announce('row');
+CREATE TRIGGER announce_truncated AFTER TRUNCATE ON {schema}.session_cut_offs
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.announce('*');
+
+-- Also what logical replication writes is told.
+ALTER TABLE {schema}.keys ENABLE ALWAYS TRIGGER announce_created, ENABLE ALWAYS TRIGGER announce_changed,
+    ENABLE ALWAYS TRIGGER announce_truncated;
+ALTER TABLE {schema}.holders ENABLE ALWAYS TRIGGER announce_changed, ENABLE ALWAYS TRIGGER announce_truncated;
+ALTER TABLE {schema}.sessions ENABLE ALWAYS TRIGGER announce_changed, ENABLE ALWAYS TRIGGER announce_removed,
+    ENABLE ALWAYS TRIGGER announce_truncated;
+ALTER TABLE {schema}.denied_tokens ENABLE ALWAYS TRIGGER announce_changed, ENABLE ALWAYS TRIGGER announce_removed,
+    ENABLE ALWAYS TRIGGER announce_truncated;
+ALTER TABLE {schema}.session_cut_offs ENABLE ALWAYS TRIGGER announce_changed, ENABLE ALWAYS TRIGGER announce_truncated;
 
 INSERT INTO {schema}.schema_version (version, compatible_with) VALUES (2, 1);
