@@ -246,7 +246,7 @@ pub use self::file::FileKeyStore;
 pub use self::limit::budget::BudgetLimiter;
 #[cfg(feature = "postgres")]
 #[doc(inline)]
-pub use self::postgres::PostgresKeyStore;
+pub use self::postgres::{PostgresChanges, PostgresKeyStore};
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use self::sqlite::SqliteKeyStore;

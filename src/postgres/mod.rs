@@ -108,12 +108,16 @@
 mod alert_sql;
 mod alerts;
 mod apply;
+mod bound;
 mod budget_sql;
 mod budgets;
+mod cache_sql;
+mod changes;
 mod connection;
 mod failure;
 mod forget;
 mod forgetting;
+mod listener;
 mod migrate;
 mod moving;
 mod query;
@@ -131,4 +135,4 @@ mod usage;
 mod usage_sql;
 mod values;
 
-pub use self::store::PostgresKeyStore;
+pub use self::{changes::PostgresChanges, store::PostgresKeyStore};

@@ -1,4 +1,4 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::tokio_postgres::Row;
 
@@ -123,6 +123,13 @@ impl RegistryStore for PostgresKeyStore {
                 rows.iter().map(count).collect::<Result<_, Failure>>()
             };
             counted.await.map_err(|failure: Failure| failure.registry("counting keys"))
+        })
+    }
+
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        let store = self.clone();
+        RegistryFuture::boxed(async move {
+            store.cache_bound().await.map_err(|failure| failure.registry("reading the bound of caches"))
         })
     }
 }

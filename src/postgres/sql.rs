@@ -7,6 +7,7 @@ use crate::registry::{AuditFilter, Cursor, KeyFilter};
 use super::{
     alert_sql::AlertSql,
     budget_sql::BudgetSql,
+    cache_sql::CacheSql,
     forgetting::Forgetting,
     moving::Moving,
     query::{Query, Statement, insert, parameter, selected, types},
@@ -92,6 +93,7 @@ pub(super) struct Sql {
     pub(super) sessions: SessionSql,
     pub(super) signing: SigningSql,
     pub(super) forgetting: Forgetting,
+    pub(super) cache: CacheSql,
 }
 
 impl Sql {
@@ -143,6 +145,7 @@ impl Sql {
             sessions: SessionSql::new(&s),
             signing: SigningSql::new(&s),
             forgetting: Forgetting::new(&s),
+            cache: CacheSql::new(&s),
             schema: s,
         }
     }
@@ -278,6 +281,7 @@ impl Sql {
             .chain(self.budgets.all())
             .chain(self.alerts.all())
             .chain(self.forgetting.all())
+            .chain(self.cache.all())
             .map(|statement| statement.text.clone());
         fixed
             .chain(self.sessions.texts())

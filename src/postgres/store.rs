@@ -10,7 +10,7 @@ use super::{
     sql::Sql,
     values::{self, Hidden, Param},
 };
-use crate::{ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
+use crate::{BoxError, ConfigError, KeyDigests, KeyRecord, KeyStore, StoreFuture};
 
 /// The schema, unless another is set.
 const SCHEMA: &str = "tower_auth";
@@ -164,6 +164,26 @@ impl PostgresKeyStore {
         let digests: Vec<_> = digests.iter().copied().map(Hidden).collect();
         let values: Vec<_> = digests.iter().map(|digest| digest as _).collect();
         self.query(&self.lookups, statement, &values).await
+    }
+
+    /// Asks each pool whether its server is a replica, and which one it is.
+    pub(super) async fn servers(&self) -> Result<Vec<(bool, String)>, BoxError> {
+        let mut servers = Vec::new();
+        for pool in [Some(&self.lookups), self.writer.as_ref()].into_iter().flatten() {
+            let read = async {
+                let rows = self.query(pool, &self.sql.cache.server, &[]).await?;
+                let Some(row) = rows.first() else { return Err(Failure::Row("there is no row".into())) };
+                Ok((row.try_get::<_, &str>(0)? == "true", row.try_get(1)?))
+            };
+            servers.push(read.await.map_err(|failure: Failure| failure.boxed("asking which server a pool leads to"))?);
+        }
+        Ok(servers)
+    }
+
+    /// Notifies a channel, over the pool for lookups.
+    pub(super) async fn notify(&self, channel: &str) -> Result<(), BoxError> {
+        let notified = self.query(&self.lookups, &self.sql.cache.probe, &[&channel]).await;
+        notified.map(drop).map_err(|failure| failure.boxed("trying whether a notification arrives"))
     }
 
     /// Asks once more if that may help.

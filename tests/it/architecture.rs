@@ -38,7 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),
     ("memory", &["alerts", "base", "key", "limit", "registry", "session", "store", "usage"]),
-    ("postgres", &["alerts", "base", "key", "limit", "registry", "session", "store", "token", "usage"]),
+    ("postgres", &["alerts", "base", "cache", "key", "limit", "registry", "session", "store", "token", "usage"]),
     ("sqlite", &["alerts", "base", "key", "limit", "registry", "session", "store", "token", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),

@@ -20,10 +20,10 @@ use tower_auth::{
     BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
     Disclosure, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord,
     KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey,
-    PeerAddr, Peppers, Permission, Plans, PostgresKeyStore, Principal, PrincipalBuilder, Quota, RateLimitLayer,
-    RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules, Secret,
-    SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier, TraceId,
-    Usage, alerts, endpoints,
+    PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, Principal, PrincipalBuilder, Quota,
+    RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules,
+    Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier,
+    TraceId, Usage, alerts, endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -320,6 +320,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
 
 #[test]
 fn stores_that_outlive_a_process_can_be_shared_and_printed() {
+    shared::<PostgresChanges>();
     shared::<PostgresKeyStore>();
     shared::<SqliteKeyStore>();
     shared::<SqliteOptions>();
