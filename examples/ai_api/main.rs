@@ -64,7 +64,7 @@ async fn server(options: Options) -> Result<Server, BoxError> {
         .route("/v1/resources", post(resource).route_layer(RequireLayer::scope("write")))
         .route("/v1/webhooks", get(webhooks).post(webhooks).route_layer(RequireLayer::scope("webhook")))
         .merge(admin);
-    Ok(Server { app: common::app(private, &stack), demo, upkeep: vec![upkeep] })
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
 }
 
 async fn demo(keys: &Keys) -> Result<Value, BoxError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, KeyStore, Peppers, Task, registry::WatchedKeyStore};
 
-use super::{database::Database, options::Storage};
+use super::{cache::Front, database::Database, options::Storage};
 
 pub(crate) struct Keys {
     pub(crate) scheme: KeyScheme,
@@ -13,7 +13,9 @@ pub(crate) struct Keys {
     /// The same keys for look-ups that are no use of a key.
     pub(crate) unwatched: Arc<dyn KeyStore>,
     pub(crate) registry: KeyRegistry,
-    pub(crate) upkeep: Task,
+    /// The upkeep of the keys, and the lease of the cache.
+    pub(crate) upkeep: Vec<Task>,
+    pub(crate) front: Front,
     pub(super) database: Database,
     pub(super) peppers: Peppers,
     /// Whether the keys are there at the next start, and in other processes.
@@ -34,12 +36,14 @@ impl Storage {
         let migrated = database.migrate().await;
         migrated.map_err(|error| format!("{error}, or name another database with --database"))?;
         let scheme = KeyScheme::new(format, peppers.clone());
-        let registry = KeyRegistry::new(scheme.clone(), database.registry());
+        let (front, lease) = Front::of(&database, self.database.as_deref()).await?;
+        let registry = KeyRegistry::new(scheme.clone(), front.registry());
         Ok(Keys {
-            store: registry.watch(database.keys()),
-            unwatched: database.keys(),
-            upkeep: registry.start(),
+            store: registry.watch(front.keys()),
+            unwatched: front.keys(),
+            upkeep: [registry.start()].into_iter().chain(lease).collect(),
             lasting: self.database.is_some(),
+            front,
             database,
             peppers,
             scheme,

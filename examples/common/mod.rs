@@ -1,6 +1,7 @@
 //! Code that the example servers share: start, the ready line, and stop.
 #![allow(dead_code, reason = "not every server uses every function")]
 
+pub(crate) mod cache;
 pub(crate) mod caller;
 pub(crate) mod database;
 pub(crate) mod demo;

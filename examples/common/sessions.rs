@@ -24,7 +24,7 @@ impl Keys {
             Database::Postgres(store) => SigningKeys::open(store.clone(), &self.peppers, policy, clock).await?,
         };
         let issuer = TokenIssuer::new(issuer, keys)?;
-        let sessions = Sessions::builder(issuer, self.database.sessions(), &self.peppers);
+        let sessions = Sessions::builder(issuer, self.front.sessions(), &self.peppers);
         let sessions = rule.into_iter().fold(sessions, SessionsBuilder::exchange);
         Ok(sessions.build()?)
     }

@@ -66,6 +66,7 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         scheme: keys.scheme.clone(),
         store: keys.store.clone(),
         registry: keys.registry.clone(),
+        front: keys.front.clone(),
         watch: watch.clone(),
         sessions: sessions.clone(),
         address,

@@ -28,7 +28,7 @@ use tower_auth::{
 };
 
 use crate::{
-    common::{demo::ORGANIZATION, models, sessions::cookies, watch::Watch},
+    common::{cache::Front, demo::ORGANIZATION, models, sessions::cookies, watch::Watch},
     keys,
     login::Users,
 };
@@ -60,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) scheme: KeyScheme,
     pub(crate) store: WatchedKeyStore,
     pub(crate) registry: KeyRegistry,
+    /// For the health of the cache.
+    pub(crate) front: Front,
     pub(crate) watch: Watch,
     pub(crate) sessions: Sessions,
     /// The address by which clients know the server.
@@ -76,8 +78,21 @@ pub(crate) struct Parts {
 }
 
 pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
-    let Parts { scheme, store, registry, watch, sessions, address, others, users, failures, client, limit, leaks } =
-        parts;
+    let Parts {
+        scheme,
+        store,
+        registry,
+        front,
+        watch,
+        sessions,
+        address,
+        others,
+        users,
+        failures,
+        client,
+        limit,
+        leaks,
+    } = parts;
     let stats = Stats::default();
     let (counted, exchanged) = (stats.clone(), stats.clone());
     let keys = ApiKeyLayer::new(scheme, store).header("x-api-key").disclose(Disclosure::State);
@@ -120,7 +135,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         None => Router::new(),
     };
     Ok(open
-        .route("/health", get(health))
+        .route("/health", get(async move || Json(front.health())))
         .route(
             "/v1/auth/login",
             post(login).layer((failures.clone(), Extension(short))).with_state(Arc::new((users, sessions, cookies))),
@@ -131,10 +146,6 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .layer(DefaultBodyLimit::disable()) // the strict bodies have their own limit
         .fallback(nothing_here) // an unknown path is 404, without authentication
         .layer(stack.envelope()))
-}
-
-async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
 }
 
 async fn nothing_here() -> Rejection {

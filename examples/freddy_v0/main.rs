@@ -38,7 +38,7 @@ async fn server(options: Options) -> Result<Server, BoxError> {
     let address = options.public_url.or_of(options.listen.parse()?);
     let sessions = keys.sessions(&address, None).await?;
     let demo = if options.demo { demo(&keys, &sessions).await? } else { json!({}) };
-    let Keys { scheme, store, upkeep, .. } = keys;
+    let Keys { scheme, store, mut upkeep, .. } = keys;
 
     // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
@@ -60,7 +60,8 @@ async fn server(options: Options) -> Result<Server, BoxError> {
         .route_service("/.well-known/{*document}", documents)
         .layer((axum::Extension(ClientIp::peer()), stack.envelope()));
     let app = public.merge(common::app(private, &stack));
-    Ok(Server { app, demo, upkeep: vec![upkeep, sessions.start()] })
+    upkeep.push(sessions.start());
+    Ok(Server { app, demo, upkeep })
 }
 
 async fn demo(keys: &Keys, sessions: &Sessions) -> Result<Value, BoxError> {

@@ -60,7 +60,7 @@ async fn server(options: Options) -> Result<Server, BoxError> {
         .with_state(registry);
     let private =
         Router::new().route("/v1/models", get(models)).route("/v1/chat/completions", post(complete)).merge(project);
-    Ok(Server { app: common::app(private, &stack), demo, upkeep: vec![upkeep] })
+    Ok(Server { app: common::app(private, &stack), demo, upkeep })
 }
 
 /// The first sign-in creates a project, with its key. Each start with a database is the first sign-in of another project: if two

@@ -71,9 +71,9 @@ impl Watch {
 
     /// Starts to write and to deliver. The tasks are in the order in which they are stopped: alerts come last, because they look
     /// at the usage that was written, and because a receiver may be slow.
-    pub(crate) fn start(&self, keys: Task) -> Vec<Task> {
+    pub(crate) fn start(&self, keys: Vec<Task>) -> Vec<Task> {
         let budgets = self.budgets.as_ref().map(BudgetLimiter::start);
-        [keys, self.usage.start()].into_iter().chain(budgets).chain([self.alerts.start()]).collect()
+        keys.into_iter().chain([self.usage.start()]).chain(budgets).chain([self.alerts.start()]).collect()
     }
 
     /// Returns the routes. Usage and alerts are for admins; `base` is the path in front of both. If it has the parameter
