@@ -50,7 +50,7 @@ impl Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Store(_) => Self::Unreachable(error.to_string()),
+            RegistryError::Store(_) | RegistryError::NotAwaited { .. } => Self::Unreachable(error.to_string()),
             other => Self::Refused(other.to_string()),
         }
     }

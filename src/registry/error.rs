@@ -40,6 +40,14 @@ pub enum RegistryError {
     /// The store failed or did not answer in time: 503. The text is for the log. A change may or may not have been carried
     /// out: read the key before you repeat the call. A key that was created without an answer is harmless: nobody has its secret.
     Store(Arc<str>),
+    /// The change was carried out, but it could not be waited for the caches of the store, so they may answer by what was before
+    /// for a while yet: 503. Repeat the call.
+    NotAwaited {
+        /// What was carried out, such as "the key is revoked".
+        done: &'static str,
+        /// Why the caches could not be waited for, for the log.
+        why: Arc<str>,
+    },
 }
 
 impl RegistryError {
@@ -75,6 +83,9 @@ impl fmt::Display for RegistryError {
             Self::Invalid { field, reason } => write!(f, "{field} {reason}"),
             Self::Unavailable(error) => fmt::Display::fmt(error, f),
             Self::Store(error) => write!(f, "the key registry's store failed: {error}"),
+            Self::NotAwaited { done, why } => {
+                write!(f, "{done}, but caches may answer by what was before for a while yet: {why}")
+            }
         }
     }
 }
@@ -99,7 +110,7 @@ impl From<RegistryError> for Rejection {
             }
             RegistryError::Invalid { field, reason } => Self::invalid_fields([FieldViolation::new(field, reason)]),
             RegistryError::Unavailable(error) => Self::unavailable(error),
-            RegistryError::Store(_) => Self::unavailable(error),
+            RegistryError::Store(_) | RegistryError::NotAwaited { .. } => Self::unavailable(error),
         }
     }
 }

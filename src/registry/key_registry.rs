@@ -216,7 +216,8 @@ impl KeyRegistry {
         self.alter(actor, id, |it, entry| it.flag(entry, KeyAction::Activated)).await
     }
 
-    /// Revokes a key. The next request with it is refused, and it cannot be restored. Idempotent.
+    /// Revokes a key. The next request with it is refused, and it cannot be restored. Idempotent. A cache in front of the store
+    /// may admit the key for a while yet: see [`revoke_strict`](Self::revoke_strict).
     ///
     /// # Errors
     /// If there is no such key.

@@ -27,6 +27,7 @@
 //! | [`rotate`](KeyRegistry::rotate) | valid until now + overlap, but not beyond its own expiry; its successor is valid at once | nothing |
 //! | [`replace`](KeyRegistry::replace) | revoked, and its successor valid, in one atomic step | nothing |
 //! | [`revoke`](KeyRegistry::revoke), [`delete`](KeyRegistry::delete) | refused at once, cannot be restored | nothing |
+//! | [`revoke_strict`](KeyRegistry::revoke_strict) | the same, and returns when no cache admits it | nothing |
 //!
 //! At most two keys of a line of successors are valid at a time: rotating a successor revokes its predecessor, if the
 //! predecessor is still valid. A key that has a successor cannot be rotated again. All successors share the bucket of
@@ -129,6 +130,7 @@ mod policy;
 mod registry_store;
 mod row;
 mod stored;
+mod strict;
 #[cfg(feature = "tokio")]
 mod upkeep;
 mod watched;

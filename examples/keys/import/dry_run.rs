@@ -1,6 +1,9 @@
 //! A store that decides and checks everything, and changes nothing.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tower_auth::{
     KeyDigest, KeyRecord, RegistryError,
@@ -59,5 +62,9 @@ impl RegistryStore for DryRun {
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.0.count_by_pepper()
+    }
+
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        self.0.staleness()
     }
 }
