@@ -54,7 +54,8 @@ impl Handling {
     }
 
     async fn find(&self, digests: &KeyDigests) -> Result<Option<KeyRecord>, RegistryError> {
-        let found = self.registry.time_limit().wait(self.store.find(digests)).await;
+        // A cache may still say of a new key that it is unknown, and a key that is reported must not be missed.
+        let found = self.registry.time_limit().wait(self.store.find_fresh(digests)).await;
         let found = found.map_err(|late| RegistryError::Store(format!("the key store {late}").into()))?;
         Ok(found?)
     }

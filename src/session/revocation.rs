@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Findings, Session, SessionEnd, SessionError, Sessions, TokenRequest,
+    Findings, Session, SessionEnd, SessionError, SessionFuture, SessionStore, Sessions, TokenRequest,
     refresh_token::Presented,
     standing::{Fault, LEEWAY, Marks, facts_of, judge_session},
 };
@@ -31,11 +31,26 @@ impl TokenRevocation for Sessions {
     }
 
     fn status(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        self.judged(token, |store| store.look(&facts_of(token)))
+    }
+
+    fn status_fresh(&self, token: &Claims) -> MaybeReady<Result<TokenStatus, BoxError>> {
+        self.judged(token, |store| store.look_fresh(&facts_of(token)))
+    }
+}
+
+impl Sessions {
+    /// Returns the status of a token by what the store finds about it.
+    fn judged(
+        &self,
+        token: &Claims,
+        look: impl FnOnce(&dyn SessionStore) -> SessionFuture<Findings>,
+    ) -> MaybeReady<Result<TokenStatus, BoxError>> {
         if !token.principal().issuer().is_some_and(|issuer| self.covers(issuer)) {
             return MaybeReady::ready(Ok(TokenStatus::Valid));
         }
         let (marks, clock) = (Marks::of(token), self.clock().clone());
-        self.0.store.look(&facts_of(token)).map(move |found: Result<Findings, BoxError>| {
+        look(&*self.0.store).map(move |found: Result<Findings, BoxError>| {
             Ok(match marks.judge(&found?, clock.now()) {
                 Ok(()) => TokenStatus::Valid,
                 Err(Fault::Suspended) => TokenStatus::Suspended,
@@ -188,7 +203,7 @@ impl Sessions {
         if self.clock().now() >= claims.expires_at() {
             return Ok(None);
         }
-        if self.answer(self.status(&claims)).await? != TokenStatus::Valid {
+        if self.answer(self.status_fresh(&claims)).await? != TokenStatus::Valid {
             return Ok(None);
         }
         let who = claims.principal();

@@ -158,7 +158,7 @@ impl Sessions {
     pub async fn list(&self, filter: &SessionFilter) -> Result<Vec<Session>, SessionError> {
         let mut listed = self.answer(self.0.store.list(filter)).await?;
         // A cut-off of everyone is not written to each session.
-        let cut_off = self.answer(self.0.store.look(&TokenFacts::default())).await?.cut_off;
+        let cut_off = self.answer(self.0.store.look_fresh(&TokenFacts::default())).await?.cut_off;
         for session in &mut listed {
             if let Some(at) = cut_off.filter(|at| session.ended.is_none() && session.created_at <= *at) {
                 session.ended = Some((at, SessionEnd::LoggedOut));
@@ -175,9 +175,9 @@ impl Sessions {
         self.answer(self.0.store.end(session, self.clock().now(), why)).await
     }
 
-    /// Reads what decides about the holder of a grant.
+    /// Reads what decides about the holder of a grant, past any cache: what is issued now lasts longer than a cached answer.
     pub(super) async fn look(&self, grant: &Grant) -> Result<Findings, SessionError> {
-        self.answer(self.0.store.look(&facts_of_grant(grant))).await
+        self.answer(self.0.store.look_fresh(&facts_of_grant(grant))).await
     }
 
     /// Issues tokens for a verified holder, with a session if it gets a refresh token.
