@@ -52,11 +52,24 @@ impl FlakyKeyStore {
 
 impl KeyStore for FlakyKeyStore {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
-        self.0.asked.fetch_add(1, Ordering::SeqCst);
-        if self.0.failing.load(Ordering::SeqCst) {
+        self.0.answer(|store| store.find(key))
+    }
+
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        self.0.answer(|store| store.find_fresh(key))
+    }
+}
+
+impl State {
+    fn answer(
+        &self,
+        find: impl FnOnce(&dyn KeyStore) -> StoreFuture<Option<KeyRecord>>,
+    ) -> StoreFuture<Option<KeyRecord>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.failing.load(Ordering::SeqCst) {
             return StoreFuture::ready(Err("the store is set to fail".into()));
         }
-        self.0.store.find(key)
+        find(&*self.store)
     }
 }
 
