@@ -91,7 +91,7 @@ use crate::{
     AuthLayer, ClientIp, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     base::time_limit::{self, TimeLimit},
     context::decision::Observer,
-    gate::{Gate, Guard, Guards},
+    gate::{Gate, Guard, Guards, WantsFresh},
     permission::Permission,
 };
 
@@ -310,7 +310,7 @@ impl AuthStackBuilder {
         let mut auth = auth.clock_or(&clock).answer_within_or(limit.after());
         let (challenge, passes_preflights) = (auth.challenge(), auth.passes_preflights());
         let sensitive = auth.sensitive_headers().into();
-        let mut behind: Vec<Arc<dyn Guard>> = Vec::new();
+        let (mut behind, mut fresh) = (Vec::<Arc<dyn Guard>>::new(), None);
         if self.rules.len() > 1 {
             return Err(ConfigError::new(
                 "the AuthStack was given two tables of rules",
@@ -321,6 +321,7 @@ impl AuthStackBuilder {
             rules.check_config()?;
             let open = rules.clone();
             auth = auth.open(move |request| open.is_public(request));
+            fresh = fresh_routes(&rules);
             behind.push(Arc::new(rules.limited(&limit)));
         }
         behind.extend(self.require.iter().map(|require| require.guard_in_stack(&limit)));
@@ -352,6 +353,7 @@ impl AuthStackBuilder {
         let guards = Guards::new(before.into_iter().chain([auth.guard()]).chain(behind))
             .with_clock(clock.clone())
             .with_client_ip(self.client_ip.or_else(|| counted.cloned()))
+            .with_fresh(fresh)
             .late_refusals(self.late_refusals)
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
@@ -363,6 +365,12 @@ impl AuthStackBuilder {
         }
         Ok(AuthStack { guards: Arc::new(guards), envelope, sensitive })
     }
+}
+
+/// Returns the question for fresh answers. Without such routes there is none, so that no request pays for it.
+fn fresh_routes(rules: &Rules) -> Option<WantsFresh> {
+    let rules = rules.has_fresh().then(|| rules.clone())?;
+    Some(Arc::new(move |request| rules.is_fresh(request)))
 }
 
 /// The guards of a stack without its envelope; see [`AuthStack::guards`].

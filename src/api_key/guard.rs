@@ -42,6 +42,8 @@ pub(super) struct KeyCheck {
     pub(super) sources: Vec<Source>,
     /// How the client's address is found, if the stack does not say it.
     pub(super) client_ip: Option<ClientIp>,
+    /// Whether no lookup is answered from a cache.
+    pub(super) fresh: bool,
     pub(super) judge: Judge,
 }
 
@@ -96,7 +98,9 @@ impl KeyCheck {
 
     /// `foreign` says that the key itself names an environment that is not admitted.
     fn look_up(&self, digests: &KeyDigests, foreign: bool, request: &RequestHead<'_>) -> AuthFuture {
-        match self.store.find(digests).now() {
+        let fresh = self.fresh || request.wants_fresh();
+        let found = if fresh { self.store.find_fresh(digests) } else { self.store.find(digests) };
+        match found.now() {
             Ok(found) => {
                 let facts = || Facts::of(request, self.client_ip.as_ref());
                 AuthFuture::ready(self.judge.conclude(found, foreign, || request.now(), facts))

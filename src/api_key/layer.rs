@@ -46,6 +46,7 @@ impl ApiKeyLayer {
             store: Arc::new(store),
             sources: vec![Source::Header(DEFAULT_HEADER)],
             client_ip: None,
+            fresh: false,
             judge: Judge::new(),
         };
         let layer = Self {
@@ -189,6 +190,22 @@ impl ApiKeyLayer {
         self
     }
 
+    /// Looks every key up past the cache in front of the store ([`KeyStore::find_fresh`]): a key that was revoked within the
+    /// bound of the cache is refused too. Use it for a layer around routes such as the creation of keys, or payouts. For
+    /// single routes of a stack, see [`Rules::fresh`](crate::Rules::fresh).
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, KeyScheme, KeyStore};
+    ///
+    /// fn for_payouts(scheme: KeyScheme, cached: impl KeyStore) -> ApiKeyLayer {
+    ///     ApiKeyLayer::new(scheme, cached).fresh()
+    /// }
+    /// ```
+    pub const fn fresh(mut self) -> Self {
+        self.check.fresh = true;
+        self
+    }
+
     /// Admits requests without a credential; see [`AuthLayer::optional`].
     pub fn optional(self) -> AuthLayer {
         AuthLayer::first(self).optional()
@@ -290,6 +307,7 @@ impl fmt::Debug for ApiKeyLayer {
             .field("format", self.check.scheme.format())
             .field("disclosure", &self.check.judge.disclosure)
             .field("environment", &self.check.judge.environment)
+            .field("fresh", &self.check.fresh)
             .finish_non_exhaustive()
     }
 }

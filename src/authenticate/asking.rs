@@ -97,6 +97,7 @@ impl Methods {
         // If the pending method finds no credential, the next methods are asked about the same head.
         let last = place + 1 == self.0.methods.len() && !taken_over;
         let client_ip = request.pass().and_then(|pass| pass.client_ip.cloned()).filter(|_| !last);
+        let fresh = request.wants_fresh();
         let request = (!last).then(|| request.to_request());
         MaybeReady::boxed(async move {
             let (found, _slot) = match &attempts {
@@ -111,7 +112,7 @@ impl Methods {
             };
             let asking = match (found, request) {
                 (AuthOutcome::NoCredential, Some(request)) => {
-                    let pass = Pass::new(methods.0.limit.clock(), client_ip.as_ref());
+                    let pass = Pass::new(methods.0.limit.clock(), client_ip.as_ref()).fresh(fresh);
                     let head = RequestHead::in_pass(&request, Some(&pass));
                     if taken_over {
                         methods.ask_passed(&head, place, passed)

@@ -22,6 +22,8 @@ pub(super) struct TokenCheck {
     pub(super) cookie: Option<Cookie>,
     pub(super) verifiers: Vec<TokenVerifier>,
     pub(super) revocation: Option<Arc<dyn TokenRevocation>>,
+    /// Whether no check of the revocation is answered from a cache.
+    pub(super) fresh: bool,
     pub(super) judge: Arc<Judge>,
 }
 
@@ -49,9 +51,10 @@ impl TokenCheck {
             Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
             Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
+        let fresh = self.fresh || request.wants_fresh();
         match request.attempts() {
-            Some(attempts) => self.verify_within(attempts, token, request),
-            None => self.check(token, request.time_limit()),
+            Some(attempts) => self.verify_within(attempts, token, request, fresh),
+            None => self.check(token, request.time_limit(), fresh),
         }
     }
 
@@ -76,21 +79,21 @@ impl TokenCheck {
     }
 
     /// Asks the budget of failed attempts before the costly signature check. A cached token needs neither.
-    fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>) -> AuthFuture {
+    fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>, fresh: bool) -> AuthFuture {
         let clock = request.time_limit().clock();
         // The budget counts as asked: a cached token does not need it, and any other token asks it below.
         request.has_asked();
         if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
-            return self.conclude(Ok(claims), request.time_limit());
+            return self.conclude(Ok(claims), request.time_limit(), fresh);
         }
         match attempts.ask().now() {
             Ok(Err(spent)) => AuthFuture::ready(AuthOutcome::Rejected(spent)),
-            Ok(Ok(())) => self.check(token, request.time_limit()),
+            Ok(Ok(())) => self.check(token, request.time_limit(), fresh),
             Err(asking) => {
                 let (this, token, limit) = (self.clone(), token.to_vec(), request.time_limit().clone());
                 AuthFuture::bounded(async move {
                     match asking.await {
-                        Ok(()) => this.check(&token, &limit).await,
+                        Ok(()) => this.check(&token, &limit, fresh).await,
                         Err(spent) => AuthOutcome::Rejected(spent),
                     }
                 })
@@ -99,20 +102,20 @@ impl TokenCheck {
     }
 
     #[inline]
-    fn check(&self, token: &[u8], limit: &TimeLimit) -> AuthFuture {
+    fn check(&self, token: &[u8], limit: &TimeLimit, fresh: bool) -> AuthFuture {
         match self.verify(token, limit.clock()).now() {
-            Ok(verified) => self.conclude(verified, limit),
+            Ok(verified) => self.conclude(verified, limit, fresh),
             Err(future) => {
                 let (this, limit) = (self.clone(), limit.clone());
                 // Fetching an issuer's keys has its own time limits.
-                AuthFuture::bounded(async move { this.conclude(future.await, &limit).await })
+                AuthFuture::bounded(async move { this.conclude(future.await, &limit, fresh).await })
             }
         }
     }
 
     /// Admits a verified token, unless it is revoked.
     #[inline]
-    fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit) -> AuthFuture {
+    fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit, fresh: bool) -> AuthFuture {
         let covers = |list: &&Arc<dyn TokenRevocation>, claims: &Claims| {
             claims.principal().issuer().is_none_or(|issuer| list.covers(issuer))
         };
@@ -123,7 +126,8 @@ impl TokenCheck {
                     return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused)));
                 }
                 let judge = Arc::clone(&self.judge);
-                limit.bound(revocation.status(&claims), too_late).map(move |status| judge.weigh(claims, status))
+                let status = if fresh { revocation.status_fresh(&claims) } else { revocation.status(&claims) };
+                limit.bound(status, too_late).map(move |status| judge.weigh(claims, status))
             }
             (verified, _) => AuthFuture::ready(self.judge.conclude(verified)),
         }

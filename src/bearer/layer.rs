@@ -50,6 +50,7 @@ impl BearerLayer {
             cookie: None,
             verifiers: vec![tokens],
             revocation: None,
+            fresh: false,
             judge: Arc::new(Judge::new(&challenge)),
         };
         let headers = vec![check.source.header().clone()];
@@ -153,6 +154,23 @@ impl BearerLayer {
             let what = "the BearerLayer has two revocation lists, and would ask only the second";
             return self.faulty(what.to_owned(), "use one TokenRevocation that asks both lists");
         }
+        self
+    }
+
+    /// Checks the [revocation](Self::revocation) of every token past a cache
+    /// ([`TokenRevocation::status_fresh`]). A remembered signature stays valid, because it proves the same as before. Use it for a
+    /// layer around routes such as the creation of keys, or payouts. For single routes of a stack, see
+    /// [`Rules::fresh`](crate::Rules::fresh).
+    ///
+    /// ```
+    /// use tower_auth::{BearerLayer, TokenVerifier, token::TokenRevocation};
+    ///
+    /// fn for_payouts(tokens: TokenVerifier, cached: impl TokenRevocation) -> BearerLayer {
+    ///     BearerLayer::new(tokens).revocation(cached).fresh()
+    /// }
+    /// ```
+    pub const fn fresh(mut self) -> Self {
+        self.check.fresh = true;
         self
     }
 

@@ -140,6 +140,23 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// Returns whether the stack wants answers that are not from a cache: the request matches a
+    /// [`Rules::fresh`](crate::Rules::fresh). A method of authentication, or a policy, that keeps answers asks its source again
+    /// then. Outside of a stack, it is `false`.
+    ///
+    /// ```
+    /// use tower_auth::{BoxError, KeyDigests, KeyRecord, KeyStore, RequestHead, StoreFuture};
+    ///
+    /// fn look_up(store: &dyn KeyStore, key: &KeyDigests, request: &RequestHead<'_>) -> StoreFuture<Option<KeyRecord>> {
+    ///     if request.wants_fresh() { store.find_fresh(key) } else { store.find(key) }
+    /// }
+    /// ```
+    #[inline]
+    #[must_use]
+    pub const fn wants_fresh(&self) -> bool {
+        matches!(self.pass, Some(Pass { fresh: true, .. }))
+    }
+
     /// Returns the path that the client requested, also inside axum's `nest`.
     pub(crate) fn asked_path(&self) -> Option<&'a str> {
         asked::path(self.uri, self.extensions)

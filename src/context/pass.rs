@@ -22,6 +22,8 @@ pub(crate) struct Pass<'g> {
     now: AtomicU64,
     /// The result of the table of rules, encoded by that table.
     pub(crate) rule: AtomicUsize,
+    /// Whether the request is authenticated by fresh answers.
+    pub(crate) fresh: bool,
 }
 
 const UNREAD: u64 = u64::MAX;
@@ -36,7 +38,12 @@ impl<'g> Pass<'g> {
             elapsed: AtomicU64::new(UNREAD),
             now: AtomicU64::new(UNREAD),
             rule: AtomicUsize::new(UNASKED),
+            fresh: false,
         }
+    }
+
+    pub(crate) fn fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
     }
 
     /// Returns the monotonic time. The system's clock is read once per pass; any other clock is read on every call.

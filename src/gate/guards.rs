@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Returns whether a request is authenticated by answers that are not from a cache.
+pub(crate) type WantsFresh = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+
 /// The guards of one gate, in the order in which they run, and the observer of their decisions.
 #[derive(Clone)]
 pub(crate) struct Guards {
@@ -24,6 +27,7 @@ pub(crate) struct Guards {
     expose: bool,
     late_refusals: bool,
     client_ip: Option<ClientIp>,
+    fresh: Option<WantsFresh>,
     clock: Clock,
 }
 
@@ -44,6 +48,7 @@ impl Guards {
             expose: false,
             late_refusals: false,
             client_ip: None,
+            fresh: None,
             clock: Clock::system(),
         }
     }
@@ -59,6 +64,10 @@ impl Guards {
 
     pub(crate) fn with_client_ip(self, client_ip: Option<ClientIp>) -> Self {
         Self { client_ip, ..self }
+    }
+
+    pub(crate) fn with_fresh(self, fresh: Option<WantsFresh>) -> Self {
+        Self { fresh, ..self }
     }
 
     pub(super) const fn client_ip(&self) -> Option<&ClientIp> {
@@ -93,10 +102,15 @@ impl Guards {
         Pass::new(&self.clock, self.client_ip.as_ref())
     }
 
+    #[inline]
+    fn wants_fresh<B>(&self, request: &Request<B>) -> bool {
+        self.fresh.as_ref().is_some_and(|fresh| fresh(&RequestHead::in_pass(request, None)))
+    }
+
     /// Runs the guards from this place on.
     #[inline]
     pub(super) fn run<B>(&self, from: usize, request: &mut Request<B>, effects: &mut Effects) -> Progress {
-        let pass = self.pass();
+        let pass = self.pass().fresh(self.wants_fresh(request));
         let mut outcome = Outcome::default();
         for (place, guard) in self.list.iter().enumerate().skip(from) {
             match guard.check(&RequestHead::in_pass(request, Some(&pass)), &mut outcome) {

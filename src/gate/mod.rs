@@ -21,6 +21,6 @@ pub(crate) use self::refusal::refuse;
 pub(crate) use self::{
     admission::Admission,
     guard::{Answered, Charge, Guard, IdentityPolicy, LIMITS, Outcome, Vary, Verdict},
-    guards::Guards,
+    guards::{Guards, WantsFresh},
 };
 pub use self::{response::ResponseFuture, service::Gate};

@@ -59,6 +59,7 @@
 
 mod combine;
 mod foreign;
+mod fresh;
 mod guard;
 mod hierarchy;
 mod layer;

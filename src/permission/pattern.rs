@@ -102,6 +102,26 @@ impl Pattern {
         by_method && others.next().is_none()
     }
 
+    /// Returns whether a request can match both patterns.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let by_method = match (&self.method, &other.method) {
+            (Some(own), Some(other)) => self.meets_method(other) || other == Method::GET && own == Method::HEAD,
+            _ => true,
+        };
+        let (mut own, mut others) = (self.segments.iter(), other.segments.iter());
+        loop {
+            match (own.next(), others.next()) {
+                (Some(Segment::Rest), _) | (_, Some(Segment::Rest)) | (None, None) => return by_method,
+                (Some(Segment::One), Some(Segment::One)) => {}
+                (Some(Segment::Literal(.., plain)), Some(Segment::Literal(.., read))) if plain == read => {}
+                (Some(Segment::One), Some(Segment::Literal(raw, ..)))
+                | (Some(Segment::Literal(raw, ..)), Some(Segment::One))
+                    if !raw.is_empty() => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// Returns the rule as its author would write it.
     pub(super) fn written(&self) -> String {
         format!("{} {}", self.method.as_ref().map_or("*", Method::as_str), self.text)

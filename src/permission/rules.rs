@@ -6,6 +6,7 @@ use std::{
 use http::{Method, Version};
 
 use super::{
+    fresh::FreshRoutes,
     moved::is_moved,
     path::{ambiguity, is_encoded},
     pattern::Pattern,
@@ -68,6 +69,7 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 #[must_use = "rules have no effect until they are given to a stack"]
 pub struct Rules {
     routes: Vec<(Pattern, Access)>,
+    fresh: FreshRoutes,
     otherwise: Option<Arc<dyn Permission>>,
     fault: Option<ConfigError>,
     pub(super) report_only: bool,
@@ -110,6 +112,36 @@ impl Rules {
     /// An invalid pattern fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build).
     pub fn require(self, pattern: &str, policy: impl Permission) -> Self {
         self.rule(pattern, Access::Requires(Arc::new(policy)))
+    }
+
+    /// Authenticates the requests of these routes by answers that are not from a cache, so that a key or token that was revoked
+    /// within the bound of the cache is refused too: for the creation of keys, payouts, or exports.
+    ///
+    /// It grants and requires nothing: the rules decide as without it, and its place among them has no meaning. Keys are looked
+    /// up with [`KeyStore::find_fresh`](crate::KeyStore::find_fresh), and tokens checked with
+    /// `TokenRevocation::status_fresh`. An ambiguous path counts as a match. It is enforced also if the rules are
+    /// [only reported](Self::report_only).
+    ///
+    /// An invalid pattern fails [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build), and so does one that no rule
+    /// with a policy can match.
+    ///
+    /// ```
+    /// use tower_auth::{Rules, permission::scope};
+    ///
+    /// let rules = Rules::new().require("/v1/**", scope("api")).fresh("POST /v1/keys").fresh("* /v1/payouts/**");
+    /// assert_eq!(
+    ///     rules.table(),
+    ///     "*       /v1/**           scope api\n\
+    ///      *       everything else  denied\n\
+    ///      POST    /v1/keys         authenticated without a cache\n\
+    ///      *       /v1/payouts/**   authenticated without a cache\n"
+    /// );
+    /// ```
+    pub fn fresh(mut self, pattern: &str) -> Self {
+        if let Err(fault) = Pattern::parse(pattern).and_then(|pattern| self.fresh.add(pattern)) {
+            self.fault.get_or_insert(fault);
+        }
+        self
     }
 
     /// Sets the policy for requests that match no rule, instead of denying them.
@@ -173,10 +205,14 @@ impl Rules {
             None => "denied".to_owned(),
         };
         rows.push((format!("{:<7} everything else", "*"), otherwise));
-        let report = if self.report_only { "  (reported, not enforced)" } else { "" };
+        if self.report_only {
+            for (_, access) in &mut rows {
+                access.push_str("  (reported, not enforced)");
+            }
+        }
+        rows.extend(self.fresh.iter().map(|pattern| (pattern.to_string(), "authenticated without a cache".to_owned())));
         let width = rows.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
-        rows.iter()
-            .fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}{report}\n"))
+        rows.iter().fold(String::new(), |table, (pattern, access)| table + &format!("{pattern:<width$}  {access}\n"))
     }
 
     /// Sets how long a policy may take to decide.
@@ -186,7 +222,23 @@ impl Rules {
     }
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
-        self.fault.clone().map_or(Ok(()), Err)
+        self.fault.clone().map_or(Ok(()), Err)?;
+        let requires = |(rule, access): &(Pattern, Access), fresh: &Pattern| {
+            matches!(access, Access::Requires(_)) && rule.overlaps(fresh)
+        };
+        // What no rule denies is authenticated too.
+        let all = self.otherwise.is_some() || self.report_only;
+        self.fresh.check(|fresh| all || self.routes.iter().any(|route| requires(route, fresh)))
+    }
+
+    /// Returns whether any request is authenticated by fresh answers.
+    pub(crate) const fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Returns whether a request is authenticated by answers that are not from a cache.
+    pub(crate) fn is_fresh(&self, request: &RequestHead<'_>) -> bool {
+        (!self.rewritten && is_moved(request)) || self.fresh.matches(ruled_method(request), request.path())
     }
 
     /// Returns whether a request needs no authentication.
