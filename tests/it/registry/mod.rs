@@ -2,6 +2,7 @@
 
 mod import_digest;
 mod policy;
+mod strict;
 mod upkeep;
 
 use std::{

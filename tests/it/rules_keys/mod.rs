@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod environments;
+mod fresh;
 mod pepper_files;
 mod presented;
 mod states;

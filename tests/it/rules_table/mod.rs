@@ -2,6 +2,7 @@
 //! public routes, what a stranger learns, and a slow reference that must agree.
 
 mod access;
+mod fresh;
 mod paths;
 mod patterns;
 mod reference;

@@ -5,6 +5,7 @@ mod ends;
 mod exchanged;
 mod interleaved;
 mod model;
+mod past_caches;
 mod refreshed;
 mod replayed;
 pub(crate) mod storm;

@@ -3,7 +3,7 @@
 mod broken;
 mod switched;
 
-pub(crate) use self::switched::Switched;
+pub(crate) use self::switched::{Bound, Switched};
 use tower_auth::{MemoryKeyStore, PostgresKeyStore, SqliteKeyStore, testing::conformance};
 
 use crate::support::{folder::Folder, postgres};

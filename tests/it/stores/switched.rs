@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use tower_auth::{
@@ -17,11 +17,25 @@ use tower_auth::{
 };
 
 #[derive(Clone)]
-pub(crate) struct Switched(MemoryKeyStore, Arc<AtomicBool>);
+pub(crate) struct Switched(MemoryKeyStore, Arc<AtomicBool>, Arc<Mutex<Bound>>);
+
+/// What the store says of its caches.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Bound {
+    #[default]
+    OfTheStore,
+    Is(Duration),
+    Fails,
+    Hangs,
+}
 
 impl Switched {
     pub(crate) fn new(store: MemoryKeyStore) -> Self {
-        Self(store, Arc::default())
+        Self(store, Arc::default(), Arc::default())
+    }
+
+    pub(crate) fn set_bound(&self, bound: Bound) {
+        *self.2.lock().unwrap() = bound;
     }
 
     pub(crate) fn fail(&self) {
@@ -75,5 +89,15 @@ impl RegistryStore for Switched {
 
     fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>> {
         self.answer(|| self.0.count_by_pepper())
+    }
+
+    fn staleness(&self) -> RegistryFuture<Duration> {
+        let bound = *self.2.lock().unwrap();
+        self.answer(|| match bound {
+            Bound::OfTheStore => self.0.staleness(),
+            Bound::Is(bound) => RegistryFuture::ready(Ok(bound)),
+            Bound::Fails => RegistryFuture::ready(Err(BoxError::from("the bound is not stored").into())),
+            Bound::Hangs => RegistryFuture::boxed(std::future::pending()),
+        })
     }
 }

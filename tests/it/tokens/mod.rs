@@ -10,6 +10,7 @@ mod cross_site;
 
 mod exchanged;
 mod freddy;
+mod fresh;
 mod grammar;
 mod hostile;
 mod key_sets;
