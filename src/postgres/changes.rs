@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a notification may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(3);
+const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// What changes in the tables of a [`PostgresKeyStore`], for
 /// [`CachedKeyStore::leased`](crate::cache::CachedKeyStore::leased). Created by [`PostgresKeyStore::changes`].

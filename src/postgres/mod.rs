@@ -21,6 +21,7 @@
 //! ```
 //!
 //! A lookup is one round trip with a prepared statement, and nothing is cached, so a revoked key is refused by the next request.
+//! A [cache](#how-to-cache) saves the round trip.
 //!
 //! # When not to use it
 //!
@@ -36,6 +37,37 @@
 //!
 //! Behind a pooler that shares sessions between transactions, call
 //! [`behind_transaction_pooler`](PostgresKeyStore::behind_transaction_pooler).
+//!
+//! # How to cache
+//!
+//! [`changes`](PostgresKeyStore::changes) is what [`CachedKeyStore::leased`](crate::cache::CachedKeyStore::leased) needs to put a
+//! cache in front of the store: no request is admitted from the cache later than the bound after a change has returned.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tower_auth::{BoxError, PostgresKeyStore, cache::Changes};
+//!
+//! # async fn start(store: PostgresKeyStore) -> Result<(), BoxError> {
+//! let changes = store.changes("postgresql://listener@db.example.com/app")?; // past a pooler that shares sessions
+//! let bound = changes.shared_bound(Duration::from_secs(1)).await?; // the one of all processes
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Triggers of the tables announce each change on the channel `tower_auth` when it is committed, so a change by hand is noticed
+//! too. An announcement shows two bytes of a digest, and no id. What is written for each request announces nothing. Each process
+//! that caches has one more connection, on which it listens.
+//!
+//! - The connection must not lead through a pooler that gives each transaction another session, such as `PgBouncer` with
+//!   `pool_mode = transaction`; the pools may. With `pool_mode = session` both may.
+//! - The pools and the connection must lead to the primary. If a pool has several hosts, set
+//!   `target_session_attrs=read-write` in its configuration, because only one of its connections is checked.
+//! - When a replica takes over, the old primary must have stopped before, as with any use of such a server. The old connections
+//!   end with it, and the cache is empty until it listens to the new one.
+//! - Do not disable the triggers: `DISABLE TRIGGER ALL`, or `pg_restore --disable-triggers`, hides changes from caches.
+//!   Restart the services afterwards.
+//! - The bound is the same for all processes: the first one stores its own in the table `cache_bound`, and
+//!   [`set_cache_bound`](PostgresKeyStore::set_cache_bound) changes it.
 //!
 //! # Migrations
 //!
@@ -60,6 +92,12 @@
 //! GRANT SELECT ON tower_auth.verify, tower_auth.schema_version TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.keys, tower_auth.holders, tower_auth.audit TO administrator;
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.tombstones TO administrator;
+//! -- It reads how long caches may be stale, and changes it.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.cache_bound TO administrator;
+//!
+//! -- The role of the connection on which a cache listens. INSERT is not needed where the administrator has set the bound.
+//! GRANT USAGE ON SCHEMA tower_auth TO listener;
+//! GRANT SELECT, INSERT ON tower_auth.cache_bound TO listener;
 //!
 //! -- The usage: also for the role of a service that counts. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.usage_hours, tower_auth.usage_days, tower_auth.usage_last,

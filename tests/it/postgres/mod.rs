@@ -1,12 +1,17 @@
 //! Keys in PostgreSQL, on real servers.
 
+mod announced;
+mod barriers;
+mod bounds;
 mod changes;
 mod faults;
 mod interrupted;
 mod killed;
+mod listening;
 mod model;
 mod plans;
 mod pooler;
+mod poolers;
 mod registry;
 mod roles;
 mod round_trip;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tower_auth::{
     KeyRegistry, KeyStore, NewKey, PostgresKeyStore, RegistryError,
     alerts::{Alert, ForgetAlerts, NetworkUse, Settled, StoredRules},
+    cache::{Changed, Changes as _},
     limit::{
         BucketKey, CalendarUnit,
         budget::{BudgetPeriod, BudgetReturn, BudgetStore, BudgetTake},
@@ -17,15 +18,16 @@ use tower_auth::{
     token::Algorithm,
 };
 
-use super::{Tables, admin, at, change, create, digests, find, forget, key, pool, scheme};
+use super::{Tables, admin, at, change, create, digests, find, forget, key, listening::Listening, pool, scheme};
 
 /// The statements of the page of the module, for these roles.
-fn grants([verifier, administrator, tokens]: [&str; 3]) -> String {
+fn grants([verifier, administrator, tokens, listener]: [&str; 4]) -> String {
     let page = include_str!("../../../src/postgres/mod.rs");
     let block = page.split("```sql\n").nth(1).unwrap().split("//! ```").next().unwrap();
     let lines = block.lines().map(|line| line.trim_start_matches("//!"));
     let text = lines.collect::<Vec<_>>().join("\n");
-    let roles = [("verifier", verifier), ("administrator", administrator), ("token_verifier", tokens)];
+    let roles =
+        [("verifier", verifier), ("administrator", administrator), ("token_verifier", tokens), ("listener", listener)];
     roles.iter().fold(text, |text, (role, name)| text.replace(&format!("TO {role};"), &format!("TO {name};")))
 }
 
@@ -33,8 +35,8 @@ fn grants([verifier, administrator, tokens]: [&str; 3]) -> String {
 async fn the_documented_privileges_are_enough_and_no_more() {
     let Some(tables) = Tables::new().await else { return };
     let (verifier, administrator) = (tables.database.role("verifier"), tables.database.role("administrator"));
-    let tokens = tables.database.role("tokens");
-    tables.execute(&grants([&verifier.name, &administrator.name, &tokens.name]));
+    let (tokens, listener) = (tables.database.role("tokens"), tables.database.role("listener"));
+    tables.execute(&grants([&verifier.name, &administrator.name, &tokens.name, &listener.name]));
     change(&tables.store, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
 
     let verify = PostgresKeyStore::from_pool(pool(&verifier.url, 2, ""));
@@ -56,6 +58,7 @@ async fn the_documented_privileges_are_enough_and_no_more() {
 
     let both = verify.writer(pool(&administrator.url, 2, ""));
     both.check_schema().await.unwrap();
+    cache(&both, &listener.url).await;
     manage_everything(&both).await;
     count_budgets(&both).await;
     issue_tokens(&both).await;
@@ -66,6 +69,24 @@ async fn the_documented_privileges_are_enough_and_no_more() {
     for forbidden in ["TRUNCATE tower_auth.tombstones", "DROP TABLE tower_auth.keys"] {
         assert_eq!(client.batch_execute(forbidden).await.unwrap_err().code().unwrap().code(), "42501");
     }
+}
+
+/// Every call for a cache.
+async fn cache(both: &PostgresKeyStore, url: &str) {
+    let (second, changes) = (Duration::from_secs(1), both.changes(url).unwrap());
+    assert_eq!(changes.shared_bound(second).await.unwrap(), second);
+    let mut listening = Listening::over(&changes).await.unwrap();
+    both.set_cache_bound(second * 2).await.unwrap();
+    assert_eq!(both.staleness().await.unwrap(), second * 2);
+    both.set_cache_bound(Duration::ZERO).await.unwrap();
+    change(both, vec![Change::Suspend { holder: Holder::account("acme"), at: at(1) }]).await.unwrap();
+    change(both, vec![Change::Reinstate { holder: Holder::account("acme") }]).await.unwrap();
+    let heard = listening.drain().await;
+    assert_eq!(heard, [Changed::Account("acme").into(); 2]);
+    let listener = PostgresKeyStore::from_pool(pool(url, 1, ""));
+    let denied =
+        [listener.set_cache_bound(second).await.is_err(), KeyStore::find(&listener, &digests(1)).await.is_err()];
+    assert_eq!(denied, [true, true]);
 }
 
 /// Every call of a store of budgets.

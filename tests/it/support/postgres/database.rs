@@ -48,6 +48,11 @@ impl Database {
         url(&self.name, &self.name, address)
     }
 
+    /// The name of the database and of its owner.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The address of the server, for a proxy.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address

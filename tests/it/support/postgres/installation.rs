@@ -68,7 +68,8 @@ impl Installation {
         self.command(&self.programs.join(name))
     }
 
-    fn command(&self, program: &Path) -> Command {
+    /// Any program, as the same user. It ends with this process.
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("setpriv");
         if self.root {
             command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]);

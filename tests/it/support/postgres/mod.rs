@@ -9,6 +9,7 @@
 
 mod database;
 mod installation;
+mod pgbouncer;
 mod server;
 mod template;
 
@@ -20,6 +21,7 @@ use std::{
 
 pub(crate) use database::{Database, execute};
 pub(crate) use installation::{Installation, servers_required};
+pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use server::Server;
 
 /// These lose data when the machine stops, and are several times faster.
@@ -50,13 +52,16 @@ fn installed() -> Option<&'static Installation> {
     let found = FOUND.get_or_init(Installation::find);
     match found {
         Ok(installation) => Some(installation),
-        Err(missing) => {
-            assert!(!servers_required(|name| std::env::var(name).ok()), "{missing}");
-            let test = thread::current();
-            let line = format!("\nSKIPPED: {}: {missing}\n", test.name().unwrap_or("a test"));
-            // `eprintln!` is shown only for a test that fails. One write keeps the lines of several tests apart.
-            let _ = io::stderr().write_all(line.as_bytes());
-            None
-        }
+        Err(missing) => skipped(missing),
     }
+}
+
+/// Says that a test is skipped, or fails where servers are required.
+fn skipped<T>(missing: &str) -> Option<T> {
+    assert!(!servers_required(|name| std::env::var(name).ok()), "{missing}");
+    let test = thread::current();
+    let line = format!("\nSKIPPED: {}: {missing}\n", test.name().unwrap_or("a test"));
+    // `eprintln!` is shown only for a test that fails. One write keeps the lines of several tests apart.
+    let _ = io::stderr().write_all(line.as_bytes());
+    None
 }

@@ -7,7 +7,11 @@ use std::{
     process::{Child, Stdio},
 };
 
-use super::{database::Database, installation::Installation, template::RunFolder};
+use super::{
+    database::Database,
+    installation::{Installation, text},
+    template::RunFolder,
+};
 use crate::support::process::{ended, free_address, running, signal, spawn, until};
 
 /// How often a start is tried when somebody else took the port first.
@@ -24,7 +28,24 @@ pub(crate) struct Server {
 
 impl Server {
     pub(super) fn new(installation: &'static Installation, settings: &[&str]) -> Self {
-        let folder = RunFolder::with_data(installation);
+        Self::over(installation, RunFolder::with_data(installation), settings)
+    }
+
+    /// A server that repeats what this one does, and only reads.
+    pub(crate) fn replica(&self) -> Self {
+        let folder = RunFolder::empty(self.installation);
+        let mut copy = self.installation.program("pg_basebackup");
+        copy.current_dir(folder.path()).args([
+            "--pgdata=data",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        ]);
+        text(copy.arg(format!("--dbname={}", self.url()))).unwrap();
+        Self::over(self.installation, folder, &[])
+    }
+
+    fn over(installation: &'static Installation, folder: RunFolder, settings: &[&str]) -> Self {
         // What a killed server had in /dev/shm would stay there.
         let common = ["dynamic_shared_memory_type=mmap", "shared_buffers=16MB", "timezone=UTC"];
         let settings = common.iter().chain(settings).map(ToString::to_string).collect();

@@ -28,7 +28,7 @@ impl RunFolder {
         folder
     }
 
-    fn empty(installation: &Installation) -> Self {
+    pub(super) fn empty(installation: &Installation) -> Self {
         static SWEPT: Once = Once::new();
         SWEPT.call_once(|| {
             sweep(&installation.folder);
