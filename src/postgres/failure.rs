@@ -92,8 +92,8 @@ impl Failure {
             (SqlState::INVALID_SCHEMA_NAME, MIGRATE),
             (
                 SqlState::INSUFFICIENT_PRIVILEGE,
-                "grant the role of this pool what the page of the module `postgres` lists for a verifier or for an \
-                 administrator, or give the store a pool of another role with PostgresKeyStore::writer",
+                "grant the role of this pool what the page of the module `postgres` lists for a verifier, for an \
+                 administrator or for a listener, or give the store a pool of another role with PostgresKeyStore::writer",
             ),
             (
                 SqlState::READ_ONLY_SQL_TRANSACTION,

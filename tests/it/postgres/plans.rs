@@ -3,7 +3,7 @@
 use super::Tables;
 
 /// Small tables, which are read as a whole.
-const SMALL: [&str; 4] = ["holders", "schema_version", "usage_writers", "signing_keys"];
+const SMALL: [&str; 5] = ["holders", "schema_version", "usage_writers", "signing_keys", "cache_bound"];
 
 /// With `enable_seqscan = off`, a plan reads a table as a whole only if no index serves.
 #[tokio::test]
