@@ -65,7 +65,7 @@ impl PostgresKeyStore {
                 "use a URL such as postgresql://verifier@db.example.com/app",
             )
         })?;
-        self.changes_over(checked(config, false)?, NoTls)
+        Ok(self.changes_over(Connector::new(checked(config, false)?, NoTls)))
     }
 
     /// Returns the source of changes for a cache in front of this store, like [`changes`](Self::changes), over connections with
@@ -92,17 +92,11 @@ impl PostgresKeyStore {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.changes_over(checked(config, true)?, tls)
+        Ok(self.changes_over(Connector::new(checked(config, true)?, tls)))
     }
 
-    fn changes_over<T>(&self, config: Config, tls: T) -> Result<PostgresChanges, ConfigError>
-    where
-        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-        T::Stream: Send + 'static,
-        T::TlsConnect: Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-    {
-        Ok(PostgresChanges { store: self.clone(), connector: Connector::new(config, tls) })
+    fn changes_over(&self, connector: Connector) -> PostgresChanges {
+        PostgresChanges { store: self.clone(), connector }
     }
 }
 

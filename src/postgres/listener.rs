@@ -150,7 +150,9 @@ async fn drive(mut messages: Messages, sink: Option<ChangeSink>, probed: Arc<Not
         match poll_fn(|cx| messages(cx)).await {
             Some(Ok(AsyncMessage::Notification(told))) if told.channel() == CHANNEL => {
                 let announced = told.payload().parse::<Announcement>().unwrap_or_else(|never| match never {});
-                sink.iter().for_each(|sink| sink.announced(announced));
+                if let Some(sink) = &sink {
+                    sink.announced(announced);
+                }
             }
             Some(Ok(AsyncMessage::Notification(_))) => probed.notify_one(),
             Some(Ok(_)) => {}

@@ -15,7 +15,7 @@ use tower_auth::{
 };
 
 use super::{Tables, change, create, key, listening::Listening, pool};
-use crate::support::{postgres, proxy::Proxy};
+use crate::support::{postgres, proxy::Proxy, runs::Runs};
 
 /// The sessions that listen.
 const SESSIONS: &str =
@@ -160,10 +160,10 @@ async fn a_server_that_starts_again_is_listened_to_again() {
     for killed in [false, true] {
         let mut listening = Listening::over(&changes).await.unwrap();
         if killed {
-            server.kill()
+            server.kill();
         } else {
-            server.stop()
-        };
+            server.stop();
+        }
         listening.lost().await;
         listening.barrier().await.unwrap_err();
         let refused = Listening::over(&changes).await.err().unwrap().to_string();
@@ -214,12 +214,10 @@ fn without_a_runtime_there_is_an_error() {
     let store = PostgresKeyStore::from_pool(pool("postgresql://nobody@192.0.2.1/none", 1, ""));
     let changes = store.changes("postgresql://nobody@192.0.2.1/none").unwrap();
     let sink = ChangeSink::new(|heard| panic!("{heard:?}"));
-    for runs in [crate::support::runs::Runs::Thread] {
-        let error = runs.block_on(changes.subscribe(sink.clone())).err().unwrap().to_string();
-        assert!(error.contains("tokio runtime"), "{error}");
-        let error = runs.block_on(changes.shared_bound(Duration::from_secs(1))).unwrap_err().to_string();
-        assert!(error.contains("tokio runtime"), "{error}");
-    }
+    let error = Runs::Thread.block_on(changes.subscribe(sink)).err().unwrap().to_string();
+    assert!(error.contains("tokio runtime"), "{error}");
+    let error = Runs::Thread.block_on(changes.shared_bound(Duration::from_secs(1))).unwrap_err().to_string();
+    assert!(error.contains("tokio runtime"), "{error}");
 }
 
 #[tokio::test]

@@ -3,16 +3,16 @@
 use tower_auth::{PostgresKeyStore, cache::Changed};
 
 use super::{Tables, change, create, find, key, listening::Listening, pool};
-use crate::support::postgres::PgBouncer;
+use crate::support::postgres::pgbouncer::PgBouncer;
 
 #[tokio::test]
 async fn a_pooler_that_shares_sessions_is_refused() {
     let Some(tables) = Tables::new().await else { return };
     let Some(pooler) = PgBouncer::before(&tables.database, "transaction") else { return };
     let shared = tables.database.url_at(pooler.address());
-    let pooled = PostgresKeyStore::from_pool(pool(&shared, 2, "")).behind_transaction_pooler();
+    let behind = PostgresKeyStore::from_pool(pool(&shared, 2, "")).behind_transaction_pooler();
     // The first one finds no session behind the pooler, and the second one finds several.
-    for store in [&tables.store, &pooled] {
+    for store in [&tables.store, &behind] {
         let refused = Listening::to(store, &shared).await.err().unwrap().to_string();
         let parts = ["pool_mode = transaction", "LISTEN does not work", "help: give PostgresKeyStore::changes the URL"];
         assert!(parts.iter().all(|part| refused.contains(part)), "{refused}");
@@ -22,10 +22,10 @@ async fn a_pooler_that_shares_sessions_is_refused() {
         }
     }
     // The lookups may stay behind the pooler.
-    let mut listening = Listening::to(&pooled, &tables.database.url()).await.unwrap();
-    change(&pooled, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
+    let mut listening = Listening::to(&behind, &tables.database.url()).await.unwrap();
+    change(&behind, vec![create(key("key_1", "acme"), 1)]).await.unwrap();
     listening.exactly(&[Changed::NewKey]).await;
-    assert!(find(&pooled, 1).await.is_some());
+    assert!(find(&behind, 1).await.is_some());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@
 
 mod database;
 mod installation;
-mod pgbouncer;
+pub(crate) mod pgbouncer;
 mod server;
 mod template;
 
@@ -21,7 +21,6 @@ use std::{
 
 pub(crate) use database::{Database, execute};
 pub(crate) use installation::{Installation, servers_required};
-pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use server::Server;
 
 /// These lose data when the machine stops, and are several times faster.
