@@ -1,7 +1,11 @@
-use super::{lane::Lane, session::Setup};
+use std::sync::Arc;
+
+use super::{lane::Lane, session::Setup, watch::Watch};
 
 /// What the clones of a store share.
 pub(super) struct Inner {
+    /// Comes first, so that the thread that drops the store seldom closes the last connection, which would tidy the file.
+    pub(super) watch: Arc<Watch>,
     pub(super) setup: Setup,
     /// Lookups of guards, which wait for nothing else.
     pub(super) lookups: Lane,

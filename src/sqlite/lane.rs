@@ -90,6 +90,12 @@ impl Lane {
         }));
         answered.await.unwrap_or_else(|_| Err(Failure::stopped()))
     }
+
+    /// Runs this on one of the threads, for a caller that does not wait. It needs no room in the queue, so callers limit
+    /// how often they call it.
+    pub(super) fn start_soon(&self, work: impl FnOnce() + Send + 'static) {
+        self.queue.push(Box::new(|_| work()));
+    }
 }
 
 impl Drop for Lane {

@@ -33,6 +33,8 @@
 //! for changes. They need no runtime, and end when the last clone of the store is dropped. Lookups wait neither for lists
 //! nor for changes. A call whose caller has gone away before a thread began it is skipped; a transaction that has begun is
 //! carried out as a whole or not at all. At most 1024 calls wait for each kind of thread, and further callers wait for room.
+//! Only [`Versioned`](crate::cache::Versioned), which tells a cache whether anything has changed, is answered on the thread of the
+//! caller; for it, the store opens up to four more connections.
 //!
 //! # Migrations
 //!
@@ -74,6 +76,7 @@ mod alert_sql;
 mod alerts;
 mod budget_sql;
 mod budgets;
+mod change_sql;
 mod failure;
 mod forget;
 mod inner;
@@ -98,6 +101,9 @@ mod sql;
 mod store;
 mod usage;
 mod usage_sql;
+mod version;
+mod view;
+mod watch;
 mod write;
 
 pub use self::{options::SqliteOptions, schema::MIGRATIONS, store::SqliteKeyStore};

@@ -1,9 +1,10 @@
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use super::{
     inner::Inner,
     lane::Lane,
     session::{Purpose, Setup, absolute},
+    watch::Watch,
 };
 use crate::ConfigError;
 
@@ -68,6 +69,7 @@ impl SqliteOptions {
                 .map_err(|error| unusable(path, &error, "allow the process more threads, or set fewer readers"))
         };
         Ok(Inner {
+            watch: Arc::new(Watch::new(&setup)),
             lookups: lane("auth-sqlite-get", self.readers, Purpose::Read)?,
             lists: lane("auth-sqlite-lst", 1, Purpose::Read)?,
             writer: lane("auth-sqlite-put", 1, Purpose::Write)?,

@@ -1,6 +1,6 @@
 //! The SQL of the usage. Times are microseconds since the Unix epoch.
 
-use super::{alert_sql, budget_sql, session_tables};
+use super::{alert_sql, budget_sql, change_sql, session_tables};
 
 /// Version 2 of the schema.
 pub(super) const MIGRATION: &str = concat!(
@@ -57,6 +57,7 @@ CREATE TABLE usage_writers (
     budget_sql::tables!(),
     alert_sql::tables!(),
     session_tables::tables!(),
+    change_sql::tables!(),
     "
 INSERT INTO schema_version (version, compatible_with, applied_at)
     VALUES (2, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));

@@ -39,7 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),
     ("memory", &["alerts", "base", "key", "limit", "registry", "session", "store", "usage"]),
     ("postgres", &["alerts", "base", "cache", "key", "limit", "registry", "session", "store", "token", "usage"]),
-    ("sqlite", &["alerts", "base", "key", "limit", "registry", "session", "store", "token", "usage"]),
+    ("sqlite", &["alerts", "base", "cache", "key", "limit", "registry", "session", "store", "token", "usage"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),

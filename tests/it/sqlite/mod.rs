@@ -8,6 +8,7 @@ mod model;
 mod processes;
 mod schema;
 mod threads;
+mod versions;
 
 use std::{
     env, fs,
