@@ -48,10 +48,7 @@ mod lock {
 mod one_bucket;
 mod one_shard;
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use self::{
     limiter::{LimitDecision, Limiter, Reservation},
@@ -59,27 +56,12 @@ use self::{
     quota::Quota,
     time::LimitTime,
 };
+use super::orders::every_order;
 
 const NOW: Duration = Duration::from_secs(3600);
 
 fn limits(quotas: impl IntoIterator<Item = Quota>) -> Limits {
     Limits::new(quotas).unwrap()
-}
-
-/// Runs the model in all interleavings and returns their number.
-fn every_order(name: &str, model: impl Fn() + Send + Sync + 'static) -> u32 {
-    static ORDERS: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_model_at_a_time = ORDERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let count = std::sync::Arc::new(AtomicU32::new(0));
-    let (counted, start) = (std::sync::Arc::clone(&count), Instant::now());
-    loom::model(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        model();
-    });
-    let orders = count.load(Ordering::Relaxed);
-    println!("{name}: {orders} orders in {:?}", start.elapsed());
-    assert!(orders > 1, "there is only one interleaving");
-    orders
 }
 
 /// Runs each closure on its own thread and returns their results.
