@@ -212,6 +212,8 @@ pub mod permission;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod rate_limit;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod registry;
 pub mod rejection;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]

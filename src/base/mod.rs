@@ -20,6 +20,11 @@ pub(crate) mod shown;
 pub(crate) mod task;
 pub(crate) mod time_limit;
 pub(crate) mod timer;
+#[cfg(any(
+    all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    all(feature = "redis", any(feature = "tls-aws-lc", feature = "tls-ring"))
+))]
+pub(crate) mod tls;
 #[cfg(feature = "tokio")]
 pub(crate) mod trouble;
 pub(crate) mod vary;

@@ -1,6 +1,5 @@
 use std::{
     fmt,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,11 +11,10 @@ use hyper_util::{
     client::legacy::{Client, ResponseFuture},
     rt::TokioExecutor,
 };
-use rustls::crypto::CryptoProvider;
 use tower_service::Service;
 
 use super::connect::Tcp;
-use crate::ConfigError;
+use crate::{ConfigError, base::tls::provider};
 
 /// The HTTP client of [`JwksClient`](super::JwksClient): HTTP/1.1 over TLS, with only the functions needed to fetch a
 /// document.
@@ -51,15 +49,6 @@ impl Https {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self(client))
     }
-}
-
-fn provider() -> Option<Arc<CryptoProvider>> {
-    let installed = CryptoProvider::get_default().cloned();
-    #[cfg(feature = "tls-aws-lc")]
-    let installed = installed.or_else(|| Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider())));
-    #[cfg(feature = "tls-ring")]
-    let installed = installed.or_else(|| Some(Arc::new(rustls::crypto::ring::default_provider())));
-    installed
 }
 
 impl Service<Request<Empty<Bytes>>> for Https {

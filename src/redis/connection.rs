@@ -1,0 +1,107 @@
+//! One connection to one server.
+
+use std::{io, sync::Arc};
+
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo,
+    aio::{MultiplexedConnection, SendError},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::AbortHandle,
+};
+
+use super::{config::RedisConfig, failure::Failure, node::Node, primary::Primary};
+
+/// Who gets what the server sends without being asked.
+pub(super) type Hears = Arc<dyn Fn(PushInfo) + Send + Sync>;
+
+/// A connection. Clones share it, and it is closed with the last one.
+#[derive(Clone)]
+pub(super) struct Connection {
+    inner: MultiplexedConnection,
+    server: Arc<str>,
+    driver: Arc<Driver>,
+}
+
+/// The task that reads and writes.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// Connects within the time limit of the configuration.
+    pub(super) async fn open(config: &RedisConfig, node: &Node, hears: Option<Hears>) -> Result<Self, Failure> {
+        config.within(connect(config, node, hears)).await
+    }
+
+    /// Runs a command.
+    pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Failure> {
+        command.query_async(&mut self.inner).await.map_err(|error| Failure::answered(&self.server, &error))
+    }
+
+    /// Runs a command in a transaction that also asks for the role of the server, and fails unless the server was a primary when
+    /// the command ran.
+    pub(super) async fn ask_primary<T: FromRedisValue>(&mut self, command: Cmd) -> Result<(Primary, T), Failure> {
+        let mut both = redis::pipe();
+        both.atomic().cmd("INFO").arg("replication").add_command(command);
+        let answers = both.query_async(&mut self.inner).await;
+        let (info, answer): (String, T) = answers.map_err(|error| Failure::answered(&self.server, &error))?;
+        let primary = Primary::read(&info).map_err(|why| Failure::at(&self.server, why))?;
+        Ok((primary, answer))
+    }
+
+    pub(super) fn failed(&self, what: &str) -> Failure {
+        Failure::at(&self.server, what)
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.driver, &other.driver)
+    }
+}
+
+async fn connect(config: &RedisConfig, node: &Node, hears: Option<Hears>) -> Result<Connection, Failure> {
+    let stream = tcp(node).await.map_err(|error| Failure::at(node, format_args!("cannot connect: {error}")))?;
+    if !node.tls {
+        return log_in(node, stream, hears).await;
+    }
+    #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+    if let Some(tls) = &config.tls {
+        let stream = tls.connect(&node.host, stream).await;
+        let stream = stream.map_err(|error| Failure::at(node, format_args!("cannot connect with TLS: {error}")))?;
+        return log_in(node, stream, hears).await;
+    }
+    let _ = config;
+    Err(Failure::at(node, "no TLS is configured"))
+}
+
+async fn tcp(node: &Node) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((&*node.host, node.port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn log_in(
+    node: &Node,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    hears: Option<Hears>,
+) -> Result<Connection, Failure> {
+    // Each caller has a time limit of its own.
+    let mut config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    if let Some(hears) = hears {
+        config = config.set_push_sender(move |push| {
+            hears(push);
+            Ok::<_, SendError>(())
+        });
+    }
+    let login = node.login.clone().set_protocol(ProtocolVersion::RESP3);
+    let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
+    let (inner, driver) = opened.map_err(|error| Failure::login(node, &error))?;
+    let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+    Ok(Connection { inner, server: node.to_string().into(), driver })
+}
