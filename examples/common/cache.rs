@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 use tower_auth::{
-    BoxError, CachedKeyStore, KeyStore, PostgresKeyStore, Task, cache::CacheHealth, registry::RegistryStore,
+    BoxError, CachedKeyStore, Changes, KeyStore, PostgresKeyStore, Task,
+    cache::CacheHealth,
+    redis::{RedisChanges, RedisConfig},
+    registry::RegistryStore,
     session::SessionStore,
 };
 
@@ -22,12 +25,19 @@ pub(crate) enum Front {
 }
 
 impl Front {
-    /// Puts a cache in front of PostgreSQL, which announces its changes. The other databases answer from this machine.
-    pub(super) async fn of(database: &Database, url: Option<&str>) -> Result<(Self, Option<Task>), BoxError> {
+    /// Puts a cache in front of PostgreSQL, which announces its changes, unless the processes do so over Redis. The other databases answer from this machine.
+    pub(super) async fn of(
+        database: &Database,
+        url: Option<&str>,
+        redis: Option<&str>,
+    ) -> Result<(Self, Option<Task>), BoxError> {
         let (Database::Postgres(store), Some(url)) = (database, url) else {
             return Ok((Self::Plain(database.clone()), None));
         };
-        let changes = store.changes_with(database::postgres(url)?, NoTls)?;
+        let changes: Arc<dyn Changes> = match redis {
+            Some(redis) => Arc::new(RedisChanges::new(RedisConfig::url(redis)?)),
+            None => Arc::new(store.changes_with(database::postgres(url)?, NoTls)?),
+        };
         let keys = CachedKeyStore::leased(store.clone(), changes, BOUND);
         keys.check().await?;
         let lease = keys.start();

@@ -36,7 +36,7 @@ impl Storage {
         let migrated = database.migrate().await;
         migrated.map_err(|error| format!("{error}, or name another database with --database"))?;
         let scheme = KeyScheme::new(format, peppers.clone());
-        let (front, lease) = Front::of(&database, self.database.as_deref()).await?;
+        let (front, lease) = Front::of(&database, self.database.as_deref(), self.redis.as_deref()).await?;
         let registry = KeyRegistry::new(scheme.clone(), front.registry());
         Ok(Keys {
             store: registry.watch(front.keys()),

@@ -32,6 +32,8 @@ pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PA
                    they are in memory, and gone when the process ends. The password: PGPASSWORD, PGPASSFILE or ~/.pgpass
   --secrets FILE   keeps the peppers of the keys, which also make refresh tokens and encrypt the keys that sign tokens; made with
                    mode 0600 if it does not exist; without this file, no key and no session in the database is valid
+  --redis URL      tells the other processes over Redis or Valkey, redis://HOST:PORT, what has changed in PostgreSQL, instead of over
+                   PostgreSQL itself; all processes on the database need it, and no other program may change keys
   --no-demo        makes no demo keys, and revokes none; otherwise each start with a database makes new demo keys, and
                    revokes those of earlier starts and their successors: of several processes on a database, all but one
                    need this option";
@@ -43,7 +45,7 @@ pub(crate) fn usage(name: &str, also: Also) -> String {
         Also::PublicUrl => ("\n[--public-url URL]", PUBLIC_URL),
     };
     let usage = format!(
-        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE]{short}\n{STORAGE}\n{long}"
+        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE [--redis URL]]{short}\n{STORAGE}\n{long}"
     );
     usage.trim_end().to_owned()
 }
@@ -145,6 +147,7 @@ impl Alerting {
 pub(crate) struct Storage {
     pub(crate) database: Option<String>,
     pub(crate) secrets: Option<PathBuf>,
+    pub(crate) redis: Option<String>,
 }
 
 impl Storage {
@@ -152,6 +155,7 @@ impl Storage {
     pub(crate) fn read(&mut self, option: &str, words: &mut impl Iterator<Item = String>) -> Result<bool, String> {
         match option {
             "--database" => self.database = Some(words.next().ok_or("--database needs a URL")?),
+            "--redis" => self.redis = Some(words.next().ok_or("--redis needs a URL")?),
             "--secrets" => self.secrets = Some(words.next().ok_or("--secrets needs a file")?.into()),
             _ => return Ok(false),
         }
@@ -159,6 +163,12 @@ impl Storage {
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
+        let is_shared = self.database.as_ref().is_some_and(|url| url.starts_with("postgres"));
+        if self.redis.is_some() && !is_shared {
+            return Err(
+                "--redis needs --database postgres://…: other databases are not shared by several machines".to_owned()
+            );
+        }
         if self.database.is_some() && self.secrets.is_none() {
             let why = "the keys in a database are valid only with the peppers they were made with";
             return Err(format!(
