@@ -1,8 +1,13 @@
 //! The database, the scheme and the registry of a command.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tower_auth::{ConfigError, KeyRegistry, KeyScheme, Peppers, Usage, alerts::Alerts, registry::Actor};
+use tower_auth::{
+    CachedKeyStore, ConfigError, KeyRegistry, KeyScheme, Peppers, Usage,
+    alerts::Alerts,
+    redis::{RedisChanges, RedisConfig},
+    registry::{Actor, RegistryStore},
+};
 
 use crate::{
     database::{Database, FORM, postgres},
@@ -33,7 +38,7 @@ impl Keys {
 
     async fn with(scheme: KeyScheme, common: &Common) -> Result<Self, Failure> {
         let actor = actor(common)?;
-        let store = checked(url(common)?).await?.registry();
+        let store = announcing(checked(url(common)?).await?.registry(), common)?;
         Ok(Self { registry: KeyRegistry::new(scheme, store), actor })
     }
 }
@@ -51,13 +56,21 @@ pub(crate) async fn usage(common: &Common) -> Result<Usage, Failure> {
 pub(crate) async fn alerts(common: &Common) -> Result<(Alerts, Actor), Failure> {
     let (scheme, actor) = (scheme(common)?.map_or_else(|| unpeppered(common), Ok)?, actor(common)?);
     let database = checked(url(common)?).await?;
-    let keys = KeyRegistry::new(scheme, database.registry());
+    let keys = KeyRegistry::new(scheme, announcing(database.registry(), common)?);
     let alerts = match database {
         Database::Memory(store) => Alerts::new(keys, Usage::new(store.clone()), store),
         Database::Sqlite(store) => Alerts::new(keys, Usage::new(store.clone()), store),
         Database::Postgres(store) => Alerts::new(keys, Usage::new(store.clone()), store),
     };
     Ok((alerts, actor))
+}
+
+/// Returns a store that tells the servers what it changes. PostgreSQL does so itself, unless they listen to Redis.
+fn announcing(store: Arc<dyn RegistryStore>, common: &Common) -> Result<Arc<dyn RegistryStore>, Failure> {
+    let Some(url) = &common.redis else { return Ok(store) };
+    let redis = RedisConfig::url(url).map_err(|error| Failure::Usage(error.to_string()))?;
+    // The command looks no key up, so the bound of its cache has no meaning: zero is never larger than that of the servers.
+    Ok(Arc::new(CachedKeyStore::leased(store, RedisChanges::new(redis), Duration::ZERO)))
 }
 
 pub(crate) fn url(common: &Common) -> Result<&str, Failure> {

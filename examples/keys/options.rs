@@ -71,6 +71,9 @@ pub(crate) struct Common {
     /// The database: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE. `keys --help` says where a password goes
     #[arg(long, global = true, env = "KEYS_DATABASE", hide_env_values = true, value_name = "URL")]
     pub(crate) database: Option<String>,
+    /// The Redis or Valkey over which the servers tell each other what has changed, if they have one: redis://HOST:PORT
+    #[arg(long, global = true, env = "KEYS_REDIS", hide_env_values = true, value_name = "URL")]
+    pub(crate) redis: Option<String>,
     /// The file of the peppers, one VERSION:HEX a line, the current one first, mode 600
     #[arg(long, global = true, env = "KEYS_SECRETS", value_name = "FILE")]
     pub(crate) secrets: Option<PathBuf>,
