@@ -5,15 +5,22 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tower::{Layer as _, ServiceExt as _};
+use http::{Request, Response};
+use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
-    AuthLayer, AuthStack, BearerLayer, BoxError, ClientIp, MaybeReady, PeerAddr, Quota, RateLimitLayer, Rules,
+    AuthLayer, AuthStack, BearerLayer, BoxError, ClientIp, Limiter, MaybeReady, PeerAddr, Quota, RateLimitLayer, Rules,
+    TokenVerifier,
+    limit::{BucketKey, LimitFuture, LimitTime, Limits, MemoryLimiter, Reservation},
     permission::authenticated,
     token::{Claims, TokenRevocation, TokenStatus},
 };
 
-use super::{NOW, hand, mint::key, strict};
-use crate::support::{get, ok};
+use super::{
+    NOW, Published, hand,
+    mint::{AUDIENCE, ISSUER, KIDS, jwks, key},
+    strict,
+};
+use crate::support::{self, Body, get};
 
 /// Says that a token is valid, unless it is asked past its cache.
 #[derive(Clone)]
@@ -51,44 +58,105 @@ impl TokenRevocation for Cached {
     }
 }
 
-/// A GET with a good token.
-fn request(path: &str) -> http::Request<crate::support::Body> {
-    let mut request = get(path, &[("authorization", &format!("Bearer {}", key("es256").token(NOW)))]);
+/// A limiter that is waited for, and admits everything.
+struct Distant;
+
+impl Limiter for Distant {
+    fn decide(&self, bucket: BucketKey, limits: &Limits, cost: u32, now: LimitTime) -> LimitFuture {
+        let decided = MemoryLimiter::new().try_acquire(bucket, limits, cost, now);
+        MaybeReady::boxed(async move {
+            tokio::task::yield_now().await;
+            Ok(decided)
+        })
+    }
+
+    fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tokens {
+    Fixed,
+    Remembered,
+    /// The first check waits for the keys of the issuer.
+    Fetched,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    No,
+    Here,
+    /// The budget of failed attempts is waited for.
+    Elsewhere,
+}
+
+fn layer(tokens: Tokens, list: &Cached) -> BearerLayer {
+    let tokens = match tokens {
+        Tokens::Fixed => strict(),
+        Tokens::Remembered => strict().cache(10),
+        Tokens::Fetched => TokenVerifier::source(ISSUER, Published(jwks(&KIDS))).audience(AUDIENCE),
+    };
+    BearerLayer::new(tokens.build().unwrap()).revocation(Arc::new(list.clone()))
+}
+
+fn stack(auth: impl Into<AuthLayer>, counted: Counted) -> AuthStack {
+    let rules = Rules::new().require("/**", authenticated()).fresh("GET /payouts/*");
+    let stack = AuthStack::builder().auth(auth).rules(rules).clock(&hand());
+    let budget = RateLimitLayer::failures(Quota::per_minute(100), ClientIp::peer());
+    match counted {
+        Counted::No => stack,
+        Counted::Here => stack.limit(budget),
+        Counted::Elsewhere => stack.limit(budget.limiter(Distant)),
+    }
+    .build()
+    .unwrap()
+}
+
+/// The status, and which of both was asked.
+async fn ask<L>(layer: &L, list: &Cached, token: &str, path: &str) -> (u16, (usize, usize))
+where
+    L: Layer<Plain>,
+    L::Service: Service<Request<Body>, Response: Into<Answer>, Error: std::fmt::Debug>,
+{
+    let inner: fn(Request<Body>) -> Response<Body> = |_| Response::new(Body::default());
+    let mut request = get(path, &[("authorization", &format!("Bearer {token}"))]);
     request.extensions_mut().insert(PeerAddr([192, 0, 2, 1].into()));
-    request
+    let answer: Answer = layer.layer(support::strict(inner)).oneshot(request).await.unwrap().into();
+    (answer.0, list.asked())
+}
+
+type Plain = support::Strict<fn(Request<Body>) -> Response<Body>>;
+
+struct Answer(u16);
+
+impl<B> From<Response<B>> for Answer {
+    fn from(response: Response<B>) -> Self {
+        Self(response.status().as_u16())
+    }
 }
 
 #[tokio::test]
 async fn r057_r116_a_fresh_layer_or_route_does_not_admit_what_a_cache_still_admits() {
-    let rules = || Rules::new().require("/**", authenticated()).fresh("GET /payouts/*");
-    for (waits, remembers, counted) in (0..8).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0)) {
-        let list = Cached { waits, asked: Arc::default() };
-        let tokens = if remembers { strict().cache(10) } else { strict() };
-        let bearer = BearerLayer::new(tokens.build().unwrap()).revocation(Arc::new(list.clone()));
-        let stack = |auth: AuthLayer| {
-            let stack = AuthStack::builder().auth(auth).rules(rules()).clock(&hand());
-            let budget = RateLimitLayer::failures(Quota::per_minute(100), ClientIp::peer());
-            if counted { stack.limit(budget) } else { stack }.build().unwrap()
-        };
-        let ask = async |stack: &AuthStack, path: &str| {
-            let response = stack.layer(ok()).oneshot(request(path)).await.unwrap();
-            (response.status().as_u16(), list.asked())
-        };
-        let by_route = stack(bearer.clone().into());
-        let by_layer = stack(bearer.clone().fresh().into());
-        let optional = stack(bearer.clone().optional());
-        // Twice: the second time, the signature may be remembered.
-        for turn in 0..2 {
-            let what = format!("waits: {waits}, remembers: {remembers}, counted: {counted}, turn {turn}");
-            for stack in [&by_route, &optional] {
-                assert_eq!(ask(stack, "/models").await, (200, (1, 0)), "{what}");
-                assert_eq!(ask(stack, "/payouts/7").await, (401, (0, 1)), "{what}");
-                assert_eq!(ask(stack, "//models").await.1, (0, 1), "{what}");
+    let token = key("es256").token(NOW);
+    for waits in [false, true] {
+        for tokens in [Tokens::Fixed, Tokens::Remembered, Tokens::Fetched] {
+            for counted in [Counted::No, Counted::Here, Counted::Elsewhere] {
+                let what = format!("{tokens:?}, counted: {counted:?}, waits: {waits}");
+                let list = Cached { waits, asked: Arc::default() };
+                let (by_route, optional) =
+                    (stack(layer(tokens, &list), counted), stack(layer(tokens, &list).optional(), counted));
+                let by_layer = stack(layer(tokens, &list).fresh(), counted);
+                let alone = AuthLayer::from(layer(tokens, &list).fresh()).clock(&hand());
+                // Twice: at the second time the signature may be remembered, and the keys are fetched.
+                for _ in 0..2 {
+                    for stack in [&by_route, &optional] {
+                        assert_eq!(ask(stack, &list, &token, "/payouts/7").await, (401, (0, 1)), "{what}");
+                        assert_eq!(ask(stack, &list, &token, "/models").await, (200, (1, 0)), "{what}");
+                        assert_eq!(ask(stack, &list, &token, "//models").await, (401, (0, 1)), "{what}");
+                    }
+                    assert_eq!(ask(&by_layer, &list, &token, "/models").await, (401, (0, 1)), "{what}");
+                    assert_eq!(ask(&alone, &list, &token, "/models").await, (401, (0, 1)), "{what}");
+                }
             }
-            assert_eq!(ask(&by_layer, "/models").await, (401, (0, 1)), "{what}");
-            let alone = AuthLayer::from(bearer.clone().fresh()).clock(&hand());
-            let response = alone.layer(ok()).oneshot(request("/models")).await.unwrap();
-            assert_eq!((response.status().as_u16(), list.asked()), (401, (0, 1)), "{what}");
         }
     }
 }
