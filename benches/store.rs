@@ -6,7 +6,7 @@
 //!
 //! A floor does what a store cannot do without: SQLite blocks, so its floor crosses to another thread and back; the floor of
 //! PostgreSQL borrows a connection from the same pool. Both run the statement of the store, already prepared, and copy out the
-//! same columns. All rows run on one thread of tokio.
+//! same columns. All rows run on one thread of tokio. `benches/peers` compares the cache with others.
 
 #[path = "support/harness.rs"]
 #[allow(dead_code, reason = "no row stands in front of another")]
@@ -22,7 +22,9 @@ mod support {
     pub(crate) mod server;
 }
 
-use tower_auth::{MemoryKeyStore, PostgresKeyStore};
+use std::time::Duration;
+
+use tower_auth::{CachedKeyStore, MemoryKeyStore, PostgresKeyStore};
 
 use self::{
     harness::{Bench, Effort, target},
@@ -53,6 +55,8 @@ fn main() {
     bench.without_floor();
     let floor = sqlite_floor(&mut bench, &folder.join("few.db"), &sqlite);
     let sqlite_rows = sqlite.rows_against(&mut bench, "sqlite", floor);
+    bench.without_floor();
+    sqlite.behind(CachedKeyStore::local(sqlite.store.clone())).rows(&mut bench, "sqlite behind a cache");
 
     let database = runtime().block_on(support::postgres::database());
     let postgres = database.as_ref().map(|database| {
@@ -66,6 +70,8 @@ fn main() {
         let pooler = Keys { store: store.clone().behind_transaction_pooler(), ..keys.clone() };
         bench.without_floor();
         pooler.rows(&mut bench, "postgres behind a transaction pooler");
+        let cache = CachedKeyStore::ttl(store.clone(), Duration::from_secs(3_600)).unknown_for(Duration::from_secs(60));
+        keys.behind(cache).rows(&mut bench, "postgres behind a cache");
         (store, rows, floor)
     });
 

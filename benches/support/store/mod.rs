@@ -77,6 +77,11 @@ impl<S: KeyStore + RegistryStore + Clone> Keys<S> {
         Self { store, known, unknown }
     }
 
+    /// The same keys behind a cache.
+    pub(crate) fn behind<C>(&self, cache: C) -> Keys<C> {
+        Keys { store: cache, known: self.known.clone(), unknown: self.unknown.clone() }
+    }
+
     /// Adds the rows of a hit and a miss.
     pub(crate) fn rows(&self, bench: &mut Bench, name: &str) -> (Row, Row) {
         let hit = self.row(bench, &format!("{name}: hit"), self.known.clone(), true);

@@ -1,0 +1,41 @@
+//! Our caches, filled.
+
+use std::time::Duration;
+
+use tower_auth::{
+    CachedKeyStore, MemoryKeyStore,
+    cache::{ChangeSink, Changes, ChangesFuture, Subscription},
+};
+
+use super::{LIFE, ROOM, runtime};
+
+/// Announces nothing, and answers at once.
+struct Still;
+
+impl Changes for Still {
+    fn subscribe(&self, _: ChangeSink) -> ChangesFuture<Box<dyn Subscription>> {
+        ChangesFuture::ready(Ok(Box::new(Self)))
+    }
+
+    fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration> {
+        ChangesFuture::ready(Ok(wanted))
+    }
+}
+
+impl Subscription for Still {
+    fn barrier(&mut self) -> ChangesFuture<()> {
+        ChangesFuture::ready(Ok(()))
+    }
+}
+
+pub(crate) fn ttl(store: MemoryKeyStore) -> CachedKeyStore<MemoryKeyStore> {
+    CachedKeyStore::ttl(store, LIFE).capacity(ROOM)
+}
+
+/// A cache that holds its lease as long as the process runs.
+pub(crate) fn leased(store: MemoryKeyStore) -> CachedKeyStore<MemoryKeyStore> {
+    let cache = CachedKeyStore::leased(store, Still, Duration::from_mins(1)).longest(LIFE).capacity(ROOM);
+    let _entered = runtime().enter();
+    std::mem::forget(cache.start());
+    cache
+}
