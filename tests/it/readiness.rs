@@ -49,6 +49,10 @@ impl<S: KeyStore> KeyStore for Slow<S> {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
         later(self.0.find(key))
     }
+
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        later(self.0.find_fresh(key))
+    }
 }
 
 impl<A: Authenticator> Authenticator for Slow<A> {

@@ -55,10 +55,17 @@ pub(crate) struct Slow<S>(pub(crate) S);
 
 impl<S: KeyStore> KeyStore for Slow<S> {
     fn find(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
-        let found = self.0.find(key);
-        StoreFuture::boxed(async move {
-            tokio::task::yield_now().await;
-            found.await
-        })
+        later(self.0.find(key))
     }
+
+    fn find_fresh(&self, key: &KeyDigests) -> StoreFuture<Option<KeyRecord>> {
+        later(self.0.find_fresh(key))
+    }
+}
+
+fn later(found: StoreFuture<Option<KeyRecord>>) -> StoreFuture<Option<KeyRecord>> {
+    StoreFuture::boxed(async move {
+        tokio::task::yield_now().await;
+        found.await
+    })
 }
