@@ -20,6 +20,7 @@
 //!
 //! A lookup is one prepared statement, and nothing is cached, so a key that any process revokes is refused by the next
 //! request.
+//! [`CachedKeyStore::local`](crate::CachedKeyStore::local) answers from memory in front of it, and keeps that promise.
 //!
 //! # When not to use it
 //!

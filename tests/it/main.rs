@@ -9,6 +9,8 @@ mod allocations;
 mod architecture;
 mod auto_traits;
 mod budgets;
+#[cfg(feature = "sqlite")]
+mod cache;
 mod context;
 mod decisions;
 mod documented_apis;

@@ -25,10 +25,10 @@ use tower_auth::{
 };
 
 /// A folder for one test, which is removed with everything in it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("sqlite-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -36,12 +36,12 @@ impl Folder {
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("keys.db")
     }
 
     /// Another connection to the file, as another program has it.
-    fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         Connection::open(self.file()).unwrap()
     }
 
@@ -49,7 +49,7 @@ impl Folder {
         open(&self.file())
     }
 
-    async fn office(&self) -> Office {
+    pub(crate) async fn office(&self) -> Office {
         let store = self.open();
         store.migrate().await.unwrap();
         Office::of(store)
@@ -76,24 +76,24 @@ fn open(file: &Path) -> SqliteKeyStore {
 }
 
 /// The scheme of every process of these tests.
-fn scheme() -> KeyScheme {
+pub(crate) fn scheme() -> KeyScheme {
     let peppers = Peppers::new(2, [7; 32]).unwrap().accept(1, [9; 32]).unwrap();
     KeyScheme::new(KeyFormat::prefixed("ak", 40).unwrap(), peppers)
 }
 
 /// A store with its registry.
-struct Office {
-    store: SqliteKeyStore,
-    keys: KeyRegistry,
-    admin: Principal,
+pub(crate) struct Office {
+    pub(crate) store: SqliteKeyStore,
+    pub(crate) keys: KeyRegistry,
+    pub(crate) admin: Principal,
 }
 
 impl Office {
-    fn of(store: SqliteKeyStore) -> Self {
+    pub(crate) fn of(store: SqliteKeyStore) -> Self {
         Self { keys: KeyRegistry::new(scheme(), store.clone()), store, admin: Principal::builder("alice").build() }
     }
 
-    async fn create(&self, id: &str) -> Secret {
+    pub(crate) async fn create(&self, id: &str) -> Secret {
         self.keys.create(&self.admin, NewKey::named("ci").id(id).account("acme")).await.unwrap().secret
     }
 
@@ -121,7 +121,7 @@ async fn an_sqlite_file_conforms() {
 }
 
 /// Runs one test of this binary in another process: the test does something only if the variable is set.
-fn child(test: &str, variable: &str, value: &Path) -> Command {
+pub(crate) fn child(test: &str, variable: &str, value: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(variable, value);
     command

@@ -1,0 +1,3 @@
+//! A cache in front of a store.
+
+mod sqlite;
