@@ -9,7 +9,6 @@ mod allocations;
 mod architecture;
 mod auto_traits;
 mod budgets;
-#[cfg(feature = "sqlite")]
 mod cache;
 mod context;
 mod decisions;
