@@ -79,9 +79,14 @@ impl Freshness {
     }
 
     /// Returns whether nothing is known to have changed since, and the answer is younger than this: what an outage of the store
-    /// may be bridged with.
+    /// may be bridged with. An unknown version says nothing.
     pub(super) fn is_known(&self, begun: &Begun, marks: &[Mark], longest: Duration) -> bool {
-        self.epochs.is_valid(begun.number, marks.iter().map(|mark| mark.number()))
+        let version = match &self.bound {
+            Bound::Version(store) => store.version(),
+            _ => None,
+        };
+        (version.is_none() || version == begun.version)
+            && self.epochs.is_valid(begun.number, marks.iter().map(|mark| mark.number()))
             && self.is_before(begun.at.saturating_add(nanos(longest)))
     }
 
