@@ -1,12 +1,15 @@
 //! What all clones of a cached store share.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use futures_util::FutureExt as _;
 
 use super::{
     Announcement, Changed, Changes,
@@ -19,7 +22,7 @@ use super::{
 };
 use crate::{
     BoxError,
-    base::{maybe_ready::BoxFuture, trouble::Trouble},
+    base::{maybe_ready::BoxFuture, time_limit, trouble::Trouble},
 };
 
 /// The most announcements that wait to be sent. More are one: that everything may have changed.
@@ -184,10 +187,21 @@ impl Core {
         }
     }
 
-    /// Returns the error of a lookup, and counts it.
-    pub(super) fn failed(&self, error: BoxError) -> SharedError {
-        self.counts.failures.add();
-        SharedError(Arc::new(error))
+    /// Returns what the store has answered. All who wait for it would wait as long as a store that does not answer, and new
+    /// callers would join them: so the lookup ends after a time. A panic is an error, because those who wait are
+    /// not woken by it.
+    pub(super) async fn answer<T>(&self, lookup: impl Future<Output = Result<T, BoxError>>) -> Result<T, SharedError> {
+        let lookup = AssertUnwindSafe(lookup).catch_unwind();
+        let found = match self.freshness.clock().within(time_limit::DEFAULT, lookup).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) => Err("the store has panicked".into()),
+            Err(late) => Err(format!("the store {late}").into()),
+        };
+        self.counts.fills.add();
+        found.map_err(|error| {
+            self.counts.failures.add();
+            SharedError(Arc::new(error))
+        })
     }
 
     /// Applies changes here, and announces them, with those that could not be announced before.

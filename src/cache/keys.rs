@@ -50,12 +50,8 @@ impl<S: KeyStore> CachedKeyStore<S> {
         Box::pin(async move {
             let core: &Core = &self.core;
             let begun = core.freshness.begin();
-            let found = match self.store.find_fresh(&key).await {
-                Ok(found) => Ok(core.keys.keep(&key, begun, found)),
-                Err(error) => Err(core.failed(error)),
-            };
-            core.counts.fills.add();
-            Looked { begun, found }
+            let found = core.answer(async { self.store.find_fresh(&key).await }).await;
+            Looked { begun, found: found.map(|found| core.keys.keep(&key, begun, found)) }
         })
     }
 }

@@ -100,12 +100,8 @@ impl<S: SessionStore> CachedKeyStore<S> {
         Box::pin(async move {
             let core: &Core = &self.core;
             let begun = core.freshness.begin();
-            let found = match self.store.look_fresh(&token.facts()).await {
-                Ok(found) => Ok(Some(core.tokens.keep(&token, begun, found))),
-                Err(error) => Err(core.failed(error)),
-            };
-            core.counts.fills.add();
-            Looked { begun, found }
+            let found = core.answer(async { self.store.look_fresh(&token.facts()).await }).await;
+            Looked { begun, found: found.map(|found| Some(core.tokens.keep(&token, begun, found))) }
         })
     }
 }

@@ -6,7 +6,6 @@ mod gate;
 
 mod keys;
 mod model;
-#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::{future::Future, time::Duration};
