@@ -49,10 +49,15 @@ where
     /// Joins the lookup that runs, or begins one. What a lookup that runs will answer may be older than this call.
     pub(super) fn join(&self, key: &K, look: impl FnOnce() -> BoxFuture<T>) -> (Flight<T>, Began) {
         let mut under = self.lock();
-        let running = under.ways.get(key).and_then(|way| alive(way.running.as_ref()));
-        match running {
+        let way = under.ways.get(key);
+        match way.and_then(|way| alive(way.running.as_ref())) {
             Some(flight) if flight.peek().is_none() => (flight, Began::Before),
             finished => {
+                // One that waited for the finished one is about to begin. Another one would be a lookup too many.
+                if let Some(next) = way.and_then(|way| alive(way.next.as_ref())) {
+                    drop((under, finished));
+                    return (next, Began::Now);
+                }
                 let begun = self.begin(&mut under, key, None, look);
                 // A finished flight must not be dropped under the lock.
                 drop((under, finished));
@@ -168,5 +173,106 @@ impl<K: Eq + Hash, T> Drop for Landing<K, T> {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Lookups that answer with their number when they are told to.
+    #[derive(Default)]
+    struct Lookups {
+        begun: Arc<AtomicUsize>,
+        ends: Mutex<Vec<oneshot::Sender<()>>>,
+    }
+
+    impl Lookups {
+        fn next(&self) -> BoxFuture<usize> {
+            let (end, ended) = oneshot::channel();
+            self.ends.lock().unwrap().push(end);
+            let begun = Arc::clone(&self.begun);
+            Box::pin(async move {
+                let number = begun.fetch_add(1, SeqCst);
+                ended.await.unwrap();
+                number
+            })
+        }
+
+        fn end(&self, place: usize) {
+            self.ends.lock().unwrap().remove(place).send(()).unwrap();
+        }
+
+        fn begun(&self) -> usize {
+            self.begun.load(SeqCst)
+        }
+    }
+
+    fn is_waiting<T: Clone>(flight: &Flight<T>) -> bool {
+        flight.clone().now_or_never().is_none()
+    }
+
+    #[test]
+    fn what_has_ended_leaves_nothing_behind() {
+        let (flights, lookups) = (Flights::new(), Lookups::default());
+        let (first, began) = flights.join(&"key", || lookups.next());
+        assert_eq!((began, is_waiting(&first)), (Began::Now, true));
+        let (joined, began) = flights.join(&"key", || unreachable!());
+        assert_eq!((began, flights.len()), (Began::Before, 1));
+        lookups.end(0);
+        assert_eq!((first.now_or_never(), joined.now_or_never(), flights.len()), (Some(0), Some(0), 0));
+        let next = lookups.next();
+        let gone = flights.follow(&"key", || next);
+        assert!(is_waiting(&gone));
+        drop(gone);
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[test]
+    fn who_follows_gets_a_lookup_that_begins_after_the_call() {
+        let (flights, lookups) = (Flights::new(), Arc::new(Lookups::default()));
+        let follow = || {
+            let lookups = Arc::clone(&lookups);
+            flights.follow(&"key", move || lookups.next())
+        };
+        let first = follow();
+        assert!(is_waiting(&first));
+        let second = follow();
+        assert!(is_waiting(&second) && lookups.begun() == 1);
+        let third = follow();
+        lookups.end(0);
+        assert_eq!(first.now_or_never(), Some(0));
+        assert!(is_waiting(&third) && lookups.begun() == 2);
+        // The second lookup has begun, so this call needs a third one.
+        let fourth = follow();
+        lookups.end(0);
+        assert_eq!((second.now_or_never(), third.now_or_never()), (Some(1), Some(1)));
+        assert!(is_waiting(&fourth));
+        lookups.end(0);
+        assert_eq!((fourth.now_or_never(), flights.len()), (Some(2), 0));
+    }
+
+    /// The lookup that waited has not been polled since the one before it has ended.
+    #[test]
+    fn between_two_lookups_nobody_begins_a_third() {
+        let (flights, lookups) = (Flights::new(), Arc::new(Lookups::default()));
+        let follow = || {
+            let lookups = Arc::clone(&lookups);
+            flights.follow(&"key", move || lookups.next())
+        };
+        let first = follow();
+        assert!(is_waiting(&first));
+        let second = follow();
+        lookups.end(0);
+        assert_eq!(first.now_or_never(), Some(0));
+        let (joined, began) = flights.join(&"key", || unreachable!());
+        assert_eq!((began, is_waiting(&joined), lookups.begun()), (Began::Now, true, 2));
+        lookups.end(0);
+        assert_eq!((second.now_or_never(), joined.now_or_never(), flights.len()), (Some(1), Some(1), 0));
     }
 }
