@@ -24,6 +24,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The number of heartbeats in one bound.
 const HEARTBEATS: u32 = 4;
+/// A shorter bound would be a heartbeat after the other without a pause.
+const SHORTEST_BOUND: Duration = Duration::from_millis(10);
 
 impl<S> CachedKeyStore<S> {
     /// Starts the task that keeps the lease of a [leased](Self::leased) cache. Other caches need none, and their task does nothing.
@@ -180,6 +182,9 @@ async fn beat(core: &Core, subscription: &mut dyn Subscription, bound: Duration)
 }
 
 async fn agree(changes: &Arc<dyn Changes>, bound: Duration) -> Result<(), BoxError> {
+    if bound < SHORTEST_BOUND {
+        return Err(format!("its bound is {bound:?}; help: use at least {SHORTEST_BOUND:?}").into());
+    }
     let shared = changes.shared_bound(bound).await?;
     if bound <= shared {
         return Ok(());

@@ -68,8 +68,8 @@ impl<S> CachedKeyStore<S> {
     ///
     /// Until [`start`](Self::start) is called, and while the connection for changes is lost, every lookup asks the store.
     ///
-    /// `bound` is also how often the connection is used: four times in it. 250 ms is usual; with hundreds of processes, use a
-    /// second. All processes that share the changes share one bound: see [`check`](Self::check).
+    /// `bound` is also how often the connection is used: four times in it. 250 ms is usual, and 10 ms the least; with hundreds of processes,
+    /// use a second. All processes that share the changes share one bound: see [`check`](Self::check).
     pub fn leased(store: S, changes: impl Changes, bound: Duration) -> Self {
         Self::planned(Arc::new(store), How::Leased(Arc::new(changes), bound))
     }
