@@ -46,7 +46,6 @@ enum Mode {
     Answer,
     Hold,
     Fail,
-    Panic,
 }
 
 /// A lookup that is under way, or was.
@@ -63,6 +62,7 @@ enum Stage {
     Read,
     Answered,
     Failed,
+    Panicked,
 }
 
 impl Call {
@@ -77,6 +77,10 @@ impl Call {
 
     pub(crate) fn fail(&self) {
         self.stage.send_replace(Stage::Failed);
+    }
+
+    pub(crate) fn panic(&self) {
+        self.stage.send_replace(Stage::Panicked);
     }
 
     /// Whether somebody still waits for it.
@@ -124,10 +128,6 @@ impl Backend {
         *self.0.mode.lock().unwrap() = Mode::Fail;
     }
 
-    pub(crate) fn panic(&self) {
-        *self.0.mode.lock().unwrap() = Mode::Panic;
-    }
-
     /// Answers all later lookups at once. Those that are held stay so.
     pub(crate) fn answer(&self) {
         *self.0.mode.lock().unwrap() = Mode::Answer;
@@ -163,7 +163,6 @@ impl Backend {
         match mode {
             Mode::Answer => read(&self.0.store),
             Mode::Fail => MaybeReady::ready(Err("the store is set to fail".into())),
-            Mode::Panic => MaybeReady::boxed(async { panic!("the store is set to panic") }),
             Mode::Hold => self.held(of, read),
         }
     }
@@ -180,7 +179,11 @@ impl Backend {
             stage.wait_for(|stage| *stage >= Stage::Read).await?;
             let found = read(&store).await;
             let end = *stage.wait_for(|stage| *stage >= Stage::Answered).await?;
-            if end == Stage::Failed { Err("the call is set to fail".into()) } else { found }
+            match end {
+                Stage::Failed => Err("the call is set to fail".into()),
+                Stage::Panicked => panic!("the call is set to panic"),
+                _ => found,
+            }
         })
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Gate(watch::Sender<Pass>);
 #[derive(Clone, Copy, PartialEq)]
 enum Pass {
     Open,
+    /// Open for one call.
+    Once,
     Held,
     Failing,
 }
@@ -27,19 +29,31 @@ impl Gate {
         self.0.send_replace(Pass::Held);
     }
 
+    /// Lets one call pass, and holds the next ones.
+    pub(crate) fn open_once(&self) {
+        self.0.send_replace(Pass::Once);
+    }
+
     pub(crate) fn fail(&self) {
         self.0.send_replace(Pass::Failing);
     }
 
     pub(crate) fn pass(&self) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {
-        let mut gate = self.0.subscribe();
+        let (gate, mut passing) = (self.0.clone(), self.0.subscribe());
         async move {
-            let pass = gate.wait_for(|pass| *pass != Pass::Held).await.map(|pass| *pass);
-            match pass {
-                Ok(Pass::Failing) => Err("it is set to fail".into()),
-                Ok(_) => Ok(()),
-                Err(_) => std::future::pending().await,
+            while passing.wait_for(|pass| *pass != Pass::Held).await.is_ok() {
+                let mut found = Pass::Held;
+                gate.send_if_modified(|pass| {
+                    found = *pass;
+                    *pass == Pass::Once && std::mem::replace(pass, Pass::Held) == Pass::Once
+                });
+                match found {
+                    Pass::Held => {}
+                    Pass::Open | Pass::Once => return Ok(()),
+                    Pass::Failing => return Err("it is set to fail".into()),
+                }
             }
+            std::future::pending().await
         }
     }
 }

@@ -173,9 +173,10 @@ impl Sim {
         self.changes.push(Pending { process, what, version: number, task });
     }
 
+    /// Answers a heartbeat, if there is one.
     async fn beat(&self, process: usize) {
         let barriers = self.processes[process].line.barriers();
-        barriers.open();
+        barriers.open_once();
         settle().await;
         barriers.hold();
     }
