@@ -1,6 +1,9 @@
 //! Changes of keys through the cache: they count in this process before they return, and are announced to the others.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use super::{Announcement, CachedKeyStore, Changed, telling::Telling};
 use crate::{
@@ -10,6 +13,17 @@ use crate::{
         RegistryFuture, RegistryStore, Tombstone,
     },
 };
+
+/// Returns what a transaction invalidates. A call that is repeated changes nothing, but the earlier call, perhaps of a process that
+/// has ended since, may not have announced its change. So the keys are announced in any case, and if there are none, everything.
+fn announcements(ids: &[String], changes: &[Change]) -> Vec<Announcement> {
+    if ids.is_empty() && changes.is_empty() {
+        return vec![Changed::Everything.into()];
+    }
+    let keys = ids.iter().map(|id| Changed::Key(id).into());
+    let all: HashSet<Announcement> = keys.chain(changes.iter().filter_map(announcement)).collect();
+    all.into_iter().collect()
+}
 
 /// Returns what a change invalidates.
 fn announcement(change: &Change) -> Option<Announcement> {
@@ -29,10 +43,10 @@ fn announcement(change: &Change) -> Option<Announcement> {
 impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         let telling = Telling::new(&self.core, Vec::new());
-        let note = telling.note();
+        let (note, named) = (telling.note(), ids.clone());
         let decide: Decide = Box::new(move |entries| {
             let changes = decide(entries)?;
-            note(changes.iter().filter_map(announcement).collect());
+            note(announcements(&named, &changes));
             Ok(changes)
         });
         let transaction = self.store.transact(ids, decide);

@@ -28,7 +28,7 @@ impl KeyRegistry {
     /// ```
     pub async fn suspend(&self, actor: impl Into<Actor> + Send, holder: Holder) -> Result<(), RegistryError> {
         if self.suspended_since(&holder).await?.is_some() {
-            return Ok(());
+            return self.repeat(actor.into()).await;
         }
         self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.suspend(&holder))).await.map(drop)
     }
@@ -39,9 +39,15 @@ impl KeyRegistry {
     /// If the store does not answer.
     pub async fn reinstate(&self, actor: impl Into<Actor> + Send, holder: Holder) -> Result<(), RegistryError> {
         if self.suspended_since(&holder).await?.is_none() {
-            return Ok(());
+            return self.repeat(actor.into()).await;
         }
         self.transact(actor.into(), Vec::new(), move |it, _| Ok(it.reinstate(&holder))).await.map(drop)
+    }
+
+    /// A call was made before. If it has failed after it had made its change, not every cache has heard of the change: a
+    /// transaction without a change tells them.
+    async fn repeat(&self, actor: Actor) -> Result<(), RegistryError> {
+        self.transact(actor, Vec::new(), |_, _| Ok(Vec::new())).await.map(drop)
     }
 
     /// Returns since when an account or an organisation is suspended; `None` if it is not.
