@@ -40,6 +40,17 @@ fn announcement(change: &Change) -> Option<Announcement> {
     Some(changed.into())
 }
 
+/// Announces a change when it has ended, also if it has failed: it may have been made.
+fn told<T: Send + 'static>(telling: Telling, change: RegistryFuture<T>) -> RegistryFuture<T> {
+    RegistryFuture::boxed(async move {
+        let ended = change.await;
+        let told = telling.tell().await;
+        let ended = ended?;
+        told.map_err(RegistryError::from)?;
+        Ok(ended)
+    })
+}
+
 impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         let telling = Telling::new(&self.core, Vec::new());
@@ -49,14 +60,18 @@ impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
             note(announcements(&named, &changes));
             Ok(changes)
         });
-        let transaction = self.store.transact(ids, decide);
-        RegistryFuture::boxed(async move {
-            let ended = transaction.await;
-            let told = telling.tell().await;
-            let changes = ended?;
-            told.map_err(RegistryError::from)?;
-            Ok(changes)
-        })
+        told(telling, self.store.transact(ids, decide))
+    }
+
+    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
+        let forgotten = self.store.forget(what, limit);
+        match what {
+            // Its keys and its sessions are removed.
+            Forget::Account { account } => {
+                told(Telling::new(&self.core, vec![Changed::Account(account).into()]), forgotten)
+            }
+            Forget::Audit { .. } | Forget::Addresses { .. } => forgotten,
+        }
     }
 
     fn staleness(&self) -> RegistryFuture<Duration> {
@@ -67,10 +82,6 @@ impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
             let of_store = of_store.await?;
             Ok(shared.await.map_err(RegistryError::from)?.max(own).max(of_store))
         })
-    }
-
-    fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
-        self.store.forget(what, limit)
     }
 
     fn get(&self, id: &str) -> RegistryFuture<Option<Entry>> {
