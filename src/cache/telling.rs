@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Announcement,
+    Announcement, Changed,
     core::{Batch, Core},
 };
 use crate::BoxError;
@@ -34,7 +34,13 @@ impl Telling {
     /// Announces the changes after they were carried out, or may have been.
     pub(super) async fn tell(self) -> Result<(), BoxError> {
         let what = self.take();
-        self.core.tell(what).await.map_err(|why| {
+        // That a key is new needs no promise, and with an error its secret would be lost. It is announced again later.
+        let is_needed = what.iter().any(|one| *one != Announcement::from(Changed::NewKey));
+        let told = self.core.tell(what).await;
+        if !is_needed {
+            return Ok(());
+        }
+        told.map_err(|why| {
             let text = format!(
                 "the change was made, but not every process may have heard of it: {why}; help: repeat the call, or wait: it is \
                  announced again until that works"
