@@ -3,12 +3,13 @@
 use std::{io, sync::Arc};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo,
+    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, RedisResult, Value,
     aio::{MultiplexedConnection, SendError},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    runtime::Handle,
     task::AbortHandle,
 };
 
@@ -48,10 +49,11 @@ impl Connection {
     /// Runs a command in a transaction that also asks for the role of the server, and fails unless the server was a primary when
     /// the command ran.
     pub(super) async fn ask_primary<T: FromRedisValue>(&mut self, command: Cmd) -> Result<(Primary, T), Failure> {
-        let mut both = redis::pipe();
-        both.atomic().cmd("INFO").arg("replication").add_command(command);
-        let answers = both.query_async(&mut self.inner).await;
-        let (info, answer): (String, T) = answers.map_err(|error| Failure::answered(&self.server, &error))?;
+        let mut all = redis::pipe();
+        // Spelled out: where MULTI itself is refused, `Pipeline::atomic` of redis-rs 1.8 subtracts below zero, and panics.
+        all.cmd("MULTI").cmd("INFO").arg("replication").add_command(command).cmd("EXEC");
+        let answers: RedisResult<(Value, Value, Value, (String, T))> = all.query_async(&mut self.inner).await;
+        let (.., (info, answer)) = answers.map_err(|error| Failure::answered(&self.server, &error))?;
         let primary = Primary::read(&info).map_err(|why| Failure::at(&self.server, why))?;
         Ok((primary, answer))
     }
@@ -66,6 +68,8 @@ impl Connection {
 }
 
 async fn connect(config: &RedisConfig, node: &Node, hears: Option<Hears>) -> Result<Connection, Failure> {
+    // Without it, tokio panics.
+    Handle::try_current().map_err(|_| Failure::at(node, "cannot connect outside of a tokio runtime"))?;
     let stream = tcp(node).await.map_err(|error| Failure::at(node, format_args!("cannot connect: {error}")))?;
     if !node.tls {
         return log_in(node, stream, hears).await;

@@ -25,7 +25,10 @@ impl Failure {
             None if error.is_io_error() => error.to_string(),
             None => error.category().to_owned(),
         };
+        // It fails with the code of any other error.
+        let is_database = error.to_string().contains("switch database");
         let advice = match &*code {
+            _ if is_database => "check the number of the database in the URL, and that the user may use SELECT",
             "WRONGPASS" | "NOAUTH" => "check the user and the password in the URL",
             "NOPERM" => PERMISSIONS,
             _ => "check that this is Redis 6 or later, or Valkey, and the user and the password in the URL",
@@ -44,10 +47,10 @@ impl Failure {
 const PERMISSIONS: &str = "give the user of the URL the permissions that the page of the module `redis` lists";
 
 fn advice(error: &RedisError) -> Option<&'static str> {
-    // The errors of a transaction have no code of their own.
-    let text = error.to_string();
+    // The error of a transaction has no code of its own, only those of its commands in its text.
+    let text = error.to_string().to_ascii_lowercase();
     let advice = [
-        ("NOPERM", PERMISSIONS),
+        ("noperm", PERMISSIONS),
         ("unknown command", "sharded channels need Redis 7 or later, or Valkey"),
         ("cluster support disabled", "this server is not in a cluster: use RedisConfig::url"),
     ];
