@@ -5,6 +5,8 @@ pub(crate) mod folder;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod runs;
 pub(crate) mod server;
 pub(crate) mod sockets;

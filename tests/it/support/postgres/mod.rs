@@ -56,7 +56,7 @@ fn installed() -> Option<&'static Installation> {
 }
 
 /// Says that a test is skipped, or fails where servers are required.
-fn skipped<T>(missing: &str) -> Option<T> {
+pub(crate) fn skipped<T>(missing: &str) -> Option<T> {
     assert!(!servers_required(|name| std::env::var(name).ok()), "{missing}");
     let test = thread::current();
     let line = format!("\nSKIPPED: {}: {missing}\n", test.name().unwrap_or("a test"));
