@@ -41,6 +41,7 @@ use tower_auth::{
         LimitGroup, LimitStatus, LimitStatusService, OutagePolicy, Partition, Plan, PlansBuilder, WindowCalendar,
         WindowStatus,
     },
+    redis::{RedisChanges, RedisConfig},
     registry::{
         Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Forget, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
@@ -321,6 +322,8 @@ fn values_are_send_and_sync_and_can_be_printed() {
 #[test]
 fn stores_that_outlive_a_process_can_be_shared_and_printed() {
     shared::<PostgresChanges>();
+    shared::<RedisChanges>();
+    shared::<RedisConfig>();
     shared::<PostgresKeyStore>();
     shared::<SqliteKeyStore>();
     shared::<SqliteOptions>();

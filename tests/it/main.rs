@@ -32,6 +32,8 @@ mod postgres;
 mod props;
 mod rate_limits;
 mod readiness;
+#[cfg(feature = "redis")]
+mod redis;
 mod registry;
 mod regressions;
 mod restrictions;
