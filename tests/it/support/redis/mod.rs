@@ -21,7 +21,7 @@ use std::{
 };
 
 pub(crate) use cluster::Cluster;
-pub(crate) use server::{Server, say};
+pub(crate) use server::Server;
 
 use super::postgres::skipped;
 

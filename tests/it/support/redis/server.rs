@@ -8,7 +8,7 @@ use std::{
     sync::Once,
 };
 
-use redis::{FromRedisValue, RedisResult};
+use redis::FromRedisValue;
 
 use crate::support::{
     folder::Folder,
@@ -68,7 +68,9 @@ impl Server {
 
     /// Runs a command over a new connection, without a login.
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        say(&self.url(), command).unwrap()
+        let (name, arguments) = command.split_first().expect("a command");
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        redis::cmd(name).arg(arguments).query(&mut connection).unwrap()
     }
 
     /// Starts the server again: empty, and on the same port.
@@ -152,10 +154,4 @@ fn sweep() {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// Runs a command over a new connection to this URL.
-pub(crate) fn say<T: FromRedisValue>(url: &str, command: &[&str]) -> RedisResult<T> {
-    let (name, arguments) = command.split_first().expect("a command");
-    redis::cmd(name).arg(arguments).query(&mut redis::Client::open(url)?.get_connection()?)
 }
