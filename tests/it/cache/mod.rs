@@ -4,8 +4,11 @@ mod backend;
 mod bus;
 mod gate;
 
+mod flights;
 mod keys;
+mod lease;
 mod model;
+mod outage;
 mod sqlite;
 
 use std::{future::Future, time::Duration};
