@@ -60,7 +60,7 @@
 //! |---|---|
 //! | one static key | [`ApiKeyLayer::static_key`]`("ops", Secret::from_env("OPS_KEY")?)?`, alone or in a stack |
 //! | keys to create, rotate and revoke | [`KeyRegistry`] and `ApiKeyLayer::new(scheme, store)`, over a [`MemoryKeyStore`] in tests, a `SqliteKeyStore` on one machine (feature `sqlite`), a `PostgresKeyStore` on several (feature `postgres`), or [your own tables](registry::RegistryStore) |
-//! | a database that should not be asked for every request, by several processes, without a revoked key that works for minutes | [`CachedKeyStore`](https://docs.rs/tower-auth/latest/tower_auth/cache/)`::leased(store, store.changes(url)?, 250 ms)` in front of it: a revoked key is refused within milliseconds, and never later than the bound, whatever fails meanwhile; `::ttl(store, 5 s)` for a table that announces nothing |
+//! | a database that should not be asked for every request, by several processes, without a revoked key that works for minutes | [`CachedKeyStore`](https://docs.rs/tower-auth/latest/tower_auth/cache/)`::leased(store.clone(), store.changes(url)?, 250 ms)` in front of it: a revoked key is refused within milliseconds, and never later than the bound, whatever fails meanwhile; `::ttl(store, 5 s)` for a table that announces nothing |
 //! | keys that may be used from some networks, websites or environments only | [`Restrictions`] of the key, [`ApiKeyLayer::environment`]`("live")` |
 //! | a few keys and plans that people edit (feature `file`) | [`FileKeyStore`]`::open("keys.toml")?`: a TOML file of digests, read again when it changes |
 //! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
@@ -115,7 +115,7 @@
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
 //! | `cache` | `CachedKeyStore`: a cache in front of any store, with a bound on how long a revoked key can be used; included in `sqlite`, `postgres` and `redis` |
-//! | `redis` | `RedisChanges`: caches tell each other over Redis or Valkey what has changed |
+//! | `redis` | `RedisChanges`: caches tell each other over Redis or Valkey what has changed; `rediss://` needs `tls-aws-lc` or `tls-ring` too |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
 //! | `time-zones` | calendar quotas in time zones other than UTC (`Quota::in_time_zone`); the data of the system are used if it has any, and otherwise those of the build |
 //! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `redis`, `file`, `time-zones` and the features that they include |
@@ -132,8 +132,8 @@
 //!   once, when it is created.
 //! - Only requests with a verified credential are charged to a caller's quota. A request that exceeds one window is
 //!   charged to no window. A change of plan refills no bucket, and no bucket with a count is evicted to save memory.
-//! - With a cache, no request is admitted more than the stated bound after its key was revoked, by whichever process, whatever fails
-//!   meanwhile.
+//! - With a cache, no request is admitted from it more than the stated bound after its key was revoked, whatever fails meanwhile.
+//!   Over PostgreSQL, it does not matter by which program; over Redis, all programs that revoke must announce it.
 //! - A strict body is read once, within limits of size and time, and the handler gets the bytes that were checked.
 //! - A guard that decides without waiting allocates nothing in the gate. An accepted key costs at most three
 //!   allocations, those of the request's extensions. For keys in their own header, `Vary` and `Cache-Control` cost two
@@ -254,6 +254,9 @@ pub use self::limit::budget::BudgetLimiter;
 #[cfg(feature = "postgres")]
 #[doc(inline)]
 pub use self::postgres::{PostgresChanges, PostgresKeyStore};
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use self::redis::{RedisChanges, RedisConfig};
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use self::sqlite::SqliteKeyStore;

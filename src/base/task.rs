@@ -119,7 +119,7 @@ impl Drop for Owned {
 }
 
 /// Spawns the work in the caller's runtime until the handle is dropped. Without a tokio runtime the work is dropped.
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "cache"))]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "postgres", feature = "redis"))]
 pub(crate) fn spawn_owned(work: impl Future<Output = ()> + Send + 'static) -> Option<Owned> {
     let runtime = Handle::try_current().ok()?;
     Some(Owned(runtime.spawn(work).abort_handle()))

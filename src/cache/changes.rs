@@ -34,6 +34,12 @@ pub trait Changes: Send + Sync + 'static {
     /// If the other side does not answer.
     fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration>;
 
+    /// Returns the bound that all processes share, and stores none; `None` if none is stored.
+    ///
+    /// # Errors
+    /// If the other side does not answer.
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>>;
+
     /// Announces committed changes to all subscribers, this process included. When it completes, they are in the order that
     /// the trait asks for. The default does nothing, for stores that announce their changes themselves.
     ///
@@ -62,6 +68,10 @@ impl<C: Changes + ?Sized> Changes for Arc<C> {
 
     fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration> {
         (**self).shared_bound(wanted)
+    }
+
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>> {
+        (**self).stored_bound()
     }
 
     fn announce(&self, changes: &[Announcement]) -> ChangesFuture<()> {

@@ -21,23 +21,23 @@ fn announcements(ids: &[String], changes: &[Change]) -> Vec<Announcement> {
         return vec![Changed::Everything.into()];
     }
     let keys = ids.iter().map(|id| Changed::Key(id).into());
-    let all: HashSet<Announcement> = keys.chain(changes.iter().filter_map(announcement)).collect();
+    let all: HashSet<Announcement> = keys.chain(changes.iter().flat_map(announced)).collect();
     all.into_iter().collect()
 }
 
-/// Returns what a change invalidates.
-fn announcement(change: &Change) -> Option<Announcement> {
+/// Returns what a change invalidates. An updated key may have another digest, under which it was unknown.
+fn announced(change: &Change) -> impl Iterator<Item = Announcement> {
+    let new = matches!(change, Change::Create { .. } | Change::Update(_)).then_some(Changed::NewKey);
     let changed = match change {
-        Change::Create { .. } => Changed::NewKey,
-        Change::Update(entry) => Changed::Key(entry.key().id()),
-        Change::Remove { id } => Changed::Key(id),
-        Change::Suspend { holder, .. } | Change::Reinstate { holder } => match holder {
+        Change::Update(entry) => Some(Changed::Key(entry.key().id())),
+        Change::Remove { id } => Some(Changed::Key(id)),
+        Change::Suspend { holder, .. } | Change::Reinstate { holder } => Some(match holder {
             Holder::Account(id) => Changed::Account(id),
             Holder::Organization(id) => Changed::Organization(id),
-        },
-        Change::Used(_) | Change::Bury(_) | Change::Audit(_) => return None,
+        }),
+        Change::Create { .. } | Change::Used(_) | Change::Bury(_) | Change::Audit(_) => None,
     };
-    Some(changed.into())
+    [new, changed].into_iter().flatten().map(Announcement::from)
 }
 
 /// Announces a change when it has ended, also if it has failed: it may have been made.
@@ -75,12 +75,13 @@ impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
     }
 
     fn staleness(&self) -> RegistryFuture<Duration> {
-        let (of_store, own) = (self.store.staleness(), self.core.freshness.promise());
+        let (of_store, own) = (self.store.staleness(), self.core.longest_use());
         let Some((changes, ..)) = self.core.leased() else { return of_store.map(move |found| Ok(found?.max(own))) };
-        let shared = changes.shared_bound(own);
+        let shared = changes.stored_bound();
         RegistryFuture::boxed(async move {
             let of_store = of_store.await?;
-            Ok(shared.await.map_err(RegistryError::from)?.max(own).max(of_store))
+            let shared = shared.await.map_err(RegistryError::from)?.unwrap_or_default();
+            Ok(shared.max(own).max(of_store))
         })
     }
 

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use super::{PostgresKeyStore, changes::PostgresChanges, failure::Failure, listener::ask, values::Param};
+use super::{
+    PostgresKeyStore,
+    changes::PostgresChanges,
+    failure::Failure,
+    listener::{Listener, ask},
+    values::Param,
+};
 use crate::{BoxError, ConfigError};
 
 impl PostgresKeyStore {
@@ -46,22 +52,30 @@ impl PostgresKeyStore {
 }
 
 impl PostgresChanges {
+    pub(super) async fn stored(&self) -> Result<Option<Duration>, BoxError> {
+        let connection = self.connector.connect(None).await?;
+        self.read(&connection).await
+    }
+
+    async fn read(&self, connection: &Listener) -> Result<Option<Duration>, BoxError> {
+        let rows = ask(&connection.client, &self.store.sql.cache.bound.text, "reading the bound of caches").await?;
+        let stored = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
+        Ok(stored.map(str::parse::<i64>).transpose()?.map(duration))
+    }
+
     /// Returns the stored bound, and stores this one if there is none. It goes over the URL for changes, so that the role of the
     /// lookups needs nothing else.
     pub(super) async fn bound(&self, wanted: Duration) -> Result<Duration, BoxError> {
         let connection = self.connector.connect(None).await?;
-        let (sql, doing) = (&self.store.sql.cache, "reading the bound of caches");
-        let read = async || {
-            let rows = ask(&connection.client, &sql.bound.text, doing).await?;
-            let stored = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
-            Ok::<_, BoxError>(stored.map(str::parse::<i64>).transpose()?.map(duration))
-        };
         // Where the administrator has set the bound, the privilege to read it is enough.
-        if let Some(stored) = read().await? {
+        if let Some(stored) = self.read(&connection).await? {
             return Ok(stored);
         }
-        ask(&connection.client, &sql.keep_bound(micros(wanted)), "storing the bound of caches").await?;
-        read().await?.ok_or_else(|| "PostgreSQL: the bound of caches was removed while it was stored".into())
+        let keep = self.store.sql.cache.keep_bound(micros(wanted));
+        ask(&connection.client, &keep, "storing the bound of caches").await?;
+        self.read(&connection)
+            .await?
+            .ok_or_else(|| "PostgreSQL: the bound of caches was removed while it was stored".into())
     }
 }
 

@@ -113,6 +113,11 @@ impl Changes for PostgresChanges {
         let changes = self.clone();
         ChangesFuture::boxed(async move { changes.bound(wanted).await })
     }
+
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>> {
+        let changes = self.clone();
+        ChangesFuture::boxed(async move { changes.stored().await })
+    }
 }
 
 impl PostgresChanges {

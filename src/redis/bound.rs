@@ -12,7 +12,7 @@ pub(super) fn text(bound: Duration) -> String {
     u64::try_from(bound.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX).to_string()
 }
 
-fn read(stored: &str) -> Result<Duration, Failure> {
+pub(super) fn read(stored: &str) -> Result<Duration, Failure> {
     let unreadable = |_| {
         Failure::new(
             "the shared bound is not a number of microseconds; help: delete the key whose name ends with :bound, and restart all \
@@ -45,11 +45,15 @@ impl Agreed {
         self.get().map(|known| known.shared)
     }
 
-    /// Notes the stored bound. A cache that wants more than it refuses to work, so it is not what this process wants.
+    /// Notes the stored bound. A cache that wants more than it refuses to work, so it is not what this process wants. If another cache
+    /// of this process works with more, nothing is noted: its next heartbeat finds that the bound has changed.
     pub(super) fn note(&self, wanted: Duration, stored: &str) -> Result<Duration, Failure> {
         let shared = read(stored)?;
         let before = self.get().map_or(Duration::ZERO, |known| known.wanted);
         let wanted = if wanted <= shared { wanted.max(before) } else { before };
+        if wanted > shared {
+            return Ok(shared);
+        }
         self.set(Agreement { wanted, shared });
         Ok(shared)
     }
@@ -88,6 +92,14 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(100);
     const LONG: Duration = Duration::from_millis(250);
+
+    #[test]
+    fn a_smaller_bound_is_not_what_a_cache_relies_on() {
+        let agreed = Agreed::default();
+        assert_eq!(agreed.note(LONG, &text(LONG)).unwrap(), LONG);
+        assert_eq!(agreed.note(LONG, &text(SHORT)).unwrap(), SHORT);
+        assert!(!agreed.is(Some(&text(SHORT))), "the cache works with the long one");
+    }
 
     #[test]
     fn a_bound_is_read_as_it_was_written() {

@@ -10,7 +10,7 @@ use std::{
 use redis::{Cmd, FromRedisValue, PushInfo, PushKind, Value, cmd};
 
 use super::{
-    bound::{Agreed, text},
+    bound::{Agreed, read, text},
     config::RedisConfig,
     connection::{Connection, Hears},
     failure::Failure,
@@ -45,7 +45,7 @@ impl RedisChanges {
     /// Uses this server, or these servers. Nothing is connected yet.
     #[must_use]
     pub fn new(config: RedisConfig) -> Self {
-        let channel = config.name("changes");
+        let channel = config.channel("changes");
         let place = Arc::new(Place { key: config.name("bound"), agreed: Agreed::default() });
         Self(Arc::new(Shared { config, channel, place, publisher: Mutex::default(), turn: AtomicUsize::new(0) }))
     }
@@ -63,6 +63,14 @@ impl Changes for RedisChanges {
     fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration> {
         let shared = Arc::clone(&self.0);
         ChangesFuture::boxed(async move { Ok(shared.bound(wanted).await?) })
+    }
+
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>> {
+        let shared = Arc::clone(&self.0);
+        ChangesFuture::boxed(async move {
+            let stored: Option<String> = shared.ask(&[shared.stored()]).await?;
+            Ok(stored.as_deref().map(read).transpose()?)
+        })
     }
 
     fn announce(&self, changes: &[Announcement]) -> ChangesFuture<()> {
@@ -89,7 +97,7 @@ impl Shared {
         if let Some(bound) = agreed.shared() {
             let _: Value = self.config.within(connection.ask(&self.keep(bound))).await?;
         }
-        let (primary, stored) = self.config.within(connection.ask_primary(self.stored())).await?;
+        let (primary, stored) = self.config.within(connection.ask_primary(&[self.stored()])).await?;
         let stored: Option<String> = stored;
         stored.as_deref().map_or(Ok(()), |stored| agreed.renew(stored))?;
         Ok(Listening { connection, ear, place: Arc::clone(&self.place), primary })
@@ -97,18 +105,19 @@ impl Shared {
 
     async fn bound(&self, wanted: Duration) -> Result<Duration, Failure> {
         let agreed = &self.place.agreed;
-        let _: Value = self.ask(self.keep(agreed.offer(wanted))).await?;
-        let stored: Option<String> = self.ask(self.stored()).await?;
+        let _: Value = self.ask(&[self.keep(agreed.offer(wanted))]).await?;
+        let stored: Option<String> = self.ask(&[self.stored()]).await?;
         let stored =
             stored.ok_or_else(|| Failure::new("the shared bound is not kept; help: allow the server to store it"))?;
         agreed.note(wanted, &stored)
     }
 
     /// The server runs one command at a time: when it answers, the message stands in the connections of all who listen, before
-    /// the answer to any request that comes later.
+    /// the answer to any request that comes later. The key is asked for too: a server that does not hold its slot any more
+    /// refuses the whole transaction, also where it would let the message alone pass.
     async fn announce(&self, message: &str) -> Result<(), Failure> {
         let publish = self.of_mode("PUBLISH", "SPUBLISH").arg(&self.channel).arg(message).take();
-        let _: i64 = self.ask(publish).await?;
+        let _: i64 = self.ask(&[self.stored(), publish]).await?;
         Ok(())
     }
 
@@ -127,21 +136,21 @@ impl Shared {
     }
 
     /// Asks the primary over the shared connection. If that fails, asks once more over a new one: a connection that was not in
-    /// use may have been closed, and the primary may be another server now. Each command may run twice.
-    async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Failure> {
+    /// use may have been closed, and the primary may be another server now. Each command may run twice. Returns the answer to the last one.
+    async fn ask<T: FromRedisValue>(&self, commands: &[Cmd]) -> Result<T, Failure> {
         let open = self.publisher().clone();
         if let Some(open) = open
-            && let Ok(answer) = self.ask_over(open, command.clone()).await
+            && let Ok(answer) = self.ask_over(open, commands).await
         {
             return Ok(answer);
         }
         let new = self.connect(None).await?;
         *self.publisher() = Some(new.clone());
-        self.ask_over(new, command).await
+        self.ask_over(new, commands).await
     }
 
-    async fn ask_over<T: FromRedisValue>(&self, mut connection: Connection, command: Cmd) -> Result<T, Failure> {
-        let asked = self.config.within(connection.ask_primary(command)).await;
+    async fn ask_over<T: FromRedisValue>(&self, mut connection: Connection, commands: &[Cmd]) -> Result<T, Failure> {
+        let asked = self.config.within(connection.ask_primary(commands)).await;
         if asked.is_err() {
             let mut shared = self.publisher();
             // Another call may have replaced it already.

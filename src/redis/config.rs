@@ -24,7 +24,8 @@ pub struct RedisConfig {
     pub(super) timeout: Duration,
     prefix: Arc<str>,
     #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
-    pub(super) tls: Option<Tls>,
+    /// Why there is none is an error of the connection: the roots of the system may be replaced by others before.
+    pub(super) tls: Option<Result<Tls, ConfigError>>,
 }
 
 #[derive(Clone)]
@@ -67,9 +68,13 @@ impl RedisConfig {
         Self::new(Servers::Sentinel { primary: Node::parse(primary)?, sentinels })
     }
 
+    #[cfg_attr(
+        any(feature = "tls-aws-lc", feature = "tls-ring"),
+        allow(clippy::unnecessary_wraps, reason = "without TLS, some servers are refused")
+    )]
     fn new(servers: Servers) -> Result<Self, ConfigError> {
         #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
-        let tls = if servers.use_tls() { Some(Tls::system()?) } else { None };
+        let tls = servers.use_tls().then(Tls::system);
         #[cfg(not(any(feature = "tls-aws-lc", feature = "tls-ring")))]
         if servers.use_tls() {
             return Err(ConfigError::new(
@@ -118,15 +123,29 @@ impl RedisConfig {
     /// own. Features `tls-aws-lc` and `tls-ring`.
     ///
     /// # Errors
-    /// If they cannot be read, or there is none.
+    /// If they cannot be read, if there is none, or if no URL begins with `rediss://`.
     #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
     pub fn root_certificates(self, pem: &[u8]) -> Result<Self, ConfigError> {
-        Ok(Self { tls: Some(Tls::pem(pem)?), ..self })
+        if !self.servers.use_tls() {
+            return Err(ConfigError::new(
+                "RedisConfig::root_certificates was called, and no URL begins with rediss://, so the connection is not encrypted",
+                "write rediss:// in the URL",
+            ));
+        }
+        Ok(Self { tls: Some(Ok(Tls::pem(pem)?)), ..self })
     }
 
     /// Waits for an answer, within the time limit.
     pub(super) async fn within<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         Clock::system().within(self.timeout, asked).await.map_err(Failure::new)?
+    }
+
+    /// The name of a channel. Servers keep one set of channels for all databases, and keys for each.
+    pub(super) fn channel(&self, of: &str) -> String {
+        match self.servers.database() {
+            0 => self.name(of),
+            number => format!("{}:{number}", self.name(of)),
+        }
     }
 
     /// The name of a key or channel. The braces put all of them into one slot of a cluster.
@@ -155,6 +174,13 @@ impl Servers {
             Self::One(node) => node.tls,
             Self::Cluster(nodes) => nodes.iter().any(|node| node.tls),
             Self::Sentinel { primary, sentinels } => primary.tls || sentinels.iter().any(|node| node.tls),
+        }
+    }
+
+    fn database(&self) -> i64 {
+        match self {
+            Self::One(node) | Self::Sentinel { primary: node, .. } => node.login.db(),
+            Self::Cluster(_) => 0,
         }
     }
 

@@ -10,10 +10,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     runtime::Handle,
-    task::AbortHandle,
 };
 
 use super::{config::RedisConfig, failure::Failure, node::Node, primary::Primary};
+use crate::base::task::{Owned, spawn_owned};
 
 /// Who gets what the server sends without being asked.
 pub(super) type Hears = Arc<dyn Fn(PushInfo) + Send + Sync>;
@@ -23,16 +23,8 @@ pub(super) type Hears = Arc<dyn Fn(PushInfo) + Send + Sync>;
 pub(super) struct Connection {
     inner: MultiplexedConnection,
     server: Arc<str>,
-    driver: Arc<Driver>,
-}
-
-/// The task that reads and writes.
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// The task that reads and writes.
+    driver: Arc<Owned>,
 }
 
 impl Connection {
@@ -46,14 +38,18 @@ impl Connection {
         command.query_async(&mut self.inner).await.map_err(|error| Failure::answered(&self.server, &error))
     }
 
-    /// Runs a command in a transaction that also asks for the role of the server, and fails unless the server was a primary when
-    /// the command ran.
-    pub(super) async fn ask_primary<T: FromRedisValue>(&mut self, command: Cmd) -> Result<(Primary, T), Failure> {
+    /// Runs commands in a transaction that also asks for the role of the server, and fails unless the server was a primary when
+    /// the commands ran. Returns the answer to the last one.
+    pub(super) async fn ask_primary<T: FromRedisValue>(&mut self, commands: &[Cmd]) -> Result<(Primary, T), Failure> {
         let mut all = redis::pipe();
         // Spelled out: where MULTI itself is refused, `Pipeline::atomic` of redis-rs 1.8 subtracts below zero, and panics.
-        all.cmd("MULTI").cmd("INFO").arg("replication").add_command(command).cmd("EXEC");
-        let answers: RedisResult<(Value, Value, Value, (String, T))> = all.query_async(&mut self.inner).await;
-        let (.., (info, answer)) = answers.map_err(|error| Failure::answered(&self.server, &error))?;
+        all.cmd("MULTI").cmd("INFO").arg("replication");
+        for command in commands {
+            all.add_command(command.clone());
+        }
+        let answers: RedisResult<Vec<Value>> = all.cmd("EXEC").query_async(&mut self.inner).await;
+        let answered = answers.and_then(|mut answers| first_and_last(answers.pop()));
+        let (info, answer) = answered.map_err(|error| Failure::answered(&self.server, &error))?;
         let primary = Primary::read(&info).map_err(|why| Failure::at(&self.server, why))?;
         Ok((primary, answer))
     }
@@ -67,21 +63,34 @@ impl Connection {
     }
 }
 
+/// Takes the answers of a transaction apart.
+fn first_and_last<T: FromRedisValue>(answers: Option<Value>) -> RedisResult<(String, T)> {
+    let mut answers: Vec<Value> = redis::from_redis_value(answers.unwrap_or(Value::Nil))?;
+    let last = answers.pop().unwrap_or(Value::Nil);
+    let first = answers.into_iter().next().unwrap_or(Value::Nil);
+    Ok((redis::from_redis_value(first)?, redis::from_redis_value(last)?))
+}
+
 async fn connect(config: &RedisConfig, node: &Node, hears: Option<Hears>) -> Result<Connection, Failure> {
     // Without it, tokio panics.
-    Handle::try_current().map_err(|_| Failure::at(node, "cannot connect outside of a tokio runtime"))?;
+    Handle::try_current().map_err(|_| no_runtime(node))?;
     let stream = tcp(node).await.map_err(|error| Failure::at(node, format_args!("cannot connect: {error}")))?;
     if !node.tls {
         return log_in(node, stream, hears).await;
     }
     #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
     if let Some(tls) = &config.tls {
+        let tls = tls.as_ref().map_err(|error| Failure::at(node, error))?;
         let stream = tls.connect(&node.host, stream).await;
         let stream = stream.map_err(|error| Failure::at(node, format_args!("cannot connect with TLS: {error}")))?;
         return log_in(node, stream, hears).await;
     }
     let _ = config;
     Err(Failure::at(node, "no TLS is configured"))
+}
+
+fn no_runtime(node: &Node) -> Failure {
+    Failure::at(node, "cannot connect outside of a tokio runtime")
 }
 
 async fn tcp(node: &Node) -> io::Result<TcpStream> {
@@ -106,6 +115,6 @@ async fn log_in(
     let login = node.login.clone().set_protocol(ProtocolVersion::RESP3);
     let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
     let (inner, driver) = opened.map_err(|error| Failure::login(node, &error))?;
-    let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
-    Ok(Connection { inner, server: node.to_string().into(), driver })
+    let driver = spawn_owned(driver).ok_or_else(|| no_runtime(node))?;
+    Ok(Connection { inner, server: node.to_string().into(), driver: Arc::new(driver) })
 }

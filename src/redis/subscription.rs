@@ -90,7 +90,7 @@ impl Subscription for Listening {
 /// the slot, or its quorum, answers with an error, and so does one from which the key has moved already.
 async fn barrier(mut connection: Connection, ear: &Ear, place: &Place, primary: &Primary) -> Result<(), Failure> {
     ear.check()?;
-    let (now, stored): (Primary, Option<String>) = connection.ask_primary(cmd("GET").arg(&place.key).take()).await?;
+    let (now, stored): (Primary, Option<String>) = connection.ask_primary(&[cmd("GET").arg(&place.key).take()]).await?;
     if now != *primary {
         ear.lose("the server was a replica in the meantime");
     } else if !place.agreed.is(stored.as_deref()) {

@@ -20,6 +20,10 @@ impl Changes for Still {
     fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration> {
         ChangesFuture::ready(Ok(wanted))
     }
+
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>> {
+        ChangesFuture::ready(Ok(None))
+    }
 }
 
 impl Subscription for Still {

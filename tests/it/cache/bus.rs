@@ -192,6 +192,14 @@ impl Changes for Line {
         })
     }
 
+    fn stored_bound(&self) -> ChangesFuture<Option<Duration>> {
+        let (line, bounds) = (self.clone(), self.0.bounds.pass());
+        ChangesFuture::boxed(async move {
+            bounds.await?;
+            Ok(line.0.bus.0.lock().unwrap().bound)
+        })
+    }
+
     fn announce(&self, changes: &[Announcement]) -> ChangesFuture<()> {
         let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
         self.note(format!("announce {}", told.join(" ")));

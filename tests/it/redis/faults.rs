@@ -9,7 +9,7 @@ use tower_auth::{
 };
 
 use super::{Log, again, key, listen, over, works};
-use crate::support::{proxy::Proxy, redis};
+use crate::support::{proxy::Proxy, redis, runs::Runs};
 
 const BOUND: Duration = Duration::from_millis(250);
 /// Far less than a test may take, and far more than an answer takes.
@@ -135,5 +135,24 @@ async fn nobody_listens_at_this_port() {
         let text = error.to_string();
         assert!(text.starts_with(&format!("Redis at {address}: cannot connect: ")), "{text}");
         assert!(!format!("{error:?} {text}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error() {
+    let Some(server) = redis::server() else { return };
+    let (changes, _) = over(server);
+    let error = Runs::Thread.block_on(changes.announce(&[key("key_1")])).unwrap_err().to_string();
+    assert!(error.contains("cannot connect outside of a tokio runtime"), "{error}");
+}
+
+/// Each runtime has the connection of its own call. One whose runtime has ended is replaced.
+#[test]
+fn a_runtime_that_has_ended_is_no_obstacle() {
+    let Some(server) = redis::server() else { return };
+    let (changes, _) = over(server);
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async { changes.announce(&[key("key_1")]).await.unwrap() });
     }
 }
