@@ -22,6 +22,8 @@ pub struct KeyRegistry {
     pub(super) policy: Arc<KeyPolicy>,
     pub(super) observer: Observer,
     pub(super) notes: Notes,
+    /// For how long caches that the store does not know of use what they know.
+    pub(super) caches_within: Duration,
 }
 
 /// Longer than a guard waits, because an administrator would rather wait than not know.
@@ -47,6 +49,7 @@ impl KeyRegistry {
             limit: TimeLimit::new(clock, TIMEOUT),
             policy: Arc::default(),
             observer: Observer::default(),
+            caches_within: Duration::ZERO,
         }
     }
 

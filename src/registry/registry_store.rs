@@ -111,7 +111,8 @@ pub trait RegistryStore: Send + Sync + 'static {
     fn count_by_pepper(&self) -> RegistryFuture<Vec<PepperCount>>;
 
     /// Returns how long after a change has returned a cache of any process may still answer by what was before: what the caches
-    /// of this store promise. The default is zero, for a store that nobody caches.
+    /// of this store promise. A store that wraps another one passes the call on; the default is zero, for a store that nobody
+    /// caches.
     ///
     /// # Errors
     /// If the store does not answer.

@@ -12,7 +12,8 @@ const DRIFT: u32 = 1_000;
 impl KeyRegistry {
     /// [Revokes](Self::revoke) a key, and returns when no cache of any process admits it any longer. The wait is as long as the
     /// caches of the store promise ([`RegistryStore::staleness`](super::RegistryStore::staleness)), and a thousandth more for
-    /// clocks that differ. It is not limited by [`timeout`](Self::timeout). A store without a cache does not wait.
+    /// clocks that differ. It is not limited by [`timeout`](Self::timeout). A store without a cache does not wait. Caches that the
+    /// store does not know of are waited for only if [`caches_within`](Self::caches_within) says so.
     ///
     /// Requests that were admitted before may still run. If the future is dropped while it waits, the key stays revoked.
     /// Idempotent: a key that was revoked before is waited for too.
@@ -22,7 +23,7 @@ impl KeyRegistry {
     ///
     /// async fn dismiss(keys: &KeyRegistry, admin: &Principal, key: &str) -> Result<(), RegistryError> {
     ///     keys.revoke_strict(admin, key).await?;
-    ///     println!("no request with {key} is admitted any longer");
+    ///     println!("no cache admits {key} any longer");
     ///     Ok(())
     /// }
     /// ```
@@ -56,11 +57,30 @@ impl KeyRegistry {
         self.outwait_caches("the holder is suspended").await
     }
 
+    /// Says that no cache uses an answer for longer than this after a change: for caches of other processes that the store does
+    /// not know of, such as those of
+    /// [`CachedKeyStore::ttl`](https://docs.rs/tower-auth/latest/tower_auth/struct.CachedKeyStore.html#method.ttl).
+    /// [`revoke_strict`](Self::revoke_strict) and [`suspend_strict`](Self::suspend_strict) wait for so long at least.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_auth::KeyRegistry;
+    ///
+    /// fn patient(keys: KeyRegistry) -> KeyRegistry {
+    ///     keys.caches_within(Duration::from_secs(5))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn caches_within(self, bound: Duration) -> Self {
+        Self { caches_within: bound, ..self }
+    }
+
     /// Waits until every cached answer is younger than what has returned before this call. `done` says what that is.
     async fn outwait_caches(&self, done: &'static str) -> Result<(), RegistryError> {
         let not_awaited = |why: String| RegistryError::NotAwaited { done, why: why.into() };
         // The bound is read after the change: a cache that began later has never seen the state before it.
-        let bound = self.answer(self.store.staleness()).await.map_err(|error| not_awaited(error.to_string()))?;
+        let known = self.answer(self.store.staleness()).await.map_err(|error| not_awaited(error.to_string()))?;
+        let bound = known.max(self.caches_within);
         if bound.is_zero() {
             return Ok(());
         }
