@@ -23,6 +23,8 @@ pub(super) struct CacheSql {
     pub(super) server: Statement,
     /// Notifies the channel of a probe.
     pub(super) probe: Statement,
+    /// Announces what a repeated call has not changed.
+    pub(super) announce: Statement,
     pub(super) bound: Statement,
     pub(super) set_bound: Statement,
     pub(super) remove_bound: Statement,
@@ -36,6 +38,10 @@ impl CacheSql {
         Self {
             server: Statement::new(SERVER.to_owned(), []),
             probe: Statement::new("SELECT pg_notify($1, '')::text".to_owned(), [Type::TEXT]),
+            announce: Statement::new(
+                format!("SELECT pg_notify('{CHANNEL}', mark)::text FROM unnest($1::text[]) AS mark"),
+                [Type::TEXT_ARRAY],
+            ),
             bound: Statement::new(format!("SELECT micros FROM {table}"), []),
             set_bound: Statement::new(
                 durable(&format!(
@@ -58,7 +64,7 @@ impl CacheSql {
         )
     }
 
-    pub(super) const fn all(&self) -> [&Statement; 5] {
-        [&self.server, &self.probe, &self.bound, &self.set_bound, &self.remove_bound]
+    pub(super) const fn all(&self) -> [&Statement; 6] {
+        [&self.server, &self.probe, &self.announce, &self.bound, &self.set_bound, &self.remove_bound]
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     RegistryError,
+    cache::{Announcement, Changed},
     registry::{Change, Decide, Entry},
 };
 
@@ -22,12 +23,25 @@ pub(super) async fn transact(
     let ids: Vec<String> = ids.into_iter().filter(|id| !is_impossible(id)).collect();
     let (connection, entries) = begin_again(&store, &ids).await?;
     let changes = decide(&entries)?;
-    if !changes.is_empty() {
+    if changes.is_empty() {
+        announce_again(&connection, &store, &ids).await?;
+    } else {
         apply::all(&connection, &store.sql, &changes).await?;
     }
     let uses = changes.iter().all(|change| matches!(change, Change::Used(_)));
     connection.commit(if uses { COMMIT_USES } else { "COMMIT" }).await?;
     Ok(changes)
+}
+
+/// A call that is repeated changes nothing, but the change may be visible before the server has told the listeners of it. What
+/// this transaction announces makes them read that announcement too, before the call returns.
+async fn announce_again(connection: &Connection, store: &PostgresKeyStore, ids: &[String]) -> Result<(), Failure> {
+    let announced = |changed: Changed<'_>| Announcement::from(changed).to_string();
+    let marks: Vec<String> = match ids {
+        [] => vec![announced(Changed::Everything)],
+        ids => ids.iter().map(|id| announced(Changed::Key(id))).collect(),
+    };
+    connection.run(&store.sql.cache.announce, &[&marks]).await.map(drop)
 }
 
 /// Begins a transaction, once more if that may help: nothing is decided yet.

@@ -19,7 +19,7 @@ async fn prepare_all(client: &Client, store: &PostgresKeyStore) -> usize {
 async fn every_statement_can_be_prepared() {
     let Some(tables) = Tables::new().await else { return };
     let client = tables.pool.get().await.unwrap();
-    assert_eq!(prepare_all(&client, &tables.store).await, 100);
+    assert_eq!(prepare_all(&client, &tables.store).await, 101);
 }
 
 #[tokio::test]
