@@ -74,7 +74,8 @@ impl Keys {
         let mut other = request.to_request();
         other.headers_mut().insert(name, value);
         let limit = request.time_limit();
-        let pass = Pass::new(limit.clock(), request.pass().and_then(|pass| pass.client_ip));
+        let pass =
+            Pass::new(limit.clock(), request.pass().and_then(|pass| pass.client_ip)).fresh(request.wants_fresh());
         let asked = std::sync::OnceLock::new();
         Some(self.0.authenticate(&RequestHead::in_pass(&other, Some(&pass)).for_method(limit, &asked)))
     }

@@ -223,12 +223,14 @@ impl Rules {
 
     pub(crate) fn check_config(&self) -> Result<(), ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)?;
-        let requires = |(rule, access): &(Pattern, Access), fresh: &Pattern| {
-            matches!(access, Access::Requires(_)) && rule.overlaps(fresh)
-        };
         // What no rule denies is authenticated too.
-        let all = self.otherwise.is_some() || self.report_only;
-        self.fresh.check(|fresh| all || self.routes.iter().any(|route| requires(route, fresh)))
+        let rest = self.otherwise.is_some() || self.report_only;
+        let judged = |(rule, access): &(Pattern, Access), fresh: &Pattern| match access {
+            Access::Requires(_) if rule.overlaps(fresh) => Some(true),
+            Access::Public if rule.covers(fresh) => Some(false),
+            _ => None,
+        };
+        self.fresh.check(|fresh| self.routes.iter().find_map(|route| judged(route, fresh)).unwrap_or(rest))
     }
 
     /// Returns whether any request is authenticated by fresh answers.

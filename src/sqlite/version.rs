@@ -4,7 +4,7 @@ use crate::cache::Versioned;
 /// Every committed change of any process is seen at the next call. Last uses, usage, budgets, and sessions that begin or are
 /// refreshed are no changes: the number stays.
 ///
-/// It may run on the threads of an async runtime: it waits neither for writers nor for checkpoints, and nothing is read from
+/// It may run on the threads of an async runtime: it waits for no lock of a writer or a checkpoint, and nothing is read from
 /// the file unless another connection has committed something. Otherwise it only asks the system which file has the name,
 /// and looks into the memory that SQLite shares between processes, which takes about two microseconds.
 ///

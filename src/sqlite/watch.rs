@@ -27,6 +27,19 @@ enum Eye {
     Open(View),
 }
 
+/// A connection that is being opened. If that panics, it is tried again later.
+struct Opening<'w> {
+    place: &'w Mutex<Eye>,
+    eye: Eye,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *place, &mut self.eye);
+    }
+}
+
 impl Watch {
     pub(super) fn new(setup: &Setup) -> Self {
         let now = Instant::now();
@@ -56,9 +69,10 @@ impl Watch {
     }
 
     fn open(&self, at: usize) {
-        let opened = View::open(&self.setup).inspect_err(say);
-        let eye = opened.map_or_else(|_| Eye::Closed(Instant::now() + AGAIN), Eye::Open);
-        *self.eyes[at].lock().unwrap_or_else(PoisonError::into_inner) = eye;
+        let mut opening = Opening { place: &self.eyes[at], eye: Eye::Closed(Instant::now() + AGAIN) };
+        if let Ok(view) = View::open(&self.setup).inspect_err(say) {
+            opening.eye = Eye::Open(view);
+        }
     }
 }
 
