@@ -90,6 +90,6 @@ async fn run(command: Command, common: &options::Common, output: &Output) -> Res
         Command::Import(file) => import::import(common, output, &file).await,
         Command::Peppers { command: None } => peppers::list(common, output).await,
         Command::Peppers { command: Some(options::PepperCommand::Move) } => peppers::move_all(common, output).await,
-        Command::Copy(sides) => copy::copy(output, &sides).await,
+        Command::Copy(sides) => copy::copy(common, output, &sides).await,
     }
 }

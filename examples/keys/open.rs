@@ -66,7 +66,7 @@ pub(crate) async fn alerts(common: &Common) -> Result<(Alerts, Actor), Failure> 
 }
 
 /// Returns a store that tells the servers what it changes. PostgreSQL does so itself, unless they listen to Redis.
-fn announcing(store: Arc<dyn RegistryStore>, common: &Common) -> Result<Arc<dyn RegistryStore>, Failure> {
+pub(crate) fn announcing(store: Arc<dyn RegistryStore>, common: &Common) -> Result<Arc<dyn RegistryStore>, Failure> {
     let Some(url) = &common.redis else { return Ok(store) };
     let redis = RedisConfig::url(url).map_err(|error| Failure::Usage(error.to_string()))?;
     // The command looks no key up, so the bound of its cache has no meaning: zero is never larger than that of the servers.

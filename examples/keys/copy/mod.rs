@@ -25,7 +25,7 @@ use tower_auth::{
 
 use crate::{
     failure::Failure,
-    options::Sides,
+    options::{Common, Sides},
     output::{Output, Progress, print_line, shown},
     table::Table,
 };
@@ -36,11 +36,11 @@ const CHANGED: &str = "FROM was changed during the copy: stop the services and c
 /// How many things one transaction writes.
 const BATCH: usize = 200;
 
-pub(crate) async fn copy(output: &Output, sides: &Sides) -> Result<(), Failure> {
+pub(crate) async fn copy(common: &Common, output: &Output, sides: &Sides) -> Result<(), Failure> {
     if same(&sides.from, &sides.to) {
         return Err(Failure::Usage("FROM and TO are the same database".to_owned()));
     }
-    let (from, to) = (Side::open(&sides.from).await?, Side::open(&sides.to).await?);
+    let (from, to) = (Side::open(&sides.from).await?, Side::open(&sides.to).await?.announcing(common)?);
     let (mut progress, start) = (Progress::new(), from.last_change().await?);
     let mut there = Inventory::of(&to, &mut progress).await?;
     if !sides.merge && !there.is_empty() && !there.missing_in(&Inventory::of(&from, &mut progress).await?).is_empty() {

@@ -13,7 +13,7 @@ use tower_auth::{
 };
 
 use super::BATCH;
-use crate::{failure::Failure, open, output::Progress};
+use crate::{failure::Failure, open, options::Common, output::Progress};
 
 /// How long one page or one transaction may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +23,11 @@ pub(super) struct Side(Arc<dyn RegistryStore>);
 impl Side {
     pub(super) async fn open(url: &str) -> Result<Self, Failure> {
         Ok(Self(open::checked(url).await?.registry()))
+    }
+
+    /// Tells the servers what is written, if they listen to Redis.
+    pub(super) fn announcing(self, common: &Common) -> Result<Self, Failure> {
+        Ok(Self(open::announcing(self.0, common)?))
     }
 
     pub(super) async fn keys(&self, filter: &KeyFilter) -> Result<Page<Entry>, RegistryError> {

@@ -46,7 +46,7 @@ enum Outcome {
 pub(crate) async fn import(common: &Common, output: &Output, options: &ImportOptions) -> Result<(), Failure> {
     let (scheme, actor) = (open::required(common)?, open::actor(common)?);
     let mut lines = reader(&options.file)?;
-    let store = open::checked(open::url(common)?).await?.registry();
+    let store = open::announcing(open::checked(open::url(common)?).await?.registry(), common)?;
     let trial = KeyRegistry::new(scheme.clone(), DryRun(store.clone()));
     let keys = if options.dry_run { trial.clone() } else { KeyRegistry::new(scheme.clone(), store) };
     let importer = Importer { actor, scheme, keys, trial };
