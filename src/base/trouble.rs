@@ -33,6 +33,19 @@ impl Trouble {
         *known = now;
     }
 
+    /// Does the same, and logs each other trouble too.
+    #[cfg(feature = "cache")]
+    pub(crate) fn note_each<T>(&self, outcome: Result<T, impl Display>) {
+        let before = self.lock().clone();
+        self.note(outcome);
+        let now = self.lock().clone();
+        if let (Some(before), Some(why)) = (before, now)
+            && before != why
+        {
+            tracing::warn!(target: "tower_auth", %why, "{}", self.begins);
+        }
+    }
+
     pub(crate) fn health(&self) -> Health {
         self.lock().as_ref().map_or(Health::Good, |why| Health::Degraded(Arc::clone(why)))
     }

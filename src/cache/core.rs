@@ -3,7 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,21 +12,19 @@ use std::{
 use futures_util::FutureExt as _;
 
 use super::{
-    Announcement, Changed, Changes,
+    Announcement, Changes,
     answers::{Answer, Answers, Looked, SharedError},
     changed::{Mark, Told},
     counters::Counts,
     flights::Began,
     freshness::{Bound, Freshness},
     known::Keys,
+    outbox::Outbox,
 };
 use crate::{
     BoxError,
-    base::{maybe_ready::BoxFuture, time_limit, trouble::Trouble},
+    base::{maybe_ready::BoxFuture, trouble::Trouble},
 };
-
-/// The most announcements that wait to be sent. More are one: that everything may have changed.
-const MOST_UNSENT: usize = 1_000;
 
 pub(super) struct Core {
     pub(super) freshness: Freshness,
@@ -37,8 +35,9 @@ pub(super) struct Core {
     pub(super) changes: Option<Arc<dyn Changes>>,
     /// How old an answer may be that is used when the store fails.
     pub(super) stale: Duration,
-    /// Announcements that may not have arrived.
-    unsent: Mutex<Vec<Announcement>>,
+    /// How long one lookup may take.
+    lookup_timeout: Duration,
+    pub(super) outbox: Outbox,
     pub(super) link: Link,
 }
 
@@ -96,9 +95,15 @@ impl Core {
             tokens: super::tokens::Tokens::new(settings.capacity),
             changes,
             stale: settings.stale,
-            unsent: Mutex::default(),
+            lookup_timeout: settings.lookup_timeout,
+            outbox: Outbox::default(),
             link: Link::new(),
         }
+    }
+
+    /// Returns for how long an answer may be used after a change has returned, also if the store fails meanwhile.
+    pub(super) fn longest_use(&self) -> Duration {
+        self.freshness.promise().max(self.stale)
     }
 
     /// Invalidates what a change concerns.
@@ -192,7 +197,7 @@ impl Core {
     /// not woken by it.
     pub(super) async fn answer<T>(&self, lookup: impl Future<Output = Result<T, BoxError>>) -> Result<T, SharedError> {
         let lookup = AssertUnwindSafe(lookup).catch_unwind();
-        let found = match self.freshness.clock().within(time_limit::DEFAULT, lookup).await {
+        let found = match self.freshness.timer().within(self.lookup_timeout, lookup).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => Err("the store has panicked".into()),
             Err(late) => Err(format!("the store {late}").into()),
@@ -202,65 +207,5 @@ impl Core {
             self.counts.failures.add();
             SharedError(Arc::new(error))
         })
-    }
-
-    /// Applies changes here, and announces them, with those that could not be announced before.
-    ///
-    /// # Errors
-    /// If a subscriber may not have been told. They are sent again later.
-    pub(super) async fn tell(self: &Arc<Self>, what: Vec<Announcement>) -> Result<(), BoxError> {
-        let mut batch = Batch::new(self, what);
-        batch.what = self.and_unsent(std::mem::take(&mut batch.what));
-        let Some(changes) = self.changes.as_ref().filter(|_| !batch.what.is_empty()) else {
-            batch.what.clear();
-            return Ok(());
-        };
-        changes.announce(&batch.what).await?;
-        batch.what.clear();
-        Ok(())
-    }
-
-    /// Sends again what may not have arrived.
-    pub(super) async fn tell_again(self: &Arc<Self>) -> Result<(), BoxError> {
-        if self.unsent().is_empty() { Ok(()) } else { self.tell(Vec::new()).await }
-    }
-
-    fn and_unsent(&self, what: Vec<Announcement>) -> Vec<Announcement> {
-        let mut all = std::mem::take(&mut *self.unsent());
-        all.extend(what);
-        all
-    }
-
-    pub(super) fn unsent(&self) -> MutexGuard<'_, Vec<Announcement>> {
-        // Nothing panics while it holds the lock.
-        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Announcements that are applied here at once, and are sent later if the call that sends them is dropped.
-pub(super) struct Batch {
-    core: Arc<Core>,
-    pub(super) what: Vec<Announcement>,
-}
-
-impl Batch {
-    pub(super) fn new(core: &Arc<Core>, what: Vec<Announcement>) -> Self {
-        for one in &what {
-            core.apply(*one);
-        }
-        Self { core: Arc::clone(core), what }
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        if self.what.is_empty() || self.core.changes.is_none() {
-            return;
-        }
-        let mut unsent = self.core.unsent();
-        unsent.append(&mut self.what);
-        if unsent.len() > MOST_UNSENT {
-            *unsent = vec![Announcement::from(Changed::Everything)];
-        }
     }
 }

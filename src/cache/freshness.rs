@@ -41,8 +41,9 @@ impl Freshness {
         Self { epochs: Epochs::new(STRIPES), bound, clock, longest: nanos(longest) }
     }
 
-    pub(super) const fn clock(&self) -> &Clock {
-        &self.clock
+    /// Returns the clock for time limits and pauses: that of the system, if the own one has no timer.
+    pub(super) fn timer(&self) -> Clock {
+        if self.clock.has_timer() { self.clock.clone() } else { Clock::system() }
     }
 
     /// Returns the longest time for which an answer is used after a change has returned.
@@ -61,6 +62,11 @@ impl Freshness {
             _ => None,
         };
         Begun { number: self.epochs.begin(), at: self.now(), version }
+    }
+
+    /// Returns whether what a lookup finds can be used again. Without a version, it would only displace what can be.
+    pub(super) const fn can_keep(&self, begun: &Begun) -> bool {
+        !matches!(self.bound, Bound::Version(_)) || begun.version.is_some()
     }
 
     /// Returns whether an answer with these marks may be used: what it depends on has not changed, or not for longer than the

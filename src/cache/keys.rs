@@ -51,7 +51,7 @@ impl<S: KeyStore> CachedKeyStore<S> {
             let core: &Core = &self.core;
             let begun = core.freshness.begin();
             let found = core.answer(async { self.store.find_fresh(&key).await }).await;
-            Looked { begun, found: found.map(|found| core.keys.keep(&key, begun, found)) }
+            Looked { begun, found: found.map(|found| core.keys.keep(&core.freshness, &key, begun, found)) }
         })
     }
 }

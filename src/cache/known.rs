@@ -2,7 +2,10 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use quick_cache::sync::Cache;
@@ -55,6 +58,7 @@ pub(super) struct Keys {
     unknown: Cache<Place, Begun>,
     unknown_for: u64,
     schemes: Mutex<Vec<Kept>>,
+    was_told: AtomicBool,
 }
 
 impl Keys {
@@ -64,6 +68,7 @@ impl Keys {
             unknown: Cache::new(settings.unknown),
             unknown_for: nanos(settings.unknown_for),
             schemes: Mutex::default(),
+            was_told: AtomicBool::new(false),
         }
     }
 
@@ -85,20 +90,21 @@ impl Keys {
     /// Keeps an answer, if the scheme of the key can be told from all others.
     pub(super) fn keep(
         &self,
+        freshness: &Freshness,
         key: &KeyDigests,
         begun: Begun,
         found: Option<KeyRecord>,
     ) -> Option<Answer<KeyRecord, Marks>> {
-        let (place, is_told_apart) = (Place::of(key), self.knows_scheme(key));
+        let (place, is_kept) = (Place::of(key), freshness.can_keep(&begun) && self.knows_scheme(key));
         let Some(record) = found else {
             self.known.forget(&place);
-            if is_told_apart {
+            if is_kept {
                 self.unknown.insert(place, begun);
             }
             return None;
         };
         let answer = Answer { begun, marks: marks(&record), longest: longest(&record), value: record };
-        if is_told_apart {
+        if is_kept {
             self.known.keep(place, answer.clone());
         }
         Some(answer)
@@ -114,6 +120,11 @@ impl Keys {
         let room = schemes.len() < MOST_SCHEMES;
         if room {
             schemes.push(key.kept());
+        } else if !self.was_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "tower_auth",
+                "more than {MOST_SCHEMES} key schemes use one cache, and the keys of further ones are not cached; help: create each                  KeyScheme once, and clone it"
+            );
         }
         room
     }

@@ -13,7 +13,8 @@
 //! use std::time::Duration;
 //! use tower_auth::*;
 //!
-//! # async fn start(store: PostgresKeyStore, changes: impl Changes, scheme: KeyScheme) -> Result<(), BoxError> {
+//! # async fn start(store: PostgresKeyStore, direct_url: &str, scheme: KeyScheme) -> Result<(), BoxError> {
+//! let changes = store.changes(direct_url)?;
 //! let keys = CachedKeyStore::leased(store, changes, Duration::from_millis(250));
 //! keys.check().await?; // fails now, and not at night
 //! let lease = keys.start(); // keep it: when it is dropped, every lookup asks the store
@@ -28,7 +29,7 @@
 //!
 //! | the store | constructor | bound |
 //! |---|---|---|
-//! | PostgreSQL | [`leased`](CachedKeyStore::leased)`(store, store.changes(url)?, 250 ms)`: the tables announce their changes themselves, also changes by hand | as given; usually a few milliseconds |
+//! | PostgreSQL | [`leased`](CachedKeyStore::leased)`(store.clone(), store.changes(url)?, 250 ms)`: the tables announce their changes themselves, also changes by hand | as given; usually a few milliseconds |
 //! | any, with Redis or Valkey beside it (feature `redis`) | [`leased`](CachedKeyStore::leased)`(store, RedisChanges::new(config), 250 ms)`: every program that changes keys must do so through a [`CachedKeyStore`] with the same Redis, or call [`changed`](CachedKeyStore::changed) | as given; usually less than a millisecond |
 //! | your own table, without either | [`ttl`](CachedKeyStore::ttl)`(store, 5 s)` | as given, and usually half of it |
 //! | SQLite on this machine | [`local`](CachedKeyStore::local)`(store)` | zero |
@@ -70,7 +71,10 @@
 //!
 //! [`KeyRegistry::revoke_strict`](crate::KeyRegistry::revoke_strict) returns only when no process can admit the key any more: it
 //! waits for the bound that all processes share. It is stored where changes are announced, and a process with a larger one
-//! is refused: it asks the store for every lookup, and says why in its log and its health.
+//! is refused: it asks the store for every lookup, and says why in its log and its health. Caches by
+//! [`ttl`](CachedKeyStore::ttl) share nothing: tell the registry of the longest one
+//! ([`KeyRegistry::caches_within`](crate::KeyRegistry::caches_within)). A request whose lookup was under way already may still
+//! be admitted by it.
 //!
 //! # Unknown keys
 //!
@@ -96,6 +100,7 @@ mod heartbeat;
 mod keys;
 mod known;
 mod lease;
+mod outbox;
 mod registry;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod sessions;

@@ -101,7 +101,7 @@ impl<S: SessionStore> CachedKeyStore<S> {
             let core: &Core = &self.core;
             let begun = core.freshness.begin();
             let found = core.answer(async { self.store.look_fresh(&token.facts()).await }).await;
-            Looked { begun, found: found.map(|found| Some(core.tokens.keep(&token, begun, found))) }
+            Looked { begun, found: found.map(|found| Some(core.tokens.keep(&core.freshness, &token, begun, found))) }
         })
     }
 }

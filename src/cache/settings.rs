@@ -14,6 +14,7 @@ pub(super) struct Settings {
     pub(super) unknown_for: Duration,
     pub(super) longest: Duration,
     pub(super) stale: Duration,
+    pub(super) lookup_timeout: Duration,
     pub(super) clock: Clock,
 }
 
@@ -25,6 +26,8 @@ impl Default for Settings {
             unknown_for: Duration::from_secs(2),
             longest: Duration::from_secs(60),
             stale: Duration::ZERO,
+            // Somebody who waits for a lookup that runs, and then for one of their own, waits less than the five seconds of a stack.
+            lookup_timeout: Duration::from_secs(2),
             clock: Clock::system(),
         }
     }

@@ -68,8 +68,9 @@ impl<S> CachedKeyStore<S> {
     ///
     /// Until [`start`](Self::start) is called, and while the connection for changes is lost, every lookup asks the store.
     ///
-    /// `bound` is also how often the connection is used: four times in it. 250 ms is usual, and 10 ms the least; with hundreds of processes,
-    /// use a second. All processes that share the changes share one bound: see [`check`](Self::check).
+    /// `bound` is also how often the connection is used: four times in it. 250 ms is usual, and 10 ms the least; with hundreds of
+    /// processes, use a second. All processes that share the changes share one bound: see [`check`](Self::check). A bound of
+    /// zero caches nothing: for a program that only makes changes, such as a command line.
     pub fn leased(store: S, changes: impl Changes, bound: Duration) -> Self {
         Self::planned(Arc::new(store), How::Leased(Arc::new(changes), bound))
     }
@@ -77,6 +78,9 @@ impl<S> CachedKeyStore<S> {
     /// Creates a cache that hears nothing, for a store that cannot tell what changes. No request is admitted from it more than
     /// `bound` after a change has returned. A lookup of a key is repeated when it is older than the bound. A change through this
     /// value counts at once in this process.
+    ///
+    /// Other processes do not know the bound: tell it to the registries that wait for caches
+    /// ([`KeyRegistry::caches_within`](crate::KeyRegistry::caches_within)).
     pub fn ttl(store: S, bound: Duration) -> Self {
         Self::planned(Arc::new(store), How::Age(bound))
     }
@@ -150,7 +154,8 @@ impl<S> CachedKeyStore<S> {
     /// old. A key that was revoked meanwhile is admitted for so long, if this process could not hear of it. By
     /// default, a request is refused with 503 when the store is needed and fails.
     ///
-    /// Fresh lookups fail all the same.
+    /// Fresh lookups fail all the same. Other processes do not know this time: tell it to the registries that wait for caches
+    /// ([`KeyRegistry::caches_within`](crate::KeyRegistry::caches_within)).
     ///
     /// ```
     /// use std::time::Duration;
@@ -164,7 +169,23 @@ impl<S> CachedKeyStore<S> {
         self.set(|settings| settings.stale = time)
     }
 
-    /// Sets the clock. Only its monotonic time and its timer are used.
+    /// Sets how long one lookup may take: two seconds by default. All requests with one key wait for the same lookup, so one that
+    /// hangs would hold them all. Requests that wait longer than the
+    /// [`decision_timeout`](crate::AuthLayer::decision_timeout) of their layer end before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_auth::{CachedKeyStore, MemoryKeyStore};
+    ///
+    /// let keys = CachedKeyStore::ttl(MemoryKeyStore::new(), Duration::from_secs(5))
+    ///     .lookup_timeout(Duration::from_millis(500));
+    /// ```
+    #[must_use]
+    pub fn lookup_timeout(self, time: Duration) -> Self {
+        self.set(|settings| settings.lookup_timeout = time)
+    }
+
+    /// Sets the clock. Only its monotonic time and its timer are used; if it has no timer, that of the system is used.
     ///
     /// ```
     /// use std::time::Duration;
@@ -208,8 +229,8 @@ impl<S> CachedKeyStore<S> {
     /// # Errors
     /// If another process may not have been told. It is told later; until then, the promise does not hold for it.
     pub async fn changed<'a>(&self, what: impl IntoIterator<Item = Changed<'a>> + Send) -> Result<(), BoxError> {
-        let what = what.into_iter().map(Announcement::from).collect();
-        self.core.tell(what).await
+        let what: Vec<_> = what.into_iter().map(Announcement::from).collect();
+        self.core.tell(&what).await
     }
 }
 

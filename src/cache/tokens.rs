@@ -8,7 +8,7 @@ use super::{
     Changed,
     answers::{Answer, Answers},
     changed::Mark,
-    freshness::Begun,
+    freshness::{Begun, Freshness},
 };
 use crate::{
     KeyRecord,
@@ -82,15 +82,21 @@ impl Tokens {
     }
 
     /// Keeps an answer, unless the session or the key is unknown: nobody announces when they are created.
-    pub(super) fn keep(&self, token: &Token, begun: Begun, found: Findings) -> Answer<Findings, Marks> {
+    pub(super) fn keep(
+        &self,
+        freshness: &Freshness,
+        token: &Token,
+        begun: Begun,
+        found: Findings,
+    ) -> Answer<Findings, Marks> {
         let facts = token.facts();
         let is_known =
             (facts.session.is_none() || found.session.is_some()) && (facts.key.is_none() || found.key.is_some());
         let longest = if is_known { u64::MAX } else { 0 };
         let answer = Answer { begun, marks: marks(&facts, &found), longest, value: found };
-        if is_known {
+        if is_known && freshness.can_keep(&begun) {
             self.known.keep(token.clone(), answer.clone());
-        } else {
+        } else if !is_known {
             self.known.forget(token);
         }
         answer
