@@ -4,10 +4,12 @@ mod backend;
 mod bus;
 mod gate;
 
+mod announcements;
 mod flights;
 mod keys;
 mod lease;
 mod model;
+mod others;
 mod outage;
 mod sqlite;
 
