@@ -12,6 +12,7 @@ mod model;
 mod others;
 mod outage;
 mod sqlite;
+mod tokens;
 
 use std::{future::Future, time::Duration};
 
