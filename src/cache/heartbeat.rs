@@ -73,7 +73,7 @@ impl<S> CachedKeyStore<S> {
             let sent = self.core.freshness.now();
             subscription.barrier().await?;
             let took = Duration::from_nanos(self.core.freshness.now().saturating_sub(sent));
-            if took >= bound { Err(slow(took, bound)) } else { agree(changes, bound).await }
+            if took >= bound { Err(slow(bound)) } else { agree(changes, bound).await }
         };
         let checked = self.core.freshness.timer().within(SUBSCRIBE, checked).await;
         let checked = checked.unwrap_or_else(|late| Err(format!("the other side {late}").into()));
@@ -188,7 +188,7 @@ async fn hold(core: &Arc<Core>, timer: &Clock, held: &mut Held) -> Result<Infall
             (held.now, held.ever) = (true, true);
             core.link.trouble.note(Ok::<_, BoxError>(()));
         } else {
-            core.lose(held, &slow(Duration::from_nanos(took), bound));
+            core.lose(held, &slow(bound));
         }
         tokio::select! {
             why = losses.recv() => return Err(why.unwrap_or_else(|| "the connection for changes is lost".into())),
@@ -203,16 +203,16 @@ async fn beat(core: &Core, timer: &Clock, to: &mut dyn Subscription, held: &mut 
     if let Ok(answered) = timer.within(bound, &mut answer).await {
         return answered;
     }
-    core.lose(held, &slow(bound, bound));
+    // Otherwise its trouble has been told already.
+    if held.now {
+        core.lose(held, &slow(bound));
+    }
     let late = timer.within(LATE.max(bound), answer).await;
     late.map_err(|late| format!("the connection for changes {late}"))?
 }
 
-fn slow(took: Duration, bound: Duration) -> BoxError {
-    format!(
-        "a heartbeat takes {took:?} or longer, and the bound is {bound:?}; help: use a larger bound, or a nearer server"
-    )
-    .into()
+fn slow(bound: Duration) -> BoxError {
+    format!("a heartbeat takes longer than the bound of {bound:?}; help: use a larger bound, or a nearer server").into()
 }
 
 async fn agree(changes: &Arc<dyn Changes>, bound: Duration) -> Result<(), BoxError> {

@@ -54,7 +54,8 @@ async fn r085_each_change_of_a_key_counts_here_before_it_returns_and_is_announce
         }
         let told = announced(&here, of_key(&here, name)).await;
         assert!(told.contains(&mark), "{name}: {told:?}");
-        assert_eq!(told.contains(&new), matches!(name, "rotate" | "replace"), "{name}: {told:?}");
+        // There is a new key, or the key may have another digest.
+        assert!(told.contains(&new), "{name}: {told:?}");
         for process in [&here, &there] {
             assert_eq!(process.cost(&key).await, 1, "{name}");
         }
