@@ -77,9 +77,13 @@ impl<S: KeyStore + RegistryStore + Clone> Keys<S> {
         Self { store, known, unknown }
     }
 
-    /// The same keys behind a cache.
-    pub(crate) fn behind<C>(&self, cache: C) -> Keys<C> {
-        Keys { store: cache, known: self.known.clone(), unknown: self.unknown.clone() }
+    /// The same keys behind a cache, which has been asked for all of them.
+    pub(crate) fn behind<C: KeyStore>(&self, cache: C) -> Keys<C> {
+        let keys = Keys { store: cache, known: self.known.clone(), unknown: self.unknown.clone() };
+        for key in keys.known.iter().chain(&keys.unknown) {
+            runtime().block_on(keys.store.find(key)).expect("the store answers");
+        }
+        keys
     }
 
     /// Adds the rows of a hit and a miss.
