@@ -1,5 +1,9 @@
 //! What a lookup may answer: a register whose reads may be late, but not later than the bound.
 
+/// For how long a cache may answer that a key is unknown, in milliseconds. A creation that could not be announced has returned all
+/// the same, so nothing shorter is promised.
+const UNKNOWN: u64 = 2_000;
+
 /// What one thing was, one version after the other.
 pub(super) struct History<V> {
     versions: Vec<Version<V>>,
@@ -60,7 +64,8 @@ impl<V: PartialEq> History<V> {
     pub(super) fn allows(&self, seen: &V, asked: Asked, now: u64, bound: u64) -> bool {
         let count = |number: usize| if self.is_created && number == 0 { 1 } else { usize::MAX };
         let later = |number: usize| self.versions.iter().skip(number + 1).take(count(number));
-        let known = |number: usize| later(number).any(|later| must_know(later, asked, now, bound));
+        let limit = |number: usize| if self.is_created && number == 0 { bound.max(UNKNOWN) } else { bound };
+        let known = |number: usize| later(number).any(|later| must_know(later, asked, now, limit(number)));
         self.versions.iter().enumerate().any(|(number, version)| version.value == *seen && !known(number))
     }
 }
