@@ -2,13 +2,12 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::SystemTime,
 };
 
-use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tower_auth::{
     BoxError, KeyDigest, KeyDigests, KeyRecord, KeyStore, MaybeReady, MemoryKeyStore, StoreFuture,

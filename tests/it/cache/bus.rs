@@ -87,7 +87,9 @@ impl Bus {
     pub(crate) fn announce(&self, what: impl Into<Announcement>) {
         let what = what.into();
         let lines = self.0.lock().unwrap().lines.clone();
-        lines.iter().for_each(|line| line.arrive(what));
+        for line in &lines {
+            line.arrive(what);
+        }
     }
 
     pub(crate) fn store_bound(&self, bound: Duration) {
@@ -206,7 +208,9 @@ impl Changes for Line {
         let (line, changes, announcing) = (self.clone(), changes.to_vec(), self.0.announcing.pass());
         ChangesFuture::boxed(async move {
             announcing.await?;
-            changes.into_iter().for_each(|change| line.0.bus.announce(change));
+            for change in changes {
+                line.0.bus.announce(change);
+            }
             Ok(())
         })
     }

@@ -64,7 +64,7 @@ async fn r085_a_revocation_that_is_not_heard_of_ends_the_use_of_the_cache_within
     there.line.barriers().hold();
     world.pass(BOUND / 4).await;
     here.revoke("key_2").await;
-    world.pass(BOUND / 4 * 3 - Duration::from_millis(1)).await;
+    world.pass((BOUND / 4 * 3).checked_sub(Duration::from_millis(1)).unwrap()).await;
     assert_eq!(there.status(&key).await, 200, "the lease is held");
     world.pass(Duration::from_millis(1)).await;
     assert_eq!(there.status(&key).await, 401, "the bound has passed since the last heartbeat");

@@ -118,12 +118,15 @@ async fn r085_a_late_answer_to_a_heartbeat_extends_the_lease_from_when_it_was_se
     process.status(&key).await;
     process.line.barriers().hold();
     world.pass(BEAT).await;
-    world.pass(BOUND - LITTLE).await;
+    world.pass(BOUND.checked_sub(LITTLE).unwrap()).await;
     assert!(!process.keys.health().is_used, "the lease of the heartbeat before has ended");
     process.line.barriers().open_once();
     settle().await;
     let health = process.keys.health();
-    assert_eq!((health.lease_age, health.lag), (Some(BOUND - LITTLE), Some(BOUND - LITTLE)));
+    assert_eq!(
+        (health.lease_age, health.lag),
+        (Some(BOUND.checked_sub(LITTLE).unwrap()), Some(BOUND.checked_sub(LITTLE).unwrap()))
+    );
     assert_eq!(process.cost(&key).await, 0);
     world.pass(LITTLE).await;
     assert_eq!(process.cost(&key).await, 1);

@@ -29,7 +29,7 @@ async fn r085_without_announcements_a_lookup_is_repeated_when_the_bound_has_pass
     process.backend.call(0).read();
     settle().await;
     world.silent.revoke(ops(), "key_1").await.unwrap();
-    world.pass(BOUND - LITTLE).await;
+    world.pass(BOUND.checked_sub(LITTLE).unwrap()).await;
     process.backend.answer();
     process.backend.call(0).answer();
     assert_eq!(slow.await.unwrap(), 200);

@@ -92,12 +92,11 @@ async fn r085_a_bound_that_cannot_be_read_is_told_apart_from_a_key_that_is_not_r
         let desk = Desk::new(bound);
         let key = desk.create().await;
         let mut waits = Box::pin(desk.keys.revoke_strict(&desk.admin, key.key.id()));
-        let error = match (&mut waits).now_or_never() {
-            Some(answer) => answer,
-            None => {
-                desk.hand.advance(Duration::from_secs(3));
-                waits.await
-            }
+        let error = if let Some(answer) = (&mut waits).now_or_never() {
+            answer
+        } else {
+            desk.hand.advance(Duration::from_secs(3));
+            waits.await
         };
         let error = error.unwrap_err();
         let text = error.to_string();

@@ -9,14 +9,14 @@ use http::{Method, Request};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthFuture, AuthLayer, AuthOutcome, AuthStack, Authenticator, ClientIp, KeyDigests, KeyRecord,
-    KeyRegistry, KeyScheme, KeyState, KeyStore, MemoryKeyStore, PeerAddr, Principal, Quota, RateLimitLayer, Rejection,
+    KeyRegistry, KeyScheme, KeyState, KeyStore, MemoryKeyStore, PeerAddr, Principal, Quota, RateLimitLayer,
     RequestHead, Rules, StoreFuture,
     permission::{authenticated, from_fn},
     testing::FlakyKeyStore,
 };
 
 use super::Slow;
-use crate::support::{Body, KEY, ak, get, ok};
+use crate::support::{Body, KEY, ak, get};
 
 /// A cache that still admits what the store has revoked, and counts which of its two was asked.
 #[derive(Clone)]

@@ -57,6 +57,7 @@ impl Proxy {
     }
 
     /// Delivers bytes that come from now on so much later, in both directions.
+    #[allow(dead_code, reason = "the tests of the promise use it")]
     pub(crate) fn delay(&self, delay: Duration) {
         self.network.send_modify(|network| network.delay = delay);
     }

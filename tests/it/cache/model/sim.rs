@@ -82,9 +82,9 @@ impl Sim {
             Step::Ask { process, key } => self.ask(process, key, false, false),
             Step::AskFresh { process, key } => self.ask(process, key, true, false),
             Step::AskNow { process, key } => self.ask(process, key, false, true),
-            Step::Read(number) => self.call(number, |call| call.read()),
-            Step::Answer(number) => self.call(number, |call| call.answer()),
-            Step::Fail(number) => self.call(number, |call| call.fail()),
+            Step::Read(number) => self.call(number, Call::read),
+            Step::Answer(number) => self.call(number, Call::answer),
+            Step::Fail(number) => self.call(number, Call::fail),
             Step::Leave(number) => self.leave(number),
             Step::Change { process, what } => self.change(process, what),
             Step::Announcing(process, way) => turn(self.processes[process].line.announcing(), way),
@@ -104,9 +104,9 @@ impl Sim {
     fn ask(&mut self, process: usize, key: usize, is_fresh: bool, at_once: bool) {
         let (asked, secret) = (&self.processes[process], &self.secrets[key]);
         if at_once {
-            asked.backend.answer()
+            asked.backend.answer();
         } else {
-            asked.backend.hold()
+            asked.backend.hold();
         }
         let digests = asked.scheme.digests(secret.expose().as_bytes()).unwrap();
         let (keys, found) = (asked.keys.clone(), Arc::new(Mutex::new(None)));
