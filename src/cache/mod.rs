@@ -106,6 +106,7 @@ mod registry;
 mod sessions;
 mod settings;
 mod store;
+mod sync;
 mod telling;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tokens;
@@ -118,8 +119,3 @@ pub use self::{
     store::CachedKeyStore,
     versioned::Versioned,
 };
-
-/// The atomics of [`epochs`] and [`lease`], which a model checker replaces.
-mod sync {
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-}

@@ -33,7 +33,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
     ("session", &["base", "key", "limit", "principal", "registry", "rejection", "store", "token"]),
-    ("cache", &["base", "key", "limit", "principal", "registry", "session", "store"]),
+    ("cache", &["base", "key", "registry", "session", "store"]),
     ("usage", &["base", "context", "principal", "rejection"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
     ("alerts", &["base", "context", "key", "principal", "rate_limit", "registry", "rejection", "usage"]),

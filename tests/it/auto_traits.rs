@@ -23,7 +23,9 @@ use tower_auth::{
     PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, Principal, PrincipalBuilder, Quota,
     RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules,
     Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier,
-    TraceId, Usage, alerts, endpoints,
+    TraceId, Usage, alerts,
+    cache::{Announcement, CacheHealth, CachedKeyStore, ChangeSink, Changed, Heard},
+    endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -321,6 +323,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
 
 #[test]
 fn stores_that_outlive_a_process_can_be_shared_and_printed() {
+    shared::<CachedKeyStore<PostgresKeyStore>>();
+    shared::<CacheHealth>();
+    shared::<Announcement>();
+    shared::<Changed<'static>>();
+    shared::<ChangeSink>();
+    everywhere::<Heard>();
     shared::<PostgresChanges>();
     shared::<RedisChanges>();
     shared::<RedisConfig>();
