@@ -32,7 +32,7 @@ pub(super) struct Asked {
     pub(super) process: usize,
     pub(super) step: u64,
     /// Whether the answer must not be older than the call.
-    pub(super) is_fresh: bool,
+    pub(super) must_be_fresh: bool,
 }
 
 impl<V: PartialEq> History<V> {
@@ -73,6 +73,6 @@ impl<V: PartialEq> History<V> {
 /// Whether the answer to a lookup must know of this version.
 fn must_know<V>(version: &Version<V>, asked: Asked, now: u64, bound: u64) -> bool {
     let after = version.returned.filter(|returned| returned.step < asked.step);
-    asked.is_fresh && version.committed < asked.step
+    asked.must_be_fresh && version.committed < asked.step
         || after.is_some_and(|returned| returned.process == asked.process || now >= returned.at + bound)
 }

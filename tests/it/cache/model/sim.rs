@@ -111,14 +111,14 @@ impl Sim {
         let digests = asked.scheme.digests(secret.expose().as_bytes()).unwrap();
         let (keys, found) = (asked.keys.clone(), Arc::new(Mutex::new(None)));
         // Without a lease, an answer is not older than the call.
-        let is_fresh = is_fresh || !asked.keys.health().is_used;
+        let must_be_fresh = is_fresh || !asked.keys.health().is_used;
         let finding = if is_fresh { keys.find_fresh(&digests) } else { keys.find(&digests) };
         let answer = Arc::clone(&found);
         let task = tokio::spawn(async move {
             let found = finding.await.map_err(|error| error.to_string());
             *answer.lock().unwrap() = Some(found);
         });
-        let asked = Asked { process, step: self.step, is_fresh };
+        let asked = Asked { process, step: self.step, must_be_fresh };
         self.callers.push(Caller { asked, key, task, found });
     }
 
