@@ -86,6 +86,7 @@ impl Fault {
                 delay(place, one_of(&WAY));
                 sleep(between(200..400));
                 hole(place, place.long());
+                delay(place, 0);
             }
             Self::Delayed => {
                 hole(place, Duration::from_millis(one_of(&SHORT)));
