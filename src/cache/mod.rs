@@ -87,6 +87,7 @@
 //! each. Without a lease, a request waits for a lookup that begins after it has arrived, so at most two lookups of a
 //! key are under way.
 
+mod announcing;
 mod answers;
 mod changed;
 mod changes;

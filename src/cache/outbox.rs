@@ -2,8 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Announcement, Changed, core::Core};
-use crate::BoxError;
+use super::{Announcement, Changed};
 
 /// The most announcements that wait to be sent. More are one: that everything may have changed.
 const MOST_WAITING: usize = 1_000;
@@ -12,48 +11,11 @@ const MOST_WAITING: usize = 1_000;
 pub(super) struct Outbox {
     waiting: Mutex<Vec<Announcement>>,
     /// Held by the one who sends. What is being sent may not arrive, so a call that has nothing else to send waits for it.
-    sending: tokio::sync::Mutex<()>,
-}
-
-impl Core {
-    /// Applies changes here, and keeps them until they are announced.
-    pub(super) fn owe(&self, what: &[Announcement]) {
-        for one in what {
-            self.apply(*one);
-        }
-        if self.changes.is_some() {
-            self.outbox.add(what);
-        }
-    }
-
-    /// Applies changes here, and announces them, with those that could not be announced before. If the future is dropped, they
-    /// are sent later.
-    ///
-    /// # Errors
-    /// If a subscriber may not have been told. They are sent again later.
-    pub(super) async fn tell(&self, what: &[Announcement]) -> Result<(), BoxError> {
-        self.owe(what);
-        let Some(changes) = &self.changes else { return Ok(()) };
-        let turn = self.outbox.sending.lock().await;
-        let mut batch = self.outbox.take();
-        // If there are none, another call has sent them meanwhile.
-        if !batch.what.is_empty() {
-            changes.announce(&batch.what).await?;
-            batch.what.clear();
-        }
-        drop(batch);
-        drop(turn);
-        Ok(())
-    }
-
-    /// Sends again what may not have arrived.
-    pub(super) async fn tell_again(&self) -> Result<(), BoxError> {
-        if self.outbox.lock().is_empty() { Ok(()) } else { self.tell(&[]).await }
-    }
+    pub(super) sending: tokio::sync::Mutex<()>,
 }
 
 impl Outbox {
-    fn add(&self, what: &[Announcement]) {
+    pub(super) fn add(&self, what: &[Announcement]) {
         let mut waiting = self.lock();
         waiting.extend_from_slice(what);
         if waiting.len() > MOST_WAITING {
@@ -61,8 +23,12 @@ impl Outbox {
         }
     }
 
-    fn take(&self) -> Batch<'_> {
+    pub(super) fn take(&self) -> Batch<'_> {
         Batch { outbox: self, what: std::mem::take(&mut *self.lock()) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Announcement>> {
@@ -72,9 +38,9 @@ impl Outbox {
 }
 
 /// What is being sent. Unless it has arrived, it waits again.
-struct Batch<'o> {
+pub(super) struct Batch<'o> {
     outbox: &'o Outbox,
-    what: Vec<Announcement>,
+    pub(super) what: Vec<Announcement>,
 }
 
 impl Drop for Batch<'_> {
