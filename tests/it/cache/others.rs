@@ -1,9 +1,10 @@
 //! Caches without a lease: by time, and by the version of a store. And what is kept for a shorter time than the rest.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tower_auth::{
-    CachedKeyStore, KeyRecord, KeyRegistry, KeyScheme, KeyStore as _, Peppers, Restrictions, cache::Changed,
+    CachedKeyStore, KeyRecord, KeyRegistry, KeyScheme, KeyStore as _, Peppers, Restrictions, Secret, Task,
+    cache::Changed,
 };
 
 use super::{BOUND, Process, World, new, ops, settle};
@@ -139,6 +140,58 @@ async fn a_key_that_may_not_be_idle_is_looked_up_more_often() {
     assert_eq!((process.cost(&key).await, process.cost(&other).await), (0, 0));
     world.pass(LITTLE).await;
     assert_eq!((process.cost(&key).await, process.cost(&other).await), (1, 0));
+}
+
+/// Who may not be idle, and what is written of it.
+async fn of_used_key(world: &World) -> (Process, Secret, Task) {
+    let process = world.leased().await;
+    let restrictions = Restrictions::new().idle_after(Duration::from_secs(86_400));
+    let key = world.silent.create(ops(), new("key_1").restrictions(restrictions)).await.unwrap().secret;
+    let upkeep = process.registry.start();
+    // A use soon after the creation makes no difference, and is not written.
+    world.pass(Duration::from_secs(7_200)).await;
+    world.beat(4).await;
+    (process, key, upkeep)
+}
+
+async fn last_use(process: &Process) -> Option<SystemTime> {
+    process.registry.get(ops(), "key_1").await.unwrap().last_used_at()
+}
+
+/// A request that is answered from the cache is a use, which is written later, and not on its way.
+#[tokio::test]
+async fn p18_a_use_is_not_written_on_the_way_of_the_request() {
+    let world = World::new();
+    let (process, key, upkeep) = of_used_key(&world).await;
+    let watched = process.registry.watch(process.keys.clone());
+    let digests = process.scheme.digests(key.expose().as_bytes()).unwrap();
+    process.backend.committing().hold();
+    for _ in 0..3 {
+        assert!(watched.find(&digests).await.unwrap().is_some());
+    }
+    assert_eq!((process.backend.asked(), last_use(&process).await), (1, None));
+    process.backend.committing().open();
+    world.pass(Duration::from_secs(1)).await;
+    assert!(last_use(&process).await.is_some(), "it is written in the next second");
+    upkeep.stop().await;
+}
+
+#[tokio::test]
+async fn r092_a_use_that_cannot_be_written_refuses_nothing_and_is_written_later() {
+    let world = World::new();
+    let (process, key, upkeep) = of_used_key(&world).await;
+    let watched = process.registry.watch(process.keys.clone());
+    let digests = process.scheme.digests(key.expose().as_bytes()).unwrap();
+    process.backend.committing().fail();
+    for _ in 0..3 {
+        assert!(watched.find(&digests).await.unwrap().is_some());
+        world.pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(last_use(&process).await, None);
+    process.backend.committing().open();
+    world.pass(Duration::from_secs(1)).await;
+    assert!(last_use(&process).await.is_some());
+    upkeep.stop().await;
 }
 
 /// A key is known under one scheme, and a stranger to another one.
