@@ -179,11 +179,15 @@ impl Core {
         Some(known.value)
     }
 
+    /// Returns whether nobody keeps the lease of a cache that needs one.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_leased = matches!(&self.freshness.bound, Bound::Leased { bound, .. } if !bound.is_zero());
+        is_leased && !self.link.is_started.load(Ordering::Relaxed)
+    }
+
     #[cold]
     fn warn_if_idle(&self) {
-        let idle =
-            matches!(self.freshness.bound, Bound::Leased { .. }) && !self.link.is_started.load(Ordering::Relaxed);
-        if idle && !self.link.was_told.swap(true, Ordering::Relaxed) {
+        if self.is_idle() && !self.link.was_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "tower_auth",
                 "a leased cache of keys is not started, so every lookup asks the store; help: call CachedKeyStore::start, \

@@ -19,13 +19,13 @@ pub(super) struct Epochs {
 }
 
 impl Epochs {
-    /// Creates so many stripes. Marks are spread over them.
+    /// Creates so many stripes, or the next power of two. Marks are spread over them.
     pub(super) fn new(stripes: u16) -> Self {
         Self {
             sequence: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             creation: AtomicU64::new(0),
-            stripes: (0..stripes.max(1)).map(|_| AtomicU64::new(0)).collect(),
+            stripes: (0..u32::from(stripes).next_power_of_two()).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -70,6 +70,7 @@ impl Epochs {
 
     #[inline]
     fn stripe(&self, mark: u16) -> &AtomicU64 {
-        &self.stripes[usize::from(mark) % self.stripes.len()]
+        // The number of stripes is a power of two, and a division would take longer than the rest of a check.
+        &self.stripes[usize::from(mark) & (self.stripes.len() - 1)]
     }
 }

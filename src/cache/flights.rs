@@ -68,7 +68,7 @@ where
 
     /// Returns a lookup that begins after this call: a new one if none runs, and otherwise the one that begins when the one
     /// that runs has ended. It is shared by all who wait for it.
-    pub(super) fn follow(&self, key: &K, look: impl FnOnce() -> BoxFuture<T> + Send + 'static) -> Flight<T> {
+    pub(super) fn follow(&self, key: &K, look: impl FnOnce() -> BoxFuture<T>) -> Flight<T> {
         let mut under = self.lock();
         let way = under.ways.get(key);
         if let Some(next) = way.and_then(|way| alive(way.next.as_ref())) {

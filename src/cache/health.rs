@@ -56,7 +56,7 @@ impl CacheHealth {
         let leased = matches!(core.freshness.bound, Bound::Leased { .. }) && beaten > 0;
         let trouble = match link.trouble.health() {
             Health::Degraded(why) | Health::Down(why) => Some(why),
-            Health::Good => None,
+            Health::Good => core.is_idle().then(|| "the task of the cache is not started, or was dropped".into()),
         };
         Self {
             is_used,

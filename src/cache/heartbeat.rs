@@ -55,6 +55,8 @@ impl<S> CachedKeyStore<S> {
             return Task::idle();
         }
         self.core.link.is_started.store(true, Ordering::Relaxed);
+        // If the task is dropped, that is told too.
+        self.core.link.was_told.store(false, Ordering::Relaxed);
         let (core, told) = (Arc::clone(&self.core), Arc::clone(&self.core));
         Task::spawn(|stop| keep(core, stop), move || told.health())
     }

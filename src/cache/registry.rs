@@ -40,17 +40,6 @@ fn announced(change: &Change) -> impl Iterator<Item = Announcement> {
     [new, changed].into_iter().flatten().map(Announcement::from)
 }
 
-/// Announces a change when it has ended, also if it has failed: it may have been made.
-fn told<T: Send + 'static>(telling: Telling, change: RegistryFuture<T>) -> RegistryFuture<T> {
-    RegistryFuture::boxed(async move {
-        let ended = change.await;
-        let told = telling.tell().await;
-        let ended = ended?;
-        told.map_err(RegistryError::from)?;
-        Ok(ended)
-    })
-}
-
 impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
     fn transact(&self, ids: Vec<String>, decide: Decide) -> RegistryFuture<Vec<Change>> {
         let telling = Telling::new(&self.core, Vec::new());
@@ -60,7 +49,7 @@ impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
             note(announcements(&named, &changes));
             Ok(changes)
         });
-        told(telling, self.store.transact(ids, decide))
+        telling.after(self.store.transact(ids, decide))
     }
 
     fn forget(&self, what: &Forget, limit: usize) -> RegistryFuture<usize> {
@@ -68,7 +57,7 @@ impl<S: RegistryStore> RegistryStore for CachedKeyStore<S> {
         match what {
             // Its keys and its sessions are removed.
             Forget::Account { account } => {
-                told(Telling::new(&self.core, vec![Changed::Account(account).into()]), forgotten)
+                Telling::new(&self.core, vec![Changed::Account(account).into()]).after(forgotten)
             }
             Forget::Audit { .. } | Forget::Addresses { .. } => forgotten,
         }

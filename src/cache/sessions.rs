@@ -73,14 +73,7 @@ impl<S: SessionStore> SessionStore for CachedKeyStore<S> {
 
 impl<S> CachedKeyStore<S> {
     fn told<T: Send + 'static>(&self, changed: Changed<'_>, change: SessionFuture<T>) -> SessionFuture<T> {
-        let telling = Telling::new(&self.core, vec![Announcement::from(changed)]);
-        SessionFuture::boxed(async move {
-            let changed = change.await;
-            let told = telling.tell().await;
-            let changed = changed?;
-            told?;
-            Ok(changed)
-        })
+        Telling::new(&self.core, vec![Announcement::from(changed)]).after(change)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 use super::{Announcement, Changed, core::Core};
-use crate::BoxError;
+use crate::{BoxError, MaybeReady};
 
 /// Announcements of a change that is under way. If its future is dropped, the change may have been made, or may be made later:
 /// what it concerns is invalidated, and announced by the task of the cache.
@@ -37,8 +37,22 @@ impl Telling {
         }
     }
 
-    /// Announces the changes after they were carried out, or may have been.
-    pub(super) async fn tell(self) -> Result<(), BoxError> {
+    /// Announces a change when it has ended, also if it has failed: it may have been made.
+    pub(super) fn after<T, E>(self, change: MaybeReady<Result<T, E>>) -> MaybeReady<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<BoxError> + Send + 'static,
+    {
+        MaybeReady::boxed(async move {
+            let ended = change.await;
+            let told = self.tell().await;
+            let value = ended?;
+            told?;
+            Ok(value)
+        })
+    }
+
+    async fn tell(self) -> Result<(), BoxError> {
         let what = std::mem::take(&mut lock(&self.noted).what);
         // That a key is new needs no promise, and with an error its secret would be lost. It is announced again later.
         let is_needed = what.iter().any(|one| *one != Announcement::from(Changed::NewKey));

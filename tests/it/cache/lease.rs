@@ -277,7 +277,8 @@ async fn when_the_task_is_dropped_the_lease_ends_at_once() {
     process.status(&key).await;
     drop(process.lease.take());
     settle().await;
-    assert!(!process.keys.health().is_used);
+    let health = process.keys.health();
+    assert!(!health.is_used && health.trouble.unwrap().contains("was dropped"));
     assert_eq!(process.cost(&key).await, 1);
 }
 
