@@ -3,13 +3,10 @@
 //! All of them look up the key by its SHA-256 in a map that does not hash it again, put an `Arc` into the request's
 //! extensions, and refuse with 401 and a challenge (RFC 9110, section 15.5.2).
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    future::ready,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-};
+#[path = "first_bytes.rs"]
+mod first_bytes;
+
+use std::{collections::HashMap, convert::Infallible, future::ready, hash::BuildHasherDefault, sync::Arc};
 
 use axum::{
     Router,
@@ -26,6 +23,7 @@ use tower_http::{
     validate_request::{ValidateRequest, ValidateRequestHeaderLayer},
 };
 
+use self::first_bytes::FirstBytes;
 use super::floor::{Bare, Check, Checked, Tell};
 
 /// The holder of a key, as the peers put it into a request.
@@ -70,27 +68,6 @@ fn prepared() -> Hmac<Sha256> {
 #[inline]
 fn keyed(mac: &Hmac<Sha256>, key: &[u8]) -> [u8; 32] {
     mac.clone().chain_update(Sha256::digest(key)).finalize().into_bytes().into()
-}
-
-/// Uses the first bytes of a digest as its hash.
-#[derive(Default)]
-pub(crate) struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, _: usize) {}
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[inline]

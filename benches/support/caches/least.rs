@@ -1,7 +1,10 @@
 //! The least that a cache must do: SHA-256 of the key, a lookup without a second hash, a look at the clock, a copy of the record.
 
+#[path = "../first_bytes.rs"]
+mod first_bytes;
+
 use std::{
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,6 +18,7 @@ use quick_cache::{
 use sha2::{Digest as _, Sha256};
 use tower_auth::KeyRecord;
 
+use self::first_bytes::FirstBytes;
 use super::{Keys, LIFE, ROOM};
 use crate::floor::{Check, Tell};
 
@@ -41,27 +45,6 @@ impl Least {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let (until, record) = self.kept.get(&digest)?;
         (self.start.elapsed() < until).then_some(record)
-    }
-}
-
-/// Uses the first bytes of a digest as its hash.
-#[derive(Default)]
-pub(crate) struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, _: usize) {}
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
