@@ -21,7 +21,8 @@ pub type ChangesFuture<T> = MaybeReady<Result<T, BoxError>>;
 /// All futures own their data. They may be dropped at any await.
 pub trait Changes: Send + Sync + 'static {
     /// Subscribes with a connection of its own. When the future completes, every change that is announced from then on is given
-    /// to the sink, or the sink is told that the connection is [lost](ChangeSink::lost). The cache sets a time limit.
+    /// to the sink, or the sink is told that the connection is [lost](ChangeSink::lost). If all clones of the sink are dropped, the
+    /// subscription counts as lost too. The cache sets a time limit.
     ///
     /// # Errors
     /// If the other side does not answer, or cannot keep the order that the trait asks for.

@@ -13,8 +13,8 @@ use super::{LIFE, ROOM, runtime};
 struct Still;
 
 impl Changes for Still {
-    fn subscribe(&self, _: ChangeSink) -> ChangesFuture<Box<dyn Subscription>> {
-        ChangesFuture::ready(Ok(Box::new(Self)))
+    fn subscribe(&self, sink: ChangeSink) -> ChangesFuture<Box<dyn Subscription>> {
+        ChangesFuture::ready(Ok(Box::new(Silence { _sink: sink })))
     }
 
     fn shared_bound(&self, wanted: Duration) -> ChangesFuture<Duration> {
@@ -26,7 +26,12 @@ impl Changes for Still {
     }
 }
 
-impl Subscription for Still {
+/// Without its sink, the cache would count it as lost.
+struct Silence {
+    _sink: ChangeSink,
+}
+
+impl Subscription for Silence {
     fn barrier(&mut self) -> ChangesFuture<()> {
         ChangesFuture::ready(Ok(()))
     }
@@ -36,10 +41,13 @@ pub(crate) fn ttl(store: MemoryKeyStore) -> CachedKeyStore<MemoryKeyStore> {
     CachedKeyStore::ttl(store, LIFE).capacity(ROOM)
 }
 
-/// A cache that holds its lease as long as the process runs.
+/// A cache that holds its lease, and does so as long as the process runs.
 pub(crate) fn leased(store: MemoryKeyStore) -> CachedKeyStore<MemoryKeyStore> {
     let cache = CachedKeyStore::leased(store, Still, Duration::from_mins(1)).longest(LIFE).capacity(ROOM);
     let _entered = runtime().enter();
     std::mem::forget(cache.start());
+    while !cache.health().is_used {
+        std::thread::yield_now();
+    }
     cache
 }
