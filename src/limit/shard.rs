@@ -5,14 +5,14 @@ use std::{collections::HashMap, time::Duration};
 use hashbrown::HashTable;
 
 use super::{
-    decide::{decide, levels, scaled},
-    layout::{Layout, Source},
+    decide::{decide, levels},
+    layout::Layout,
     levels::WindowStates,
     limiter::{LimitDecision, Reservation},
     limits::Limits,
     returned::Returned,
     time::Moment,
-    window::{Kind, Window, refunded},
+    window::{Kind, refunded},
 };
 
 /// Buckets of up to `N` windows. Full buckets are removed, because a full bucket equals a new one.
@@ -120,25 +120,12 @@ impl<const N: usize> Shard<N> {
         decided
     }
 
-    /// Converts the times of a bucket to other limits. The bucket is full again at the same time as before. A window
-    /// with a new period starts with the largest count of all other windows that counts requests of this period.
+    /// Converts the times of a bucket to other limits.
     fn carry_over(&mut self, layout: u32, arrivals: [u64; N], limits: &Limits, now: Moment) -> (u32, [u64; N]) {
         let Some(old) = self.layouts.get(layout as usize) else { return (self.first_layout(limits), arrivals) };
-        let (new, sources) = old.next(limits);
         // Without the time of day, the counts of calendar windows are those of the last time that the shard has seen.
         let now = Moment { wall: if limits.has_calendar() { now.wall } else { self.wall }, ..now };
-        let counted = old.limits.all().iter().zip(old.at).map(|(window, at)| (arrivals[usize::from(at)], window));
-        let counted: Vec<(u64, &Window)> = counted.collect();
-        let mut carried = arrivals;
-        for ((window, at), source) in limits.all().iter().zip(new.at).zip(sources) {
-            if matches!(source, Source::Others) {
-                let asked = counted.iter().filter(|(_, from)| from.is_even() || window.is_even());
-                let scaled = asked.map(|(slot, from)| scaled(from.used(*slot, now), from, window));
-                let inherited = old.calendars().map(|(at, from)| window.inherited(arrivals[at], from, now));
-                let used = scaled.chain(inherited).max().unwrap_or(0).min(window.capacity());
-                carried[usize::from(at)] = window.slot(used, now);
-            }
-        }
+        let (new, carried) = old.carry_over(arrivals, limits, now);
         (self.remember(new), carried)
     }
 

@@ -1,13 +1,13 @@
 //! The budgets of one bucket, and the decision of all its windows.
 
 use super::{
-    flight::Flight,
     policy::BudgetPolicy,
     purse::{Need, Order, Purse, Standing},
     take::BudgetReturn,
 };
 use crate::limit::{
     BucketKey, LimitDecision, LimitTime, Limits, MemoryLimiter, WindowStates,
+    flight::Flight,
     levels::MOST_WINDOWS,
     time::Moment,
     window::{Kind, Window},

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::{
     entry::Entry,
-    flight::Flight,
     period::BudgetPeriod,
     purse::Purse,
     take::{BudgetReturn, BudgetTaken},
 };
-use crate::limit::{Reservation, levels::MOST_WINDOWS, window::Kind};
+use crate::limit::{Reservation, flight::Flight, levels::MOST_WINDOWS, window::Kind};
 
 /// Which leases are given back.
 #[derive(Clone, Copy)]

@@ -94,8 +94,6 @@
 #[cfg(feature = "tokio")]
 mod entry;
 #[cfg(feature = "tokio")]
-mod flight;
-#[cfg(feature = "tokio")]
 mod kept;
 #[cfg(feature = "tokio")]
 mod limiter;

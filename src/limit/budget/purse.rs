@@ -3,12 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    flight::{Flight, Landing},
     period::BudgetPeriod,
     policy::BudgetPolicy,
     take::{BudgetReturn, BudgetTake, BudgetTaken},
 };
-use crate::limit::{BucketKey, WindowState, calendar::Calendar, time::Moment, window::left};
+use crate::limit::{
+    BucketKey, WindowState,
+    calendar::Calendar,
+    flight::{Flight, Landing},
+    time::Moment,
+    window::left,
+};
 
 pub(super) struct Purse {
     pub(super) calendar: Arc<Calendar>,

@@ -13,13 +13,16 @@ use hashbrown::HashTable;
 
 use super::{
     entry::{Asked, Attempt, Entry, Means},
-    flight::{Flight, Landing},
     kept::Sweep,
     period::BudgetPeriod,
     policy::BudgetPolicy,
     take::{BudgetReturn, BudgetTaken},
 };
-use crate::limit::{BucketKey, LimitTime, Limiter as _, MemoryLimiter, Reservation, memory::Padded};
+use crate::limit::{
+    BucketKey, LimitTime, Limiter as _, MemoryLimiter, Reservation,
+    flight::{Flight, Landing},
+    memory::Padded,
+};
 
 pub(super) struct Table {
     shards: Box<[Padded<Shard>]>,

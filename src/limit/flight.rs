@@ -1,4 +1,4 @@
-//! A call of the store for which requests of a bucket wait.
+//! A call of a store or a server for which requests of a bucket wait.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Flight {
             Ok(landed) => landed.clone(),
             Err(_) => None,
         };
-        let ended = || Err("the task that asked the store of budgets has ended: its runtime has stopped".into());
+        let ended = || Err("the task that asked for a limit has ended: its runtime has stopped".into());
         landed.unwrap_or_else(ended).map_err(|why| why.as_ref().into())
     }
 }
