@@ -256,7 +256,7 @@ pub use self::limit::budget::BudgetLimiter;
 pub use self::postgres::{PostgresChanges, PostgresKeyStore};
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use self::redis::{RedisChanges, RedisConfig};
+pub use self::redis::{RedisChanges, RedisConfig, RedisLimiter};
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use self::sqlite::SqliteKeyStore;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     calendar::Calendar,
     limits::Limits,
-    quota::Span,
+    quota::{Quota, Span},
     window::{Kind, Window, of_count},
 };
 
@@ -19,13 +19,14 @@ pub(super) struct Layout<const N: usize> {
 }
 
 /// The window of a place. Two windows are the same if their periods are equal: the length, or the unit of the calendar and
-/// the time zone. Names decide between several windows with the same period.
+/// the time zone.
 #[derive(Clone)]
 struct Place {
     /// A typical length, for a calendar window.
     period: Duration,
     calendar: Option<Arc<Calendar>>,
-    name: Box<str>,
+    /// The quota that counted last. Its name decides between several windows with the same period.
+    quota: Quota,
 }
 
 /// The source of a window's count.
@@ -77,6 +78,26 @@ impl<const N: usize> Layout<N> {
         (Self { limits: limits.clone(), at, places }, sources)
     }
 
+    /// Creates the layout of a bucket that another process has counted: the quota of each place, and the place of each window.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn stored(quotas: Vec<Quota>, at: Vec<u8>) -> Result<Self, crate::ConfigError> {
+        const NONE: Option<Place> = None;
+        let of_window = |at: &u8| quotas.get(usize::from(*at)).cloned();
+        let limits = Limits::new(at.iter().filter_map(of_window))?;
+        let mut layout = Self { limits, at: [0; N], places: [NONE; N] };
+        layout.at.iter_mut().zip(at).for_each(|(place, at)| *place = at);
+        for (place, quota) in layout.places.iter_mut().zip(quotas) {
+            *place = Some(Place::of(&Window::new(quota)?));
+        }
+        Ok(layout)
+    }
+
+    /// Returns the quota of each place.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn quotas(&self) -> impl Iterator<Item = &Quota> {
+        self.places.iter().filter_map(|place| place.as_ref().map(|place| &place.quota))
+    }
+
     /// Returns the places of calendar windows, also of those that the limits no longer have.
     pub(super) fn calendars(&self) -> impl Iterator<Item = (usize, &Calendar)> {
         self.places.iter().enumerate().filter_map(|(at, place)| Some((at, place.as_ref()?.calendar.as_deref()?)))
@@ -115,7 +136,7 @@ impl Place {
             (Kind::Even(_), Span::Even(period)) => (period, None),
             (Kind::Even(_), Span::Calendar(unit)) => (unit.length(), None),
         };
-        Self { period, calendar, name: window.quota.name().into() }
+        Self { period, calendar, quota: window.quota.clone() }
     }
 
     fn has_period_of(&self, other: &Self) -> bool {
@@ -129,6 +150,6 @@ impl Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        self.has_period_of(other) && self.name == other.name
+        self.has_period_of(other) && self.quota.name() == other.quota.name()
     }
 }

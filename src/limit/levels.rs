@@ -21,6 +21,8 @@ pub struct WindowStates {
     pub(super) shared: bool,
     /// The sequence number of the admitted request.
     pub(super) ticket: u64,
+    /// The time of the clock of a limiter with its own clock, in nanoseconds; zero for the clock of the layer.
+    pub(super) origin: u64,
 }
 
 impl WindowStates {
@@ -33,6 +35,7 @@ impl WindowStates {
             tightest: 0,
             shared: false,
             ticket: 0,
+            origin: 0,
         };
         levels.into_iter().take(MOST_WINDOWS).for_each(|level| all.push(level));
         all.set_tightest(tightest);
@@ -47,6 +50,7 @@ impl WindowStates {
             tightest: 0,
             shared: false,
             ticket: 0,
+            origin: 0,
         }
     }
 
@@ -69,6 +73,14 @@ impl WindowStates {
         let place = |(place, level): (usize, &WindowState)| (level.room(), place);
         let least = self.all().iter().enumerate().map(place).min();
         self.set_tightest(least.map_or(0, |(_, place)| place));
+    }
+
+    /// Adds requests that this process may admit on its own.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn add(&mut self, left: u32, limits: &super::Limits) {
+        for (level, window) in self.all.iter_mut().take(usize::from(self.count)).zip(limits.windows()) {
+            level.remaining = level.remaining.saturating_add(left).min(window.size);
+        }
     }
 
     /// Returns the state of each window, in the order of the windows.

@@ -139,10 +139,11 @@ impl Reservation {
     #[must_use]
     pub fn new(cost: u32, limits: &Limits, levels: &WindowStates, at: Duration) -> Self {
         let mut full = [0; MOST_WINDOWS];
+        let origin = if levels.origin == 0 { nanos(at) } else { levels.origin };
         for (full, level) in full.iter_mut().zip(levels.all()) {
             *full = match level.period() {
                 Some(number) => PERIOD | u64::from(number),
-                None => nanos(at).saturating_add(nanos(level.reset)).min(!PERIOD),
+                None => origin.saturating_add(nanos(level.reset)).min(!PERIOD),
             };
         }
         Self { cost, full, ticket: levels.ticket, shared: levels.shared, local: false, limits: limits.id() }
@@ -170,6 +171,23 @@ impl Reservation {
     pub(super) fn marks(&self) -> impl Iterator<Item = Result<u64, u32>> {
         #[expect(clippy::cast_possible_truncation, reason = "the number is the low half")]
         self.full.into_iter().map(|full| if full & PERIOD == 0 { Ok(full) } else { Err(full as u32) })
+    }
+
+    /// Returns what a server that counts in microseconds needs: when each window would be full again, or the number of its period.
+    #[cfg(feature = "redis")]
+    pub(crate) fn marks_in_micros(&self) -> impl Iterator<Item = u64> {
+        // Rounded down, so that not too much is given back.
+        self.marks().map(|mark| mark.map_or_else(u64::from, |full| full / 1_000))
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) const fn limits_id(&self) -> u64 {
+        self.limits
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) const fn ticket(&self) -> u64 {
+        self.ticket
     }
 
     /// Returns the part of the windows that are refilled evenly.

@@ -37,6 +37,9 @@ struct Inner {
     /// The windows that are refilled evenly, if there are others too.
     #[cfg(feature = "tokio")]
     even: Option<Limits>,
+    /// The form in which servers keep them, once it was needed.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    stored: std::sync::OnceLock<Box<str>>,
 }
 
 impl Limits {
@@ -157,7 +160,13 @@ impl Limits {
         &self.0.windows
     }
 
-    pub(super) fn id(&self) -> u64 {
+    /// Returns the form in which servers keep them. Each clone remembers it.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn stored(&self) -> &str {
+        self.0.stored.get_or_init(|| self.to_json().to_string().into())
+    }
+
+    pub(crate) fn id(&self) -> u64 {
         self.0.id
     }
 }
@@ -173,6 +182,8 @@ impl Inner {
             has_calendar,
             #[cfg(feature = "tokio")]
             even: None,
+            #[cfg(any(feature = "postgres", feature = "redis"))]
+            stored: std::sync::OnceLock::new(),
         }
     }
 }

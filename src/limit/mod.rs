@@ -60,7 +60,10 @@
 mod bucket;
 pub mod budget;
 mod calendar;
+mod carry;
 mod decide;
+#[cfg(feature = "tokio")]
+mod flight;
 mod gcra;
 mod layout;
 mod levels;
@@ -71,6 +74,8 @@ mod memory;
 mod quota;
 mod returned;
 mod shard;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub mod shared;
 mod stored;
 mod time;
 mod window;

@@ -62,6 +62,8 @@ const DAY: u64 = 24 * HOUR;
 const LONGEST: Duration = Duration::from_secs(366 * DAY);
 /// The bound of all times. It leaves room for sums without overflow.
 const MOST_NANOS: u128 = 1 << 62;
+/// Buckets that take longer to refill, in nanoseconds, are counted in microseconds: 52 days.
+pub(super) const IN_MICROS: u128 = 1 << 52;
 
 impl Quota {
     /// Limits to `events` per `period`.
@@ -219,6 +221,10 @@ impl Quota {
         if interval * u128::from(self.size()) >= MOST_NANOS {
             return self.wrong("a burst of that size takes more than a hundred years to refill");
         }
+        // A server counts in numbers of 53 bits: in microseconds, if the nanoseconds need more.
+        const MICROS: u128 = 1_000;
+        let is_long = interval * u128::from(self.size()) >= IN_MICROS;
+        let interval = if is_long { interval.div_ceil(MICROS) * MICROS } else { interval };
         if period.as_nanos() < u128::from(self.events) {
             return self.wrong("it has more than one event per nanosecond");
         }

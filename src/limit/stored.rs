@@ -54,7 +54,7 @@ impl Limits {
     }
 }
 
-fn write(quota: &Quota) -> Value {
+pub(super) fn write(quota: &Quota) -> Value {
     let mut said = match quota.span() {
         Span::Even(period) => {
             let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
@@ -73,7 +73,7 @@ fn write(quota: &Quota) -> Value {
     said
 }
 
-fn read(stored: &Value) -> Option<Quota> {
+pub(super) fn read(stored: &Value) -> Option<Quota> {
     let stored = stored.as_object()?;
     let calendar = stored.contains_key("calendar");
     let known: &[&str] =

@@ -148,6 +148,11 @@ impl RedisConfig {
         }
     }
 
+    /// What the names of all keys of limits begin with. They have no braces: each key has a slot of its own in a cluster.
+    pub(super) fn prefix_of_limits(&self) -> String {
+        format!("{}:limit:", self.prefix)
+    }
+
     /// The name of a key or channel. The braces put all of them into one slot of a cluster.
     pub(super) fn name(&self, of: &str) -> String {
         format!("{{{}}}:{of}", self.prefix)

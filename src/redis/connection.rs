@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, RedisResult, Value,
+    AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, RedisError, RedisResult, Value,
     aio::{MultiplexedConnection, SendError},
 };
 use tokio::{
@@ -36,6 +36,16 @@ impl Connection {
     /// Runs a command.
     pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Failure> {
         command.query_async(&mut self.inner).await.map_err(|error| Failure::answered(&self.server, &error))
+    }
+
+    /// Runs a command whose errors the caller tells apart.
+    pub(super) async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
+        command.query_async(&mut self.inner).await
+    }
+
+    /// What an error of [`run`](Self::run) is for a log.
+    pub(super) fn refused(&self, error: &RedisError) -> Failure {
+        Failure::answered(&self.server, error)
     }
 
     /// Runs commands in a transaction that also asks for the role of the server, and fails unless the server was a primary when

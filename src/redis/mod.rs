@@ -86,6 +86,7 @@ mod changes;
 mod config;
 mod connection;
 mod failure;
+mod limits;
 mod locate;
 mod node;
 mod primary;
@@ -93,4 +94,4 @@ mod subscription;
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
 mod tls;
 
-pub use self::{changes::RedisChanges, config::RedisConfig};
+pub use self::{changes::RedisChanges, config::RedisConfig, limits::RedisLimiter};

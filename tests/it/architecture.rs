@@ -40,7 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("memory", &["alerts", "base", "key", "limit", "registry", "session", "store", "usage"]),
     ("postgres", &["alerts", "base", "cache", "key", "limit", "registry", "session", "store", "token", "usage"]),
     ("sqlite", &["alerts", "base", "cache", "key", "limit", "registry", "session", "store", "token", "usage"]),
-    ("redis", &["base", "cache"]),
+    ("redis", &["base", "cache", "limit"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),

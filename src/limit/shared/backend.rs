@@ -1,0 +1,54 @@
+//! Where buckets are that several processes share.
+
+use std::{
+    fmt::{self, Display},
+    sync::Arc,
+};
+
+use super::ask::{Ask, Taken};
+use crate::{
+    Health,
+    limit::{BucketKey, Reservation},
+};
+
+/// A server that counts, or several of them. Each call ends within the deadline, and fails at once while the server is known not to answer.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Takes requests out of a bucket.
+    fn take(&self, ask: Ask) -> impl Future<Output = Result<Taken, Outage>> + Send;
+
+    /// Gives requests back, except the part that has been refilled.
+    fn give_back(&self, bucket: BucketKey, reservation: Reservation)
+    -> impl Future<Output = Result<(), Outage>> + Send;
+
+    /// Asks whether it counts, without the deadline of a decision.
+    fn check(&self) -> impl Future<Output = Result<(), Outage>> + Send;
+
+    /// Whether each server answers, as far as this is known.
+    fn health(&self) -> Health;
+}
+
+/// Why a server has not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Outage {
+    pub(crate) why: Arc<str>,
+    /// Whether the server may have done what it was asked.
+    pub(crate) was_asked: bool,
+}
+
+impl Outage {
+    pub(crate) fn asked(why: impl Display) -> Self {
+        Self { why: why.to_string().into(), was_asked: true }
+    }
+
+    pub(crate) fn not_asked(why: impl Into<Arc<str>>) -> Self {
+        Self { why: why.into(), was_asked: false }
+    }
+}
+
+impl Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Outage {}

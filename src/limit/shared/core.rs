@@ -1,0 +1,220 @@
+//! A limiter over a backend: what is decided here, and what is asked.
+
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    ask::{Ask, Taken},
+    backend::{Backend, Outage},
+    health::{Counts, SharedHealth, add},
+    held::Return,
+    policy::{Leases, SharedPolicy},
+    queue::{Chore, Queue},
+    table::{Asked, Attempt, Order, Table},
+    upkeep::Own,
+};
+use crate::{
+    BoxError, Clock, MaybeReady,
+    limit::{BucketKey, LimitDecision, LimitFuture, Limits, Reservation},
+};
+
+pub(crate) struct Core<B> {
+    pub(super) backend: B,
+    pub(super) policy: SharedPolicy,
+    pub(super) clock: Clock,
+    pub(super) table: Table,
+    pub(super) queue: Queue,
+    pub(super) counts: Counts,
+    /// The number of tasks that the caller has started.
+    pub(super) tasks: AtomicUsize,
+    /// The limiter's own task, while the caller has started none.
+    pub(super) own: Own,
+}
+
+impl<B: Backend> Core<B> {
+    pub(crate) fn new(backend: B, policy: SharedPolicy) -> Arc<Self> {
+        Arc::new(Self {
+            backend,
+            policy,
+            clock: Clock::system(),
+            table: Table::new(),
+            queue: Queue::default(),
+            counts: Counts::default(),
+            tasks: AtomicUsize::new(0),
+            own: Own::default(),
+        })
+    }
+
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    pub(crate) fn health(&self) -> SharedHealth {
+        let (queued, unused) = (self.queue.len(), self.table.unused());
+        SharedHealth::of(&self.counts, self.backend.health(), queued, unused, self.table.buckets())
+    }
+
+    pub(super) fn decide(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) -> LimitFuture {
+        let most = limits.max_cost();
+        if cost > most {
+            return MaybeReady::ready(Ok(LimitDecision::TooCostly { most }));
+        }
+        if cost == 0 {
+            return self.peek(bucket, limits);
+        }
+        let asked = Asked { bucket, limits, cost, at: self.clock.elapsed() };
+        if let Some(leases) = self.policy.leases {
+            return self.decide_leased(&asked, leases);
+        }
+        if let Some(refused) = self.table.refusal(&asked) {
+            add(&self.counts.known_spent);
+            return MaybeReady::ready(Ok(refused));
+        }
+        let (core, limits) = (Arc::clone(self), limits.clone());
+        MaybeReady::boxed(async move { core.ask(bucket, &limits, cost).await })
+    }
+
+    fn peek(self: &Arc<Self>, bucket: BucketKey, limits: &Limits) -> LimitFuture {
+        let (core, limits) = (Arc::clone(self), limits.clone());
+        MaybeReady::boxed(async move {
+            let decided = core.ask(bucket, &limits, 0).await?;
+            Ok(if core.policy.leases.is_some() { core.table.with_leased(bucket, decided) } else { decided })
+        })
+    }
+
+    /// Asks the server about one request.
+    async fn ask(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> Result<LimitDecision, BoxError> {
+        let (at, mark) = (self.clock.elapsed(), self.table.mark());
+        let ask = Ask { bucket, limits: limits.clone(), want: cost, least: cost };
+        let taken = self.take(ask).await?;
+        let asked = Asked { bucket, limits, cost, at };
+        let decided = taken.decision(limits, cost);
+        let is_spent = match &decided {
+            LimitDecision::Admitted(levels) => levels.tightest().remaining == 0,
+            _ => true,
+        };
+        if is_spent {
+            self.table.note(&asked, taken, mark);
+        }
+        Ok(decided)
+    }
+
+    fn decide_leased(self: &Arc<Self>, asked: &Asked<'_>, leases: Leases) -> LimitFuture {
+        match self.attempt(asked, leases, true) {
+            Attempt::Decided(decided) => MaybeReady::ready(Ok(decided)),
+            Attempt::Refill(decided, order) => {
+                self.send(order, leases);
+                MaybeReady::ready(Ok(decided))
+            }
+            Attempt::Wait(order, flight) => {
+                let (core, limits) = (Arc::clone(self), asked.limits.clone());
+                let (bucket, cost) = (asked.bucket, asked.cost);
+                order.into_iter().for_each(|order| self.send(order, leases));
+                MaybeReady::boxed(async move {
+                    flight.landed().await?;
+                    let asked = Asked { bucket, limits: &limits, cost, at: core.clock.elapsed() };
+                    // Others may have used the lease up. Then this request is asked for alone, so that it waits for two answers at most.
+                    match core.attempt(&asked, leases, false) {
+                        Attempt::Decided(decided) => Ok(decided),
+                        Attempt::Refill(decided, order) => {
+                            core.send(order, leases);
+                            Ok(decided)
+                        }
+                        Attempt::Wait(..) | Attempt::Alone => core.ask(bucket, &limits, cost).await,
+                    }
+                })
+            }
+            Attempt::Alone => {
+                let (core, limits) = (Arc::clone(self), asked.limits.clone());
+                let (bucket, cost) = (asked.bucket, asked.cost);
+                MaybeReady::boxed(async move { core.ask(bucket, &limits, cost).await })
+            }
+        }
+    }
+
+    fn attempt(self: &Arc<Self>, asked: &Asked<'_>, leases: Leases, is_first: bool) -> Attempt {
+        let mut owed = Vec::new();
+        let attempt = self.table.attempt(asked, leases, &mut owed, is_first);
+        self.owe(owed);
+        match &attempt {
+            Attempt::Decided(LimitDecision::Refused { .. }) => add(&self.counts.known_spent),
+            Attempt::Decided(_) | Attempt::Refill(..) => add(&self.counts.from_leases),
+            Attempt::Wait(..) | Attempt::Alone => {}
+        }
+        attempt
+    }
+
+    /// Takes a lease in the background: it is for all requests of the bucket, and the one that needed it first may go away.
+    fn send(self: &Arc<Self>, order: Order, leases: Leases) {
+        // Without a runtime, the order is dropped, and so is its flight.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let core = Arc::clone(self);
+        self.be_tended();
+        runtime.spawn(async move {
+            let sent = core.clock.elapsed();
+            let landed = match core.take(order.ask.clone()).await {
+                Ok(taken) => {
+                    let mut owed = Vec::new();
+                    core.table.leased(&order.ask, taken, sent, leases, &mut owed);
+                    core.owe(owed);
+                    Ok(())
+                }
+                Err(outage) => Err(outage.why),
+            };
+            order.landing.land(landed);
+        });
+    }
+
+    pub(super) async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
+        self.counted(self.backend.take(ask).await)
+    }
+
+    pub(super) async fn give_back(&self, unused: Return) -> Result<(), Outage> {
+        let given_back = self.backend.give_back(unused.bucket, unused.reservation).await;
+        self.table.forget(unused.bucket);
+        self.counted(given_back)
+    }
+
+    fn counted<T>(&self, answer: Result<T, Outage>) -> Result<T, Outage> {
+        add(match &answer {
+            Ok(_) => &self.counts.asked,
+            Err(outage) if outage.was_asked => &self.counts.failed,
+            Err(_) => &self.counts.skipped,
+        });
+        answer
+    }
+
+    pub(super) fn charge(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) {
+        if cost > 0 {
+            let want = cost.min(limits.max_cost());
+            self.push(Chore::Charge(Ask { bucket, limits: limits.clone(), want, least: 1 }));
+        }
+    }
+
+    pub(super) fn refund(self: &Arc<Self>, bucket: BucketKey, reservation: &Reservation) {
+        let is_leased = self.policy.leases.is_some();
+        if !is_leased || !self.table.put_back(bucket, reservation, self.clock.elapsed()) {
+            self.push(Chore::GiveBack(Return { bucket, reservation: *reservation }));
+        }
+    }
+
+    pub(super) fn owe(self: &Arc<Self>, owed: Vec<Return>) {
+        owed.into_iter().for_each(|unused| self.push(Chore::GiveBack(unused)));
+    }
+
+    fn push(self: &Arc<Self>, chore: Chore) {
+        if !self.queue.push(chore) {
+            add(&self.counts.lost);
+        }
+        self.be_tended();
+    }
+
+    /// How often the table is swept.
+    pub(super) fn tick(&self) -> Duration {
+        self.policy.leases.map_or(Duration::from_secs(1), |leases| leases.lease_for)
+    }
+}

@@ -1,0 +1,219 @@
+//! What this process knows of a bucket, and holds of it.
+
+use std::time::Duration;
+
+use super::{ask::Taken, policy::Leases};
+use crate::limit::{
+    BucketKey, LimitDecision, Limits, Reservation,
+    flight::Flight,
+    time::{Moment, nanos},
+};
+
+/// A bucket that was asked for lately.
+pub(super) struct Held {
+    pub(super) bucket: BucketKey,
+    pub(super) limits: Limits,
+    /// What the server answered last.
+    known: Option<Known>,
+    /// Requests that the server has counted, and that no request has used yet: the older lease first.
+    leases: [Option<Lease>; 2],
+    pub(super) flight: Option<Flight>,
+    demand: Demand,
+}
+
+/// An answer, and when it was asked for.
+#[derive(Clone, Copy)]
+struct Known {
+    taken: Taken,
+    sent: Duration,
+}
+
+struct Lease {
+    known: Known,
+    left: u32,
+    until: Duration,
+}
+
+/// How many requests come in the time of a lease.
+#[derive(Default)]
+struct Demand {
+    since: Duration,
+    now: u32,
+    before: u32,
+}
+
+/// Requests to give back.
+#[derive(Clone, Copy)]
+pub(super) struct Return {
+    pub(super) bucket: BucketKey,
+    pub(super) reservation: Reservation,
+}
+
+impl Known {
+    /// The time of the server at a time of this process, at the earliest reading: it may be a little later in truth, by the time that the question
+    /// was under way. So what is refused until then is refused by the server too.
+    fn moment(&self, at: Duration) -> Moment {
+        let now = self.taken.now.saturating_add(nanos(at.saturating_sub(self.sent)));
+        Moment { elapsed: now, wall: now }
+    }
+}
+
+impl Held {
+    pub(super) fn new(bucket: BucketKey, limits: &Limits) -> Self {
+        let limits = limits.clone();
+        Self { bucket, limits, known: None, leases: [None, None], flight: None, demand: Demand::default() }
+    }
+
+    /// Takes over other limits. What is known counts for the old ones only.
+    pub(super) fn adopt(&mut self, limits: &Limits, owed: &mut Vec<Return>) {
+        if self.limits.id() != limits.id() {
+            self.give_back_all(owed);
+            self.limits = limits.clone();
+            self.known = None;
+        }
+    }
+
+    /// Notes an answer, unless a later one is known.
+    pub(super) fn note(&mut self, taken: Taken, sent: Duration) {
+        if self.known.is_none_or(|known| known.taken.now <= taken.now) {
+            self.known = Some(Known { taken, sent });
+        }
+    }
+
+    /// Forgets the last answer: requests were given back since.
+    pub(super) fn forget(&mut self) {
+        self.known = None;
+    }
+
+    /// Returns the refusal of a request that the server would refuse too.
+    pub(super) fn refusal(&self, cost: u32, at: Duration) -> Option<LimitDecision> {
+        let known = self.known.as_ref()?;
+        known.taken.refusal(&self.limits, cost, known.moment(at))
+    }
+
+    /// Adds a lease.
+    pub(super) fn lease(&mut self, taken: Taken, sent: Duration, leases: Leases, owed: &mut Vec<Return>) {
+        let lease =
+            Lease { known: Known { taken, sent }, left: taken.granted, until: sent.saturating_add(leases.lease_for) };
+        if let Some(older) = self.leases[0].take() {
+            // A third one only replaces one that is nearly used up.
+            if let Some(oldest) = self.leases[1].replace(lease) {
+                owed.extend(older.unused(self.bucket, &self.limits));
+                self.leases[0] = Some(oldest);
+            } else {
+                self.leases[0] = Some(older);
+            }
+        } else {
+            self.leases[0] = Some(lease);
+        }
+    }
+
+    /// Admits a request out of a lease.
+    pub(super) fn spend(&mut self, cost: u32, at: Duration, owed: &mut Vec<Return>) -> Option<LimitDecision> {
+        self.give_back_expired(at, owed);
+        let lease = self.leases.iter_mut().flatten().find(|lease| lease.left >= cost)?;
+        lease.left -= cost;
+        Some(LimitDecision::Admitted(lease.levels(&self.limits, at)))
+    }
+
+    /// Returns how many requests are missing for this cost: the newest lease adds to no other.
+    pub(super) fn wanted(&mut self, cost: u32, at: Duration, leases: Leases) -> u32 {
+        let used = self.demand.in_lease(at, leases.lease_for);
+        leases.size(used, self.limits.max_cost()).max(cost)
+    }
+
+    /// Returns whether the leases come to an end.
+    pub(super) fn runs_low(&self) -> bool {
+        let [older, newer] = &self.leases;
+        newer.is_none() && older.as_ref().is_none_or(|lease| lease.left <= lease.known.taken.granted / 2)
+    }
+
+    pub(super) fn count(&mut self, cost: u32, at: Duration, leases: Leases) {
+        self.demand.add(cost, at, leases.lease_for);
+    }
+
+    /// Puts requests back into the lease that they came from. Returns `false` if it is over.
+    pub(super) fn put_back(&mut self, reservation: &Reservation, at: Duration) -> bool {
+        let mut leases = self.leases.iter_mut().flatten();
+        let lease = leases.find(|lease| lease.known.taken.ticket == reservation.ticket && at < lease.until);
+        lease.is_some_and(|lease| {
+            lease.left = lease.left.saturating_add(reservation.cost).min(lease.known.taken.granted);
+            true
+        })
+    }
+
+    /// Takes leases out that are over.
+    pub(super) fn give_back_expired(&mut self, at: Duration, owed: &mut Vec<Return>) {
+        for place in &mut self.leases {
+            if place.as_ref().is_some_and(|lease| lease.left == 0 || at >= lease.until) {
+                owed.extend(place.take().and_then(|lease| lease.unused(self.bucket, &self.limits)));
+            }
+        }
+        if self.leases[0].is_none() {
+            self.leases.swap(0, 1);
+        }
+    }
+
+    pub(super) fn give_back_all(&mut self, owed: &mut Vec<Return>) {
+        for lease in self.leases.iter_mut().filter_map(Option::take) {
+            owed.extend(lease.unused(self.bucket, &self.limits));
+        }
+    }
+
+    /// Returns whether nothing of it matters any more.
+    pub(super) fn is_over(&self, at: Duration, idle: Duration) -> bool {
+        let is_asked = self.flight.as_ref().is_some_and(Flight::is_under_way);
+        !is_asked
+            && self.leases.iter().all(Option::is_none)
+            && self.refusal(1, at).is_none()
+            && at.saturating_sub(self.demand.since) > idle.saturating_mul(2)
+    }
+
+    pub(super) fn unused(&self) -> u64 {
+        self.leases.iter().flatten().map(|lease| u64::from(lease.left)).sum()
+    }
+
+    /// Adds what is leased to the states that the server answered.
+    pub(super) fn with_leased(&self, mut decision: LimitDecision) -> LimitDecision {
+        let left = u32::try_from(self.unused()).unwrap_or(u32::MAX);
+        if let LimitDecision::Admitted(levels) = &mut decision {
+            levels.add(left, &self.limits);
+        }
+        decision
+    }
+}
+
+impl Lease {
+    /// Returns the state of the windows: what the server had left after the lease, and what is left of the lease.
+    fn levels(&self, limits: &Limits, at: Duration) -> crate::limit::WindowStates {
+        let mut levels = self.known.taken.levels_at(limits, self.known.moment(at));
+        levels.add(self.left, limits);
+        levels
+    }
+
+    fn unused(self, bucket: BucketKey, limits: &Limits) -> Option<Return> {
+        let reservation = self.known.taken.reservation(limits, self.left);
+        (self.left > 0).then_some(Return { bucket, reservation })
+    }
+}
+
+impl Demand {
+    fn turn(&mut self, at: Duration, time: Duration) {
+        let passed = at.saturating_sub(self.since);
+        if passed >= time {
+            let is_next = passed < time.saturating_mul(2);
+            self.before = if is_next { self.now } else { 0 };
+            (self.since, self.now) = (at, 0);
+        }
+    }
+
+    fn add(&mut self, cost: u32, at: Duration, time: Duration) {
+        self.turn(at, time);
+        self.now = self.now.saturating_add(cost);
+    }
+
+    fn in_lease(&mut self, at: Duration, time: Duration) -> u32 {
+        self.turn(at, time);
+        self.before.max(self.now)
+    }
+}

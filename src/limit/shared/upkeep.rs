@@ -1,0 +1,131 @@
+//! The task of a limiter: it carries out charges and give-backs, and gives back leases that are over.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::future::join_all;
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::{backend::Backend, core::Core, health::add, queue::Chore};
+use crate::Task;
+
+/// How many chores are under way at once.
+const AT_ONCE: usize = 128;
+
+impl<B: Backend> Core<B> {
+    /// Starts the task. It stops when it is dropped; [`Task::stop`] gives back all leases first, and empties the queue if the server answers.
+    pub(crate) fn start(self: &Arc<Self>) -> Task {
+        let started = Started::new(Arc::clone(self));
+        let core = Arc::clone(self);
+        Task::spawn(|stop| async move { started.keep(&stop).await }, move || core.backend.health())
+    }
+
+    /// Starts the limiter's own task, unless a task runs.
+    pub(super) fn be_tended(self: &Arc<Self>) {
+        if self.tasks.load(Ordering::Acquire) > 0 || self.own.0.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let tending = Tending(Arc::downgrade(self));
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(tend(tending));
+        }
+    }
+
+    async fn tend(self: &Arc<Self>) {
+        let owed = self.table.sweep(self.clock.elapsed(), self.tick(), false);
+        self.owe(owed);
+        self.work().await;
+    }
+
+    /// Carries out what waits. What cannot be asked now waits on.
+    async fn work(&self) {
+        loop {
+            let chores = self.queue.take(AT_ONCE);
+            if chores.is_empty() {
+                return;
+            }
+            let done = join_all(chores.into_iter().map(|chore| self.carry_out(chore))).await;
+            let left: Vec<_> = done.into_iter().flatten().collect();
+            if !left.is_empty() {
+                return self.queue.put_back(left);
+            }
+        }
+    }
+
+    /// Returns the chore if the server was not asked. If it was asked and has not answered, the outcome is unknown, and nothing is repeated: requests
+    /// that are given back twice would be admitted twice.
+    async fn carry_out(&self, chore: Chore) -> Option<Chore> {
+        let done = match chore.clone() {
+            Chore::Charge(ask) => self.take(ask).await.map(drop),
+            Chore::GiveBack(unused) => self.give_back(unused).await,
+        };
+        match done {
+            Ok(()) => None,
+            Err(outage) if outage.was_asked => {
+                add(&self.counts.lost);
+                None
+            }
+            Err(_) => Some(chore),
+        }
+    }
+
+    async fn settle(self: &Arc<Self>) {
+        let owed = self.table.sweep(self.clock.elapsed(), self.tick(), true);
+        self.owe(owed);
+        self.work().await;
+    }
+}
+
+/// A task that the caller has started. While there is one, the limiter starts none itself.
+struct Started<B: Backend>(Arc<Core<B>>);
+
+impl<B: Backend> Started<B> {
+    fn new(core: Arc<Core<B>>) -> Self {
+        core.tasks.fetch_add(1, Ordering::AcqRel);
+        Self(core)
+    }
+
+    async fn keep(self, stop: &Notify) {
+        loop {
+            tokio::select! {
+                () = stop.notified() => break,
+                () = self.0.queue.arrived.notified() => {}
+                () = self.0.clock.sleep(self.0.tick()) => {}
+            }
+            self.0.tend().await;
+        }
+        self.0.settle().await;
+    }
+}
+
+impl<B: Backend> Drop for Started<B> {
+    fn drop(&mut self) {
+        self.0.tasks.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether the limiter's own task runs.
+#[derive(Default)]
+pub(super) struct Own(AtomicBool);
+
+struct Tending<B: Backend>(Weak<Core<B>>);
+
+impl<B: Backend> Drop for Tending<B> {
+    fn drop(&mut self) {
+        // The next chore starts another task: the runtime of this one has stopped, or the caller has started one.
+        if let Some(core) = self.0.upgrade() {
+            core.own.0.store(false, Ordering::Release);
+        }
+    }
+}
+
+async fn tend<B: Backend>(tending: Tending<B>) {
+    while let Some(core) = tending.0.upgrade().filter(|core| core.tasks.load(Ordering::Acquire) == 0) {
+        core.tend().await;
+        let pause = core.clock.sleep(core.tick().min(std::time::Duration::from_millis(50)));
+        drop(core);
+        pause.await;
+    }
+}

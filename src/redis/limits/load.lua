@@ -1,0 +1,23 @@
+-- A bucket is a list: 1 the id of its limits, 2 their form, 3 the time of the last event in microseconds, 4 its number, 5 the number before the
+-- first event that can be given back, 6 when the bucket is full again, 7 the place of each window, 8 interval and drain of each place,
+-- 9 value and period of each place, 10 what was given back.
+local function load(key)
+  local raw = redis.call('GET', key)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000000 + time[2]
+  if not raw then return nil, now end
+  local bucket = cmsgpack.unpack(raw)
+  -- A clock that was set back refills nothing.
+  local passed = math.max(now - bucket[3], 0)
+  bucket[3] = now
+  local paces, slots = bucket[8], bucket[9]
+  for p = 1, #paces, 2 do
+    if paces[p + 1] > 0 then slots[p] = math.max(slots[p] - passed * paces[p + 1], 0) end
+  end
+  return bucket, now
+end
+
+local function store(key, bucket)
+  local left = math.max(math.ceil((bucket[6] - bucket[3]) / 1000), 0) + 1
+  redis.call('SET', key, cmsgpack.pack(bucket), 'PX', left)
+end
