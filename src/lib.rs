@@ -115,7 +115,7 @@
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
 //! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
 //! | `cache` | `CachedKeyStore`: a cache in front of any store, with a bound on how long a revoked key can be used; included in `sqlite`, `postgres` and `redis` |
-//! | `redis` | `RedisChanges`: caches tell each other over Redis or Valkey what has changed; `rediss://` needs `tls-aws-lc` or `tls-ring` too |
+//! | `redis` | `RedisLimiter`: limits that several processes share, in Redis or Valkey; `RedisChanges`: caches tell each other what has changed; `rediss://` needs `tls-aws-lc` or `tls-ring` too |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
 //! | `time-zones` | calendar quotas in time zones other than UTC (`Quota::in_time_zone`); the data of the system are used if it has any, and otherwise those of the build |
 //! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `redis`, `file`, `time-zones` and the features that they include |

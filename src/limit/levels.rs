@@ -75,6 +75,13 @@ impl WindowStates {
         self.set_tightest(least.map_or(0, |(_, place)| place));
     }
 
+    /// Shows fewer requests than a refused one needs.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn cap(&mut self, cost: u32) {
+        let place = usize::from(self.tightest);
+        self.all[place].remaining = self.all[place].remaining.min(cost.saturating_sub(1));
+    }
+
     /// Adds requests that this process may admit on its own.
     #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(super) fn add(&mut self, left: u32, limits: &super::Limits) {

@@ -43,7 +43,7 @@ use tower_auth::{
         LimitGroup, LimitStatus, LimitStatusService, OutagePolicy, Partition, Plan, PlansBuilder, WindowCalendar,
         WindowStatus,
     },
-    redis::{RedisChanges, RedisConfig},
+    redis::{RedisChanges, RedisConfig, RedisLimiter},
     registry::{
         Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Forget, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
@@ -331,6 +331,10 @@ fn stores_that_outlive_a_process_can_be_shared_and_printed() {
     everywhere::<Heard>();
     shared::<PostgresChanges>();
     shared::<RedisChanges>();
+    shared::<RedisLimiter>();
+    shared::<tower_auth::limit::shared::NamedLimiter>();
+    shared::<tower_auth::limit::shared::SharedHealth>();
+    shared::<tower_auth::limit::shared::SharedPolicy>();
     shared::<RedisConfig>();
     shared::<PostgresKeyStore>();
     shared::<SqliteKeyStore>();

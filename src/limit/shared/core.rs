@@ -27,7 +27,7 @@ pub(crate) struct Core<B> {
     pub(super) policy: SharedPolicy,
     pub(super) clock: Clock,
     pub(super) table: Table,
-    pub(super) queue: Queue,
+    pub(super) queue: Arc<Queue>,
     pub(super) counts: Counts,
     /// The number of tasks that the caller has started.
     pub(super) tasks: AtomicUsize,
@@ -42,7 +42,7 @@ impl<B: Backend> Core<B> {
             policy,
             clock: Clock::system(),
             table: Table::new(),
-            queue: Queue::default(),
+            queue: Arc::default(),
             counts: Counts::default(),
             tasks: AtomicUsize::new(0),
             own: Own::default(),
@@ -79,10 +79,15 @@ impl<B: Backend> Core<B> {
     }
 
     fn peek(self: &Arc<Self>, bucket: BucketKey, limits: &Limits) -> LimitFuture {
+        let asked = Asked { bucket, limits, cost: 1, at: self.clock.elapsed() };
+        if let Some(LimitDecision::Refused { levels, .. }) = self.table.refusal(&asked) {
+            add(&self.counts.known_spent);
+            return MaybeReady::ready(Ok(self.table.with_leased(bucket, LimitDecision::Admitted(levels))));
+        }
         let (core, limits) = (Arc::clone(self), limits.clone());
         MaybeReady::boxed(async move {
             let decided = core.ask(bucket, &limits, 0).await?;
-            Ok(if core.policy.leases.is_some() { core.table.with_leased(bucket, decided) } else { decided })
+            Ok(core.table.with_leased(bucket, decided))
         })
     }
 

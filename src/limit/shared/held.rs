@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ask::Taken, policy::Leases};
 use crate::limit::{
-    BucketKey, LimitDecision, Limits, Reservation,
+    BucketKey, LimitDecision, Limits, Refill, Reservation,
     flight::Flight,
     time::{Moment, nanos},
 };
@@ -18,8 +18,14 @@ pub(super) struct Held {
     /// Requests that the server has counted, and that no request has used yet: the older lease first.
     leases: [Option<Lease>; 2],
     pub(super) flight: Option<Flight>,
+    /// When the bucket is asked for again, after the server had fewer requests left than a lease. Otherwise, each process would ask for each request that
+    /// is refilled.
+    again: Duration,
     demand: Demand,
 }
+
+/// How long an answer shows that a bucket is empty. Another process may have given requests back since, and the server may have lost its data.
+const TRUSTED: Duration = Duration::from_secs(60);
 
 /// An answer, and when it was asked for.
 #[derive(Clone, Copy)]
@@ -61,7 +67,8 @@ impl Known {
 impl Held {
     pub(super) fn new(bucket: BucketKey, limits: &Limits) -> Self {
         let limits = limits.clone();
-        Self { bucket, limits, known: None, leases: [None, None], flight: None, demand: Demand::default() }
+        let (known, leases, flight, again) = (None, [None, None], None, Duration::ZERO);
+        Self { bucket, limits, known, leases, flight, again, demand: Demand::default() }
     }
 
     /// Takes over other limits. What is known counts for the old ones only.
@@ -69,7 +76,7 @@ impl Held {
         if self.limits.id() != limits.id() {
             self.give_back_all(owed);
             self.limits = limits.clone();
-            self.known = None;
+            (self.known, self.again) = (None, Duration::ZERO);
         }
     }
 
@@ -82,12 +89,38 @@ impl Held {
 
     /// Forgets the last answer: requests were given back since.
     pub(super) fn forget(&mut self) {
-        self.known = None;
+        (self.known, self.again) = (None, Duration::ZERO);
+    }
+
+    /// Asks for no lease for a while: not longer than a quarter of the time in which the bucket would be full.
+    pub(super) fn pause(&mut self, sent: Duration, leases: Leases) {
+        let even = self
+            .limits
+            .windows()
+            .filter_map(|window| if let Refill::Even(full) = window.refill { Some(full) } else { None });
+        let longest = even.min().map_or(leases.lease_for, |full| full.min(leases.lease_for)) / 4;
+        self.again = sent.saturating_add(longest);
+    }
+
+    /// Refuses what the server would refuse too, or what it is not asked for now.
+    pub(super) fn refusal_or_pause(&self, cost: u32, at: Duration) -> Option<LimitDecision> {
+        let pause = self.again.saturating_sub(at);
+        match (self.refusal(cost, at), &self.known) {
+            (Some(LimitDecision::Refused { levels, wait }), _) => {
+                Some(LimitDecision::Refused { levels, wait: wait.max(pause) })
+            }
+            (None, Some(known)) if !pause.is_zero() => {
+                let mut levels = known.taken.levels_at(&self.limits, known.moment(at));
+                levels.cap(cost);
+                Some(LimitDecision::Refused { levels, wait: pause })
+            }
+            _ => None,
+        }
     }
 
     /// Returns the refusal of a request that the server would refuse too.
     pub(super) fn refusal(&self, cost: u32, at: Duration) -> Option<LimitDecision> {
-        let known = self.known.as_ref()?;
+        let known = self.known.as_ref().filter(|known| at.saturating_sub(known.sent) < TRUSTED)?;
         known.taken.refusal(&self.limits, cost, known.moment(at))
     }
 

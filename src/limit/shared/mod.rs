@@ -1,4 +1,61 @@
-//! Limits that several processes share.
+//! Limits that several processes share: exact or leased, in Redis or in PostgreSQL.
+//!
+//! `RedisLimiter` (feature `redis`) and `PostgresLimiter` (feature `postgres`) count in a server, on its clock. Each returns limiters by
+//! [name](NamedLimiter) for [`RateLimitLayer::limiter`](crate::RateLimitLayer::limiter); nothing else of a service changes.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OutagePolicy};
+//!
+//! /// `shared` is what `named("plans")` returns.
+//! fn by_plan(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
+//!     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::FallBackToLocal)
+//! }
+//! ```
+//!
+//! # What is exact
+//!
+//! All windows of a bucket are decided in one step: a request is counted in each of them or in none. [`SharedPolicy`] says when the server is
+//! asked.
+//!
+//! | policy | questions | all processes together admit, in any interval |
+//! |---|---|---|
+//! | [`exact`](SharedPolicy::exact) | one for a request that is admitted; none while the bucket is known to be empty | at most burst + rate × time |
+//! | [`leased`](SharedPolicy::leased) | one for a lease of many requests, taken before it is needed | at most burst + rate × time + the smaller of processes × lease and rate × time of a lease |
+//!
+//! A lease is debited before the first of its requests is admitted, so a process that crashes loses its leases, and nothing is admitted twice. What was not
+//! used when the time of the lease is over is given back. While the demand is above the limit, a process asks for the next lease at most four times in the
+//! time of a lease, and refuses in between; what is refilled meanwhile stays in the bucket. Calendar budgets are leased too, and stay exact.
+//!
+//! A bucket that was found empty is refused by the process itself until a request fits again, for up to a minute. A give-back of this process and a change of
+//! the limits end that; a give-back of another process is not seen until then.
+//!
+//! The states of windows ([`WindowState::remaining`](super::WindowState::remaining)) are those of the server for an exact decision. For a leased one,
+//! they are what the server had left when the lease was taken and what is left of the lease: an upper bound while other processes count too.
+//!
+//! # When limits change
+//!
+//! Counts are kept as [in memory](super#when-the-limits-of-a-bucket-change). The first request under the new limits needs one more question. Processes with
+//! different limits for the same bucket, such as during a deployment, need it each time that they alternate. Requests that were admitted before a
+//! change are not given back after it.
+//!
+//! # When the server does not answer
+//!
+//! A decision waits for the [deadline](SharedPolicy::deadline) at most, 25 milliseconds by default. The first failure opens a circuit breaker: from then on, each
+//! decision fails at once, and a task tries until the server counts again, after 25 milliseconds first and once a second later. So an outage costs the
+//! requests that are under way one deadline, and all later ones nothing. A failed decision is one for the
+//! [`OutagePolicy`](crate::rate_limit::OutagePolicy) of its layer. What is in a lease, and what is known to be empty, is decided as before. The beginning and
+//! the end of an outage are logged, and [`SharedHealth`] shows it.
+//!
+//! A decision whose answer comes too late may have been counted, and a lease whose answer is lost is debited: an outage counts too much, and never
+//! too little. Charges and give-backs wait in a queue until the server answers, up to 16,384 of them; one whose answer is lost is not repeated, because
+//! requests that are given back twice would be admitted twice.
+//!
+//! # When not to use it
+//!
+//! - With one process: a [`MemoryLimiter`](super::MemoryLimiter) needs no server, and a hundredth of the time.
+//! - For paid budgets that must survive a failure of the server: use a `BudgetLimiter`, whose store is durable.
+//! - For limits by address against floods: each address costs a question, and a key in the server. Refuse floods in front of the service.
 
 mod ask;
 mod backend;

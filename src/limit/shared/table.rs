@@ -105,13 +105,17 @@ impl Table {
         let under_way = held.flight.clone().filter(Flight::is_under_way);
         if let Some(decided) = held.spend(asked.cost, asked.at, owed) {
             let wanted = held.wanted(1, asked.at, leases);
-            return if under_way.is_none() && wanted > 1 && held.runs_low() && held.refusal(1, asked.at).is_none() {
+            return if under_way.is_none()
+                && wanted > 1
+                && held.runs_low()
+                && held.refusal_or_pause(1, asked.at).is_none()
+            {
                 Attempt::Refill(decided, order(held, asked, wanted, 1).0)
             } else {
                 Attempt::Decided(decided)
             };
         }
-        if let Some(refused) = held.refusal(asked.cost, asked.at) {
+        if let Some(refused) = held.refusal_or_pause(asked.cost, asked.at) {
             return Attempt::Decided(refused);
         }
         match (under_way, held.wanted(asked.cost, asked.at, leases)) {
@@ -133,6 +137,9 @@ impl Table {
         match self.held(&mut shard, hash, &asked).filter(|held| held.limits.id() == ask.limits.id()) {
             Some(held) => {
                 held.note(taken, sent);
+                if taken.granted < ask.want {
+                    held.pause(sent, leases);
+                }
                 if taken.granted > 0 {
                     held.lease(taken, sent, leases, owed);
                 }
@@ -189,6 +196,14 @@ impl Table {
             }
         }
         owed
+    }
+
+    /// Returns the leases that are being taken.
+    pub(super) fn flights(&self) -> Vec<Flight> {
+        let of = |shard: &Padded<HashTable<Held>>| {
+            shard.lock().iter().filter_map(|held| held.flight.clone()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(of).collect()
     }
 
     pub(super) fn buckets(&self) -> usize {

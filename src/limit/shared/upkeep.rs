@@ -27,9 +27,17 @@ impl<B: Backend> Core<B> {
         if self.tasks.load(Ordering::Acquire) > 0 || self.own.0.swap(true, Ordering::AcqRel) {
             return;
         }
-        let tending = Tending(Arc::downgrade(self));
+        let (tending, queue) = (Tending(Arc::downgrade(self)), Arc::clone(&self.queue));
+        let (clock, tick) = (self.clock.clone(), self.tick());
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(tend(tending));
+            runtime.spawn(async move {
+                while tending.tend().await {
+                    tokio::select! {
+                        () = queue.arrived.notified() => {}
+                        () = clock.sleep(tick) => {}
+                    }
+                }
+            });
         }
     }
 
@@ -72,6 +80,10 @@ impl<B: Backend> Core<B> {
     }
 
     async fn settle(self: &Arc<Self>) {
+        for flight in self.table.flights() {
+            // Its failure is that of the requests that wait for it.
+            let _ = flight.landed().await;
+        }
         let owed = self.table.sweep(self.clock.elapsed(), self.tick(), true);
         self.owe(owed);
         self.work().await;
@@ -110,7 +122,17 @@ impl<B: Backend> Drop for Started<B> {
 #[derive(Default)]
 pub(super) struct Own(AtomicBool);
 
+/// The limiter whose own task runs.
 struct Tending<B: Backend>(Weak<Core<B>>);
+
+impl<B: Backend> Tending<B> {
+    /// Returns `false` if the limiter is dropped, or if the caller has started a task.
+    async fn tend(&self) -> bool {
+        let Some(core) = self.0.upgrade().filter(|core| core.tasks.load(Ordering::Acquire) == 0) else { return false };
+        core.tend().await;
+        true
+    }
+}
 
 impl<B: Backend> Drop for Tending<B> {
     fn drop(&mut self) {
@@ -118,14 +140,5 @@ impl<B: Backend> Drop for Tending<B> {
         if let Some(core) = self.0.upgrade() {
             core.own.0.store(false, Ordering::Release);
         }
-    }
-}
-
-async fn tend<B: Backend>(tending: Tending<B>) {
-    while let Some(core) = tending.0.upgrade().filter(|core| core.tasks.load(Ordering::Acquire) == 0) {
-        core.tend().await;
-        let pause = core.clock.sleep(core.tick().min(std::time::Duration::from_millis(50)));
-        drop(core);
-        pause.await;
     }
 }

@@ -1,6 +1,9 @@
 //! Limits in Redis, which several processes share.
 
+mod bounds;
+mod clock;
 mod counts;
+mod model;
 
 use std::time::Duration;
 
