@@ -125,3 +125,90 @@ impl<S: Guarded> Drop for Probing<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    struct Server {
+        breaker: Breaker,
+        works: AtomicBool,
+        probes: AtomicUsize,
+    }
+
+    impl Guarded for Server {
+        fn breaker(&self) -> &Breaker {
+            &self.breaker
+        }
+
+        async fn probe(&self) -> Result<(), Outage> {
+            self.probes.fetch_add(1, Ordering::SeqCst);
+            if self.works.load(Ordering::SeqCst) { Ok(()) } else { Err(Outage::asked("it is still away")) }
+        }
+    }
+
+    fn server() -> Arc<Server> {
+        let breaker = Breaker::new(Duration::from_millis(5));
+        Arc::new(Server { breaker, works: AtomicBool::new(false), probes: AtomicUsize::new(0) })
+    }
+
+    async fn never() -> Result<(), Outage> {
+        std::future::pending().await
+    }
+
+    async fn until(done: impl Fn() -> bool) {
+        let waiting = async {
+            while !done() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_first_late_answer_is_the_last_that_is_waited_for() {
+        let server = server();
+        let late = guarded(&server, never()).await.unwrap_err();
+        assert!(late.was_asked && server.breaker.is_open(), "{late}");
+        for _ in 0..100 {
+            let skipped = guarded(&server, async { panic!("it is not asked") }).await.map(|(): ()| ()).unwrap_err();
+            assert!(!skipped.was_asked);
+        }
+        assert!(matches!(server.breaker.health(), Health::Degraded(_)));
+    }
+
+    #[tokio::test]
+    async fn it_closes_when_a_probe_succeeds() {
+        let server = server();
+        let failed = guarded(&server, async { Err::<(), _>(Outage::asked("it refuses")) }).await.unwrap_err();
+        assert_eq!(&*failed.why, "it refuses");
+        until(|| server.probes.load(Ordering::SeqCst) > 1).await;
+        let skipped = guarded(&server, never()).await.unwrap_err();
+        assert_eq!(&*skipped.why, "it is still away", "the reason is the last one");
+        server.works.store(true, Ordering::SeqCst);
+        until(|| !server.breaker.is_open()).await;
+        assert_eq!(guarded(&server, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(server.breaker.health(), Health::Good);
+    }
+
+    #[test]
+    fn the_end_of_a_runtime_does_not_leave_it_open() {
+        let server = server();
+        let one = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        drop(one().block_on(guarded(&server, never())));
+        assert!(!server.breaker.is_open(), "nobody would probe");
+        server.works.store(true, Ordering::SeqCst);
+        assert_eq!(one().block_on(guarded(&server, async { Ok(7) })).unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_dropped_is_probed_no_more() {
+        let server = server();
+        let _ = guarded(&server, never()).await;
+        let weak = Arc::downgrade(&server);
+        drop(server);
+        until(|| weak.strong_count() == 0).await;
+    }
+}

@@ -3,6 +3,7 @@
 mod bounds;
 mod clock;
 mod counts;
+mod leases;
 mod model;
 
 use std::time::Duration;
