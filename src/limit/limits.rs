@@ -1,4 +1,5 @@
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -84,6 +85,31 @@ impl Limits {
         let even = even.collect::<Result<Box<[_]>, _>>()?;
         let is_part = !even.is_empty() && even.len() < windows.len();
         Ok(is_part.then(|| Self(Arc::new(Inner { id, ..Inner::of(even) }))))
+    }
+
+    /// Returns one of so many equal parts of the limits: each window divided, and rounded down to at least one request.
+    ///
+    /// # Errors
+    /// Never: a part of a valid window is valid.
+    pub(super) fn share(&self, parts: NonZeroU32) -> Result<Self, ConfigError> {
+        if parts == NonZeroU32::MIN {
+            return Ok(self.clone());
+        }
+        let shares =
+            |windows: &[Window]| windows.iter().map(|window| window.share(parts)).collect::<Result<Box<_>, _>>();
+        let windows = shares(&self.0.windows)?;
+        let id = id(&windows);
+        #[cfg(feature = "tokio")]
+        let even = match &self.0.even {
+            Some(even) => Some(Self(Arc::new(Inner { id, ..Inner::of(shares(&even.0.windows)?) }))),
+            None => None,
+        };
+        Ok(Self(Arc::new(Inner {
+            id,
+            #[cfg(feature = "tokio")]
+            even,
+            ..Inner::of(windows)
+        })))
     }
 
     /// Returns the number of windows, one to four.

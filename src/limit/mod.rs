@@ -76,12 +76,12 @@ mod returned;
 mod shard;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub mod shared;
+mod share;
 mod stored;
 mod time;
 mod window;
 mod zone;
 
-pub(crate) use self::bucket::embedded_v4;
 pub use self::{
     bucket::BucketKey,
     calendar::{CalendarPeriod, CalendarUnit},
@@ -92,3 +92,4 @@ pub use self::{
     quota::Quota,
     time::LimitTime,
 };
+pub(crate) use self::{bucket::embedded_v4, share::Shares};

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, iter, time::Duration};
+use std::{borrow::Cow, fmt, iter, num::NonZeroU32, time::Duration};
 
 use super::{calendar::CalendarUnit, zone::UTC};
 use crate::ConfigError;
@@ -61,7 +61,7 @@ const DAY: u64 = 24 * HOUR;
 /// The longest period. Longer ones are budgets, which a restart must not reset.
 const LONGEST: Duration = Duration::from_secs(366 * DAY);
 /// The bound of all times. It leaves room for sums without overflow.
-const MOST_NANOS: u128 = 1 << 62;
+pub(super) const MOST_NANOS: u64 = 1 << 62;
 /// Buckets that take longer to refill, in nanoseconds, are counted in microseconds: 52 days.
 pub(super) const IN_MICROS: u128 = 1 << 52;
 
@@ -187,6 +187,19 @@ impl Quota {
         self.burst.unwrap_or(self.events)
     }
 
+    /// Returns one of so many equal parts of the quota, rounded down to at least one event. The rate of a quota that is
+    /// refilled evenly is divided by a longer period, so that it is exact however few events the quota has.
+    pub(super) fn share(&self, parts: NonZeroU32) -> Self {
+        let of = |events: u32| (events / parts).max(1);
+        match self.span {
+            Span::Even(period) => {
+                let span = Span::Even(period.saturating_mul(parts.get()));
+                Self { span, burst: Some(of(self.size())), ..self.clone() }
+            }
+            Span::Calendar(_) => Self { events: of(self.events), ..self.clone() },
+        }
+    }
+
     /// Checks what every quota has.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.events == 0 || self.size() == 0 {
@@ -218,7 +231,7 @@ impl Quota {
             return self.wrong("its period is zero or longer than a year");
         }
         let interval = period.as_nanos().div_ceil(u128::from(self.events.max(1)));
-        if interval * u128::from(self.size()) >= MOST_NANOS {
+        if interval * u128::from(self.size()) >= u128::from(MOST_NANOS) {
             return self.wrong("a burst of that size takes more than a hundred years to refill");
         }
         // A server counts in numbers of 53 bits: in microseconds, if the nanoseconds need more.

@@ -10,7 +10,7 @@ use super::{
     calendar::{Calendar, CalendarUnit, Period},
     gcra::Gcra,
     levels::WindowState,
-    quota::{Quota, Span},
+    quota::{MOST_NANOS, Quota, Span},
     time::Moment,
 };
 use crate::ConfigError;
@@ -43,6 +43,23 @@ impl Window {
                 Ok(Self { kind: Kind::Calendar(Arc::new(calendar)), size, quota })
             }
         }
+    }
+
+    /// Returns one of so many equal parts of the window. A calendar remembers the current period for the window and its parts.
+    pub(super) fn share(&self, parts: NonZeroU32) -> Result<Self, ConfigError> {
+        let quota = self.quota.share(parts);
+        let size = quota.size();
+        let kind = match &self.kind {
+            // Only a window of one event can reach the bound: the other parts are full as soon as the whole window.
+            Kind::Even(gcra) => {
+                match Gcra::new(gcra.interval.saturating_mul(parts.get().into()).min(MOST_NANOS - 1), size) {
+                    Some(gcra) => Kind::Even(gcra),
+                    None => return quota.wrong("it admits no request"),
+                }
+            }
+            Kind::Calendar(calendar) => Kind::Calendar(Arc::clone(calendar)),
+        };
+        Ok(Self { kind, size, quota })
     }
 
     /// Returns the slot after these events, or the time until they would fit, in nanoseconds.
