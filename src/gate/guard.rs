@@ -78,6 +78,13 @@ pub(crate) struct Charge {
     pub(crate) fields: Option<Box<[HeaderValue; 2]>>,
 }
 
+impl Charge {
+    /// Returns a charge whose guard writes no headers.
+    pub(crate) const fn without_headers(bucket: BucketKey, reservation: Reservation) -> Self {
+        Self { bucket, reservation, size: 0, remaining: 0, reset: 0, interval: 0, wall: 0, fields: None }
+    }
+}
+
 /// In the extensions of a response: the id of the budget of failed attempts that was charged for it.
 #[derive(Clone, Copy)]
 pub(crate) struct ChargedBy(pub(crate) u64);

@@ -204,8 +204,8 @@ impl Reservation {
         Self { cost: 0, full: [0; MOST_WINDOWS], ticket: 0, shared: false, local: false, limits: 0 }
     }
 
-    pub(crate) const fn by_this_process(self, local: bool) -> Self {
-        Self { local, ..self }
+    pub(crate) const fn by_this_process(self) -> Self {
+        Self { local: true, ..self }
     }
 }
 

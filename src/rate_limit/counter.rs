@@ -8,43 +8,22 @@ use std::{
     time::Duration,
 };
 
+use super::outage::{OutagePolicy, Reserve};
 use crate::{
     BoxError, Clock, ConfigError, MaybeReady, Rejection,
     base::time_limit::{self, TimeLimit},
     limit::{BucketKey, LimitDecision, LimitFuture, LimitTime, Limiter, Limits, MemoryLimiter, Reservation},
 };
 
-/// What happens when the limiter returns an error or exceeds the
-/// [`decision_timeout`](crate::RateLimitLayer::decision_timeout).
-///
-/// ```
-/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OutagePolicy};
-///
-/// fn layer(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
-///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::FallBackToLocal)
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutagePolicy {
-    /// Answers 503, so that no request is admitted uncounted.
-    #[default]
-    FailClosed,
-    /// Admits every request uncounted, without rate limit headers.
-    FailOpen,
-    /// Counts in the memory of this process by the same limits. If several processes serve requests, each process
-    /// admits up to the whole limit: for a calendar quota, the budget of the whole day or month.
-    FallBackToLocal,
-}
-
 /// The limiter's decision; `None` if the request passes uncounted; or the refusal.
 pub(super) type Ruling = Result<Option<Counted>, Rejection>;
 
-/// A decision, when it was asked for, and whether this process decided alone.
+/// A decision, and when it was asked for.
 pub(super) struct Counted {
     pub(super) decided: LimitDecision,
     pub(super) at: LimitTime,
-    pub(super) local: bool,
+    /// The limits by which this process decided alone; `None` if the limiter decided.
+    pub(super) alone: Option<Limits>,
 }
 
 /// The limiter of a layer, with its clock, its timeout and its outage policy.
@@ -58,7 +37,7 @@ pub(super) struct Counter {
     pub(super) on_outage: OutagePolicy,
     pub(super) outages: Arc<AtomicU64>,
     /// Counts while the limiter is unavailable.
-    pub(super) local: Arc<OnceLock<MemoryLimiter>>,
+    pub(super) reserve: Arc<OnceLock<Reserve>>,
 }
 
 /// The limiter in memory, the most frequent one, is called without dynamic dispatch.
@@ -92,7 +71,7 @@ impl Counter {
             decision_timeout: None,
             on_outage: OutagePolicy::FailClosed,
             outages: Arc::default(),
-            local: Arc::default(),
+            reserve: Arc::default(),
         }
     }
 
@@ -112,7 +91,7 @@ impl Counter {
         match &self.limiter {
             Engine::Memory(limiter) => {
                 let at = self.now(limits);
-                MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, local: false })))
+                MaybeReady::ready(Ok(Some(Counted { decided: limiter.ask(bucket, limits, at), at, alone: None })))
             }
             Engine::Other(limiter) => {
                 let at = self.now(limits);
@@ -141,7 +120,7 @@ impl Counter {
         let limiter = match &self.limiter {
             Engine::Memory(limiter) => {
                 let decided = limiter.try_acquire(bucket, limits, cost, now);
-                return MaybeReady::ready(Ok(Some(Counted { decided, at: now, local: false })));
+                return MaybeReady::ready(Ok(Some(Counted { decided, at: now, alone: None })));
             }
             Engine::Other(limiter) => limiter,
         };
@@ -158,7 +137,7 @@ impl Counter {
         now: LimitTime,
     ) -> MaybeReady<Ruling> {
         match decision.now() {
-            Ok(Ok(decided)) => MaybeReady::ready(Ok(Some(Counted { decided, at: now, local: false }))),
+            Ok(Ok(decided)) => MaybeReady::ready(Ok(Some(Counted { decided, at: now, alone: None }))),
             Ok(Err(error)) => MaybeReady::ready(self.out(error, bucket, limits, cost, now)),
             Err(future) => {
                 let (this, limits) = (self.clone(), limits.clone());
@@ -167,7 +146,7 @@ impl Counter {
                     let decided = limit.wait(future).await;
                     decided.unwrap_or_else(|late| Err(format!("the limiter {late}").into())).map_or_else(
                         |error| this.out(error, bucket, &limits, cost, now),
-                        |decided| Ok(Some(Counted { decided, at: now, local: false })),
+                        |decided| Ok(Some(Counted { decided, at: now, alone: None })),
                     )
                 })
             }
@@ -187,8 +166,8 @@ impl Counter {
 
     pub(super) fn refund(&self, bucket: BucketKey, reservation: &Reservation) {
         let now = LimitTime::from(self.clock().elapsed());
-        match self.local.get().filter(|_| reservation.local) {
-            Some(local) => local.refund(bucket, reservation, now),
+        match self.reserve.get().filter(|_| reservation.local) {
+            Some(reserve) => reserve.refund(bucket, reservation, now),
             None if reservation.cost > 0 && !reservation.local => {
                 self.limiter.limiter().refund(bucket, reservation, now);
             }
@@ -216,13 +195,14 @@ impl Counter {
                 "the limiter does not answer: check that its server runs and is reachable"
             );
         }
-        match self.on_outage {
-            OutagePolicy::FailClosed => Err(Rejection::unavailable(error)),
-            OutagePolicy::FailOpen => Ok(None),
-            OutagePolicy::FallBackToLocal => {
-                let decided = self.local.get_or_init(MemoryLimiter::new).try_acquire(bucket, limits, cost, now);
-                Ok(Some(Counted { decided, at: now, local: true }))
+        match self.on_outage.parts() {
+            Some(parts) => {
+                let reserve = self.reserve.get_or_init(Reserve::default);
+                let (decided, share) = reserve.decide(bucket, limits, cost, now, parts, &error)?;
+                Ok(Some(Counted { decided, at: now, alone: Some(share) }))
             }
+            None if self.on_outage == OutagePolicy::FailOpen => Ok(None),
+            None => Err(Rejection::unavailable(error)),
         }
     }
 }

@@ -62,13 +62,14 @@ impl Facts {
     }
 
     fn weigh(&self, ruling: Ruling, limits: &Limits, why: impl FnOnce() -> String) -> Allowed {
-        let (levels, wait) = match ruling? {
-            Some(Counted { decided: LimitDecision::Refused { levels, wait }, .. }) => (levels, wait),
-            Some(Counted { decided: LimitDecision::Admitted(levels), .. }) => match spent(limits, levels) {
+        let Some(Counted { decided, alone, .. }) = ruling? else { return Ok(()) };
+        let (levels, wait) = match decided {
+            LimitDecision::Refused { levels, wait } => (levels, wait),
+            LimitDecision::Admitted(levels) => match spent(alone.as_ref().unwrap_or(limits), levels) {
                 Some(spent) => spent,
                 None => return Ok(()),
             },
-            _ => return Ok(()),
+            LimitDecision::TooCostly { .. } => return Ok(()),
         };
         let refused = refusal(limits, &levels, wait, Style::NONE, None, || self.counter.clock().now());
         Err(refused.cause(why()).refused_by(LAYER))

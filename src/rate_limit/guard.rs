@@ -120,7 +120,7 @@ impl LimitGuard {
         let at = if limits.has_calendar() { LimitTime::new(elapsed, self.now(request.pass())) } else { elapsed.into() };
         if let Some(limiter) = counter.memory() {
             let decided = limiter.try_acquire(bucket, limits, cost, at);
-            return self.conclude(&decided, at, false, &counting, request.pass(), outcome);
+            return self.conclude(&decided, at, &counting, request.pass(), outcome);
         }
         match counter.decide(bucket, limits, cost, at).now() {
             Ok(ruling) => self.heed(ruling, &counting, request.pass(), outcome),
@@ -145,19 +145,21 @@ impl LimitGuard {
 
     fn heed(&self, ruling: Ruling, counting: &Counting<'_>, pass: Option<&Pass<'_>>, outcome: &mut Outcome) -> Verdict {
         match ruling {
-            Ok(Some(Counted { decided, at, local })) => self.conclude(&decided, at, local, counting, pass, outcome),
+            Ok(Some(Counted { decided, at, alone: None })) => self.conclude(&decided, at, counting, pass, outcome),
+            Ok(Some(Counted { decided, at, alone: Some(share) })) => {
+                self.conclude_alone(&decided, at, &share, counting, outcome)
+            }
             Ok(None) => Verdict::Admit,
             Err(rejection) => Verdict::Refuse(rejection),
         }
     }
 
-    /// Applies the limiter's decision to the request. `local` is true if this process decided alone.
+    /// Applies the limiter's decision to the request.
     #[inline]
     fn conclude(
         &self,
         decided: &LimitDecision,
         at: LimitTime,
-        local: bool,
         counting: &Counting<'_>,
         pass: Option<&Pass<'_>>,
         outcome: &mut Outcome,
@@ -170,7 +172,7 @@ impl LimitGuard {
                 let level = levels.tightest();
                 outcome.charge = Some(Charge {
                     bucket,
-                    reservation: Reservation::new(cost, limits, levels, at.elapsed()).by_this_process(local),
+                    reservation: Reservation::new(cost, limits, levels, at.elapsed()),
                     size: size(limits, levels),
                     remaining: level.remaining,
                     reset: u64::try_from(level.reset.as_nanos()).unwrap_or(u64::MAX),
@@ -185,10 +187,33 @@ impl LimitGuard {
                 let refused = refusal(limits, levels, *wait, self.0.style, fields.as_ref(), wall);
                 Verdict::Refuse(whose.name(refused))
             }
-            LimitDecision::TooCostly { most } => {
-                let refused = Rejection::new(RejectionKind::TooCostly).detail("limit", u64::from(*most));
-                Verdict::Refuse(whose.name(refused.detail("cost", u64::from(cost))))
+            LimitDecision::TooCostly { most } => Verdict::Refuse(whose.name(too_costly(*most, cost))),
+        }
+    }
+
+    /// Applies a decision of this process alone, by its share of the limits. No header and no member of a body shows the
+    /// share: the caller has the limit, and how it stands is known to the limiter only.
+    #[cold]
+    fn conclude_alone(
+        &self,
+        decided: &LimitDecision,
+        at: LimitTime,
+        share: &Limits,
+        counting: &Counting<'_>,
+        outcome: &mut Outcome,
+    ) -> Verdict {
+        let Counting { bucket, cost, limits, whose } = *counting;
+        match decided {
+            LimitDecision::Admitted(levels) => {
+                let reservation = Reservation::new(cost, share, levels, at.elapsed()).by_this_process();
+                outcome.charge = Some(Charge::without_headers(bucket, reservation));
+                Verdict::Admit
             }
+            LimitDecision::Refused { levels, wait } => {
+                let refused = refusal(limits, levels, *wait, Style::NONE, None, || self.now(None));
+                Verdict::Refuse(whose.name(refused))
+            }
+            LimitDecision::TooCostly { most } => Verdict::Refuse(whose.name(too_costly(*most, cost))),
         }
     }
 
@@ -253,6 +278,11 @@ pub(super) fn refusal(
     Rejection::rate_limited(size, wait, name, standing.of_refusal(style, fields, now))
 }
 
+fn too_costly(most: u32, cost: u32) -> Rejection {
+    let refused = Rejection::new(RejectionKind::TooCostly).detail("limit", u64::from(most));
+    refused.detail("cost", u64::from(cost))
+}
+
 /// Returns the size of the tightest window.
 #[inline]
 fn size(limits: &Limits, levels: &WindowStates) -> u32 {
@@ -303,6 +333,9 @@ impl Guard for LimitGuard {
         if (denied || answered.limited) && charge.reservation.cost > 0 && !matches!(self.0.whose, Whose::Address { .. })
         {
             self.0.counter.refund(charge.bucket, &charge.reservation);
+            if charge.reservation.local {
+                return;
+            }
             let refilled = charge.interval.saturating_mul(u64::from(charge.reservation.cost));
             let given_back = Charge {
                 reservation: Reservation::nothing(),
@@ -313,8 +346,9 @@ impl Guard for LimitGuard {
             };
             return self.settle(&given_back, answered);
         }
-        // If another limit has refused, the response has the headers of that limit.
-        if self.0.style.is_any() && !answered.limited {
+        // If another limit has refused, the response has the headers of that limit. If this process counted alone, nobody
+        // here knows how the limit stands.
+        if self.0.style.is_any() && !answered.limited && !charge.reservation.local {
             let reset = Duration::from_nanos(charge.reset);
             let standing = Standing { size: charge.size, remaining: charge.remaining, reset, wait: Duration::ZERO };
             // A redirect has no IETF headers, because it is followed at once (the draft, section 6).

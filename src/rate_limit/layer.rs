@@ -10,10 +10,11 @@ use std::{
 use tower_layer::Layer;
 
 use super::{
-    counter::{Counter, Engine, OutagePolicy},
+    counter::{Counter, Engine},
     failures::{self, FailureGuard, MOST_IN_FLIGHT},
     guard::{self, LimitGuard, Partition, Whose},
     headers::Style,
+    outage::OutagePolicy,
     plans::Plans,
 };
 use crate::{

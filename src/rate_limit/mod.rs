@@ -117,14 +117,15 @@ mod guard;
 mod headers;
 mod in_stack;
 mod layer;
+mod outage;
 mod plans;
 mod status;
 mod status_service;
 
 pub use self::{
-    counter::OutagePolicy,
     guard::Partition,
     layer::RateLimitLayer,
+    outage::OutagePolicy,
     plans::{Plan, Plans, PlansBuilder},
     status::{LimitGroup, LimitStatus, WindowCalendar, WindowStatus},
     status_service::LimitStatusService,

@@ -262,7 +262,7 @@ async fn windows(counter: &Counter, bucket: BucketKey, limits: &Limits) -> Resul
         Err(future) => future.await,
     }?;
     // What this process counted alone during an outage is not how the limit stands.
-    let decided = ruling.filter(|counted| !counted.local).map(|counted| counted.decided);
+    let decided = ruling.filter(|counted| counted.alone.is_none()).map(|counted| counted.decided);
     let Some(LimitDecision::Admitted(states) | LimitDecision::Refused { levels: states, .. }) = decided else {
         return Err(Rejection::unavailable("the limiter does not say how the limit stands"));
     };

@@ -116,6 +116,8 @@ async fn other_limiters_get_the_time_of_day() {
             let layer = layer.limiter(remote).on_outage(OutagePolicy::FallBackToLocal);
             let service = over(&stack(&hand, [layer]));
             assert_eq!(statuses(&service, 3, alice).await, [200, 200, 429], "down: {down}");
+            let told = ask(&service, alice()).await;
+            assert_eq!((told.retry_after(), told.remaining()), (Some(60), (!down).then_some(0)), "down: {down}");
             hand.advance(Duration::from_secs(60));
             assert_eq!(statuses(&service, 3, alice).await, [200, 200, 429], "down: {down}");
         }
