@@ -38,7 +38,7 @@ use crate::ConfigError;
 /// A bucket is kept until its day or month is over, even after one request. Use calendar quotas for authenticated callers
 /// only: by address, a client with very many addresses would fill the limiter for the rest of the period. And with a shared
 /// limiter, such as a `BudgetLimiter`, a paid budget needs [`OutagePolicy::FailClosed`](crate::rate_limit::OutagePolicy::FailClosed): during an outage,
-/// every process would count a budget of its own.
+/// the processes would count a second budget.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     events: u32,

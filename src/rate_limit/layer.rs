@@ -235,7 +235,8 @@ impl RateLimitLayer {
         self
     }
 
-    /// Sets what happens when the limiter fails or does not answer; 503 by default.
+    /// Sets what happens when the limiter fails or does not answer; 503 by default. [`OutagePolicy`] says which policy fits
+    /// which limit.
     pub fn on_outage(mut self, policy: OutagePolicy) -> Self {
         self.counter().on_outage = policy;
         self

@@ -26,6 +26,8 @@
 //! | a preflight that the authentication passes without reading a credential ([`allow_preflight`](crate::AuthLayer::allow_preflight)) | the CORS layer's response | nothing |
 //! | any other OPTIONS | as for every request | as for every request |
 //! | the limiter fails, or does not answer in [time](RateLimitLayer::decision_timeout) | as [`OutagePolicy`] says: 503 by default | unknown |
+//! | in such an outage, this process counts alone | the service's response without rate limit headers, or 429 with `Retry-After` only | its cost, in this process |
+//! | in such an outage, the request costs more than the [share](OutagePolicy::LocalShare) of this process, and no more than the burst | 503 | nothing |
 //! | a WebSocket, a stream, a gRPC call | | its cost, once, at its start |
 //!
 //! `Limit` is the burst: how many requests a full bucket admits at once. `Remaining` never exceeds `Limit`. `Reset` is
@@ -33,7 +35,7 @@
 //! time. In a [calendar window](crate::Quota#calendar-quotas), it is the end of the day or month, and `RateLimit-Policy`
 //! has no `w`. If the limit has several windows, these headers describe the tightest window, which would refuse first;
 //! [`ietf_headers`](RateLimitLayer::ietf_headers) describe all windows. If several layers limit a request, the
-//! innermost layer sets the headers. Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED`
+//! innermost layer whose limiter has answered sets the headers. Over gRPC the headers are initial metadata, and a refusal is `RESOURCE_EXHAUSTED`
 //! with `RetryInfo`.
 //!
 //! # Failed attempts
@@ -104,6 +106,12 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # When the limiter does not answer
+//!
+//! A [`Limiter`](crate::Limiter) that several processes share can be down. Use [`OutagePolicy::LocalShare`] for general limits: each process counts
+//! its part of the limit. Use [`OutagePolicy::FailClosed`], the default, for logins, for the refresh of tokens, for budgets of
+//! failed attempts and for paid budgets. [`OutagePolicy`] says why, and how much more than the limit is admitted.
 //!
 //! # When not to use it
 //!

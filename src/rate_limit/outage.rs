@@ -10,16 +10,26 @@ use crate::{
 /// What happens when the limiter returns an error or exceeds the
 /// [`decision_timeout`](crate::RateLimitLayer::decision_timeout).
 ///
+/// | the limit | policy | why |
+/// |---|---|---|
+/// | plans and addresses in general | [`LocalShare`](Self::LocalShare) | the service goes on, and all processes together admit about the limit |
+/// | a login, a refresh, a budget of failed attempts ([`RateLimitLayer::failures`](crate::RateLimitLayer::failures)) | [`FailClosed`](Self::FailClosed) | who can disturb the limiter must not get more guesses |
+/// | a paid budget, such as a calendar month | [`FailClosed`](Self::FailClosed) | what is admitted and not counted is not paid |
+/// | a limit that the service can do without for a while | [`FailOpen`](Self::FailOpen) | an outage of the limiter refuses nobody |
+/// | a service of one process | [`FallBackToLocal`](Self::FallBackToLocal) | its count is the whole count |
+///
 /// While this process counts alone, no response has `X-RateLimit-*`, `RateLimit` or `RateLimit-Policy`: what remains of the
 /// limit is known to the limiter only. A 429 has `Retry-After`, for this process. As soon as the limiter answers, it decides
 /// again, by its own counts: what the processes have counted alone is not added to them.
 /// [`outage_count`](crate::RateLimitLayer::outage_count) counts the requests that a policy has decided.
 ///
 /// ```
-/// use tower_auth::{Limiter, Plans, RateLimitLayer, rate_limit::OutagePolicy};
+/// use tower_auth::{ClientIp, Limiter, Plans, Quota, RateLimitLayer, rate_limit::OutagePolicy};
 ///
-/// fn layer(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
-///     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::FallBackToLocal)
+/// fn layers(plans: &Plans, shared: impl Limiter + Clone, processes: u32) -> [RateLimitLayer; 2] {
+///     let general = RateLimitLayer::by_plan(plans).limiter(shared.clone());
+///     let failures = RateLimitLayer::failures(Quota::per_minute(30), ClientIp::peer()).limiter(shared);
+///     [general.on_outage(OutagePolicy::LocalShare { processes }), failures.on_outage(OutagePolicy::FailClosed)]
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +43,31 @@ pub enum OutagePolicy {
     /// Counts in the memory of this process by the same limits. If several processes serve requests, each process
     /// admits up to the whole limit: for a calendar quota, the budget of the whole day or month.
     FallBackToLocal,
+    /// Counts in the memory of this process by an equal part of the limits, so that all processes together admit about the
+    /// limit. The burst of a quota and the budget of a calendar quota are divided by the number of processes, and rounded
+    /// down to at least one request. The rate is divided exactly: 100 requests a minute are, in each of 8 processes, 12
+    /// at once and then one every 4.8 s.
+    ///
+    /// More than the limit is admitted in these cases:
+    ///
+    /// - **The buckets of the processes are full when an outage starts**, because no process knows the shared count. So at most
+    ///   one burst, or one calendar budget, is admitted in addition to what the limiter has counted. A process keeps its
+    ///   count after an outage until the bucket is full again, or its day or month is over. So several short outages give no
+    ///   more than one long outage, unless processes are restarted.
+    /// - **The limiter refills its buckets during an outage**, and does not count what the processes admit. So at most one
+    ///   burst is admitted again after the outage. A calendar budget is not refilled.
+    /// - **A process admits at least one request.** A burst or a calendar budget that is smaller than the number of processes
+    ///   becomes one for each process. The rate of a quota is not exceeded by this.
+    /// - **More processes run than `processes` says.** Give the largest number that the deployment can reach. With fewer
+    ///   processes, or if a caller's requests reach only some of them, less than the limit is admitted.
+    ///
+    /// A request that costs more than the part of this process, and no more than the limit, is answered 503 with
+    /// `Retry-After`, and nothing is charged. It is not 400, because the limiter may admit it after the outage, and not
+    /// 429, because the caller has not sent too much, and waiting for this process does not help.
+    LocalShare {
+        /// The largest number of processes that share the limiter. Zero means one.
+        processes: u32,
+    },
 }
 
 impl OutagePolicy {
@@ -41,6 +76,10 @@ impl OutagePolicy {
         match self {
             Self::FailClosed | Self::FailOpen => None,
             Self::FallBackToLocal => Some(NonZeroU32::MIN),
+            Self::LocalShare { processes } => match NonZeroU32::new(processes) {
+                None => Some(NonZeroU32::MIN),
+                parts => parts,
+            },
         }
     }
 }

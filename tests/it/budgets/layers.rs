@@ -101,9 +101,12 @@ async fn headers_and_the_refusal_name_the_window() {
 /// Leased requests are admitted without the store. After that, the policy decides.
 #[tokio::test]
 async fn an_outage_is_for_the_policy() {
-    for (policy, status) in
-        [(OutagePolicy::FailClosed, 503), (OutagePolicy::FailOpen, 200), (OutagePolicy::FallBackToLocal, 200)]
-    {
+    for (policy, status) in [
+        (OutagePolicy::FailClosed, 503),
+        (OutagePolicy::FailOpen, 200),
+        (OutagePolicy::FallBackToLocal, 200),
+        (OutagePolicy::LocalShare { processes: 2 }, 200),
+    ] {
         let (store, hand) = (Remote::new(), ManualClock::at(NOW));
         let budgets = BudgetLimiter::with(store.clone(), BudgetPolicy::new(), &hand);
         let layer = by_plan(Quota::per_calendar_month(32), budgets).on_outage(policy);

@@ -47,7 +47,7 @@ impl Slow {
         Self(Arc::new(State { keys, asked: AtomicUsize::new(0), mood: Mutex::new(Mood::Answers) }))
     }
 
-    fn asked(&self) -> usize {
+    pub(super) fn asked(&self) -> usize {
         self.0.asked.load(Ordering::SeqCst)
     }
 

@@ -22,6 +22,8 @@ mod refusals;
 mod remote;
 mod several;
 mod shadow;
+mod shares;
+mod shares_failures;
 mod status;
 mod structured;
 mod who;

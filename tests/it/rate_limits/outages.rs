@@ -84,7 +84,12 @@ async fn r137_or_this_process_counts_by_the_same_limits() {
 #[tokio::test]
 async fn p49_outages_are_counted_and_told() {
     for limiter in Remote::both() {
-        for policy in [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal] {
+        for policy in [
+            OutagePolicy::FailClosed,
+            OutagePolicy::FailOpen,
+            OutagePolicy::FallBackToLocal,
+            OutagePolicy::LocalShare { processes: 2 },
+        ] {
             let logs = Logs::capture();
             let layer = by_plan(Quota::per_minute(500)).limiter(limiter.clone()).on_outage(policy);
             let service = over(&stack(&hand(), [layer.clone()]));
@@ -155,6 +160,7 @@ async fn r137_a_budget_of_failures_has_the_same_choice() {
         (OutagePolicy::FailClosed, [503, 503, 503, 503]),
         (OutagePolicy::FailOpen, [401, 401, 401, 401]),
         (OutagePolicy::FallBackToLocal, [401, 401, 429, 429]),
+        (OutagePolicy::LocalShare { processes: 2 }, [401, 429, 429, 429]),
     ] {
         for limiter in Remote::both() {
             let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer());
@@ -174,7 +180,11 @@ async fn r137_a_budget_of_failures_has_the_same_choice() {
 #[tokio::test]
 async fn r137_a_budget_that_let_in_uncounted_is_given_nothing_back() {
     for limiter in Remote::both() {
-        for (policy, last) in [(OutagePolicy::FailOpen, 10), (OutagePolicy::FallBackToLocal, 12)] {
+        for (policy, last) in [
+            (OutagePolicy::FailOpen, 10),
+            (OutagePolicy::FallBackToLocal, 12),
+            (OutagePolicy::LocalShare { processes: 2 }, 13),
+        ] {
             let budget = RateLimitLayer::failures(Quota::per_minute(2), ClientIp::peer()).clock(&hand());
             let service = budget.limiter(limiter.clone()).on_outage(policy).layer(strict(|request: Request<Body>| {
                 if request.headers().contains_key("wrong") {

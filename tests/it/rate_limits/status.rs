@@ -18,6 +18,13 @@ fn budget() -> [Quota; 2] {
     [Quota::per_minute(4), Quota::per_calendar_month(6).in_time_zone("Europe/Berlin")]
 }
 
+const OUTAGES: [OutagePolicy; 4] = [
+    OutagePolicy::FailClosed,
+    OutagePolicy::FailOpen,
+    OutagePolicy::FallBackToLocal,
+    OutagePolicy::LocalShare { processes: 2 },
+];
+
 fn who(name: &str) -> Principal {
     Principal::builder(name).build()
 }
@@ -98,7 +105,7 @@ async fn a_caller_with_own_limits_has_no_plan() {
 #[tokio::test]
 async fn a_limiter_that_does_not_answer_is_not_made_up() {
     for remote in Remote::both() {
-        for policy in [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal] {
+        for policy in OUTAGES {
             let limits = by_plan([Quota::per_minute(4)]).limiter(remote.clone()).on_outage(policy);
             remote.set_down(false);
             assert_eq!(first(&limits.status(&who("alice")).await.unwrap()), [("minute".into(), 4, 4)]);

@@ -162,6 +162,7 @@ fn p83_a_limiter_that_hangs_is_an_outage() {
             (OutagePolicy::FailClosed, [503, 503, 503]),
             (OutagePolicy::FailOpen, [200, 200, 200]),
             (OutagePolicy::FallBackToLocal, [200, 200, 429]),
+            (OutagePolicy::LocalShare { processes: 2 }, [200, 429, 429]),
         ] {
             for layer in kinds() {
                 let (logs, limiter) = (Logs::capture(), Hangs::default());
