@@ -177,7 +177,13 @@ impl Counter {
 
     /// Charges a failure that has happened already.
     pub(super) fn charge(&self, bucket: BucketKey, limits: &Limits) {
-        self.limiter.limiter().charge(bucket, limits, 1, self.now(limits));
+        let now = self.now(limits);
+        self.limiter.limiter().charge(bucket, limits, 1, now);
+        // A limiter does not tell whether it has charged. Without this, a client that disconnects in an outage would try for
+        // nothing. Between outages, this process counts too much in its reserve, and never too little.
+        if let (Some(reserve), Some(parts)) = (self.reserve.get(), self.on_outage.parts()) {
+            reserve.charge(bucket, limits, now, parts);
+        }
     }
 
     /// Applies the outage policy. Logs the first outage, and each time the number has doubled; a refusal is also logged

@@ -116,6 +116,13 @@ impl Reserve {
         }
     }
 
+    /// Charges an event that has happened already, as far as it fits.
+    pub(super) fn charge(&self, bucket: BucketKey, limits: &Limits, now: LimitTime, parts: NonZeroU32) {
+        if let Ok(share) = self.shares.of(limits, parts) {
+            let _ = self.counts.try_acquire(bucket, &share, 1, now);
+        }
+    }
+
     pub(super) fn refund(&self, bucket: BucketKey, reservation: &Reservation, now: LimitTime) {
         self.counts.refund(bucket, reservation, now);
     }

@@ -1,9 +1,13 @@
 //! Budgets of failed attempts while their limiter does not answer, in processes that count their shares: rules 089 and 137.
 
-use std::time::Duration;
+use std::{
+    future::{Future as _, pending},
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use http::{Request, Response};
-use tower::Layer as _;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_auth::{
     ApiKeyLayer, AuthStack, ClientIp, KeyRecord, Quota, RateLimitLayer, Rejection, RejectionKind,
     rate_limit::OutagePolicy,
@@ -77,6 +81,31 @@ async fn r137_a_holder_has_a_share_of_the_budget_of_credentials() {
         assert_eq!(ask(&service, from("192.0.2.1", alice())).await.retry_after(), Some(20));
         limiter.set_down(false);
         assert_eq!(ask(&service, from("192.0.2.1", alice())).await.status, 403);
+    }
+}
+
+/// What a client does not wait for is an attempt, in an outage too.
+#[tokio::test]
+async fn r137_a_login_that_is_dropped_in_an_outage_has_been_an_attempt() {
+    for policy in [HALF, OutagePolicy::FallBackToLocal] {
+        for limiter in Remote::both() {
+            let handler = service_fn(|request: Request<Body>| async move {
+                drop(request);
+                pending::<Result<Response<Body>, std::convert::Infallible>>().await
+            });
+            let layer = budget(&limiter, policy).clock(&hand());
+            let service = layer.layer(tower_auth::testing::AssertReady::new(handler));
+            let attempt = || from("192.0.2.1", get("/login", &[]));
+            limiter.set_down(true);
+            for _ in 0..if policy == HALF { 2 } else { 4 } {
+                let mut future = Box::pin(service.clone().oneshot(attempt()));
+                for _ in 0..3 {
+                    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+            }
+            let answered = ask(&service, attempt()).await;
+            assert_eq!((answered.status, limiter.taken()), (429, 0), "{policy:?} {}", limiter.is_slow());
+        }
     }
 }
 
