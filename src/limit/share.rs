@@ -132,6 +132,10 @@ mod tests {
             windows(&limits),
             [named("a", 3, 300_000_000), named("b", 333, 0), named("c", 30, 2_880_000_000_000), named("d", 1, 0)]
         );
+        assert_eq!(
+            limits.to_string(),
+            "10 per 3s, 3 at once; 333 per calendar month in UTC; 90 per 259200s, 30 at once; 1 per calendar day in UTC"
+        );
         assert!(limits.has_calendar());
         assert_eq!(limits.max_cost(), 1);
         let calendar = limits.windows().nth(1).unwrap().refill;
