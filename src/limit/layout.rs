@@ -26,7 +26,7 @@ struct Place {
     period: Duration,
     calendar: Option<Arc<Calendar>>,
     /// The quota that counted last. Its name decides between several windows with the same period.
-    quota: Quota,
+    quota: Arc<Quota>,
 }
 
 /// The source of a window's count.
@@ -95,7 +95,7 @@ impl<const N: usize> Layout<N> {
     /// Returns the quota of each place.
     #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(super) fn quotas(&self) -> impl Iterator<Item = &Quota> {
-        self.places.iter().filter_map(|place| place.as_ref().map(|place| &place.quota))
+        self.places.iter().filter_map(|place| place.as_ref().map(|place| &*place.quota))
     }
 
     /// Returns the places of calendar windows, also of those that the limits no longer have.
@@ -136,7 +136,7 @@ impl Place {
             (Kind::Even(_), Span::Even(period)) => (period, None),
             (Kind::Even(_), Span::Calendar(unit)) => (unit.length(), None),
         };
-        Self { period, calendar, quota: window.quota.clone() }
+        Self { period, calendar, quota: Arc::clone(&window.quota) }
     }
 
     fn has_period_of(&self, other: &Self) -> bool {

@@ -84,9 +84,9 @@ impl WindowStates {
 
     /// Adds requests that this process may admit on its own.
     #[cfg(any(feature = "postgres", feature = "redis"))]
-    pub(super) fn add(&mut self, left: u32, limits: &super::Limits) {
-        for (level, window) in self.all.iter_mut().take(usize::from(self.count)).zip(limits.windows()) {
-            level.remaining = level.remaining.saturating_add(left).min(window.size);
+    pub(super) fn add(&mut self, left: u32, sizes: impl Iterator<Item = u32>) {
+        for (level, size) in self.all.iter_mut().take(usize::from(self.count)).zip(sizes) {
+            level.remaining = level.remaining.saturating_add(left).min(size);
         }
     }
 

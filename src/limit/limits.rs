@@ -81,7 +81,7 @@ impl Limits {
     /// that a reservation of all windows is one of these.
     #[cfg(feature = "tokio")]
     fn even_of(windows: &[Window], id: u64) -> Result<Option<Self>, ConfigError> {
-        let even = windows.iter().filter(|window| window.is_even()).map(|window| Window::new(window.quota.clone()));
+        let even = windows.iter().filter(|window| window.is_even()).map(|window| Window::new((*window.quota).clone()));
         let even = even.collect::<Result<Box<[_]>, _>>()?;
         let is_part = !even.is_empty() && even.len() < windows.len();
         Ok(is_part.then(|| Self(Arc::new(Inner { id, ..Inner::of(even) }))))

@@ -74,9 +74,9 @@ mod memory;
 mod quota;
 mod returned;
 mod shard;
+mod share;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub mod shared;
-mod share;
 mod stored;
 mod time;
 mod window;

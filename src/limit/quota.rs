@@ -7,7 +7,8 @@ use crate::ConfigError;
 /// rate of the quota.
 ///
 /// `per_minute(100)` admits 100 requests at once, and then one request every 600 ms. The bucket is full again after a
-/// minute without requests. In any interval of time, at most burst + rate × time requests are admitted.
+/// minute without requests. In any interval of time, at most burst + rate × time requests are admitted. The time between two requests is rounded up to
+/// whole nanoseconds, and to whole microseconds for a bucket that takes longer than 52 days to be full.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,6 +65,7 @@ const LONGEST: Duration = Duration::from_secs(366 * DAY);
 pub(super) const MOST_NANOS: u64 = 1 << 62;
 /// Buckets that take longer to refill, in nanoseconds, are counted in microseconds: 52 days.
 pub(super) const IN_MICROS: u128 = 1 << 52;
+const MICROS: u128 = 1_000;
 
 impl Quota {
     /// Limits to `events` per `period`.
@@ -235,7 +237,6 @@ impl Quota {
             return self.wrong("a burst of that size takes more than a hundred years to refill");
         }
         // A server counts in numbers of 53 bits: in microseconds, if the nanoseconds need more.
-        const MICROS: u128 = 1_000;
         let is_long = interval * u128::from(self.size()) >= IN_MICROS;
         let interval = if is_long { interval.div_ceil(MICROS) * MICROS } else { interval };
         if period.as_nanos() < u128::from(self.events) {

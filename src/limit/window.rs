@@ -20,7 +20,7 @@ pub(super) struct Window {
     pub(super) kind: Kind,
     /// The number of events that fit at once.
     pub(super) size: u32,
-    pub(super) quota: Quota,
+    pub(super) quota: Arc<Quota>,
 }
 
 pub(super) enum Kind {
@@ -34,13 +34,13 @@ impl Window {
         let size = quota.size();
         match quota.span() {
             Span::Even(period) => match Gcra::new(quota.interval(period)?, size) {
-                Some(gcra) => Ok(Self { kind: Kind::Even(gcra), size, quota }),
+                Some(gcra) => Ok(Self { kind: Kind::Even(gcra), size, quota: Arc::new(quota) }),
                 None => quota.wrong("it admits no request"),
             },
             Span::Calendar(unit) => {
                 let calendar = Calendar::new(unit, quota.zone())?;
                 let quota = quota.with_zone(&calendar.zone);
-                Ok(Self { kind: Kind::Calendar(Arc::new(calendar)), size, quota })
+                Ok(Self { kind: Kind::Calendar(Arc::new(calendar)), size, quota: Arc::new(quota) })
             }
         }
     }
@@ -59,7 +59,7 @@ impl Window {
             }
             Kind::Calendar(calendar) => Kind::Calendar(Arc::clone(calendar)),
         };
-        Ok(Self { kind, size, quota })
+        Ok(Self { kind, size, quota: quota.into() })
     }
 
     /// Returns the slot after these events, or the time until they would fit, in nanoseconds.

@@ -34,6 +34,7 @@ use tower_auth::{
     limit::{
         BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
         WindowInfo, WindowState, WindowStates, budget,
+        shared::{NamedLimiter, SharedHealth, SharedPolicy},
     },
     permission::{
         self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
@@ -332,9 +333,9 @@ fn stores_that_outlive_a_process_can_be_shared_and_printed() {
     shared::<PostgresChanges>();
     shared::<RedisChanges>();
     shared::<RedisLimiter>();
-    shared::<tower_auth::limit::shared::NamedLimiter>();
-    shared::<tower_auth::limit::shared::SharedHealth>();
-    shared::<tower_auth::limit::shared::SharedPolicy>();
+    shared::<NamedLimiter>();
+    shared::<SharedHealth>();
+    shared::<SharedPolicy>();
     shared::<RedisConfig>();
     shared::<PostgresKeyStore>();
     shared::<SqliteKeyStore>();

@@ -1,7 +1,10 @@
 //! A limiter over a backend: what is decided here, and what is asked.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,6 @@ use super::{
     policy::{Leases, SharedPolicy},
     queue::{Chore, Queue},
     table::{Asked, Attempt, Order, Table},
-    upkeep::Own,
 };
 use crate::{
     BoxError, Clock, MaybeReady,
@@ -31,8 +33,8 @@ pub(crate) struct Core<B> {
     pub(super) counts: Counts,
     /// The number of tasks that the caller has started.
     pub(super) tasks: AtomicUsize,
-    /// The limiter's own task, while the caller has started none.
-    pub(super) own: Own,
+    /// Whether the limiter's own task runs.
+    pub(super) is_tended: AtomicBool,
 }
 
 impl<B: Backend> Core<B> {
@@ -45,7 +47,7 @@ impl<B: Backend> Core<B> {
             queue: Arc::default(),
             counts: Counts::default(),
             tasks: AtomicUsize::new(0),
-            own: Own::default(),
+            is_tended: AtomicBool::new(false),
         })
     }
 
@@ -118,7 +120,9 @@ impl<B: Backend> Core<B> {
             Attempt::Wait(order, flight) => {
                 let (core, limits) = (Arc::clone(self), asked.limits.clone());
                 let (bucket, cost) = (asked.bucket, asked.cost);
-                order.into_iter().for_each(|order| self.send(order, leases));
+                if let Some(order) = order {
+                    self.send(order, leases);
+                }
                 MaybeReady::boxed(async move {
                     flight.landed().await?;
                     let asked = Asked { bucket, limits: &limits, cost, at: core.clock.elapsed() };
@@ -208,7 +212,9 @@ impl<B: Backend> Core<B> {
     }
 
     pub(super) fn owe(self: &Arc<Self>, owed: Vec<Return>) {
-        owed.into_iter().for_each(|unused| self.push(Chore::GiveBack(unused)));
+        for unused in owed {
+            self.push(Chore::GiveBack(unused));
+        }
     }
 
     fn push(self: &Arc<Self>, chore: Chore) {

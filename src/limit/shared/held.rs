@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ask::Taken, policy::Leases};
 use crate::limit::{
-    BucketKey, LimitDecision, Limits, Refill, Reservation,
+    BucketKey, LimitDecision, Limits, Refill, Reservation, WindowStates,
     flight::Flight,
     time::{Moment, nanos},
 };
@@ -210,17 +210,21 @@ impl Held {
     pub(super) fn with_leased(&self, mut decision: LimitDecision) -> LimitDecision {
         let left = u32::try_from(self.unused()).unwrap_or(u32::MAX);
         if let LimitDecision::Admitted(levels) = &mut decision {
-            levels.add(left, &self.limits);
+            levels.add(left, sizes(&self.limits));
         }
         decision
     }
 }
 
+fn sizes(limits: &Limits) -> impl Iterator<Item = u32> {
+    limits.windows().map(|window| window.size)
+}
+
 impl Lease {
     /// Returns the state of the windows: what the server had left after the lease, and what is left of the lease.
-    fn levels(&self, limits: &Limits, at: Duration) -> crate::limit::WindowStates {
+    fn levels(&self, limits: &Limits, at: Duration) -> WindowStates {
         let mut levels = self.known.taken.levels_at(limits, self.known.moment(at));
-        levels.add(self.left, limits);
+        levels.add(self.left, sizes(limits));
         levels
     }
 

@@ -1,9 +1,6 @@
 //! The task of a limiter: it carries out charges and give-backs, and gives back leases that are over.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Weak, atomic::Ordering};
 
 use futures_util::future::join_all;
 use tokio::{runtime::Handle, sync::Notify};
@@ -24,7 +21,7 @@ impl<B: Backend> Core<B> {
 
     /// Starts the limiter's own task, unless a task runs.
     pub(super) fn be_tended(self: &Arc<Self>) {
-        if self.tasks.load(Ordering::Acquire) > 0 || self.own.0.swap(true, Ordering::AcqRel) {
+        if self.tasks.load(Ordering::Acquire) > 0 || self.is_tended.swap(true, Ordering::AcqRel) {
             return;
         }
         let (tending, queue) = (Tending(Arc::downgrade(self)), Arc::clone(&self.queue));
@@ -118,10 +115,6 @@ impl<B: Backend> Drop for Started<B> {
     }
 }
 
-/// Whether the limiter's own task runs.
-#[derive(Default)]
-pub(super) struct Own(AtomicBool);
-
 /// The limiter whose own task runs.
 struct Tending<B: Backend>(Weak<Core<B>>);
 
@@ -138,7 +131,7 @@ impl<B: Backend> Drop for Tending<B> {
     fn drop(&mut self) {
         // The next chore starts another task: the runtime of this one has stopped, or the caller has started one.
         if let Some(core) = self.0.upgrade() {
-            core.own.0.store(false, Ordering::Release);
+            core.is_tended.store(false, Ordering::Release);
         }
     }
 }

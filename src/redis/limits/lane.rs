@@ -52,7 +52,8 @@ impl Lane {
         let open = self.open.load_full();
         let open = match open {
             Some(open) => open,
-            None => self.connect().await?,
+            // To connect takes many steps, and a decision would have room for all of them.
+            None => Box::pin(self.connect()).await?,
         };
         let mut connection = open.connection.clone();
         let digest = open.digests.get(call.script().number).map_or("", |digest| digest);
@@ -103,7 +104,7 @@ impl Lane {
             }
         }
         // To connect takes several answers, and each has the time limit.
-        self.connect().await?;
+        Box::pin(self.connect()).await?;
         self.within(self.run(call)).await
     }
 
@@ -116,7 +117,7 @@ impl Lane {
     }
 
     async fn within<T>(&self, asked: impl Future<Output = Result<T, Outage>>) -> Result<T, Outage> {
-        let asked = async { asked.await.map_err(|outage| Failure::new(outage)) };
+        let asked = async { asked.await.map_err(Failure::new) };
         self.config.within(asked).await.map_err(Outage::asked)
     }
 

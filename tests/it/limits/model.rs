@@ -29,10 +29,12 @@ impl Plan {
         self.burst.unwrap_or(self.events)
     }
 
-    /// The time for one, in whole nanoseconds, rounded up.
+    /// The time for one, in whole nanoseconds, rounded up; in whole microseconds, if a bucket needs 2^52 nanoseconds to be full.
     pub(super) fn interval(&self) -> u64 {
         let whole = self.period / u64::from(self.events);
-        if whole * u64::from(self.events) < self.period { whole + 1 } else { whole }
+        let nanos = if whole * u64::from(self.events) < self.period { whole + 1 } else { whole };
+        let is_long = u128::from(nanos) * u128::from(self.size()) >= 1 << 52;
+        if is_long { nanos.div_ceil(1_000) * 1_000 } else { nanos }
     }
 
     pub(super) fn refill(&self) -> u128 {
