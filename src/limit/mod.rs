@@ -32,7 +32,8 @@
 //! All windows of a bucket are decided together, of both kinds: a request is counted in each of them or in none.
 //!
 //! [`MemoryLimiter`] counts in the memory of one process. `BudgetLimiter` (feature `tokio`) counts calendar windows in a
-//! [`BudgetStore`](budget::BudgetStore), such as a database, and the other windows in memory; see [`budget`].
+//! [`BudgetStore`](budget::BudgetStore), such as a database, and the other windows in memory; see [`budget`]. `RedisLimiter` (feature `redis`) and
+//! `PostgresLimiter` (feature `postgres`) count all windows for several processes together; see `limit::shared`.
 //!
 //! # When the limits of a bucket change
 //!
@@ -55,7 +56,7 @@
 //! Do not use it to limit concurrent requests: use `tower::limit::ConcurrencyLimitLayer`. Do not use [`MemoryLimiter`],
 //! the default of a layer, for budgets that must survive a restart, such as a paid budget a month: it keeps its counts in memory
 //! only, and each process counts for itself. Use `BudgetLimiter`, which needs only
-//! [`RateLimitLayer::limiter`](crate::RateLimitLayer::limiter).
+//! [`RateLimitLayer::limiter`](crate::RateLimitLayer::limiter). For limits that several processes share, use `RedisLimiter` or `PostgresLimiter`.
 
 mod bucket;
 pub mod budget;

@@ -116,7 +116,8 @@
 //! # When not to use it
 //!
 //! Against floods: a request must be read before it can be refused. Also, each process counts separately: three
-//! processes admit three times the limit, unless they share a [`Limiter`](crate::Limiter).
+//! processes admit three times the limit, unless they share a [`Limiter`](crate::Limiter). `RedisLimiter` (feature `redis`) and `PostgresLimiter` (feature
+//! `postgres`) are such limiters.
 
 mod carried;
 mod counter;
