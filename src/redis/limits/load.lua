@@ -7,14 +7,14 @@ local function load(key)
   local now = time[1] * 1000000 + time[2]
   if not raw then return nil, now end
   local bucket = cmsgpack.unpack(raw)
-  -- A clock that was set back refills nothing.
-  local passed = math.max(now - bucket[3], 0)
+  -- A clock that was set back refills nothing. Time goes on from where it stands now.
+  local back, passed = bucket[3] > now, math.max(now - bucket[3], 0)
   bucket[3] = now
   local paces, slots = bucket[8], bucket[9]
   for p = 1, #paces, 2 do
     if paces[p + 1] > 0 then slots[p] = math.max(slots[p] - passed * paces[p + 1], 0) end
   end
-  return bucket, now
+  return bucket, now, back
 end
 
 local function store(key, bucket)

@@ -3,7 +3,7 @@
 -- period, and number and end of the next one. Then, if the bucket has other limits: their id, the number of the last event, the time, the new
 -- form, the number of places, the place of each window, and of each place: interval, drain, value, period.
 local HOUR = 3600000000
-local bucket, now = load(KEYS[1])
+local bucket, now, changed = load(KEYS[1])
 local want, least, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local windows, a = {}, 6
 local function number()
@@ -22,7 +22,6 @@ for k = 1, count do
     windows[k] = {0, size, period, till}
   end
 end
-local changed = false
 if bucket and bucket[1] ~= ARGV[1] then
   if not ARGV[a] or bucket[1] ~= ARGV[a] or bucket[4] ~= tonumber(ARGV[a + 1]) then
     return {2, now, bucket[1], bucket[2], bucket[4], bucket[7], bucket[8], bucket[9]}

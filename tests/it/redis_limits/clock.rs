@@ -8,12 +8,15 @@ use std::{
     thread,
 };
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use crate::support::redis::{self, Server};
 
 /// The shared server, and the proxy in front of it.
 pub(super) struct Standing {
     server: &'static Server,
     pub(super) url: String,
+    in_use: Mutex<()>,
 }
 
 /// The key that holds the time. One test at a time may use it.
@@ -37,7 +40,12 @@ impl Standing {
                 thread::spawn(move || pass(client, target));
             }
         });
-        Self { server, url }
+        Self { server, url, in_use: Mutex::default() }
+    }
+
+    /// Waits until no other test sets the time.
+    pub(super) async fn alone(&self) -> MutexGuard<'_, ()> {
+        self.in_use.lock().await
     }
 
     /// Sets the time, in microseconds.

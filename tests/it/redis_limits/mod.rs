@@ -5,6 +5,7 @@ mod clock;
 mod counts;
 mod leases;
 mod model;
+mod rules;
 
 use std::time::Duration;
 

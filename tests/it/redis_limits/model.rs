@@ -63,7 +63,7 @@ proptest! {
 }
 
 async fn compare(standing: &Standing, first: usize, steps: &[Step]) -> Result<(), TestCaseError> {
-    let prefix = prefix();
+    let (prefix, _alone) = (prefix(), standing.alone().await);
     let (memory, plans) = (MemoryLimiter::new(), plans());
     let (mut micros, mut plan) = (START, first);
     let mut taken: Vec<(Reservation, Reservation)> = Vec::new();
