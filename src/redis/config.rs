@@ -189,6 +189,15 @@ impl Servers {
         }
     }
 
+    /// What an error calls them before one of them is connected.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::One(node) => node.to_string(),
+            Self::Cluster(_) => "the cluster".to_owned(),
+            Self::Sentinel { primary, .. } => format!("the primary {}", primary.host),
+        }
+    }
+
     pub(super) const fn are_a_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }

@@ -1,6 +1,6 @@
 //! One connection to one server.
 
-use std::{io, sync::Arc};
+use std::{fmt::Display, io, sync::Arc};
 
 use redis::{
     AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, PushInfo, RedisError, RedisResult, Value,
@@ -43,6 +43,15 @@ impl Connection {
         command.query_async(&mut self.inner).await
     }
 
+    /// Runs a command on a server that is taking over the slot of its key.
+    pub(super) async fn run_asking(&mut self, command: Cmd) -> RedisResult<Value> {
+        let mut both = redis::pipe();
+        // They are sent together: ASKING is for the next command of the connection.
+        both.ignore_errors().cmd("ASKING").add_command(command);
+        let mut answers: Vec<RedisResult<Value>> = both.query_async(&mut self.inner).await?;
+        answers.pop().unwrap_or(Ok(Value::Nil))
+    }
+
     /// What an error of [`run`](Self::run) is for a log.
     pub(super) fn refused(&self, error: &RedisError) -> Failure {
         Failure::answered(&self.server, error)
@@ -64,7 +73,7 @@ impl Connection {
         Ok((primary, answer))
     }
 
-    pub(super) fn failed(&self, what: &str) -> Failure {
+    pub(super) fn failed(&self, what: impl Display) -> Failure {
         Failure::at(&self.server, what)
     }
 

@@ -1,5 +1,7 @@
 //! Finds the primary that holds the keys and channels of a configuration.
 
+use std::ops::RangeInclusive;
+
 use redis::{Value, cmd};
 
 use super::{
@@ -63,9 +65,7 @@ async fn from(config: &RedisConfig, node: &Node, lookup: &Lookup) -> Result<Node
         }
     };
     let (host, port) = address.ok_or_else(|| connection.failed(lookup.missing()))?;
-    // A server that does not know its own name leaves it out.
-    let host = if host.is_empty() { node.host.clone() } else { host };
-    Ok(node.moved(host, port))
+    Ok(node.at(host, port))
 }
 
 impl Lookup {
@@ -79,14 +79,36 @@ impl Lookup {
     }
 }
 
-/// The address of the primary of a slot, in the answer to `CLUSTER SLOTS`: a list of first slot, last slot, primary, replicas.
+/// Asks a server of a cluster for all slots and their primaries.
+pub(super) async fn primaries(
+    config: &RedisConfig,
+    connection: &mut Connection,
+    node: &Node,
+) -> Result<Vec<(RangeInclusive<usize>, Node)>, Failure> {
+    let slots: Value = config.within(connection.ask(cmd("CLUSTER").arg("SLOTS"))).await?;
+    let range = |(slots, address): (RangeInclusive<i64>, Option<(String, u16)>)| {
+        let slots = usize::try_from(*slots.start()).ok()?..=usize::try_from(*slots.end()).ok()?;
+        let (host, port) = address?;
+        Some((slots, node.at(host, port)))
+    };
+    let found: Vec<_> = ranges(&slots).filter_map(range).collect();
+    if found.is_empty() {
+        return Err(connection.failed("this server knows no server of the cluster that has slots"));
+    }
+    Ok(found)
+}
+
+/// The address of the primary of a slot, in the answer to `CLUSTER SLOTS`.
 fn address_of(slot: i64, slots: &Value) -> Option<(String, u16)> {
-    let Value::Array(ranges) = slots else { return None };
-    ranges.iter().find_map(|range| match range {
+    ranges(slots).find(|(range, _)| range.contains(&slot)).and_then(|(_, address)| address)
+}
+
+/// Takes the answer to `CLUSTER SLOTS` apart: a list of first slot, last slot, primary, replicas.
+fn ranges(slots: &Value) -> impl Iterator<Item = (RangeInclusive<i64>, Option<(String, u16)>)> {
+    let all = if let Value::Array(all) = slots { &**all } else { &[] };
+    all.iter().filter_map(|range| match range {
         Value::Array(range) => match &**range {
-            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] if (*first..=*last).contains(&slot) => {
-                address(primary)
-            }
+            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] => Some((*first..=*last, address(primary))),
             _ => None,
         },
         _ => None,

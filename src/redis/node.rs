@@ -45,6 +45,11 @@ impl Node {
     pub(super) fn moved(&self, host: String, port: u16) -> Self {
         Self { host, port, ..self.clone() }
     }
+
+    /// An address that this server has named. A server that does not know its own name leaves it out.
+    pub(super) fn at(&self, host: String, port: u16) -> Self {
+        self.moved(if host.is_empty() { self.host.clone() } else { host }, port)
+    }
 }
 
 const FORMAT: &str = "write it as redis://user:password@host:6379/0, or redis://host; in the user and the password, write reserved \

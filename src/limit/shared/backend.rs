@@ -27,21 +27,29 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn health(&self) -> Health;
 }
 
-/// Why a server has not answered.
+/// Why a server has not done what it was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     pub(crate) why: Arc<str>,
     /// Whether the server may have done what it was asked.
     pub(crate) was_asked: bool,
+    /// Whether nothing was tried, because the server was known not to answer.
+    pub(super) was_skipped: bool,
 }
 
 impl Outage {
+    /// The outcome is unknown.
     pub(crate) fn asked(why: impl Display) -> Self {
-        Self { why: why.to_string().into(), was_asked: true }
+        Self { why: why.to_string().into(), was_asked: true, was_skipped: false }
     }
 
+    /// The server cannot have done it: it was not reached, or it has refused for the moment.
     pub(crate) fn not_asked(why: impl Into<Arc<str>>) -> Self {
-        Self { why: why.into(), was_asked: false }
+        Self { why: why.into(), was_asked: false, was_skipped: false }
+    }
+
+    pub(super) fn skipped(why: impl Into<Arc<str>>) -> Self {
+        Self { was_skipped: true, ..Self::not_asked(why) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::backend::Outage;
-use crate::{Clock, Health, base::trouble::Trouble};
+use crate::{Clock, Health, base::{clock::TimedOut, trouble::Trouble}};
 
 /// Whether one server answers. While it does not, nothing is asked, and a task tries until it answers again.
 pub(crate) struct Breaker {
@@ -27,6 +27,11 @@ pub(crate) trait Guarded: Send + Sync + 'static {
 
     /// Asks for something that proves that the server counts: it writes. Connects again if that is needed. It has time limits of its own.
     fn probe(&self) -> impl Future<Output = Result<(), Outage>> + Send;
+
+    /// What an answer that has not come within the deadline is for a log. A server with a name says it.
+    fn late(&self, late: TimedOut) -> Outage {
+        Outage::asked(late)
+    }
 }
 
 /// The first pause between two probes, and the longest.
@@ -37,7 +42,7 @@ impl Breaker {
     pub(crate) fn new(deadline: Duration) -> Self {
         let trouble = Trouble::new(
             "a server of shared limits does not answer, and the outage policy of each limit decides; it is tried again",
-            "the server of shared limits answers again",
+            "the server of shared limits answers again, or another one has its place",
         );
         Self { deadline, is_open: AtomicBool::new(false), trouble }
     }
@@ -52,8 +57,8 @@ impl Breaker {
 
     fn why(&self) -> Outage {
         match self.trouble.health() {
-            Health::Degraded(why) | Health::Down(why) => Outage::not_asked(why),
-            Health::Good => Outage::not_asked("the server does not answer"),
+            Health::Degraded(why) | Health::Down(why) => Outage::skipped(why),
+            Health::Good => Outage::skipped("the server does not answer"),
         }
     }
 
@@ -66,7 +71,8 @@ impl Breaker {
         opened
     }
 
-    fn close(&self) {
+    /// The server answers, or is not needed any more.
+    pub(crate) fn close(&self) {
         self.trouble.note(Ok::<_, Outage>(()));
         self.is_open.store(false, Ordering::Release);
     }
@@ -84,7 +90,7 @@ pub(crate) async fn guarded<S: Guarded, T>(
     let failed = match Clock::system().within(breaker.deadline, call).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(outage)) => outage,
-        Err(late) => Outage::asked(late),
+        Err(late) => server.late(late),
     };
     trip(server, &failed);
     Err(failed)
@@ -108,7 +114,11 @@ impl<S: Guarded> Probing<S> {
         let mut pause = FIRST;
         while let Some(server) = self.0.upgrade() {
             match server.probe().await {
-                Ok(()) => return,
+                Ok(()) => {
+                    // It may be the last one that knows this server.
+                    drop(self);
+                    return;
+                }
                 Err(outage) => server.breaker().trouble.note(Err::<(), _>(&outage)),
             }
             drop(server);

@@ -191,8 +191,8 @@ impl<B: Backend> Core<B> {
     fn counted<T>(&self, answer: Result<T, Outage>) -> Result<T, Outage> {
         add(match &answer {
             Ok(_) => &self.counts.asked,
-            Err(outage) if outage.was_asked => &self.counts.failed,
-            Err(_) => &self.counts.skipped,
+            Err(outage) if outage.was_skipped => &self.counts.skipped,
+            Err(_) => &self.counts.failed,
         });
         answer
     }

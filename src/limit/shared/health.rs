@@ -41,7 +41,7 @@ pub struct SharedHealth {
     pub known_spent: u64,
     /// Requests that were admitted out of a lease.
     pub from_leases: u64,
-    /// Questions that the server has not answered within the deadline, or has answered with an error.
+    /// Questions that the server has not answered within the deadline, or has answered with an error, and those for which it could not be connected.
     pub failed: u64,
     /// Decisions that failed at once, because the server was known not to answer.
     pub skipped: u64,

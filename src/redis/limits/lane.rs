@@ -1,4 +1,4 @@
-//! One server that counts, with its connection and its breaker.
+//! A connection to one server that counts, with its breaker.
 
 use std::sync::{
     Arc,
@@ -6,27 +6,28 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
-use redis::{RedisError, Value, cmd};
+use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
 use super::script::{Arguments, Call, SCRIPTS};
 use crate::{
-    Health,
+    Clock,
+    base::clock::TimedOut,
     limit::{
         BucketKey, Limits, Quota,
-        shared::{Ask, Breaker, Guarded, Outage},
+        shared::{Ask, Breaker, Outage},
     },
-    redis::{config::RedisConfig, connection::Connection, failure::Failure, locate::connect},
+    redis::{config::RedisConfig, connection::Connection, failure::Failure, locate::connect, node::Node},
 };
 
 pub(super) struct Lane {
     config: RedisConfig,
-    breaker: Breaker,
+    /// The server of a cluster. Otherwise the configuration says where the server is.
+    node: Option<Node>,
+    pub(super) breaker: Breaker,
     open: ArcSwapOption<Open>,
     /// Held by who connects.
     connecting: tokio::sync::Mutex<()>,
     turn: AtomicUsize,
-    /// The key of a bucket that only probes count in.
-    probe: String,
 }
 
 /// A connection to a server that knows the scripts.
@@ -35,20 +36,35 @@ struct Open {
     digests: Vec<String>,
 }
 
+/// What a server answers to a script.
+pub(super) enum Reply {
+    Answer(Value),
+    /// Another server of the cluster has the key. It has not run the script.
+    Elsewhere(Elsewhere),
+}
+
+pub(super) struct Elsewhere {
+    /// Empty if it is the host of the server that has answered.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// The slot has moved. Otherwise it is moving, and the other server has this key only.
+    pub(super) is_settled: bool,
+}
+
 impl Lane {
-    pub(super) fn new(config: &RedisConfig, probe: String, breaker: Breaker) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(config: &RedisConfig, node: Option<Node>, breaker: Breaker) -> Self {
+        Self {
             config: config.clone(),
+            node,
             breaker,
             open: ArcSwapOption::empty(),
             connecting: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(0),
-            probe,
-        })
+        }
     }
 
-    /// Runs a script. Connects first if there is no connection.
-    pub(super) async fn run(&self, call: &Call<'_>) -> Result<Value, Outage> {
+    /// Runs a script. Connects first if there is no connection. `is_moving` is for a server that is taking over the slot of the key.
+    pub(super) async fn run(&self, call: &Call<'_>, is_moving: bool) -> Result<Reply, Outage> {
         let open = self.open.load_full();
         let open = match open {
             Some(open) => open,
@@ -57,16 +73,27 @@ impl Lane {
         };
         let mut connection = open.connection.clone();
         let digest = open.digests.get(call.script().number).map_or("", |digest| digest);
-        let answer = match connection.run(&call.by_digest(digest)).await {
-            Err(error) if error.code() == Some("NOSCRIPT") => connection.run(&call.by_text()).await,
+        let answer = match send(&mut connection, call.by_digest(digest), is_moving).await {
+            Err(error) if error.code() == Some("NOSCRIPT") => send(&mut connection, call.by_text(), is_moving).await,
             answer => answer,
         };
-        answer.map_err(|error| {
-            if needs_another_connection(&error) {
-                self.close(&open);
-            }
-            Outage::asked(connection.refused(&error))
-        })
+        let error = match answer {
+            Ok(answer) => return Ok(Reply::Answer(answer)),
+            Err(error) => error,
+        };
+        if let Some(elsewhere) = self.node.as_ref().and_then(|_| elsewhere(&error)) {
+            return Ok(Reply::Elsewhere(elsewhere));
+        }
+        if needs_another_connection(&error) {
+            self.close(&open);
+        }
+        let refused = connection.refused(&error);
+        Err(if is_for_the_moment(&error) { Outage::not_asked(refused.to_string()) } else { Outage::asked(refused) })
+    }
+
+    /// The open connection, if there is one.
+    pub(super) fn connection(&self) -> Option<Connection> {
+        self.open.load().as_ref().map(|open| open.connection.clone())
     }
 
     async fn connect(&self) -> Result<Arc<Open>, Outage> {
@@ -81,7 +108,10 @@ impl Lane {
     }
 
     async fn opened(&self) -> Result<Open, Failure> {
-        let mut connection = connect(&self.config, self.turn.fetch_add(1, Ordering::Relaxed), None).await?;
+        let mut connection = match &self.node {
+            Some(node) => Connection::open(&self.config, node, None).await?,
+            None => connect(&self.config, self.turn.fetch_add(1, Ordering::Relaxed), None).await?,
+        };
         let mut digests = Vec::with_capacity(SCRIPTS.len());
         for script in SCRIPTS {
             let load = cmd("SCRIPT").arg("LOAD").arg(script.text).take();
@@ -96,44 +126,42 @@ impl Lane {
     }
 
     /// Asks over the open connection, which may only have been slow, and otherwise over a new one.
-    async fn try_out(&self, call: &Call<'_>) -> Result<Value, Outage> {
+    async fn try_out(&self, call: &Call<'_>) -> Result<Reply, Outage> {
         if let Some(open) = self.open.load_full() {
-            match self.within(self.run(call)).await {
+            match self.within(self.run(call, false)).await {
                 Ok(answer) => return Ok(answer),
                 Err(_) => self.close(&open),
             }
         }
         // To connect takes several answers, and each has the time limit.
-        Box::pin(self.connect()).await?;
-        self.within(self.run(call)).await
+        self.connect().await?;
+        self.within(self.run(call, false)).await
     }
 
-    /// Counts a request that nobody has made: it shows that scripts run, and that they may write.
-    pub(super) async fn check(&self) -> Result<(), Outage> {
+    /// Counts a request that nobody has made, in a bucket of this name: it shows that scripts run, and that they may write.
+    pub(super) async fn check(&self, key: &str) -> Result<Reply, Outage> {
         let limits = Limits::new(Quota::per_second(u32::MAX)).map_err(|error| Outage::not_asked(error.to_string()))?;
         let ask = Ask { bucket: BucketKey::new(["probe"]), limits, want: 1, least: 1 };
         let arguments = Arguments::Take { ask: &ask, now: None, other: None };
-        self.try_out(&Call { key: &self.probe, arguments }).await.map(drop)
+        self.try_out(&Call { key, arguments }).await
     }
 
     async fn within<T>(&self, asked: impl Future<Output = Result<T, Outage>>) -> Result<T, Outage> {
-        let asked = async { asked.await.map_err(Failure::new) };
-        self.config.within(asked).await.map_err(Outage::asked)
+        Clock::system().within(self.config.timeout, asked).await.map_err(|late| self.late(late))?
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.breaker.health()
+    /// What an answer that is late is for a log.
+    pub(super) fn late(&self, late: TimedOut) -> Outage {
+        Outage::asked(match (self.open.load().as_ref(), &self.node) {
+            (Some(open), _) => open.connection.failed(late),
+            (None, Some(node)) => Failure::at(node, late),
+            (None, None) => Failure::at(self.config.servers.name(), late),
+        })
     }
 }
 
-impl Guarded for Lane {
-    fn breaker(&self) -> &Breaker {
-        &self.breaker
-    }
-
-    async fn probe(&self) -> Result<(), Outage> {
-        self.check().await
-    }
+async fn send(connection: &mut Connection, command: Cmd, is_moving: bool) -> RedisResult<Value> {
+    if is_moving { connection.run_asking(command).await } else { connection.run(&command).await }
 }
 
 /// Whether the answer shows that this connection leads to the wrong server, or to none.
@@ -141,4 +169,27 @@ fn needs_another_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "MOVED"))
+}
+
+/// Whether the server does not write now. The scripts have one write, which is their last command: nothing has happened.
+fn is_for_the_moment(error: &RedisError) -> bool {
+    const CODES: [&str; 9] = [
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+    ];
+    error.code().is_some_and(|code| CODES.contains(&code))
+}
+
+/// Reads `MOVED 12182 10.0.0.7:6379` and `ASK` with the same. A server writes `?` for a host name that it should know and does not.
+fn elsewhere(error: &RedisError) -> Option<Elsewhere> {
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':').filter(|(host, _)| *host != "?")?;
+    Some(Elsewhere { host: host.to_owned(), port: port.parse().ok()?, is_settled: error.code() == Some("MOVED") })
 }

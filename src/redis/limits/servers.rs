@@ -6,22 +6,36 @@ use redis::Value;
 
 use super::{
     answer::{Answer, nanos},
-    lane::Lane,
+    cluster::Cluster,
+    lane::{Lane, Reply},
     script::{Arguments, Call, key},
 };
 use crate::{
     Health,
+    base::clock::TimedOut,
     limit::{
         BucketKey, Reservation,
-        shared::{Ask, Backend, Breaker, Converted, Outage, SharedPolicy, Taken, guarded},
+        shared::{Ask, Backend, Breaker, Converted, Guarded, Outage, SharedPolicy, Taken, guarded},
     },
     redis::config::RedisConfig,
 };
 
 pub(super) struct Servers {
-    lane: Arc<Lane>,
+    route: Route,
     /// What the names of all keys begin with.
     prefix: String,
+}
+
+enum Route {
+    One(Arc<One>),
+    Cluster(Arc<Cluster>),
+}
+
+/// The only server, or the primary that sentinels name.
+struct One {
+    lane: Lane,
+    /// The key of a bucket that only probes count in.
+    probe: String,
 }
 
 /// How often a bucket is asked for again, because other limits have counted it, or because of another clock.
@@ -30,12 +44,38 @@ const TURNS: usize = 8;
 impl Servers {
     pub(super) fn new(config: &RedisConfig, policy: &SharedPolicy) -> Self {
         let prefix = config.prefix_of_limits();
-        let lane = Lane::new(config, format!("{prefix}probe"), Breaker::new(policy.deadline));
-        Self { lane, prefix }
+        let route = if config.servers.are_a_cluster() {
+            Route::Cluster(Cluster::new(config, &prefix, policy.deadline))
+        } else {
+            let lane = Lane::new(config, None, Breaker::new(policy.deadline));
+            Route::One(Arc::new(One { lane, probe: format!("{prefix}probe") }))
+        };
+        Self { route, prefix }
     }
 
     async fn run(&self, call: Call<'_>) -> Result<Value, Outage> {
-        guarded(&self.lane, self.lane.run(&call)).await
+        match &self.route {
+            Route::One(one) => match guarded(one, one.lane.run(&call, false)).await? {
+                Reply::Answer(answer) => Ok(answer),
+                // Only a server of a cluster says so.
+                Reply::Elsewhere(_) => Err(Outage::not_asked("Redis: this server is in a cluster")),
+            },
+            Route::Cluster(cluster) => cluster.run(&call).await,
+        }
+    }
+}
+
+impl Guarded for One {
+    fn breaker(&self) -> &Breaker {
+        &self.lane.breaker
+    }
+
+    async fn probe(&self) -> Result<(), Outage> {
+        self.lane.check(&self.probe).await.map(drop)
+    }
+
+    fn late(&self, late: TimedOut) -> Outage {
+        self.lane.late(late)
     }
 }
 
@@ -69,10 +109,16 @@ impl Backend for Servers {
     }
 
     async fn check(&self) -> Result<(), Outage> {
-        self.lane.check().await
+        match &self.route {
+            Route::One(one) => one.probe().await,
+            Route::Cluster(cluster) => cluster.check().await,
+        }
     }
 
     fn health(&self) -> Health {
-        self.lane.health()
+        match &self.route {
+            Route::One(one) => one.lane.breaker.health(),
+            Route::Cluster(cluster) => cluster.health(),
+        }
     }
 }
