@@ -34,6 +34,7 @@ mod rate_limits;
 mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
 mod redis_limits;
 mod registry;
 mod regressions;

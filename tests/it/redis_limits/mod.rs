@@ -3,9 +3,8 @@
 mod bounds;
 mod clock;
 mod counts;
-mod leases;
-mod model;
-mod rules;
+mod faults;
+mod load;
 
 use std::time::Duration;
 
