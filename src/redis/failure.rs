@@ -51,6 +51,8 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     let text = error.to_string().to_ascii_lowercase();
     let advice = [
         ("noperm", PERMISSIONS),
+        // What a script may not do has another code.
+        ("can't run this command", PERMISSIONS),
         ("unknown command", "sharded channels need Redis 7 or later, or Valkey"),
         ("cluster support disabled", "this server is not in a cluster: use RedisConfig::url"),
     ];
