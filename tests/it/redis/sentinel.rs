@@ -1,6 +1,6 @@
 //! A primary that Redis Sentinel watches.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use tower_auth::{
     cache::Changes as _,
@@ -8,39 +8,9 @@ use tower_auth::{
 };
 
 use super::{Log, again, key, listen, works};
-use crate::support::{
-    folder::Folder,
-    process::until,
-    redis::{self, Server},
-};
+use crate::support::redis::{Watched, watched};
 
 const BOUND: Duration = Duration::from_millis(250);
-
-/// A primary, a replica, and one sentinel that has seen both.
-struct Watched {
-    primary: Server,
-    replica: Server,
-    sentinel: Server,
-    _folder: Folder,
-}
-
-fn watched() -> Option<Watched> {
-    let (primary, replica) = (redis::private(&[])?, redis::private(&[])?);
-    let port = primary.address().port().to_string();
-    let _: () = replica.ask(&["REPLICAOF", "127.0.0.1", &port]);
-    assert!(until(|| replica.ask::<String>(&["INFO", "replication"]).contains("master_link_status:up")));
-    let folder = Folder::new("sentinel");
-    let file = folder.path().join("sentinel.conf");
-    let lines = format!(
-        "sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 500\n\
-         sentinel failover-timeout main 3000\n"
-    );
-    fs::write(&file, lines).unwrap();
-    let sentinel = redis::sentinel(&file)?;
-    assert!(until(|| sentinel.ask::<String>(&["INFO", "sentinel"]).contains("status=ok,address=127.0.0.1")));
-    assert!(until(|| sentinel.ask::<String>(&["INFO", "sentinel"]).contains("slaves=1")));
-    Some(Watched { primary, replica, sentinel, _folder: folder })
-}
 
 fn config(watched: &Watched) -> RedisConfig {
     let dead = format!("redis://{}", crate::support::process::free_address());

@@ -1,6 +1,6 @@
 //! TLS to Redis, with a certificate authority of one's own.
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use tower_auth::{
     cache::Changes as _,
@@ -10,22 +10,10 @@ use tower_auth::{
 use super::{Log, listen, works};
 use crate::support::{folder::Folder, process::free_address, redis};
 
-/// A certificate for `localhost` that signs itself.
-fn certificate(folder: &Path) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_is_checked() {
     let folder = Folder::new("redis-tls");
-    certificate(folder.path());
+    redis::certificate(folder.path());
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let port = free_address().port();
     let settings = [

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     no_leak::Logs,
-    support::{process::free_address, proxy::Proxy, redis},
+    support::{process::{free_address, until}, proxy::Proxy, redis},
 };
 
 /// A limiter at an address, with a deadline that a frozen server costs.
@@ -155,4 +155,24 @@ async fn lost_data_admit_one_more_burst() {
     let _: () = server.ask(&["FLUSHALL"]);
     // The others know that the bucket is empty, and do not ask.
     assert_eq!((spend(&other).await, spend(&third).await, spend(&one).await), (0, 20, 0));
+}
+
+/// Replication is asynchronous: what the replica has not heard is admitted once more, and not twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_admits_what_the_replica_has_not_heard() {
+    let (Some(mut primary), Some(replica)) = (redis::private(&[]), redis::private(&[])) else { return };
+    let (proxy, prefix, budget) = (Proxy::to(primary.address()), prefix(), limits(Quota::per_day(20)));
+    let _: () = replica.ask(&["REPLICAOF", "127.0.0.1", &proxy.address().port().to_string()]);
+    assert!(until(|| replica.ask::<String>(&["INFO", "replication"]).contains("master_link_status:up")));
+    let api = at(&primary, &prefix, SharedPolicy::exact()).named("api");
+    admitted(ask(&api, alice(), &budget, 4).await);
+    assert!(until(|| replica.ask::<i64>(&["DBSIZE"]) == 1), "the replica has the first count");
+    proxy.black_hole();
+    admitted(ask(&api, alice(), &budget, 16).await);
+    refused(ask(&api, alice(), &budget, 1).await);
+    primary.kill();
+    let _: () = replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    let api = at(&replica, &prefix, SharedPolicy::exact()).named("api");
+    admitted(ask(&api, alice(), &budget, 16).await);
+    refused(ask(&api, alice(), &budget, 1).await);
 }

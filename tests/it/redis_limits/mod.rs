@@ -1,10 +1,13 @@
 //! Limits in Redis, which several processes share.
 
-mod bounds;
-mod clock;
+mod cluster;
 mod counts;
 mod faults;
 mod load;
+mod permissions;
+mod sentinel;
+#[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+mod tls;
 
 use std::time::Duration;
 

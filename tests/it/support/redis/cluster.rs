@@ -8,9 +8,11 @@ use crate::support::process::{free_address, until};
 /// The first and the last slot of each server.
 const SLOTS: [(u16, u16); 3] = [(0, 5461), (5462, 10922), (10923, 16383)];
 
-/// A cluster without replicas. A server that does not hear of the others for a second answers nothing any more.
+/// A cluster, by default without replicas. A server that does not hear of the others for a second answers nothing any more.
 pub(crate) struct Cluster {
     servers: Vec<Server>,
+    /// That of the first server.
+    replica: Option<Server>,
 }
 
 impl Cluster {
@@ -24,13 +26,29 @@ impl Cluster {
             let _: () = server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &format!("{number}")]);
             let _: () = server.ask(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
         }
-        let cluster = Self { servers };
+        let cluster = Self { servers, replica: None };
         for (server, bus) in cluster.servers.iter().zip(buses) {
             let port = server.address().port().to_string();
             let _: () = cluster.servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus.to_string()]);
         }
         assert!(until(|| cluster.is_ready()), "the cluster does not come together");
         cluster
+    }
+
+    /// Adds a replica of the first server. If that one is missed for a second, the others promote the replica.
+    pub(super) fn with_replica(mut self) -> Self {
+        let (replica, bus) = member();
+        let port = replica.address().port().to_string();
+        let _: () = self.servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus.to_string()]);
+        let id: String = self.servers[0].ask(&["CLUSTER", "MYID"]);
+        assert!(until(|| replica.ask::<String>(&["CLUSTER", "NODES"]).contains(&id)), "the replica hears nothing");
+        assert!(until(|| replica.ask::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok")));
+        let _: () = replica.ask(&["CLUSTER", "REPLICATE", &id]);
+        assert!(until(|| replica.ask::<String>(&["INFO", "replication"]).contains("master_link_status:up")));
+        let is_known = |server: &Server| server.ask::<String>(&["CLUSTER", "NODES"]).contains(&format!("slave {id}"));
+        assert!(until(|| self.servers.iter().all(is_known)), "the replica is not known");
+        self.replica = Some(replica);
+        self
     }
 
     fn is_ready(&self) -> bool {
@@ -46,6 +64,14 @@ impl Cluster {
 
     pub(crate) fn servers(&self) -> &[Server] {
         &self.servers
+    }
+
+    pub(crate) fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
+    pub(crate) fn replica(&self) -> &Server {
+        self.replica.as_ref().expect("the cluster has a replica")
     }
 
     /// The slot of a key.

@@ -1,18 +1,20 @@
 //! Real Redis servers.
 //!
 //! Tests that only use keys and channels share one [`server`] or one [`cluster`], and each has a prefix of its own: [`prefix`].
-//! A test that stops, empties or reconfigures servers starts its own: [`private`], [`private_cluster`]. Without Redis on the
+//! A test that stops, empties or reconfigures servers starts its own: [`private`], [`private_cluster`], [`cluster_with_replica`], [`watched`]. Without Redis on the
 //! machine all of them return `None`, and the test returns:
 //!
 //! ```ignore
 //! let Some(server) = redis::server() else { return };
 //! ```
 
+#[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+mod certificate;
 mod cluster;
 mod server;
+mod watched;
 
 use std::{
-    path::Path,
     process::{Command, Stdio},
     sync::{
         OnceLock,
@@ -20,8 +22,11 @@ use std::{
     },
 };
 
+#[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+pub(crate) use certificate::certificate;
 pub(crate) use cluster::Cluster;
 pub(crate) use server::Server;
+pub(crate) use watched::{Watched, watched};
 
 use super::postgres::skipped;
 
@@ -46,14 +51,14 @@ pub(crate) fn private(settings: &[&str]) -> Option<Server> {
     installed().map(|()| Server::start(settings))
 }
 
-/// A new sentinel for one test. It writes what it learns into its file of settings.
-pub(crate) fn sentinel(settings: &Path) -> Option<Server> {
-    installed().map(|()| Server::start_sentinel(settings))
-}
-
 /// A new cluster for one test. It takes some seconds.
 pub(crate) fn private_cluster() -> Option<Cluster> {
     installed().map(|()| Cluster::start())
+}
+
+/// A new cluster for one test, with a replica of its first server.
+pub(crate) fn cluster_with_replica() -> Option<Cluster> {
+    installed().map(|()| Cluster::start().with_replica())
 }
 
 /// A prefix for keys that no other test uses.

@@ -8,7 +8,7 @@ use std::{
     sync::Once,
 };
 
-use redis::FromRedisValue;
+use redis::{FromRedisValue, RedisResult};
 
 use crate::support::{
     folder::Folder,
@@ -68,9 +68,14 @@ impl Server {
 
     /// Runs a command over a new connection, without a login.
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        self.try_ask(command).unwrap()
+    }
+
+    /// The same while the server may close connections: a sentinel makes it do so when it gives it another role.
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, command: &[&str]) -> RedisResult<T> {
         let (name, arguments) = command.split_first().expect("a command");
-        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
-        redis::cmd(name).arg(arguments).query(&mut connection).unwrap()
+        let mut connection = redis::Client::open(self.url())?.get_connection()?;
+        redis::cmd(name).arg(arguments).query(&mut connection)
     }
 
     /// Starts the server again: empty, and on the same port.
