@@ -108,7 +108,9 @@ fn ranges(slots: &Value) -> impl Iterator<Item = (RangeInclusive<i64>, Option<(S
     let all = if let Value::Array(all) = slots { &**all } else { &[] };
     all.iter().filter_map(|range| match range {
         Value::Array(range) => match &**range {
-            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] => Some((*first..=*last, address(primary))),
+            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] => {
+                Some((*first..=*last, address(primary)))
+            }
             _ => None,
         },
         _ => None,

@@ -12,7 +12,10 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::backend::Outage;
-use crate::{Clock, Health, base::{clock::TimedOut, trouble::Trouble}};
+use crate::{
+    Clock, Health,
+    base::{clock::TimedOut, trouble::Trouble},
+};
 
 /// Whether one server answers. While it does not, nothing is asked, and a task tries until it answers again.
 pub(crate) struct Breaker {

@@ -173,17 +173,8 @@ fn needs_another_connection(error: &RedisError) -> bool {
 
 /// Whether the server does not write now. The scripts have one write, which is their last command: nothing has happened.
 fn is_for_the_moment(error: &RedisError) -> bool {
-    const CODES: [&str; 9] = [
-        "BUSY",
-        "CLUSTERDOWN",
-        "LOADING",
-        "MASTERDOWN",
-        "MISCONF",
-        "NOREPLICAS",
-        "OOM",
-        "READONLY",
-        "TRYAGAIN",
-    ];
+    const CODES: [&str; 9] =
+        ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"];
     error.code().is_some_and(|code| CODES.contains(&code))
 }
 

@@ -157,7 +157,11 @@ async fn a_dead_primary_costs_its_own_buckets_only() {
         let api = redis.named("api");
         let (its, others) = buckets_of(&api, &budget, &cluster.servers()[0], &prefix).await;
         let address = cluster.servers()[0].address();
-        if is_frozen { cluster.servers()[0].freeze() } else { cluster.servers_mut()[0].kill() }
+        if is_frozen {
+            cluster.servers()[0].freeze()
+        } else {
+            cluster.servers_mut()[0].kill()
+        }
         let waiting = its.iter().map(|number| api.decide(bucket(*number), &budget, 1, Duration::ZERO.into()));
         let waiting: Vec<_> = waiting.map(tokio::spawn).collect();
         let mut failed = 0;

@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     no_leak::Logs,
-    support::{process::{free_address, until}, proxy::Proxy, redis},
+    support::{
+        process::{free_address, until},
+        proxy::Proxy,
+        redis,
+    },
 };
 
 /// A limiter at an address, with a deadline that a frozen server costs.
@@ -59,6 +63,15 @@ async fn a_server_that_is_made_a_replica_for_a_while() {
         let _: () = server.ask(&["REPLICAOF", "NO", "ONE"]);
     };
     outage(&deadline(&server.url()), Data::Kept, fail, mend).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_misses_its_replicas() {
+    let Some(server) = redis::private(&[]) else { return };
+    let set = |least| {
+        let _: () = server.ask(&["CONFIG", "SET", "min-replicas-to-write", least]);
+    };
+    outage(&deadline(&server.url()), Data::Kept, || set("1"), || set("0")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

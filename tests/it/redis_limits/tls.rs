@@ -3,7 +3,11 @@
 use std::fs;
 
 use super::*;
-use crate::support::{folder::Folder, process::{free_address, until}, redis};
+use crate::support::{
+    folder::Folder,
+    process::{free_address, until},
+    redis,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_are_counted_over_tls() {
