@@ -86,6 +86,56 @@ async fn a_server_whose_clients_are_paused() {
     outage(&deadline(&server.url()), Data::Kept, fail, mend).await;
 }
 
+/// A charge that begins the outage is refused for the moment, so it is known that it was not counted, and it waits as the others do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_is_refused_for_the_moment_is_carried_out_later() {
+    let Some(server) = redis::private(&["--maxmemory-policy", "noeviction"]) else { return };
+    let redis = deadline(&server.url());
+    redis.check().await.unwrap();
+    let (api, budget) = (redis.named("api"), limits(Quota::per_day(20)));
+    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    api.charge(alice(), &budget, 3, Duration::ZERO.into());
+    assert!(until(|| redis.health().trouble.is_some()));
+    assert_eq!((redis.health().failed, redis.health().lost), (1, 0));
+    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(eventually(|| redis.health().trouble.is_none() && redis.health().queued == 0).await);
+    assert!(until(|| redis.health().asked == 1));
+    assert_eq!(remaining(&admitted(ask(&api, alice(), &budget, 0).await)), [17]);
+}
+
+/// What a process has leased, it can use while the server is silent, and not more than that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leased_requests_are_admitted_in_an_outage() {
+    let Some(server) = redis::private(&[]) else { return };
+    let config = RedisConfig::url(&server.url()).unwrap();
+    let policy = SharedPolicy::leased(1).lease_for(Duration::from_secs(600)).deadline(Duration::from_millis(500));
+    let redis = RedisLimiter::with(config, policy);
+    let (api, budget) = (redis.named("api"), limits(Quota::per_day(1000)));
+    for _ in 0..100 {
+        admitted(ask(&api, alice(), &budget, 1).await);
+    }
+    // A lease that is under way is taken before the server is frozen.
+    assert!(until(|| redis.health().unused > 2));
+    sleep(Duration::from_millis(500)).await;
+    let unused = redis.health().unused;
+    server.freeze();
+    let (mut leased, mut failed) = (0, 0);
+    while failed < 20 {
+        match api.decide(alice(), &budget, 1, Duration::ZERO.into()).await {
+            Ok(decided) => drop(admitted(decided)),
+            Err(_) => {
+                failed += 1;
+                continue;
+            }
+        }
+        leased += 1;
+    }
+    assert_eq!((leased, redis.health().unused), (unused, 0));
+    server.thaw();
+    assert!(eventually(|| redis.health().trouble.is_none()).await);
+    admitted(ask(&api, alice(), &budget, 1).await);
+}
+
 /// Those under way get an error, and the next ones find a new connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut() {
