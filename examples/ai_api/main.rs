@@ -42,14 +42,14 @@ async fn main() -> ExitCode {
 async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::opaque(20)).await?;
     let demo = if options.demo { demo(&keys).await? } else { json!({}) };
-    let Keys { scheme, store, registry, upkeep, .. } = keys;
+    let Keys { scheme, store, registry, upkeep, sharing, .. } = keys;
 
     let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::compact().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, ClientIp::peer()))
+        .limit(common::sharing::of_keys(&sharing.failures(common::failures(60, ClientIp::peer()))))
         .auth(AuthLayer::first(keys).disclose_header())
-        .limit(common::plans()?)
+        .limit(sharing.plans(common::plans()?))
         .build()?;
     let admin = Router::new()
         .route("/v1/admin", get(|| async { Json(json!({ "success": true, "data": { "status": "ok" } })) }))

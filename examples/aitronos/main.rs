@@ -40,12 +40,12 @@ async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::prefixed("ak", 40)?.without_checksum().accept_lengths(39..=40)?).await?;
     let demo = if options.demo { demo(&keys).await? } else { json!({}) };
     let watch = Watch::new(&keys, common::plans()?, options.alerting.webhook()?)?;
-    let Keys { scheme, store, upkeep, .. } = keys;
+    let Keys { scheme, store, upkeep, sharing, .. } = keys;
 
     let stack = watch
         .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, ClientIp::peer()))
+        .limit(common::sharing::of_keys(&sharing.failures(common::failures(60, ClientIp::peer()))))
         .auth(ApiKeyLayer::new(scheme, store).header("x-api-key"))
         .build()?;
     let private = Router::new()

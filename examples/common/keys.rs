@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_auth::{BoxError, KeyFormat, KeyRegistry, KeyScheme, KeyStore, Peppers, Task, registry::WatchedKeyStore};
 
-use super::{cache::Front, database::Database, options::Storage};
+use super::{cache::Front, database::Database, options::Storage, sharing::Sharing};
 
 pub(crate) struct Keys {
     pub(crate) scheme: KeyScheme,
@@ -13,9 +13,10 @@ pub(crate) struct Keys {
     /// The same keys for look-ups that are no use of a key.
     pub(crate) unwatched: Arc<dyn KeyStore>,
     pub(crate) registry: KeyRegistry,
-    /// The upkeep of the keys, and the lease of the cache.
+    /// The upkeep of the keys, the lease of the cache, and the task of shared limits.
     pub(crate) upkeep: Vec<Task>,
     pub(crate) front: Front,
+    pub(crate) sharing: Sharing,
     pub(super) database: Database,
     pub(super) peppers: Peppers,
     /// Whether the keys are there at the next start, and in other processes.
@@ -36,14 +37,16 @@ impl Storage {
         let migrated = database.migrate().await;
         migrated.map_err(|error| format!("{error}, or name another database with --database"))?;
         let scheme = KeyScheme::new(format, peppers.clone());
+        let (sharing, limits) = self.sharing().await?;
         let (front, lease) = Front::of(&database, self.database.as_deref(), self.redis.as_deref()).await?;
         let registry = KeyRegistry::new(scheme.clone(), front.registry());
         Ok(Keys {
             store: registry.watch(front.keys()),
             unwatched: front.keys(),
-            upkeep: [registry.start()].into_iter().chain(lease).collect(),
+            upkeep: [registry.start()].into_iter().chain(lease).chain(limits).collect(),
             lasting: self.database.is_some(),
             front,
+            sharing,
             database,
             peppers,
             scheme,

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod keys;
 pub(crate) mod options;
 pub(crate) mod sessions;
+pub(crate) mod sharing;
 pub(crate) mod time;
 pub(crate) mod watch;
 pub(crate) mod webhook;

@@ -1,8 +1,8 @@
 //! The options that the servers have in common.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use tower_auth::BoxError;
+use tower_auth::{BoxError, limit::shared::SharedPolicy};
 
 use super::webhook::Webhook;
 
@@ -27,13 +27,26 @@ pub(crate) enum Also {
 
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
 
+/// The options that go with a database in PostgreSQL.
+pub(crate) const REDIS: &str =
+    "[--redis URL [--limit-mode exact|leased] [--processes N] [--limit-deadline MILLISECONDS]]";
+
 /// What the options of [`Storage`] do.
 pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PATH or postgres://USER@HOST:PORT/DATABASE, and needs --secrets; without it
                    they are in memory, and gone when the process ends. The password: PGPASSWORD, PGPASSFILE or ~/.pgpass
   --secrets FILE   keeps the peppers of the keys, which also make refresh tokens and encrypt the keys that sign tokens; made with
                    mode 0600 if it does not exist; without this file, no key and no session in the database is valid
-  --redis URL      tells the other processes over Redis or Valkey, redis://HOST:PORT, what has changed in PostgreSQL, instead of over
-                   PostgreSQL itself; all processes on the database need it, and no other program may change keys
+  --redis URL      counts the limits of all processes together in Redis or Valkey, redis://HOST:PORT, and tells the other processes over
+                   it, instead of over PostgreSQL itself, what has changed in PostgreSQL; all processes on the database need it, and no
+                   other program may change keys. If Redis loses its data, evenly refilled limits and budgets of failed attempts are
+                   full again. freddy and aitronos count calendar budgets in the database too, and lose none of them. While Redis
+                   does not answer, each process counts alone; calendar budgets stay those of the database, and log-in, exchange
+                   and refresh are answered 503
+  --limit-mode exact|leased   exact, the default, asks Redis about each request; leased takes several requests at once, is faster,
+                   and may admit a little more than the limit: at most the number of processes times a lease, and a lease is at most
+                   the burst divided by four times that number
+  --processes N    how many processes share the limits, at most, for leased; 4 by default
+  --limit-deadline MILLISECONDS   how long a decision waits for Redis before the process counts alone; 25 by default
   --no-demo        makes no demo keys, and revokes none; otherwise each start with a database makes new demo keys, and
                    revokes those of earlier starts and their successors: of several processes on a database, all but one
                    need this option";
@@ -45,7 +58,7 @@ pub(crate) fn usage(name: &str, also: Also) -> String {
         Also::PublicUrl => ("\n[--public-url URL]", PUBLIC_URL),
     };
     let usage = format!(
-        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE [--redis URL]]{short}\n{STORAGE}\n{long}"
+        "usage: {name} [--listen ADDRESS:PORT] [--no-demo] [--database URL --secrets FILE {REDIS}]{short}\n{STORAGE}\n{long}"
     );
     usage.trim_end().to_owned()
 }
@@ -142,12 +155,13 @@ impl Alerting {
     }
 }
 
-/// Where a server keeps its keys and their peppers. The default is memory.
+/// Where a server keeps its keys and their peppers, and what it shares with other processes. The default is memory.
 #[derive(Default)]
 pub(crate) struct Storage {
     pub(crate) database: Option<String>,
     pub(crate) secrets: Option<PathBuf>,
     pub(crate) redis: Option<String>,
+    pub(crate) limits: Shared,
 }
 
 impl Storage {
@@ -157,7 +171,7 @@ impl Storage {
             "--database" => self.database = Some(words.next().ok_or("--database needs a URL")?),
             "--redis" => self.redis = Some(words.next().ok_or("--redis needs a URL")?),
             "--secrets" => self.secrets = Some(words.next().ok_or("--secrets needs a file")?.into()),
-            _ => return Ok(false),
+            other => return self.limits.read(other, words),
         }
         Ok(true)
     }
@@ -175,6 +189,75 @@ impl Storage {
                 "--database needs --secrets FILE: {why}, and those in memory are gone after a restart"
             ));
         }
+        self.limits.check(self.redis.is_some())
+    }
+}
+
+/// How limits are counted in Redis.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitMode {
+    Exact,
+    Leased,
+}
+
+/// How limits are shared. The default is exact.
+#[derive(Default)]
+pub(crate) struct Shared {
+    mode: Option<LimitMode>,
+    processes: Option<u32>,
+    deadline: Option<Duration>,
+}
+
+impl Shared {
+    fn read(&mut self, option: &str, words: &mut impl Iterator<Item = String>) -> Result<bool, String> {
+        match option {
+            "--limit-mode" => {
+                self.mode = Some(match words.next().as_deref() {
+                    Some("exact") => LimitMode::Exact,
+                    Some("leased") => LimitMode::Leased,
+                    _ => return Err("--limit-mode needs exact or leased".to_owned()),
+                });
+            }
+            "--processes" => self.processes = Some(at_least_one(option, words.next())?),
+            "--limit-deadline" => {
+                self.deadline = Some(Duration::from_millis(at_least_one(option, words.next())?.into()));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn check(&self, has_redis: bool) -> Result<(), String> {
+        let is_set = self.mode.is_some() || self.processes.is_some() || self.deadline.is_some();
+        if is_set && !has_redis {
+            return Err(
+                "--limit-mode, --processes and --limit-deadline need --redis: without it, each process counts its \
+                 limits alone"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
+
+    pub(crate) fn mode(&self) -> LimitMode {
+        self.mode.unwrap_or(LimitMode::Exact)
+    }
+
+    pub(crate) fn policy(&self) -> SharedPolicy {
+        let policy = match self.mode() {
+            LimitMode::Exact => SharedPolicy::exact(),
+            LimitMode::Leased => SharedPolicy::leased(self.processes.unwrap_or(PROCESSES)),
+        };
+        match self.deadline {
+            Some(deadline) => policy.deadline(deadline),
+            None => policy,
+        }
+    }
+}
+
+const PROCESSES: u32 = 4;
+
+fn at_least_one(option: &str, value: Option<String>) -> Result<u32, String> {
+    let number = value.and_then(|value| value.parse().ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{option} needs a number, at least 1"))
 }

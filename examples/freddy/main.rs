@@ -12,7 +12,7 @@
 //!
 //! With a database, the server creates its tables when it starts. A service in production calls `check_schema` there, and
 //! `migrate` when it is deployed. Several processes may share a database and a file of secrets: all but one run with `--no-demo`, and all
-//! with the same `--public-url`, which is the issuer of their tokens.
+//! with the same `--public-url`, which is the issuer of their tokens. With `--redis`, they also count their limits together.
 //!
 //! When the server is ready, it prints one line of JSON on standard output: its address, and a key of every kind to try.
 //! Logs go to standard error. SIGTERM and SIGINT stop it. The time that a client takes to send a request's headers is not
@@ -67,12 +67,13 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         store: keys.store.clone(),
         registry: keys.registry.clone(),
         front: keys.front.clone(),
+        sharing: keys.sharing.clone(),
         watch: watch.clone(),
         sessions: sessions.clone(),
         address,
         others,
         users,
-        failures: common::failures(options.failures, client.clone()),
+        failures: keys.sharing.failures(common::failures(options.failures, client.clone())),
         client,
         limit: options.body_limit,
         leaks,

@@ -1,4 +1,4 @@
-use crate::common::options::{ALERTING, Alerting, LISTEN, PUBLIC_URL, PublicUrl, STORAGE, Storage};
+use crate::common::options::{ALERTING, Alerting, LISTEN, PUBLIC_URL, PublicUrl, REDIS, STORAGE, Storage};
 
 /// The options of the command line.
 pub(crate) struct Options {
@@ -31,7 +31,8 @@ const OUTSIDE: &str = "  --jwks FILE|URL  the keys of an external issuer (--issu
 
 pub(crate) fn usage() -> String {
     format!(
-        "usage: freddy [--listen ADDRESS:PORT] [--public-url URL] [--no-demo] [--database URL --secrets FILE [--redis URL]] [--body-limit BYTES]\n\
+        "usage: freddy [--listen ADDRESS:PORT] [--public-url URL] [--no-demo] [--database URL --secrets FILE\n\
+         {REDIS}] [--body-limit BYTES]\n\
          [--failures NUMBER] [--trust-proxy CIDR]...\n\
          [--jwks FILE|URL --issuer URL --audience NAME] [--github-keys FILE]\n\
          [--alerts-webhook URL --alerts-secret FILE]\n{STORAGE}\n{PUBLIC_URL}\n{OUTSIDE}\n{ALERTING}"

@@ -28,7 +28,14 @@ use tower_auth::{
 };
 
 use crate::{
-    common::{cache::Front, demo::ORGANIZATION, models, sessions::cookies, watch::Watch},
+    common::{
+        cache::Front,
+        demo::ORGANIZATION,
+        models,
+        sessions::cookies,
+        sharing::{Sharing, of_keys},
+        watch::Watch,
+    },
     keys,
     login::Users,
 };
@@ -62,6 +69,8 @@ pub(crate) struct Parts {
     pub(crate) registry: KeyRegistry,
     /// For the health of the cache.
     pub(crate) front: Front,
+    /// For the health of the limits.
+    pub(crate) sharing: Sharing,
     pub(crate) watch: Watch,
     pub(crate) sessions: Sessions,
     /// The address by which clients know the server.
@@ -83,6 +92,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         store,
         registry,
         front,
+        sharing,
         watch,
         sessions,
         address,
@@ -106,7 +116,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         .observe(AuthStack::builder())
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
         .auth(AuthLayer::first(tokens).then(keys)) // clients may send both: the token decides
-        .limit(failures.clone())
+        .limit(of_keys(&failures))
         .on_decision(move |decision| counted.count(decision))
         .build()?;
     let members = RequireLayer::new(member_of(OrgSource::axum_param("org_id")));
@@ -135,7 +145,7 @@ pub(crate) fn app(parts: Parts) -> Result<Router, ConfigError> {
         None => Router::new(),
     };
     Ok(open
-        .route("/health", get(async move || Json(front.health())))
+        .route("/health", get(async move || Json(sharing.add_to(front.health()))))
         .route(
             "/v1/auth/login",
             post(login).layer((failures.clone(), Extension(short))).with_state(Arc::new((users, sessions, cookies))),

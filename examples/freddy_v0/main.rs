@@ -38,17 +38,18 @@ async fn server(options: Options) -> Result<Server, BoxError> {
     let address = options.public_url.or_of(options.listen.parse()?);
     let sessions = keys.sessions(&address, None).await?;
     let demo = if options.demo { demo(&keys, &sessions).await? } else { json!({}) };
-    let Keys { scheme, store, mut upkeep, .. } = keys;
+    let Keys { scheme, store, mut upkeep, sharing, .. } = keys;
 
     // The document answers invalid, expired, suspended and disabled credentials with 401 and different codes.
     let keys = ApiKeyLayer::new(scheme, store).header("api-key").disclose(Disclosure::State);
-    let (failures, limit, client) = (common::failures(60, ClientIp::peer()), common::plans()?, ClientIp::peer());
+    let (limit, client) = (sharing.plans(common::plans()?), ClientIp::peer());
+    let failures = sharing.failures(common::failures(60, client.clone()));
     let endpoints = AuthEndpoints::new(sessions.clone()).keys(keys.clone()).introspection(role("admin"));
     let endpoints = endpoints.limit(limit.clone()).client_ip(client);
     let documents = WellKnown::new(&sessions, &format!("{address}/v1/auth"))?.endpoints(&endpoints);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::detailed().adopt_foreign_errors())
-        .limit(failures.clone())
+        .limit(common::sharing::of_keys(&failures))
         .auth(AuthLayer::first(endpoints.bearer()?).then(keys))
         .limit(limit)
         .build()?;

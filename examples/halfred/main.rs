@@ -44,14 +44,14 @@ async fn main() -> ExitCode {
 async fn server(options: Options) -> Result<Server, BoxError> {
     let keys = options.storage.open(KeyFormat::prefixed("halfred", 28)?.without_checksum()).await?;
     let demo = if options.demo { demo(&keys).await? } else { json!({}) };
-    let Keys { scheme, store, registry, upkeep, .. } = keys;
+    let Keys { scheme, store, registry, upkeep, sharing, .. } = keys;
 
     let keys = ApiKeyLayer::new(scheme, store).bearer().disclose(Disclosure::All);
     let stack = AuthStack::builder()
         .envelope(ErrorEnvelopeLayer::openai().catalogue(catalogue()).adopt_foreign_errors())
-        .limit(common::failures(60, ClientIp::peer()))
+        .limit(common::sharing::of_keys(&sharing.failures(common::failures(60, ClientIp::peer()))))
         .auth(keys)
-        .limit(common::plans()?)
+        .limit(sharing.plans(common::plans()?))
         .build()?;
     let project = Router::new()
         .route("/v1/projects/{project}/key", get(show))

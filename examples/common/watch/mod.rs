@@ -28,13 +28,16 @@ pub(crate) struct Watch {
     keys: KeyRegistry,
     usage: Usage,
     alerts: Alerts,
-    limits: RateLimitLayer,
+    /// The limits that are mounted, from the outside in.
+    limits: Vec<RateLimitLayer>,
+    /// How they stand.
+    standing: RateLimitLayer,
     budgets: Option<BudgetLimiter>,
 }
 
 impl Watch {
     /// Counts in the store of the keys. The limits are by plan: their calendar budgets are counted in the database, if there is
-    /// one, and reading the limits costs nothing.
+    /// one, and all windows in Redis, if there is one. Reading the limits costs nothing.
     pub(crate) fn new(keys: &Keys, limits: RateLimitLayer, webhook: Option<Webhook>) -> Result<Self, ConfigError> {
         match &keys.database {
             Database::Memory(store) => Self::of(keys, store, limits, webhook),
@@ -49,23 +52,31 @@ impl Watch {
     {
         let budgets = keys.lasting.then(|| BudgetLimiter::new(store.clone()));
         let limits = limits.cost(|request| u32::from(request.uri().path() != LIMITS));
-        let limits = match &budgets {
-            Some(budgets) => limits.limiter(budgets.clone()),
-            None => limits,
+        let (limits, standing) = match &budgets {
+            Some(budgets) => {
+                let durable = limits.clone().limiter(budgets.clone());
+                match keys.sharing.view(&limits, budgets) {
+                    // The headers are those of the inner layer.
+                    Some(standing) => (vec![durable, keys.sharing.plans(limits)], standing),
+                    None => (vec![durable.clone()], durable),
+                }
+            }
+            None => (vec![limits.clone()], limits),
         };
         let usage = Usage::new(store.clone());
-        let alerts = Alerts::new(keys.registry.clone(), usage.clone(), store.clone()).limits(&limits)?;
-        Ok(Self { keys: keys.registry.clone(), usage, alerts: delivered(alerts, webhook), limits, budgets })
+        let alerts = Alerts::new(keys.registry.clone(), usage.clone(), store.clone()).limits(&standing)?;
+        Ok(Self { keys: keys.registry.clone(), usage, alerts: delivered(alerts, webhook), limits, standing, budgets })
     }
 
     /// Adds the limits to a stack, and what counts its decisions.
     pub(crate) fn observe(&self, stack: AuthStackBuilder) -> AuthStackBuilder {
-        stack.limit(self.limits.clone()).on_decision(self.usage.observer()).on_decision(self.alerts.observer())
+        let stack = self.limits.iter().cloned().fold(stack, AuthStackBuilder::limit);
+        stack.on_decision(self.usage.observer()).on_decision(self.alerts.observer())
     }
 
     /// The same for the endpoints at which keys are exchanged: an exchange is a use of the key.
     pub(crate) fn observe_endpoints(&self, endpoints: AuthEndpoints) -> AuthEndpoints {
-        let endpoints = endpoints.limit(self.limits.clone());
+        let endpoints = self.limits.iter().cloned().fold(endpoints, AuthEndpoints::limit);
         endpoints.on_decision(self.usage.observer()).on_decision(self.alerts.observer())
     }
 
@@ -106,6 +117,6 @@ fn delivered(alerts: Alerts, webhook: Option<Webhook>) -> Alerts {
 
 impl FromRef<Watch> for RateLimitLayer {
     fn from_ref(watch: &Watch) -> Self {
-        watch.limits.clone()
+        watch.standing.clone()
     }
 }

@@ -1,0 +1,129 @@
+//! Limits that all processes count together, in Redis.
+//!
+//! The windows of a limit are of two kinds, and each kind is kept where its loss costs least. Windows that are refilled evenly are
+//! counted in Redis: if it loses its data, they are full again, which is what a restart of a single process does too. Calendar
+//! budgets may be paid for. A [`Watch`](super::watch::Watch) has a second layer with the same limits for them, which counts in the
+//! database, durably, and answers 503 when it cannot; a request needs both. So nothing that Redis loses is a second budget.
+
+use serde_json::{Value, json};
+use tower_auth::{
+    BoxError, BudgetLimiter, RateLimitLayer, Task,
+    limit::{
+        BucketKey, LimitDecision, LimitFuture, LimitTime, Limiter, Limits, Reservation, WindowStates,
+        shared::NamedLimiter,
+    },
+    rate_limit::OutagePolicy,
+    redis::{RedisConfig, RedisLimiter},
+};
+
+use super::options::{LimitMode, Storage};
+
+/// While Redis does not answer, each process counts alone: limits protect the service, and a service that is down is not protected.
+const PLANS: OutagePolicy = OutagePolicy::FallBackToLocal;
+/// The same for guesses at keys and tokens: they are too long to be guessed in any number of attempts.
+const KEYS: OutagePolicy = OutagePolicy::FallBackToLocal;
+/// Passwords are short. Nobody signs in, exchanges a key or refreshes a token while guesses cannot be counted.
+const PASSWORDS: OutagePolicy = OutagePolicy::FailClosed;
+
+/// How the processes count limits: together in Redis, or each in its memory. Clones share the connection.
+#[derive(Clone)]
+pub(crate) struct Sharing(Option<(RedisLimiter, LimitMode)>);
+
+impl Storage {
+    /// Connects to Redis, if it is named, and starts the task of the limits.
+    pub(super) async fn sharing(&self) -> Result<(Sharing, Option<Task>), BoxError> {
+        let Some(url) = &self.redis else { return Ok((Sharing(None), None)) };
+        let redis = RedisLimiter::with(RedisConfig::url(url)?, self.limits.policy());
+        let checked = redis.check().await;
+        checked.map_err(|error| format!("limits cannot be counted in Redis: {error}; or start without --redis"))?;
+        let task = redis.start();
+        Ok((Sharing(Some((redis, self.limits.mode()))), Some(task)))
+    }
+}
+
+impl Sharing {
+    /// Counts the limits by plan together.
+    pub(crate) fn plans(&self, limits: RateLimitLayer) -> RateLimitLayer {
+        match &self.0 {
+            Some((redis, _)) => limits.limiter(redis.named("plans")).on_outage(PLANS),
+            None => limits,
+        }
+    }
+
+    /// Counts failed attempts together, for routes at which passwords can be guessed.
+    pub(crate) fn failures(&self, limits: RateLimitLayer) -> RateLimitLayer {
+        match &self.0 {
+            Some((redis, _)) => limits.limiter(redis.named("failures")).on_outage(PASSWORDS),
+            None => limits,
+        }
+    }
+
+    /// Returns a layer that says how the limits stand, and counts nothing: calendar budgets as the database knows them, the other
+    /// windows as Redis does. `None` if the limits are not shared.
+    pub(super) fn view(&self, limits: &RateLimitLayer, budgets: &BudgetLimiter) -> Option<RateLimitLayer> {
+        let (redis, _) = self.0.as_ref()?;
+        Some(limits.clone().limiter(View { even: redis.named("plans"), calendar: budgets.clone() }))
+    }
+
+    /// Adds to the health of a server how its limits are counted.
+    pub(crate) fn add_to(&self, mut health: Value) -> Value {
+        if let Some((redis, mode)) = &self.0 {
+            let now = redis.health();
+            health["limits"] = json!({
+                // The text may have the address of Redis: it stands in the log.
+                "counted": if now.trouble.is_none() { "together" } else { "alone" },
+                "mode": match mode { LimitMode::Exact => "exact", LimitMode::Leased => "leased" },
+                "questions": now.asked,
+                "failures": now.failed,
+                "waiting": now.queued,
+                "lost": now.lost,
+            });
+        }
+        health
+    }
+}
+
+/// The same budget, for a stack in which no password is checked.
+pub(crate) fn of_keys(failures: &RateLimitLayer) -> RateLimitLayer {
+    failures.clone().on_outage(KEYS)
+}
+
+/// Reads two limiters that count by the same limits.
+struct View {
+    even: NamedLimiter,
+    calendar: BudgetLimiter,
+}
+
+impl Limiter for View {
+    fn peek(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitFuture {
+        let even = self.even.peek(bucket, limits, now);
+        if !limits.has_calendar() {
+            return even;
+        }
+        let calendar = self.calendar.peek(bucket, limits, now);
+        LimitFuture::boxed(async move { Ok(together(even.await?, calendar.await?)) })
+    }
+
+    fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: LimitTime) -> LimitFuture {
+        LimitFuture::ready(Err("this layer only reads how limits stand; mount the layers of the watch".into()))
+    }
+
+    fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
+}
+
+/// Takes each window from the limiter that is right about it.
+fn together(even: LimitDecision, calendar: LimitDecision) -> LimitDecision {
+    let (Some(even), Some(calendar)) = (states(&even), states(&calendar)) else { return even };
+    let windows = even.all().iter().zip(calendar.all());
+    let windows: Vec<_> =
+        windows.map(|(even, calendar)| if even.period().is_some() { *calendar } else { *even }).collect();
+    let tightest = (0..windows.len()).min_by_key(|place| windows[*place].remaining).unwrap_or_default();
+    LimitDecision::Admitted(WindowStates::new(windows, tightest))
+}
+
+const fn states(decision: &LimitDecision) -> Option<&WindowStates> {
+    match decision {
+        LimitDecision::Admitted(levels) | LimitDecision::Refused { levels, .. } => Some(levels),
+        _ => None,
+    }
+}
