@@ -6,6 +6,8 @@
 //! time of the server's thread varies less than the requests per second, which need a second idle core.
 
 mod connection;
+#[path = "../cpu.rs"]
+mod cpu;
 mod report;
 mod server;
 

@@ -1,9 +1,8 @@
 //! A server with its own thread, and the CPU time of that thread.
 
 use std::{
-    fs, io,
+    io,
     net::{self, SocketAddr},
-    path::Path,
     time::Duration,
 };
 
@@ -11,6 +10,8 @@ use tokio::{
     net::TcpListener,
     runtime::{self, Runtime},
 };
+
+use super::cpu;
 
 /// A server with a runtime of one thread. The name of the thread identifies its CPU time.
 pub(super) struct Server {
@@ -40,26 +41,9 @@ impl Server {
 
     /// Returns the CPU time of the server so far, if the system provides it.
     pub(super) fn worked(&self) -> Option<Duration> {
-        let tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(|task| Some(task.ok()?.path()));
-        let is_own = |task: &Path| read(task, "comm").is_some_and(|name| name.trim_end() == self.thread);
-        tasks.filter(|task| is_own(task)).map(|task| on_cpu(&task)).sum()
+        cpu::of_threads(|name| name == self.thread)
     }
 }
 
 /// The `expect` text of every step that starts a server.
 pub(super) const ABLE: &str = "a server can be started";
-
-/// Returns the CPU time of a thread in nanoseconds. A kernel may provide one of the two files, both or none.
-fn on_cpu(task: &Path) -> Option<Duration> {
-    if let Some(text) = read(task, "schedstat") {
-        return text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos);
-    }
-    let text = read(task, "sched")?;
-    let line = text.lines().find(|line| line.starts_with("se.sum_exec_runtime"))?;
-    let millis: f64 = line.rsplit_once(':')?.1.trim().parse().ok()?;
-    Some(Duration::from_secs_f64(millis / 1e3))
-}
-
-fn read(task: &Path, file: &str) -> Option<String> {
-    fs::read_to_string(task.join(file)).ok()
-}
