@@ -1,9 +1,12 @@
 //! Limits that all processes count together, in Redis.
 //!
-//! The windows of a limit are of two kinds, and each kind is kept where its loss costs least. Windows that are refilled evenly are
-//! counted in Redis: if it loses its data, they are full again, which is what a restart of a single process does too. Calendar
-//! budgets may be paid for. A [`Watch`](super::watch::Watch) has a second layer with the same limits for them, which counts in the
-//! database, durably, and answers 503 when it cannot; a request needs both. So nothing that Redis loses is a second budget.
+//! Redis may lose its data, and a calendar budget may be paid for. So a [`Watch`](super::watch::Watch) mounts its limits twice, and a
+//! request needs both layers:
+//!
+//! - One counts in Redis, for all processes. While Redis does not answer, it counts in memory.
+//! - The other one is the same with and without Redis: it counts calendar budgets in the database, exactly and durably, and
+//!   answers 503 when it cannot. It counts the other windows in memory: after Redis has lost its data, and while it does not
+//!   answer, no process forgets what it has admitted itself.
 
 use serde_json::{Value, json};
 use tower_auth::{
@@ -58,11 +61,10 @@ impl Sharing {
         }
     }
 
-    /// Returns a layer that says how the limits stand, and counts nothing: calendar budgets as the database knows them, the other
-    /// windows as Redis does. `None` if the limits are not shared.
+    /// Returns a layer that says how the limits stand in both layers, and counts nothing; `None` if the limits are not shared.
     pub(super) fn view(&self, limits: &RateLimitLayer, budgets: &BudgetLimiter) -> Option<RateLimitLayer> {
         let (redis, _) = self.0.as_ref()?;
-        Some(limits.clone().limiter(View { even: redis.named("plans"), calendar: budgets.clone() }))
+        Some(limits.clone().limiter(View(redis.named("plans"), budgets.clone())))
     }
 
     /// Adds to the health of a server how its limits are counted.
@@ -89,19 +91,12 @@ pub(crate) fn of_keys(failures: &RateLimitLayer) -> RateLimitLayer {
 }
 
 /// Reads two limiters that count by the same limits.
-struct View {
-    even: NamedLimiter,
-    calendar: BudgetLimiter,
-}
+struct View(NamedLimiter, BudgetLimiter);
 
 impl Limiter for View {
     fn peek(&self, bucket: BucketKey, limits: &Limits, now: LimitTime) -> LimitFuture {
-        let even = self.even.peek(bucket, limits, now);
-        if !limits.has_calendar() {
-            return even;
-        }
-        let calendar = self.calendar.peek(bucket, limits, now);
-        LimitFuture::boxed(async move { Ok(together(even.await?, calendar.await?)) })
+        let (one, other) = (self.0.peek(bucket, limits, now), self.1.peek(bucket, limits, now));
+        LimitFuture::boxed(async move { Ok(together(one.await?, other.await?)) })
     }
 
     fn decide(&self, _: BucketKey, _: &Limits, _: u32, _: LimitTime) -> LimitFuture {
@@ -111,12 +106,12 @@ impl Limiter for View {
     fn refund(&self, _: BucketKey, _: &Reservation, _: LimitTime) {}
 }
 
-/// Takes each window from the limiter that is right about it.
-fn together(even: LimitDecision, calendar: LimitDecision) -> LimitDecision {
-    let (Some(even), Some(calendar)) = (states(&even), states(&calendar)) else { return even };
-    let windows = even.all().iter().zip(calendar.all());
+/// Takes each window from the limiter that has less left: it would refuse first.
+fn together(one: LimitDecision, other: LimitDecision) -> LimitDecision {
+    let (Some(mine), Some(others)) = (states(&one), states(&other)) else { return one };
+    let windows = mine.all().iter().zip(others.all());
     let windows: Vec<_> =
-        windows.map(|(even, calendar)| if even.period().is_some() { *calendar } else { *even }).collect();
+        windows.map(|(mine, other)| if mine.remaining <= other.remaining { *mine } else { *other }).collect();
     let tightest = (0..windows.len()).min_by_key(|place| windows[*place].remaining).unwrap_or_default();
     LimitDecision::Admitted(WindowStates::new(windows, tightest))
 }

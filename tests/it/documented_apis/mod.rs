@@ -11,4 +11,5 @@ mod freddy_memory;
 mod freddy_tokens;
 mod freddy_v0;
 mod halfred;
+mod processes;
 mod watch;
