@@ -12,7 +12,7 @@ use super::{
     limits::Limits,
     returned::Returned,
     time::Moment,
-    window::{Kind, refunded},
+    window::Window,
 };
 
 /// Buckets of up to `N` windows. Full buckets are removed, because a full bucket equals a new one.
@@ -216,27 +216,10 @@ impl<const N: usize> Shard<N> {
         let layout = self.layouts.get(entry.layout as usize);
         let Some(layout) = layout.filter(|layout| layout.limits.id() == reservation.limits) else { return };
         let returned = self.returned.entry(entry.key).or_insert_with(Returned::nothing);
-        let (in_front, mut amounts, mut until) = (returned.in_front_of(reservation), [0; N], now);
-        for ((window, at), mark) in layout.limits.all().iter().zip(layout.at).zip(reservation.marks()) {
-            let place = usize::from(at);
-            let arrival = &mut entry.arrivals[place];
-            let (full, interval) = match (mark, &window.kind) {
-                (Ok(full), Kind::Even(gcra)) => (full, gcra.interval),
-                (Err(number), Kind::Calendar(_)) => {
-                    *arrival = refunded(*arrival, number, reservation.cost);
-                    continue;
-                }
-                _ => continue,
-            };
-            let cost = interval.saturating_mul(u64::from(reservation.cost));
-            let left = full.saturating_sub(in_front[place]).saturating_sub(now).min(cost);
-            let left = left.min(arrival.saturating_sub(now));
-            until = until.max(*arrival);
-            *arrival -= left;
-            amounts[place] = left;
-        }
+        let intervals = layout.limits.all().iter().map(Window::interval);
+        let put_back = returned.put_back(&mut entry.arrivals, layout.at.into_iter().zip(intervals), reservation, now);
         self.events += 1;
-        returned.add(reservation, self.events, amounts, until, now);
+        returned.add(reservation, self.events, &put_back, now);
         if self.returned.len() >= MOST_RETURNED && now.saturating_sub(self.swept) >= PAUSE {
             self.swept = now;
             self.forget_returned(now);
