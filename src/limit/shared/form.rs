@@ -79,14 +79,9 @@ pub(crate) struct Converted {
 impl Form {
     /// Reads what a server keeps. `at` is the place of each window.
     pub(crate) fn read(text: &str, at: &[u64], paces: Vec<Pace>) -> Option<Self> {
-        let quotas: Value = serde_json::from_str(text).ok()?;
-        let quotas = quotas.as_array()?.iter().map(read).collect::<Option<Vec<_>>>()?;
         let at = at.iter().map(|place| u8::try_from(*place).ok()).collect::<Option<Vec<_>>>()?;
-        let fits = quotas.len() == paces.len()
-            && quotas.len() <= MOST_WINDOWS
-            && at.iter().all(|place| usize::from(*place) < quotas.len());
-        let layout = fits.then(|| Layout::stored(quotas, at).ok())??;
-        Some(Self { layout, paces })
+        let layout = layout_of(text, at)?;
+        (layout.quotas().count() == paces.len()).then_some(Self { layout, paces })
     }
 
     /// Converts the bucket to other limits.
@@ -96,18 +91,31 @@ impl Form {
             *slot = pace.slot(*pair, now);
         }
         let (layout, slots) = self.layout.carry_over(slots, limits, Moment { elapsed: now, wall: now });
-        let quotas: Vec<Value> = layout.quotas().map(write).collect();
+        let text = text_of(&layout);
         let at: Vec<u8> = layout.at.iter().take(limits.len()).copied().collect();
         let mut paces = self.paces.clone();
-        paces.resize(quotas.len(), Pace { interval: 1, drain: 0 });
+        paces.resize(layout.quotas().count(), Pace { interval: 1, drain: 0 });
         for (window, at) in limits.all().iter().zip(&at) {
             if let Some(pace) = paces.get_mut(usize::from(*at)) {
                 *pace = Pace::of(window);
             }
         }
         let pairs = slots.iter().zip(&paces).map(|(slot, pace)| pace.pair(*slot, now)).collect();
-        Converted { text: Value::from(quotas).to_string(), at, paces, pairs }
+        Converted { text, at, paces, pairs }
     }
+}
+
+/// Reads the quota of each place. `at` is the place of each window.
+pub(super) fn layout_of(text: &str, at: Vec<u8>) -> Option<Layout<MOST_WINDOWS>> {
+    let quotas: Value = serde_json::from_str(text).ok()?;
+    let quotas = quotas.as_array()?.iter().map(read).collect::<Option<Vec<_>>>()?;
+    let fits = quotas.len() <= MOST_WINDOWS && at.iter().all(|place| usize::from(*place) < quotas.len());
+    fits.then(|| Layout::stored(quotas, at).ok())?
+}
+
+/// Returns the quota of each place as text.
+pub(super) fn text_of(layout: &Layout<MOST_WINDOWS>) -> String {
+    layout.quotas().map(write).collect::<Value>().to_string()
 }
 
 impl Limits {

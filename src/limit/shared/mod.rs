@@ -64,12 +64,16 @@ mod core;
 mod form;
 mod health;
 mod held;
+#[cfg(feature = "postgres")]
+mod kept;
 mod limiter;
 mod policy;
 mod queue;
 mod table;
 mod upkeep;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::kept::{Counting, Kept};
 pub(crate) use self::{
     ask::{Ask, Taken},
     backend::{Backend, Outage},
