@@ -253,7 +253,7 @@ pub use self::file::FileKeyStore;
 pub use self::limit::budget::BudgetLimiter;
 #[cfg(feature = "postgres")]
 #[doc(inline)]
-pub use self::postgres::{PostgresChanges, PostgresKeyStore};
+pub use self::postgres::{PostgresChanges, PostgresKeyStore, PostgresLimiter};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use self::redis::{RedisChanges, RedisConfig, RedisLimiter};

@@ -56,6 +56,11 @@ impl Failure {
         matches!(self.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::INVALID_SQL_STATEMENT_NAME))
     }
 
+    /// Whether another transaction has changed the row meanwhile, in an isolation that does not allow that.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
+    }
+
     pub(super) fn is_denied(&self) -> bool {
         self.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
     }
@@ -99,6 +104,11 @@ impl Failure {
                 SqlState::READ_ONLY_SQL_TRANSACTION,
                 "this pool leads to a replica, or default_transaction_read_only is on: give the store a pool of the \
                  primary with PostgresKeyStore::writer",
+            ),
+            (
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "if this pool leads to a replica, which has no shared limits, give the store a pool of the primary with \
+                 PostgresKeyStore::writer",
             ),
             (SqlState::INVALID_SQL_STATEMENT_NAME, POOLER),
             (SqlState::DUPLICATE_PSTATEMENT, POOLER),

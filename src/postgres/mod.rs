@@ -69,6 +69,49 @@
 //! - The bound is the same for all processes: the first one stores its own in the table `cache_bound`, and
 //!   [`set_cache_bound`](PostgresKeyStore::set_cache_bound) changes it.
 //!
+//! # Limits
+//!
+//! [`PostgresLimiter`] counts requests for all processes together, where there is no Redis. It needs no extension and no other
+//! connection than those of the pool.
+//!
+//! ```no_run
+//! use tower_auth::{BoxError, PostgresKeyStore, PostgresLimiter};
+//!
+//! # async fn start(store: PostgresKeyStore) -> Result<(), BoxError> {
+//! let shared = PostgresLimiter::new(&store, 4); // for at most four processes
+//! shared.check().await?;
+//! let upkeep = shared.start();
+//! let plans = shared.named("plans"); // for RateLimitLayer::limiter
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A bucket is a row of the table `limit_buckets`. A question reads the row, decides in this process by the clock of the server,
+//! and replaces the row if no other process has replaced it since: two round trips, two statements, and no lock that outlives a
+//! statement. Questions of one process about one bucket are answered together, so a bucket occupies at most one connection of
+//! each process. With leases, a question is asked for many requests.
+//!
+//! - The table is `UNLOGGED`. After a crash of the server it is empty, and so are all counts: each client has its whole burst
+//!   again. After a regular restart, the counts are there. Replicas and backups do not have them, so a replica that takes over
+//!   begins with full buckets too.
+//! - The clock is that of the server. If it is set back, nothing is refilled twice, and refilling goes on from there.
+//! - A question has the deadline of the [policy](crate::limit::shared::SharedPolicy::deadline), and the wait for a connection of
+//!   the pool is part of it. If it passes, or if the server refuses to write,
+//!   [`on_outage`](crate::RateLimitLayer::on_outage) decides, and nothing else is asked until a task has written a row in the
+//!   background. Lookups of keys that wait for the same pool can make limits late: give the store a pool of its own for limits
+//!   where that matters.
+//! - Rows are removed in batches when their buckets are full again, at most five minutes late, by the processes that ask, once a
+//!   minute each.
+//! - Each question replaces a row, and the server cleans up behind it. A transaction that stays open for hours, anywhere in the
+//!   database, hinders that: the table grows, and questions become slow. Set `idle_in_transaction_session_timeout`.
+//! - Nothing is announced: this path does not use `NOTIFY`.
+//!
+//! Do not use it if you have Redis for other reasons: `RedisLimiter` answers in one round trip, and disturbs no other work of the
+//! database. Do not use an exact policy for buckets that several processes ask for hundreds of times a second: the row is replaced
+//! one time after the other. Do not use it for budgets that must survive a crash, such as a paid budget a month: use
+//! [`BudgetLimiter`](crate::BudgetLimiter). A service of one process needs only the default
+//! [`MemoryLimiter`](crate::limit::MemoryLimiter).
+//!
 //! # Migrations
 //!
 //! [`migrate`](PostgresKeyStore::migrate) is the only call that creates or changes tables. Two services may call it at the same
@@ -105,6 +148,9 @@
 //!
 //! -- Calendar budgets: for the role of a service that counts in them.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.budgets TO administrator;
+//!
+//! -- Limits that several processes share: for the role of a service that counts in them.
+//! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.limit_buckets TO administrator;
 //!
 //! -- Alerts: also for the role of a service that raises or delivers them. An administrator needs it to erase an account.
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON tower_auth.alert_rules, tower_auth.alerts, tower_auth.alert_networks
@@ -155,6 +201,8 @@ mod connection;
 mod failure;
 mod forget;
 mod forgetting;
+mod limit_sql;
+mod limits;
 mod listener;
 mod migrate;
 mod moving;
@@ -173,4 +221,4 @@ mod usage;
 mod usage_sql;
 mod values;
 
-pub use self::{changes::PostgresChanges, store::PostgresKeyStore};
+pub use self::{changes::PostgresChanges, limits::PostgresLimiter, store::PostgresKeyStore};

@@ -9,6 +9,7 @@ use super::{
     budget_sql::BudgetSql,
     cache_sql::CacheSql,
     forgetting::Forgetting,
+    limit_sql::LimitSql,
     moving::Moving,
     query::{Query, Statement, insert, parameter, selected, types},
     session_sql::SessionSql,
@@ -18,7 +19,8 @@ use super::{
 };
 
 /// The scripts of all versions, in their order. `{schema}` stands for the quoted name of the schema.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 
 /// The columns of a key, in the order of [`KeyRow`](crate::registry::KeyRow).
 const COLUMNS: [(&str, Type); 28] = [
@@ -89,6 +91,7 @@ pub(super) struct Sql {
     pub(super) moving: Moving,
     pub(super) usage: UsageSql,
     pub(super) budgets: BudgetSql,
+    pub(super) limits: LimitSql,
     pub(super) alerts: AlertSql,
     pub(super) sessions: SessionSql,
     pub(super) signing: SigningSql,
@@ -141,6 +144,7 @@ impl Sql {
             moving: Moving::new(&s),
             usage: UsageSql::new(&s),
             budgets: BudgetSql::new(&s),
+            limits: LimitSql::new(&s),
             alerts: AlertSql::new(&s),
             sessions: SessionSql::new(&s),
             signing: SigningSql::new(&s),
@@ -279,6 +283,7 @@ impl Sql {
             .chain(self.moving.all())
             .chain(self.usage.all())
             .chain(self.budgets.all())
+            .chain(self.limits.all())
             .chain(self.alerts.all())
             .chain(self.forgetting.all())
             .chain(self.cache.all())

@@ -20,10 +20,10 @@ use tower_auth::{
     BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
     Disclosure, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord,
     KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey,
-    PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, Principal, PrincipalBuilder, Quota,
-    RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId, RequireLayer, Restrictions, Rules,
-    Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath, StrictQuery, Task, TokenVerifier,
-    TraceId, Usage, alerts,
+    PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, PostgresLimiter, Principal,
+    PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId,
+    RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath,
+    StrictQuery, Task, TokenVerifier, TraceId, Usage, alerts,
     cache::{Announcement, CacheHealth, CachedKeyStore, ChangeSink, Changed, Heard},
     endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
@@ -338,6 +338,7 @@ fn stores_that_outlive_a_process_can_be_shared_and_printed() {
     shared::<SharedPolicy>();
     shared::<RedisConfig>();
     shared::<PostgresKeyStore>();
+    shared::<PostgresLimiter>();
     shared::<SqliteKeyStore>();
     shared::<SqliteOptions>();
     shared::<FileKeyStore>();

@@ -29,6 +29,8 @@ mod no_leak;
 mod pitfalls;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_limits;
 mod props;
 mod rate_limits;
 mod readiness;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_auth::{
-    KeyRegistry, KeyStore, NewKey, PostgresKeyStore, RegistryError,
+    KeyRegistry, KeyStore, NewKey, PostgresKeyStore, PostgresLimiter, RegistryError,
     alerts::{Alert, ForgetAlerts, NetworkUse, Settled, StoredRules},
     cache::{Changed, Changes as _},
     limit::{
@@ -42,6 +42,8 @@ async fn the_documented_privileges_are_enough_and_no_more() {
     let verify = PostgresKeyStore::from_pool(pool(&verifier.url, 2, ""));
     verify.check_schema().await.unwrap();
     assert_eq!(find(&verify, 1).await.unwrap().id(), "key_1");
+    let denied = PostgresLimiter::new(&verify, 1).check().await.unwrap_err().to_string();
+    assert!(denied.contains("permission denied for table limit_buckets") && denied.contains("::writer"), "{denied}");
     for denied in [
         change(&verify, vec![create(key("key_2", "acme"), 2)]).await.unwrap_err(),
         verify.transact(vec!["key_1".to_owned()], Box::new(|_| Ok(Vec::new()))).await.unwrap_err(),
@@ -61,6 +63,7 @@ async fn the_documented_privileges_are_enough_and_no_more() {
     cache(&both, &listener.url).await;
     manage_everything(&both).await;
     count_budgets(&both).await;
+    PostgresLimiter::new(&both, 1).check().await.unwrap();
     issue_tokens(&both).await;
     check_tokens(&PostgresKeyStore::from_pool(pool(&tokens.url, 2, ""))).await;
     let owner = both.migrate().await;
@@ -208,7 +211,7 @@ async fn tables_that_are_not_there_are_named_with_what_to_do() {
         assert!(error.contains("\"elsewhere.") && error.contains("PostgresKeyStore::migrate"), "{error}");
     }
     let checked = store.check_schema().await.unwrap_err().to_string();
-    assert!(checked.contains("\"elsewhere\" has no tables of keys, and version 2 is needed"), "{checked}");
+    assert!(checked.contains("\"elsewhere\" has no tables of keys, and version 3 is needed"), "{checked}");
 }
 
 #[tokio::test]

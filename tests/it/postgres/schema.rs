@@ -19,7 +19,7 @@ async fn prepare_all(client: &Client, store: &PostgresKeyStore) -> usize {
 async fn every_statement_can_be_prepared() {
     let Some(tables) = Tables::new().await else { return };
     let client = tables.pool.get().await.unwrap();
-    assert_eq!(prepare_all(&client, &tables.store).await, 101);
+    assert_eq!(prepare_all(&client, &tables.store).await, 105);
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn migrations_run_once() {
     for _ in 0..2 {
         tables.store.migrate().await.unwrap();
         tables.store.check_schema().await.unwrap();
-        assert_eq!(tables.count("schema_version").await, 2);
+        assert_eq!(tables.count("schema_version").await, 3);
     }
 }
 
@@ -43,7 +43,7 @@ async fn starters_at_the_same_time_wait_for_each_other() {
     for migrated in join_all(stores.iter().map(PostgresKeyStore::migrate)).await {
         migrated.unwrap();
     }
-    assert_eq!(tables.count("schema_version").await, 2);
+    assert_eq!(tables.count("schema_version").await, 3);
     tables.store.check_schema().await.unwrap();
 }
 

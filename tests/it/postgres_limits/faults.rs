@@ -1,0 +1,3 @@
+//! Servers that stop, networks that fail, and pools without a connection.
+
+use super::*;
