@@ -18,7 +18,7 @@ use crate::limit::{
 /// The windows of a bucket, on a time of its own.
 pub(crate) struct Kept {
     /// The limits that counted last: their id, and the quota of each place.
-    id: u64,
+    pub(super) id: u64,
     form: String,
     /// The place of each window.
     at: [u8; MOST_WINDOWS],
@@ -32,7 +32,7 @@ pub(crate) struct Kept {
     /// twice, and refunds compare times that were measured in the same way.
     ahead: u64,
     /// The number of the last event, and the one before the first event that can be given back.
-    ticket: u64,
+    pub(super) ticket: u64,
     start: u64,
     /// When the bucket is full again, on the clock of the server.
     expires: u64,
@@ -51,59 +51,8 @@ const SETTLED: Duration = Duration::from_secs(3_600);
 /// How many refunds a bucket keeps, at most. Each adds about 100 bytes to the text.
 const MOST_RETURNED: usize = 64;
 
-/// A bucket that is counted in, between reading and writing it.
-pub(crate) struct Counting {
-    /// `None` for a bucket that counts nothing.
-    kept: Option<Kept>,
-    /// The clock of the server, in nanoseconds.
-    clock: u64,
-    is_changed: bool,
-}
-
-impl Counting {
-    pub(crate) fn new(mut kept: Option<Kept>, clock: u64) -> Self {
-        if let Some(kept) = &mut kept {
-            kept.advance(clock);
-        }
-        Self { kept, clock, is_changed: false }
-    }
-
-    /// Takes requests out of all windows, or out of none. Returns `None` if other limits have counted the bucket that cannot be read.
-    pub(crate) fn take(&mut self, ask: &Ask) -> Option<Taken> {
-        let is_new = self.kept.is_none();
-        let kept = self.kept.get_or_insert_with(|| Kept::new(&ask.limits, self.clock));
-        let is_other = kept.id != ask.limits.id();
-        if is_other {
-            kept.adopt(&ask.limits, self.clock)?;
-        }
-        let granted = kept.grant(ask, self.clock);
-        if granted > 0 || is_other {
-            kept.ticket += 1;
-            kept.expire(&ask.limits, self.clock);
-            self.is_changed = true;
-        }
-        let taken = kept.taken(granted);
-        if is_new && granted == 0 {
-            self.kept = None;
-        }
-        Some(taken)
-    }
-
-    /// Gives requests back, except the part that has been refilled. Does nothing if the bucket was lost since, or if other limits have counted.
-    pub(crate) fn give_back(&mut self, reservation: &Reservation) {
-        if let Some(kept) = &mut self.kept {
-            self.is_changed |= kept.give_back(reservation);
-        }
-    }
-
-    /// Returns what is to be written, if it is to be written.
-    pub(crate) fn changed(&self) -> Option<&Kept> {
-        self.kept.as_ref().filter(|_| self.is_changed)
-    }
-}
-
 impl Kept {
-    fn new(limits: &Limits, clock: u64) -> Self {
+    pub(super) fn new(limits: &Limits, clock: u64) -> Self {
         // Numbers of a bucket that was lost are smaller.
         let start = clock / MICRO;
         Self {
@@ -156,11 +105,14 @@ impl Kept {
         self.expires
     }
 
-    /// Moves on to the present time.
-    fn advance(&mut self, clock: u64) {
-        self.ahead = self.ahead.max(self.last.saturating_sub(clock));
+    /// Moves on to the present time. Returns whether the clock was set back.
+    pub(super) fn advance(&mut self, clock: u64) -> bool {
+        let behind = self.last.saturating_sub(clock);
+        let is_set_back = behind > self.ahead;
+        self.ahead = self.ahead.max(behind);
         self.last = clock.saturating_add(self.ahead);
         self.returned.forget(self.last);
+        is_set_back
     }
 
     const fn moment(&self, clock: u64) -> Moment {
@@ -168,7 +120,7 @@ impl Kept {
     }
 
     /// Converts the bucket to other limits. What the old ones have counted cannot be given back any more.
-    fn adopt(&mut self, limits: &Limits, clock: u64) -> Option<()> {
+    pub(super) fn adopt(&mut self, limits: &Limits, clock: u64) -> Option<()> {
         let layout = layout_of(&self.form, self.at.into_iter().take(self.intervals.len()).collect())?;
         let (layout, slots) = layout.carry_over(self.slots, limits, self.moment(clock));
         (self.id, self.form, self.at) = (limits.id(), text_of(&layout), layout.at);
@@ -179,7 +131,7 @@ impl Kept {
     }
 
     /// Takes as many as are wanted, or as many as fit. Returns how many.
-    fn grant(&mut self, ask: &Ask, clock: u64) -> u32 {
+    pub(super) fn grant(&mut self, ask: &Ask, clock: u64) -> u32 {
         let (windows, now) = (ask.limits.all(), self.moment(clock));
         let room = levels(&self.slots, self.at, windows, now).tightest().remaining;
         let granted = if room >= ask.want {
@@ -193,7 +145,7 @@ impl Kept {
         if matches!(decided, LimitDecision::Admitted(_)) { granted } else { 0 }
     }
 
-    fn expire(&mut self, limits: &Limits, clock: u64) {
+    pub(super) fn expire(&mut self, limits: &Limits, clock: u64) {
         let now = self.moment(clock);
         for (window, at) in limits.all().iter().zip(self.at) {
             let left = window.state(self.slots[usize::from(at)], now).reset;
@@ -202,7 +154,7 @@ impl Kept {
         }
     }
 
-    fn taken(&self, granted: u32) -> Taken {
+    pub(super) fn taken(&self, granted: u32) -> Taken {
         let mut slots = [0; MOST_WINDOWS];
         for (slot, at) in slots.iter_mut().zip(self.at).take(self.intervals.len()) {
             *slot = self.slots[usize::from(at)];
@@ -211,7 +163,7 @@ impl Kept {
     }
 
     /// Returns whether anything was given back.
-    fn give_back(&mut self, reservation: &Reservation) -> bool {
+    pub(super) fn give_back(&mut self, reservation: &Reservation) -> bool {
         let (ticket, before) = (reservation.ticket, self.slots);
         if self.id != reservation.limits || ticket <= self.start || ticket > self.ticket {
             return false;

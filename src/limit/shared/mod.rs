@@ -61,6 +61,8 @@ mod ask;
 mod backend;
 mod breaker;
 mod core;
+#[cfg(feature = "postgres")]
+mod counting;
 mod form;
 mod health;
 mod held;
@@ -72,8 +74,6 @@ mod queue;
 mod table;
 mod upkeep;
 
-#[cfg(feature = "postgres")]
-pub(crate) use self::kept::{Counting, Kept};
 pub(crate) use self::{
     ask::{Ask, Taken},
     backend::{Backend, Outage},
@@ -81,4 +81,6 @@ pub(crate) use self::{
     core::Core,
     form::{Converted, Form, Pace, Pair},
 };
+#[cfg(feature = "postgres")]
+pub(crate) use self::{counting::Counting, kept::Kept};
 pub use self::{health::SharedHealth, limiter::NamedLimiter, policy::SharedPolicy};
