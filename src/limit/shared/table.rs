@@ -198,12 +198,12 @@ impl Table {
         owed
     }
 
-    /// Returns the leases that are being taken.
+    /// Returns the leases that are being taken. Each ends within the deadline of the server.
     pub(super) fn flights(&self) -> Vec<Flight> {
-        let of = |shard: &Padded<HashTable<Held>>| {
-            shard.lock().iter().filter_map(|held| held.flight.clone()).collect::<Vec<_>>()
+        let flights = |shard: &Padded<HashTable<Held>>| -> Vec<Flight> {
+            shard.lock().iter().filter_map(|held| held.flight.clone()).filter(Flight::is_under_way).collect()
         };
-        self.shards.iter().flat_map(of).collect()
+        self.shards.iter().flat_map(flights).collect()
     }
 
     pub(super) fn buckets(&self) -> usize {
