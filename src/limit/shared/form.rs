@@ -1,13 +1,11 @@
 //! The windows of a bucket in the form in which a server keeps them: numbers below 2^53.
 
-use serde_json::Value;
-
+use super::quotas::{layout_of, text_of};
 use crate::limit::{
     Limits,
     layout::Layout,
     levels::MOST_WINDOWS,
     quota::IN_MICROS,
-    stored::{read, write},
     time::Moment,
     window::{Kind, Window, of_count},
 };
@@ -105,19 +103,6 @@ impl Form {
     }
 }
 
-/// Reads the quota of each place. `at` is the place of each window.
-pub(super) fn layout_of(text: &str, at: Vec<u8>) -> Option<Layout<MOST_WINDOWS>> {
-    let quotas: Value = serde_json::from_str(text).ok()?;
-    let quotas = quotas.as_array()?.iter().map(read).collect::<Option<Vec<_>>>()?;
-    let fits = quotas.len() <= MOST_WINDOWS && at.iter().all(|place| usize::from(*place) < quotas.len());
-    fits.then(|| Layout::stored(quotas, at).ok())?
-}
-
-/// Returns the quota of each place as text.
-pub(super) fn text_of(layout: &Layout<MOST_WINDOWS>) -> String {
-    layout.quotas().map(write).collect::<Value>().to_string()
-}
-
 impl Limits {
     /// Returns how each window counts.
     pub(crate) fn paces(&self) -> impl ExactSizeIterator<Item = Pace> {
@@ -131,10 +116,5 @@ impl Limits {
             *slot = pace.slot(pair, now);
         }
         slots
-    }
-
-    /// Returns the form in which a server keeps the windows of a new bucket.
-    pub(crate) fn form(&self) -> &str {
-        self.stored()
     }
 }

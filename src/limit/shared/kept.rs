@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     ask::{Ask, IN_ORDER, Taken},
-    form::{layout_of, text_of},
+    quotas::{layout_of, text_of},
 };
 use crate::limit::{
     LimitDecision, Limits, Reservation,

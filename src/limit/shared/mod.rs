@@ -63,6 +63,7 @@ mod breaker;
 mod core;
 #[cfg(feature = "postgres")]
 mod counting;
+#[cfg(feature = "redis")]
 mod form;
 mod health;
 mod held;
@@ -71,15 +72,17 @@ mod kept;
 mod limiter;
 mod policy;
 mod queue;
+mod quotas;
 mod table;
 mod upkeep;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::form::{Converted, Form, Pace, Pair};
 pub(crate) use self::{
     ask::{Ask, Taken},
     backend::{Backend, Outage},
     breaker::{Breaker, Guarded, guarded},
     core::Core,
-    form::{Converted, Form, Pace, Pair},
 };
 #[cfg(feature = "postgres")]
 pub(crate) use self::{counting::Counting, kept::Kept};

@@ -171,7 +171,7 @@ async fn rows_of_full_buckets_are_removed_and_others_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_announced_and_the_log_for_the_disk_does_not_grow_with_requests() {
+async fn the_table_has_no_triggers_and_is_not_written_to_the_log_for_the_disk() {
     let Some(tables) = Tables::new().await else { return };
     let logged = "SELECT count(*) FROM pg_class WHERE relname LIKE 'limit_buckets%' AND relpersistence = 'u'";
     assert_eq!(tables.number(logged).await, 3, "the table and its two indexes");

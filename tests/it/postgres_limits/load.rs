@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU32, Ordering},
 };
 
 use tokio::time::Instant;
@@ -14,8 +14,8 @@ const LOAD: Duration = Duration::from_millis(2500);
 const AT_ONCE: usize = 8;
 
 /// Lets all limiters admit as many as they can, and returns how many that were, and in which time.
-async fn admit(limiters: &[PostgresLimiter], limits: &Limits) -> (u64, Duration) {
-    let (count, start) = (Arc::new(AtomicU64::new(0)), Instant::now());
+async fn admit(limiters: &[PostgresLimiter], limits: &Limits) -> (u32, Duration) {
+    let (count, start) = (Arc::new(AtomicU32::new(0)), Instant::now());
     let tasks: Vec<_> = limiters
         .iter()
         .flat_map(|limiter| (0..AT_ONCE).map(|_| limiter.named("api")))
@@ -45,8 +45,8 @@ async fn exact_processes_never_admit_one_above() {
     let (burst, rate) = (50, 100.0);
     let (count, time) = admit(&limiters, &limits(Quota::per_second(100).burst(burst))).await;
     let most = f64::from(burst) + rate * time.as_secs_f64();
-    assert!((count as f64) <= most, "{count} above {most}");
-    assert!((count as f64) > most / 2.0, "the load is a load: {count} of {most}");
+    assert!(f64::from(count) <= most, "{count} above {most}");
+    assert!(f64::from(count) > most / 2.0, "the load is a load: {count} of {most}");
     let health: Vec<_> = limiters.iter().map(PostgresLimiter::health).collect();
     assert!(health.iter().all(|health| health.failed == 0 && health.skipped == 0), "{health:?}");
 }
@@ -69,10 +69,10 @@ async fn leases_admit_at_most_the_stated_excess() {
     // Processes × lease, or the rate × the time of a lease.
     let excess = (4.0 * f64::from(burst / 16)).min(rate * lease_for.as_secs_f64());
     let most = f64::from(burst) + rate * time.as_secs_f64() + excess;
-    assert!((count as f64) <= most, "{count} above {most}");
-    assert!((count as f64) > most / 2.0, "the load is a load: {count} of {most}");
+    assert!(f64::from(count) <= most, "{count} above {most}");
+    assert!(f64::from(count) > most / 2.0, "the load is a load: {count} of {most}");
     let from_leases: u64 = limiters.iter().map(|limiter| limiter.health().from_leases).sum();
-    assert!(from_leases > count / 2, "{from_leases} of {count}");
+    assert!(from_leases > u64::from(count / 2), "{from_leases} of {count}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

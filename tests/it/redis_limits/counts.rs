@@ -100,3 +100,9 @@ async fn leases_need_few_questions_and_admit_no_more() {
     let health = redis.health();
     assert!(health.asked < 100 && health.from_leases > 900, "{health:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_that_proves_that_a_server_counts_is_a_valid_one() {
+    let Some(server) = redis::server() else { return };
+    Box::pin(limiter(server, SharedPolicy::exact()).check()).await.unwrap();
+}
