@@ -106,7 +106,7 @@ pub(crate) struct Owned(AbortHandle);
 
 impl Owned {
     /// Returns whether the task has ended, for any reason.
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto", feature = "redis"))]
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }

@@ -186,6 +186,13 @@ impl Limits {
         &self.0.windows
     }
 
+    /// Returns the time after which a charge leaves no trace: all windows are full again.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(super) fn forgotten_after(&self) -> Duration {
+        let full = |window: &Window| window.is_even().then(|| Duration::from_nanos(window.capacity()));
+        self.all().iter().map(|window| full(window).unwrap_or(Duration::MAX)).max().unwrap_or(Duration::MAX)
+    }
+
     /// Returns the form in which servers keep them. Each clone remembers it.
     #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(super) fn stored(&self) -> &str {

@@ -77,6 +77,11 @@ impl Connection {
         Failure::at(&self.server, what)
     }
 
+    /// Whether the connection has ended, as far as is known.
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.driver, &other.driver)
     }

@@ -35,17 +35,25 @@ pub(crate) struct Outage {
     pub(crate) was_asked: bool,
     /// Whether nothing was tried, because the server was known not to answer.
     pub(super) was_skipped: bool,
+    /// Whether only this bucket is concerned. The server answers others.
+    pub(super) is_of_bucket: bool,
 }
 
 impl Outage {
     /// The outcome is unknown.
     pub(crate) fn asked(why: impl Display) -> Self {
-        Self { why: why.to_string().into(), was_asked: true, was_skipped: false }
+        Self { why: why.to_string().into(), was_asked: true, was_skipped: false, is_of_bucket: false }
     }
 
     /// The server cannot have done it: it was not reached, or it has refused for the moment.
     pub(crate) fn not_asked(why: impl Into<Arc<str>>) -> Self {
-        Self { why: why.into(), was_asked: false, was_skipped: false }
+        Self { why: why.into(), was_asked: false, was_skipped: false, is_of_bucket: false }
+    }
+
+    /// The server answers, and cannot decide about this bucket.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_bucket(why: impl Display) -> Self {
+        Self { is_of_bucket: true, ..Self::asked(why) }
     }
 
     pub(super) fn skipped(why: impl Into<Arc<str>>) -> Self {

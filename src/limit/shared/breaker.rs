@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,6 +22,14 @@ pub(crate) struct Breaker {
     deadline: Duration,
     is_open: AtomicBool,
     trouble: Trouble,
+    last: Mutex<Last>,
+}
+
+/// When the breaker closed, and the last pause between two probes before that.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    closed: Duration,
+    pause: Duration,
 }
 
 /// A server behind a breaker.
@@ -47,11 +55,17 @@ impl Breaker {
             "a server of shared limits does not answer, and the outage policy of each limit decides; it is tried again",
             "the server of shared limits answers again, or another one has its place",
         );
-        Self { deadline, is_open: AtomicBool::new(false), trouble }
+        Self { deadline, is_open: AtomicBool::new(false), trouble, last: Mutex::default() }
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Acquire)
+    }
+
+    /// How long a decision may wait.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -74,6 +88,18 @@ impl Breaker {
         opened
     }
 
+    fn last(&self) -> MutexGuard<'_, Last> {
+        // Nothing panics under the lock.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the first pause; `None` to probe at once. A server that is slow again and again is asked less and less often.
+    fn first_pause(&self) -> Option<Duration> {
+        let Last { closed, pause } = *self.last();
+        let is_soon = Clock::system().elapsed().saturating_sub(closed) < LONGEST.saturating_mul(2);
+        (is_soon && !pause.is_zero()).then(|| pause.saturating_mul(2).min(LONGEST))
+    }
+
     /// The server answers, or is not needed any more.
     pub(crate) fn close(&self) {
         self.trouble.note(Ok::<_, Outage>(()));
@@ -92,6 +118,7 @@ pub(crate) async fn guarded<S: Guarded, T>(
     }
     let failed = match Clock::system().within(breaker.deadline, call).await {
         Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(outage)) if outage.is_of_bucket => return Err(outage),
         Ok(Err(outage)) => outage,
         Err(late) => server.late(late),
     };
@@ -114,10 +141,15 @@ struct Probing<S: Guarded>(Weak<S>);
 
 impl<S: Guarded> Probing<S> {
     async fn run(self) {
-        let mut pause = FIRST;
+        let first = self.0.upgrade().and_then(|server| server.breaker().first_pause());
+        let mut pause = first.unwrap_or(FIRST);
+        if first.is_some() {
+            Clock::system().sleep(pause).await;
+        }
         while let Some(server) = self.0.upgrade() {
             match server.probe().await {
                 Ok(()) => {
+                    *server.breaker().last() = Last { closed: Clock::system().elapsed(), pause };
                     // It may be the last one that knows this server.
                     drop(self);
                     return;

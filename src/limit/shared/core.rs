@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
     },
     time::Duration,
 };
@@ -24,6 +24,8 @@ use crate::{
     limit::{BucketKey, LimitDecision, LimitFuture, Limits, Reservation},
 };
 
+const SECOND: Duration = Duration::from_secs(1);
+
 pub(crate) struct Core<B> {
     pub(super) backend: B,
     pub(super) policy: SharedPolicy,
@@ -35,6 +37,8 @@ pub(crate) struct Core<B> {
     pub(super) tasks: AtomicUsize,
     /// Whether the limiter's own task runs.
     pub(super) is_tended: AtomicBool,
+    /// When the table was swept last, in nanoseconds of the clock.
+    pub(super) swept: AtomicU64,
 }
 
 impl<B: Backend> Core<B> {
@@ -48,6 +52,7 @@ impl<B: Backend> Core<B> {
             counts: Counts::default(),
             tasks: AtomicUsize::new(0),
             is_tended: AtomicBool::new(false),
+            swept: AtomicU64::new(0),
         })
     }
 
@@ -94,7 +99,7 @@ impl<B: Backend> Core<B> {
     }
 
     /// Asks the server about one request.
-    async fn ask(&self, bucket: BucketKey, limits: &Limits, cost: u32) -> Result<LimitDecision, BoxError> {
+    async fn ask(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) -> Result<LimitDecision, BoxError> {
         let (at, mark) = (self.clock.elapsed(), self.table.mark());
         let ask = Ask { bucket, limits: limits.clone(), want: cost, least: cost };
         let taken = self.take(ask).await?;
@@ -106,6 +111,8 @@ impl<B: Backend> Core<B> {
         };
         if is_spent {
             self.table.note(&asked, taken, mark);
+            // Somebody must forget it.
+            self.be_tended();
         }
         Ok(decided)
     }
@@ -133,16 +140,32 @@ impl<B: Backend> Core<B> {
                             core.send(order, leases);
                             Ok(decided)
                         }
-                        Attempt::Wait(..) | Attempt::Alone => core.ask(bucket, &limits, cost).await,
+                        Attempt::Alone(unused) => core.ask_alone(unused, bucket, &limits, cost).await,
+                        // Unreachable: only the first attempt waits.
+                        Attempt::Wait(..) => core.ask(bucket, &limits, cost).await,
                     }
                 })
             }
-            Attempt::Alone => {
+            Attempt::Alone(unused) => {
                 let (core, limits) = (Arc::clone(self), asked.limits.clone());
                 let (bucket, cost) = (asked.bucket, asked.cost);
-                MaybeReady::boxed(async move { core.ask(bucket, &limits, cost).await })
+                MaybeReady::boxed(async move { core.ask_alone(unused, bucket, &limits, cost).await })
             }
         }
+    }
+
+    /// Gives back what is left of leases first: the request may need it.
+    async fn ask_alone(
+        self: &Arc<Self>,
+        unused: Vec<Return>,
+        bucket: BucketKey,
+        limits: &Limits,
+        cost: u32,
+    ) -> Result<LimitDecision, BoxError> {
+        for unused in unused {
+            self.give_back(unused).await?;
+        }
+        self.ask(bucket, limits, cost).await
     }
 
     fn attempt(self: &Arc<Self>, asked: &Asked<'_>, leases: Leases, is_first: bool) -> Attempt {
@@ -152,7 +175,7 @@ impl<B: Backend> Core<B> {
         match &attempt {
             Attempt::Decided(LimitDecision::Refused { .. }) => add(&self.counts.known_spent),
             Attempt::Decided(_) | Attempt::Refill(..) => add(&self.counts.from_leases),
-            Attempt::Wait(..) | Attempt::Alone => {}
+            Attempt::Wait(..) | Attempt::Alone(_) => {}
         }
         attempt
     }
@@ -168,7 +191,7 @@ impl<B: Backend> Core<B> {
             let landed = match core.take(order.ask.clone()).await {
                 Ok(taken) => {
                     let mut owed = Vec::new();
-                    core.table.leased(&order.ask, taken, sent, leases, &mut owed);
+                    core.table.leased(&order, taken, sent, leases, &mut owed);
                     core.owe(owed);
                     Ok(())
                 }
@@ -200,7 +223,8 @@ impl<B: Backend> Core<B> {
     pub(super) fn charge(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) {
         if cost > 0 {
             let want = cost.min(limits.max_cost());
-            self.push(Chore::Charge(Ask { bucket, limits: limits.clone(), want, least: 1 }));
+            let ask = Ask { bucket, limits: limits.clone(), want, least: 1 };
+            self.push(Chore::Charge(ask, self.clock.elapsed()));
         }
     }
 
@@ -224,8 +248,13 @@ impl<B: Backend> Core<B> {
         self.be_tended();
     }
 
-    /// How often the table is swept.
+    /// How long a bucket that is not asked for is remembered.
+    pub(super) fn idle(&self) -> Duration {
+        self.policy.leases.map_or(SECOND, |leases| leases.lease_for)
+    }
+
+    /// How often the table is swept, and a queue is tried again.
     pub(super) fn tick(&self) -> Duration {
-        self.policy.leases.map_or(Duration::from_secs(1), |leases| leases.lease_for)
+        self.idle().min(SECOND)
     }
 }

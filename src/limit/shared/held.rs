@@ -56,8 +56,8 @@ pub(super) struct Return {
 }
 
 impl Known {
-    /// The time of the server at a time of this process, at the earliest reading: it may be a little later in truth, by the time that the question
-    /// was under way. So what is refused until then is refused by the server too.
+    /// The time of the server at a time of this process, at the latest reading: in truth it may be a little earlier, by the time that the question
+    /// was under way. So what is refused then is refused by the server too.
     fn moment(&self, at: Duration) -> Moment {
         let now = self.taken.now.saturating_add(nanos(at.saturating_sub(self.sent)));
         Moment { elapsed: now, wall: now }
@@ -80,9 +80,9 @@ impl Held {
         }
     }
 
-    /// Notes an answer, unless a later one is known.
+    /// Notes an answer, unless a later one is known. The clock of the server may have been set back in between.
     pub(super) fn note(&mut self, taken: Taken, sent: Duration) {
-        if self.known.is_none_or(|known| known.taken.now <= taken.now) {
+        if self.known.is_none_or(|known| known.sent <= sent) {
             self.known = Some(Known { taken, sent });
         }
     }
@@ -149,10 +149,11 @@ impl Held {
         Some(LimitDecision::Admitted(lease.levels(&self.limits, at)))
     }
 
-    /// Returns how many requests are missing for this cost: the newest lease adds to no other.
-    pub(super) fn wanted(&mut self, cost: u32, at: Duration, leases: Leases) -> u32 {
+    /// Returns how many requests are missing to a whole lease: a process never holds more than one, but for a cost that is higher.
+    pub(super) fn wanted(&mut self, at: Duration, leases: Leases) -> u32 {
         let used = self.demand.in_lease(at, leases.lease_for);
-        leases.size(used, self.limits.max_cost()).max(cost)
+        let left = u32::try_from(self.unused()).unwrap_or(u32::MAX);
+        leases.size(used, self.limits.max_cost()).saturating_sub(left)
     }
 
     /// Returns whether the leases come to an end.

@@ -79,8 +79,10 @@ impl SharedPolicy {
 impl Leases {
     /// Returns how many requests to lease after so many were used in the time of a lease; at most one means that none are leased.
     pub(super) fn size(&self, used: u32, smallest_burst: u32) -> u32 {
+        // For a few requests, to take leases and to give them back would be more questions than requests.
+        const BUSY: u32 = 4;
         let share = smallest_burst / self.processes.saturating_mul(4);
-        used.max(2).min(self.most).min(share)
+        if used < BUSY { 0 } else { used.min(self.most).min(share) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -18,7 +19,8 @@ pub(super) struct Queue {
 /// What the server is told, and not asked for.
 #[derive(Clone)]
 pub(super) enum Chore {
-    Charge(Ask),
+    /// With the time of the event.
+    Charge(Ask, Duration),
     GiveBack(Return),
 }
 

@@ -50,14 +50,16 @@ pub(super) enum Attempt {
     Refill(LimitDecision, Order),
     /// The next lease is to be taken first, or is taken already.
     Wait(Option<Order>, Flight),
-    /// This request alone is to be asked for.
-    Alone,
+    /// This request alone is to be asked for, after this was given back.
+    Alone(Vec<Return>),
 }
 
 /// A lease to take.
 pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) landing: Landing,
+    /// See [`Table::mark`].
+    pub(super) mark: u64,
 }
 
 impl Table {
@@ -97,48 +99,58 @@ impl Table {
     pub(super) fn attempt(&self, asked: &Asked<'_>, leases: Leases, owed: &mut Vec<Return>, is_first: bool) -> Attempt {
         let hash = self.hasher.hash_one(asked.bucket);
         let mut shard = self.lock(hash);
-        let Some(held) = self.held(&mut shard, hash, asked) else { return Attempt::Alone };
+        let Some(held) = self.held(&mut shard, hash, asked) else { return Attempt::Alone(Vec::new()) };
         held.adopt(asked.limits, owed);
         if is_first {
             held.count(asked.cost, asked.at, leases);
         }
         let under_way = held.flight.clone().filter(Flight::is_under_way);
         if let Some(decided) = held.spend(asked.cost, asked.at, owed) {
-            let wanted = held.wanted(1, asked.at, leases);
-            return if under_way.is_none()
-                && wanted > 1
-                && held.runs_low()
-                && held.refusal_or_pause(1, asked.at).is_none()
-            {
-                Attempt::Refill(decided, order(held, asked, wanted, 1).0)
+            let may_ask = under_way.is_none() && held.runs_low() && held.refusal_or_pause(1, asked.at).is_none();
+            let wanted = if may_ask { held.wanted(asked.at, leases) } else { 0 };
+            return if wanted > 1 {
+                Attempt::Refill(decided, order(held, asked, wanted, 1, self.mark()).0)
             } else {
                 Attempt::Decided(decided)
             };
         }
+        if held.unused() > 0 {
+            if let (Some(flight), true) = (&under_way, is_first) {
+                return Attempt::Wait(None, flight.clone());
+            }
+            // The lease has too few for this cost. The server may have enough with what is left of it.
+            let mut first = Vec::new();
+            held.give_back_all(&mut first);
+            held.forget();
+            return Attempt::Alone(first);
+        }
         if let Some(refused) = held.refusal_or_pause(asked.cost, asked.at) {
             return Attempt::Decided(refused);
         }
-        match (under_way, held.wanted(asked.cost, asked.at, leases)) {
-            _ if !is_first => Attempt::Alone,
+        match (under_way, held.wanted(asked.at, leases)) {
+            _ if !is_first => Attempt::Alone(Vec::new()),
             (Some(flight), _) => Attempt::Wait(None, flight),
             (None, wanted) if wanted > asked.cost => {
-                let (order, flight) = order(held, asked, wanted, asked.cost);
+                let (order, flight) = order(held, asked, wanted, asked.cost, self.mark());
                 Attempt::Wait(Some(order), flight)
             }
-            _ => Attempt::Alone,
+            _ => Attempt::Alone(Vec::new()),
         }
     }
 
     /// Notes what was leased. What no bucket can use is given back.
-    pub(super) fn leased(&self, ask: &Ask, taken: Taken, sent: Duration, leases: Leases, owed: &mut Vec<Return>) {
+    pub(super) fn leased(&self, order: &Order, taken: Taken, sent: Duration, leases: Leases, owed: &mut Vec<Return>) {
+        let ask = &order.ask;
         let asked = Asked { bucket: ask.bucket, limits: &ask.limits, cost: 0, at: sent };
         let hash = self.hasher.hash_one(ask.bucket);
         let mut shard = self.lock(hash);
         match self.held(&mut shard, hash, &asked).filter(|held| held.limits.id() == ask.limits.id()) {
             Some(held) => {
-                held.note(taken, sent);
-                if taken.granted < ask.want {
-                    held.pause(sent, leases);
+                if self.mark() == order.mark {
+                    held.note(taken, sent);
+                    if taken.granted < ask.want {
+                        held.pause(sent, leases);
+                    }
                 }
                 if taken.granted > 0 {
                     held.lease(taken, sent, leases, owed);
@@ -229,9 +241,9 @@ impl Table {
     }
 }
 
-fn order(held: &mut Held, asked: &Asked<'_>, want: u32, least: u32) -> (Order, Flight) {
+fn order(held: &mut Held, asked: &Asked<'_>, want: u32, least: u32, mark: u64) -> (Order, Flight) {
     let (landing, flight) = Flight::begin();
     held.flight = Some(flight.clone());
     let ask = Ask { bucket: asked.bucket, limits: asked.limits.clone(), want, least };
-    (Order { ask, landing }, flight)
+    (Order { ask, landing, mark }, flight)
 }

@@ -1,6 +1,9 @@
 //! The task of a limiter: it carries out charges and give-backs, and gives back leases that are over.
 
-use std::sync::{Arc, Weak, atomic::Ordering};
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::{runtime::Handle, sync::Notify};
@@ -34,13 +37,19 @@ impl<B: Backend> Core<B> {
                         () = clock.sleep(tick) => {}
                     }
                 }
+                // The task of the caller, if there is one, may not have heard what this one has.
+                queue.arrived.notify_one();
             });
         }
     }
 
     async fn tend(self: &Arc<Self>) {
-        let owed = self.table.sweep(self.clock.elapsed(), self.tick(), false);
-        self.owe(owed);
+        let now = self.clock.elapsed();
+        if now.saturating_sub(Duration::from_nanos(self.swept.load(Ordering::Relaxed))) >= self.tick() {
+            self.swept.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let owed = self.table.sweep(now, self.idle(), false);
+            self.owe(owed);
+        }
         self.work().await;
     }
 
@@ -63,7 +72,9 @@ impl<B: Backend> Core<B> {
     /// that are given back twice would be admitted twice.
     async fn carry_out(&self, chore: Chore) -> Option<Chore> {
         let done = match chore.clone() {
-            Chore::Charge(ask) => self.take(ask).await.map(drop),
+            // The bucket would be full again.
+            Chore::Charge(ask, at) if self.clock.elapsed().saturating_sub(at) >= ask.limits.forgotten_after() => Ok(()),
+            Chore::Charge(ask, _) => self.take(ask).await.map(drop),
             Chore::GiveBack(unused) => self.give_back(unused).await,
         };
         match done {
@@ -81,9 +92,18 @@ impl<B: Backend> Core<B> {
         for flight in self.table.flights() {
             drop(flight.landed().await);
         }
-        let owed = self.table.sweep(self.clock.elapsed(), self.tick(), true);
+        let owed = self.table.sweep(self.clock.elapsed(), self.idle(), true);
         self.owe(owed);
         self.work().await;
+        let left = self.queue.len();
+        if left > 0 {
+            tracing::warn!(
+                target: "tower_auth",
+                left,
+                "a limiter stops while its server does not answer: charges and give-backs are lost, so some buckets count too much or too little until \
+                 they are full again"
+            );
+        }
     }
 }
 
@@ -112,6 +132,9 @@ impl<B: Backend> Started<B> {
 impl<B: Backend> Drop for Started<B> {
     fn drop(&mut self) {
         self.0.tasks.fetch_sub(1, Ordering::AcqRel);
+        if self.0.queue.len() > 0 || self.0.table.unused() > 0 {
+            self.0.be_tended();
+        }
     }
 }
 

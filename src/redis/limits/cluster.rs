@@ -211,14 +211,15 @@ impl Cluster {
     pub(super) async fn check(&self) -> Result<(), Outage> {
         self.probe().await?;
         let table = self.table.load_full();
-        let checked = join_all(table.servers().iter().map(|member| self.check_one(member))).await;
+        let checked =
+            join_all(table.servers().iter().map(|member| self.check_one(member, member.lane.patience()))).await;
         checked.into_iter().collect()
     }
 
-    async fn check_one(&self, member: &Member) -> Result<(), Outage> {
+    async fn check_one(&self, member: &Member, limit: Duration) -> Result<(), Outage> {
         // A server without slots answers no question, so it is not missed.
         let Some((slot, key)) = self.key_of(member) else { return Ok(()) };
-        if let Reply::Elsewhere(elsewhere) = member.lane.check(&key).await? {
+        if let Reply::Elsewhere(elsewhere) = member.lane.check(&key, limit).await? {
             // It answers. What it says is newer than the table.
             self.follow(member, slot, elsewhere);
         }
@@ -278,7 +279,7 @@ impl Guarded for Member {
         let Some(cluster) = self.cluster.upgrade() else { return Ok(()) };
         // Another server may have its slots now. If nobody knows, this one may still answer.
         let _ = cluster.read(None).await;
-        cluster.check_one(self).await
+        cluster.check_one(self, self.lane.breaker.deadline()).await
     }
 
     fn late(&self, late: TimedOut) -> Outage {

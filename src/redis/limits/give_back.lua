@@ -6,13 +6,10 @@ local bucket, now = load(KEYS[1])
 local cost, event = tonumber(ARGV[2]), tonumber(ARGV[3])
 if not bucket or bucket[1] ~= ARGV[1] or event <= bucket[5] or event > bucket[4] then return 0 end
 local at, paces, slots = bucket[7], bucket[8], bucket[9]
-local before, front, drained, any = {}, {}, now, false
-for _, one in ipairs(bucket[10] or {}) do
-  if one[3] > now then
-    before[#before + 1] = one
-    if one[1] <= event and event < one[2] then
-      for k = 1, #at do front[k] = (front[k] or 0) + one[3 + k] end
-    end
+local before, front, drained, any = bucket[10] or {}, {}, now, false
+for _, one in ipairs(before) do
+  if one[1] <= event and event < one[2] then
+    for k = 1, #at do front[k] = (front[k] or 0) + one[3 + k] end
   end
 end
 local new = {event, bucket[4] + 1, 0}

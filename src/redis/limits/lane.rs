@@ -1,8 +1,11 @@
 //! A connection to one server that counts, with its breaker.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
@@ -65,8 +68,8 @@ impl Lane {
 
     /// Runs a script. Connects first if there is no connection. `is_moving` is for a server that is taking over the slot of the key.
     pub(super) async fn run(&self, call: &Call<'_>, is_moving: bool) -> Result<Reply, Outage> {
-        let open = self.open.load_full();
-        let open = match open {
+        // A connection that was not in use may have been closed by the server, or by something on the way.
+        let open = match self.open.load_full().filter(|open| !open.connection.is_closed()) {
             Some(open) => open,
             // To connect takes many steps, and a decision would have room for all of them.
             None => Box::pin(self.connect()).await?,
@@ -88,6 +91,9 @@ impl Lane {
             self.close(&open);
         }
         let refused = connection.refused(&error);
+        if is_of_bucket(&error) {
+            return Err(Outage::of_bucket(format_args!("{refused} (the key is {})", call.key)));
+        }
         Err(if is_for_the_moment(&error) { Outage::not_asked(refused.to_string()) } else { Outage::asked(refused) })
     }
 
@@ -98,7 +104,7 @@ impl Lane {
 
     async fn connect(&self) -> Result<Arc<Open>, Outage> {
         let connecting = self.connecting.lock().await;
-        if let Some(open) = self.open.load_full() {
+        if let Some(open) = self.open.load_full().filter(|open| !open.connection.is_closed()) {
             return Ok(open);
         }
         let open = Arc::new(self.opened().await.map_err(|failure| Outage::not_asked(failure.to_string()))?);
@@ -125,29 +131,35 @@ impl Lane {
         self.open.compare_and_swap(open, None);
     }
 
+    /// How long one answer may take where no request waits.
+    pub(super) const fn patience(&self) -> Duration {
+        self.config.timeout
+    }
+
     /// Asks over the open connection, which may only have been slow, and otherwise over a new one.
-    async fn try_out(&self, call: &Call<'_>) -> Result<Reply, Outage> {
+    async fn try_out(&self, call: &Call<'_>, limit: Duration) -> Result<Reply, Outage> {
         if let Some(open) = self.open.load_full() {
-            match self.within(self.run(call, false)).await {
+            match self.within(limit, self.run(call, false)).await {
                 Ok(answer) => return Ok(answer),
                 Err(_) => self.close(&open),
             }
         }
-        // To connect takes several answers, and each has the time limit.
+        // To connect takes several answers, and each has its own time limit.
         self.connect().await?;
-        self.within(self.run(call, false)).await
+        self.within(limit, self.run(call, false)).await
     }
 
-    /// Counts a request that nobody has made, in a bucket of this name: it shows that scripts run, and that they may write.
-    pub(super) async fn check(&self, key: &str) -> Result<Reply, Outage> {
+    /// Counts a request that nobody has made, in a bucket of this name: it shows that scripts run, that they
+    /// may write, and that the answer comes within the limit.
+    pub(super) async fn check(&self, key: &str, limit: Duration) -> Result<Reply, Outage> {
         let limits = Limits::new(Quota::per_second(1_000_000)).map_err(|error| Outage::not_asked(error.to_string()))?;
         let ask = Ask { bucket: BucketKey::new(["probe"]), limits, want: 1, least: 1 };
         let arguments = Arguments::Take { ask: &ask, now: None, other: None };
-        self.try_out(&Call { key, arguments }).await
+        self.try_out(&Call { key, arguments }, limit).await
     }
 
-    async fn within<T>(&self, asked: impl Future<Output = Result<T, Outage>>) -> Result<T, Outage> {
-        Clock::system().within(self.config.timeout, asked).await.map_err(|late| self.late(late))?
+    async fn within<T>(&self, limit: Duration, asked: impl Future<Output = Result<T, Outage>>) -> Result<T, Outage> {
+        Clock::system().within(limit, asked).await.map_err(|late| self.late(late))?
     }
 
     /// What an answer that is late is for a log.
@@ -169,6 +181,11 @@ fn needs_another_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "MOVED"))
+}
+
+/// Whether the script has failed with this bucket, and the server is well.
+fn is_of_bucket(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE") || error.detail().is_some_and(|detail| detail.starts_with("user_script:"))
 }
 
 /// Whether the server does not write now. The scripts have one write, which is their last command: nothing has happened.

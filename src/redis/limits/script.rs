@@ -111,20 +111,15 @@ fn id(id: u64) -> [u8; 8] {
     id.to_le_bytes()
 }
 
-/// The present period of each calendar window and the next one: number, start, end, next number, next end, in microseconds.
-fn periods(limits: &Limits, now: Option<u64>) -> Vec<Option<[u64; 5]>> {
+/// The present period of each calendar window: number, start and end, in microseconds.
+fn periods(limits: &Limits, now: Option<u64>) -> impl Iterator<Item = Option<[u64; 3]>> {
     let wall = now.map_or_else(SystemTime::now, |now| SystemTime::UNIX_EPOCH + Duration::from_micros(now));
     let micros = |time: SystemTime| {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     };
-    let present: Vec<_> = limits.periods(wall).collect();
-    let of = |(place, period): (usize, &Option<CalendarPeriod>)| {
-        let period = (*period)?;
-        let next = limits.periods(period.end).nth(place).flatten().unwrap_or(period);
-        Some([period.number.into(), micros(period.start), micros(period.end), next.number.into(), micros(next.end)])
-    };
-    present.iter().enumerate().map(of).collect()
+    let shown = move |period: CalendarPeriod| [period.number.into(), micros(period.start), micros(period.end)];
+    limits.periods(wall).map(move |period| period.map(shown))
 }
 
 /// The name of the key of a bucket.

@@ -1,6 +1,6 @@
 //! The servers of a configuration, as a backend of shared limits.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use redis::Value;
 
@@ -11,7 +11,7 @@ use super::{
     script::{Arguments, Call, key},
 };
 use crate::{
-    Health,
+    Clock, Health,
     base::clock::TimedOut,
     limit::{
         BucketKey, Reservation,
@@ -24,6 +24,8 @@ pub(super) struct Servers {
     route: Route,
     /// What the names of all keys begin with.
     prefix: String,
+    /// For how long a bucket is asked for again, because other limits have counted it, or because of another clock.
+    deadline: Duration,
 }
 
 enum Route {
@@ -38,9 +40,6 @@ struct One {
     probe: String,
 }
 
-/// How often a bucket is asked for again, because other limits have counted it, or because of another clock.
-const TURNS: usize = 8;
-
 impl Servers {
     pub(super) fn new(config: &RedisConfig, policy: &SharedPolicy) -> Self {
         let prefix = config.prefix_of_limits();
@@ -50,7 +49,7 @@ impl Servers {
             let lane = Lane::new(config, None, Breaker::new(policy.deadline));
             Route::One(Arc::new(One { lane, probe: format!("{prefix}probe") }))
         };
-        Self { route, prefix }
+        Self { route, prefix, deadline: policy.deadline }
     }
 
     async fn run(&self, call: Call<'_>) -> Result<Value, Outage> {
@@ -71,7 +70,7 @@ impl Guarded for One {
     }
 
     async fn probe(&self) -> Result<(), Outage> {
-        self.lane.check(&self.probe).await.map(drop)
+        self.lane.check(&self.probe, self.lane.breaker.deadline()).await.map(drop)
     }
 
     fn late(&self, late: TimedOut) -> Outage {
@@ -82,8 +81,8 @@ impl Guarded for One {
 impl Backend for Servers {
     async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
         let key = key(&self.prefix, ask.bucket);
-        let (mut now, mut converted) = (None, None);
-        for _ in 0..TURNS {
+        let (mut now, mut converted, mut began) = (None, None, None);
+        loop {
             let other = converted.as_ref().map(|(other, converted): &(_, Converted)| (other, converted));
             let call = Call { key: &key, arguments: Arguments::Take { ask: &ask, now, other } };
             match Answer::read(&self.run(call).await?, &ask.limits) {
@@ -94,13 +93,20 @@ impl Backend for Servers {
                 }
                 Some(Answer::Clock(server)) => now = Some(server),
                 None => {
-                    return Err(Outage::asked(format_args!(
-                        "Redis: the bucket {key} has a form that this version cannot read"
+                    return Err(Outage::of_bucket(format_args!(
+                        "Redis: the key {key} has a form that this version cannot read; help: delete it, and its bucket is full, or use one \
+                         version in all processes"
                     )));
                 }
             }
+            // Other processes may change the bucket between two questions, again and again.
+            let now = Clock::system().elapsed();
+            if now.saturating_sub(*began.get_or_insert(now)) >= self.deadline {
+                return Err(Outage::of_bucket(format_args!(
+                    "Redis: processes with different limits change the bucket {key} all the time; help: deploy the same limits everywhere"
+                )));
+            }
         }
-        Err(Outage::asked(format_args!("Redis: the limits of the bucket {key} change all the time")))
     }
 
     async fn give_back(&self, bucket: BucketKey, reservation: Reservation) -> Result<(), Outage> {
@@ -110,7 +116,7 @@ impl Backend for Servers {
 
     async fn check(&self) -> Result<(), Outage> {
         match &self.route {
-            Route::One(one) => one.probe().await,
+            Route::One(one) => one.lane.check(&one.probe, one.lane.patience()).await.map(drop),
             Route::Cluster(cluster) => cluster.check().await,
         }
     }

@@ -1,9 +1,10 @@
 -- Takes requests out of all windows, or out of none.
 -- ARGV: 1 id, 2 form, 3 wanted, 4 least, 5 number of windows; then each window: drain, interval, size; or 0, size, number, start and end of the
--- period, and number and end of the next one. Then, if the bucket has other limits: their id, the number of the last event, the time, the new
+-- period. Then, if the bucket has other limits: their id, the number of the last event, the time, the new
 -- form, the number of places, the place of each window, and of each place: interval, drain, value, period.
 local HOUR = 3600000000
 local bucket, now, changed = load(KEYS[1])
+if bucket == false then return {4} end
 local want, least, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local windows, a = {}, 6
 local function number()
@@ -15,10 +16,9 @@ for k = 1, count do
   if drain > 0 then
     windows[k] = {drain, number(), number()}
   else
-    local size, period, from, till, following, last = number(), number(), number(), number(), number(), number()
+    local size, period, from, till = number(), number(), number(), number()
     -- The caller computes the periods of this time, and asks again.
-    if now < from or now >= last then return {3, now} end
-    if now >= till then period, till = following, last end
+    if now < from or now >= till then return {3, now} end
     windows[k] = {0, size, period, till}
   end
 end

@@ -108,7 +108,8 @@ const FIVE: usize = 5;
 
 impl Layers {
     fn new(redis: &RedisLimiter) -> Self {
-        let all = [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal];
+        let share = OutagePolicy::LocalShare { processes: 2 };
+        let all = [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal, share];
         let layer = |policy: OutagePolicy| {
             let layer = RateLimitLayer::by_address(Quota::per_hour(5), ClientIp::peer());
             (policy.clone(), layer.limiter(redis.named(&format!("{policy:?}"))).on_outage(policy))
@@ -141,12 +142,18 @@ impl Layers {
             let wanted = match policy {
                 OutagePolicy::FailClosed => vec![(503, false); 20],
                 OutagePolicy::FailOpen => vec![(200, false); 20],
-                OutagePolicy::FallBackToLocal => [vec![(200, true); FIVE], vec![(429, true); 20 - FIVE]].concat(),
+                OutagePolicy::FallBackToLocal => local(FIVE),
+                OutagePolicy::LocalShare { .. } => local(FIVE / 2),
                 other => panic!("{other:?}"),
             };
             assert_eq!(Self::ask(layer, 20).await, wanted, "{policy:?}");
         }
     }
+}
+
+/// What this process admits alone. What the headers would say is in the server.
+fn local(count: usize) -> Vec<(u16, bool)> {
+    [vec![(200, false); count], vec![(429, false); 20 - count]].concat()
 }
 
 /// What a failure leaves of the counts.

@@ -1,10 +1,16 @@
 //! Limits in Redis, which several processes share.
 
+mod bounds;
+mod clock;
 mod cluster;
+mod corners;
 mod counts;
 mod faults;
+mod leases;
 mod load;
+mod model;
 mod permissions;
+mod rules;
 mod sentinel;
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
 mod tls;
