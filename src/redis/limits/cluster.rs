@@ -89,7 +89,8 @@ impl Cluster {
         let known = self.holder(slot);
         let (mut member, mut is_moving) = match known {
             Some(member) => (member, false),
-            None => (guarded(self, self.find(slot)).await?, false),
+            // To find it takes many steps, and each decision would have room for all of them.
+            None => (guarded(self, Box::pin(self.find(slot))).await?, false),
         };
         for _ in 0..HOPS {
             let elsewhere = match guarded(&member, member.lane.run(call, is_moving)).await? {
@@ -199,7 +200,9 @@ impl Cluster {
         let left: Vec<_> = old.servers().iter().filter(|member| !kept(member)).cloned().collect();
         self.table.store(Arc::new(table));
         drop(changing);
-        left.iter().for_each(|member| member.lane.breaker.close());
+        for member in left {
+            member.lane.breaker.close();
+        }
     }
 
     fn member(&self, node: Node) -> Arc<Member> {
