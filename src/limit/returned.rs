@@ -71,9 +71,7 @@ impl<const N: usize> Returned<N> {
     /// Returns, for each place, how much earlier a request drains than was computed when it was admitted.
     fn in_front_of(&self, reservation: &Reservation) -> [u64; N] {
         let mut sums = [0_u64; N];
-        // Reservations with the same number are parts of one lease: what was refunded first was the last to drain.
-        for one in self.all.iter().filter(|one| one.taken <= reservation.ticket && reservation.ticket < one.given_back)
-        {
+        for one in self.all.iter().filter(|one| one.taken < reservation.ticket && reservation.ticket < one.given_back) {
             for (sum, amount) in sums.iter_mut().zip(one.amounts) {
                 *sum = sum.saturating_add(amount);
             }
@@ -84,19 +82,12 @@ impl<const N: usize> Returned<N> {
     pub(super) fn add(&mut self, reservation: &Reservation, given_back: u64, put_back: &PutBack<N>, now: u64) {
         // Nothing to store: no request came after this one.
         if given_back > reservation.ticket + 1 {
-            self.note(reservation, given_back, put_back, now, MOST);
+            self.note(reservation.ticket, given_back, put_back, now, MOST);
         }
     }
 
-    /// Stores a refund, also of a reservation whose number others have, and stores at most so many.
-    pub(super) fn note(
-        &mut self,
-        reservation: &Reservation,
-        given_back: u64,
-        put_back: &PutBack<N>,
-        now: u64,
-        most: usize,
-    ) {
+    /// Stores a refund that is in front of all requests with a larger number than `taken`, and stores at most so many.
+    pub(super) fn note(&mut self, taken: u64, given_back: u64, put_back: &PutBack<N>, now: u64, most: usize) {
         if put_back.amounts.iter().all(|amount| *amount == 0) {
             return;
         }
@@ -112,7 +103,7 @@ impl<const N: usize> Returned<N> {
                 *amount = amount.saturating_add(more);
             }
         }
-        let (taken, amounts, until) = (reservation.ticket, put_back.amounts, put_back.until);
+        let (amounts, until) = (put_back.amounts, put_back.until);
         self.all.push(One { taken, given_back, amounts, until });
     }
 

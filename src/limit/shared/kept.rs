@@ -175,7 +175,8 @@ impl Kept {
             return false;
         }
         self.ticket += 1;
-        self.returned.note(reservation, self.ticket, &put_back, self.last, MOST_RETURNED);
+        // Parts of one lease share a number: what was given back first was the last to drain, and shortens the others.
+        self.returned.note(ticket - 1, self.ticket, &put_back, self.last, MOST_RETURNED);
         true
     }
 }
