@@ -113,7 +113,7 @@
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |
-//! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller |
+//! | `postgres` | `PostgresKeyStore`: keys in PostgreSQL, over a deadpool-postgres pool of the caller; `PostgresLimiter`: limits that processes share |
 //! | `cache` | `CachedKeyStore`: a cache in front of any store, with a bound on how long a revoked key can be used; included in `sqlite`, `postgres` and `redis` |
 //! | `redis` | `RedisLimiter`: limits that several processes share, in Redis or Valkey; `RedisChanges`: caches tell each other what has changed; `rediss://` needs `tls-aws-lc` or `tls-ring` too |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
