@@ -15,7 +15,7 @@ use crate::support::{
     postgres,
     process::{free_address, until},
     redis,
-    server::{Reply, Server, example},
+    server::{PATIENCE, Reply, Server, example},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -273,4 +273,40 @@ async fn a_redis_that_cannot_count_is_explained_at_the_start() {
         let (code, said) = run(name, &["--limit-mode", "leased"].map(str::to_owned));
         assert!(code == Some(2) && said.contains("need --redis"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_readme_start_two_processes() {
+    const README: &str = include_str!("../../../README.md");
+    let Some(place) = Place::new().await else { return };
+    let section = README.split("### Several processes").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    // cargo would wait for the test that runs this; and these servers and ports may be somebody's.
+    let [database, redis] = [place.database.url(), format!("{} --limit-deadline 60000", place.redis.url())];
+    let [first, second] = [(); 2].map(|()| free_address().port().to_string());
+    let freddy = example("freddy").display().to_string();
+    let replaced = [
+        ("cargo build --quiet --example freddy\n", ""),
+        ("cargo run --quiet --example freddy --", &*freddy),
+        ("postgres://user:password@localhost/keys", &*database),
+        ("redis://localhost", &*redis),
+        ("8080", &*first),
+        ("8081", &*second),
+    ];
+    let script = replaced.iter().fold(block.to_owned(), |script, (what, with)| {
+        assert!(script.contains(what), "{what}");
+        script.replace(what, with)
+    });
+    // A server that does not start would be waited for without end.
+    let script = format!(
+        "trap 'kill $first $second 2>/dev/null || true' EXIT; trap 'exit 1' TERM\n{script}wait $first && wait $second"
+    );
+    let patience = PATIENCE.as_secs().to_string();
+    let mut shell = Command::new("timeout");
+    shell.args([&*patience, "sh", "-eu", "-c", &*script]).current_dir(place.folder.path()).stdin(Stdio::null());
+    let output = shell.output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "{out}{err}");
+    assert_eq!(out.matches("x-ratelimit-remaining: 9").count(), 4, "{out}");
+    assert!(out.contains(r#""limits":{"counted":"together","mode":"exact""#), "{out}");
 }
