@@ -195,7 +195,7 @@ async fn guesses_at_four_processes_have_one_budget() {
         let servers = place.start(name, 4, more);
         let (begin, mut guesses) = (Instant::now(), 0);
         let mut guess = |server: &Server| {
-            let wrong = format!("x-api-key: ak_{:040}", guesses);
+            let wrong = format!("x-api-key: ak_{guesses:040}");
             let status = status(server, &wrong);
             assert!([401, 429].contains(&status), "{status}");
             guesses += u32::from(status == 401);
@@ -222,7 +222,7 @@ const JSON: &str = "content-type: application/json";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_redis_costs_no_calendar_budget_and_opens_no_login() {
     let Some(mut place) = Place::new().await else { return };
-    let spent = place.key("spent", [quota(8, 30)]).await;
+    let empty = place.key("spent", [quota(8, 30)]).await;
     let begun = place.key("begun", [quota(8, 30)]).await;
     let fresh = place.key("fresh", [quota(8, 30)]).await;
     let month = place.key("month", [quota(100, 30), Quota::per_calendar_month(10)]).await;
@@ -234,12 +234,12 @@ async fn a_killed_redis_costs_no_calendar_budget_and_opens_no_login() {
         all.filter(|status| *status == 200).count()
     };
     assert_eq!(servers.iter().map(login).collect::<Vec<_>>(), [401, 401]);
-    assert_eq!([spend(&spent, 10), spend(&begun, 2), spend(&month, 3)], [8, 4, 6], "one limit");
+    assert_eq!([spend(&empty, 10), spend(&begun, 2), spend(&month, 3)], [8, 4, 6], "one limit");
 
     place.redis.kill();
     assert_eq!(spend(&month, 5), 4, "the database counts the budget of both");
     assert_eq!(spend(&begun, 10), 12, "each process counts alone, and knows its own two");
-    assert_eq!(spend(&spent, 10), 0, "what is spent stays spent");
+    assert_eq!(spend(&empty, 10), 0, "what is spent stays spent");
     assert_eq!(servers.iter().map(login).collect::<Vec<_>>(), [503, 503]);
     assert!(servers.iter().all(|server| limits(server)["counted"] == "alone"));
     assert_eq!(spend(&month, 1), 0);
