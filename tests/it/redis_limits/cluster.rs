@@ -1,10 +1,14 @@
 //! The buckets of a cluster: each is counted by the server that has its slot.
 
+use tower::{Layer as _, ServiceExt as _};
+use tower_auth::{ClientIp, PeerAddr, RateLimitLayer, rate_limit::OutagePolicy};
+
 use super::{
     load::{DEADLINE, Load, bucket, eventually},
     *,
 };
 use crate::support::{
+    get, ok,
     process::free_address,
     redis::{self, Cluster},
 };
@@ -187,6 +191,54 @@ async fn a_dead_primary_costs_its_own_buckets_only() {
             cluster.servers()[0].thaw();
         }
     }
+}
+
+/// The layers of each policy, over many addresses: those of a dead primary are for the policy, and the others are counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policy_decides_for_the_buckets_of_a_dead_primary() {
+    let Some(mut cluster) = redis::private_cluster() else { return };
+    for server in cluster.servers() {
+        let _: () = server.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let prefix = prefix();
+    let redis = with(&cluster, &prefix, DEADLINE);
+    let policies = [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal];
+    let layers = policies.map(|policy| {
+        let layer = RateLimitLayer::by_address(Quota::per_hour(3), ClientIp::peer()).on_outage(policy);
+        // The buckets are the same for all, so that they have the same server.
+        layer.limiter(redis.named("addresses"))
+    });
+    let mut its = Vec::new();
+    for address in 0..BUCKETS {
+        let before = keys(&cluster.servers()[0], &prefix).len();
+        assert_eq!(from(&layers[0], address).await, (200, Some(2)));
+        its.push(keys(&cluster.servers()[0], &prefix).len() > before);
+    }
+    assert!(its.contains(&true) && its.contains(&false));
+    cluster.servers_mut()[0].kill();
+    for (address, is_its) in (0..).zip(its) {
+        // Where Redis counts, the layers count together.
+        let [closed, open, local] = if is_its {
+            [(503, None), (200, None), (200, Some(2))]
+        } else {
+            [(200, Some(1)), (200, Some(0)), (429, Some(0))]
+        };
+        assert_eq!(from(&layers[0], address).await, closed, "{address}");
+        assert_eq!(from(&layers[1], address).await, open, "{address}");
+        assert_eq!(from(&layers[2], address).await, local, "{address}");
+    }
+    let health = redis.health();
+    assert_eq!(health.failed, 1, "{health:?}");
+    assert!(health.trouble.unwrap().contains(&cluster.servers()[0].address().to_string()));
+}
+
+/// The status of a request from an address, and what remains of its limit.
+async fn from(layer: &RateLimitLayer, address: u64) -> (u16, Option<u32>) {
+    let mut request = get("/", &[]);
+    request.extensions_mut().insert(PeerAddr(format!("192.0.2.{address}").parse().unwrap()));
+    let answer = layer.layer(ok()).oneshot(request).await.unwrap();
+    let left = answer.headers().get("x-ratelimit-remaining").map(|left| left.to_str().unwrap().parse().unwrap());
+    (answer.status().as_u16(), left)
 }
 
 /// Without any server, requests fail at once. When they are back, they are found.

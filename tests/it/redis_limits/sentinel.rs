@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    load::{DEADLINE, Load, TASKS, bucket, eventually},
+    load::{DEADLINE, Data, Load, TASKS, bucket, eventually, outage},
     *,
 };
 use crate::support::{
@@ -44,6 +44,25 @@ async fn a_new_primary_is_found() {
     load.stop().await;
     let health = redis.health();
     assert!(health.failed <= TASKS && health.lost == 0, "{health:?}");
+}
+
+/// While there is no primary, the policies decide. The new one has what was written before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policies_decide_until_there_is_a_new_primary() {
+    let Some(watched) = watched() else { return };
+    let redis = limiter(&watched, &prefix());
+    let patience = |millis| {
+        let _: () = watched.sentinel.ask(&["SENTINEL", "SET", "main", "down-after-milliseconds", millis]);
+    };
+    patience("600000");
+    let fail = || {
+        let _: () = watched.primary.ask(&["SET", "marker", "1"]);
+        assert!(until(|| watched.replica.ask::<Option<u32>>(&["GET", "marker"]).is_some()));
+        watched.primary.freeze();
+    };
+    outage(&redis, Data::Kept, fail, || patience("500")).await;
+    assert!(is(&watched.replica, "role:master"));
+    watched.primary.thaw();
 }
 
 /// A primary that is demoted answers READONLY. Then the sentinel is asked again.
