@@ -232,3 +232,10 @@ async fn a_clock_that_was_set_back_ends_no_local_refusal() {
     assert_eq!(redis.health().asked, asked);
     drop(upkeep);
 }
+
+#[tokio::test]
+async fn a_decision_has_no_room_for_a_connection() {
+    let redis = RedisLimiter::new(RedisConfig::url("redis://127.0.0.1:1").unwrap());
+    let size = size_of_val(&redis.check());
+    assert!(size < 8 * 1024, "{size} bytes: a worker thread has a small stack without optimisation");
+}
