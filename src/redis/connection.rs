@@ -123,13 +123,19 @@ async fn tcp(node: &Node) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// How many commands may wait for the task that sends them. Whoever finds no room waits in another queue first, which costs more.
+const WAITING: usize = 1_024;
+
 async fn log_in(
     node: &Node,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     hears: Option<Hears>,
 ) -> Result<Connection, Failure> {
     // Each caller has a time limit of its own.
-    let mut config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    let mut config = AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_connection_timeout(None)
+        .set_pipeline_buffer_size(WAITING);
     if let Some(hears) = hears {
         config = config.set_push_sender(move |push| {
             hears(push);
