@@ -1,13 +1,10 @@
 //! The ways to a decision that need no other crate: a script by hand, and `RedisLimiter`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use redis::{AsyncConnectionConfig, Client, Value, aio::MultiplexedConnection, cmd};
 use tower_auth::{
-    Clock, Limiter as _, Quota,
+    Limiter as _, Quota,
     limit::{
         BucketKey, LimitDecision, LimitTime, Limits,
         shared::{NamedLimiter, SharedHealth, SharedPolicy},
@@ -116,7 +113,8 @@ impl Ours {
 
     /// Decides about a request of one of the callers.
     pub(crate) async fn decide(&self, caller: usize) -> LimitDecision {
-        let now = LimitTime::new(Clock::system().elapsed(), SystemTime::now());
+        // The time of the server counts, and not this one: a layer reads it once for all its limits.
+        let now = LimitTime::from(Duration::ZERO);
         self.named.decide(self.buckets[caller], &self.limits, 1, now).await.expect("Redis answers")
     }
 }
