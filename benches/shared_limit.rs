@@ -26,9 +26,9 @@ use self::{
     },
 };
 
-/// How many times the CPU time of the same script by hand a decision may take.
+/// How many times the CPU time of a script by hand an exact decision may take.
 const CPU: f64 = 1.25;
-/// By how much leases reduce the round trips.
+/// How many times fewer round trips leases take, at least.
 const FEWER: f64 = 10.0;
 
 fn main() {

@@ -53,10 +53,12 @@ pub(crate) trait Road: Clone + Send + Sync + 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row(usize);
 
+/// Has so many tasks decide so often each.
+type Run = Box<dyn Fn(&Runtime, usize, usize)>;
+
 struct Candidate {
     name: String,
-    /// Decides so often with each of so many tasks.
-    run: Box<dyn Fn(&Runtime, usize, usize)>,
+    run: Run,
     /// The calls of each task in a round, and the measurements: with one task, and with many.
     calls: [usize; TASKS.len()],
     rounds: [Vec<Sample>; TASKS.len()],

@@ -58,7 +58,7 @@ impl ByHand {
         };
         let digest: String =
             cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection).await.expect("the script is valid");
-        let keys = (0..CALLERS).map(|caller| format!("by_hand:{}:{:032x}", digest, caller)).collect();
+        let keys = (0..CALLERS).map(|caller| format!("by_hand:{digest}:{caller:032x}")).collect();
         Self { connection, digest: digest.into(), keys, script }
     }
 }
