@@ -40,12 +40,13 @@ pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PA
                    it, instead of over PostgreSQL itself, what has changed in PostgreSQL; all processes on the database need it, and no
                    other program may change keys. If Redis loses its data, evenly refilled limits and budgets of failed attempts are
                    full again. freddy and aitronos count calendar budgets in the database too, and lose none of them. While Redis
-                   does not answer, each process counts alone; calendar budgets stay those of the database, and log-in, exchange
+                   does not answer, each process counts its share alone; calendar budgets stay those of the database, and log-in, exchange
                    and refresh are answered 503
   --limit-mode exact|leased   exact, the default, asks Redis about each request; leased takes several requests at once, is faster,
                    and may admit a little more than the limit: at most the number of processes times a lease, and a lease is at most
                    the burst divided by four times that number
-  --processes N    how many processes share the limits, at most, for leased; 4 by default
+  --processes N    how many processes share the limits, at most; 4 by default. Leases depend on it, and while Redis does not answer, each
+                   process admits one part of so many of each limit
   --limit-deadline MILLISECONDS   how long a decision waits for Redis before the process counts alone; 25 by default
   --no-demo        makes no demo keys, and revokes none; otherwise each start with a database makes new demo keys, and
                    revokes those of earlier starts and their successors: of several processes on a database, all but one
@@ -243,10 +244,14 @@ impl Shared {
         self.mode.unwrap_or(LimitMode::Exact)
     }
 
+    pub(crate) fn processes(&self) -> u32 {
+        self.processes.unwrap_or(PROCESSES)
+    }
+
     pub(crate) fn policy(&self) -> SharedPolicy {
         let policy = match self.mode() {
             LimitMode::Exact => SharedPolicy::exact(),
-            LimitMode::Leased => SharedPolicy::leased(self.processes.unwrap_or(PROCESSES)),
+            LimitMode::Leased => SharedPolicy::leased(self.processes()),
         };
         match self.deadline {
             Some(deadline) => policy.deadline(deadline),

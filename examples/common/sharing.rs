@@ -3,7 +3,7 @@
 //! Redis may lose its data, and a calendar budget may be paid for. So a [`Watch`](super::watch::Watch) mounts its limits twice, and a
 //! request needs both layers:
 //!
-//! - One counts in Redis, for all processes. While Redis does not answer, it counts in memory.
+//! - One counts in Redis, for all processes. While Redis does not answer, it counts the share of the process in memory.
 //! - The other one is the same with and without Redis: it counts calendar budgets in the database, exactly and durably, and
 //!   answers 503 when it cannot. It counts the other windows in memory: after Redis has lost its data, and while it does not
 //!   answer, no process forgets what it has admitted itself.
@@ -21,16 +21,26 @@ use tower_auth::{
 
 use super::options::{LimitMode, Storage};
 
-/// While Redis does not answer, each process counts alone: limits protect the service, and a service that is down is not protected.
-const PLANS: OutagePolicy = OutagePolicy::FallBackToLocal;
-/// The same for guesses at keys and tokens: they are too long to be guessed in any number of attempts.
+/// While Redis does not answer, each process counts its share alone: limits protect the service, and a service that is down is not protected.
+const fn plans(processes: u32) -> OutagePolicy {
+    OutagePolicy::LocalShare { processes }
+}
+
+/// The same, without shares, for guesses at keys and tokens: they are too long to be guessed in any number of attempts.
 const KEYS: OutagePolicy = OutagePolicy::FallBackToLocal;
 /// Passwords are short. Nobody signs in, exchanges a key or refreshes a token while guesses cannot be counted.
 const PASSWORDS: OutagePolicy = OutagePolicy::FailClosed;
 
 /// How the processes count limits: together in Redis, or each in its memory. Clones share the connection.
 #[derive(Clone)]
-pub(crate) struct Sharing(Option<(RedisLimiter, LimitMode)>);
+pub(crate) struct Sharing(Option<Shared>);
+
+#[derive(Clone)]
+struct Shared {
+    redis: RedisLimiter,
+    mode: LimitMode,
+    processes: u32,
+}
 
 impl Storage {
     /// Connects to Redis, if it is named, and starts the task of the limits.
@@ -40,7 +50,8 @@ impl Storage {
         let checked = redis.check().await;
         checked.map_err(|error| format!("limits cannot be counted in Redis: {error}; or start without --redis"))?;
         let task = redis.start();
-        Ok((Sharing(Some((redis, self.limits.mode()))), Some(task)))
+        let (mode, processes) = (self.limits.mode(), self.limits.processes());
+        Ok((Sharing(Some(Shared { redis, mode, processes })), Some(task)))
     }
 }
 
@@ -48,7 +59,7 @@ impl Sharing {
     /// Counts the limits by plan together.
     pub(crate) fn plans(&self, limits: RateLimitLayer) -> RateLimitLayer {
         match &self.0 {
-            Some((redis, _)) => limits.limiter(redis.named("plans")).on_outage(PLANS),
+            Some(shared) => limits.limiter(shared.redis.named("plans")).on_outage(plans(shared.processes)),
             None => limits,
         }
     }
@@ -56,20 +67,20 @@ impl Sharing {
     /// Counts failed attempts together, for routes at which passwords can be guessed.
     pub(crate) fn failures(&self, limits: RateLimitLayer) -> RateLimitLayer {
         match &self.0 {
-            Some((redis, _)) => limits.limiter(redis.named("failures")).on_outage(PASSWORDS),
+            Some(shared) => limits.limiter(shared.redis.named("failures")).on_outage(PASSWORDS),
             None => limits,
         }
     }
 
     /// Returns a layer that says how the limits stand in both layers, and counts nothing; `None` if the limits are not shared.
     pub(super) fn view(&self, limits: &RateLimitLayer, budgets: &BudgetLimiter) -> Option<RateLimitLayer> {
-        let (redis, _) = self.0.as_ref()?;
+        let redis = &self.0.as_ref()?.redis;
         Some(limits.clone().limiter(View(redis.named("plans"), budgets.clone())))
     }
 
     /// Adds to the health of a server how its limits are counted.
     pub(crate) fn add_to(&self, mut health: Value) -> Value {
-        if let Some((redis, mode)) = &self.0 {
+        if let Some(Shared { redis, mode, .. }) = &self.0 {
             let now = redis.health();
             health["limits"] = json!({
                 // The text may have the address of Redis: it stands in the log.

@@ -145,7 +145,7 @@ impl Lane {
             }
         }
         // To connect takes several answers, and each has its own time limit.
-        self.connect().await?;
+        Box::pin(self.connect()).await?;
         self.within(limit, self.run(call, false)).await
     }
 

@@ -53,7 +53,8 @@ impl RedisLimiter {
     /// # Errors
     /// If Redis does not answer, or refuses the login or a script. The error says what to do.
     pub async fn check(&self) -> Result<(), BoxError> {
-        Ok(self.core.backend().check().await?)
+        // It is large, and the caller may have a small stack.
+        Ok(Box::pin(self.core.backend().check()).await?)
     }
 
     /// Starts to carry out charges and give-backs, and to give back leases that were not used. The task stops when the returned [`Task`] is

@@ -219,7 +219,7 @@ async fn the_policy_decides_for_the_buckets_of_a_dead_primary() {
     for (address, is_its) in (0..).zip(its) {
         // Where Redis counts, the layers count together.
         let [closed, open, local] = if is_its {
-            [(503, None), (200, None), (200, Some(2))]
+            [(503, None), (200, None), (200, None)]
         } else {
             [(200, Some(1)), (200, Some(0)), (429, Some(0))]
         };
