@@ -103,7 +103,7 @@ impl RedisConfig {
         Ok(Self { timeout, ..self })
     }
 
-    /// Sets what the names of all keys and channels begin with, in braces: one slot of a cluster holds them. The default is
+    /// Sets what the names of all keys and channels begin with. For changes, it is in braces: one slot of a cluster holds them. The default is
     /// `tower_auth`. Services that share a store share the prefix too.
     ///
     /// # Errors

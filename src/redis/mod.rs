@@ -40,7 +40,7 @@
 //! let upkeep = redis.start();
 //! let limit = RateLimitLayer::by_address(Quota::per_minute(100), ClientIp::peer())
 //!     .limiter(redis.named("addresses"))
-//!     .on_outage(OutagePolicy::FallBackToLocal);
+//!     .on_outage(OutagePolicy::LocalShare { processes: 4 });
 //! # Ok(())
 //! # }
 //! ```
@@ -50,8 +50,7 @@
 //! for the [`OutagePolicy`](crate::rate_limit::OutagePolicy) of the layer.
 //!
 //! **Limits are counted by the clock of the server**, and the clocks of the processes do not matter. If that clock is set back, nothing is
-//! refilled for the time of the step, and nothing is counted twice; a request that is given back may then count as not yet refilled. If
-//! it is set forward, buckets refill by the time of the step: at most one more burst. A calendar period that has begun is not gone back
+//! refilled for the time of the step, nothing is counted twice, and no request of before is given back. If it is set forward, buckets refill by the time of the step: at most one more burst. A calendar period that has begun is not gone back
 //! to. After a failover, the clock is that of the new primary. Let the clocks of all servers be synchronised, in small steps.
 //!
 //! # When not to use it
@@ -103,7 +102,7 @@
 //! remove it: use `noeviction` or a `volatile` policy. If it is removed, all caches are emptied once, and it is written again.
 //!
 //! A bucket of limits is the key `tower_auth:limit:` and 32 hexadecimal digits: a hash of the name of the limiter, and of whom the
-//! bucket is for. It holds, in the format of `MessagePack`, the limits, what is counted of each window, the time of the last request,
+//! bucket is for. For a limit by address, who can read the keys can compute the addresses. It holds, in the format of `MessagePack`, the limits, what is counted of each window, the time of the last request,
 //! and up to 64 requests that were given back: about 230 bytes of memory for one window, and 330 for two. It expires when the
 //! bucket is full again, and for calendar periods an hour after their end. The keys `tower_auth:limit:probe` and, in a cluster,
 //! `tower_auth:limit:probe:` and a number expire after some milliseconds.
@@ -127,7 +126,7 @@
 //!
 //! # What a failure leads to: limits
 //!
-//! A server that does not answer within the [deadline](crate::limit::shared::SharedPolicy::deadline), or answers with an error, is
+//! A server that does not answer within the [deadline](crate::limit::shared::SharedPolicy::deadline), or answers with an error of more than one bucket, is
 //! not asked again until a probe has counted a request on it. So an outage costs one deadline, for the requests that are under way,
 //! and the outage policy decides about all later ones at once. Charges and give-backs wait, and are carried out afterwards.
 //! [`RedisLimiter::health`] names the server, and the log says when an outage begins and ends. In a cluster, all this is for each
@@ -140,6 +139,7 @@
 //! | the server is killed and starts again | the outage policy decides until it answers. What it has not stored is forgotten: at most one more burst for each bucket |
 //! | memory is full (`noeviction`), the server loads its data, cannot store them (`MISCONF`), has too few replicas, or became a replica | the outage policy decides until it writes again; nothing is lost |
 //! | a script was forgotten (`SCRIPT FLUSH`) | it is sent again with the request; nobody notices |
+//! | something else has written the key of a bucket, or it is of another version | decisions about this bucket are for the outage policy; the error names the key |
 //! | a charge or give-back was under way when the outage began | it is not repeated, because it may be counted: `health().lost` |
 //! | a failover with Sentinel | the outage policy decides until the sentinel names the new primary |
 //! | a failover in a cluster | the same for the buckets of that primary. A failover on request (`CLUSTER FAILOVER`) costs nothing |
@@ -157,7 +157,7 @@
 //! and the outage policy decides.
 //!
 //! A process that has seen an empty bucket refuses its requests without asking for as long as they would not fit, also after a
-//! loss.
+//! loss, but for a minute at most.
 //!
 //! # What a failover does not cover: changes
 //!

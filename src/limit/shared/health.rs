@@ -35,7 +35,7 @@ pub(super) fn add(count: &AtomicU64) {
 pub struct SharedHealth {
     /// Why the server, or one of them, does not answer now. The outage policy of each limit decides meanwhile.
     pub trouble: Option<Arc<str>>,
-    /// Questions that the server has answered: decisions, leases, charges and give-backs.
+    /// Questions that the server has answered: decisions, leases, charges and give-backs. A question after a change of limits takes several round trips.
     pub asked: u64,
     /// Requests that were refused without a question, because the bucket was known to be empty.
     pub known_spent: u64,
@@ -43,7 +43,7 @@ pub struct SharedHealth {
     pub from_leases: u64,
     /// Questions that the server has not answered within the deadline, or has answered with an error, and those for which it could not be connected.
     pub failed: u64,
-    /// Decisions that failed at once, because the server was known not to answer.
+    /// Questions that failed at once, because the server was known not to answer: decisions, leases, and each attempt to empty the queue.
     pub skipped: u64,
     /// Charges and give-backs that wait for the server.
     pub queued: usize,

@@ -9,7 +9,7 @@
 //!
 //! /// `shared` is what `named("plans")` returns.
 //! fn by_plan(plans: &Plans, shared: impl Limiter) -> RateLimitLayer {
-//!     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::FallBackToLocal)
+//!     RateLimitLayer::by_plan(plans).limiter(shared).on_outage(OutagePolicy::LocalShare { processes: 4 })
 //! }
 //! ```
 //!
@@ -23,9 +23,13 @@
 //! | [`exact`](SharedPolicy::exact) | one for a request that is admitted; none while the bucket is known to be empty | at most burst + rate × time |
 //! | [`leased`](SharedPolicy::leased) | one for a lease of many requests, taken before it is needed | at most burst + rate × time + the smaller of processes × lease and rate × time of a lease |
 //!
-//! A lease is debited before the first of its requests is admitted, so a process that crashes loses its leases, and nothing is admitted twice. What was not
-//! used when the time of the lease is over is given back. While the demand is above the limit, a process asks for the next lease at most four times in the
-//! time of a lease, and refuses in between; what is refilled meanwhile stays in the bucket. Calendar budgets are leased too, and stay exact.
+//! A lease is debited before the first of its requests is admitted, so a process that crashes loses its leases, and nothing is admitted twice. A process takes
+//! leases of a bucket that it is asked for at least four times in the time of a lease, and holds one at most. What was not used when that time is over is given
+//! back within a second, or within the time of a lease if that is shorter. A request that costs more than is left of the lease gives the rest back and asks the server.
+//! Calendar budgets are leased too, and stay exact.
+//!
+//! While the demand is above the limit, a process pauses after each lease that was not granted whole, and refuses in between: for a quarter of the time of a lease, or of
+//! the time in which the bucket would be full, if that is shorter. What is refilled meanwhile stays in the bucket.
 //!
 //! A bucket that was found empty is refused by the process itself until a request fits again, for up to a minute. A give-back of this process and a change of
 //! the limits end that; a give-back of another process is not seen until then.
@@ -39,17 +43,27 @@
 //! different limits for the same bucket, such as during a deployment, need it each time that they alternate. Requests that were admitted before a
 //! change are not given back after it.
 //!
+//! Windows of the same period share a count, whatever their numbers are. A window whose period the other processes do not have counts only the requests of those that
+//! have it. So while a deployment changes `per_hour(10)` into `per_day(10)`, old and new processes together may admit 20.
+//!
 //! # When the server does not answer
 //!
-//! A decision waits for the [deadline](SharedPolicy::deadline) at most, 25 milliseconds by default. The first failure opens a circuit breaker: from then on, each
-//! decision fails at once, and a task tries until the server counts again, after 25 milliseconds first and once a second later. So an outage costs the
-//! requests that are under way one deadline, and all later ones nothing. A failed decision is one for the
+//! A question waits for the [deadline](SharedPolicy::deadline) at most, 25 milliseconds by default. A decision needs one question, or two in turn if it waits for a lease
+//! that others use up, or if the limits have changed. The first failure opens a circuit breaker: from then on, each decision fails at once, and a task tries until the server
+//! counts within the deadline: at once, and then after pauses of 25 milliseconds that double up to a second. A server that fails again soon is tried after a longer pause. So an
+//! outage costs the requests that are under way one deadline, and all later ones nothing. An error that concerns one bucket, such as a key that something else has written,
+//! fails the decisions about this bucket only. A failed decision is one for the
 //! [`OutagePolicy`](crate::rate_limit::OutagePolicy) of its layer. What is in a lease, and what is known to be empty, is decided as before. The beginning and
 //! the end of an outage are logged, and [`SharedHealth`] shows it.
 //!
-//! A decision whose answer comes too late may have been counted, and a lease whose answer is lost is debited: an outage counts too much, and never
-//! too little. Charges and give-backs wait in a queue until the server answers, up to 16,384 of them; one whose answer is lost is not repeated, because
-//! requests that are given back twice would be admitted twice.
+//! A decision whose answer comes too late, or whose request has gone away, may have been counted, and a lease whose answer is lost is debited: an outage counts too
+//! much, and never too little. Charges and give-backs wait in a queue until the server answers, up to 16,384 of them; a charge is dropped once its bucket would be full
+//! again. One whose answer is lost is not repeated, because requests that are given back twice would be admitted twice.
+//!
+//! # The clock
+//!
+//! The clock of the server counts, not those of the processes. If it is set back, nothing is refilled and nothing of before is given back, and time goes on from there. If it
+//! is set forward, buckets are refilled by as much. A server that loses its data, or evicts keys, starts with full buckets.
 //!
 //! # When not to use it
 //!

@@ -39,7 +39,7 @@ impl SharedPolicy {
     ///
     /// A lease has about as many requests as the process admits in the [time of a lease](Self::lease_for), at most
     /// [a set number](Self::max_lease), and at most the burst divided by four times the number of processes. If that is less than two, such as
-    /// for a burst of 20 and four processes, the bucket is counted exactly.
+    /// for a burst of 20 and four processes, or if the process is asked less than four times in the time of a lease, the bucket is counted exactly.
     ///
     /// In any interval of time, at most burst + rate × time + e requests are admitted. The excess e is the smaller of processes × lease and
     /// rate × time of a lease: leased requests may be used a little later than the server has counted them.

@@ -19,7 +19,7 @@ use crate::{
 /// redis.check().await?; // Redis answers, and the user may do what is needed
 /// let upkeep = redis.start();
 /// let plans = Plans::new().plan("standard", [Quota::per_minute(100)]).fallback("standard").build()?;
-/// let limits = RateLimitLayer::by_plan(&plans).limiter(redis.named("plans")).on_outage(OutagePolicy::FailClosed);
+/// let limits = RateLimitLayer::by_plan(&plans).limiter(redis.named("plans")).on_outage(OutagePolicy::LocalShare { processes: 4 });
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
