@@ -162,9 +162,9 @@ async fn a_dead_primary_costs_its_own_buckets_only() {
         let (its, others) = buckets_of(&api, &budget, &cluster.servers()[0], &prefix).await;
         let address = cluster.servers()[0].address();
         if is_frozen {
-            cluster.servers()[0].freeze()
+            cluster.servers()[0].freeze();
         } else {
-            cluster.servers_mut()[0].kill()
+            cluster.servers_mut()[0].kill();
         }
         let waiting = its.iter().map(|number| api.decide(bucket(*number), &budget, 1, Duration::ZERO.into()));
         let waiting: Vec<_> = waiting.map(tokio::spawn).collect();

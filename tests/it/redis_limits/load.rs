@@ -55,15 +55,13 @@ impl Load {
                 let (bucket, limits) = (bucket(number), limits(Quota::per_day(10_000_000)));
                 while !stop.load(Ordering::SeqCst) {
                     let decided = timeout(HANGS, api.decide(bucket, &limits, 1, Duration::ZERO.into())).await;
-                    match decided.expect("a request hangs") {
-                        Ok(decided) => drop(super::admitted(decided)),
-                        Err(_) => {
-                            refused.fetch_add(1, Ordering::SeqCst);
-                            tokio::time::sleep(Duration::from_millis(1)).await;
-                            continue;
-                        }
+                    if let Ok(decided) = decided.expect("a request hangs") {
+                        super::admitted(decided);
+                        admitted.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        refused.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(1)).await;
                     }
-                    admitted.fetch_add(1, Ordering::SeqCst);
                     tokio::task::yield_now().await;
                 }
             }));
@@ -112,7 +110,7 @@ impl Layers {
         let all = [OutagePolicy::FailClosed, OutagePolicy::FailOpen, OutagePolicy::FallBackToLocal, share];
         let layer = |policy: OutagePolicy| {
             let layer = RateLimitLayer::by_address(Quota::per_hour(5), ClientIp::peer());
-            (policy.clone(), layer.limiter(redis.named(&format!("{policy:?}"))).on_outage(policy))
+            (policy, layer.limiter(redis.named(&format!("{policy:?}"))).on_outage(policy))
         };
         Self(all.map(layer).into())
     }
