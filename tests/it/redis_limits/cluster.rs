@@ -27,12 +27,6 @@ fn with(cluster: &Cluster, prefix: &str, deadline: Duration) -> RedisLimiter {
     RedisLimiter::with(config, SharedPolicy::exact().deadline(deadline))
 }
 
-/// The keys of buckets that a server has.
-fn keys(server: &Server, prefix: &str) -> Vec<String> {
-    let keys: Vec<String> = server.ask(&["KEYS", &format!("{prefix}:limit:*")]);
-    keys.into_iter().filter(|key| !key.contains(":probe:")).collect()
-}
-
 /// The buckets whose slots this server has: one request is counted in each bucket.
 async fn buckets_of(api: &NamedLimiter, limits: &Limits, server: &Server, prefix: &str) -> (Vec<u64>, Vec<u64>) {
     let (mut its, mut others) = (Vec::new(), Vec::new());

@@ -72,3 +72,9 @@ fn refused(decision: LimitDecision) -> (WindowStates, Duration) {
 fn remaining(levels: &WindowStates) -> Vec<u32> {
     levels.all().iter().map(|level| level.remaining).collect()
 }
+
+/// The keys of buckets that a server has, without those of probes, which are gone after a moment.
+fn keys(server: &Server, prefix: &str) -> Vec<String> {
+    let keys: Vec<String> = server.ask(&["KEYS", &format!("{prefix}:limit:*")]);
+    keys.into_iter().filter(|key| !key.contains(":limit:probe")).collect()
+}

@@ -71,11 +71,7 @@ async fn the_documented_permissions_are_enough_in_a_cluster() {
     };
     works(&redis, forget).await.unwrap();
     // While a slot moves, its bucket is asked for with ASKING.
-    let find = |server: &&Server| !server.ask::<Vec<String>>(&["KEYS", "tower_auth:limit:*"]).is_empty();
-    let key: String = {
-        let server = cluster.servers().iter().find(find).unwrap();
-        server.ask::<Vec<String>>(&["KEYS", "tower_auth:limit:*"]).remove(0)
-    };
+    let key = cluster.servers().iter().find_map(|server| keys(server, "tower_auth").pop()).unwrap();
     let (from, to) = cluster.owner_and_other(&key);
     let slot = cluster.slot(&key).to_string();
     let (from_id, to_id): (String, String) = (from.ask(&["CLUSTER", "MYID"]), to.ask(&["CLUSTER", "MYID"]));
