@@ -1,8 +1,11 @@
 //! Requests that go on while something fails, and what an outage may cost.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use tokio::{task::JoinHandle, time::timeout};
@@ -41,26 +44,33 @@ pub(super) struct Load {
     stop: Arc<AtomicBool>,
     admitted: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
+    /// The errors, each once.
+    errors: Arc<Mutex<BTreeSet<String>>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Load {
     pub(super) fn start(api: &NamedLimiter) -> Self {
         let (stop, admitted, refused) = (Arc::default(), Arc::default(), Arc::default());
-        let mut load = Self { stop, admitted, refused, tasks: Vec::new() };
+        let mut load = Self { stop, admitted, refused, errors: Arc::default(), tasks: Vec::new() };
         for number in 0..TASKS {
             let (api, stop) = (api.clone(), Arc::clone(&load.stop));
             let (admitted, refused) = (Arc::clone(&load.admitted), Arc::clone(&load.refused));
+            let errors = Arc::clone(&load.errors);
             load.tasks.push(tokio::spawn(async move {
                 let (bucket, limits) = (bucket(number), limits(Quota::per_day(10_000_000)));
                 while !stop.load(Ordering::SeqCst) {
                     let decided = timeout(HANGS, api.decide(bucket, &limits, 1, Duration::ZERO.into())).await;
-                    if let Ok(decided) = decided.expect("a request hangs") {
-                        super::admitted(decided);
-                        admitted.fetch_add(1, Ordering::SeqCst);
-                    } else {
-                        refused.fetch_add(1, Ordering::SeqCst);
-                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    match decided.expect("a request hangs") {
+                        Ok(decided) => {
+                            super::admitted(decided);
+                            admitted.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Err(error) => {
+                            errors.lock().unwrap().insert(error.to_string());
+                            refused.fetch_add(1, Ordering::SeqCst);
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
                     }
                     tokio::task::yield_now().await;
                 }
@@ -73,16 +83,17 @@ impl Load {
     pub(super) async fn goes_on(&self, more: u64) {
         let before = self.admitted.load(Ordering::SeqCst);
         let goes_on = eventually(|| self.admitted.load(Ordering::SeqCst) >= before + more).await;
-        assert!(goes_on, "no request is admitted: {} were, {} failed", self.admitted(), self.failed());
+        assert!(goes_on, "no request is admitted: {} were, {:?}", self.admitted(), self.errors.lock().unwrap());
     }
 
     pub(super) fn admitted(&self) -> u64 {
         self.admitted.load(Ordering::SeqCst)
     }
 
-    /// How many requests got an error.
-    pub(super) fn failed(&self) -> u64 {
-        self.refused.load(Ordering::SeqCst)
+    /// No request got an error.
+    pub(super) fn is_unharmed(&self) {
+        let (count, errors) = (self.refused.load(Ordering::SeqCst), self.errors.lock().unwrap());
+        assert!(count == 0, "{count} requests failed: {errors:?}");
     }
 
     pub(super) async fn stop(self) -> u64 {
