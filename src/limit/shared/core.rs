@@ -100,7 +100,7 @@ impl<B: Backend> Core<B> {
 
     /// Asks the server about one request.
     async fn ask(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) -> Result<LimitDecision, BoxError> {
-        let (at, mark) = (self.clock.elapsed(), self.table.mark());
+        let (at, mark) = (self.clock.elapsed(), self.table.mark(bucket));
         let ask = Ask { bucket, limits: limits.clone(), want: cost, least: cost };
         let taken = self.take(ask).await?;
         let asked = Asked { bucket, limits, cost, at };

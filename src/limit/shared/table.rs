@@ -25,11 +25,13 @@ use crate::limit::{
 pub(super) struct Table {
     shards: Box<[Padded<HashTable<Held>>]>,
     hasher: RandomState,
-    /// How many give-backs the server has carried out. An answer from before one of them may be too strict.
-    given_back: AtomicU64,
+    /// How many give-backs the server has carried out, by hash of the bucket. An answer from before one of them may be too strict.
+    given_back: Box<[AtomicU64]>,
 }
 
 const SHARDS: usize = 64;
+/// Buckets that share a number of give-backs only ask once too often.
+const STRIPES: usize = 1024;
 /// How many buckets a shard holds at most. Others are asked for each time.
 const MOST: usize = 16 * 1024;
 
@@ -65,12 +67,17 @@ pub(super) struct Order {
 impl Table {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Padded(Mutex::default())).collect();
-        Self { shards, hasher: RandomState::new(), given_back: AtomicU64::new(0) }
+        let given_back = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        Self { shards, hasher: RandomState::new(), given_back }
     }
 
     /// Returns the number that [`note`](Self::note) compares.
-    pub(super) fn mark(&self) -> u64 {
-        self.given_back.load(Ordering::Acquire)
+    pub(super) fn mark(&self, bucket: BucketKey) -> u64 {
+        self.mark_of(self.hasher.hash_one(bucket)).load(Ordering::Acquire)
+    }
+
+    const fn mark_of(&self, hash: u64) -> &AtomicU64 {
+        &self.given_back[hash as usize % STRIPES]
     }
 
     /// Refuses what the server would refuse too.
@@ -87,7 +94,7 @@ impl Table {
         let hash = self.hasher.hash_one(asked.bucket);
         let mut shard = self.lock(hash);
         // Under the lock, which whoever gives back takes after it has counted.
-        if self.mark() == mark
+        if self.mark(asked.bucket) == mark
             && let Some(held) = self.held(&mut shard, hash, asked)
         {
             held.adopt(asked.limits, &mut Vec::new());
@@ -109,7 +116,7 @@ impl Table {
             let may_ask = under_way.is_none() && held.runs_low() && held.refusal_or_pause(1, asked.at).is_none();
             let wanted = if may_ask { held.wanted(asked.at, leases) } else { 0 };
             return if wanted > 1 {
-                Attempt::Refill(decided, order(held, asked, wanted, 1, self.mark()).0)
+                Attempt::Refill(decided, order(held, asked, wanted, 1, self.mark(asked.bucket)).0)
             } else {
                 Attempt::Decided(decided)
             };
@@ -131,7 +138,7 @@ impl Table {
             _ if !is_first => Attempt::Alone(Vec::new()),
             (Some(flight), _) => Attempt::Wait(None, flight),
             (None, wanted) if wanted > asked.cost => {
-                let (order, flight) = order(held, asked, wanted, asked.cost, self.mark());
+                let (order, flight) = order(held, asked, wanted, asked.cost, self.mark(asked.bucket));
                 Attempt::Wait(Some(order), flight)
             }
             _ => Attempt::Alone(Vec::new()),
@@ -146,7 +153,7 @@ impl Table {
         let mut shard = self.lock(hash);
         match self.held(&mut shard, hash, &asked).filter(|held| held.limits.id() == ask.limits.id()) {
             Some(held) => {
-                if self.mark() == order.mark {
+                if self.mark(ask.bucket) == order.mark {
                     held.note(taken, sent);
                     if taken.granted < ask.want {
                         held.pause(sent, leases);
@@ -181,8 +188,8 @@ impl Table {
 
     /// Forgets the last answer for a bucket, after requests were given back.
     pub(super) fn forget(&self, bucket: BucketKey) {
-        self.given_back.fetch_add(1, Ordering::AcqRel);
         let hash = self.hasher.hash_one(bucket);
+        self.mark_of(hash).fetch_add(1, Ordering::AcqRel);
         let mut shard = self.lock(hash);
         if let Some(held) = shard.find_mut(hash, |held| held.bucket == bucket) {
             held.forget();
