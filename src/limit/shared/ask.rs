@@ -27,8 +27,10 @@ pub(crate) struct Taken {
     pub(crate) granted: u32,
     /// What each window counts after that, in the order of the limits; see `window.rs`. Times are those of the server.
     pub(crate) slots: [u64; MOST_WINDOWS],
-    /// The time of the server, in nanoseconds since 1970.
+    /// The time of the bucket, in nanoseconds since 1970.
     pub(crate) now: u64,
+    /// The clock of the server. It is another one if it was set back, and the time of the bucket never goes back.
+    pub(crate) wall: u64,
     /// The number of the event in the bucket; a refund names it.
     pub(crate) ticket: u64,
 }
@@ -39,7 +41,7 @@ pub(super) const IN_ORDER: [u8; MOST_WINDOWS] = [0, 1, 2, 3];
 impl Taken {
     /// Returns the moment at which the server answered.
     pub(super) const fn moment(&self) -> Moment {
-        Moment { elapsed: self.now, wall: self.now }
+        Moment { elapsed: self.now, wall: self.wall }
     }
 
     /// Returns the state of the windows.

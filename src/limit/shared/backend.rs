@@ -13,6 +13,9 @@ use crate::{
 
 /// A server that counts, or several of them. Each call ends within the deadline, and fails at once while the server is known not to answer.
 pub(crate) trait Backend: Send + Sync + 'static {
+    /// How many charges and give-backs may be under way at once.
+    const CHORES: usize;
+
     /// Takes requests out of a bucket.
     fn take(&self, ask: Ask) -> impl Future<Output = Result<Taken, Outage>> + Send;
 
@@ -51,7 +54,6 @@ impl Outage {
     }
 
     /// The server answers, and cannot decide about this bucket.
-    #[cfg(feature = "redis")]
     pub(crate) fn of_bucket(why: impl Display) -> Self {
         Self { is_of_bucket: true, ..Self::asked(why) }
     }

@@ -59,8 +59,9 @@ impl Known {
     /// The time of the server at a time of this process, at the latest reading: in truth it may be a little earlier, by the time that the question
     /// was under way. So what is refused then is refused by the server too.
     fn moment(&self, at: Duration) -> Moment {
-        let now = self.taken.now.saturating_add(nanos(at.saturating_sub(self.sent)));
-        Moment { elapsed: now, wall: now }
+        let passed = nanos(at.saturating_sub(self.sent));
+        let Moment { elapsed, wall } = self.taken.moment();
+        Moment { elapsed: elapsed.saturating_add(passed), wall: wall.saturating_add(passed) }
     }
 }
 

@@ -159,7 +159,8 @@ impl Kept {
         for (slot, at) in slots.iter_mut().zip(self.at).take(self.intervals.len()) {
             *slot = self.slots[usize::from(at)];
         }
-        Taken { granted, slots, now: self.last, ticket: self.ticket }
+        let wall = self.last.saturating_sub(self.ahead);
+        Taken { granted, slots, now: self.last, wall, ticket: self.ticket }
     }
 
     /// Returns whether anything was given back.

@@ -11,9 +11,6 @@ use tokio::{runtime::Handle, sync::Notify};
 use super::{backend::Backend, core::Core, health::add, queue::Chore};
 use crate::Task;
 
-/// How many chores are under way at once.
-const AT_ONCE: usize = 128;
-
 impl<B: Backend> Core<B> {
     /// Starts the task. It stops when it is dropped; [`Task::stop`] gives back all leases first, and empties the queue if the server answers.
     pub(crate) fn start(self: &Arc<Self>) -> Task {
@@ -56,7 +53,7 @@ impl<B: Backend> Core<B> {
     /// Carries out what waits. What cannot be asked now waits on.
     async fn work(&self) {
         loop {
-            let chores = self.queue.take(AT_ONCE);
+            let chores = self.queue.take(B::CHORES);
             if chores.is_empty() {
                 return;
             }

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
@@ -30,34 +30,30 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Done, Outage>>,
 }
 
-/// The lines of all buckets that are counted now.
-#[derive(Default)]
-pub(super) struct Lines(Mutex<HashMap<BucketKey, Vec<Waiting>>>);
+/// The lines of all buckets that are counted now. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Mutex<HashMap<BucketKey, Vec<Waiting>>>>);
 
 /// The right to serve the line of a bucket. Whoever has it answers until nobody waits.
-pub(super) struct Turn<'l> {
-    lines: &'l Lines,
+pub(super) struct Turn {
+    lines: Lines,
     bucket: BucketKey,
     is_over: bool,
 }
 
 impl Lines {
-    /// Adds a question. Returns whether the caller has to see to it that the line is served.
-    pub(super) fn join(&self, bucket: BucketKey, waiting: Waiting) -> bool {
+    /// Adds a question. Returns the right to serve the line, if nobody has it. If it is dropped, also before its task runs, the line ends.
+    pub(super) fn join(&self, bucket: BucketKey, waiting: Waiting) -> Option<Turn> {
         match self.lock().entry(bucket) {
             Entry::Occupied(mut line) => {
                 line.get_mut().push(waiting);
-                false
+                None
             }
             Entry::Vacant(line) => {
                 line.insert(vec![waiting]);
-                true
+                Some(Turn { lines: self.clone(), bucket, is_over: false })
             }
         }
-    }
-
-    pub(super) const fn serve(&self, bucket: BucketKey) -> Turn<'_> {
-        Turn { lines: self, bucket, is_over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BucketKey, Vec<Waiting>>> {
@@ -66,7 +62,7 @@ impl Lines {
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Returns all who wait now, except those who have given up; `None` ends the line.
     pub(super) fn next(&mut self) -> Option<Vec<Waiting>> {
         let mut lines = self.lines.lock();
@@ -81,7 +77,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         // The task was dropped with its runtime. Those who wait see that, and the next question starts another line.
         if !self.is_over {

@@ -1,14 +1,15 @@
 //! The table of buckets.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    hash::{BuildHasher as _, RandomState},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
 use super::line::{Done, Job};
 use crate::{
     BoxError, Clock,
-    base::trouble::Trouble,
+    base::{clock::TimedOut, trouble::Trouble},
     limit::{
         BucketKey,
         shared::{Counting, Kept, Outage},
@@ -59,7 +60,12 @@ impl Table {
 
     /// Carries jobs out in their order, as one change of the row. Nothing is locked between the read and the write, so a process that stops here
     /// holds up nobody.
-    pub(super) async fn count(&self, bucket: BucketKey, jobs: &[&Job]) -> Result<Vec<Done>, Outage> {
+    pub(super) async fn count(
+        &self,
+        bucket: BucketKey,
+        jobs: &[&Job],
+        progress: &Progress,
+    ) -> Result<Vec<Done>, Outage> {
         let key = Hidden(bucket.to_bytes().to_vec());
         let counted = async {
             let (mut connection, mut found) = self.begin(&key).await?;
@@ -70,20 +76,25 @@ impl Table {
                 };
                 let done = jobs.iter().map(|job| carry_out(&mut counting, job)).collect();
                 let is_done = match counting.changed() {
-                    Some(kept) => self.write(&mut connection, &key, kept, found.text.as_deref()).await?,
+                    Some(kept) => {
+                        progress.write();
+                        self.write(&mut connection, &key, kept, found.text.as_deref()).await?
+                    }
                     None => true,
                 };
                 if is_done {
                     return Ok(done);
                 }
+                progress.outrun();
                 turns += 1;
                 if turns >= EAGER {
-                    Clock::system().sleep(PAUSE).await;
+                    // Not all at the same time.
+                    Clock::system().sleep(PAUSE * (1 + random(turns) % 4)).await;
                 }
                 found = self.read(&mut connection, &key).await?;
             }
         };
-        counted.await.map_err(|failure: Failure| outage(failure, "counting in a shared limit"))
+        counted.await.map_err(|failure: Failure| outage(failure, "counting in a shared limit", progress.is_writing()))
     }
 
     /// Reads the row, once more if that may help: nothing is decided yet.
@@ -154,7 +165,7 @@ impl Table {
             connection.query(&self.store.sql.limits.tidy, &[&BATCH]).await
         };
         let removed = Clock::system().within(PATIENCE, removed).await.map_err(Outage::asked)?;
-        let rows = removed.map_err(|failure| outage(failure, "removing full buckets of shared limits"))?;
+        let rows = removed.map_err(|failure| outage(failure, "removing full buckets of shared limits", true))?;
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 }
@@ -181,8 +192,49 @@ fn carry_out(counting: &mut Counting, job: &Job) -> Done {
     }
 }
 
-fn outage(failure: Failure, doing: &str) -> Outage {
-    let is_unsent = matches!(failure, Failure::Pool(_));
+fn outage(failure: Failure, doing: &str, may_be_written: bool) -> Outage {
     let why = failure.boxed(doing).to_string();
-    if is_unsent { Outage::not_asked(why) } else { Outage::asked(why) }
+    if may_be_written { Outage::asked(why) } else { Outage::not_asked(why) }
+}
+
+fn random(turn: u32) -> u32 {
+    u32::try_from(RandomState::new().hash_one(turn) >> 32).unwrap_or(0)
+}
+
+/// How far a question has come, for who gives up waiting for it.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The outcome of a write is unknown.
+    is_writing: AtomicBool,
+    /// Others have changed the row between a read and a write.
+    is_outrun: AtomicBool,
+}
+
+impl Progress {
+    fn write(&self) {
+        self.is_writing.store(true, Ordering::Relaxed);
+    }
+
+    /// Somebody else was faster, so nothing is written.
+    fn outrun(&self) {
+        self.is_writing.store(false, Ordering::Relaxed);
+        self.is_outrun.store(true, Ordering::Relaxed);
+    }
+
+    fn is_writing(&self) -> bool {
+        self.is_writing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn late(&self, late: TimedOut) -> Outage {
+        let doing = "PostgreSQL: counting in a shared limit";
+        if self.is_outrun.load(Ordering::Relaxed) {
+            return Outage::of_bucket(format_args!(
+                "{doing} {late}, because its row is locked, or changes all the time; help: lease it (SharedPolicy::leased), raise the \
+                 deadline, or use Redis"
+            ));
+        }
+        let late =
+            format!("{doing} {late}; help: check the server and its locks, and that the pool has a connection left");
+        if self.is_writing() { Outage::asked(late) } else { Outage::not_asked(late) }
+    }
 }

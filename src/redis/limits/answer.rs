@@ -42,7 +42,7 @@ impl Answer {
                 }
                 let slots = limits.slots(pairs.by_ref().flatten(), now);
                 let (granted, ticket) = (u32::try_from(*granted).ok()?, u64::try_from(*event).ok()?);
-                Some(Self::Taken(Taken { granted, slots, now, ticket }))
+                Some(Self::Taken(Taken { granted, slots, now, wall: now, ticket }))
             }
             [
                 Value::Int(2),

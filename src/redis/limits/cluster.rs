@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::{
     lane::{Elsewhere, Lane, Reply},
     script::Call,
-    slots::{Table, slot},
+    slots::{SLOTS, Table, slot},
 };
 use crate::{
     Health,
@@ -86,12 +86,12 @@ impl Cluster {
     /// Runs a script on the server that has the slot of its key.
     pub(super) async fn run(self: &Arc<Self>, call: &Call<'_>) -> Result<Value, Outage> {
         let slot = slot(call.key);
-        let known = self.holder(slot);
-        let (mut member, mut is_moving) = match known {
-            Some(member) => (member, false),
+        let mut member = match self.holder(slot) {
+            Some(member) => member,
             // To find it takes many steps, and each decision would have room for all of them.
-            None => (guarded(self, Box::pin(self.find(slot))).await?, false),
+            None => guarded(self, Box::pin(self.find(slot))).await?,
         };
+        let mut is_moving = false;
         for _ in 0..HOPS {
             let elsewhere = match guarded(&member, member.lane.run(call, is_moving)).await? {
                 Reply::Answer(answer) => return Ok(answer),
@@ -195,6 +195,13 @@ impl Cluster {
             let member = known.unwrap_or_else(|| self.member(node));
             table.add(&member);
             table.assign(slots, &member);
+        }
+        // In the middle of a failover, a server may not know who has a slot. Whoever had it says where it is, or does not answer.
+        for slot in 0..SLOTS {
+            if let (None, Some(member)) = (table.server(slot), old.server(slot)) {
+                table.add(member);
+                table.assign(slot..=slot, member);
+            }
         }
         let kept = |member: &Arc<Member>| table.servers().iter().any(|kept| Arc::ptr_eq(kept, member));
         let left: Vec<_> = old.servers().iter().filter(|member| !kept(member)).cloned().collect();

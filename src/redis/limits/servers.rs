@@ -79,6 +79,8 @@ impl Guarded for One {
 }
 
 impl Backend for Servers {
+    const CHORES: usize = 128;
+
     async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
         let key = key(&self.prefix, ask.bucket);
         let (mut now, mut converted, mut began) = (None, None, None);

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-const SLOTS: usize = 16_384;
+pub(super) const SLOTS: usize = 16_384;
 
 /// The slot of a key without braces: CRC16/XMODEM of its bytes.
 pub(super) fn slot(key: &str) -> usize {

@@ -241,3 +241,42 @@ async fn a_missing_table_is_named_with_what_to_do() {
     let missing = PostgresLimiter::new(&elsewhere, 2).check().await.unwrap_err().to_string();
     assert!(missing.contains("elsewhere.limit_buckets") && missing.contains("PostgresKeyStore::migrate"), "{missing}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_row_opens_no_breaker() {
+    let Some(tables) = Tables::new().await else { return };
+    let limits = limits(Quota::per_day(1_000));
+    let shared = PostgresLimiter::with(&tables.store, SharedPolicy::exact().deadline(Duration::from_millis(400)));
+    let (api, bob) = (shared.named("api"), BucketKey::new(["bob"]));
+    shared.check().await.unwrap();
+    admitted(ask(&api, alice(), &limits, 1).await);
+    let other = pool(&tables.database.superuser(), 1, "").get().await.unwrap();
+    other.batch_execute("BEGIN; SELECT * FROM tower_auth.limit_buckets FOR UPDATE").await.unwrap();
+    for _ in 0..3 {
+        let error = api.decide(alice(), &limits, 1, Duration::ZERO.into()).await.unwrap_err().to_string();
+        assert!(error.contains("its row is locked") || error.contains("behind other questions"), "{error}");
+        admitted(ask(&api, bob, &limits, 1).await);
+    }
+    assert_eq!((shared.health().trouble, shared.health().skipped), (None, 0));
+    other.batch_execute("COMMIT").await.unwrap();
+    admitted(ask(&api, alice(), &limits, 1).await);
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_no_line_behind() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let last = runtime();
+    let Some(tables) = last.block_on(Tables::new()) else { return };
+    let limits = limits(Quota::per_day(1_000));
+    let shared = PostgresLimiter::with(&PostgresKeyStore::from_pool(tables.database.pool(2)), exact());
+    let api = shared.named("api");
+    let first = runtime();
+    let mut decision = Box::pin(api.decide(alice(), &limits, 1, Duration::ZERO.into()));
+    first.block_on(std::future::poll_fn(|context| {
+        // The task that counts is spawned, and never polled.
+        assert!(decision.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    }));
+    drop((decision, first));
+    admitted(last.block_on(ask(&api, alice(), &limits, 1)));
+}
