@@ -40,8 +40,8 @@ pub(crate) const STORAGE: &str = "  --database URL   keeps the keys in sqlite:PA
                    it, instead of over PostgreSQL itself, what has changed in PostgreSQL; all processes on the database need it, and no
                    other program may change keys. If Redis loses its data, evenly refilled limits and budgets of failed attempts are
                    full again. freddy and aitronos count calendar budgets in the database too, and lose none of them. While Redis
-                   does not answer, each process counts its share alone; calendar budgets stay those of the database, and log-in, exchange
-                   and refresh are answered 503
+                   does not answer, each process counts its share alone; calendar budgets stay those of the database; log-in, exchange, refresh and
+                   the page of limits are answered 503, and a server does not start
   --limit-mode exact|leased   exact, the default, asks Redis about each request; leased takes several requests at once, is faster,
                    and may admit a little more than the limit: at most the number of processes times a lease, and a lease is at most
                    the burst divided by four times that number

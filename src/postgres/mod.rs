@@ -92,7 +92,7 @@
 //! each process. With leases, a question is asked for many requests.
 //!
 //! - The table is `UNLOGGED`. After a crash of the server it is empty, and so are all counts: each client has its whole burst
-//!   again. After a regular restart, the counts are there. Replicas and backups do not have them, so a replica that takes over
+//!   again. After a regular restart, the counts are there. Replicas and base backups do not have them, so a replica that takes over
 //!   begins with full buckets too.
 //! - The clock is that of the server. If it is set back, nothing is refilled twice, and refilling goes on from there.
 //! - A question has the deadline of the [policy](crate::limit::shared::SharedPolicy::deadline), and the wait for a connection of
@@ -100,11 +100,21 @@
 //!   [`on_outage`](crate::RateLimitLayer::on_outage) decides, and nothing else is asked until a task has written a row in the
 //!   background. Lookups of keys that wait for the same pool can make limits late: give the store a pool of its own for limits
 //!   where that matters.
-//! - Rows are removed in batches when their buckets are full again, at most five minutes late, by the processes that ask, once a
-//!   minute each.
+//! - Rows are removed in batches some minutes after their buckets are full again, and those with calendar windows an hour after the period: once a
+//!   minute by each process that asks. While no process asks, they stay.
 //! - Each question replaces a row, and the server cleans up behind it. A transaction that stays open for hours, anywhere in the
 //!   database, hinders that: the table grows, and questions become slow. Set `idle_in_transaction_session_timeout`.
 //! - Nothing is announced: this path does not use `NOTIFY`.
+//!
+//! | failure | what a limit does |
+//! |---|---|
+//! | the server is frozen, unreachable, killed, restarted, or writes nothing (read-only, a replica) | after one deadline, the outage policy decides, and at once from then on, until a row can be written again |
+//! | the server has crashed, or a replica has taken its place | the same, and all buckets are full: one more burst each |
+//! | the pool has no connection within the deadline | the same. What was not written is not counted, and charges wait |
+//! | a table lock, such as that of `VACUUM FULL` | the same |
+//! | a row is locked, or so many processes change it that this one is never first | decisions about this bucket are for the outage policy; the others go on |
+//! | a role lacks a grant, or a table is missing | the outage policy decides until it is mended; the log says what to do |
+//! | a charge or give-back was being written when the outage began | it is not repeated, because it may be counted: `health().lost` |
 //!
 //! Do not use it if you have Redis for other reasons: `RedisLimiter` answers in one round trip, and disturbs no other work of the
 //! database. Do not use an exact policy for buckets that several processes ask for hundreds of times a second: the row is replaced

@@ -142,8 +142,8 @@
 //! | something else has written the key of a bucket, or it is of another version | decisions about this bucket are for the outage policy; the error names the key |
 //! | a charge or give-back was under way when the outage began | it is not repeated, because it may be counted: `health().lost` |
 //! | a failover with Sentinel | the outage policy decides until the sentinel names the new primary |
-//! | a failover in a cluster | the same for the buckets of that primary. A failover on request (`CLUSTER FAILOVER`) costs nothing |
-//! | slots of a cluster move | each bucket is counted in one place, before and after; nobody notices |
+//! | a failover in a cluster | the same for the buckets of that primary. A failover on request (`CLUSTER FAILOVER`) costs the time to connect to the new primary, which the deadline must leave room for |
+//! | slots of a cluster move | each bucket is counted in one place, before and after; a request that is the first at a server waits for the connection |
 //! | a slot of a cluster has no server | the outage policy decides for its buckets; for all buckets, while the cluster says `CLUSTERDOWN`: see `cluster-require-full-coverage` |
 //!
 //! # What a failover does not cover: limits

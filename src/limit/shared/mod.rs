@@ -48,17 +48,18 @@
 //!
 //! # When the server does not answer
 //!
-//! A question waits for the [deadline](SharedPolicy::deadline) at most, 25 milliseconds by default. A decision needs one question, or two in turn if it waits for a lease
-//! that others use up, or if the limits have changed. The first failure opens a circuit breaker: from then on, each decision fails at once, and a task tries until the server
+//! A question waits for the [deadline](SharedPolicy::deadline) at most, 25 milliseconds by default. A decision needs one question, and up to three in turn if it waits for a
+//! lease that others use up, if the limits have changed, or if slots of a cluster move. The first failure opens a circuit breaker: from then on, each decision fails at once, and a task tries until the server
 //! counts within the deadline: at once, and then after pauses of 25 milliseconds that double up to a second. A server that fails again soon is tried after a longer pause. So an
 //! outage costs the requests that are under way one deadline, and all later ones nothing. An error that concerns one bucket, such as a key that something else has written,
 //! fails the decisions about this bucket only. A failed decision is one for the
 //! [`OutagePolicy`](crate::rate_limit::OutagePolicy) of its layer. What is in a lease, and what is known to be empty, is decided as before. The beginning and
 //! the end of an outage are logged, and [`SharedHealth`] shows it.
 //!
-//! A decision whose answer comes too late, or whose request has gone away, may have been counted, and a lease whose answer is lost is debited: an outage counts too
+//! A decision whose answer comes too late, or whose request has gone away, may have been counted, and a lease whose answer is lost is debited: of requests, an outage counts too
 //! much, and never too little. Charges and give-backs wait in a queue until the server answers, up to 16,384 of them; a charge is dropped once its bucket would be full
-//! again. One whose answer is lost is not repeated, because requests that are given back twice would be admitted twice.
+//! again. One whose answer is lost is not repeated, because requests that are given back twice would be admitted twice: `SharedHealth::lost` counts them, and the oldest that a
+//! full queue drops.
 //!
 //! # The clock
 //!

@@ -50,7 +50,8 @@ impl SharedPolicy {
 
     /// Sets how long a decision may wait for the server; 25 milliseconds by default. After that, the
     /// [`OutagePolicy`](crate::rate_limit::OutagePolicy) of the limit decides, and no other request waits until the server answers again. Less than a
-    /// millisecond is a millisecond.
+    /// millisecond is a millisecond. Keep it well below the [`decision_timeout`](crate::RateLimitLayer::decision_timeout) of the layer, 5 s by default: a decision that
+    /// is dropped before its deadline does not show that the server is away.
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         const LEAST: Duration = Duration::from_millis(1);
         self.deadline = if deadline.as_nanos() < LEAST.as_nanos() { LEAST } else { deadline };

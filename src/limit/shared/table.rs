@@ -31,7 +31,7 @@ pub(super) struct Table {
 
 const SHARDS: usize = 64;
 /// Buckets that share a number of give-backs only ask once too often.
-const STRIPES: usize = 1024;
+const STRIPES: u64 = 1024;
 /// How many buckets a shard holds at most. Others are asked for each time.
 const MOST: usize = 16 * 1024;
 
@@ -76,8 +76,9 @@ impl Table {
         self.mark_of(self.hasher.hash_one(bucket)).load(Ordering::Acquire)
     }
 
-    const fn mark_of(&self, hash: u64) -> &AtomicU64 {
-        &self.given_back[hash as usize % STRIPES]
+    fn mark_of(&self, hash: u64) -> &AtomicU64 {
+        // The number of a stripe fits.
+        &self.given_back[usize::try_from(hash % STRIPES).unwrap_or(0)]
     }
 
     /// Refuses what the server would refuse too.
