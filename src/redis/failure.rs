@@ -51,8 +51,9 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     let text = error.to_string().to_ascii_lowercase();
     let advice = [
         ("noperm", PERMISSIONS),
-        // What a script may not do has another code.
+        // What a script may not do has another code, in Redis and in Valkey.
         ("can't run this command", PERMISSIONS),
+        ("acl failure in script", PERMISSIONS),
         ("unknown command", "sharded channels need Redis 7 or later, or Valkey"),
         ("cluster support disabled", "this server is not in a cluster: use RedisConfig::url"),
     ];

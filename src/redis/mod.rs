@@ -71,7 +71,7 @@
 //!   servers that have left.
 //! - Redis Sentinel: [`RedisConfig::sentinel`]. The primary is looked up again for each connection.
 //!
-//! The tests run with Redis 7.0.15. Limits need the Lua library `cmsgpack`, which Redis and Valkey include.
+//! The tests run with Redis 7.0.15. They were run with Valkey 8.0.1 too, without TLS. Limits need the Lua library `cmsgpack`, which both include.
 //!
 //! Connect to the servers themselves. A proxy that spreads commands over several connections or servers breaks the order of changes. The
 //! user of [`RedisChanges`] needs these permissions, and in a cluster those of the second line too:
