@@ -4,6 +4,8 @@
 mod bucket;
 #[path = "../../../../src/limit/calendar.rs"]
 mod calendar;
+#[path = "../../../../src/limit/carry.rs"]
+mod carry;
 #[path = "../../../../src/limit/decide.rs"]
 mod decide;
 #[path = "../../../../src/limit/gcra.rs"]
