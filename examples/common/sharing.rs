@@ -6,7 +6,8 @@
 //! - One counts in Redis, for all processes. While Redis does not answer, it counts the share of the process in memory.
 //! - The other one is the same with and without Redis: it counts calendar budgets in the database, exactly and durably, and
 //!   answers 503 when it cannot. It counts the other windows in memory: after Redis has lost its data, and while it does not
-//!   answer, no process forgets what it has admitted itself.
+//!   answer, no process forgets what it has admitted itself. While Redis does not answer, the headers are those of this layer, because the
+//!   documents promise headers in each answer: they show the calendar budgets, and what this process has admitted.
 
 use serde_json::{Value, json};
 use tower_auth::{

@@ -56,8 +56,8 @@ impl Watch {
             Some(budgets) => {
                 let durable = limits.clone().limiter(budgets.clone());
                 match keys.sharing.view(&limits, budgets) {
-                    // The headers are those of the inner layer. This process alone does not know the counts: while Redis is away, there are none.
-                    Some(standing) => (vec![durable.without_headers(), keys.sharing.plans(limits)], standing),
+                    // The headers are those of the inner layer.
+                    Some(standing) => (vec![durable, keys.sharing.plans(limits)], standing),
                     None => (vec![durable.clone()], durable),
                 }
             }
