@@ -13,7 +13,7 @@ use crate::support::{folder::Folder, process::free_address, redis};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_is_checked() {
     let folder = Folder::new("redis-tls");
-    redis::certificate(folder.path());
+    let Some(()) = redis::certificate(folder.path()) else { return };
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let port = free_address().port();
     let settings = [

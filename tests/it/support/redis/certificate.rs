@@ -2,8 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-/// Makes a certificate for `localhost` that signs itself, in the files `certificate.pem` and `key.pem`.
-pub(crate) fn certificate(folder: &Path) {
+/// Makes a certificate for `localhost` that signs itself, in the files `certificate.pem` and `key.pem`; `None` without Redis on the machine.
+pub(crate) fn certificate(folder: &Path) -> Option<()> {
+    super::installed()?;
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
@@ -12,4 +13,5 @@ pub(crate) fn certificate(folder: &Path) {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(())
 }
