@@ -11,6 +11,7 @@ mod auto_traits;
 mod budgets;
 mod cache;
 mod context;
+mod decided;
 mod decisions;
 mod documented_apis;
 mod endpoints;

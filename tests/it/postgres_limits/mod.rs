@@ -16,10 +16,10 @@ use tower_auth::{
     },
 };
 
-use crate::support::postgres::{self, Database};
-
-/// A deadline for tests that are not about time: the machine may be busy.
-const PATIENT: Duration = Duration::from_secs(20);
+use crate::{
+    decided::{PATIENT, admitted, alice, ask, limits, refused, remaining},
+    support::postgres::{self, Database},
+};
 
 /// A database with tables in it, and a store over them.
 struct Tables {
@@ -74,37 +74,6 @@ fn pool(url: &str, size: usize, options: &str) -> Pool {
     Pool::builder(Manager::new(config, NoTls)).max_size(size).build().unwrap()
 }
 
-fn limits(quotas: impl IntoIterator<Item = Quota>) -> Limits {
-    Limits::new(quotas).unwrap()
-}
-
-fn alice() -> BucketKey {
-    BucketKey::new(["alice"])
-}
-
-async fn ask(limiter: &NamedLimiter, bucket: BucketKey, limits: &Limits, cost: u32) -> LimitDecision {
-    limiter.decide(bucket, limits, cost, Duration::ZERO.into()).await.unwrap()
-}
-
 fn give_back(limiter: &NamedLimiter, limits: &Limits, cost: u32, levels: &WindowStates) {
     limiter.refund(alice(), &Reservation::new(cost, limits, levels, Duration::ZERO), Duration::ZERO.into());
-}
-
-fn admitted(decision: LimitDecision) -> WindowStates {
-    match decision {
-        LimitDecision::Admitted(levels) => levels,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn refused(decision: LimitDecision) -> (WindowStates, Duration) {
-    match decision {
-        LimitDecision::Refused { levels, wait } => (levels, wait),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What remains in each window.
-fn remaining(levels: &WindowStates) -> Vec<u32> {
-    levels.all().iter().map(|level| level.remaining).collect()
 }

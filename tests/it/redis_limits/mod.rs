@@ -26,10 +26,10 @@ use tower_auth::{
     redis::{RedisConfig, RedisLimiter},
 };
 
-use crate::support::redis::{Server, prefix};
-
-/// A deadline for tests that are not about time: the machine may be busy.
-const PATIENT: Duration = Duration::from_secs(20);
+use crate::{
+    decided::{PATIENT, admitted, alice, ask, limits, refused, remaining},
+    support::redis::{Server, prefix},
+};
 
 /// A limiter with keys of its own.
 fn limiter(server: &Server, policy: SharedPolicy) -> RedisLimiter {
@@ -40,37 +40,6 @@ fn limiter(server: &Server, policy: SharedPolicy) -> RedisLimiter {
 fn at(server: &Server, prefix: &str, policy: SharedPolicy) -> RedisLimiter {
     let config = RedisConfig::url(&server.url()).unwrap().timeout(PATIENT).unwrap().prefix(prefix).unwrap();
     RedisLimiter::with(config, policy.deadline(PATIENT))
-}
-
-fn limits(quotas: impl IntoIterator<Item = Quota>) -> Limits {
-    Limits::new(quotas).unwrap()
-}
-
-fn alice() -> BucketKey {
-    BucketKey::new(["alice"])
-}
-
-async fn ask(limiter: &NamedLimiter, bucket: BucketKey, limits: &Limits, cost: u32) -> LimitDecision {
-    limiter.decide(bucket, limits, cost, Duration::ZERO.into()).await.unwrap()
-}
-
-fn admitted(decision: LimitDecision) -> WindowStates {
-    match decision {
-        LimitDecision::Admitted(levels) => levels,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn refused(decision: LimitDecision) -> (WindowStates, Duration) {
-    match decision {
-        LimitDecision::Refused { levels, wait } => (levels, wait),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What remains in each window.
-fn remaining(levels: &WindowStates) -> Vec<u32> {
-    levels.all().iter().map(|level| level.remaining).collect()
 }
 
 /// The keys of buckets that a server has, without those of probes, which are gone after a moment.
