@@ -195,7 +195,7 @@ impl Limits {
 
     /// Returns the form in which servers keep them. Each clone remembers it.
     #[cfg(any(feature = "postgres", feature = "redis"))]
-    pub(super) fn stored(&self) -> &str {
+    pub(crate) fn form(&self) -> &str {
         self.0.stored.get_or_init(|| self.to_json().to_string().into())
     }
 

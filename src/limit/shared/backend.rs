@@ -17,7 +17,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     const CHORES: usize;
 
     /// Takes requests out of a bucket.
-    fn take(&self, ask: Ask) -> impl Future<Output = Result<Taken, Outage>> + Send;
+    fn take(&self, ask: &Ask) -> impl Future<Output = Result<Taken, Outage>> + Send;
 
     /// Gives requests back, except the part that has been refilled.
     fn give_back(&self, bucket: BucketKey, reservation: Reservation)

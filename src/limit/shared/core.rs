@@ -82,7 +82,7 @@ impl<B: Backend> Core<B> {
             return MaybeReady::ready(Ok(refused));
         }
         let (core, limits) = (Arc::clone(self), limits.clone());
-        MaybeReady::boxed(async move { core.ask(bucket, &limits, cost).await })
+        MaybeReady::boxed(async move { core.ask(bucket, limits, cost).await })
     }
 
     fn peek(self: &Arc<Self>, bucket: BucketKey, limits: &Limits) -> LimitFuture {
@@ -93,24 +93,25 @@ impl<B: Backend> Core<B> {
         }
         let (core, limits) = (Arc::clone(self), limits.clone());
         MaybeReady::boxed(async move {
-            let decided = core.ask(bucket, &limits, 0).await?;
+            let decided = core.ask(bucket, limits, 0).await?;
             Ok(core.table.with_leased(bucket, decided))
         })
     }
 
     /// Asks the server about one request.
-    async fn ask(self: &Arc<Self>, bucket: BucketKey, limits: &Limits, cost: u32) -> Result<LimitDecision, BoxError> {
+    async fn ask(self: &Arc<Self>, bucket: BucketKey, limits: Limits, cost: u32) -> Result<LimitDecision, BoxError> {
         let (at, mark) = (self.clock.elapsed(), self.table.mark(bucket));
-        let ask = Ask { bucket, limits: limits.clone(), want: cost, least: cost };
-        let taken = self.take(ask).await?;
-        let asked = Asked { bucket, limits, cost, at };
-        let decided = taken.decision(limits, cost);
+        let ask = Ask { bucket, limits, want: cost, least: cost };
+        let taken = self.take(&ask).await?;
+        let decided = taken.decision(&ask.limits, cost);
         let is_spent = match &decided {
             LimitDecision::Admitted(levels) => levels.tightest().remaining == 0,
             _ => true,
         };
         if is_spent {
-            self.table.note(&asked, taken, mark);
+            let mut owed = Vec::new();
+            self.table.note(&Asked { bucket, limits: &ask.limits, cost, at }, taken, mark, &mut owed);
+            self.owe(owed);
             // Somebody must forget it.
             self.be_tended();
         }
@@ -140,16 +141,16 @@ impl<B: Backend> Core<B> {
                             core.send(order, leases);
                             Ok(decided)
                         }
-                        Attempt::Alone(unused) => core.ask_alone(unused, bucket, &limits, cost).await,
+                        Attempt::Alone(unused) => core.ask_alone(unused, bucket, limits, cost).await,
                         // Unreachable: only the first attempt waits.
-                        Attempt::Wait(..) => core.ask(bucket, &limits, cost).await,
+                        Attempt::Wait(..) => core.ask(bucket, limits, cost).await,
                     }
                 })
             }
             Attempt::Alone(unused) => {
                 let (core, limits) = (Arc::clone(self), asked.limits.clone());
                 let (bucket, cost) = (asked.bucket, asked.cost);
-                MaybeReady::boxed(async move { core.ask_alone(unused, bucket, &limits, cost).await })
+                MaybeReady::boxed(async move { core.ask_alone(unused, bucket, limits, cost).await })
             }
         }
     }
@@ -159,11 +160,14 @@ impl<B: Backend> Core<B> {
         self: &Arc<Self>,
         unused: Vec<Return>,
         bucket: BucketKey,
-        limits: &Limits,
+        limits: Limits,
         cost: u32,
     ) -> Result<LimitDecision, BoxError> {
         for unused in unused {
-            self.give_back(unused).await?;
+            // If the server does not answer, this decision fails below, and the leases wait with the other chores.
+            if let Some(chore) = self.carry_out(Chore::GiveBack(unused)).await {
+                self.push(chore);
+            }
         }
         self.ask(bucket, limits, cost).await
     }
@@ -188,7 +192,7 @@ impl<B: Backend> Core<B> {
         self.be_tended();
         runtime.spawn(async move {
             let sent = core.clock.elapsed();
-            let landed = match core.take(order.ask.clone()).await {
+            let landed = match core.take(&order.ask).await {
                 Ok(taken) => {
                     let mut owed = Vec::new();
                     core.table.leased(&order, taken, sent, leases, &mut owed);
@@ -201,14 +205,35 @@ impl<B: Backend> Core<B> {
         });
     }
 
-    pub(super) async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
+    async fn take(&self, ask: &Ask) -> Result<Taken, Outage> {
         self.counted(self.backend.take(ask).await)
     }
 
-    pub(super) async fn give_back(&self, unused: Return) -> Result<(), Outage> {
+    async fn give_back(&self, unused: Return) -> Result<(), Outage> {
         let given_back = self.backend.give_back(unused.bucket, unused.reservation).await;
         self.table.forget(unused.bucket);
         self.counted(given_back)
+    }
+
+    /// Returns the chore if the server was not asked. If it was asked and has not answered, the outcome is unknown, and nothing is repeated: requests
+    /// that are given back twice would be admitted twice.
+    pub(super) async fn carry_out(&self, chore: Chore) -> Option<Chore> {
+        let done = match &chore {
+            // The bucket would be full again.
+            Chore::Charge(ask, at) if self.clock.elapsed().saturating_sub(*at) >= ask.limits.forgotten_after() => {
+                Ok(())
+            }
+            Chore::Charge(ask, _) => self.take(ask).await.map(drop),
+            Chore::GiveBack(unused) => self.give_back(*unused).await,
+        };
+        match done {
+            Ok(()) => None,
+            Err(outage) if outage.was_asked => {
+                add(&self.counts.lost);
+                None
+            }
+            Err(_) => Some(chore),
+        }
     }
 
     fn counted<T>(&self, answer: Result<T, Outage>) -> Result<T, Outage> {

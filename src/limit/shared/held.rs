@@ -127,18 +127,12 @@ impl Held {
 
     /// Adds a lease.
     pub(super) fn lease(&mut self, taken: Taken, sent: Duration, leases: Leases, owed: &mut Vec<Return>) {
-        let lease =
-            Lease { known: Known { taken, sent }, left: taken.granted, until: sent.saturating_add(leases.lease_for) };
-        if let Some(older) = self.leases[0].take() {
-            // A third one only replaces one that is nearly used up.
-            if let Some(oldest) = self.leases[1].replace(lease) {
-                owed.extend(older.unused(self.bucket, &self.limits));
-                self.leases[0] = Some(oldest);
-            } else {
-                self.leases[0] = Some(older);
-            }
-        } else {
-            self.leases[0] = Some(lease);
+        let until = sent.saturating_add(leases.lease_for);
+        let lease = Lease { known: Known { taken, sent }, left: taken.granted, until };
+        match self.leases.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(lease),
+            // Unreachable: one lease at a time is ordered, and only while there is a place for it.
+            None => owed.extend(lease.unused(self.bucket, &self.limits)),
         }
     }
 
@@ -148,6 +142,11 @@ impl Held {
         let lease = self.leases.iter_mut().flatten().find(|lease| lease.left >= cost)?;
         lease.left -= cost;
         Some(LimitDecision::Admitted(lease.levels(&self.limits, at)))
+    }
+
+    /// Returns the lease that is being taken.
+    pub(super) fn flight(&self) -> Option<&Flight> {
+        self.flight.as_ref().filter(|flight| flight.is_under_way())
     }
 
     /// Returns how many requests are missing to a whole lease: a process never holds more than one, but for a cost that is higher.
@@ -197,8 +196,7 @@ impl Held {
 
     /// Returns whether nothing of it matters any more.
     pub(super) fn is_over(&self, at: Duration, idle: Duration) -> bool {
-        let is_asked = self.flight.as_ref().is_some_and(Flight::is_under_way);
-        !is_asked
+        self.flight().is_none()
             && self.leases.iter().all(Option::is_none)
             && self.refusal(1, at).is_none()
             && at.saturating_sub(self.demand.since) > idle.saturating_mul(2)

@@ -53,17 +53,15 @@ impl SharedPolicy {
     /// millisecond is a millisecond. Keep it well below the [`decision_timeout`](crate::RateLimitLayer::decision_timeout) of the layer, 5 s by default: a decision that
     /// is dropped before its deadline does not show that the server is away.
     pub const fn deadline(mut self, deadline: Duration) -> Self {
-        const LEAST: Duration = Duration::from_millis(1);
-        self.deadline = if deadline.as_nanos() < LEAST.as_nanos() { LEAST } else { deadline };
+        self.deadline = at_least_a_millisecond(deadline);
         self
     }
 
     /// Sets for how long leased requests can be used, from the moment at which the server was asked; 200 milliseconds by default. Those that
     /// are not used are given back. Less than a millisecond is a millisecond. It has no effect on [`exact`](Self::exact).
     pub const fn lease_for(mut self, time: Duration) -> Self {
-        const LEAST: Duration = Duration::from_millis(1);
         if let Some(leases) = &mut self.leases {
-            leases.lease_for = if time.as_nanos() < LEAST.as_nanos() { LEAST } else { time };
+            leases.lease_for = at_least_a_millisecond(time);
         }
         self
     }
@@ -75,6 +73,11 @@ impl SharedPolicy {
         }
         self
     }
+}
+
+const fn at_least_a_millisecond(time: Duration) -> Duration {
+    const LEAST: Duration = Duration::from_millis(1);
+    if time.as_nanos() < LEAST.as_nanos() { LEAST } else { time }
 }
 
 impl Leases {

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::limit::{
-    Limits,
     layout::Layout,
     levels::MOST_WINDOWS,
     stored::{read, write},
@@ -20,11 +19,4 @@ pub(super) fn layout_of(text: &str, at: Vec<u8>) -> Option<Layout<MOST_WINDOWS>>
 /// Returns the quota of each place as text.
 pub(super) fn text_of(layout: &Layout<MOST_WINDOWS>) -> String {
     layout.quotas().map(write).collect::<Value>().to_string()
-}
-
-impl Limits {
-    /// Returns the form in which a server keeps the windows of a new bucket.
-    pub(crate) fn form(&self) -> &str {
-        self.stored()
-    }
 }

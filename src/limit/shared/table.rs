@@ -73,10 +73,14 @@ impl Table {
 
     /// Returns the number that [`note`](Self::note) compares.
     pub(super) fn mark(&self, bucket: BucketKey) -> u64 {
-        self.mark_of(self.hasher.hash_one(bucket)).load(Ordering::Acquire)
+        self.mark_of(self.hasher.hash_one(bucket))
     }
 
-    fn mark_of(&self, hash: u64) -> &AtomicU64 {
+    fn mark_of(&self, hash: u64) -> u64 {
+        self.stripe(hash).load(Ordering::Acquire)
+    }
+
+    fn stripe(&self, hash: u64) -> &AtomicU64 {
         // The number of a stripe fits.
         &self.given_back[usize::try_from(hash % STRIPES).unwrap_or(0)]
     }
@@ -90,15 +94,15 @@ impl Table {
         if is_same { held.refusal(asked.cost, asked.at) } else { None }
     }
 
-    /// Notes an answer that leaves no room.
-    pub(super) fn note(&self, asked: &Asked<'_>, taken: Taken, mark: u64) {
+    /// Notes an answer that leaves no room. `owed` gets leases by other limits.
+    pub(super) fn note(&self, asked: &Asked<'_>, taken: Taken, mark: u64, owed: &mut Vec<Return>) {
         let hash = self.hasher.hash_one(asked.bucket);
         let mut shard = self.lock(hash);
         // Under the lock, which whoever gives back takes after it has counted.
-        if self.mark(asked.bucket) == mark
+        if self.mark_of(hash) == mark
             && let Some(held) = self.held(&mut shard, hash, asked)
         {
-            held.adopt(asked.limits, &mut Vec::new());
+            held.adopt(asked.limits, owed);
             held.note(taken, asked.at);
         }
     }
@@ -112,19 +116,19 @@ impl Table {
         if is_first {
             held.count(asked.cost, asked.at, leases);
         }
-        let under_way = held.flight.clone().filter(Flight::is_under_way);
         if let Some(decided) = held.spend(asked.cost, asked.at, owed) {
-            let may_ask = under_way.is_none() && held.runs_low() && held.refusal_or_pause(1, asked.at).is_none();
+            let may_ask = held.runs_low() && held.flight().is_none() && held.refusal_or_pause(1, asked.at).is_none();
             let wanted = if may_ask { held.wanted(asked.at, leases) } else { 0 };
             return if wanted > 1 {
-                Attempt::Refill(decided, order(held, asked, wanted, 1, self.mark(asked.bucket)).0)
+                Attempt::Refill(decided, order(held, asked, wanted, 1, self.mark_of(hash)).0)
             } else {
                 Attempt::Decided(decided)
             };
         }
+        let under_way = held.flight().filter(|_| is_first).cloned();
         if held.unused() > 0 {
-            if let (Some(flight), true) = (&under_way, is_first) {
-                return Attempt::Wait(None, flight.clone());
+            if let Some(flight) = under_way {
+                return Attempt::Wait(None, flight);
             }
             // The lease has too few for this cost. The server may have enough with what is left of it.
             let mut first = Vec::new();
@@ -139,7 +143,7 @@ impl Table {
             _ if !is_first => Attempt::Alone(Vec::new()),
             (Some(flight), _) => Attempt::Wait(None, flight),
             (None, wanted) if wanted > asked.cost => {
-                let (order, flight) = order(held, asked, wanted, asked.cost, self.mark(asked.bucket));
+                let (order, flight) = order(held, asked, wanted, asked.cost, self.mark_of(hash));
                 Attempt::Wait(Some(order), flight)
             }
             _ => Attempt::Alone(Vec::new()),
@@ -154,7 +158,7 @@ impl Table {
         let mut shard = self.lock(hash);
         match self.held(&mut shard, hash, &asked).filter(|held| held.limits.id() == ask.limits.id()) {
             Some(held) => {
-                if self.mark(ask.bucket) == order.mark {
+                if self.mark_of(hash) == order.mark {
                     held.note(taken, sent);
                     if taken.granted < ask.want {
                         held.pause(sent, leases);
@@ -190,7 +194,7 @@ impl Table {
     /// Forgets the last answer for a bucket, after requests were given back.
     pub(super) fn forget(&self, bucket: BucketKey) {
         let hash = self.hasher.hash_one(bucket);
-        self.mark_of(hash).fetch_add(1, Ordering::AcqRel);
+        self.stripe(hash).fetch_add(1, Ordering::AcqRel);
         let mut shard = self.lock(hash);
         if let Some(held) = shard.find_mut(hash, |held| held.bucket == bucket) {
             held.forget();

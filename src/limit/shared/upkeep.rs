@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::{backend::Backend, core::Core, health::add, queue::Chore};
+use super::{backend::Backend, core::Core};
 use crate::Task;
 
 impl<B: Backend> Core<B> {
@@ -62,25 +62,6 @@ impl<B: Backend> Core<B> {
             if !left.is_empty() {
                 return self.queue.put_back(left);
             }
-        }
-    }
-
-    /// Returns the chore if the server was not asked. If it was asked and has not answered, the outcome is unknown, and nothing is repeated: requests
-    /// that are given back twice would be admitted twice.
-    async fn carry_out(&self, chore: Chore) -> Option<Chore> {
-        let done = match chore.clone() {
-            // The bucket would be full again.
-            Chore::Charge(ask, at) if self.clock.elapsed().saturating_sub(at) >= ask.limits.forgotten_after() => Ok(()),
-            Chore::Charge(ask, _) => self.take(ask).await.map(drop),
-            Chore::GiveBack(unused) => self.give_back(unused).await,
-        };
-        match done {
-            Ok(()) => None,
-            Err(outage) if outage.was_asked => {
-                add(&self.counts.lost);
-                None
-            }
-            Err(_) => Some(chore),
         }
     }
 

@@ -126,8 +126,8 @@ impl Backend for Buckets {
     /// Each needs a connection of the pool, which belongs to the service.
     const CHORES: usize = 2;
 
-    async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
-        match self.ask(ask.bucket, Job::Take(ask)).await? {
+    async fn take(&self, ask: &Ask) -> Result<Taken, Outage> {
+        match self.ask(ask.bucket, Job::Take(ask.clone())).await? {
             Done::Taken(taken) => Ok(taken),
             // The other buckets are not concerned, so the breaker stays closed.
             Done::GivenBack | Done::Unreadable => Err(unreadable()),

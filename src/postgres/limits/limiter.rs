@@ -22,7 +22,7 @@ use crate::{
 /// shared.check().await?; // the table is there, and the role may write it
 /// let upkeep = shared.start();
 /// let plans = Plans::new().plan("standard", [Quota::per_minute(100)]).fallback("standard").build()?;
-/// let limits = RateLimitLayer::by_plan(&plans).limiter(shared.named("plans")).on_outage(OutagePolicy::FailClosed);
+/// let limits = RateLimitLayer::by_plan(&plans).limiter(shared.named("plans")).on_outage(OutagePolicy::LocalShare { processes: 4 });
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]

@@ -81,12 +81,12 @@ impl Guarded for One {
 impl Backend for Servers {
     const CHORES: usize = 128;
 
-    async fn take(&self, ask: Ask) -> Result<Taken, Outage> {
+    async fn take(&self, ask: &Ask) -> Result<Taken, Outage> {
         let key = key(&self.prefix, ask.bucket);
         let (mut now, mut converted, mut began) = (None, None, None);
         loop {
             let other = converted.as_ref().map(|(other, converted): &(_, Converted)| (other, converted));
-            let call = Call { key: &key, arguments: Arguments::Take { ask: &ask, now, other } };
+            let call = Call { key: &key, arguments: Arguments::Take { ask, now, other } };
             match Answer::read(&self.run(call).await?, &ask.limits) {
                 Some(Answer::Taken(taken)) => return Ok(taken),
                 Some(Answer::Other(other)) => {
@@ -102,8 +102,8 @@ impl Backend for Servers {
                 }
             }
             // Other processes may change the bucket between two questions, again and again.
-            let now = Clock::system().elapsed();
-            if now.saturating_sub(*began.get_or_insert(now)) >= self.deadline {
+            let time = Clock::system().elapsed();
+            if time.saturating_sub(*began.get_or_insert(time)) >= self.deadline {
                 return Err(Outage::of_bucket(format_args!(
                     "Redis: processes with different limits change the bucket {key} all the time; help: deploy the same limits everywhere"
                 )));
