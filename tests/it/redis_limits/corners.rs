@@ -239,3 +239,22 @@ async fn a_decision_has_no_room_for_a_connection() {
     let size = size_of_val(&redis.check());
     assert!(size < 8 * 1024, "{size} bytes: a worker thread has a small stack without optimisation");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_that_cannot_be_given_back_for_a_costly_request_wait() {
+    let Some(mut server) = redis::private(&[]) else { return };
+    let redis = limiter(&server, SharedPolicy::leased(1).lease_for(Duration::from_secs(600)));
+    let (api, limits) = (redis.named("api"), limits(Quota::per_day(1_000)));
+    let upkeep = redis.start();
+    while redis.health().unused == 0 {
+        admitted(ask(&api, alice(), &limits, 1).await);
+    }
+    server.kill();
+    assert!(try_ask(&api, bob(), &limits).await.is_err());
+    assert!(api.decide(alice(), &limits, 900, Duration::ZERO.into()).await.is_err());
+    let health = redis.health();
+    assert_eq!((health.unused, health.queued, health.lost), (0, 1, 0), "{health:?}");
+    server.restart();
+    assert!(until(|| redis.health().queued == 0), "{:?}", redis.health());
+    upkeep.stop().await;
+}
