@@ -87,7 +87,7 @@ impl TokenVerifier {
                 }
             }
         };
-        self.0.in_time(claims, now).ok()
+        self.0.terms.in_time(claims, now).ok()
     }
 }
 

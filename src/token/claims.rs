@@ -10,7 +10,7 @@ use std::{
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::error::TokenError;
+use super::{confirmation::Confirmation, error::TokenError};
 use crate::Principal;
 
 /// The claims of a verified token.
@@ -34,6 +34,7 @@ pub struct Claims {
     pub(super) client_id: Option<Arc<str>>,
     /// Why a revocation check cannot identify the token: `jti` or `sid` is present and not a string.
     pub(super) odd_id: Option<&'static str>,
+    pub(super) confirmation: Option<Arc<Confirmation>>,
 }
 
 impl Claims {
@@ -90,6 +91,12 @@ impl Claims {
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
+    }
+
+    /// Returns the key or certificate to which the token is bound, if it is bound to one.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_deref()
     }
 }
 
@@ -155,6 +162,10 @@ pub(super) struct Raw<'de> {
     pub(super) plan: Option<Cow<'de, str>>,
     pub(super) key: Option<Cow<'de, str>>,
     pub(super) limits: Option<Value>,
+    /// The key or certificate to which the token is bound (RFC 7800, section 3.1).
+    pub(super) confirmation: Option<Value>,
+    pub(super) acr: Option<Cow<'de, str>>,
+    pub(super) logged_in: Option<Date>,
 }
 
 /// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53. Doubles are exact in this
@@ -196,6 +207,16 @@ impl<'de> Deserialize<'de> for Date {
         }
 
         deserializer.deserialize_f64(DateVisitor)
+    }
+}
+
+/// A time that no check requires. A value of another type, or out of range, counts as missing.
+pub(super) struct Lenient(pub(super) Option<Date>);
+
+impl<'de> Deserialize<'de> for Lenient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(Self(Date::deserialize(value).ok()))
     }
 }
 

@@ -125,7 +125,7 @@ fn same_but_for_slash(one: &str, other: &str) -> bool {
 
 impl Verifier {
     fn explain(&self, token: &[u8], error: &TokenError) -> String {
-        let ours = Shown(&self.issuer);
+        let ours = Shown(&self.terms.issuer);
         let told = match error {
             TokenError::UnknownKey => self.unknown_key(token),
             TokenError::BadSignature => {
@@ -134,7 +134,7 @@ impl Verifier {
             }
             TokenError::WrongIssuer => Some(claimed_issuer(token, self.max_token_len).map_or_else(
                 || format!("the token has no iss that is a string, and the verifier expects {ours}"),
-                |named| other_issuer(&named, &self.issuer),
+                |named| other_issuer(&named, &self.terms.issuer),
             )),
             TokenError::WrongAudience => self.other_audience(token),
             TokenError::WrongType => self.other_type(token),
@@ -147,23 +147,23 @@ impl Verifier {
     fn unknown_key(&self, token: &[u8]) -> Option<String> {
         // If the issuer is wrong, it is the more useful explanation.
         if let Some(named) = claimed_issuer(token, self.max_token_len)
-            && named != *self.issuer
+            && named != *self.terms.issuer
         {
-            return Some(other_issuer(&named, &self.issuer));
+            return Some(other_issuer(&named, &self.terms.issuer));
         }
         let (_, header) = self.look(token).ok()?;
         let known = match &self.keys {
             Keys::Fixed(keys) => names(keys),
             Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
         };
-        Some(format!("no key of the issuer {} has {}; its keys: {known}", Shown(&self.issuer), meant(&header)))
+        Some(format!("no key of the issuer {} has {}; its keys: {known}", Shown(&self.terms.issuer), meant(&header)))
     }
 
     fn other_audience(&self, token: &[u8]) -> Option<String> {
-        let ours = List(&self.audiences);
+        let ours = List(&self.terms.audiences);
         let (compact, _) = self.look(token).ok()?;
         let claims = super::compact::decode(compact.claims).ok()?;
-        let raw = self.read(&claims).ok()?;
+        let raw = self.terms.read(&claims).ok()?;
         let named: Vec<&str> = raw.audience.iter().collect();
         Some(if named.is_empty() {
             format!("the token has no audience (aud), and the verifier expects {ours}")

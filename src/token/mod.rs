@@ -86,6 +86,7 @@ mod builder;
 mod cache;
 mod claims;
 mod compact;
+mod confirmation;
 #[cfg(feature = "strict-body")]
 mod detached;
 mod error;
@@ -109,6 +110,7 @@ mod settings;
 mod shown;
 mod signing_key;
 mod source;
+mod terms;
 mod verifier;
 
 #[cfg(feature = "strict-body")]
@@ -117,6 +119,7 @@ pub use self::{
     algorithm::Algorithm,
     builder::TokenVerifierBuilder,
     claims::Claims,
+    confirmation::Confirmation,
     error::TokenError,
     key::VerifyingKey,
     key_set::KeySet,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::claims::{Raw, Text, Texts, Unasked};
+use super::claims::{Lenient, Raw, Text, Texts, Unasked};
 
 /// The name of a claim, or a JSON Pointer (RFC 6901) to a claim inside another. A pointer starts with a slash.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ impl<'de> Visitor<'de> for &Names {
                 "exp" => raw.expires = Some(members.next_value()?),
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
+                "cnf" => raw.confirmation = Some(members.next_value()?),
+                "auth_time" if !self.is_asked(name) => raw.logged_in = members.next_value::<Lenient>()?.0,
                 _ if self.is_read_whole(name) => self.inside(name, &members.next_value()?, &mut raw)?,
                 _ if IDS.contains(&name) && !self.is_asked(name) => unasked(name, members.next_value()?, &mut raw),
                 _ => self.other(name, &mut members, &mut raw)?,
@@ -103,6 +105,7 @@ impl Names {
                 (name == "jti", &mut raw.id),
                 (name == "sid", &mut raw.session),
                 (name == "client_id", &mut raw.client),
+                (name == "acr", &mut raw.acr),
             ];
             for (_, place) in places.into_iter().filter(|(wanted, _)| *wanted) {
                 *place = Some(text.clone());
@@ -188,14 +191,15 @@ impl Names {
     }
 }
 
-/// The ids of the token, its session and its client. They are read from every token.
-const IDS: [&str; 3] = ["jti", "sid", "client_id"];
+/// The ids of the token, its session and its client, and the class of the login. They are read from every token.
+const IDS: [&str; 4] = ["jti", "sid", "client_id", "acr"];
 
 /// Stores an id that no part of the principal uses. An id that is not a string is treated as missing.
 fn unasked<'de>(name: &str, value: Unasked<'de>, raw: &mut Raw<'de>) {
     let (place, odd) = match name {
         "jti" => (&mut raw.id, Some("jti is not a string, and the revocation check needs it")),
         "sid" => (&mut raw.session, Some("sid is not a string, and the revocation check needs it")),
+        "acr" => (&mut raw.acr, None),
         _ => (&mut raw.client, None),
     };
     match value {

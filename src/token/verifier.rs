@@ -1,30 +1,24 @@
 use std::{
-    any::Any,
     borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
     cache::{Cache, Remembered},
-    claims::{Claims, Date, Issuer, Raw},
+    claims::{Claims, Issuer},
     compact::{Compact, Signature, decode},
     error::TokenError,
     header::Header,
     key::VerifyingKey,
     key_set::KeySet,
     keys::Fetched,
-    names::Names,
+    terms::{LIMITS, Terms},
 };
-use crate::{
-    AuthMethod, Clock, MaybeReady, Principal, PrincipalBuilder,
-    json::{self, JsonLimits},
-    limit::Limits,
-};
+use crate::{Clock, MaybeReady, Principal, json};
 
 /// The result of a verifier: ready if the keys are in memory, a boxed future if a fetch must begin or complete.
 ///
@@ -54,16 +48,11 @@ pub type VerifyFuture = MaybeReady<Result<Claims, TokenError>>;
 pub struct TokenVerifier(pub(super) Arc<Verifier>);
 
 pub(super) struct Verifier {
-    pub(super) issuer: Arc<str>,
-    pub(super) audiences: Vec<String>,
+    pub(super) terms: Terms,
     /// The accepted types, in lower case and without `application/`.
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
-    pub(super) leeway: Duration,
     pub(super) max_token_len: usize,
-    pub(super) names: Names,
-    pub(super) required: Vec<Required>,
-    pub(super) extra: Option<Extra>,
     pub(super) keys: Keys,
     pub(super) cache: Option<Cache>,
     /// The header of the first valid token. Most tokens have the same header, so it is not parsed again.
@@ -75,23 +64,6 @@ pub(super) enum Keys {
     Fetched(Arc<Fetched>),
 }
 
-/// A claim that the profile of access tokens requires (RFC 9068, section 2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Required {
-    IssuedAt,
-    Id,
-    Client,
-}
-
-/// Deserializes claims into a custom type.
-pub(super) type Extra = fn(&[u8]) -> Option<Arc<dyn Any + Send + Sync>>;
-
-pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) -> Option<Arc<dyn Any + Send + Sync>> {
-    // The claims have passed the strict parser, so every parser reads the same values.
-    serde_json::from_slice::<T>(claims).ok().map(|claims| Arc::new(claims) as _)
-}
-
-const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
 /// The optional prefix of a type (RFC 7515, section 4.1.9).
 const PREFIX: &str = "application/";
 /// The maximum number of keys that are tried for a token without `kid`.
@@ -115,14 +87,7 @@ impl TokenVerifier {
     #[cold]
     pub(super) fn holder(&self, token: &[u8]) -> Option<Principal> {
         let claims = decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
-        let raw = json::from_slice_seed(&self.0.names, &claims, &LIMITS).ok()?;
-        let builder = Principal::builder(raw.subject.unwrap_or_default()).method(AuthMethod::Token);
-        // A refused token is charged to the budget of its key, as an accepted one is.
-        let builder = exchanged_for(builder.issuer(Arc::clone(&self.0.issuer)), raw.key).ok()?;
-        Some(match raw.id {
-            Some(id) => builder.credential_id(id).build(),
-            None => builder.build(),
-        })
+        self.0.terms.holder(&claims)
     }
 
     /// Returns the maximum length of a token, in bytes.
@@ -133,7 +98,7 @@ impl TokenVerifier {
     /// Returns the issuer of the accepted tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        &self.0.terms.issuer
     }
 }
 
@@ -166,7 +131,7 @@ impl Verifier {
     pub(super) fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
         let (compact, header) = self.look(token)?;
         decode(compact.signature)?;
-        self.in_time(self.judge(&header, &decode(compact.claims)?)?, now).map(drop)
+        self.terms.in_time(self.judge(&header, &decode(compact.claims)?)?, now).map(drop)
     }
 
     pub(super) fn verify(&self, token: &[u8], keys: &KeySet, now: SystemTime) -> Result<Claims, TokenError> {
@@ -174,7 +139,7 @@ impl Verifier {
         if let Some((cache, place)) = &remembered
             && let Some(claims) = cache.get(place, keys)
         {
-            return self.in_time(claims, now);
+            return self.terms.in_time(claims, now);
         }
         let (compact, header) = self.look(token)?;
         let signature = Signature::decode(compact.signature)?;
@@ -194,66 +159,16 @@ impl Verifier {
         if matches!(header, Cow::Owned(_)) {
             let _ = self.usual.set((compact.header.into(), header.into_owned()));
         }
-        let claims = self.in_time(claims, now)?;
+        let claims = self.terms.in_time(claims, now)?;
         if let Some((cache, place)) = remembered {
             cache.put(place, Remembered::new(claims.clone(), keys.clone()));
         }
         Ok(claims)
     }
 
-    pub(super) fn read<'a>(&self, claims: &'a [u8]) -> Result<Raw<'a>, TokenError> {
-        json::from_slice_seed(&self.names, claims, &LIMITS)
-            .map_err(|_| TokenError::Malformed("its claims cannot be read"))
-    }
-
     /// Checks everything except times. Called with verified content, or by [`could_be_good`](Self::could_be_good).
     fn judge(&self, header: &Header, claims: &[u8]) -> Result<Claims, TokenError> {
-        if !self.takes_type(header.typ.as_deref()) {
-            return Err(TokenError::WrongType);
-        }
-        let mut raw = self.read(claims)?;
-        if raw.issuer.as_deref() != Some(&*self.issuer) {
-            return Err(TokenError::WrongIssuer);
-        }
-        if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| ours == named)) {
-            return Err(TokenError::WrongAudience);
-        }
-        let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
-        for required in &self.required {
-            let (missing, what) = match required {
-                Required::IssuedAt => (raw.issued.is_none(), "iat is missing"),
-                Required::Id => (raw.id.is_none(), "jti is missing"),
-                Required::Client => (raw.client.is_none(), "client_id is missing"),
-            };
-            if missing {
-                return Err(TokenError::BadClaim(what));
-            }
-        }
-        let extra = match self.extra {
-            None => None,
-            Some(read) => Some(
-                read(claims)
-                    .ok_or(TokenError::BadClaim("the claims do not match the type of TokenVerifierBuilder::claims"))?,
-            ),
-        };
-        let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
-        let (session_id, client_id) = (raw.session.take().map(Arc::from), raw.client.take().map(Arc::from));
-        let odd_id = raw.odd_id;
-        let principal = principal(raw, Arc::clone(&self.issuer), extra)?;
-        Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id })
-    }
-
-    pub(super) fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
-        // A token is valid before `exp`, and expired at `exp` (RFC 7519, section 4.1.4).
-        let late = now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway);
-        if late {
-            return Err(TokenError::Expired);
-        }
-        let early = claims.not_before.and_then(|start| start.duration_since(now).ok());
-        if early.is_some_and(|early| early > self.leeway) {
-            return Err(TokenError::NotYetValid);
-        }
-        Ok(claims)
+        if self.takes_type(header.typ.as_deref()) { self.terms.judge(claims) } else { Err(TokenError::WrongType) }
     }
 
     fn takes_type(&self, typ: Option<&str>) -> bool {
@@ -275,59 +190,11 @@ fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = 
     keys.iter().filter(fits).take(MOST_TRIES)
 }
 
-fn principal(
-    raw: Raw<'_>,
-    issuer: Arc<str>,
-    extra: Option<Arc<dyn Any + Send + Sync>>,
-) -> Result<Principal, TokenError> {
-    let subject = raw.subject.filter(|subject| !subject.trim().is_empty());
-    let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
-    let mut builder = Principal::builder(subject).method(AuthMethod::Token).issuer(issuer);
-    if !raw.scopes.is_none() {
-        builder = builder.scopes(raw.scopes.words());
-    }
-    if !raw.roles.is_none() {
-        builder = builder.roles(raw.roles.iter());
-    }
-    if !raw.organizations.is_none() {
-        builder = builder.organizations(raw.organizations.iter());
-    }
-    if let Some(account) = raw.account {
-        builder = builder.account(account);
-    }
-    if let Some(plan) = raw.plan {
-        builder = builder.plan(plan);
-    }
-    if let Some(id) = raw.id {
-        builder = builder.credential_id(id);
-    }
-    if let Some(extra) = extra {
-        builder = builder.claims(extra);
-    }
-    if let Some(stored) = raw.limits {
-        // A limit that cannot be counted must not be ignored.
-        let limits =
-            Limits::from_json(&stored).map_err(|_| TokenError::BadClaim("the limits of the caller cannot be read"))?;
-        builder = builder.limits(limits);
-    }
-    exchanged_for(builder, raw.key).map(PrincipalBuilder::build)
-}
-
-/// Sets the key whose bucket the token shares.
-fn exchanged_for(builder: PrincipalBuilder, key: Option<Cow<'_, str>>) -> Result<PrincipalBuilder, TokenError> {
-    match key {
-        None => Ok(builder),
-        // All tokens with an empty id would share one bucket.
-        Some(id) if id.trim().is_empty() => Err(TokenError::BadClaim("the id of the exchanged key is empty")),
-        Some(id) => Ok(builder.first_id(id.into_owned())),
-    }
-}
-
 impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenVerifier")
-            .field("issuer", &self.0.issuer)
-            .field("audiences", &self.0.audiences)
+            .field("issuer", &self.0.terms.issuer)
+            .field("audiences", &self.0.terms.audiences)
             .field("types", &self.0.types)
             .finish_non_exhaustive()
     }

@@ -472,7 +472,7 @@ fn keys_and_stores_know_no_http() {
             "key/",
             "store/",
             "token/",
-            "principal.rs",
+            "principal/",
             "base/clock.rs",
             "base/error.rs",
             "base/secret.rs",

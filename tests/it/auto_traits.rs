@@ -59,8 +59,8 @@ use tower_auth::{
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
     token::{
-        self, Claims, KeySet, KeySource, SigningKey, TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder,
-        VerifyFuture, VerifyingKey,
+        self, Claims, Confirmation, KeySet, KeySource, SigningKey, TokenError, TokenRevocation, TokenStatus,
+        TokenVerifierBuilder, VerifyFuture, VerifyingKey,
     },
     usage,
 };
@@ -256,6 +256,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<token::Algorithm>();
     shared::<TokenError>();
     shared::<Claims>();
+    shared::<Confirmation>();
     shared::<TokenStatus>();
     shared::<SigningKey>();
     shared::<SigningKeys>();

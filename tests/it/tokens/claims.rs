@@ -37,6 +37,32 @@ async fn a_token_is_a_principal() {
 }
 
 #[tokio::test]
+async fn the_login_is_told_and_a_wrong_type_counts_as_missing() {
+    use std::time::{Duration, SystemTime};
+
+    let login = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+    for (acr, time, expected) in [
+        (json!("mfa"), json!(NOW - 60), (Some("mfa"), login(NOW - 60))),
+        (json!(1), json!("yesterday"), (None, None)),
+        (json!(null), json!(null), (None, None)),
+        (json!(["mfa"]), json!({"a": 1}), (None, None)),
+        (json!(""), json!(-1), (Some(""), None)),
+    ] {
+        let who = principal(strict(), &claims(NOW).raw("acr", &acr).raw("auth_time", &time)).await;
+        assert_eq!((who.acr(), who.logged_in_at()), expected, "{acr} {time}");
+    }
+}
+
+#[tokio::test]
+async fn the_binding_of_a_token_is_told() {
+    let bound = claims(NOW).raw("cnf", &json!({"jkt": "thumb", "x5t#S256": "cert"}));
+    let claims_of = judged(strict(), &token(&bound)).await.unwrap();
+    let bound = claims_of.confirmation().unwrap();
+    assert_eq!((bound.jkt(), bound.certificate(), bound.is_unknown()), (Some("thumb"), Some("cert"), false));
+    assert!(judged(strict(), &token(&claims(NOW))).await.unwrap().confirmation().is_none());
+}
+
+#[tokio::test]
 async fn scopes_are_words_or_a_list() {
     for (value, expected) in [
         (json!("read"), &["read"][..]),

@@ -1,16 +1,11 @@
-//! The authenticated caller.
-
-mod method;
-
 use std::{
     any::Any,
-    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
+    time::SystemTime,
 };
 
-pub use self::method::AuthMethod;
-
+use super::method::AuthMethod;
 use crate::limit::{BucketKey, Limits};
 
 /// The authenticated caller. A principal never contains the credential itself.
@@ -28,31 +23,34 @@ use crate::limit::{BucketKey, Limits};
 /// assert!(alice.has_role("admin"));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Principal(Arc<Facts>);
+pub struct Principal(pub(super) Arc<Facts>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Facts {
-    subject: String,
-    account: Option<String>,
-    organizations: Vec<String>,
-    scopes: Vec<String>,
-    roles: Vec<String>,
-    plan: Option<String>,
-    method: AuthMethod,
-    credential_id: Option<String>,
-    credential_hint: Option<String>,
+pub(super) struct Facts {
+    pub(super) subject: String,
+    pub(super) account: Option<String>,
+    pub(super) organizations: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) roles: Vec<String>,
+    pub(super) plan: Option<String>,
+    pub(super) method: AuthMethod,
+    pub(super) credential_id: Option<String>,
+    pub(super) credential_hint: Option<String>,
     /// The id of the first key in the chain of rotations that led to this key, or to the key of an exchanged token.
-    first_id: Option<String>,
+    pub(super) first_id: Option<String>,
     /// The issuer of the token. A subject is unique only within its issuer (RFC 7519, section 4.1.2).
-    issuer: Option<Arc<str>>,
-    claims: Option<Extra>,
-    limits: Option<Limits>,
-    bucket: Remembered,
+    pub(super) issuer: Option<Arc<str>>,
+    pub(super) claims: Option<Extra>,
+    pub(super) limits: Option<Limits>,
+    /// How strong the login was.
+    pub(super) acr: Option<String>,
+    pub(super) logged_in_at: Option<SystemTime>,
+    pub(super) bucket: Remembered,
 }
 
 /// The bucket of the credential, computed on first use. It does not take part in comparisons.
 #[derive(Clone, Debug, Default)]
-struct Remembered(OnceLock<BucketKey>);
+pub(super) struct Remembered(OnceLock<BucketKey>);
 
 impl PartialEq for Remembered {
     fn eq(&self, _: &Self) -> bool {
@@ -64,7 +62,7 @@ impl Eq for Remembered {}
 
 /// Claims in a custom type.
 #[derive(Clone)]
-struct Extra(Arc<dyn Any + Send + Sync>);
+pub(super) struct Extra(pub(super) Arc<dyn Any + Send + Sync>);
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
@@ -81,27 +79,6 @@ impl fmt::Debug for Extra {
 }
 
 impl Principal {
-    /// Returns a builder for a principal with this subject: the user, key owner or service that the credential
-    /// identifies.
-    pub fn builder(subject: impl Into<String>) -> PrincipalBuilder {
-        PrincipalBuilder(Facts {
-            subject: subject.into(),
-            account: None,
-            organizations: Vec::new(),
-            scopes: Vec::new(),
-            roles: Vec::new(),
-            plan: None,
-            method: AuthMethod::Other(Cow::Borrowed("custom")),
-            credential_id: None,
-            credential_hint: None,
-            first_id: None,
-            issuer: None,
-            claims: None,
-            limits: None,
-            bucket: Remembered::default(),
-        })
-    }
-
     /// Returns the subject: the name of the caller.
     #[must_use]
     pub fn subject(&self) -> &str {
@@ -162,6 +139,34 @@ impl Principal {
     #[must_use]
     pub fn credential_hint(&self) -> Option<&str> {
         self.0.credential_hint.as_deref()
+    }
+
+    /// Returns the class of the login that led to the token (`acr`; RFC 9470, section 6), such as `urn:example:mfa`.
+    ///
+    /// ```
+    /// use tower_auth::Principal;
+    ///
+    /// let alice = Principal::builder("alice").acr("urn:example:mfa").build();
+    /// assert_eq!(alice.acr(), Some("urn:example:mfa"));
+    /// ```
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.0.acr.as_deref()
+    }
+
+    /// Returns the time at which the user logged in (`auth_time`; RFC 9470, section 6). A token may be much younger: it may be
+    /// from a refresh.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_auth::Principal;
+    ///
+    /// let login = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// assert_eq!(Principal::builder("alice").logged_in_at(login).build().logged_in_at(), Some(login));
+    /// ```
+    #[must_use]
+    pub fn logged_in_at(&self) -> Option<SystemTime> {
+        self.0.logged_in_at
     }
 
     /// Returns additional claims of a custom type, or `None` if the type differs. The claims were set by
@@ -249,24 +254,6 @@ impl Principal {
     pub(crate) fn first_id(&self) -> Option<&str> {
         self.0.first_id.as_deref()
     }
-
-    /// Returns a builder with the values of this principal.
-    ///
-    /// ```
-    /// use tower_auth::Principal;
-    ///
-    /// let alice = Principal::builder("alice").roles(["admin"]).build();
-    /// assert!(alice.to_builder().roles(["reader"]).build().has_role("reader"));
-    /// ```
-    pub fn to_builder(&self) -> PrincipalBuilder {
-        self.clone().edit()
-    }
-
-    pub(crate) fn edit(self) -> PrincipalBuilder {
-        let mut facts = Arc::unwrap_or_clone(self.0);
-        facts.bucket = Remembered::default();
-        PrincipalBuilder(facts)
-    }
 }
 
 impl fmt::Debug for Principal {
@@ -283,106 +270,4 @@ impl fmt::Debug for Principal {
             .field("credential_id", &self.0.credential_id)
             .finish_non_exhaustive()
     }
-}
-
-/// Builds a [`Principal`]. Each setter replaces the previous value.
-///
-/// ```
-/// use tower_auth::{AuthMethod, Principal};
-///
-/// let mesh = Principal::builder("spiffe://prod/billing").method(AuthMethod::Other("mtls".into())).build();
-/// assert_eq!(mesh.method().to_string(), "mtls");
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct PrincipalBuilder(Facts);
-
-impl PrincipalBuilder {
-    /// Sets the account; see [`Principal::account`].
-    pub fn account(self, account: impl Into<String>) -> Self {
-        self.set(|facts| facts.account = Some(account.into()))
-    }
-
-    /// Sets the organisations; see [`Principal::organizations`].
-    pub fn organizations<S: Into<String>>(self, organizations: impl IntoIterator<Item = S>) -> Self {
-        self.set(|facts| facts.organizations = strings(organizations))
-    }
-
-    /// Sets the scopes; see [`Principal::scopes`].
-    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.set(|facts| facts.scopes = strings(scopes))
-    }
-
-    /// Sets the roles; see [`Principal::roles`].
-    pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
-        self.set(|facts| facts.roles = strings(roles))
-    }
-
-    /// Sets the plan; see [`Principal::plan`].
-    pub fn plan(self, plan: impl Into<String>) -> Self {
-        self.set(|facts| facts.plan = Some(plan.into()))
-    }
-
-    /// Sets the authentication method; see [`Principal::method`].
-    pub fn method(self, method: AuthMethod) -> Self {
-        self.set(|facts| facts.method = method)
-    }
-
-    /// Sets the credential id; see [`Principal::credential_id`].
-    pub fn credential_id(self, id: impl Into<String>) -> Self {
-        self.set(|facts| facts.credential_id = Some(id.into()))
-    }
-
-    /// Sets the hint of the key; see [`Principal::credential_hint`]. Use only a few characters, because logs show the
-    /// hint.
-    pub fn credential_hint(self, hint: impl Into<String>) -> Self {
-        self.set(|facts| facts.credential_hint = Some(hint.into()))
-    }
-
-    /// Sets the limits; see [`Principal::limits`]. `None` is the limits of the plan.
-    pub fn limits(self, limits: impl Into<Option<Limits>>) -> Self {
-        self.set(|facts| facts.limits = limits.into())
-    }
-
-    /// Sets the additional claims; see [`Principal::claims`].
-    pub fn claims(self, claims: Arc<dyn Any + Send + Sync>) -> Self {
-        self.set(|facts| facts.claims = Some(Extra(claims)))
-    }
-
-    /// Sets the issuer; see [`Principal::issuer`].
-    pub fn issuer(self, issuer: impl Into<Arc<str>>) -> Self {
-        self.set(|facts| facts.issuer = Some(issuer.into()))
-    }
-
-    /// Sets the id of the key that replaces the current one. The first id of the chain is kept for the bucket.
-    pub(crate) fn succeeding(self, id: &str) -> Self {
-        self.set(|facts| {
-            let before = facts.credential_id.replace(id.to_owned());
-            facts.first_id = facts.first_id.take().or(before);
-        })
-    }
-
-    pub(crate) fn first_id(self, id: String) -> Self {
-        self.set(|facts| facts.first_id = Some(id))
-    }
-
-    pub(crate) fn subject(self, subject: impl Into<String>) -> Self {
-        self.set(|facts| facts.subject = subject.into())
-    }
-
-    /// Builds the principal.
-    #[must_use]
-    pub fn build(self) -> Principal {
-        Principal(Arc::new(self.0))
-    }
-
-    fn set(mut self, change: impl FnOnce(&mut Facts)) -> Self {
-        change(&mut self.0);
-        self
-    }
-}
-
-/// Returns the texts as owned ones.
-pub(crate) fn strings<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
-    all.into_iter().map(Into::into).collect()
 }

@@ -1,0 +1,97 @@
+//! Checks the settings, and builds the verifier.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use super::settings::{From, TokenVerifierBuilder};
+use crate::{
+    ConfigError,
+    token::{
+        cache::Cache,
+        key_set::KeySet,
+        keys::Fetched,
+        settings::check_issuer,
+        terms::Terms,
+        verifier::{Keys, TokenVerifier, Verifier},
+    },
+};
+
+const MOST_LEEWAY: Duration = Duration::from_secs(60);
+
+impl TokenVerifierBuilder {
+    /// Builds the verifier.
+    ///
+    /// # Errors
+    /// - The issuer, audience, type or key is missing.
+    /// - The issuer is the URL of the issuer's metadata.
+    /// - The keys belong to another issuer, or the source is misconfigured.
+    /// - The leeway is over 60 seconds.
+    /// - A claim name is invalid, or [`claims`](Self::claims) was called twice.
+    /// - The cache has zero tokens.
+    pub fn build(self) -> Result<TokenVerifier, ConfigError> {
+        check_issuer(&self.issuer)?;
+        self.fault.clone().map_or(Ok(()), Err)?;
+        let wrong = |what: &'static str, help: &'static str| Err(ConfigError::new(what, help));
+        if self.issuer.is_empty() {
+            return wrong("the TokenVerifier has no issuer", "use the exact value of iss in the tokens");
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
+            return wrong(
+                "the TokenVerifier has no audience: tokens for other services of the issuer would be accepted",
+                "call .audience(..) with this service's name, exactly as in aud of the tokens",
+            );
+        }
+        if self.types.iter().all(String::is_empty) && !self.missing_type {
+            return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
+        }
+        if self.leeway > MOST_LEEWAY {
+            return wrong(
+                "the TokenVerifier's leeway is over 60 seconds",
+                "synchronise the clocks and use a smaller leeway",
+            );
+        }
+        if self.cache == Some(0) {
+            return wrong(
+                "the TokenVerifier's cache has a size of zero",
+                "remove .cache(..), or set a size such as 1000",
+            );
+        }
+        let issuer: Arc<str> = self.issuer.into();
+        let keys = match self.keys {
+            From::Fixed(keys) if keys.is_empty() => {
+                return wrong("the TokenVerifier has no key", "pass the issuer's public keys");
+            }
+            From::Fixed(keys) => Keys::Fixed(keys),
+            From::Source(source) => {
+                source.check_config()?;
+                if let Some(other) = source.issuer().filter(|known| **known != *issuer) {
+                    return Err(ConfigError::new(
+                        format!("the TokenVerifier is for tokens of {issuer:?}, and its keys are those of {other:?}"),
+                        "use the same issuer in both places: the exact value of iss in the tokens",
+                    ));
+                }
+                let rsa = self.rsa;
+                let read = Arc::new(move |document: &[u8]| KeySet::published(document, rsa));
+                Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, read))
+            }
+        };
+        Ok(TokenVerifier(Arc::new(Verifier {
+            terms: Terms {
+                issuer,
+                audiences: self.audiences,
+                leeway: self.leeway,
+                names: self.names,
+                required: self.required,
+                extra: self.extra,
+            },
+            types: self.types,
+            missing_type: self.missing_type,
+            max_token_len: self.max_token_len,
+            keys,
+            cache: self.cache.map(Cache::new),
+            usual: OnceLock::new(),
+        })))
+    }
+}

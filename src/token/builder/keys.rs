@@ -1,0 +1,41 @@
+//! The settings of keys: their algorithm, and how they are fetched.
+
+use std::time::Duration;
+
+use super::settings::TokenVerifierBuilder;
+use crate::token::algorithm::Algorithm;
+
+impl TokenVerifierBuilder {
+    /// Sets the algorithm of RSA keys without `alg` in a fetched set. The default is RS256.
+    pub fn rsa_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { rsa: algorithm, ..self }
+    }
+
+    /// Sets the age at which keys are fetched again. The default is 15 minutes. Tokens that verify with the keys in
+    /// memory do not wait for the fetch.
+    pub fn refresh_after(mut self, age: Duration) -> Self {
+        self.pace.fresh = age;
+        self
+    }
+
+    /// Sets the maximum age of keys while newer ones cannot be fetched. The default is 24 hours. Once the keys are
+    /// older, requests with tokens are answered 503.
+    pub fn max_stale(mut self, age: Duration) -> Self {
+        self.pace.stale = age;
+        self
+    }
+
+    /// Sets the minimum time between two fetches, successful or not. The default is 30 seconds. A key that the issuer
+    /// uses right after publishing it may be unknown for this time. While there are no usable keys, the first retry
+    /// comes after 250 milliseconds, and each further retry after twice the previous time, up to the cooldown.
+    pub fn cooldown(mut self, wait: Duration) -> Self {
+        self.pace.cooldown = wait;
+        self
+    }
+
+    /// Sets the time limit of a fetch. The default is 5 seconds.
+    pub fn fetch_timeout(mut self, patience: Duration) -> Self {
+        self.pace.patience = patience;
+        self
+    }
+}
