@@ -15,6 +15,7 @@
 mod harness;
 #[path = "../support/issuer.rs"]
 mod issuer;
+mod oauth_peers;
 #[path = "../support/prepared.rs"]
 mod prepared;
 #[path = "../support/services.rs"]
@@ -41,6 +42,7 @@ use tower_auth::{BearerLayer, Principal};
 use self::{
     harness::{Bench, Effort, Report, Row, target},
     issuer::{AUDIENCE, ISSUER},
+    oauth_peers::{Huskarl, oauth_resource_server},
     token_peers::{Claims, authorizer, resource_server},
     tokens::{Issuer, PATH},
 };
@@ -109,6 +111,9 @@ struct Rows<'a> {
     by_hand: Row,
     authorizer: Row,
     resource_server: Row,
+    huskarl: Row,
+    /// It knows no HMAC.
+    oauth: Option<Row>,
     ours_in_router: Row,
     extractor: Row,
 }
@@ -123,38 +128,41 @@ impl<'a> Rows<'a> {
         let by_hand = tokens.row(bench, &name("jsonwebtoken 11 by hand"), OK, by_hand(issuer));
         let resource_server = resource_server(issuer.jwks(), issuer.algorithm).layer(service_fn(bare::<Body>));
         let resource_server = tokens.row(bench, &name("tower-oauth2-resource-server"), OK, resource_server);
+        let huskarl = tokens.row(bench, &name("huskarl-resource-server"), OK, Huskarl::new(issuer));
+        let oauth = (issuer.algorithm != Algorithm::HS256).then(|| {
+            let layer = oauth_resource_server(issuer).layer(service_fn(bare::<Body>));
+            tokens.row(bench, &name("oauth-resource-server"), OK, layer)
+        });
         bench.over(bases.axum_07);
         let authorizer = authorizer(&issuer.jwks()).layer(service_fn(bare));
         let authorizer = tokens.row(bench, &name("jwt-authorizer"), OK, authorizer);
         bench.over(bases.router);
         let ours_in_router = tokens.row(bench, &name("axum Router: BearerLayer"), OK, router(issuer));
         let extractor = tokens.row(bench, &name("axum Router: axum-jwt-auth"), OK, router_of_extractor(issuer));
-        Self { issuer, ours, by_hand, authorizer, resource_server, ours_in_router, extractor }
+        Self { issuer, ours, by_hand, authorizer, resource_server, huskarl, oauth, ours_in_router, extractor }
     }
 
     /// Prints the target. Only HMAC has one: with other algorithms the signature takes nearly all of the time.
     fn targets(&self, report: &Report) {
-        let peers = [
+        let mut peers = vec![
             ("jsonwebtoken 11 by hand", self.ours, self.by_hand),
             ("tower-oauth2-resource-server", self.ours, self.resource_server),
             ("jwt-authorizer", self.ours, self.authorizer),
+            ("huskarl-resource-server", self.ours, self.huskarl),
             ("axum-jwt-auth, both in a Router", self.ours_in_router, self.extractor),
         ];
-        let ratios = peers.map(|(peer, ours, theirs)| (peer, report.ratio(ours, theirs)));
-        if self.issuer.algorithm == Algorithm::HS256 {
-            let [(best, ratio), ..] = sorted(ratios);
+        peers.extend(self.oauth.map(|theirs| ("oauth-resource-server", self.ours, theirs)));
+        let mut ratios: Vec<_> =
+            peers.into_iter().map(|(peer, ours, theirs)| (peer, report.ratio(ours, theirs))).collect();
+        // The fastest peer, against which ours looks worst, is first.
+        ratios.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        if let (Algorithm::HS256, Some((best, ratio))) = (self.issuer.algorithm, ratios.first().copied()) {
             target(&format!("HS256, the best peer is {best}"), ratio, 0.5, "x best peer");
         }
         for (peer, ratio) in ratios {
             println!("- {}: {ratio:.2} x {peer}", self.issuer);
         }
     }
-}
-
-/// Sorts the rows: the fastest peer, against which ours looks worst, is first.
-fn sorted<T, const N: usize>(mut ratios: [(T, f64); N]) -> [(T, f64); N] {
-    ratios.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    ratios
 }
 
 fn layer(issuer: &Issuer) -> BearerLayer {

@@ -46,7 +46,7 @@ pub(crate) fn authorizer(jwks: &str) -> AuthorizationLayer<Claims> {
 }
 
 /// Waits for a future that fetches nothing and is soon ready.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without drivers can be built")
