@@ -86,8 +86,9 @@ impl Claims {
         self.session_id.as_deref()
     }
 
-    /// Returns the client to which the token was issued (`client_id`; RFC 9068, section 2.2). A `client_id` that is not a
-    /// string is treated as missing.
+    /// Returns the client to which the token was issued: the claim of
+    /// [`TokenVerifierBuilder::client`](super::TokenVerifierBuilder::client), if it is set and the token has it, and else
+    /// `client_id` (RFC 9068, section 2.2). A `client_id` that is not a string is treated as missing.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
@@ -140,32 +141,6 @@ impl<'de> Visitor<'de> for Issuer {
         }
         Ok(issuer)
     }
-}
-
-/// Parsed claims that are not verified yet.
-#[derive(Default)]
-pub(super) struct Raw<'de> {
-    pub(super) issuer: Option<Cow<'de, str>>,
-    pub(super) audience: Texts<'de>,
-    pub(super) expires: Option<Date>,
-    pub(super) not_before: Option<Date>,
-    pub(super) issued: Option<Date>,
-    pub(super) id: Option<Cow<'de, str>>,
-    pub(super) session: Option<Cow<'de, str>>,
-    pub(super) odd_id: Option<&'static str>,
-    pub(super) client: Option<Cow<'de, str>>,
-    pub(super) subject: Option<Cow<'de, str>>,
-    pub(super) scopes: Texts<'de>,
-    pub(super) roles: Texts<'de>,
-    pub(super) organizations: Texts<'de>,
-    pub(super) account: Option<Cow<'de, str>>,
-    pub(super) plan: Option<Cow<'de, str>>,
-    pub(super) key: Option<Cow<'de, str>>,
-    pub(super) limits: Option<Value>,
-    /// The key or certificate to which the token is bound (RFC 7800, section 3.1).
-    pub(super) confirmation: Option<Value>,
-    pub(super) acr: Option<Cow<'de, str>>,
-    pub(super) logged_in: Option<Date>,
 }
 
 /// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53. Doubles are exact in this
@@ -343,6 +318,15 @@ impl Texts<'_> {
 
     pub(super) const fn is_none(&self) -> bool {
         matches!(self, Self::None)
+    }
+
+    /// Returns whether there is no string.
+    pub(super) const fn is_empty(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::One(_) => false,
+            Self::Many(texts) => texts.is_empty(),
+        }
     }
 
     /// Returns the words of all strings, separated by spaces (RFC 6749, section 3.3).

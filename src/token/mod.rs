@@ -84,6 +84,7 @@ mod ask;
 mod backend;
 mod builder;
 mod cache;
+mod claim_source;
 mod claims;
 mod compact;
 mod confirmation;
@@ -104,20 +105,24 @@ mod names;
 mod pem;
 mod private_key;
 mod public_jwk;
+mod raw;
 mod refresh;
 mod revocation;
 mod settings;
+mod shapes;
 mod shown;
 mod signing_key;
 mod source;
 mod terms;
 mod verifier;
+mod want;
 
 #[cfg(feature = "strict-body")]
 pub(crate) use self::named_keys::NamedKeys;
 pub use self::{
     algorithm::Algorithm,
     builder::TokenVerifierBuilder,
+    claim_source::ClaimSource,
     claims::Claims,
     confirmation::Confirmation,
     error::TokenError,

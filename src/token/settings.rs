@@ -5,7 +5,7 @@ use crate::ConfigError;
 /// Rejects a claim name that is empty, an invalid JSON Pointer, or a path in an unsupported notation.
 ///
 /// A name with a colon is never a path: collision-resistant claim names are URIs, which contain dots and slashes.
-pub(super) fn check_claim(method: &'static str, name: &str) -> Result<(), ConfigError> {
+pub(super) fn check_claim(method: &str, name: &str) -> Result<(), ConfigError> {
     let wrong = |what: &str, advice: String| {
         Err(ConfigError::new(format!("TokenVerifierBuilder::{method} got {name:?}, {what}"), advice))
     };

@@ -10,10 +10,11 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    claims::{Claims, Date, Raw},
+    claims::{Claims, Date},
     confirmation::Confirmation,
     error::TokenError,
     names::Names,
+    raw::{Part, Raw},
 };
 use crate::{
     AuthMethod, Principal, PrincipalBuilder,
@@ -47,20 +48,29 @@ pub(super) fn extra<T: DeserializeOwned + Send + Sync + 'static>(claims: &[u8]) 
     serde_json::from_slice::<T>(claims).ok().map(|claims| Arc::new(claims) as _)
 }
 
+pub(super) const UNREADABLE: &str = "its claims cannot be read";
+pub(super) const NO_SUBJECT: &str = "the subject is missing";
+
 pub(super) const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
 
 impl Terms {
     pub(super) fn read<'a>(&self, claims: &'a [u8]) -> Result<Raw<'a>, TokenError> {
-        json::from_slice_seed(&self.names, claims, &LIMITS)
-            .map_err(|_| TokenError::Malformed("its claims cannot be read"))
+        json::from_slice_seed(&self.names, claims, &LIMITS).map_err(|_| TokenError::Malformed(UNREADABLE))
+    }
+
+    /// Returns the issuer of the token, if it is one of the verifier.
+    fn issuer_of(&self, raw: &Raw<'_>) -> Result<Arc<str>, TokenError> {
+        if raw.issuer.as_deref() == Some(&*self.issuer) {
+            Ok(Arc::clone(&self.issuer))
+        } else {
+            Err(TokenError::WrongIssuer)
+        }
     }
 
     /// Checks everything except times.
     pub(super) fn judge(&self, claims: &[u8]) -> Result<Claims, TokenError> {
         let mut raw = self.read(claims)?;
-        if raw.issuer.as_deref() != Some(&*self.issuer) {
-            return Err(TokenError::WrongIssuer);
-        }
+        let issuer = self.issuer_of(&raw)?;
         if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| ours == named)) {
             return Err(TokenError::WrongAudience);
         }
@@ -83,10 +93,11 @@ impl Terms {
             ),
         };
         let (not_before, issued_at) = (raw.not_before.map(Date::time), raw.issued.map(Date::time));
-        let (session_id, client_id) = (raw.session.take().map(Arc::from), raw.client.take().map(Arc::from));
+        let client = raw.named_client.take().or_else(|| raw.client.take());
+        let (session_id, client_id) = (raw.session.take().map(Arc::from), client.map(Arc::from));
         let odd_id = raw.odd_id;
         let confirmation = raw.confirmation.take().map(|claim| Arc::new(Confirmation::read(&claim)));
-        let principal = principal(raw, Arc::clone(&self.issuer), extra)?;
+        let principal = principal(raw, issuer, extra)?;
         Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id, confirmation })
     }
 
@@ -117,20 +128,25 @@ impl Terms {
 }
 
 fn principal(
-    raw: Raw<'_>,
+    mut raw: Raw<'_>,
     issuer: Arc<str>,
     extra: Option<Arc<dyn Any + Send + Sync>>,
 ) -> Result<Principal, TokenError> {
-    let subject = raw.subject.filter(|subject| !subject.trim().is_empty());
-    let subject = subject.ok_or(TokenError::BadClaim("the subject is missing"))?;
+    let subject = raw.subject.take().ok_or(TokenError::BadClaim(NO_SUBJECT))?;
     let mut builder = Principal::builder(subject).method(AuthMethod::Token).issuer(issuer);
-    if !raw.scopes.is_none() {
+    if let Some(merged) = raw.merged(Part::Scopes) {
+        builder = builder.scopes(merged);
+    } else if !raw.scopes.is_none() {
         builder = builder.scopes(raw.scopes.words());
     }
-    if !raw.roles.is_none() {
+    if let Some(merged) = raw.merged(Part::Roles) {
+        builder = builder.roles(merged);
+    } else if !raw.roles.is_none() {
         builder = builder.roles(raw.roles.iter());
     }
-    if !raw.organizations.is_none() {
+    if let Some(merged) = raw.merged(Part::Organizations) {
+        builder = builder.organizations(merged);
+    } else if !raw.organizations.is_none() {
         builder = builder.organizations(raw.organizations.iter());
     }
     if let Some(account) = raw.account {

@@ -28,7 +28,7 @@ impl TokenVerifierBuilder {
     /// - The issuer is the URL of the issuer's metadata.
     /// - The keys belong to another issuer, or the source is misconfigured.
     /// - The leeway is over 60 seconds.
-    /// - A claim name is invalid, or [`claims`](Self::claims) was called twice.
+    /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
     /// - The cache has zero tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         check_issuer(&self.issuer)?;
@@ -82,7 +82,7 @@ impl TokenVerifierBuilder {
                 issuer,
                 audiences: self.audiences,
                 leeway: self.leeway,
-                names: self.names,
+                names: self.names.complete(),
                 required: self.required,
                 extra: self.extra,
             },

@@ -1,6 +1,4 @@
-//! The settings of claims: which are read, and which are required.
-
-use std::borrow::Cow;
+//! The settings of the claims that make a principal.
 
 use serde::de::DeserializeOwned;
 
@@ -8,53 +6,90 @@ use super::settings::TokenVerifierBuilder;
 use crate::{
     ConfigError,
     token::{
-        names::Name,
-        settings::check_claim,
+        claim_source::{ClaimSource, Name, Shape},
+        names::RESERVED,
+        raw::Part,
         terms::{Required, extra},
     },
 };
 
 impl TokenVerifierBuilder {
-    /// Sets the claim that contains the subject. The default is `sub`.
+    /// Adds a claim that contains the subject. The default is `sub`, which the first call replaces. With several calls, the
+    /// first claim that the token has, and that is not empty, is the subject.
     ///
-    /// This method and the other methods named `…_from` accept the name of a claim or a JSON Pointer (RFC 6901) to a
-    /// claim inside another, such as `/realm_access/roles`. A pointer starts with a slash. [`build`](Self::build)
-    /// rejects other path notations such as `realm_access.roles`. A claim name with dots and without a colon must be
-    /// written as a pointer too: `/com.example.roles`.
-    pub fn subject_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.subject = self.claim("subject_from", claim.into());
-        self
+    /// This method and the other methods named `…_from` accept the name of a claim, a JSON Pointer (RFC 6901) to a claim
+    /// inside another, such as `/realm_access/roles`, or a [`ClaimSource`], which has more forms. A pointer starts with a
+    /// slash. [`build`](Self::build) rejects other path notations such as `realm_access.roles`. A claim name with dots
+    /// and without a colon must be written as a pointer too: `/com.example.roles`.
+    ///
+    /// Two claims can name two callers alike: the subject of a user could be chosen so that it equals the name of a
+    /// service. Every claim after the first therefore needs a [`prefix`](ClaimSource::prefix). An empty prefix says that
+    /// the claims name the same callers. A prefix keeps callers apart only if no value of another claim can begin with
+    /// it.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, token::{Algorithm, ClaimSource, TokenVerifier, VerifyingKey}};
+    ///
+    /// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+    /// let tokens = TokenVerifier::keys("https://team.cloudflareaccess.com", [key])
+    ///     .audience("4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2")
+    ///     .subject_from("sub") // empty in the tokens of services
+    ///     .subject_from(ClaimSource::new("common_name").prefix("service:"))
+    ///     .build()?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn subject_from(mut self, claim: impl Into<ClaimSource>) -> Self {
+        let claim = claim.into();
+        if self.names.of(Part::Subject).next().is_some() && claim.prefix.is_none() {
+            self.fault.get_or_insert_with(|| {
+                ConfigError::new(
+                    "TokenVerifierBuilder::subject_from was called twice, and the second claim could name another caller alike",
+                    "add a prefix: ClaimSource::new(..).prefix(\"service:\"), or .prefix(\"\") if both claims name the same callers",
+                )
+            });
+        }
+        self.read("subject_from", Part::Subject, &claim)
     }
 
-    /// Sets the claim that contains the scopes: a list, or a string with spaces between the scopes. The default is
-    /// `scope` (RFC 8693, section 4.2).
-    pub fn scopes_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.scopes = self.claim("scopes_from", claim.into());
-        self
+    /// Adds a claim that contains scopes: a list, or a string with spaces between the scopes. The default is `scope` (RFC
+    /// 8693, section 4.2), which the first call replaces. The scopes of several claims are merged.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
+    ///
+    /// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+    /// let tokens = TokenVerifier::keys("https://tenant.auth0.com/", [key])
+    ///     .audience("https://api.example.com")
+    ///     .scopes_from("scope")
+    ///     .scopes_from("permissions")
+    ///     .build()?;
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn scopes_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("scopes_from", Part::Scopes, &claim.into())
     }
 
-    /// Sets the claim that contains the roles. No default.
-    pub fn roles_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.roles = Some(self.claim("roles_from", claim.into()));
-        self
+    /// Adds a claim that contains roles. No default. The roles of several claims are merged.
+    ///
+    /// Roles that two claims name alike are the same role. If they must be told apart, as those of a realm and of a
+    /// client, use a [`prefix`](ClaimSource::prefix).
+    pub fn roles_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("roles_from", Part::Roles, &claim.into())
     }
 
-    /// Sets the claim that contains the organisations. No default.
-    pub fn organizations_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.organizations = Some(self.claim("organizations_from", claim.into()));
-        self
+    /// Adds a claim that contains organisations. No default. The organisations of several claims are merged.
+    pub fn organizations_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("organizations_from", Part::Organizations, &claim.into())
     }
 
     /// Sets the claim that contains the account. No default.
-    pub fn account_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.account = Some(self.claim("account_from", claim.into()));
-        self
+    pub fn account_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("account_from", Part::Account, &claim.into())
     }
 
     /// Sets the claim that contains the plan. No default.
-    pub fn plan_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.plan = Some(self.claim("plan_from", claim.into()));
-        self
+    pub fn plan_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("plan_from", Part::Plan, &claim.into())
     }
 
     /// Sets the claim that contains the id of an API key, for tokens that were exchanged for keys: the id of the first key of
@@ -83,9 +118,8 @@ impl TokenVerifierBuilder {
     ///     .build()?;
     /// # Ok::<_, tower_auth::ConfigError>(())
     /// ```
-    pub fn key_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.key = Some(self.claim("key_from", claim.into()));
-        self
+    pub fn key_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("key_from", Part::Key, &claim.into())
     }
 
     /// Sets the claim that contains limits of the caller, which replace those of the plan
@@ -94,9 +128,8 @@ impl TokenVerifierBuilder {
     ///
     /// Use it only for an issuer that may set limits. A token whose limits cannot be read is refused, because a limit that
     /// cannot be counted must not be ignored. `null` counts as missing: the limits of the plan apply.
-    pub fn limits_from(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.names.limits = Some(self.claim("limits_from", claim.into()));
-        self
+    pub fn limits_from(self, claim: impl Into<ClaimSource>) -> Self {
+        self.read("limits_from", Part::Limits, &claim.into())
     }
 
     /// Also deserializes the claims into a custom type, which handlers read with
@@ -134,10 +167,45 @@ impl TokenVerifierBuilder {
         Self { required: vec![Required::IssuedAt, Required::Id, Required::Client], ..self }
     }
 
-    fn claim(&mut self, method: &'static str, name: Cow<'static, str>) -> Name {
-        if let Err(fault) = check_claim(method, &name) {
+    /// Adds a use of a claim.
+    fn read(mut self, method: &'static str, part: Part, source: &ClaimSource) -> Self {
+        if let Err(fault) = self.add(method, part, source) {
             self.fault.get_or_insert(fault);
         }
-        name.into()
+        self
+    }
+
+    /// Adds a use of a claim, and returns its name.
+    pub(super) fn add(&mut self, method: &str, part: Part, source: &ClaimSource) -> Result<Name, ConfigError> {
+        let name = source.name(method)?;
+        let wrong = |what: &str, help: &'static str| {
+            Err(ConfigError::new(format!("TokenVerifierBuilder::{method} got the claim {name}, {what}"), help))
+        };
+        if RESERVED.contains(&&*name.claim) {
+            return wrong(
+                "which has a meaning of its own",
+                "use another claim; audiences, times and the binding to a key have their own settings",
+            );
+        }
+        let several = part.is_list() || matches!(part, Part::Subject | Part::Check(_));
+        if !part.is_list() && source.shape != Shape::Usual {
+            return wrong("whose form is one of lists", "use a claim that is a string");
+        }
+        if matches!(part, Part::Key | Part::Limits | Part::Client | Part::Check(_)) && !source.is_plain() {
+            return wrong(
+                "with a prefix or without a check of its type",
+                "remove .prefix(..) and .ignore_other_types(): the value must be exact",
+            );
+        }
+        if part == Part::Scopes && source.prefix.as_deref().is_some_and(|prefix| prefix.contains(' ')) {
+            return wrong("with a prefix that has a space, which separates scopes", "remove the space");
+        }
+        if !several && self.names.of(part).next().is_some() {
+            return wrong("and was called before with another: only one claim can be it", "remove one of the calls");
+        }
+        if self.names.add(part, name.clone(), source) && !matches!(part, Part::Check(_)) {
+            return wrong("and got it before: a claim that is read twice is a mistake", "remove one of the calls");
+        }
+        Ok(name)
     }
 }

@@ -1,5 +1,5 @@
-//! The builder of a verifier: `settings.rs` has its type and general settings, `claims.rs` those of claims, `keys.rs` those
-//! of keys; `build.rs` checks them.
+//! The builder of a verifier: `settings.rs` has its type and general settings, `claims.rs` those of
+//! the claims that make a principal, `keys.rs` those of keys; `build.rs` checks them.
 
 mod build;
 mod claims;
