@@ -232,7 +232,7 @@ impl Judge {
                 Rejection::new(RejectionKind::Suspended).challenge(Some(Arc::clone(&self.invalid)))
             }
             TokenError::Unavailable(_) => return Rejection::unavailable(refused).refused_by(LAYER),
-            TokenError::Expired => {
+            TokenError::Expired | TokenError::TooOld => {
                 Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&self.expired)))
             }
             _ => Rejection::new(RejectionKind::InvalidToken).challenge(Some(Arc::clone(&self.invalid))),

@@ -20,6 +20,13 @@ pub enum TokenError {
     WrongIssuer,
     /// `aud` is missing or names only other audiences.
     WrongAudience,
+    /// The claim of the client is missing or names another client
+    /// ([`TokenVerifierBuilder::client`](super::TokenVerifierBuilder::client)).
+    WrongClient,
+    /// The claim with this name is missing although a value is required, or has a value that is not accepted
+    /// ([`require_claim`](super::TokenVerifierBuilder::require_claim),
+    /// [`forbid_claim`](super::TokenVerifierBuilder::forbid_claim)).
+    WrongClaim(Arc<str>),
     /// `typ` is missing or not accepted, for example because the token is an id token.
     WrongType,
     /// A required claim is missing, or a claim has an invalid value.
@@ -28,6 +35,10 @@ pub enum TokenError {
     NotYetValid,
     /// The signature is valid, and `exp` has passed.
     Expired,
+    /// The signature is valid, and the token was issued too long ago
+    /// ([`max_age`](super::TokenVerifierBuilder::max_age), [`issued_after`](super::TokenVerifierBuilder::issued_after)).
+    /// A client is told that the token is expired.
+    TooOld,
     /// The token was revoked ([`TokenStatus::Revoked`](super::TokenStatus::Revoked)).
     Revoked,
     /// The subject of the token is suspended ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
@@ -44,10 +55,13 @@ impl fmt::Display for TokenError {
             Self::BadSignature => f.write_str("the token's signature is invalid"),
             Self::WrongIssuer => f.write_str("the token is from another issuer"),
             Self::WrongAudience => f.write_str("the token is for another audience"),
+            Self::WrongClient => f.write_str("the token is of another client"),
+            Self::WrongClaim(claim) => write!(f, "the token's claim {claim} has a value that is not accepted here"),
             Self::WrongType => f.write_str("the token's typ is not one that is accepted here"),
             Self::BadClaim(what) => write!(f, "a claim of the token is invalid: {what}"),
             Self::NotYetValid => f.write_str("the token is not yet valid"),
             Self::Expired => f.write_str("the token is expired"),
+            Self::TooOld => f.write_str("the token was issued too long ago"),
             Self::Revoked => f.write_str("the token was revoked"),
             Self::Suspended => f.write_str("the subject of the token is suspended"),
             Self::Unavailable(why) => write!(f, "the keys of the token's issuer could not be fetched: {why}"),

@@ -87,10 +87,13 @@ impl TokenVerifier {
             error,
             TokenError::WrongIssuer
                 | TokenError::WrongAudience
+                | TokenError::WrongClient
+                | TokenError::WrongClaim(_)
                 | TokenError::WrongType
                 | TokenError::BadClaim(_)
                 | TokenError::NotYetValid
                 | TokenError::Expired
+                | TokenError::TooOld
         );
         let holder = signed.then(|| self.holder(token)).flatten();
         Refused { told: self.0.explain(token, &error), holder, error }
@@ -136,10 +139,10 @@ impl Verifier {
                 || format!("the token has no iss that is a string, and the verifier expects {ours}"),
                 |named| other_issuer(&named, &self.terms.issuer),
             )),
-            TokenError::WrongAudience => self.other_audience(token),
+            TokenError::WrongAudience => self.wrong_claims(token, error),
             TokenError::WrongType => self.other_type(token),
             TokenError::Unavailable(why) => Some(format!("the keys of the issuer {ours} could not be fetched: {why}")),
-            _ => None,
+            _ => self.wrong_claims(token, error).map(|told| format!("{told} (the issuer is {ours})")),
         };
         told.unwrap_or_else(|| format!("{error} (the issuer is {ours})"))
     }
@@ -159,17 +162,10 @@ impl Verifier {
         Some(format!("no key of the issuer {} has {}; its keys: {known}", Shown(&self.terms.issuer), meant(&header)))
     }
 
-    fn other_audience(&self, token: &[u8]) -> Option<String> {
-        let ours = List(&self.terms.audiences);
+    /// Explains an error of the claims.
+    fn wrong_claims(&self, token: &[u8], error: &TokenError) -> Option<String> {
         let (compact, _) = self.look(token).ok()?;
-        let claims = super::compact::decode(compact.claims).ok()?;
-        let raw = self.terms.read(&claims).ok()?;
-        let named: Vec<&str> = raw.audience.iter().collect();
-        Some(if named.is_empty() {
-            format!("the token has no audience (aud), and the verifier expects {ours}")
-        } else {
-            format!("the token's audience is {}, and the verifier expects {ours}", List(&named))
-        })
+        self.terms.explain(&super::compact::decode(compact.claims).ok()?, error)
     }
 
     fn other_type(&self, token: &[u8]) -> Option<String> {

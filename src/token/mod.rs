@@ -84,10 +84,12 @@ mod ask;
 mod backend;
 mod builder;
 mod cache;
+mod checks;
 mod claim_source;
 mod claims;
 mod compact;
 mod confirmation;
+mod demands;
 #[cfg(feature = "strict-body")]
 mod detached;
 mod error;
@@ -116,12 +118,14 @@ mod source;
 mod terms;
 mod verifier;
 mod want;
+mod why;
 
 #[cfg(feature = "strict-body")]
 pub(crate) use self::named_keys::NamedKeys;
 pub use self::{
     algorithm::Algorithm,
     builder::TokenVerifierBuilder,
+    checks::ClaimValue,
     claim_source::ClaimSource,
     claims::Claims,
     confirmation::Confirmation,

@@ -23,14 +23,23 @@ const MOST_SHOWN: usize = 4;
 
 impl<T: AsRef<str>> fmt::Display for List<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, text) in self.0.iter().take(MOST_SHOWN).enumerate() {
-            f.write_str(if place == 0 { "" } else { ", " })?;
-            Shown(text.as_ref()).fmt(f)?;
-        }
-        match self.0.len().checked_sub(MOST_SHOWN) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, " and {more} more"),
-        }
+        first_of(self.0, f, |text, f| Shown(text.as_ref()).fmt(f))
+    }
+}
+
+/// Formats the first four elements of a list with `show`, and the number of the others.
+pub(super) fn first_of<T>(
+    all: &[T],
+    f: &mut fmt::Formatter<'_>,
+    show: impl Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    for (place, element) in all.iter().take(MOST_SHOWN).enumerate() {
+        f.write_str(if place == 0 { "" } else { ", " })?;
+        show(element, f)?;
+    }
+    match all.len().checked_sub(MOST_SHOWN) {
+        None | Some(0) => Ok(()),
+        Some(more) => write!(f, " and {more} more"),
     }
 }
 

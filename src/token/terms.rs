@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::{
     claims::{Claims, Date},
     confirmation::Confirmation,
+    demands::Demands,
     error::TokenError,
     names::Names,
     raw::{Part, Raw},
@@ -29,6 +30,7 @@ pub(super) struct Terms {
     pub(super) leeway: Duration,
     pub(super) names: Names,
     pub(super) required: Vec<Required>,
+    pub(super) demands: Demands,
     pub(super) extra: Option<Extra>,
 }
 
@@ -71,9 +73,7 @@ impl Terms {
     pub(super) fn judge(&self, claims: &[u8]) -> Result<Claims, TokenError> {
         let mut raw = self.read(claims)?;
         let issuer = self.issuer_of(&raw)?;
-        if !raw.audience.iter().any(|named| self.audiences.iter().any(|ours| ours == named)) {
-            return Err(TokenError::WrongAudience);
-        }
+        self.demands.check_recipient(&self.audiences, &raw)?;
         let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
         for required in &self.required {
             let (missing, what) = match required {
@@ -85,6 +85,8 @@ impl Terms {
                 return Err(TokenError::BadClaim(what));
             }
         }
+        self.demands.check_values(&raw)?;
+        self.demands.check_dates(&raw, expires_at)?;
         let extra = match self.extra {
             None => None,
             Some(read) => Some(
@@ -111,6 +113,7 @@ impl Terms {
         if early.is_some_and(|early| early > self.leeway) {
             return Err(TokenError::NotYetValid);
         }
+        self.demands.check_age(&claims, now, self.leeway)?;
         Ok(claims)
     }
 

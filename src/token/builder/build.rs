@@ -24,11 +24,13 @@ impl TokenVerifierBuilder {
     /// Builds the verifier.
     ///
     /// # Errors
-    /// - The issuer, audience, type or key is missing.
+    /// - The issuer, type or key is missing.
+    /// - There is neither an audience nor a client, or the settings of audiences and clients contradict each other.
     /// - The issuer is the URL of the issuer's metadata.
     /// - The keys belong to another issuer, or the source is misconfigured.
     /// - The leeway is over 60 seconds.
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
+    /// - A claim must equal none of no values, or a limit of age or lifetime is zero.
     /// - The cache has zero tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         check_issuer(&self.issuer)?;
@@ -37,12 +39,8 @@ impl TokenVerifierBuilder {
         if self.issuer.is_empty() {
             return wrong("the TokenVerifier has no issuer", "use the exact value of iss in the tokens");
         }
-        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
-            return wrong(
-                "the TokenVerifier has no audience: tokens for other services of the issuer would be accepted",
-                "call .audience(..) with this service's name, exactly as in aud of the tokens",
-            );
-        }
+        self.check_recipient()?;
+        self.check_demands()?;
         if self.types.iter().all(String::is_empty) && !self.missing_type {
             return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
         }
@@ -84,6 +82,7 @@ impl TokenVerifierBuilder {
                 leeway: self.leeway,
                 names: self.names.complete(),
                 required: self.required,
+                demands: self.demands,
                 extra: self.extra,
             },
             types: self.types,

@@ -1,9 +1,12 @@
-//! The builder of a verifier: `settings.rs` has its type and general settings, `claims.rs` those of
-//! the claims that make a principal, `keys.rs` those of keys; `build.rs` checks them.
+//! The builder of a verifier: `settings.rs` has its type and general settings, `recipient.rs` those of audiences and
+//! clients, `claims.rs` those of the claims that make a principal, `demands.rs` those of values and ages, `keys.rs` those of
+//! keys; `build.rs` checks them.
 
 mod build;
 mod claims;
+mod demands;
 mod keys;
+mod recipient;
 mod settings;
 
 pub use self::settings::TokenVerifierBuilder;

@@ -4,6 +4,7 @@ use crate::{
     ConfigError,
     token::{
         algorithm::Algorithm,
+        demands::Demands,
         key::VerifyingKey,
         key_set::KeySet,
         keys::Pace,
@@ -40,6 +41,7 @@ pub struct TokenVerifierBuilder {
     pub(super) max_token_len: usize,
     pub(super) names: Names,
     pub(super) required: Vec<Required>,
+    pub(super) demands: Demands,
     pub(super) extra: Option<Extra>,
     pub(super) keys: From,
     pub(super) cache: Option<usize>,
@@ -86,6 +88,7 @@ impl TokenVerifierBuilder {
             max_token_len: 8 * 1024,
             names: Names::default(),
             required: Vec::new(),
+            demands: Demands::default(),
             extra: None,
             keys,
             cache: None,
@@ -98,13 +101,6 @@ impl TokenVerifierBuilder {
             },
             fault: None,
         }
-    }
-
-    /// Adds an audience: the name of this service in `aud`. At least one is required. A token is accepted if its `aud`
-    /// contains any of the audiences.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.push(audience.into());
-        self
     }
 
     /// Sets the accepted token types (`typ`), case-insensitive. The default is `at+jwt` alone (RFC 9068). Many issuers
