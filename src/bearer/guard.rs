@@ -147,7 +147,7 @@ impl TokenCheck {
             all => {
                 let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
                 let issuer = claimed_issuer(token, max_token_len);
-                issuer.and_then(|issuer| all.iter().find(|verifier| verifier.issuer() == issuer))
+                issuer.and_then(|issuer| all.iter().find(|verifier| verifier.is_for(&issuer)))
             }
         }
     }

@@ -57,11 +57,11 @@ impl BearerLayer {
         Self { check, companions: Vec::new(), headers, realm: "api".to_owned(), metadata: None, challenge, fault: None }
     }
 
-    /// Adds a verifier for tokens of another issuer. If two verifiers have the same issuer, every request is refused
+    /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, every request is refused
     /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     pub fn or(mut self, tokens: TokenVerifier) -> Self {
-        if self.check.verifiers.iter().any(|known| known.issuer() == tokens.issuer()) {
-            let what = format!("the BearerLayer has two verifiers for the issuer {:?}", tokens.issuer());
+        if let Some(issuer) = self.check.verifiers.iter().find_map(|known| tokens.shared_issuer(known)) {
+            let what = format!("the BearerLayer has two verifiers for the issuer {issuer:?}");
             self = self.faulty(what, "use one verifier with all keys and audiences of the issuer");
         }
         self.check.verifiers.push(tokens);

@@ -103,23 +103,24 @@ impl TokenVerifier {
 /// Creates the refusal of a token with an issuer that none of these verifiers has.
 pub(crate) fn of_no_issuer(token: &[u8], verifiers: &[TokenVerifier]) -> Refused {
     let max_token_len = verifiers.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
-    let issuers: Vec<&str> = verifiers.iter().map(TokenVerifier::issuer).collect();
+    let issuers: Vec<&str> = verifiers.iter().flat_map(TokenVerifier::issuers).collect();
     let told = match claimed_issuer(token, max_token_len) {
         None => format!("the token's issuer cannot be read, and the verifiers are for {}", List(&issuers)),
         Some(named) => {
             let near = issuers.iter().find(|issuer| same_but_for_slash(issuer, &named));
             near.map_or_else(
                 || format!("the token's issuer is {}, and the verifiers are for {}", Shown(&named), List(&issuers)),
-                |near| other_issuer(&named, near),
+                |near| other_issuer(&named, &[near]),
             )
         }
     };
     Refused { error: TokenError::WrongIssuer, holder: None, told }
 }
 
-fn other_issuer(named: &str, ours: &str) -> String {
-    let slash = if same_but_for_slash(named, ours) { ": they differ in the last slash" } else { "" };
-    format!("the token's issuer is {}, and the verifier expects {}{slash}", Shown(named), Shown(ours))
+fn other_issuer(named: &str, ours: &[&str]) -> String {
+    let near = ours.iter().any(|ours| same_but_for_slash(named, ours));
+    let slash = if near { ": they differ in the last slash" } else { "" };
+    format!("the token's issuer is {}, and the verifier expects {}{slash}", Shown(named), List(ours))
 }
 
 fn same_but_for_slash(one: &str, other: &str) -> bool {
@@ -128,7 +129,7 @@ fn same_but_for_slash(one: &str, other: &str) -> bool {
 
 impl Verifier {
     fn explain(&self, token: &[u8], error: &TokenError) -> String {
-        let ours = Shown(&self.terms.issuer);
+        let ours = Shown(self.terms.issuers.first());
         let told = match error {
             TokenError::UnknownKey => self.unknown_key(token),
             TokenError::BadSignature => {
@@ -137,7 +138,7 @@ impl Verifier {
             }
             TokenError::WrongIssuer => Some(claimed_issuer(token, self.max_token_len).map_or_else(
                 || format!("the token has no iss that is a string, and the verifier expects {ours}"),
-                |named| other_issuer(&named, &self.terms.issuer),
+                |named| self.other_issuer(&named),
             )),
             TokenError::WrongAudience => self.wrong_claims(token, error),
             TokenError::WrongType => self.other_type(token),
@@ -147,19 +148,32 @@ impl Verifier {
         told.unwrap_or_else(|| format!("{error} (the issuer is {ours})"))
     }
 
+    fn other_issuer(&self, named: &str) -> String {
+        let ours: Vec<&str> = self.terms.issuers.names().collect();
+        if self.terms.issuers.are_for(named) {
+            let what = "and its tenant is not one that the verifier accepts, or the key is that of another issuer";
+            return format!("the token's issuer is {}, {what}", Shown(named));
+        }
+        other_issuer(named, &ours)
+    }
+
     fn unknown_key(&self, token: &[u8]) -> Option<String> {
         // If the issuer is wrong, it is the more useful explanation.
         if let Some(named) = claimed_issuer(token, self.max_token_len)
-            && named != *self.terms.issuer
+            && !self.terms.issuers.are_for(&named)
         {
-            return Some(other_issuer(&named, &self.terms.issuer));
+            return Some(self.other_issuer(&named));
         }
         let (_, header) = self.look(token).ok()?;
         let known = match &self.keys {
             Keys::Fixed(keys) => names(keys),
             Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
         };
-        Some(format!("no key of the issuer {} has {}; its keys: {known}", Shown(&self.terms.issuer), meant(&header)))
+        Some(format!(
+            "no key of the issuer {} has {}; its keys: {known}",
+            Shown(self.terms.issuers.first()),
+            meant(&header)
+        ))
     }
 
     /// Explains an error of the claims.

@@ -31,6 +31,7 @@ impl VerifyingKey {
 
     /// Parses one key of a set. An RSA key without `alg` gets the algorithm `rsa`.
     pub(super) fn read_jwk(mut value: Value, rsa: Algorithm) -> Result<Self, String> {
+        let issuer = value.as_object_mut().and_then(|members| members.remove("issuer"));
         if let Some(members) = value.as_object_mut() {
             members.retain(|name, value| MEMBERS.contains(&&**name) && !(name == "kid" && value.is_null()));
         }
@@ -57,6 +58,11 @@ impl VerifyingKey {
         } else {
             let key = DecodingKey::from_jwk(&jwk).map_err(|_| "it cannot be read")?;
             Self::public(own, &key)?
+        };
+        // A value that is not a string is the name of no issuer.
+        let key = match issuer {
+            None | Some(Value::Null) => key,
+            Some(issuer) => key.bound_to(issuer.as_str().unwrap_or_default()),
         };
         Ok(match jwk.common.key_id {
             Some(id) => key.id(&id),

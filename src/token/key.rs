@@ -26,6 +26,8 @@ use crate::{ConfigError, Secret};
 pub struct VerifyingKey {
     algorithm: Algorithm,
     id: Option<Arc<str>>,
+    /// The issuer, or template of issuers, whose tokens alone the key may verify.
+    issuer: Option<Arc<str>>,
     key: Arc<backend::Key>,
 }
 
@@ -98,6 +100,15 @@ impl VerifyingKey {
         self.algorithm
     }
 
+    /// Binds the key to an issuer or a template, as the member `issuer` of Microsoft Entra's keys does.
+    pub(super) fn bound_to(self, issuer: &str) -> Self {
+        Self { issuer: Some(issuer.into()), ..self }
+    }
+
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     pub(super) fn key_id(&self) -> Option<&str> {
         self.id.as_deref()
     }
@@ -158,7 +169,7 @@ impl VerifyingKey {
 
     fn parsed(algorithm: Algorithm, material: &Material) -> Result<Self, String> {
         let key = backend::Key::new(algorithm, material)?;
-        Ok(Self { algorithm, id: None, key: Arc::new(key) })
+        Ok(Self { algorithm, id: None, issuer: None, key: Arc::new(key) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tokens: verification of JSON Web Tokens (JWT).
 //!
-//! A [`TokenVerifier`] has one issuer, its keys, and the required claims. It turns the bytes of a token into [`Claims`]
+//! A [`TokenVerifier`] has an issuer, its keys, and the required claims. It turns the bytes of a token into [`Claims`]
 //! or a [`TokenError`]. [`BearerLayer`](crate::BearerLayer) applies it to requests.
 //!
 //! ```
@@ -26,7 +26,8 @@
 //! 4. The signature. The following checks run only if it is valid.
 //! 5. `typ` must be `at+jwt` (RFC 9068), which excludes refresh and id tokens, unless
 //!    [`typ`](TokenVerifierBuilder::typ) sets other types.
-//! 6. `iss` must equal the issuer, and `aud` must contain a configured audience.
+//! 6. `iss` must equal the issuer, or one of several; or a template of it with an accepted [tenant](Tenants). `aud` must
+//!    contain a configured audience.
 //! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
 //!    reaches its `exp` plus the leeway. Fractions of a second count.
 //!
@@ -96,6 +97,7 @@ mod error;
 mod explain;
 mod fetch;
 mod header;
+mod issuers;
 mod jwk;
 mod key;
 mod key_set;
@@ -115,6 +117,7 @@ mod shapes;
 mod shown;
 mod signing_key;
 mod source;
+mod tenants;
 mod terms;
 mod verifier;
 mod want;
@@ -135,6 +138,7 @@ pub use self::{
     revocation::{TokenRevocation, TokenStatus},
     signing_key::SigningKey,
     source::KeySource,
+    tenants::Tenants,
     verifier::{TokenVerifier, VerifyFuture},
 };
 pub(crate) use self::{

@@ -14,6 +14,7 @@ use super::{
     confirmation::Confirmation,
     demands::Demands,
     error::TokenError,
+    issuers::{Issued, Issuers},
     names::Names,
     raw::{Part, Raw},
 };
@@ -25,7 +26,7 @@ use crate::{
 
 /// The settings of a verifier that concern claims. They need neither a key nor the header of a token.
 pub(super) struct Terms {
-    pub(super) issuer: Arc<str>,
+    pub(super) issuers: Issuers,
     pub(super) audiences: Vec<String>,
     pub(super) leeway: Duration,
     pub(super) names: Names,
@@ -60,19 +61,10 @@ impl Terms {
         json::from_slice_seed(&self.names, claims, &LIMITS).map_err(|_| TokenError::Malformed(UNREADABLE))
     }
 
-    /// Returns the issuer of the token, if it is one of the verifier.
-    fn issuer_of(&self, raw: &Raw<'_>) -> Result<Arc<str>, TokenError> {
-        if raw.issuer.as_deref() == Some(&*self.issuer) {
-            Ok(Arc::clone(&self.issuer))
-        } else {
-            Err(TokenError::WrongIssuer)
-        }
-    }
-
     /// Checks everything except times.
     pub(super) fn judge(&self, claims: &[u8]) -> Result<Claims, TokenError> {
         let mut raw = self.read(claims)?;
-        let issuer = self.issuer_of(&raw)?;
+        let issued = self.issuers.judge(raw.issuer.as_deref(), claims)?;
         self.demands.check_recipient(&self.audiences, &raw)?;
         let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
         for required in &self.required {
@@ -99,7 +91,7 @@ impl Terms {
         let (session_id, client_id) = (raw.session.take().map(Arc::from), client.map(Arc::from));
         let odd_id = raw.odd_id;
         let confirmation = raw.confirmation.take().map(|claim| Arc::new(Confirmation::read(&claim)));
-        let principal = principal(raw, issuer, extra)?;
+        let principal = principal(raw, issued, extra)?;
         Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id, confirmation })
     }
 
@@ -120,9 +112,10 @@ impl Terms {
     /// Returns the holder of a token with a valid signature, even if another check failed.
     pub(super) fn holder(&self, claims: &[u8]) -> Option<Principal> {
         let raw = self.read(claims).ok()?;
+        let issuer = self.issuers.named_or_first(raw.issuer.as_deref());
         let builder = Principal::builder(raw.subject.unwrap_or_default()).method(AuthMethod::Token);
         // A refused token is charged to the budget of its key, as an accepted one is.
-        let builder = exchanged_for(builder.issuer(Arc::clone(&self.issuer)), raw.key).ok()?;
+        let builder = exchanged_for(builder.issuer(issuer), raw.key).ok()?;
         Some(match raw.id {
             Some(id) => builder.credential_id(id).build(),
             None => builder.build(),
@@ -132,11 +125,11 @@ impl Terms {
 
 fn principal(
     mut raw: Raw<'_>,
-    issuer: Arc<str>,
+    issued: Issued,
     extra: Option<Arc<dyn Any + Send + Sync>>,
 ) -> Result<Principal, TokenError> {
     let subject = raw.subject.take().ok_or(TokenError::BadClaim(NO_SUBJECT))?;
-    let mut builder = Principal::builder(subject).method(AuthMethod::Token).issuer(issuer);
+    let mut builder = Principal::builder(subject).method(AuthMethod::Token);
     if let Some(merged) = raw.merged(Part::Scopes) {
         builder = builder.scopes(merged);
     } else if !raw.scopes.is_none() {
@@ -148,10 +141,11 @@ fn principal(
         builder = builder.roles(raw.roles.iter());
     }
     if let Some(merged) = raw.merged(Part::Organizations) {
-        builder = builder.organizations(merged);
-    } else if !raw.organizations.is_none() {
-        builder = builder.organizations(raw.organizations.iter());
+        builder = builder.organizations(merged.into_iter().chain(issued.tenant()));
+    } else if !raw.organizations.is_none() || issued.tenant().is_some() {
+        builder = builder.organizations(raw.organizations.iter().chain(issued.tenant()));
     }
+    builder = builder.issuer(issued.issuer);
     if let Some(account) = raw.account {
         builder = builder.account(account);
     }

@@ -95,10 +95,37 @@ impl TokenVerifier {
         self.0.max_token_len
     }
 
-    /// Returns the issuer of the accepted tokens.
+    /// Returns the issuer of the accepted tokens, or their template. If there are several, it is the first.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.terms.issuer
+        self.0.terms.issuers.first()
+    }
+
+    /// Returns the issuers of the accepted tokens, and the templates of issuers.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
+    ///
+    /// let key = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("an example of thirty-two bytes.."))?;
+    /// let tokens = TokenVerifier::keys("https://id.example.com/", [key])
+    ///     .also_issuer("https://login.example.com/")
+    ///     .audience("https://api.example.com")
+    ///     .build()?;
+    /// assert!(tokens.issuers().eq(["https://id.example.com/", "https://login.example.com/"]));
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.0.terms.issuers.names()
+    }
+
+    /// Returns whether tokens with this `iss` are for this verifier.
+    pub(crate) fn is_for(&self, issuer: &str) -> bool {
+        self.0.terms.issuers.are_for(issuer)
+    }
+
+    /// Returns an issuer whose tokens would be for both verifiers.
+    pub(crate) fn shared_issuer<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        self.0.terms.issuers.shared_with(&other.0.terms.issuers)
     }
 }
 
@@ -144,16 +171,23 @@ impl Verifier {
         let (compact, header) = self.look(token)?;
         let signature = Signature::decode(compact.signature)?;
         let claims = decode(compact.claims)?;
-        let (mut known, mut holds) = (false, false);
+        let (mut known, mut holds, mut of_other) = (false, false, false);
         for key in candidates(keys, &header) {
             known = true;
-            holds = key.verify(compact.signed, signature.bytes());
-            if holds {
-                break;
+            if key.verify(compact.signed, signature.bytes()) {
+                holds = self.terms.issuers.take_key(key.issuer(), &claims);
+                if holds {
+                    break;
+                }
+                of_other = true;
             }
         }
         if !holds {
-            return Err(if known { TokenError::BadSignature } else { TokenError::UnknownKey });
+            return Err(match (known, of_other) {
+                (_, true) => TokenError::WrongIssuer,
+                (true, false) => TokenError::BadSignature,
+                (false, false) => TokenError::UnknownKey,
+            });
         }
         let claims = self.judge(&header, &claims)?;
         if matches!(header, Cow::Owned(_)) {
@@ -193,7 +227,7 @@ fn candidates<'a>(keys: &'a KeySet, header: &'a Header) -> impl Iterator<Item = 
 impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenVerifier")
-            .field("issuer", &self.0.terms.issuer)
+            .field("issuer", &self.issuer())
             .field("audiences", &self.0.terms.audiences)
             .field("types", &self.0.types)
             .finish_non_exhaustive()

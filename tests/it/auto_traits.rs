@@ -59,7 +59,7 @@ use tower_auth::{
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
     token::{
-        self, Claims, Confirmation, KeySet, KeySource, SigningKey, TokenError, TokenRevocation, TokenStatus,
+        self, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError, TokenRevocation, TokenStatus,
         TokenVerifierBuilder, VerifyFuture, VerifyingKey,
     },
     usage,
@@ -251,6 +251,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<LimitTime>();
     shared::<TokenVerifier>();
     everywhere::<TokenVerifierBuilder>();
+    shared::<Tenants>();
     shared::<VerifyingKey>();
     shared::<KeySet>();
     shared::<token::Algorithm>();

@@ -10,9 +10,9 @@ use crate::{
     ConfigError,
     token::{
         cache::Cache,
+        issuers::Issuers,
         key_set::KeySet,
         keys::Fetched,
-        settings::check_issuer,
         terms::Terms,
         verifier::{Keys, TokenVerifier, Verifier},
     },
@@ -26,21 +26,19 @@ impl TokenVerifierBuilder {
     /// # Errors
     /// - The issuer, type or key is missing.
     /// - There is neither an audience nor a client, or the settings of audiences and clients contradict each other.
-    /// - The issuer is the URL of the issuer's metadata.
+    /// - The issuer is the URL of the issuer's metadata, or occurs twice.
+    /// - The issuer is a template and there are no [`tenants`](Self::tenants), or the other way round.
     /// - The keys belong to another issuer, or the source is misconfigured.
     /// - The leeway is over 60 seconds.
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
     /// - A claim must equal none of no values, or a limit of age or lifetime is zero.
     /// - The cache has zero tokens.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
-        check_issuer(&self.issuer)?;
         self.fault.clone().map_or(Ok(()), Err)?;
         let wrong = |what: &'static str, help: &'static str| Err(ConfigError::new(what, help));
-        if self.issuer.is_empty() {
-            return wrong("the TokenVerifier has no issuer", "use the exact value of iss in the tokens");
-        }
         self.check_recipient()?;
         self.check_demands()?;
+        let issuers = Issuers::new(self.issuer, self.more_issuers, self.tenants)?;
         if self.types.iter().all(String::is_empty) && !self.missing_type {
             return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
         }
@@ -56,7 +54,6 @@ impl TokenVerifierBuilder {
                 "remove .cache(..), or set a size such as 1000",
             );
         }
-        let issuer: Arc<str> = self.issuer.into();
         let keys = match self.keys {
             From::Fixed(keys) if keys.is_empty() => {
                 return wrong("the TokenVerifier has no key", "pass the issuer's public keys");
@@ -64,7 +61,8 @@ impl TokenVerifierBuilder {
             From::Fixed(keys) => Keys::Fixed(keys),
             From::Source(source) => {
                 source.check_config()?;
-                if let Some(other) = source.issuer().filter(|known| **known != *issuer) {
+                if let Some(other) = source.issuer().filter(|known| issuers.names().all(|ours| ours != *known)) {
+                    let issuer = issuers.first();
                     return Err(ConfigError::new(
                         format!("the TokenVerifier is for tokens of {issuer:?}, and its keys are those of {other:?}"),
                         "use the same issuer in both places: the exact value of iss in the tokens",
@@ -72,12 +70,12 @@ impl TokenVerifierBuilder {
                 }
                 let rsa = self.rsa;
                 let read = Arc::new(move |document: &[u8]| KeySet::published(document, rsa));
-                Keys::Fetched(Fetched::new(source, Arc::clone(&issuer), self.pace, read))
+                Keys::Fetched(Fetched::new(source, Arc::clone(issuers.first()), self.pace, read))
             }
         };
         Ok(TokenVerifier(Arc::new(Verifier {
             terms: Terms {
-                issuer,
+                issuers,
                 audiences: self.audiences,
                 leeway: self.leeway,
                 names: self.names.complete(),

@@ -10,6 +10,7 @@ use crate::{
         keys::Pace,
         names::Names,
         source::KeySource,
+        tenants::Tenants,
         terms::{Extra, Required},
         verifier::TokenVerifier,
     },
@@ -34,6 +35,8 @@ use crate::{
 #[must_use = "a builder does nothing until `build`"]
 pub struct TokenVerifierBuilder {
     pub(super) issuer: Cow<'static, str>,
+    pub(super) more_issuers: Vec<Cow<'static, str>>,
+    pub(super) tenants: Option<Tenants>,
     pub(super) audiences: Vec<String>,
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
@@ -81,6 +84,8 @@ impl TokenVerifierBuilder {
     fn new(issuer: Cow<'static, str>, keys: From) -> Self {
         Self {
             issuer,
+            more_issuers: Vec::new(),
+            tenants: None,
             audiences: Vec::new(),
             types: vec!["at+jwt".to_owned()],
             missing_type: false,
@@ -101,6 +106,61 @@ impl TokenVerifierBuilder {
             },
             fault: None,
         }
+    }
+
+    /// Also accepts tokens of this issuer, signed by the same keys. The value of `iss` is compared exactly, and
+    /// [`Principal::issuer`](crate::Principal::issuer) is that of the token. Use it for an issuer that has several names,
+    /// such as a custom domain beside its own one, or during a move.
+    ///
+    /// All issuers of a verifier share one key set, so each can sign for the others. Use a second verifier and
+    /// [`BearerLayer::or`](crate::BearerLayer::or) for an issuer with keys of its own.
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySet, TokenVerifier};
+    ///
+    /// # fn f(google: KeySet) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::key_set("https://accounts.google.com", google)
+    ///     .also_issuer("accounts.google.com")
+    ///     .audience("my-client-id.apps.googleusercontent.com")
+    ///     .typ(["JWT"])
+    ///     .build()?;
+    /// assert_eq!(tokens.issuers().count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn also_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self {
+        self.more_issuers.push(issuer.into());
+        self
+    }
+
+    /// Accepts the tokens of many tenants whose issuers differ in one place, such as
+    /// `https://login.microsoftonline.com/{tenantid}/v2.0`. The issuer of the verifier has the placeholder: any word in
+    /// braces. A token is accepted if its `iss` has one of these tenants in that place, and if its claim names the same
+    /// tenant. [`Principal::issuer`](crate::Principal::issuer) is that of the token, and the tenant is an
+    /// [organisation](crate::Principal::organizations) of the principal, beside those of
+    /// [`organizations_from`](Self::organizations_from). Do not name a claim there that a tenant can write for its own
+    /// users: they could name another tenant.
+    ///
+    /// The tenants share the keys. If a key of the set has a member `issuer`, which is an issuer or a template, it verifies
+    /// only tokens of that issuer. Without `tenants`, that member has no effect.
+    ///
+    /// A tenant that is made up costs no fetch, and nothing is remembered of it.
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySet, Tenants, TokenVerifier};
+    ///
+    /// # fn f(entra: KeySet) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::key_set("https://login.microsoftonline.com/{tenantid}/v2.0", entra)
+    ///     .tenants(Tenants::only(["5f0c1b7e-3a55-4c1c-8d0e-0c6b8a7e1f11"]).guids())
+    ///     .audience("b5a1d6d0-5f2c-4f5a-9a55-0f8a4c9a5a10")
+    ///     .typ(["JWT"])
+    ///     .scopes_from("scp")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tenants(self, tenants: Tenants) -> Self {
+        Self { tenants: Some(tenants), ..self }
     }
 
     /// Sets the accepted token types (`typ`), case-insensitive. The default is `at+jwt` alone (RFC 9068). Many issuers

@@ -13,6 +13,7 @@ mod freddy;
 mod fresh;
 mod grammar;
 mod hostile;
+mod issuers;
 mod key_sets;
 mod methods;
 pub(crate) mod mint;
