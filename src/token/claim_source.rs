@@ -139,7 +139,8 @@ impl ClaimSource {
         Self { ignores: true, ..self }
     }
 
-    /// Puts this text before every value, so that values of two claims cannot be mistaken for each other.
+    /// Puts this text before every value, so that values of two claims cannot be mistaken for each other. An empty value
+    /// then counts as missing.
     ///
     /// ```
     /// use tower_auth::token::ClaimSource;

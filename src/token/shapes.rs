@@ -10,7 +10,7 @@ use super::{claim_source::Shape, raw::Part, want::Want};
 /// Reads a string.
 pub(super) fn text<E: Error>(want: &Want, found: &Value) -> Result<Option<String>, E> {
     match found.as_str() {
-        Some(text) => Ok(Some(prefixed(want, text))),
+        Some(text) => Ok(prefixed(want, text)),
         None => odd(want, "a string", kind(found)).map(|()| None),
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn list<'a, E: Error>(want: &Want, found: &Value) -> Result<Vec<Cow<'
         odd(want, "scopes without spaces", "one with a space")?;
         values.retain(|value| !value.contains(' '));
     }
-    Ok(values.into_iter().map(|value| Cow::Owned(prefixed(want, &value))).collect())
+    Ok(values.iter().filter_map(|value| prefixed(want, value)).map(Cow::Owned).collect())
 }
 
 fn member_names<E: Error>(want: &Want, object: &Value, values: &mut Vec<String>) -> Result<(), E> {
@@ -73,8 +73,13 @@ fn split(shape: Shape, text: &str, values: &mut Vec<String>) {
     );
 }
 
-fn prefixed(want: &Want, text: &str) -> String {
-    want.form.prefix.as_deref().map_or_else(|| text.to_owned(), |prefix| [prefix, text].concat())
+/// Returns the value with its prefix. A prefix without a value would be the same for all tokens that have none.
+fn prefixed(want: &Want, text: &str) -> Option<String> {
+    match want.form.prefix.as_deref() {
+        None => Some(text.to_owned()),
+        Some(_) if text.trim().is_empty() => None,
+        Some(prefix) => Some([prefix, text].concat()),
+    }
 }
 
 /// Decides about a value of another type: it is left out, or the token is refused.

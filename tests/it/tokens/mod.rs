@@ -1,9 +1,11 @@
 //! Tokens: what is accepted, what is not, and in which words; rules 019 to 031, 034, 037 to 048, 050 to
 //! 070, and pitfalls 20 to 25, 28 and 30.
 
+mod ages;
 mod builder;
 mod cache;
 mod claims;
+mod clients;
 mod cookie;
 mod cookies_beside;
 mod cross_site;
@@ -18,10 +20,13 @@ mod key_sets;
 mod methods;
 pub(crate) mod mint;
 mod pitfalls;
+mod required;
 mod revocation;
 mod rules_bearer;
 mod rules_jwt;
 mod rules_time;
+mod shapes;
+mod subjects;
 
 use std::time::Duration;
 
@@ -73,6 +78,21 @@ pub(crate) fn lenient(builder: TokenVerifierBuilder) -> TokenVerifierBuilder {
 /// What a verifier says of a token at [`NOW`].
 pub(crate) async fn judged(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, TokenError> {
     builder.build().unwrap().verify(token, &Clock::from(&hand())).await
+}
+
+/// The same, and what a log says of the refusal.
+pub(crate) async fn explained(builder: TokenVerifierBuilder, token: &str) -> Result<Claims, (TokenError, String)> {
+    let verifier = builder.build().unwrap();
+    let verdict = verifier.verify(token, &Clock::from(&hand())).await;
+    verdict.map_err(|error| {
+        let told = verifier.explain(token, &error);
+        (error, told)
+    })
+}
+
+/// A verifier as [`strict`] without an audience.
+pub(crate) fn nobodys() -> TokenVerifierBuilder {
+    TokenVerifier::key_set(ISSUER, KeySet::from_json(jwks(&KIDS).as_bytes()).unwrap())
 }
 
 /// A stack of one verifier at [`NOW`].
