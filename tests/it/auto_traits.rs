@@ -59,8 +59,8 @@ use tower_auth::{
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
     testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
     token::{
-        self, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError, TokenRevocation, TokenStatus,
-        TokenVerifierBuilder, VerifyFuture, VerifyingKey,
+        self, ClaimSource, ClaimValue, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError,
+        TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture, VerifyingKey,
     },
     usage,
 };
@@ -252,6 +252,8 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<TokenVerifier>();
     everywhere::<TokenVerifierBuilder>();
     shared::<Tenants>();
+    shared::<ClaimSource>();
+    shared::<ClaimValue>();
     shared::<VerifyingKey>();
     shared::<KeySet>();
     shared::<token::Algorithm>();

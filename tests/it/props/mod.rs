@@ -1,6 +1,7 @@
 //! What holds for any input. The references are written a second way, slowly and plainly.
 
 mod challenges;
+mod claims;
 mod json;
 mod keys;
 mod patterns;

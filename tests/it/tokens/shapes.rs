@@ -237,6 +237,10 @@ async fn a_prefix_keeps_values_apart() {
     let who = principal(builder(), &full).await;
     assert_eq!(who.roles(), ["realm:admin", "api:admin", "api:realm:admin"]);
     assert_eq!((who.scopes(), who.account()), (&["s:read".to_owned(), "s:write".to_owned()][..], Some("tenant:t1")));
+    // A prefix alone is no value.
+    let empty = claims(NOW).raw("realm_access", json!({ "roles": ["", " ", "a"] })).text("tid", "");
+    let who = principal(builder(), &empty).await;
+    assert_eq!((who.roles(), who.account()), (&["realm:a".to_owned()][..], None));
     // A scope has no space: it would be two scopes, and the second without the prefix.
     for (source, value) in [
         (ClaimSource::new("p").member_names().prefix("x:"), json!({ "a admin": {}, "b": {} })),

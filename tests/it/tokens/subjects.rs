@@ -1,10 +1,15 @@
 //! Which of several claims names the caller.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
-use tower_auth::token::{ClaimSource, TokenError, TokenVerifierBuilder};
+use tower_auth::{
+    AuthStack, BearerLayer, Decision,
+    token::{ClaimSource, TokenError, TokenVerifierBuilder},
+};
 
 use super::{
-    NOW, explained, judged,
+    NOW, explained, hand, judged,
     mint::{Object, claims, key},
     present, stack, strict,
 };
@@ -108,10 +113,18 @@ async fn two_claims_are_told_apart_by_name() {
     assert!(form.contains("lists"), "{form}");
 }
 
-/// The refused holder is charged as the accepted one is.
+/// A refused token is logged and charged as one of the same caller.
 #[tokio::test]
 async fn the_holder_of_a_refused_token_is_known() {
-    let stack = stack(access());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let holders = Arc::clone(&seen);
+    let observe = move |decision: &Decision<'_>| {
+        let holder = decision.principal().map(|who| who.subject().to_owned());
+        holders.lock().unwrap().push(holder);
+    };
+    let layer = BearerLayer::new(access().build().unwrap());
+    let stack = AuthStack::builder().auth(layer).clock(&hand()).on_decision(observe).build().unwrap();
     let service = claims(NOW).text("sub", "").text("common_name", "backup").raw("exp", Value::from(NOW - 1));
     present(&stack, &token(&service)).await.assert_expired();
+    assert_eq!(*seen.lock().unwrap(), [Some("service:backup".to_owned())]);
 }

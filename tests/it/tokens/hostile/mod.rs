@@ -14,7 +14,7 @@ use std::{collections::HashSet, io::ErrorKind, net::TcpListener, sync::LazyLock,
 use http::{HeaderValue, Request};
 use tower_auth::{
     BearerLayer, Clock, TokenVerifier,
-    token::{KeySet, TokenError},
+    token::{ClaimSource, Claims, KeySet, TokenError, TokenVerifierBuilder},
 };
 
 use super::{
@@ -281,5 +281,74 @@ async fn every_token_that_was_good_expires() {
 async fn every_key_makes_good_tokens() {
     for kid in KIDS {
         assert!(judged(strict().rfc9068(), &key(kid).token(NOW)).await.is_ok(), "{kid}");
+    }
+}
+
+/// Claims that are read from memory, because a setting looks inside of them, are those that are read while the text is.
+#[tokio::test]
+async fn every_token_gets_the_same_answer_if_a_setting_looks_inside_its_claims() {
+    let inside = ["iss", "sub", "jti", "sid", "client_id", "acr", "auth_time", "scope", "account", "plan"];
+    let within = |mut builder: TokenVerifierBuilder| {
+        for (place, claim) in inside.into_iter().enumerate() {
+            let nothing = ClaimSource::path([claim, "nothing"]);
+            builder = match place % 3 {
+                0 => builder.roles_from(nothing),
+                1 => builder.scopes_from(nothing),
+                _ => builder.organizations_from(nothing),
+            };
+        }
+        builder.roles_from("/organizations/nothing").organizations_from("/roles/nothing")
+    };
+    let plain = lenient(strict()).scopes_from("scope").build().unwrap();
+    let whole = within(lenient(strict()).scopes_from("scope")).build().unwrap();
+    let clock = Clock::from(&hand());
+    let mut accepted = 0;
+    for case in &TABLE.cases {
+        let Ok(text) = str::from_utf8(&case.token) else { continue };
+        let (one, other) = (plain.verify(text, &clock).await, whole.verify(text, &clock).await);
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                accepted += 1;
+                let told = |claims: &Claims| {
+                    let who = claims.principal();
+                    let ids = [claims.session_id(), claims.client_id(), who.credential_id(), who.account(), who.plan()];
+                    let lists = [who.scopes(), who.roles(), who.organizations()].map(<[String]>::to_vec);
+                    let ids = ids.map(|id| id.map(str::to_owned));
+                    (who.subject().to_owned(), ids, lists, who.acr().map(str::to_owned), who.logged_in_at())
+                };
+                assert_eq!(told(&one), told(&other), "{}", case.name);
+            }
+            (Err(_), Err(_)) => assert_ne!(case.verdict, Accepted, "{}", case.name),
+            (one, other) => panic!("{}: {one:?} {other:?}", case.name),
+        }
+    }
+    assert!(accepted > 40, "{accepted}");
+}
+
+/// Settings that loosen what one claim may be accept no hostile token.
+#[tokio::test]
+async fn named_choices_accept_nothing_more() {
+    let settings = |builder: TokenVerifierBuilder| {
+        builder
+            .client("client_id", ["nobody"])
+            .audience_or_client()
+            .subject_from("sub")
+            .subject_from(ClaimSource::new("common_name").prefix("service:"))
+            .scopes_from("scope")
+            .scopes_from(ClaimSource::new("permissions").ignore_other_types())
+            .roles_from(ClaimSource::new("groups").member_names().ignore_other_types())
+            .forbid_claim("sts", ["pending"])
+            .max_age(Duration::from_secs(u64::from(u32::MAX)))
+    };
+    let (verifier, clock) = (settings(lenient(strict())).build().unwrap(), Clock::from(&hand()));
+    let mut refused = 0;
+    for case in TABLE.cases.iter().filter(|case| case.verdict != Accepted) {
+        let Ok(text) = str::from_utf8(&case.token) else { continue };
+        assert!(verifier.verify(text, &clock).await.is_err(), "{}", case.name);
+        refused += 1;
+    }
+    assert!(refused > 500, "{refused}");
+    for kid in KIDS {
+        assert!(verifier.verify(&key(kid).token(NOW), &clock).await.is_ok(), "{kid}");
     }
 }
