@@ -101,6 +101,11 @@ impl Algorithm {
         }
     }
 
+    /// Returns whether keys of this algorithm are secrets.
+    pub(super) const fn is_hmac(self) -> bool {
+        matches!(self.family(), Family::Hmac)
+    }
+
     /// Returns the minimum length of a secret for this algorithm, in bytes (RFC 7518, section 3.2).
     pub(super) const fn shortest_secret(self) -> usize {
         match self {

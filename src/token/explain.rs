@@ -169,6 +169,7 @@ impl Verifier {
             Keys::Fixed(keys) => names(keys),
             Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
         };
+        let known = self.beside.as_ref().map_or_else(|| known.clone(), |beside| format!("{}, {known}", names(beside)));
         Some(format!(
             "no key of the issuer {} has {}; its keys: {known}",
             Shown(self.terms.issuers.first()),

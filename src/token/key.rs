@@ -119,7 +119,7 @@ impl VerifyingKey {
 
     /// Returns whether the key is a secret. A published key set must not contain one.
     pub(super) const fn is_secret(&self) -> bool {
-        matches!(self.algorithm.family(), Family::Hmac)
+        self.algorithm.is_hmac()
     }
 
     pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, String> {

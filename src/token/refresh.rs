@@ -38,8 +38,8 @@ impl TokenVerifier {
         match &self.0.keys {
             Keys::Fixed(_) => Task::idle(),
             Keys::Fetched(keys) => {
-                let (ours, told) = (Arc::clone(keys), Arc::clone(keys));
-                Task::spawn(|stop| refresh(ours, stop), move || health(&told))
+                let (ours, told, beside) = (Arc::clone(keys), Arc::clone(keys), self.0.beside.is_some());
+                Task::spawn(|stop| refresh(ours, stop), move || health(&told, beside))
             }
         }
     }
@@ -74,15 +74,17 @@ impl TokenVerifier {
     pub fn health(&self) -> Health {
         match &self.0.keys {
             Keys::Fixed(_) => Health::Good,
-            Keys::Fetched(keys) => health(keys),
+            Keys::Fetched(keys) => health(keys, self.0.beside.is_some()),
         }
     }
 }
 
-fn health(keys: &Fetched) -> Health {
+/// Fixed keys beside those of the source verify a part of the tokens.
+fn health(keys: &Fetched, beside: bool) -> Health {
     match (keys.current(SystemTime::now()).0, keys.trouble()) {
         (Some(_), None) => Health::Good,
         (Some(_), Some(why)) => Health::Degraded(why),
+        (None, _) if beside => Health::Degraded(keys.failure()),
         (None, _) => Health::Down(keys.failure()),
     }
 }

@@ -54,11 +54,13 @@ impl TokenVerifierBuilder {
                 "remove .cache(..), or set a size such as 1000",
             );
         }
+        let mut beside = None;
         let keys = match self.keys {
-            From::Fixed(keys) if keys.is_empty() => {
+            From::Fixed(keys) if keys.is_empty() && self.also_keys.is_empty() => {
                 return wrong("the TokenVerifier has no key", "pass the issuer's public keys");
             }
-            From::Fixed(keys) => Keys::Fixed(keys),
+            From::Fixed(keys) if self.also_keys.is_empty() => Keys::Fixed(keys),
+            From::Fixed(keys) => Keys::Fixed(keys.iter().cloned().chain(self.also_keys).collect()),
             From::Source(source) => {
                 source.check_config()?;
                 if let Some(other) = source.issuer().filter(|known| issuers.names().all(|ours| ours != *known)) {
@@ -67,6 +69,9 @@ impl TokenVerifierBuilder {
                         format!("the TokenVerifier is for tokens of {issuer:?}, and its keys are those of {other:?}"),
                         "use the same issuer in both places: the exact value of iss in the tokens",
                     ));
+                }
+                if !self.also_keys.is_empty() {
+                    beside = Some(self.also_keys.into_iter().collect());
                 }
                 let rsa = self.rsa;
                 let read = Arc::new(move |document: &[u8]| KeySet::published(document, rsa));
@@ -87,6 +92,7 @@ impl TokenVerifierBuilder {
             missing_type: self.missing_type,
             max_token_len: self.max_token_len,
             keys,
+            beside,
             cache: self.cache.map(Cache::new),
             usual: OnceLock::new(),
         })))

@@ -3,12 +3,36 @@
 use std::time::Duration;
 
 use super::settings::TokenVerifierBuilder;
-use crate::token::algorithm::Algorithm;
+use crate::token::{algorithm::Algorithm, key::VerifyingKey};
 
 impl TokenVerifierBuilder {
     /// Sets the algorithm of RSA keys without `alg` in a fetched set. The default is RS256.
     pub fn rsa_algorithm(self, algorithm: Algorithm) -> Self {
         Self { rsa: algorithm, ..self }
+    }
+
+    /// Also accepts tokens that are signed by one of these keys. Use it beside a [`KeySource`](super::super::KeySource) or an
+    /// issuer's key set while an issuer moves from one kind of key to another, such as from a shared secret to a published key.
+    ///
+    /// These keys need no fetch: their tokens are verified while the source is down, and cause no fetch. They have ids of
+    /// their own: if none of them has an id, they are tried for tokens with any `kid`. Remove them when the last token that they
+    /// signed has expired, because whoever knows a shared secret can make tokens of every caller.
+    ///
+    /// ```
+    /// use tower_auth::{Secret, token::{Algorithm, KeySource, TokenVerifier, VerifyingKey}};
+    ///
+    /// # fn f(published: impl KeySource, legacy: &Secret) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::source("https://project.supabase.co/auth/v1", published)
+    ///     .also_keys([VerifyingKey::hmac(Algorithm::Hs256, legacy)?])
+    ///     .audience("authenticated")
+    ///     .typ(["JWT"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn also_keys(mut self, keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        self.also_keys.extend(keys);
+        self
     }
 
     /// Sets the age at which keys are fetched again. The default is 15 minutes. Tokens that verify with the keys in

@@ -47,6 +47,8 @@ pub struct TokenVerifierBuilder {
     pub(super) demands: Demands,
     pub(super) extra: Option<Extra>,
     pub(super) keys: From,
+    /// Fixed keys beside those of `keys`.
+    pub(super) also_keys: Vec<VerifyingKey>,
     pub(super) cache: Option<usize>,
     pub(super) rsa: Algorithm,
     pub(super) pace: Pace,
@@ -96,6 +98,7 @@ impl TokenVerifierBuilder {
             demands: Demands::default(),
             extra: None,
             keys,
+            also_keys: Vec::new(),
             cache: None,
             rsa: Algorithm::Rs256,
             pace: Pace {

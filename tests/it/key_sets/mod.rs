@@ -1,5 +1,6 @@
 //! Keys that are fetched: how often, from whom, and what becomes of tokens while their issuer misbehaves.
 
+mod beside;
 mod discovery;
 mod documents;
 mod environment;
