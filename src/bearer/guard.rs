@@ -11,7 +11,7 @@ use crate::{
         time_limit::TimeLimit,
     },
     context::attempts::Attempts,
-    token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
+    token::{Claims, Confirmation, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
 };
 
 /// Reads a token and checks it with the verifier of its issuer.
@@ -113,9 +113,13 @@ impl TokenCheck {
         }
     }
 
-    /// Admits a verified token, unless it is revoked.
+    /// Admits a verified token, unless it is bound to a key or revoked.
     #[inline]
     fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit, fresh: bool) -> AuthFuture {
+        let verified = verified.and_then(|claims| match claims.asked_binding() {
+            None => Ok(claims),
+            Some(bound) => Err(Refused::from(TokenError::Unproven(as_bearer(bound)))),
+        });
         let covers = |list: &&Arc<dyn TokenRevocation>, claims: &Claims| {
             claims.principal().issuer().is_none_or(|issuer| list.covers(issuer))
         };
@@ -170,6 +174,19 @@ struct Presented<'a> {
 fn check_same_site(request: &RequestHead<'_>) -> Result<(), Rejection> {
     let checked = same_site::check(request.method(), request.uri(), request.headers());
     checked.map_err(|cause| Rejection::cross_site(cause).refused_by(LAYER))
+}
+
+/// Says why a bound token is refused that came without a proof.
+fn as_bearer(bound: &Confirmation) -> &'static str {
+    if bound.is_unknown() {
+        "it has a member that is not known, or one with a value of another type"
+    } else if bound.jkt().is_some() {
+        "the token is bound to a DPoP key (jkt), and came as a plain bearer token; TokenVerifierBuilder::\
+         accept_bound_tokens_as_bearer ignores bindings"
+    } else {
+        "the token is bound to a client certificate (x5t#S256), and came as a plain bearer token; TokenVerifierBuilder::\
+         accept_bound_tokens_as_bearer ignores bindings"
+    }
 }
 
 fn too_late(late: TimedOut) -> Result<TokenStatus, BoxError> {

@@ -20,6 +20,7 @@
 //! | an expired token with a valid signature | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
 //! | a revoked token ([`TokenRevocation`](crate::token::TokenRevocation)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token of a suspended subject | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
+//! | a token that is bound to a key or a certificate (`cnf`), without the proof | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token without `iat`, or with a `jti` or `sid` that is not a string, if there is a revocation list | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token, if the issuer's keys could not be fetched | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token with an unknown key id, if the last fetch of keys failed | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |

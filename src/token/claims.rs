@@ -94,7 +94,8 @@ impl Claims {
         self.client_id.as_deref()
     }
 
-    /// Returns the key or certificate to which the token is bound, if it is bound to one.
+    /// Returns the key or certificate to which the token is bound, if it is bound to one. [`BearerLayer`](crate::BearerLayer)
+    /// admits such a token only with a proof; see [`verify_bound`](super::TokenVerifier::verify_bound).
     #[must_use]
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.confirmation.as_deref()
@@ -102,6 +103,24 @@ impl Claims {
 }
 
 impl Claims {
+    /// Returns the binding that the caller must prove.
+    #[inline]
+    pub(crate) fn asked_binding(&self) -> Option<&Confirmation> {
+        self.confirmation.as_deref().filter(|bound| bound.is_asked())
+    }
+
+    /// Refuses a token that is bound: whoever presents it proves nothing else.
+    #[inline]
+    pub(super) fn unbound(self) -> Result<Self, TokenError> {
+        match self.asked_binding() {
+            None => Ok(self),
+            Some(_) => Err(TokenError::Unproven(
+                "the token was presented without a request, in which a proof could be; TokenVerifier::verify_bound \
+                 leaves the check to its caller",
+            )),
+        }
+    }
+
     /// Checks that a [`TokenRevocation`](super::TokenRevocation) can identify the token: it needs an `iat`, and its
     /// `jti` and `sid` must be strings or missing.
     pub(crate) fn check_revocable(&self) -> Result<(), TokenError> {

@@ -16,6 +16,8 @@ pub struct Confirmation {
     certificate: Option<Box<str>>,
     /// Whether there is a member that is not known, or a known one with an invalid value.
     odd: bool,
+    /// Whether the verifier accepts the token from anybody who presents it.
+    ignored: bool,
 }
 
 impl Confirmation {
@@ -33,6 +35,16 @@ impl Confirmation {
             }
         }
         read
+    }
+
+    /// Asks for no proof.
+    pub(super) fn ignored(self) -> Self {
+        Self { ignored: true, ..self }
+    }
+
+    /// Returns whether the caller must prove to have the key or the certificate.
+    pub(super) const fn is_asked(&self) -> bool {
+        !self.ignored
     }
 
     /// Returns the SHA-256 thumbprint of the key (RFC 7638), in base64url.

@@ -43,6 +43,8 @@ pub enum TokenError {
     Revoked,
     /// The subject of the token is suspended ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
     Suspended,
+    /// The token is bound to a key or a certificate (`cnf`), and nothing proves that the caller has it.
+    Unproven(&'static str),
     /// The issuer's keys could not be fetched, so it is unknown whether the token is valid.
     Unavailable(Arc<str>),
 }
@@ -64,6 +66,7 @@ impl fmt::Display for TokenError {
             Self::TooOld => f.write_str("the token was issued too long ago"),
             Self::Revoked => f.write_str("the token was revoked"),
             Self::Suspended => f.write_str("the subject of the token is suspended"),
+            Self::Unproven(why) => write!(f, "the binding of the token (cnf) is not proved: {why}"),
             Self::Unavailable(why) => write!(f, "the keys of the token's issuer could not be fetched: {why}"),
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Terms {
     pub(super) required: Vec<Required>,
     pub(super) demands: Demands,
     pub(super) extra: Option<Extra>,
+    /// Whether a token that is bound to a key is accepted without a proof.
+    pub(super) ignores_binding: bool,
 }
 
 /// A claim that the profile of access tokens requires (RFC 9068, section 2.2).
@@ -90,7 +92,10 @@ impl Terms {
         let client = raw.named_client.take().or_else(|| raw.client.take());
         let (session_id, client_id) = (raw.session.take().map(Arc::from), client.map(Arc::from));
         let odd_id = raw.odd_id;
-        let confirmation = raw.confirmation.take().map(|claim| Arc::new(Confirmation::read(&claim)));
+        let confirmation = raw.confirmation.take().map(|claim| {
+            let read = Confirmation::read(&claim);
+            Arc::new(if self.ignores_binding { read.ignored() } else { read })
+        });
         let principal = principal(raw, issued, extra)?;
         Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id, confirmation })
     }

@@ -77,10 +77,41 @@ impl TokenVerifier {
     /// A token that verifies with the keys in memory is answered without waiting, even if a fetch is due. Only a token
     /// with an unknown key waits for a fetch.
     ///
+    /// A token that is bound to a key or a certificate (`cnf`) is refused, because a text proves nothing about who presents
+    /// it. [`verify_bound`](Self::verify_bound) leaves this check to you.
+    ///
     /// # Errors
     /// If the token is not accepted; [`TokenError`] lists the reasons.
     #[inline]
     pub fn verify(&self, token: &str, clock: &Clock) -> VerifyFuture {
+        self.verify_bytes(token.as_bytes(), clock).map(|verified| verified.and_then(Claims::unbound))
+    }
+
+    /// Verifies a token as [`verify`](Self::verify) does, and accepts one that is bound to a key or a certificate. The caller
+    /// must check that whoever presents the token has that key ([`Claims::confirmation`]), and must refuse a binding that it
+    /// does not know ([`Confirmation::is_unknown`](super::Confirmation::is_unknown)). [`BearerLayer`](crate::BearerLayer) does
+    /// both.
+    ///
+    /// ```
+    /// use tower_auth::{Clock, TokenVerifier, token::{Claims, TokenError}};
+    ///
+    /// /// Accepts a token from the client with this certificate: the SHA-256 of its DER, in base64url.
+    /// async fn over_mtls(tokens: &TokenVerifier, token: &str, certificate: &str) -> Result<Claims, TokenError> {
+    ///     let claims = tokens.verify_bound(token, &Clock::system()).await?;
+    ///     match claims.confirmation() {
+    ///         None => Ok(claims),
+    ///         Some(bound) if bound.certificate() == Some(certificate) && bound.jkt().is_none() && !bound.is_unknown() => {
+    ///             Ok(claims)
+    ///         }
+    ///         Some(_) => Err(TokenError::Unproven("the client has another certificate")),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If the token is not accepted; [`TokenError`] lists the reasons.
+    #[inline]
+    pub fn verify_bound(&self, token: &str, clock: &Clock) -> VerifyFuture {
         self.verify_bytes(token.as_bytes(), clock)
     }
 

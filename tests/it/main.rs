@@ -14,6 +14,7 @@ mod context;
 mod decided;
 mod decisions;
 mod documented_apis;
+mod dpop;
 mod endpoints;
 mod examples;
 #[cfg(unix)]

@@ -87,6 +87,7 @@ impl TokenVerifierBuilder {
                 required: self.required,
                 demands: self.demands,
                 extra: self.extra,
+                ignores_binding: self.ignores_binding,
             },
             types: self.types,
             missing_type: self.missing_type,

@@ -1,7 +1,8 @@
 //! The builder of a verifier: `settings.rs` has its type and general settings, `recipient.rs` those of audiences and
 //! clients, `claims.rs` those of the claims that make a principal, `demands.rs` those of values and ages, `keys.rs` those of
-//! keys; `build.rs` checks them.
+//! keys, `binding.rs` that of tokens that are bound to a key; `build.rs` checks them.
 
+mod binding;
 mod build;
 mod claims;
 mod demands;

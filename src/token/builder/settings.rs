@@ -52,6 +52,7 @@ pub struct TokenVerifierBuilder {
     pub(super) cache: Option<usize>,
     pub(super) rsa: Algorithm,
     pub(super) pace: Pace,
+    pub(super) ignores_binding: bool,
     /// The first invalid setting.
     pub(super) fault: Option<ConfigError>,
 }
@@ -107,6 +108,7 @@ impl TokenVerifierBuilder {
                 cooldown: Duration::from_secs(30),
                 patience: Duration::from_secs(5),
             },
+            ignores_binding: false,
             fault: None,
         }
     }
