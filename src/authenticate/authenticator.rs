@@ -57,6 +57,15 @@ pub trait Authenticator: Send + Sync + 'static {
         &[]
     }
 
+    /// Returns the headers that accompany a credential of this method, such as a proof that the caller has a key; none by
+    /// default. The layer marks them sensitive, and removes them with the credential
+    /// ([`AuthLayer::strip_credentials`](crate::AuthLayer::strip_credentials)). They are no credentials by themselves, so a
+    /// request with one beside its credential is not
+    /// [ambiguous](crate::AuthLayer::reject_ambiguous). The method itself refuses a repeated one.
+    fn proof_headers(&self) -> &[HeaderName] {
+        &[]
+    }
+
     /// Returns the names of the cookies that contain credentials of this method; none by default.
     ///
     /// A method that lists `Cookie` in [`credential_headers`](Self::credential_headers) should name its cookies: then only
@@ -118,6 +127,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn credential_headers(&self) -> &[HeaderName] {
         (**self).credential_headers()
+    }
+
+    fn proof_headers(&self) -> &[HeaderName] {
+        (**self).proof_headers()
     }
 
     fn credential_cookies(&self) -> &[String] {

@@ -47,6 +47,8 @@ pub(super) struct Facts {
     pub(super) open: Option<Open>,
     pub(super) limit: TimeLimit,
     pub(super) policy: Arc<IdentityPolicy>,
+    /// The headers that contain credentials.
+    credentials: Box<[HeaderName]>,
     /// The cookies that contain credentials. If there are none, the whole `Cookie` header is a credential.
     cookies: Box<[String]>,
     /// The refusal of a request without a credential, built once.
@@ -87,6 +89,8 @@ impl Facts {
                 credentials.push(header.clone());
             }
         }
+        let proofs = methods.iter().flat_map(Authenticator::proof_headers).filter(|name| !credentials.contains(name));
+        let hidden: Vec<HeaderName> = credentials.iter().chain(proofs).cloned().collect();
         let cookies = cookies_of(&methods);
         let policy = Arc::new(IdentityPolicy {
             // Shared caches do not store a response to a request with `Authorization`. They may store one to an
@@ -94,7 +98,7 @@ impl Facts {
             vary: Vary::on(
                 credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
             ),
-            credentials: credentials.into(),
+            credentials: hidden.into(),
             cookies: with_companions(&cookies, &methods),
             strip,
             remove: remove.into(),
@@ -107,9 +111,9 @@ impl Facts {
             .enumerate()
             .flat_map(|(place, one)| methods[place + 1..].iter().map(move |other| (one, other)));
         let shared = pairs.any(|(one, other)| shared_headers(&**one, &**other).next().is_some());
-        let bearer = methods.iter().map(Authenticator::challenge).find(|offer| offer.starts_with("Bearer "));
-        let invalid_request =
-            bearer.and_then(|offer| HeaderValue::try_from(format!("{offer}, error=\"invalid_request\"")).ok());
+        let offers = methods.iter().map(Authenticator::challenge);
+        let bearer = offers.filter_map(|offer| challenge::with_error(offer, "Bearer", "invalid_request")).next();
+        let invalid_request = bearer.and_then(|offer| HeaderValue::try_from(offer).ok());
         let mut missing = Rejection::missing_credential(policy.challenge.clone());
         if let Some(header) = told {
             missing = missing.detail("header", header);
@@ -125,6 +129,7 @@ impl Facts {
             open,
             limit,
             policy,
+            credentials: credentials.into(),
             cookies,
             missing,
             invalid_request,
@@ -260,12 +265,12 @@ impl Facts {
         }
         // This covers the headers of all methods, because an earlier method could decide by a header that is not
         // repeated.
-        if let Some(header) = credential::repeated(headers, &self.policy.credentials) {
+        if let Some(header) = credential::repeated(headers, &self.credentials) {
             let bearer = credential::is_authorization(header);
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.reject_ambiguous
-            && let Some(header) = credential::second(headers, &self.policy.credentials, &self.cookies)
+            && let Some(header) = credential::second(headers, &self.credentials, &self.cookies)
         {
             return Some(Err(self.malformed(header, true, "the request carries more than one credential")));
         }

@@ -134,7 +134,8 @@ impl AuthLayer {
     #[must_use]
     pub fn sensitive_headers(&self) -> Vec<HeaderName> {
         let mut names: Vec<HeaderName> = Vec::new();
-        let read = self.0.methods.iter().flat_map(|method| method.credential_headers().to_vec());
+        let read =
+            self.0.methods.iter().flat_map(|method| [method.credential_headers(), method.proof_headers()].concat());
         for name in read.chain(credential::WELL_KNOWN) {
             if !names.contains(&name) {
                 names.push(name);

@@ -69,12 +69,13 @@ impl Drop for UnderWay {
     }
 }
 
-/// Returns the refusal, if it must be charged. A missing credential is not charged.
+/// Returns the refusal, if it must be charged. A missing credential is not charged, and neither is what is no guess.
 pub(super) fn failed(found: &AuthOutcome) -> Option<&Rejection> {
     match found {
         AuthOutcome::Rejected(rejection)
             if rejection.status() == http::StatusCode::UNAUTHORIZED
-                && rejection.kind() != RejectionKind::MissingCredential =>
+                && rejection.kind() != RejectionKind::MissingCredential
+                && !rejection.is_no_guess() =>
         {
             Some(rejection)
         }

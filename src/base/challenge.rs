@@ -1,6 +1,6 @@
 //! Authentication challenges: the `WWW-Authenticate` field of a 401 (RFC 9110, section 11.6.1).
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -70,6 +70,42 @@ pub(crate) fn join<'a>(challenges: impl IntoIterator<Item = &'a str>) -> Option<
     if all.is_empty() { None } else { HeaderValue::try_from(all).ok() }
 }
 
+/// Adds `error` to the first challenge with this scheme in a list. Returns `None` if no challenge has it.
+pub(crate) fn with_error(list: &str, scheme: &str, error: &str) -> Option<String> {
+    let mut end = None;
+    for item in items(list) {
+        let word = &list[item.clone()];
+        // A challenge starts with a scheme and a space, and a parameter with a name and an equals sign.
+        let name = word.split([' ', '=']).next().unwrap_or_default();
+        let starts = !word[name.len()..].trim_start().starts_with('=');
+        if starts && end.is_some() {
+            break;
+        }
+        if end.is_some() || (starts && name.eq_ignore_ascii_case(scheme)) {
+            let separator = if starts && name.len() == word.len() { " " } else { ", " };
+            end = Some((item.end, separator));
+        }
+    }
+    end.map(|(end, separator)| format!("{}{separator}error=\"{error}\"{}", &list[..end], &list[end..]))
+}
+
+/// Returns the places of the elements of a list, which are separated by commas outside of quotes.
+fn items(list: &str) -> Vec<Range<usize>> {
+    let (mut ends, mut quoted, mut escaped) = (Vec::new(), false, false);
+    for (at, c) in list.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => ends.push(at),
+            _ => {}
+        }
+    }
+    let starts = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
+    let all = starts.zip(ends.iter().copied().chain([list.len()]));
+    all.map(|(start, end)| end - list[start..end].trim_start().len()..end).collect()
+}
+
 /// The challenge of a 401 when no authentication method is configured: the header method of RFC 6750, with one
 /// parameter.
 pub(crate) const FALLBACK: HeaderValue = HeaderValue::from_static("Bearer realm=\"api\"");
@@ -106,4 +142,26 @@ fn quoted(text: &str) -> String {
 
 fn printable(text: &str) -> String {
     text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_error;
+
+    #[test]
+    fn the_error_belongs_to_the_challenge_with_the_scheme() {
+        for (list, expected) in [
+            ("Bearer", Some("Bearer error=\"e\"")),
+            ("Bearer realm=\"a\"", Some("Bearer realm=\"a\", error=\"e\"")),
+            ("Bearer realm=\"a, DPoP b\", x=\"\\\"\"", Some("Bearer realm=\"a, DPoP b\", x=\"\\\"\", error=\"e\"")),
+            ("bearer realm=\"a\", DPoP algs=\"b\"", Some("bearer realm=\"a\", error=\"e\", DPoP algs=\"b\"")),
+            ("DPoP algs=\"b\", Bearer realm=\"a\"", Some("DPoP algs=\"b\", Bearer realm=\"a\", error=\"e\"")),
+            ("Bearer, DPoP", Some("Bearer error=\"e\", DPoP")),
+            ("DPoP algs=\"Bearer a\"", None),
+            ("ApiKey bearer=\"a\"", None),
+            ("", None),
+        ] {
+            assert_eq!(with_error(list, "Bearer", "e").as_deref(), expected, "{list}");
+        }
+    }
 }
