@@ -197,6 +197,8 @@ pub mod authenticate;
 pub mod bearer;
 #[cfg(feature = "cache")]
 pub mod cache;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub mod dpop;
 #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod endpoints;
 pub mod envelope;
@@ -276,8 +278,9 @@ pub use self::{
         secret::Secret,
     },
     context::{
-        client_ip::ClientIp, decision::Decision, head::RequestHead, identity::Anonymous, late_refusal::LateRefusal,
-        peer::PeerAddr, request_ext::RequestExt, request_id::RequestId, trace_id::TraceId,
+        client_certificate::ClientCertificate, client_ip::ClientIp, decision::Decision, head::RequestHead,
+        identity::Anonymous, late_refusal::LateRefusal, peer::PeerAddr, request_ext::RequestExt, request_id::RequestId,
+        trace_id::TraceId,
     },
     envelope::ErrorEnvelopeLayer,
     key::{Alphabet, KeyDigest, KeyDigests, KeyFormat, KeyScheme, Peppers},
@@ -294,4 +297,4 @@ pub use self::{
 };
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[doc(inline)]
-pub use self::{bearer::BearerLayer, token::TokenVerifier};
+pub use self::{bearer::BearerLayer, dpop::Dpop, token::TokenVerifier};

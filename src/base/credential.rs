@@ -164,6 +164,23 @@ fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u
     pairs.filter_map(move |(other, value)| (other == name.as_bytes()).then_some(value))
 }
 
+/// The header with a proof of possession (RFC 9449, section 4.1). It is no credential by itself.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
+
+/// Returns the proof of possession of a request. An empty header counts as none.
+///
+/// # Errors
+/// If the header occurs more than once.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) fn proof(headers: &HeaderMap) -> Result<Option<&[u8]>, Repeated> {
+    let mut lines = headers.get_all(PROOF).iter();
+    match (lines.next(), lines.next()) {
+        (_, Some(_)) => Err(Repeated),
+        (line, None) => Ok(line.map(|line| line.as_bytes().trim_ascii()).filter(|proof| !proof.is_empty())),
+    }
+}
+
 /// Returns whether this is `Cookie`, in which only some cookies may be credentials.
 pub(crate) fn is_cookie(name: &HeaderName) -> bool {
     *name == header::COOKIE

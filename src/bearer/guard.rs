@@ -1,17 +1,21 @@
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 
+use super::bound::{Evidence, NOT_DPOP, ProofCheck, Unproven};
 use crate::{
-    AuthFuture, AuthOutcome, BoxError, Challenge, Clock, MaybeReady, Rejection, RejectionKind, RequestHead,
+    AuthFuture, AuthOutcome, BoxError, Challenge, Clock, ConfigError, MaybeReady, Rejection, RejectionKind,
+    RequestHead,
     base::{
+        challenge,
         clock::TimedOut,
         credential::{Cookie, Empty, Repeated, Source},
         same_site,
         time_limit::TimeLimit,
     },
     context::attempts::Attempts,
-    token::{Claims, Confirmation, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
+    dpop::Proof,
+    token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
 };
 
 /// Reads a token and checks it with the verifier of its issuer.
@@ -20,6 +24,8 @@ pub(super) struct TokenCheck {
     pub(super) source: Source,
     /// Read if the header has no token.
     pub(super) cookie: Option<Cookie>,
+    /// The scheme `DPoP`, and the check of the proofs that come with it.
+    pub(super) dpop: Option<(Source, ProofCheck)>,
     pub(super) verifiers: Vec<TokenVerifier>,
     pub(super) revocation: Option<Arc<dyn TokenRevocation>>,
     /// Whether no check of the revocation is answered from a cache.
@@ -30,9 +36,18 @@ pub(super) struct TokenCheck {
 /// The challenges of refusals, built once.
 #[derive(Debug)]
 pub(super) struct Judge {
-    /// `Bearer realm="…"` with `error="invalid_token"`, and with `error="invalid_request"`.
+    bearer: Words,
+    /// For tokens with the scheme `DPoP`.
+    dpop: Words,
+}
+
+/// A challenge such as `Bearer realm="…"` with each error.
+#[derive(Debug)]
+struct Words {
+    /// `error="invalid_token"`.
     invalid: Arc<HeaderValue>,
     expired: Arc<HeaderValue>,
+    /// `error="invalid_request"`.
     malformed: HeaderValue,
     repeated: HeaderValue,
 }
@@ -42,58 +57,89 @@ const LAYER: &str = "bearer";
 impl TokenCheck {
     #[inline]
     pub(super) fn authenticate(&self, request: &RequestHead<'_>) -> AuthFuture {
-        let token = match self.presented(request) {
-            Ok(Some(Presented { token, by_cookie: false })) => token,
-            Ok(Some(Presented { token, by_cookie: true })) => match check_same_site(request) {
-                Ok(()) => token,
-                Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
-            },
+        let found = match self.presented(request) {
+            Ok(Some(found)) => found,
             Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
             Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
+        let (token, proof) = match self.prove(&found, request) {
+            Ok(proof) => (found.token, proof),
+            Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
+        };
+        let evidence = Evidence::of(request, proof);
         let fresh = self.fresh || request.wants_fresh();
         match request.attempts() {
-            Some(attempts) => self.verify_within(attempts, token, request, fresh),
-            None => self.check(token, request.time_limit(), fresh),
+            Some(attempts) => self.verify_within(attempts, token, evidence, request, fresh),
+            None => self.check(token, evidence, request.time_limit(), fresh),
         }
+    }
+
+    /// Checks what comes with the token, before the token is looked at.
+    #[inline]
+    fn prove(&self, found: &Presented<'_>, request: &RequestHead<'_>) -> Result<Option<Proof>, Rejection> {
+        match (&found.by, &self.dpop) {
+            (By::Dpop, Some((_, proofs))) => return proofs.read(request, found.token).map(Some),
+            (_, Some((_, proofs))) if proofs.settings.is_required() => {
+                return Err(self.judge.refuse(Refused::from(TokenError::Unproven(NOT_DPOP)), false));
+            }
+            _ => {}
+        }
+        if matches!(found.by, By::Cookie) {
+            check_same_site(request)?;
+        }
+        Ok(None)
     }
 
     /// Returns the token in the header, or else that in the cookie.
     #[inline]
     fn presented<'a>(&'a self, request: &RequestHead<'a>) -> Result<Option<Presented<'a>>, Rejection> {
         let headers = request.headers();
-        if request.may_read(self.source.header()) {
-            match self.source.read(headers) {
-                Ok(Some(found)) => return Ok(Some(Presented { token: found.secret(), by_cookie: false })),
-                Ok(None) => {}
-                Err(Empty) => return Err(self.judge.empty(&self.source)),
+        let dpop = self.dpop.as_ref().map(|(source, _)| (source, By::Dpop));
+        for (source, by) in dpop.into_iter().chain([(&self.source, By::Header)]) {
+            if request.may_read(source.header()) {
+                match source.read(headers) {
+                    Ok(Some(found)) => return Ok(Some(Presented { token: found.secret(), by })),
+                    Ok(None) => {}
+                    Err(Empty) => return Err(self.judge.empty(source, matches!(by, By::Dpop))),
+                }
             }
         }
         match self.cookie.as_ref().filter(|_| request.may_read(Cookie::header())) {
             None => Ok(None),
             Some(cookie) => match cookie.read(headers) {
-                Ok(found) => Ok(found.map(|found| Presented { token: found.secret(), by_cookie: true })),
+                Ok(found) => Ok(found.map(|found| Presented { token: found.secret(), by: By::Cookie })),
                 Err(Repeated) => Err(self.judge.repeated(cookie)),
             },
         }
     }
 
-    /// Asks the budget of failed attempts before the costly signature check. A cached token needs neither.
-    fn verify_within(&self, attempts: &Attempts, token: &[u8], request: &RequestHead<'_>, fresh: bool) -> AuthFuture {
+    /// Asks the budget of failed attempts before the costly signature check. A cached token needs neither, unless it comes
+    /// with a proof, whose signature is never cached.
+    fn verify_within(
+        &self,
+        attempts: &Attempts,
+        token: &[u8],
+        evidence: Evidence<'_>,
+        request: &RequestHead<'_>,
+        fresh: bool,
+    ) -> AuthFuture {
         let clock = request.time_limit().clock();
         // The budget counts as asked: a cached token does not need it, and any other token asks it below.
         request.has_asked();
-        if let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock)) {
-            return self.conclude(Ok(claims), request.time_limit(), fresh);
+        if !evidence.is_dpop()
+            && let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock))
+        {
+            return self.conclude(Ok(claims), evidence, request.time_limit(), fresh);
         }
         match attempts.ask().now() {
             Ok(Err(spent)) => AuthFuture::ready(AuthOutcome::Rejected(spent)),
-            Ok(Ok(())) => self.check(token, request.time_limit(), fresh),
+            Ok(Ok(())) => self.check(token, evidence, request.time_limit(), fresh),
             Err(asking) => {
                 let (this, token, limit) = (self.clone(), token.to_vec(), request.time_limit().clone());
+                let evidence = evidence.into_owned();
                 AuthFuture::bounded(async move {
                     match asking.await {
-                        Ok(()) => this.check(&token, &limit, fresh).await,
+                        Ok(()) => this.check(&token, evidence, &limit, fresh).await,
                         Err(spent) => AuthOutcome::Rejected(spent),
                     }
                 })
@@ -102,38 +148,68 @@ impl TokenCheck {
     }
 
     #[inline]
-    fn check(&self, token: &[u8], limit: &TimeLimit, fresh: bool) -> AuthFuture {
+    fn check(&self, token: &[u8], evidence: Evidence<'_>, limit: &TimeLimit, fresh: bool) -> AuthFuture {
         match self.verify(token, limit.clock()).now() {
-            Ok(verified) => self.conclude(verified, limit, fresh),
+            Ok(verified) => self.conclude(verified, evidence, limit, fresh),
             Err(future) => {
-                let (this, limit) = (self.clone(), limit.clone());
+                let (this, limit, evidence) = (self.clone(), limit.clone(), evidence.into_owned());
                 // Fetching an issuer's keys has its own time limits.
-                AuthFuture::bounded(async move { this.conclude(future.await, &limit, fresh).await })
+                AuthFuture::bounded(async move { this.conclude(future.await, evidence, &limit, fresh).await })
             }
         }
     }
 
-    /// Admits a verified token, unless it is bound to a key or revoked.
+    /// Admits a verified token, unless the request does not prove its binding, or it is revoked, or its proof was used before.
     #[inline]
-    fn conclude(&self, verified: Result<Claims, Refused>, limit: &TimeLimit, fresh: bool) -> AuthFuture {
-        let verified = verified.and_then(|claims| match claims.asked_binding() {
-            None => Ok(claims),
-            Some(bound) => Err(Refused::from(TokenError::Unproven(as_bearer(bound)))),
-        });
+    fn conclude(
+        &self,
+        verified: Result<Claims, Refused>,
+        evidence: Evidence<'_>,
+        limit: &TimeLimit,
+        fresh: bool,
+    ) -> AuthFuture {
+        let by_dpop = evidence.is_dpop();
+        let claims = match verified {
+            Ok(claims) => claims,
+            Err(refused) => return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused, by_dpop))),
+        };
+        if let Err(unproven) = evidence.check(&claims) {
+            return AuthFuture::ready(AuthOutcome::Rejected(self.unproven(unproven, by_dpop)));
+        }
+        let decided = self.weigh(claims, by_dpop, limit, fresh);
+        match (evidence.into_proof(), &self.dpop) {
+            (Some(proof), Some((_, proofs))) => proofs.once(decided, proof, limit),
+            _ => decided,
+        }
+    }
+
+    /// The holder of the token is unknown: whoever presents it does not have its key.
+    #[cold]
+    fn unproven(&self, unproven: Unproven, by_dpop: bool) -> Rejection {
+        match (unproven, &self.dpop) {
+            (Unproven::Proof(error), Some((_, proofs))) => proofs.refuse(error),
+            (Unproven::Proof(error), None) => Rejection::internal(error),
+            (Unproven::Token(error), _) => self.judge.refuse(Refused::from(error), by_dpop),
+        }
+    }
+
+    /// Admits a token, unless it is revoked.
+    #[inline]
+    fn weigh(&self, claims: Claims, by_dpop: bool, limit: &TimeLimit, fresh: bool) -> AuthFuture {
         let covers = |list: &&Arc<dyn TokenRevocation>, claims: &Claims| {
             claims.principal().issuer().is_none_or(|issuer| list.covers(issuer))
         };
-        match (verified, &self.revocation) {
-            (Ok(claims), Some(revocation)) if covers(&revocation, &claims) => {
+        match &self.revocation {
+            Some(revocation) if covers(&revocation, &claims) => {
                 if let Err(error) = claims.check_revocable() {
                     let refused = Refused::of(claims.into_principal(), error);
-                    return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused)));
+                    return AuthFuture::ready(AuthOutcome::Rejected(self.judge.refuse(refused, by_dpop)));
                 }
                 let judge = Arc::clone(&self.judge);
                 let status = if fresh { revocation.status_fresh(&claims) } else { revocation.status(&claims) };
-                limit.bound(status, too_late).map(move |status| judge.weigh(claims, status))
+                limit.bound(status, too_late).map(move |status| judge.weigh(claims, status, by_dpop))
             }
-            (verified, _) => AuthFuture::ready(self.judge.conclude(verified)),
+            _ => AuthFuture::ready(AuthOutcome::Authenticated(claims.into_principal())),
         }
     }
 
@@ -156,6 +232,28 @@ impl TokenCheck {
         }
     }
 
+    /// Returns the header with a newer nonce, for the answer to a request with a proof.
+    #[inline]
+    pub(super) fn newer_nonce(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        let (source, proofs) = self.dpop.as_ref()?;
+        source.read(request.headers()).ok()??;
+        proofs.newer_nonce(request)
+    }
+
+    pub(super) fn check_config(&self) -> Result<(), ConfigError> {
+        let required = self.dpop.as_ref().is_some_and(|(_, proofs)| proofs.settings.is_required());
+        match &self.cookie {
+            Some(cookie) if required => Err(ConfigError::new(
+                format!(
+                    "the BearerLayer reads the cookie {:?}, and Dpop::require refuses all tokens in cookies",
+                    cookie.name()
+                ),
+                "remove the cookie, or remove .require()",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns whether the header or the cookie contains a credential with the form of a token.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let presented = self.presented(request).ok().flatten();
@@ -166,8 +264,16 @@ impl TokenCheck {
 /// A token that was found in a request.
 struct Presented<'a> {
     token: &'a [u8],
+    by: By,
+}
+
+/// How a token is presented.
+enum By {
+    Header,
     /// The browser may have attached it to a request that another website has caused.
-    by_cookie: bool,
+    Cookie,
+    /// With the scheme `DPoP`.
+    Dpop,
 }
 
 /// Refuses a request that another website may have made with the cookie.
@@ -176,30 +282,18 @@ fn check_same_site(request: &RequestHead<'_>) -> Result<(), Rejection> {
     checked.map_err(|cause| Rejection::cross_site(cause).refused_by(LAYER))
 }
 
-/// Says why a bound token is refused that came without a proof.
-fn as_bearer(bound: &Confirmation) -> &'static str {
-    if bound.is_unknown() {
-        "it has a member that is not known, or one with a value of another type"
-    } else if bound.jkt().is_some() {
-        "the token is bound to a DPoP key (jkt), and came as a plain bearer token; TokenVerifierBuilder::\
-         accept_bound_tokens_as_bearer ignores bindings"
-    } else {
-        "the token is bound to a client certificate (x5t#S256), and came as a plain bearer token; TokenVerifierBuilder::\
-         accept_bound_tokens_as_bearer ignores bindings"
-    }
-}
-
 fn too_late(late: TimedOut) -> Result<TokenStatus, BoxError> {
     Err(format!("the list of revoked tokens {late}").into())
 }
 
-impl Judge {
-    pub(super) fn new(offer: &Challenge) -> Self {
+impl Words {
+    /// `beside` is another challenge that a client may follow.
+    fn new(offer: &Challenge, beside: Option<&Challenge>) -> Self {
         let challenge = |error, description| {
-            let challenge = offer.clone().param("error", error);
+            let challenge = offer.clone().param("error", error).param("error_description", description);
+            let all = challenge::list([challenge.as_str()].into_iter().chain(beside.map(Challenge::as_str)));
             // A challenge is visible ASCII, so the conversion does not fail.
-            HeaderValue::try_from(challenge.param("error_description", description).as_str())
-                .unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
+            HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
         };
         Self {
             invalid: Arc::new(challenge("invalid_token", "The access token is invalid")),
@@ -208,10 +302,26 @@ impl Judge {
             repeated: challenge("invalid_request", "The cookie with the token occurs more than once"),
         }
     }
+}
 
-    fn empty(&self, source: &Source) -> Rejection {
+impl Judge {
+    /// Tokens with the scheme `Bearer` are answered with `dpop` too, if it is there. If `bearer` is missing, they are not accepted.
+    pub(super) fn new(bearer: Option<&Challenge>, dpop: Option<&Challenge>) -> Self {
+        let fallback = Challenge::new("Bearer");
+        let only = bearer.or(dpop).unwrap_or(&fallback);
+        Self {
+            bearer: Words::new(only, dpop.filter(|_| bearer.is_some())),
+            dpop: Words::new(dpop.unwrap_or(only), None),
+        }
+    }
+
+    const fn words(&self, by_dpop: bool) -> &Words {
+        if by_dpop { &self.dpop } else { &self.bearer }
+    }
+
+    fn empty(&self, source: &Source, by_dpop: bool) -> Rejection {
         Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential")
-            .header(header::WWW_AUTHENTICATE, self.malformed.clone())
+            .header(header::WWW_AUTHENTICATE, self.words(by_dpop).malformed.clone())
             .refused_by(LAYER)
     }
 
@@ -222,37 +332,31 @@ impl Judge {
                 "the cookie {:?} occurs more than once, and only one of them can be the service's",
                 cookie.name()
             ))
-            .header(header::WWW_AUTHENTICATE, self.repeated.clone())
+            .header(header::WWW_AUTHENTICATE, self.bearer.repeated.clone())
             .refused_by(LAYER)
     }
 
-    fn conclude(&self, verified: Result<Claims, Refused>) -> AuthOutcome {
-        match verified {
-            Ok(claims) => AuthOutcome::Authenticated(claims.into_principal()),
-            Err(refused) => AuthOutcome::Rejected(self.refuse(refused)),
-        }
-    }
-
-    fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>) -> AuthOutcome {
+    fn weigh(&self, claims: Claims, status: Result<TokenStatus, BoxError>, by_dpop: bool) -> AuthOutcome {
         let error = match status {
             Ok(TokenStatus::Valid) => return AuthOutcome::Authenticated(claims.into_principal()),
             Ok(TokenStatus::Revoked) => TokenError::Revoked,
             Ok(TokenStatus::Suspended) => TokenError::Suspended,
             Err(why) => return AuthOutcome::Rejected(Rejection::unavailable(why).refused_by(LAYER)),
         };
-        AuthOutcome::Rejected(self.refuse(Refused::of(claims.into_principal(), error)))
+        AuthOutcome::Rejected(self.refuse(Refused::of(claims.into_principal(), error), by_dpop))
     }
 
-    fn refuse(&self, refused: Refused) -> Rejection {
+    fn refuse(&self, refused: Refused, by_dpop: bool) -> Rejection {
+        let words = self.words(by_dpop);
         let rejection = match refused.error {
             TokenError::Suspended => {
-                Rejection::new(RejectionKind::Suspended).challenge(Some(Arc::clone(&self.invalid)))
+                Rejection::new(RejectionKind::Suspended).challenge(Some(Arc::clone(&words.invalid)))
             }
             TokenError::Unavailable(_) => return Rejection::unavailable(refused).refused_by(LAYER),
             TokenError::Expired | TokenError::TooOld => {
-                Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&self.expired)))
+                Rejection::new(RejectionKind::ExpiredToken).challenge(Some(Arc::clone(&words.expired)))
             }
-            _ => Rejection::new(RejectionKind::InvalidToken).challenge(Some(Arc::clone(&self.invalid))),
+            _ => Rejection::new(RejectionKind::InvalidToken).challenge(Some(Arc::clone(&words.invalid))),
         };
         let holder = refused.holder.clone();
         let rejection = rejection.cause(refused).refused_by(LAYER);

@@ -1,12 +1,18 @@
 use std::{borrow::Cow, fmt, slice, sync::Arc};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
 
-use super::guard::{Judge, TokenCheck};
+use super::{
+    bound::ProofCheck,
+    guard::{Judge, TokenCheck},
+};
 use crate::{
-    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Rejection, RequestHead,
-    base::credential::{Cookie, Source},
+    AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Dpop, Rejection, RequestHead,
+    base::{
+        challenge,
+        credential::{Cookie, PROOF, Source},
+    },
     gate::Gate,
     token::{TokenRevocation, TokenVerifier},
 };
@@ -34,27 +40,38 @@ pub struct BearerLayer {
     companions: Vec<String>,
     /// The headers that are read.
     headers: Vec<HeaderName>,
+    /// The header with the proof, if proofs are checked.
+    proof: Option<HeaderName>,
     realm: String,
     metadata: Option<String>,
     /// The challenge for a request without a token.
-    challenge: Challenge,
+    challenge: String,
     fault: Option<ConfigError>,
 }
 
 impl BearerLayer {
     /// Creates a layer that checks tokens with this verifier.
     pub fn new(tokens: TokenVerifier) -> Self {
-        let challenge = challenge("api", None);
         let check = TokenCheck {
             source: Source::Scheme(Cow::Borrowed("Bearer")),
             cookie: None,
+            dpop: None,
             verifiers: vec![tokens],
             revocation: None,
             fresh: false,
-            judge: Arc::new(Judge::new(&challenge)),
+            judge: Arc::new(Judge::new(None, None)),
         };
-        let headers = vec![check.source.header().clone()];
-        Self { check, companions: Vec::new(), headers, realm: "api".to_owned(), metadata: None, challenge, fault: None }
+        let layer = Self {
+            headers: vec![check.source.header().clone()],
+            check,
+            companions: Vec::new(),
+            proof: None,
+            realm: "api".to_owned(),
+            metadata: None,
+            challenge: String::new(),
+            fault: None,
+        };
+        layer.offer()
     }
 
     /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, every request is refused
@@ -141,9 +158,51 @@ impl BearerLayer {
         self.offer()
     }
 
+    /// Also accepts tokens that are bound to a key of the client, as `Authorization: DPoP` with a proof in the header `DPoP` (RFC
+    /// 9449). The [page of `dpop`](crate::dpop) says what is checked. Tokens that are not bound are accepted as before, unless
+    /// [`Dpop::require`] is set; a bound token without a proof is refused in any case.
+    ///
+    /// If a setting cannot be used, or if it is called twice, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// ```
+    /// use tower_auth::{BearerLayer, Dpop, TokenVerifier};
+    ///
+    /// fn only_bound(tokens: TokenVerifier) -> BearerLayer {
+    ///     BearerLayer::new(tokens).dpop(Dpop::new("https://api.example.com").require())
+    /// }
+    /// ```
+    pub fn dpop(mut self, settings: Dpop) -> Self {
+        if let Err(fault) = settings.check_config() {
+            self.fault.get_or_insert(fault);
+        }
+        let source = Source::Scheme(Cow::Borrowed("DPoP"));
+        if !self.headers.contains(source.header()) {
+            self.headers.push(source.header().clone());
+        }
+        let proofs = ProofCheck::new(settings, &Challenge::new("DPoP"));
+        if self.check.dpop.replace((source, proofs)).is_some() {
+            let what = "the BearerLayer has two Dpop settings, and would use only the second";
+            self = self.faulty(what.to_owned(), "call dpop once; Dpop::also_at adds another public address");
+        }
+        self.proof = Some(PROOF);
+        self.offer()
+    }
+
     fn offer(mut self) -> Self {
-        self.challenge = challenge(&self.realm, self.metadata.as_deref());
-        self.check.judge = Arc::new(Judge::new(&self.challenge));
+        let offer = |scheme| challenge(scheme, &self.realm, self.metadata.as_deref());
+        let dpop = self.check.dpop.take().map(|(source, proofs)| {
+            let offer = offer("DPoP").param("algs", &proofs.settings.algorithm_names());
+            let proofs = proofs.offering(&offer);
+            (source, proofs, offer)
+        });
+        let is_required = dpop.as_ref().is_some_and(|(_, proofs, _)| proofs.settings.is_required());
+        let (bearer, dpop) = (Some(offer("Bearer")).filter(|_| !is_required), dpop);
+        let dpop_offer = dpop.as_ref().map(|(_, _, offer)| offer);
+        let offers = bearer.iter().chain(dpop_offer).map(Challenge::as_str);
+        self.challenge = challenge::list(offers);
+        self.check.judge = Arc::new(Judge::new(bearer.as_ref(), dpop_offer));
+        self.check.dpop = dpop.map(|(source, proofs, _)| (source, proofs));
         self
     }
 
@@ -186,8 +245,8 @@ impl BearerLayer {
     }
 }
 
-fn challenge(realm: &str, metadata: Option<&str>) -> Challenge {
-    let challenge = Challenge::new("Bearer").param("realm", realm);
+fn challenge(scheme: &str, realm: &str, metadata: Option<&str>) -> Challenge {
+    let challenge = Challenge::new(scheme).param("realm", realm);
     match metadata {
         Some(url) => challenge.param("resource_metadata", url),
         None => challenge,
@@ -204,11 +263,15 @@ impl Authenticator for BearerLayer {
     }
 
     fn challenge(&self) -> &str {
-        self.challenge.as_str()
+        &self.challenge
     }
 
     fn credential_headers(&self) -> &[HeaderName] {
         &self.headers
+    }
+
+    fn proof_headers(&self) -> &[HeaderName] {
+        self.proof.as_slice()
     }
 
     fn credential_cookies(&self) -> &[String] {
@@ -223,8 +286,14 @@ impl Authenticator for BearerLayer {
         self.check.recognizes(request)
     }
 
+    #[inline]
+    fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        self.check.newer_nonce(request)
+    }
+
     fn check_config(&self) -> Result<(), ConfigError> {
-        self.fault.clone().map_or(Ok(()), Err)
+        self.fault.clone().map_or(Ok(()), Err)?;
+        self.check.check_config()
     }
 }
 

@@ -73,6 +73,7 @@
 //!
 //! For opaque tokens, which the issuer must introspect: implement an [`Authenticator`](crate::Authenticator).
 
+mod bound;
 mod guard;
 mod layer;
 

@@ -4,6 +4,7 @@
 pub(crate) mod answered;
 pub(crate) mod asked;
 pub(crate) mod attempts;
+pub(crate) mod client_certificate;
 pub(crate) mod client_ip;
 pub(crate) mod decision;
 pub(crate) mod faults;

@@ -298,6 +298,23 @@ impl DerivedMacs {
     }
 }
 
+/// MACs under a key that no other purpose has: of what the crate gives out and takes back, such as nonces.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[derive(Clone)]
+pub(crate) struct Tags(PepperMac);
+
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+impl Tags {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(PepperMac::new(0, key))
+    }
+
+    /// Returns the MAC of a message. Two are compared in constant time.
+    pub(crate) fn of(&self, message: &[u8]) -> KeyDigest {
+        self.0.mac(message)
+    }
+}
+
 #[inline]
 fn words(bytes: &[u8; 32]) -> [u64; 4] {
     let mut words = [0; 4];

@@ -78,11 +78,11 @@ mod pepper;
 mod pepper_file;
 mod scheme;
 
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-pub(crate) use self::digest::DerivedMacs;
 pub(crate) use self::digest::sha256;
 #[cfg(feature = "cache")]
 pub(crate) use self::digest::{Accepted, Kept};
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::digest::{DerivedMacs, Tags};
 pub(crate) use self::digest::{Fingerprint, FingerprintHasher};
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::mint::random;

@@ -91,6 +91,11 @@ impl Algorithm {
         }
     }
 
+    /// Returns whether whoever can verify a signature can make one.
+    pub(crate) const fn is_symmetric(self) -> bool {
+        matches!(self.family(), Family::Hmac)
+    }
+
     pub(super) const fn family(self) -> Family {
         match self {
             Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,

@@ -108,6 +108,7 @@ mod named_keys;
 mod names;
 mod pem;
 mod private_key;
+mod proof_key;
 mod public_jwk;
 mod raw;
 mod refresh;
@@ -143,6 +144,7 @@ pub use self::{
 };
 pub(crate) use self::{
     explain::{Refused, of_no_issuer},
+    proof_key::{ProofKey, ProofParts},
     public_jwk::PublicJwk,
     settings::check_issuer,
     verifier::{claimed_issuer, signed_claims},

@@ -35,8 +35,7 @@ impl PublicJwk {
     }
 
     fn new(algorithm: Algorithm, members: &Members) -> Self {
-        // RFC 7638, section 3: the required members, in the order of their names, without white space.
-        let id = URL_SAFE_NO_PAD.encode(sha256(members.sorted().as_bytes()));
+        let id = members.thumbprint();
         let alg = algorithm.header_name();
         let text = format!(r#"{{{},"kid":"{id}","alg":"{alg}","use":"sig"}}"#, members.inside());
         Self { id: id.into(), text: text.into() }
@@ -50,6 +49,11 @@ impl PublicJwk {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// Returns the thumbprint of a public key (RFC 7638) for this algorithm, as it is written. The key may be invalid.
+pub(super) fn thumbprint(algorithm: Algorithm, jwk: &Value) -> Option<String> {
+    Members::read(algorithm, jwk).map(|members| members.thumbprint())
 }
 
 /// The members that make a key, in base64url.
@@ -88,6 +92,11 @@ impl Members {
             Family::Rsa => Self::Rsa { n: member("n")?, e: member("e")? },
             Family::Hmac => return None,
         })
+    }
+
+    /// RFC 7638, section 3: the required members, in the order of their names, without white space.
+    fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(sha256(self.sorted().as_bytes()))
     }
 
     fn sorted(&self) -> String {
