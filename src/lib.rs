@@ -276,6 +276,7 @@ pub use self::{
         full_body::FullBody,
         maybe_ready::MaybeReady,
         secret::Secret,
+        subprotocol::Subprotocol,
     },
     context::{
         client_certificate::ClientCertificate, client_ip::ClientIp, decision::Decision, head::RequestHead,

@@ -6,7 +6,8 @@ use crate::{
     RejectionKind, RequestHead,
     base::{
         clock::rfc3339,
-        credential::{Credential, Empty, Source},
+        credential::{Credential, Source},
+        subprotocol::Unreadable,
     },
     rejection::Restriction,
 };
@@ -66,6 +67,7 @@ impl KeyCheck {
             Ok(None) => return AuthFuture::ready(AuthOutcome::NoCredential),
             Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
+        let presented = presented.secret();
         let Some(digests) = self.scheme.digests(presented) else {
             return AuthFuture::ready(AuthOutcome::Rejected(self.judge.malformed.clone()));
         };
@@ -74,26 +76,33 @@ impl KeyCheck {
 
     /// Returns the credential of the first declared source that has one. A scheme without a credential counts as
     /// absent, like an empty header. If another source has a credential, such a request is ambiguous and is refused.
-    fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<&'a [u8]>, Rejection> {
+    fn presented<'a>(&'a self, request: &'a RequestHead<'_>) -> Result<Option<Credential<'a>>, Rejection> {
         let (mut found, mut empty) = (None, None);
         for source in self.sources.iter().filter(|source| request.may_read(source.header())) {
-            match source.read(request.headers()) {
+            match source.read(request.headers(), || request.is_websocket()) {
                 Ok(read) => found = found.or(read),
-                Err(Empty) => empty = Some(source),
+                Err(Unreadable::Empty) => empty = Some(source),
+                Err(Unreadable::Repeated) => return Err(malformed(source, "two subprotocols are credentials")),
+                Err(Unreadable::NotBase64Url) => {
+                    return Err(malformed(source, "the key in the subprotocol is not base64url"));
+                }
             }
         }
         match (found, empty) {
-            (Some(_), Some(source)) => {
-                let cause = "an authorization scheme has no credential, and another header has one";
-                Err(Rejection::malformed_header(source.header().as_str(), cause).refused_by(LAYER))
-            }
-            (found, _) => Ok(found.map(Credential::secret)),
+            (Some(_), Some(source)) => Err(malformed(
+                source,
+                match source {
+                    Source::Subprotocol(_) => "a WebSocket subprotocol has no key, and another header has one",
+                    _ => "an authorization scheme has no credential, and another header has one",
+                },
+            )),
+            (found, _) => Ok(found),
         }
     }
 
     /// Returns whether the presented credential has the format of a key.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
-        self.presented(request).ok().flatten().is_some_and(|presented| self.scheme.format().accepts(presented))
+        self.presented(request).ok().flatten().is_some_and(|presented| self.scheme.format().accepts(presented.secret()))
     }
 
     /// `foreign` says that the key itself names an environment that is not admitted.
@@ -247,6 +256,11 @@ fn of_elsewhere(here: &str, other: Option<&str>, record: &KeyRecord) -> Rejectio
 const LAYER: &str = "api_key";
 const NEVER_USED: &str = "the key expires when it is unused, but its record has no last use; call \
                           KeyRecord::last_used_at(..) with the time of its last use, or of its creation";
+
+#[cold]
+fn malformed(source: &Source, why: &'static str) -> Rejection {
+    Rejection::malformed_header(source.header().as_str(), why).refused_by(LAYER)
+}
 
 fn invalid(cause: &'static str) -> Rejection {
     Rejection::new(RejectionKind::InvalidKey).cause(cause).refused_by(LAYER)

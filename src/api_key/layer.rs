@@ -1,8 +1,6 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::HeaderName;
-#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
 
 use super::{
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ClientIp, ConfigError, KeyFormat, KeyRecord,
-    KeyScheme, KeyStore, Rejection, RequestHead, Secret,
+    KeyScheme, KeyStore, Rejection, RequestHead, Secret, Subprotocol,
     base::{challenge, credential::Source},
     gate::Gate,
 };
@@ -31,6 +29,8 @@ pub struct ApiKeyLayer {
     /// The challenges of all sources, and the headers that the sources read.
     challenge: String,
     headers: Vec<HeaderName>,
+    /// The forms of keys in subprotocols.
+    subprotocols: Vec<Subprotocol>,
     declared: bool,
     fault: Option<ConfigError>,
 }
@@ -54,6 +54,7 @@ impl ApiKeyLayer {
             realm: Cow::Borrowed("api"),
             challenge: String::new(),
             headers: Vec::new(),
+            subprotocols: Vec::new(),
             declared: false,
             fault: None,
         };
@@ -120,6 +121,32 @@ impl ApiKeyLayer {
             );
         }
         self.source(Source::Scheme(Cow::Borrowed(scheme)))
+    }
+
+    /// Reads the key from `Sec-WebSocket-Protocol`, if the request opens a WebSocket. A text is a prefix, as in `key.<key>`;
+    /// [`Subprotocol`] has the other forms, and says what the client and the handler must do. The challenge of a 401 is that of
+    /// a header.
+    ///
+    /// If the form cannot be, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// ```
+    /// use tower_auth::{ApiKeyLayer, KeyScheme, KeyStore, Subprotocol};
+    ///
+    /// fn for_dashboards(scheme: KeyScheme, store: impl KeyStore) -> ApiKeyLayer {
+    ///     ApiKeyLayer::new(scheme, store).header("x-api-key").websocket_protocol(Subprotocol::after("api_key"))
+    /// }
+    /// ```
+    pub fn websocket_protocol(mut self, form: impl Into<Subprotocol>) -> Self {
+        let form = form.into();
+        if let Err(fault) = form.check() {
+            self.fault.get_or_insert(fault);
+            return self;
+        }
+        if !self.subprotocols.contains(&form) {
+            self.subprotocols.push(form.clone());
+        }
+        self.source(Source::Subprotocol(form))
     }
 
     /// Sets the realm in the challenge of a 401; `api` by default.
@@ -250,7 +277,7 @@ impl ApiKeyLayer {
         self.headers.clear();
         for source in &self.check.sources {
             let scheme = match source {
-                Source::Header(_) => "ApiKey",
+                Source::Header(_) | Source::Subprotocol(_) => "ApiKey",
                 Source::Scheme(scheme) => scheme,
             };
             let challenge = Challenge::new(scheme).param("realm", &self.realm);
@@ -283,8 +310,19 @@ impl Authenticator for ApiKeyLayer {
         &self.headers
     }
 
+    fn credential_subprotocols(&self) -> &[Subprotocol] {
+        &self.subprotocols
+    }
+
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         self.check.recognizes(request)
+    }
+
+    fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
+        if self.subprotocols.is_empty() || !request.is_websocket() {
+            return None;
+        }
+        self.check.sources.iter().find_map(|source| source.answer(request.headers()))
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

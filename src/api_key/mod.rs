@@ -48,6 +48,9 @@
 //! serve the response to other callers: a shared cache protects only responses to requests with `Authorization` (RFC
 //! 9111, section 3.5).
 //!
+//! A script in a browser can set no header when it opens a WebSocket. [`ApiKeyLayer::websocket_protocol`] reads the key from a
+//! subprotocol; [`Subprotocol`](crate::Subprotocol) says how. Two subprotocols with a key are refused with 400.
+//!
 //! # When not to use it
 //!
 //! For passwords, and for credentials that a browser stores.

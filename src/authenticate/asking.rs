@@ -179,7 +179,7 @@ fn ask_one(method: &Arc<dyn Authenticator>, request: &RequestHead<'_>) -> AuthFu
 fn alone(request: &RequestHead<'_>, method: &Arc<dyn Authenticator>, kept: &HeaderName) -> Request<()> {
     let mut alone = request.to_request();
     let others: Vec<_> = method.credential_headers().iter().filter(|name| *name != kept).cloned().collect();
-    credential::strip(alone.headers_mut(), &others, &[]);
+    credential::strip(alone.headers_mut(), &others, &credential::Parts::default());
     alone
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::{ConfigError, MaybeReady, Principal, Rejection, RequestHead};
+use crate::{ConfigError, MaybeReady, Principal, Rejection, RequestHead, Subprotocol};
 
 /// The answer of an [`Authenticator`]: ready ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
@@ -50,7 +50,7 @@ pub trait Authenticator: Send + Sync + 'static {
     fn challenge(&self) -> &str;
 
     /// Returns the headers that contain credentials of this method; none by default. The layer refuses a request that repeats
-    /// such a header (except `Cookie`), marks the header sensitive, and keeps the response out of shared caches.
+    /// such a header (except `Cookie` and `Sec-WebSocket-Protocol`), marks the header sensitive, and keeps the response out of shared caches.
     ///
     /// A method that reads `Cookie` must read all of its lines, because HTTP/2 clients send several (RFC 9113, section 8.2.3).
     fn credential_headers(&self) -> &[HeaderName] {
@@ -81,6 +81,15 @@ pub trait Authenticator: Send + Sync + 'static {
     /// They are credentials for another service, such as a refresh token, and authenticate no request here. They count only if the
     /// method names its [cookies](Self::credential_cookies).
     fn companion_cookies(&self) -> &[String] {
+        &[]
+    }
+
+    /// Returns the forms of the WebSocket subprotocols that contain credentials of this method; none by default.
+    ///
+    /// A method that lists `Sec-WebSocket-Protocol` in [`credential_headers`](Self::credential_headers) should name its forms:
+    /// then the layer removes the credential from the header before the inner service is called, and the other protocols
+    /// stay. If a method of the layer lists the header without forms, the whole header is a credential.
+    fn credential_subprotocols(&self) -> &[Subprotocol] {
         &[]
     }
 
@@ -139,6 +148,10 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 
     fn companion_cookies(&self) -> &[String] {
         (**self).companion_cookies()
+    }
+
+    fn credential_subprotocols(&self) -> &[Subprotocol] {
+        (**self).credential_subprotocols()
     }
 
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {

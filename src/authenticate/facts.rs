@@ -8,8 +8,10 @@ use super::authenticator::{AuthOutcome, Authenticator};
 use crate::{
     Anonymous, Clock, ConfigError, Rejection, RequestHead,
     base::{
-        challenge, credential,
+        challenge,
+        credential::{self, Parts},
         protocol::is_preflight,
+        subprotocol::Subprotocol,
         time_limit::{self, TimeLimit},
     },
     context::identity::Identity,
@@ -49,8 +51,8 @@ pub(super) struct Facts {
     pub(super) policy: Arc<IdentityPolicy>,
     /// The headers that contain credentials.
     credentials: Box<[HeaderName]>,
-    /// The cookies that contain credentials. If there are none, the whole `Cookie` header is a credential.
-    cookies: Box<[String]>,
+    /// The cookies and subprotocols that contain credentials.
+    parts: Parts,
     /// The refusal of a request without a credential, built once.
     pub(super) missing: Rejection,
     /// The challenge of a 400 if a method reads bearer tokens (RFC 6750, section 3).
@@ -91,7 +93,7 @@ impl Facts {
         }
         let proofs = methods.iter().flat_map(Authenticator::proof_headers).filter(|name| !credentials.contains(name));
         let hidden: Vec<HeaderName> = credentials.iter().chain(proofs).cloned().collect();
-        let cookies = cookies_of(&methods);
+        let parts = Parts { cookies: cookies_of(&methods), subprotocols: subprotocols_of(&methods) };
         let policy = Arc::new(IdentityPolicy {
             // Shared caches do not store a response to a request with `Authorization`. They may store one to an
             // anonymous request, and without `Vary` they would serve it to requests with `Authorization` too.
@@ -99,7 +101,10 @@ impl Facts {
                 credentials.iter().filter(|name| optional || report_only || !credential::is_authorization(name)),
             ),
             credentials: hidden.into(),
-            cookies: with_companions(&cookies, &methods),
+            parts: Parts {
+                cookies: with_companions(&parts.cookies, &methods),
+                subprotocols: parts.subprotocols.clone(),
+            },
             strip,
             remove: remove.into(),
             challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
@@ -130,7 +135,7 @@ impl Facts {
             limit,
             policy,
             credentials: credentials.into(),
-            cookies,
+            parts,
             missing,
             invalid_request,
             fault,
@@ -270,7 +275,7 @@ impl Facts {
             return Some(Err(self.malformed(header, bearer, "a credential header is repeated")));
         }
         if self.reject_ambiguous
-            && let Some(header) = credential::second(headers, &self.credentials, &self.cookies)
+            && let Some(header) = credential::second(headers, &self.credentials, &self.parts)
         {
             return Some(Err(self.malformed(header, true, "the request carries more than one credential")));
         }
@@ -294,6 +299,21 @@ fn cookies_of(methods: &[Arc<dyn Authenticator>]) -> Box<[String]> {
             return Box::default();
         }
         all.extend(cookies.iter().filter(|cookie| !all.contains(cookie)).cloned().collect::<Vec<_>>());
+    }
+    all.into()
+}
+
+/// Returns the forms of subprotocols that contain credentials; none if a method reads the header and does not name its forms.
+fn subprotocols_of(methods: &[Arc<dyn Authenticator>]) -> Box<[Subprotocol]> {
+    let reads =
+        |method: &&Arc<dyn Authenticator>| method.credential_headers().contains(&header::SEC_WEBSOCKET_PROTOCOL);
+    let mut all: Vec<Subprotocol> = Vec::new();
+    for method in methods.iter().filter(reads) {
+        let forms = method.credential_subprotocols();
+        if forms.is_empty() {
+            return Box::default();
+        }
+        all.extend(forms.iter().filter(|form| !all.contains(form)).cloned().collect::<Vec<_>>());
     }
     all.into()
 }

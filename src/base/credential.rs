@@ -10,7 +10,10 @@ use zeroize::Zeroizing;
 
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 use super::challenge;
-use super::cookie;
+use super::{
+    cookie,
+    subprotocol::{self, Presented, Subprotocol, Unreadable},
+};
 #[cfg(all(
     any(feature = "jwks-http", feature = "strict-body"),
     any(feature = "aws-lc-rs", feature = "rust-crypto")
@@ -19,17 +22,22 @@ use crate::Secret;
 
 /// Secret bytes that a request presents, and the header that contains them.
 ///
-/// The bytes are borrowed from the request's header, which is marked sensitive afterwards. No copy exists, so none has
-/// to be zeroized. `Debug` shows the header name and never the bytes.
-#[derive(Clone, Copy)]
+/// The bytes are borrowed from the request's header, which is marked sensitive afterwards. A copy exists only if they are
+/// encoded there, and it is zeroized. `Debug` shows the header name and never the bytes.
 pub(crate) struct Credential<'a> {
-    secret: &'a [u8],
+    secret: Presented<'a>,
     header: &'a HeaderName,
 }
 
 impl<'a> Credential<'a> {
-    pub(crate) const fn secret(self) -> &'a [u8] {
-        self.secret
+    #[inline]
+    const fn borrowed(secret: &'a [u8], header: &'a HeaderName) -> Self {
+        Self { secret: Presented::Borrowed(secret), header }
+    }
+
+    #[inline]
+    pub(crate) fn secret(&self) -> &[u8] {
+        self.secret.bytes()
     }
 }
 
@@ -46,13 +54,12 @@ pub(crate) enum Source {
     Header(HeaderName),
     /// The part of `Authorization` after the scheme.
     Scheme(Cow<'static, str>),
+    /// A protocol that a client offers when it opens a WebSocket.
+    Subprotocol(Subprotocol),
 }
 
 static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
-
-/// The error of a scheme that no credential follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Empty;
+static OFFERS: HeaderName = header::SEC_WEBSOCKET_PROTOCOL;
 
 impl Source {
     /// Returns the header that is read.
@@ -60,15 +67,21 @@ impl Source {
         match self {
             Self::Header(name) => name,
             Self::Scheme(_) => &AUTHORIZATION,
+            Self::Subprotocol(_) => &OFFERS,
         }
     }
 
-    /// Returns the credential in this place, if any. An empty header value and another scheme count as no credential.
+    /// Returns the credential in this place, if any. An empty header value and another scheme count as no credential, and so
+    /// do the subprotocols of a request that is no `websocket`.
     ///
     /// # Errors
-    /// If no credential follows the scheme.
+    /// If there is something in this place, and it is not one credential.
     #[inline]
-    pub(crate) fn read<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Empty> {
+    pub(crate) fn read<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        websocket: impl FnOnce() -> bool,
+    ) -> Result<Option<Credential<'a>>, Unreadable> {
         // The layer has refused a repeated header already.
         let Some(value) = headers.get(self.header()) else { return Ok(None) };
         let value = value.as_bytes().trim_ascii();
@@ -76,11 +89,20 @@ impl Source {
             Self::Header(_) => value,
             Self::Scheme(scheme) => match after_scheme(value, scheme.as_bytes()) {
                 None => return Ok(None),
-                Some([]) => return Err(Empty),
+                Some([]) => return Err(Unreadable::Empty),
                 Some(secret) => secret,
             },
+            Self::Subprotocol(form) => return if websocket() { read_offers(form, headers) } else { Ok(None) },
         };
-        Ok((!secret.is_empty()).then_some(Credential { secret, header: self.header() }))
+        Ok((!secret.is_empty()).then_some(Credential::borrowed(secret, self.header())))
+    }
+
+    /// Returns the header that answers a request with a credential in this place, and its value.
+    #[cold]
+    pub(crate) fn answer(&self, headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
+        let Self::Subprotocol(form) = self else { return None };
+        form.find(offers(headers)).ok()??;
+        Some((OFFERS.clone(), HeaderValue::from_str(form.answer_to(offers(headers))?).ok()?))
     }
 
     /// Returns the header that has this credential in this place, or `None` if no header can contain it.
@@ -89,6 +111,7 @@ impl Source {
         let value = match self {
             Self::Header(_) => HeaderValue::from_str(secret),
             Self::Scheme(scheme) => HeaderValue::try_from(format!("{scheme} {secret}")),
+            Self::Subprotocol(_) => return None,
         };
         Some((self.header().clone(), sensitive(value.ok()?)))
     }
@@ -154,7 +177,7 @@ impl Cookie {
         if values.next().is_some() {
             return Err(Repeated);
         }
-        Ok((!secret.is_empty()).then_some(Credential { secret, header: &COOKIE }))
+        Ok((!secret.is_empty()).then_some(Credential::borrowed(secret, &COOKIE)))
     }
 }
 
@@ -179,6 +202,21 @@ pub(crate) fn proof(headers: &HeaderMap) -> Result<Option<&[u8]>, Repeated> {
         (_, Some(_)) => Err(Repeated),
         (line, None) => Ok(line.map(|line| line.as_bytes().trim_ascii()).filter(|proof| !proof.is_empty())),
     }
+}
+
+#[cold]
+fn read_offers<'a>(form: &Subprotocol, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Unreadable> {
+    Ok(form.find(offers(headers))?.map(|secret| Credential { secret, header: &OFFERS }))
+}
+
+/// Returns the protocols that a client offers.
+fn offers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    subprotocol::offers(headers.get_all(&OFFERS).iter().map(HeaderValue::as_bytes))
+}
+
+/// Returns whether this is `Sec-WebSocket-Protocol`, in which only some protocols may be credentials.
+fn is_offers(name: &HeaderName) -> bool {
+    *name == header::SEC_WEBSOCKET_PROTOCOL
 }
 
 /// Returns whether this is `Cookie`, in which only some cookies may be credentials.
@@ -206,8 +244,12 @@ pub(crate) fn repeated<'a>(headers: &HeaderMap, names: &'a [HeaderName]) -> Opti
     if headers.len() == headers.keys_len() {
         return None;
     }
-    // HTTP/2 clients may split `Cookie` into several lines (RFC 9113, section 8.2.3).
-    names.iter().filter(|name| !is_cookie(name)).find(|name| headers.get_all(*name).iter().nth(1).is_some())
+    // HTTP/2 clients may split `Cookie` into several lines (RFC 9113, section 8.2.3), and any client the protocols that it
+    // offers (RFC 6455, section 11.3.4).
+    names
+        .iter()
+        .filter(|name| !is_cookie(name) && !is_offers(name))
+        .find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 /// The standard credential headers. Inner services may read them even if no layer of this crate does.
@@ -219,13 +261,26 @@ pub(crate) fn presents(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.contains_key(name)
 }
 
-/// Returns the header of the second credential: the second of these headers that has a non-empty value. If cookies are
-/// named, each of them that is not empty counts, and the rest of `Cookie` does not.
-pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName], cookies: &[String]) -> Option<&'a HeaderName> {
+/// The parts of two headers that are credentials. The other parts are not.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// Names of cookies. If there are none, the whole `Cookie` header is a credential.
+    pub(crate) cookies: Box<[String]>,
+    /// Forms of subprotocols. If there are none, the whole `Sec-WebSocket-Protocol` header is a credential.
+    pub(crate) subprotocols: Box<[Subprotocol]>,
+}
+
+/// Returns the header of the second credential: the second of these headers that has a non-empty value. If parts of a header
+/// are named, each of them that is not empty counts, and the rest of the header does not.
+pub(crate) fn second<'a>(headers: &HeaderMap, names: &'a [HeaderName], parts: &Parts) -> Option<&'a HeaderName> {
     let presented = |name: &HeaderName| {
-        if is_cookie(name) && !cookies.is_empty() {
+        if is_cookie(name) && !parts.cookies.is_empty() {
             let has_value = |name: &&String| values(headers, name).any(|value| !value.is_empty());
-            return cookies.iter().filter(has_value).count();
+            return parts.cookies.iter().filter(has_value).count();
+        }
+        if is_offers(name) && !parts.subprotocols.is_empty() {
+            let there = |form: &&Subprotocol| !matches!(form.find(offers(headers)), Ok(None));
+            return parts.subprotocols.iter().filter(there).count();
         }
         usize::from(headers.get(name).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty()))
     };
@@ -258,14 +313,33 @@ pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {
     }
 }
 
-/// Removes these headers from the request. If cookies are named, `Cookie` keeps all others.
-pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName], cookies: &[String]) {
+/// Removes these headers from the request. If parts of a header are named, the header keeps all others.
+pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName], parts: &Parts) {
     for name in names {
+        if is_offers(name) && !parts.subprotocols.is_empty() {
+            strip_offers(headers, parts);
+            continue;
+        }
+        let cookies = &parts.cookies;
         let lines = if is_cookie(name) && !cookies.is_empty() { without(headers, cookies) } else { Vec::new() };
         headers.remove(name);
         for line in lines {
             headers.append(name, line);
         }
+    }
+}
+
+/// Removes the credentials from the protocols that the client offers. A handler that saw them could choose one, and would then
+/// send it back.
+pub(crate) fn strip_offers(headers: &mut HeaderMap, parts: &Parts) {
+    if parts.subprotocols.is_empty() || !headers.contains_key(&OFFERS) {
+        return;
+    }
+    let kept = subprotocol::without(offers(headers), &parts.subprotocols);
+    headers.remove(&OFFERS);
+    // The bytes are those of header values, so the conversion does not fail.
+    if let Some(line) = HeaderValue::from_bytes(&kept).ok().filter(|line| !line.is_empty()) {
+        headers.insert(OFFERS.clone(), sensitive(line));
     }
 }
 

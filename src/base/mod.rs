@@ -16,6 +16,7 @@ pub(crate) mod protocol;
 pub(crate) mod same_site;
 pub(crate) mod secret;
 pub(crate) mod shown;
+pub(crate) mod subprotocol;
 #[cfg(feature = "tokio")]
 pub(crate) mod task;
 pub(crate) mod time_limit;

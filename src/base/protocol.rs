@@ -1,6 +1,6 @@
-//! The protocol of a request: HTTP, gRPC or gRPC-Web. The form of a response depends on it.
+//! The protocol of a request: HTTP, gRPC or gRPC-Web, on which the form of a response depends; and whether it opens a WebSocket.
 
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, Method, Uri, Version, header};
 
 /// The form of response that the client can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +68,15 @@ pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Returns whether the request opens a WebSocket: a GET over HTTP/1.1 with `Upgrade: websocket` (RFC 6455, section 4.1), or a
+/// CONNECT with a path over HTTP/2 or later (RFC 8441).
+pub(crate) fn is_websocket(method: &Method, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
+    if version >= Version::HTTP_2 {
+        return *method == Method::CONNECT && uri.path().starts_with('/');
+    }
+    let lines = headers.get_all(header::UPGRADE).iter();
+    let mut protocols = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    *method == Method::GET && protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

@@ -9,8 +9,9 @@ use crate::{
     base::{
         challenge,
         clock::TimedOut,
-        credential::{Cookie, Empty, Repeated, Source},
+        credential::{Cookie, Credential, Repeated, Source},
         same_site,
+        subprotocol::Unreadable,
         time_limit::TimeLimit,
     },
     context::attempts::Attempts,
@@ -22,7 +23,9 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct TokenCheck {
     pub(super) source: Source,
-    /// Read if the header has no token.
+    /// The subprotocols of a WebSocket, read if the header has no token.
+    pub(super) websocket: Option<Source>,
+    /// Read if no header has a token.
     pub(super) cookie: Option<Cookie>,
     /// The scheme `DPoP`, and the check of the proofs that come with it.
     pub(super) dpop: Option<(Source, ProofCheck)>,
@@ -44,6 +47,8 @@ pub(super) struct Judge {
 /// A challenge such as `Bearer realm="…"` with each error.
 #[derive(Debug)]
 struct Words {
+    /// Without an error.
+    offer: Challenge,
     /// `error="invalid_token"`.
     invalid: Arc<HeaderValue>,
     expired: Arc<HeaderValue>,
@@ -63,7 +68,7 @@ impl TokenCheck {
             Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
         let (token, proof) = match self.prove(&found, request) {
-            Ok(proof) => (found.token, proof),
+            Ok(proof) => (found.credential.secret(), proof),
             Err(rejection) => return AuthFuture::ready(AuthOutcome::Rejected(rejection)),
         };
         let evidence = Evidence::of(request, proof);
@@ -78,7 +83,7 @@ impl TokenCheck {
     #[inline]
     fn prove(&self, found: &Presented<'_>, request: &RequestHead<'_>) -> Result<Option<Proof>, Rejection> {
         match (&found.by, &self.dpop) {
-            (By::Dpop, Some((_, proofs))) => return proofs.read(request, found.token).map(Some),
+            (By::Dpop, Some((_, proofs))) => return proofs.read(request, found.credential.secret()).map(Some),
             (_, Some((_, proofs))) if proofs.settings.is_required() => {
                 return Err(self.judge.refuse(Refused::from(TokenError::Unproven(NOT_DPOP)), false));
             }
@@ -90,24 +95,25 @@ impl TokenCheck {
         Ok(None)
     }
 
-    /// Returns the token in the header, or else that in the cookie.
+    /// Returns the token in the header, or else that in the subprotocols, or else that in the cookie.
     #[inline]
     fn presented<'a>(&'a self, request: &RequestHead<'a>) -> Result<Option<Presented<'a>>, Rejection> {
         let headers = request.headers();
         let dpop = self.dpop.as_ref().map(|(source, _)| (source, By::Dpop));
-        for (source, by) in dpop.into_iter().chain([(&self.source, By::Header)]) {
+        let plain = [Some(&self.source), self.websocket.as_ref()].into_iter().flatten();
+        for (source, by) in dpop.into_iter().chain(plain.map(|source| (source, By::Header))) {
             if request.may_read(source.header()) {
-                match source.read(headers) {
-                    Ok(Some(found)) => return Ok(Some(Presented { token: found.secret(), by })),
+                match source.read(headers, || request.is_websocket()) {
+                    Ok(Some(credential)) => return Ok(Some(Presented { credential, by })),
                     Ok(None) => {}
-                    Err(Empty) => return Err(self.judge.empty(source, matches!(by, By::Dpop))),
+                    Err(why) => return Err(self.judge.unreadable(source, why, matches!(by, By::Dpop))),
                 }
             }
         }
         match self.cookie.as_ref().filter(|_| request.may_read(Cookie::header())) {
             None => Ok(None),
             Some(cookie) => match cookie.read(headers) {
-                Ok(found) => Ok(found.map(|found| Presented { token: found.secret(), by: By::Cookie })),
+                Ok(found) => Ok(found.map(|credential| Presented { credential, by: By::Cookie })),
                 Err(Repeated) => Err(self.judge.repeated(cookie)),
             },
         }
@@ -236,7 +242,7 @@ impl TokenCheck {
     #[inline]
     pub(super) fn newer_nonce(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
         let (source, proofs) = self.dpop.as_ref()?;
-        source.read(request.headers()).ok()??;
+        source.read(request.headers(), || false).ok()??;
         proofs.newer_nonce(request)
     }
 
@@ -257,18 +263,19 @@ impl TokenCheck {
     /// Returns whether the header or the cookie contains a credential with the form of a token.
     pub(super) fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         let presented = self.presented(request).ok().flatten();
-        presented.is_some_and(|found| found.token.split(|byte| *byte == b'.').count() == 3)
+        presented.is_some_and(|presented| presented.credential.secret().split(|byte| *byte == b'.').count() == 3)
     }
 }
 
 /// A token that was found in a request.
 struct Presented<'a> {
-    token: &'a [u8],
+    credential: Credential<'a>,
     by: By,
 }
 
 /// How a token is presented.
 enum By {
+    /// In a header or a subprotocol, without a proof.
     Header,
     /// The browser may have attached it to a request that another website has caused.
     Cookie,
@@ -296,6 +303,7 @@ impl Words {
             HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static("Bearer realm=\"api\""))
         };
         Self {
+            offer: offer.clone(),
             invalid: Arc::new(challenge("invalid_token", "The access token is invalid")),
             expired: Arc::new(challenge("invalid_token", "The access token expired")),
             malformed: challenge("invalid_request", "The Authorization header has no token"),
@@ -319,9 +327,29 @@ impl Judge {
         if by_dpop { &self.dpop } else { &self.bearer }
     }
 
-    fn empty(&self, source: &Source, by_dpop: bool) -> Rejection {
-        Rejection::malformed_header(source.header().as_str(), "an authorization scheme has no credential")
-            .header(header::WWW_AUTHENTICATE, self.words(by_dpop).malformed.clone())
+    #[cold]
+    fn unreadable(&self, source: &Source, why: Unreadable, by_dpop: bool) -> Rejection {
+        let words = self.words(by_dpop);
+        let (header, why, told) = match (source, why) {
+            (Source::Subprotocol(_), Unreadable::Empty) => {
+                (None, "the WebSocket subprotocol has no token", "The WebSocket subprotocol has no token")
+            }
+            (_, Unreadable::Empty) => (Some(words.malformed.clone()), "an authorization scheme has no credential", ""),
+            (_, Unreadable::Repeated) => {
+                (None, "two WebSocket subprotocols have a token", "Two WebSocket subprotocols have a token")
+            }
+            (_, Unreadable::NotBase64Url) => (
+                None,
+                "the token in the WebSocket subprotocol is not base64url",
+                "The token in the WebSocket subprotocol is not base64url",
+            ),
+        };
+        let challenge = || {
+            let challenge = words.offer.clone().param("error", "invalid_request").param("error_description", told);
+            HeaderValue::try_from(challenge.as_str()).unwrap_or_else(|_| words.malformed.clone())
+        };
+        Rejection::malformed_header(source.header().as_str(), why)
+            .header(header::WWW_AUTHENTICATE, header.unwrap_or_else(challenge))
             .refused_by(LAYER)
     }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Dpop, Rejection, RequestHead,
+    Subprotocol,
     base::{
         challenge,
         credential::{Cookie, PROOF, Source},
@@ -17,8 +18,8 @@ use crate::{
     token::{TokenRevocation, TokenVerifier},
 };
 
-/// Authenticates requests by a token in `Authorization: Bearer`, or in a [cookie](Self::cookie). It is a layer by itself, or a method of an
-/// [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
+/// Authenticates requests by a token in `Authorization: Bearer`, or in another [place](crate::bearer#where-the-token-is). It is a
+/// layer by itself, or a method of an [`AuthLayer`] or [`AuthStack`](crate::AuthStack).
 ///
 /// In: any request. Out: the request with a [`Principal`](crate::Principal), or a refusal. The
 /// [module page](crate::bearer) lists the refusals.
@@ -35,25 +36,29 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is mounted"]
 pub struct BearerLayer {
-    check: TokenCheck,
+    pub(super) check: TokenCheck,
     /// Cookies that are removed together with that of the token.
     companions: Vec<String>,
+    /// The form of the token in a subprotocol, if it may be in one.
+    pub(super) subprotocols: Vec<Subprotocol>,
     /// The headers that are read.
-    headers: Vec<HeaderName>,
+    pub(super) headers: Vec<HeaderName>,
     /// The header with the proof, if proofs are checked.
     proof: Option<HeaderName>,
     realm: String,
     metadata: Option<String>,
     /// The challenge for a request without a token.
     challenge: String,
-    fault: Option<ConfigError>,
+    pub(super) fault: Option<ConfigError>,
 }
 
 impl BearerLayer {
     /// Creates a layer that checks tokens with this verifier.
     pub fn new(tokens: TokenVerifier) -> Self {
+        let source = Source::Scheme(Cow::Borrowed(BEARER));
         let check = TokenCheck {
-            source: Source::Scheme(Cow::Borrowed("Bearer")),
+            source,
+            websocket: None,
             cookie: None,
             dpop: None,
             verifiers: vec![tokens],
@@ -65,6 +70,7 @@ impl BearerLayer {
             headers: vec![check.source.header().clone()],
             check,
             companions: Vec::new(),
+            subprotocols: Vec::new(),
             proof: None,
             realm: "api".to_owned(),
             metadata: None,
@@ -85,7 +91,8 @@ impl BearerLayer {
         self
     }
 
-    /// Also reads the token from this cookie, if the request has no `Authorization: Bearer`. The name is case-sensitive.
+    /// Also reads the token from this cookie, if the request has no `Authorization: Bearer`, nor a token in the
+    /// [header](Self::header) or [subprotocol](Self::websocket_protocol) that is read instead. The name is case-sensitive.
     ///
     /// A request whose token is in the cookie may have been caused by another website, so it must be of the same origin if
     /// it may change something; see [Tokens in a cookie](crate::bearer#tokens-in-a-cookie). A request with the header needs
@@ -140,7 +147,7 @@ impl BearerLayer {
         self
     }
 
-    fn faulty(mut self, what: String, help: &'static str) -> Self {
+    pub(super) fn faulty(mut self, what: String, help: &'static str) -> Self {
         self.fault.get_or_insert(ConfigError::new(what, help));
         self
     }
@@ -189,15 +196,15 @@ impl BearerLayer {
         self.offer()
     }
 
-    fn offer(mut self) -> Self {
-        let offer = |scheme| challenge(scheme, &self.realm, self.metadata.as_deref());
+    pub(super) fn offer(mut self) -> Self {
+        let offer = |source: &Source| challenge(source, &self.realm, self.metadata.as_deref());
         let dpop = self.check.dpop.take().map(|(source, proofs)| {
-            let offer = offer("DPoP").param("algs", &proofs.settings.algorithm_names());
+            let offer = offer(&source).param("algs", &proofs.settings.algorithm_names());
             let proofs = proofs.offering(&offer);
             (source, proofs, offer)
         });
         let is_required = dpop.as_ref().is_some_and(|(_, proofs, _)| proofs.settings.is_required());
-        let (bearer, dpop) = (Some(offer("Bearer")).filter(|_| !is_required), dpop);
+        let (bearer, dpop) = (Some(offer(&self.check.source)).filter(|_| !is_required), dpop);
         let dpop_offer = dpop.as_ref().map(|(_, _, offer)| offer);
         let offers = bearer.iter().chain(dpop_offer).map(Challenge::as_str);
         self.challenge = challenge::list(offers);
@@ -238,14 +245,22 @@ impl BearerLayer {
         AuthLayer::first(self).optional()
     }
 
-    /// Removes the `Authorization` header, the [cookie](Self::cookie) and its [companions](Self::also_strip) from the request after they are read; see
+    /// Removes the header with the token, the [cookie](Self::cookie) and its [companions](Self::also_strip) from the request after they are read; see
     /// [`AuthLayer::strip_credentials`].
     pub fn strip_credentials(self) -> AuthLayer {
         AuthLayer::first(self).strip_credentials()
     }
 }
 
-fn challenge(scheme: &str, realm: &str, metadata: Option<&str>) -> Challenge {
+pub(super) const BEARER: &str = "Bearer";
+
+/// Every 401 has a challenge (RFC 9110, section 15.5.2). A header of its own has no registered scheme, and `Bearer` is wrong
+/// for it: the client would send the token in `Authorization`.
+fn challenge(source: &Source, realm: &str, metadata: Option<&str>) -> Challenge {
+    let scheme = match source {
+        Source::Scheme(scheme) => scheme,
+        Source::Header(_) | Source::Subprotocol(_) => "AccessToken",
+    };
     let challenge = Challenge::new(scheme).param("realm", realm);
     match metadata {
         Some(url) => challenge.param("resource_metadata", url),
@@ -282,13 +297,19 @@ impl Authenticator for BearerLayer {
         &self.companions
     }
 
+    fn credential_subprotocols(&self) -> &[Subprotocol] {
+        &self.subprotocols
+    }
+
     fn recognizes(&self, request: &RequestHead<'_>) -> bool {
         self.check.recognizes(request)
     }
 
     #[inline]
     fn response_header(&self, request: &RequestHead<'_>) -> Option<(HeaderName, HeaderValue)> {
-        self.check.newer_nonce(request)
+        let websocket = self.check.websocket.as_ref().filter(|_| request.is_websocket());
+        let answer = websocket.and_then(|source| source.answer(request.headers()));
+        answer.or_else(|| self.check.newer_nonce(request))
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

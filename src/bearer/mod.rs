@@ -1,4 +1,4 @@
-//! Authentication by access token: a JWT in `Authorization: Bearer`, or in a cookie.
+//! Authentication by access token: a JWT in `Authorization: Bearer`, or in another place.
 //!
 //! ```
 //! use tower_auth::{ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -15,6 +15,7 @@
 //! | no `Authorization: Bearer` | the next method is asked; without a next method, 401 | `AUTHENTICATION_REQUIRED` |
 //! | `Bearer` without a token | 400, `error="invalid_request"` | `INVALID_REQUEST` |
 //! | the [cookie](BearerLayer::cookie) more than once, and no `Authorization: Bearer` | 400, `error="invalid_request"` | `INVALID_REQUEST` |
+//! | two [subprotocols](BearerLayer::websocket_protocol) with a token, or one that has none, and no `Authorization: Bearer` | 400, `error="invalid_request"` | `INVALID_REQUEST` |
 //! | a token in the cookie, and may come from another website | 403 | `CROSS_SITE_REQUEST` |
 //! | a token that is malformed, unverifiable, or not for this service | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | an expired token with a valid signature | 401, `error="invalid_token"` | `TOKEN_EXPIRED` |
@@ -29,6 +30,52 @@
 //! The challenge follows RFC 6750, section 3, and does not say what is wrong with the token. The log does: the cause of
 //! the [`Decision`](crate::Decision) names the invalid part of the token and the expected value. A token that verifies
 //! with the keys in memory never waits for a fetch; see [Keys that change](crate::token#keys-that-change).
+//!
+//! # Where the token is
+//!
+//! | place | setting | challenge of a 401 |
+//! |---|---|---|
+//! | `Authorization: Bearer <token>` | the default | `Bearer` |
+//! | `Authorization: <scheme> <token>` | [`auth_scheme`](BearerLayer::auth_scheme), instead | the scheme |
+//! | the whole value of a header | [`header`](BearerLayer::header), instead | `AccessToken` |
+//! | `Sec-WebSocket-Protocol`, for a WebSocket | [`websocket_protocol`](BearerLayer::websocket_protocol), also | that of the header |
+//! | a cookie | [`cookie`](BearerLayer::cookie), also | that of the header |
+//!
+//! A layer reads one header, and then the subprotocols and the cookie if they are set: the first place that has a token decides,
+//! also if the token is invalid. A header that occurs twice is refused with 400. For several headers, declare one layer for
+//! each:
+//!
+//! ```
+//! use tower_auth::{AuthLayer, BearerLayer, TokenVerifier};
+//!
+//! fn either(proxy: TokenVerifier, direct: TokenVerifier) -> AuthLayer {
+//!     AuthLayer::first(BearerLayer::new(proxy).header("Cf-Access-Jwt-Assertion")).then(BearerLayer::new(direct))
+//! }
+//! ```
+//!
+//! # Two tokens in one request
+//!
+//! The methods of an [`AuthLayer`](crate::AuthLayer) are alternatives. If a request needs two tokens, such as one of the app
+//! (`X-Firebase-AppCheck`) and one of its user, use two layers. The principal is that of the inner layer, so put the user's
+//! inside. The outer layer checks every request, also those that a public [rule](crate::Rules::public) admits without a user.
+//!
+//! ```
+//! use tower::ServiceBuilder;
+//! # use http::{Request, Response};
+//! # use tower::{ServiceExt, service_fn};
+//! # use tower_auth::{Secret, token::{Algorithm, VerifyingKey}};
+//! use tower_auth::{AuthStack, BearerLayer, TokenVerifier};
+//!
+//! # fn service(app: TokenVerifier, users: TokenVerifier) -> Result<(), tower_auth::ConfigError> {
+//! let stack = AuthStack::builder().auth(BearerLayer::new(users)).build()?;
+//! let service = ServiceBuilder::new()
+//!     .layer(stack.envelope()) // the form of all refusals
+//!     .layer(BearerLayer::new(app).header("X-Firebase-AppCheck")) // the app, without which no user is asked for
+//!     .layer(stack.guards()) // the user
+//! #   .service(service_fn(|_: Request<String>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) }));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Tokens and keys in one header
 //!
@@ -76,5 +123,6 @@
 mod bound;
 mod guard;
 mod layer;
+mod places;
 
 pub use self::layer::BearerLayer;

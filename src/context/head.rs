@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     Clock, Principal, Rejection, TraceId,
-    base::time_limit::{self, TimeLimit},
+    base::{
+        protocol,
+        time_limit::{self, TimeLimit},
+    },
 };
 
 /// The head of a request, as authenticators, policies and the closures of limits read it: method, URI, headers,
@@ -155,6 +158,11 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn wants_fresh(&self) -> bool {
         matches!(self.pass, Some(Pass { fresh: true, .. }))
+    }
+
+    /// Returns whether the request opens a WebSocket.
+    pub(crate) fn is_websocket(&self) -> bool {
+        protocol::is_websocket(self.method, self.version, self.uri, self.headers)
     }
 
     /// Returns the path that the client requested, also inside axum's `nest`.

@@ -86,11 +86,12 @@ impl Effects {
         self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
         let headers = request.headers_mut();
         if policy.strip {
-            credential::strip(headers, &policy.credentials, &policy.cookies);
+            credential::strip(headers, &policy.credentials, &policy.parts);
         } else {
+            credential::strip_offers(headers, &policy.parts);
             credential::mark_sensitive(headers, &policy.credentials);
         }
-        credential::strip(headers, &policy.remove, &[]);
+        credential::strip(headers, &policy.remove, &credential::Parts::default());
         self.policy = Some(policy);
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
     Rejection, RejectionKind, RequestHead,
-    base::maybe_ready::BoxFuture,
+    base::{credential::Parts, maybe_ready::BoxFuture},
     context::{
         attempts::{Attempts, UnderWay},
         identity::Identity,
@@ -122,8 +122,8 @@ pub(crate) struct Outcome {
 pub(crate) struct IdentityPolicy {
     /// The headers that contain credentials. They are marked sensitive.
     pub(crate) credentials: Box<[HeaderName]>,
-    /// The cookies that are stripped. If there are none, the whole `Cookie` header is a credential.
-    pub(crate) cookies: Box<[String]>,
+    /// The cookies and subprotocols that are stripped.
+    pub(crate) parts: Parts,
     /// Whether these headers are removed before the inner service is called.
     pub(crate) strip: bool,
     /// Headers in which a client could claim an identity. They are always removed.

@@ -423,9 +423,9 @@ fn credential_headers_are_read_in_one_file() {
     // The catalogue's is a kind of error.
     assert_eq!(naming("AUTHORIZATION"), ["base/credential.rs", "envelope/catalogue.rs"]);
     assert!(!naming("header").contains(&"envelope/catalogue.rs"));
-    // Only who declares the place of a key may take one out of a request.
+    // Only who declares the place of a key or token may take one out of a request.
     let takers = naming("Credential").into_iter().filter(|path| !path.starts_with("rate_limit/")); // a partition's name
-    assert!(takers.eq(["api_key/guard.rs", "base/credential.rs"]));
+    assert!(takers.eq(["api_key/guard.rs", "base/credential.rs", "bearer/guard.rs"]));
     for source in SOURCES.iter() {
         let literal = source.text.contains("\"authorization\"") || source.text.contains("PROXY_AUTHORIZATION");
         assert!(!literal, "{} names a credential header", source.path);
@@ -442,9 +442,9 @@ fn headers_are_looked_at_in_few_files() {
         "api_key/restricted.rs", // `Origin`, for keys that only some websites may use
         "base/challenge.rs",     // the challenge of a response
         "base/credential.rs",
-        "base/protocol.rs",  // the content type of a request, and what makes an OPTIONS a preflight
+        "base/protocol.rs", // the content type of a request, and what makes a preflight or a WebSocket
         "base/same_site.rs", // whether another website has made a request with a cookie
-        "base/vary.rs",      // `Vary` of a response
+        "base/vary.rs",     // `Vary` of a response
         "context/decision/value.rs", // `User-Agent`, for the usage of keys
         "context/forwarded.rs", // the address of the client, as a proxy names it
         "context/request_id.rs", // `x-request-id`
@@ -453,9 +453,9 @@ fn headers_are_looked_at_in_few_files() {
         "envelope/adopt.rs", // the content type of a response
         "envelope/answer.rs", // what of a response is a gate's own word
         "envelope/settings.rs", // the media types that a client accepts
-        "gate/effects.rs",   // `Vary` of a response
-        "jwks/get.rs",       // the content type of a key set
-        "leaks/head.rs",     // who has signed a report
+        "gate/effects.rs",  // `Vary` of a response
+        "jwks/get.rs",      // the content type of a key set
+        "leaks/head.rs",    // who has signed a report
         "permission/organization.rs", // the header that a service declared
         "rate_limit/headers.rs", // whether a limit further in has spoken
         "strict_body/head.rs", // whether a body is announced

@@ -23,7 +23,7 @@ use tower_auth::{
     PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, PostgresLimiter, Principal,
     PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId,
     RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath,
-    StrictQuery, Task, TokenVerifier, TraceId, Usage, alerts,
+    StrictQuery, Subprotocol, Task, TokenVerifier, TraceId, Usage, alerts,
     cache::{Announcement, CacheHealth, CachedKeyStore, ChangeSink, Changed, Heard},
     endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
@@ -194,6 +194,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<AssertReady<()>>();
     shared::<PeerAddr>();
     shared::<BearerLayer>();
+    shared::<Subprotocol>();
     everywhere::<IssuedKey>();
     shared::<Actor>();
     shared::<AuditFilter>();

@@ -6,6 +6,7 @@ mod fresh;
 mod pepper_files;
 mod presented;
 mod states;
+mod websocket;
 
 use std::{
     convert::Infallible,

@@ -26,7 +26,9 @@ mod rules_bearer;
 mod rules_jwt;
 mod rules_time;
 mod shapes;
+mod sources;
 mod subjects;
+mod websocket;
 
 use std::time::Duration;
 
