@@ -17,15 +17,15 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_auth::{
     Alphabet, Anonymous, ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator,
-    BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientIp, Clock, ConfigError, Decision, Detail,
-    Disclosure, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests, KeyFormat, KeyRecord,
-    KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady, MemoryKeyStore, NewKey,
-    PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, PostgresLimiter, Principal,
-    PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead, RequestId,
-    RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson, StrictPath,
-    StrictQuery, Subprotocol, Task, TokenVerifier, TraceId, Usage, alerts,
+    BearerLayer, BodyLimits, BoxError, BudgetLimiter, Challenge, ClientCertificate, ClientIp, Clock, ConfigError,
+    Decision, Detail, Disclosure, Dpop, ErrorEnvelopeLayer, FileKeyStore, FullBody, Health, KeyDigest, KeyDigests,
+    KeyFormat, KeyRecord, KeyRegistry, KeyScheme, KeyState, KeyStatus, KeyStore, LateRefusal, Limiter, MaybeReady,
+    MemoryKeyStore, NewKey, PeerAddr, Peppers, Permission, Plans, PostgresChanges, PostgresKeyStore, PostgresLimiter,
+    Principal, PrincipalBuilder, Quota, RateLimitLayer, RegistryError, Rejection, RejectionKind, RequestHead,
+    RequestId, RequireLayer, Restrictions, Rules, Secret, SqliteKeyStore, StoreFuture, StrictBodyLayer, StrictJson,
+    StrictPath, StrictQuery, Subprotocol, Task, TokenVerifier, TraceId, Usage, alerts,
     cache::{Announcement, CacheHealth, CachedKeyStore, ChangeSink, Changed, Heard},
-    endpoints,
+    dpop, endpoints,
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
@@ -193,6 +193,12 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FlakyKeyStore>();
     shared::<AssertReady<()>>();
     shared::<PeerAddr>();
+    shared::<ClientCertificate>();
+    shared::<Dpop>();
+    shared::<dpop::Nonces>();
+    shared::<dpop::MemoryReplayStore>();
+    shared::<dpop::Replay>();
+    shared::<dpop::UsedProof>();
     shared::<BearerLayer>();
     shared::<Subprotocol>();
     everywhere::<IssuedKey>();
