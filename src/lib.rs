@@ -69,6 +69,7 @@
 //! | tokens signed with your own key (feature `aws-lc-rs` or `rust-crypto`) | [`TokenVerifier`]`::keys(issuer, [VerifyingKey::from_pem(Algorithm::Es256, pem)?])` |
 //! | tokens and keys on the same routes | [`AuthLayer::first`]`(BearerLayer::new(tokens)).then(ApiKeyLayer::new(scheme, store))`: methods are tried in this order, and one challenge names both |
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
+//! | tokens that a thief cannot use (DPoP, RFC 9449; mutual TLS, RFC 8705) | `BearerLayer::new(tokens).dpop(`[`Dpop`](https://docs.rs/tower-auth/latest/tower_auth/dpop/)`::new("https://api.example.com"))`; for certificates, the extension [`ClientCertificate`] |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
 //! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
 //! | a budget a month or a day, on the calendar of the customer | [`Quota::per_calendar_month`]`(1_000_000).in_time_zone("Europe/Berlin")` in a plan, next to `per_minute(..)`; other zones than UTC need the feature `time-zones`. Counts are in memory, and a restart resets them, unless the layer has a `BudgetLimiter` (feature `tokio`), which keeps them in a store |
@@ -125,7 +126,7 @@
 //!
 //! - The crate has no `unsafe` code, and no input makes it panic. Building a layer spawns no task and needs no runtime.
 //! - A token never chooses how it is verified: every key has one algorithm. `iss`, `aud` and `exp` are required, and by
-//!   default `typ`.
+//!   default `typ`. A token that is bound to a key is refused without a proof of that key.
 //! - If one credential is invalid, no other credential of the request is tried. If a store does not answer, the
 //!   response is 503, never 401. By default, unknown, malformed and revoked keys get the same response.
 //! - No secret appears in `Debug`, errors, logs or responses. One source file hashes and compares keys. A key is shown

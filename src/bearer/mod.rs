@@ -1,4 +1,4 @@
-//! Authentication by access token: a JWT in `Authorization: Bearer`, or in another place.
+//! Authentication by access token: a JWT in `Authorization: Bearer`, in `Authorization: DPoP` with a proof, or in another place.
 //!
 //! ```
 //! use tower_auth::{ApiKeyLayer, AuthLayer, AuthStack, BearerLayer, Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};
@@ -36,6 +36,7 @@
 //! | place | setting | challenge of a 401 |
 //! |---|---|---|
 //! | `Authorization: Bearer <token>` | the default | `Bearer` |
+//! | `Authorization: DPoP <token>`, with a proof | [`dpop`](BearerLayer::dpop), also | `DPoP`, and that of the header |
 //! | `Authorization: <scheme> <token>` | [`auth_scheme`](BearerLayer::auth_scheme), instead | the scheme |
 //! | the whole value of a header | [`header`](BearerLayer::header), instead | `AccessToken` |
 //! | `Sec-WebSocket-Protocol`, for a WebSocket | [`websocket_protocol`](BearerLayer::websocket_protocol), also | that of the header |
@@ -76,6 +77,21 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Bound tokens
+//!
+//! A token may be bound to a key or a certificate of its holder (`cnf`; RFC 7800), so that a thief cannot use it. What the claim
+//! names must be proved by each request, also if the token is in the cache:
+//!
+//! | `cnf` has | the request needs | set by |
+//! |---|---|---|
+//! | `jkt` | `Authorization: DPoP <token>`, and a proof in the header `DPoP` (RFC 9449) | [`BearerLayer::dpop`] |
+//! | `x5t#S256` | the extension [`ClientCertificate`](crate::ClientCertificate), with this certificate (RFC 8705) | the code that accepts TLS connections |
+//! | both | both | |
+//! | anything else | nothing helps: the token is refused | |
+//!
+//! [`accept_bound_tokens_as_bearer`](crate::token::TokenVerifierBuilder::accept_bound_tokens_as_bearer) ignores the claim, and
+//! says what is lost. The failures of a token without its proof are charged to the address, and not to the holder of the token.
 //!
 //! # Tokens and keys in one header
 //!

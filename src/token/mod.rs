@@ -31,6 +31,10 @@
 //! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
 //!    reaches its `exp` plus the leeway. Fractions of a second count.
 //!
+//! A token that is bound to a key or a certificate (`cnf`) needs a proof that the caller has it.
+//! [`BearerLayer`](crate::bearer#bound-tokens) checks the proof. [`verify`](TokenVerifier::verify) sees none, and refuses
+//! such a token.
+//!
 //! A claim that is used by a check, a setting or the principal must have the right type. Times must always have the
 //! right type. Any other claim may be missing or have any type: for example, a numeric `jti` is ignored.
 //!
