@@ -103,24 +103,6 @@ impl Claims {
 }
 
 impl Claims {
-    /// Returns the binding that the caller must prove.
-    #[inline]
-    pub(crate) fn asked_binding(&self) -> Option<&Confirmation> {
-        self.confirmation.as_deref().filter(|bound| bound.is_asked())
-    }
-
-    /// Refuses a token that is bound: whoever presents it proves nothing else.
-    #[inline]
-    pub(super) fn unbound(self) -> Result<Self, TokenError> {
-        match self.asked_binding() {
-            None => Ok(self),
-            Some(_) => Err(TokenError::Unproven(
-                "the token was presented without a request, in which a proof could be; TokenVerifier::verify_bound \
-                 leaves the check to its caller",
-            )),
-        }
-    }
-
     /// Checks that a [`TokenRevocation`](super::TokenRevocation) can identify the token: it needs an `iat`, and its
     /// `jti` and `sid` must be strings or missing.
     pub(crate) fn check_revocable(&self) -> Result<(), TokenError> {

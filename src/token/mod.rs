@@ -87,6 +87,7 @@
 mod algorithm;
 mod ask;
 mod backend;
+mod binding;
 mod builder;
 mod cache;
 mod checks;

@@ -371,6 +371,7 @@ fn every_public_type_is_listed_here() {
                 "::<",
                 "::<alerts::",
                 "::<budget::",
+                "::<dpop::",
                 "::<permission::",
                 "::<endpoints::",
                 "::<gate::",
