@@ -29,6 +29,11 @@
 //! ```
 
 //!
+//! # Testing with tokens
+//!
+//! `TestIssuer` (with `aws-lc-rs` or `rust-crypto`) is an issuer in memory: it makes tokens, valid or wrong in one way, and a
+//! verifier of the service under test fetches its keys from it.
+//!
 //! # Testing a single extractor or handler
 //!
 //! [`set_principal`] puts a principal into a request's `Parts`. [`FakeAuth::from_fn`] chooses a principal for each
@@ -75,9 +80,13 @@
 mod auth;
 mod clock;
 pub mod conformance;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod issuer;
 mod probe;
 mod store;
 
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub use self::issuer::{TestIssuer, TestToken};
 pub use self::{
     auth::{FakeAuth, set_anonymous, set_principal},
     clock::ManualClock,

@@ -57,7 +57,7 @@ use tower_auth::{
     sqlite::SqliteOptions,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
-    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, conformance::Secrets},
+    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, TestIssuer, TestToken, conformance::Secrets},
     token::{
         self, ClaimSource, ClaimValue, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError,
         TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture, VerifyingKey,
@@ -191,6 +191,8 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<ManualClock>();
     shared::<FakeAuth>();
     shared::<FlakyKeyStore>();
+    shared::<TestIssuer>();
+    shared::<TestToken>();
     shared::<AssertReady<()>>();
     shared::<PeerAddr>();
     shared::<ClientCertificate>();

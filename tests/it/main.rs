@@ -55,6 +55,7 @@ mod signing;
 mod sqlite;
 mod stores;
 mod strict_bodies;
+mod test_issuer;
 mod test_kit;
 mod tokens;
 mod usage;

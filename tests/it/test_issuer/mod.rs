@@ -1,0 +1,3 @@
+//! The issuer that users' own tests run against.
+
+mod memory;
