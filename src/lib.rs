@@ -78,6 +78,7 @@
 //! | a store or a policy that may hang | no setting: after 5 s the response is 503. `AuthStack::builder().decision_timeout(..)` sets another timeout |
 //! | scopes, roles, members of an organisation | [`RequireLayer`]`::new(scope("write").and(role("admin")))`, `member_of(OrgSource::axum_param("org"))` |
 //! | one table of what every route requires | [`Rules`]: matches whole path segments, denies by default, can be printed; for gRPC methods too |
+//! | scopes for each tool of an MCP server (feature `mcp`) | [`McpScopes`](https://docs.rs/tower-auth/latest/tower_auth/mcp/): decided by the body of the request |
 //! | a policy service | a [`Permission`]: granted, denied, or undecided (503, never 403) |
 //! | bodies that may have documented fields only | [`StrictJson`], [`StrictQuery`] and [`StrictPath`] in an axum handler, [`StrictBodyLayer`] anywhere: a misspelt field is answered 422 with the name that was probably meant |
 //! | public and private routes | [`stack.guards()`](AuthStack::guards) on the private routes, [`stack.envelope()`](AuthStack::envelope) around everything |
@@ -108,6 +109,7 @@
 //! | `axum` | `Principal`, `Option<Principal>`, `StrictJson<T>`, `StrictQuery<T>` and `StrictPath<T>` as extractors, `Rejection: IntoResponse`, `OrgSource::axum_param`; includes `strict-body` |
 //! | `tonic` | the principal of a `tonic::Request`, and `Rejection` as a `tonic::Status` |
 //! | `strict-body` | `StrictBodyLayer<T>`, `OrgSource::body_field`, and, with a token backend, `leaks`; depends on tokio for its timer |
+//! | `mcp` | `McpScopes`: what the tools of an MCP server require, by the body of the request; includes `strict-body` |
 //! | `aws-lc-rs` | tokens, with signatures checked by AWS-LC; needs a C compiler |
 //! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
 //! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
@@ -119,7 +121,7 @@
 //! | `redis` | `RedisLimiter`: limits that several processes share, in Redis or Valkey; `RedisChanges`: caches tell each other what has changed; `rediss://` needs `tls-aws-lc` or `tls-ring` too |
 //! | `file` | keys and plans in a TOML file that is followed without a restart: `FileKeyStore`; includes `tokio` |
 //! | `time-zones` | calendar quotas in time zones other than UTC (`Quota::in_time_zone`); the data of the system are used if it has any, and otherwise those of the build |
-//! | `full` | `axum`, `tonic`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `redis`, `file`, `time-zones` and the features that they include |
+//! | `full` | `axum`, `tonic`, `mcp`, `aws-lc-rs`, `tls-aws-lc`, `sqlite`, `postgres`, `redis`, `file`, `time-zones` and the features that they include |
 //! | `testing` | helpers for the tests of your service; not part of `full`, because it does not belong in a production build |
 //!
 //! # Guarantees
@@ -211,6 +213,8 @@ pub mod key;
 #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod leaks;
 pub mod limit;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod permission;
 #[cfg(feature = "postgres")]
 pub mod postgres;

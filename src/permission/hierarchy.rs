@@ -64,6 +64,13 @@ impl ScopeHierarchy {
         Ok(AnyScope::new(self.implying(told.clone()), told))
     }
 
+    /// Returns this scope and all scopes that imply it.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn that_grant(&self, scope: &str) -> Result<Vec<String>, ConfigError> {
+        self.declared(scope)?;
+        Ok(self.implying(vec![scope.to_owned()]))
+    }
+
     /// Returns these scopes and all scopes that imply one of them, directly or indirectly.
     fn implying(&self, mut scopes: Vec<String>) -> Vec<String> {
         let mut next = 0;

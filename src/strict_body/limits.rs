@@ -75,7 +75,7 @@ impl BodyLimits {
     }
 
     /// Returns the limits of the JSON in a body.
-    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    #[cfg(any(feature = "mcp", feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub(crate) const fn of_json(&self) -> &JsonLimits {
         &self.json
     }

@@ -101,6 +101,8 @@
 //!
 //! Do not use it for streamed bodies such as uploads: the whole body is buffered before the handler is called.
 
+#[cfg(feature = "mcp")]
+mod begun;
 mod budget;
 #[cfg(feature = "axum")]
 mod checked;
@@ -120,10 +122,16 @@ mod whole;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::checked::{check_type_once, extract, no_body};
+#[cfg(any(feature = "mcp", feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) use self::head::unread;
+#[cfg(feature = "mcp")]
+pub(crate) use self::{
+    begun::begin,
+    reading::{Reading, Whole},
+};
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) use self::{
     form::read_form,
-    head::unread,
     media::{is_form, no_form},
     whole::read_json,
 };

@@ -23,7 +23,7 @@ use crate::{BoxError, Rejection, RejectionKind, base::timer::Sleep};
 
 pin_project! {
     /// A body that is being read.
-    pub(super) struct Reading<B> {
+    pub(crate) struct Reading<B> {
         #[pin]
         body: B,
         empty: Option<Empty>,
@@ -42,11 +42,11 @@ pin_project! {
 }
 
 /// A body that has arrived completely.
-pub(super) struct Whole {
-    pub(super) bytes: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
     /// The body is empty, and is allowed to be empty.
-    pub(super) absent: bool,
+    pub(crate) absent: bool,
 }
 
 /// The number of pieces that are read in one poll, so that other tasks can run in between.

@@ -43,7 +43,7 @@ impl<B> ReplayBody<B> {
         Self { state: State::Untouched { body } }
     }
 
-    pub(super) const fn checked(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+    pub(crate) const fn checked(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
         Self { state: State::Checked { bytes, trailers } }
     }
 }

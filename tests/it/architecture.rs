@@ -44,6 +44,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("redis", &["base", "cache", "limit"]),
     ("file", &["base", "key", "limit", "principal", "rate_limit", "store"]),
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
+    ("mcp", &["base", "context", "gate", "json", "permission", "principal", "rejection", "strict_body"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),
     ("endpoints", &["api_key", "authenticate", "base", "bearer", "context", "gate", "json", "key", "permission", "principal", "rate_limit", "rejection", "session", "strict_body"]),
     ("envelope", &["base", "context", "json", "rejection"]),
@@ -456,6 +457,7 @@ fn headers_are_looked_at_in_few_files() {
         "gate/effects.rs",  // `Vary` of a response
         "jwks/get.rs",      // the content type of a key set
         "leaks/head.rs",    // who has signed a report
+        "mcp/head.rs",      // the operation that the headers claim
         "permission/organization.rs", // the header that a service declared
         "rate_limit/headers.rs", // whether a limit further in has spoken
         "strict_body/head.rs", // whether a body is announced

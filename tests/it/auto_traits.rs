@@ -36,6 +36,7 @@ use tower_auth::{
         WindowInfo, WindowState, WindowStates, budget,
         shared::{NamedLimiter, SharedHealth, SharedPolicy},
     },
+    mcp::{self, McpScopes, McpScopesLayer, McpScopesService},
     permission::{
         self, And, AnyScope, Denial, FromFn, HasRole, MemberOf, Or, OrgSource, PermissionFuture, ScopeHierarchy,
         Verdict, scope,
@@ -117,6 +118,9 @@ fn layers_and_services_are_send_sync_clone_and_static() {
     shared::<ErrorEnvelope<Inner>>();
     shared::<AuthStackService<Inner>>();
     everywhere::<AuthStackBuilder>();
+    shared::<McpScopes>();
+    shared::<McpScopesLayer>();
+    shared::<McpScopesService<Inner>>();
     shared::<LeakReports>();
 }
 
@@ -133,6 +137,7 @@ fn futures_are_send() {
     sent::<PermissionFuture>();
     sent::<VerifyFuture>();
     sent::<strict_body::ResponseFuture<Answers<Body>, Body, Cell<u8>>>();
+    sent::<mcp::ResponseFuture<Answers<Body>, Body>>();
 }
 
 #[test]

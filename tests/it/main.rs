@@ -27,6 +27,7 @@ mod json;
 mod key_sets;
 mod leaks;
 mod limits;
+mod mcp;
 mod no_leak;
 mod pitfalls;
 #[cfg(feature = "postgres")]

@@ -37,7 +37,7 @@ use crate::{
 ///     (alice().unsigned(), StatusCode::UNAUTHORIZED),
 ///     (issuer.token("alice").audience("https://other.test"), StatusCode::UNAUTHORIZED),
 /// ] {
-///     let request = Request::get("/").header("authorization", format!("Bearer {}", token.sign())).body(()).unwrap();
+///     let request = Request::get("/").header("Authorization", format!("Bearer {}", token.sign())).body(()).unwrap();
 ///     assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status);
 /// }
 /// # Ok::<_, tower_auth::ConfigError>(())

@@ -1,0 +1,176 @@
+//! What each operation needs.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
+};
+
+use super::message::{Member, Message, Messages};
+use crate::Principal;
+
+/// Scopes, by their place in the table.
+pub(super) type Need = Vec<usize>;
+
+/// The rows, and what stands in none.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) scopes: Vec<Scope>,
+    pub(super) tools: Names,
+    pub(super) prompts: Names,
+    pub(super) resources: Names,
+    pub(super) methods: Names,
+    /// What a request without a body needs.
+    pub(super) streams: Need,
+    /// What an operation needs that stands in no row.
+    pub(super) otherwise: Need,
+    /// All scopes of the table: what a message needs whose operation is not clear.
+    pub(super) everything: Need,
+}
+
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) name: String,
+    /// The scope, and those that imply it.
+    pub(super) accepted: Vec<String>,
+}
+
+/// Names, and what each of them needs.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    exact: HashMap<String, Need>,
+    folded: HashSet<String>,
+}
+
+enum Found<'a> {
+    Exact(&'a Need),
+    /// It differs from a name only in its case or its margins. A lenient server could take the one for the other.
+    Alike,
+    Nothing,
+}
+
+impl Names {
+    /// Adds a name. Returns `false` if it is there already.
+    pub(super) fn add(&mut self, name: String, need: Need) -> bool {
+        self.folded.insert(fold(&name));
+        self.exact.insert(name, need).is_none()
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
+    fn find(&self, name: &str) -> Found<'_> {
+        match self.exact.get(name) {
+            Some(need) => Found::Exact(need),
+            None if self.folded.contains(&fold(name)) => Found::Alike,
+            None => Found::Nothing,
+        }
+    }
+}
+
+fn fold(name: &str) -> String {
+    name.trim().trim_end_matches('/').to_lowercase()
+}
+
+/// What a message asks for by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Tool,
+    Prompt,
+    Resource,
+    Nothing,
+}
+
+impl Target {
+    pub(super) fn of(method: &str) -> Self {
+        match method {
+            "tools/call" => Self::Tool,
+            "prompts/get" => Self::Prompt,
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Self::Resource,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Returns the member of the message that has the name.
+    pub(super) fn in_message(self, message: &Message) -> &Member {
+        if self == Self::Resource { &message.uri } else { &message.name }
+    }
+}
+
+impl Table {
+    /// Returns what all messages of a body need together.
+    pub(super) fn of_messages(&self, messages: &Messages) -> Cow<'_, [usize]> {
+        match &*messages.all {
+            _ if messages.unclear => Cow::Borrowed(&self.everything),
+            [one] => Cow::Borrowed(self.of_message(one)),
+            several => union(several.iter().map(|message| self.of_message(message))).into(),
+        }
+    }
+
+    fn of_message(&self, message: &Message) -> &[usize] {
+        match &message.method {
+            _ if message.unclear => &self.everything,
+            // An answer continues a request that was let through, and names no operation.
+            Member::Missing if message.answer => &[],
+            Member::Text(method) if !message.answer => {
+                let target = Target::of(method);
+                match target.in_message(message) {
+                    Member::Text(name) => self.of_operation(method, name),
+                    Member::Missing | Member::Other if target == Target::Nothing => self.of_method(method),
+                    Member::Missing | Member::Other => &self.everything,
+                }
+            }
+            Member::Missing | Member::Other | Member::Text(_) => &self.everything,
+        }
+    }
+
+    /// Returns what the operation needs that a method does with a tool, a prompt or a resource.
+    pub(super) fn of_operation(&self, method: &str, name: &str) -> &[usize] {
+        let (names, clear) = match Target::of(method) {
+            Target::Tool => (&self.tools, true),
+            Target::Prompt => (&self.prompts, true),
+            Target::Resource => (&self.resources, self.resources.exact.is_empty() || is_plain(name)),
+            Target::Nothing => return self.of_method(method),
+        };
+        match names.find(name) {
+            Found::Exact(need) => need,
+            Found::Nothing if clear => self.of_method(method),
+            Found::Nothing | Found::Alike => &self.everything,
+        }
+    }
+
+    /// Returns what a method needs, whatever it is used with.
+    pub(super) fn of_method(&self, method: &str) -> &[usize] {
+        match self.methods.find(method) {
+            Found::Exact(need) => need,
+            Found::Alike => &self.everything,
+            Found::Nothing if method.starts_with("notifications/") => &[],
+            Found::Nothing => &self.otherwise,
+        }
+    }
+
+    /// Returns whether the caller has all these scopes.
+    pub(super) fn grants(&self, who: &Principal, need: &[usize]) -> bool {
+        let has = |scope: &Scope| scope.accepted.iter().any(|accepted| who.has_scope(accepted));
+        // A place that is not in the table is held by nobody.
+        need.iter().all(|place| self.scopes.get(*place).is_some_and(has))
+    }
+
+    /// Returns the names of these scopes.
+    pub(super) fn names(&self, need: &[usize]) -> Vec<String> {
+        need.iter().filter_map(|place| self.scopes.get(*place)).map(|scope| scope.name.clone()).collect()
+    }
+}
+
+pub(super) fn union<'a>(needs: impl Iterator<Item = &'a [usize]>) -> Need {
+    needs.flatten().copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether only one resource can be meant: no encoding, no dot segments, no query, no empty segments.
+fn is_plain(uri: &str) -> bool {
+    let path = uri.split_once("://").map_or(uri, |(_, path)| path);
+    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '%' | '\\' | '?' | '#');
+    !uri.contains(odd)
+        && !path.trim_start_matches('/').contains("//")
+        && !path.split('/').any(|part| matches!(part, "." | ".."))
+}
