@@ -32,7 +32,8 @@
 //! # Testing with tokens
 //!
 //! `TestIssuer` (with `aws-lc-rs` or `rust-crypto`) is an issuer in memory: it makes tokens, valid or wrong in one way, and a
-//! verifier of the service under test fetches its keys from it.
+//! verifier of the service under test fetches its keys from it. `TestIssuer::serve` (with `jwks-http`) puts it on a port of
+//! loopback, with the endpoints that real clients use.
 //!
 //! # Testing a single extractor or handler
 //!
@@ -85,6 +86,8 @@ mod issuer;
 mod probe;
 mod store;
 
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub use self::issuer::TestIssuerServer;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub use self::issuer::{TestIssuer, TestToken};
 pub use self::{

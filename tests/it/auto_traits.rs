@@ -58,7 +58,10 @@ use tower_auth::{
     sqlite::SqliteOptions,
     stack::{self, AuthGuards, AuthStackBuilder, AuthStackService},
     strict_body::{self, ReplayBody, StrictBody, ValidBody},
-    testing::{AssertReady, FakeAuth, FlakyKeyStore, ManualClock, TestIssuer, TestToken, conformance::Secrets},
+    testing::{
+        AssertReady, FakeAuth, FlakyKeyStore, ManualClock, TestIssuer, TestIssuerServer, TestToken,
+        conformance::Secrets,
+    },
     token::{
         self, ClaimSource, ClaimValue, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError,
         TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture, VerifyingKey,
@@ -197,6 +200,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<FakeAuth>();
     shared::<FlakyKeyStore>();
     shared::<TestIssuer>();
+    everywhere::<TestIssuerServer>();
     shared::<TestToken>();
     shared::<AssertReady<()>>();
     shared::<PeerAddr>();

@@ -78,9 +78,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct TestIssuer {
-    name: Arc<str>,
-    clock: Clock,
-    state: Arc<State>,
+    pub(super) name: Arc<str>,
+    pub(super) clock: Clock,
+    pub(super) state: Arc<State>,
 }
 
 impl TestIssuer {
@@ -180,13 +180,19 @@ impl TestIssuer {
         self.state.set_delay(delay);
     }
 
+    /// Revokes a token, opaque or not. Only the introspection endpoint of `TestIssuer::serve` knows it: a verifier of JWTs asks
+    /// nobody.
+    pub fn revoke(&self, token: &str) {
+        self.state.revoke(token);
+    }
+
     /// Returns how often the keys were fetched, with failed fetches.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.state.fetches()
     }
 
-    fn answer(&self) -> Result<Bytes, BoxError> {
+    pub(super) fn answer(&self) -> Result<Bytes, BoxError> {
         if self.state.is_failing() { Err("the test issuer is set to fail".into()) } else { Ok(self.key_set().into()) }
     }
 }

@@ -1,7 +1,16 @@
 //! An issuer of tokens for tests: `state.rs` has its keys and its moods, `token.rs` makes a token, `issuer.rs` is the handle.
+//! On loopback, `server.rs` accepts connections, `routes.rs` answers, and `flows.rs` has the codes of its clients.
 
+#[cfg(feature = "jwks-http")]
+mod flows;
 mod issuer;
+#[cfg(feature = "jwks-http")]
+mod routes;
+#[cfg(feature = "jwks-http")]
+mod server;
 mod state;
 mod token;
 
+#[cfg(feature = "jwks-http")]
+pub use self::server::TestIssuerServer;
 pub use self::{issuer::TestIssuer, token::TestToken};

@@ -1,6 +1,7 @@
 //! The keys of the issuer, and how it behaves when they are fetched.
 
 use std::{
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -8,7 +9,13 @@ use std::{
     time::Duration,
 };
 
-use crate::token::{Algorithm, SigningKey};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+use crate::{
+    key::random,
+    token::{Algorithm, SigningKey},
+};
 
 /// What all handles of one issuer share.
 pub(super) struct State {
@@ -17,6 +24,9 @@ pub(super) struct State {
     failing: AtomicBool,
     fetches: AtomicUsize,
     tokens: AtomicU64,
+    /// What an opaque token stands for.
+    opaque: Mutex<HashMap<String, Map<String, Value>>>,
+    revoked: Mutex<HashSet<String>>,
 }
 
 impl State {
@@ -27,6 +37,8 @@ impl State {
             failing: AtomicBool::new(false),
             fetches: AtomicUsize::new(0),
             tokens: AtomicU64::new(0),
+            opaque: Mutex::default(),
+            revoked: Mutex::default(),
         }
     }
 
@@ -64,6 +76,26 @@ impl State {
         self.tokens.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    /// Remembers the claims of an opaque token, and returns the token.
+    pub(super) fn add_opaque(&self, claims: Map<String, Value>) -> String {
+        let token = random_name();
+        lock(&self.opaque).insert(token.clone(), claims);
+        token
+    }
+
+    /// Returns the claims of an opaque token.
+    pub(super) fn opaque(&self, token: &str) -> Option<Map<String, Value>> {
+        lock(&self.opaque).get(token).cloned()
+    }
+
+    pub(super) fn revoke(&self, token: &str) {
+        lock(&self.revoked).insert(token.to_owned());
+    }
+
+    pub(super) fn is_revoked(&self, token: &str) -> bool {
+        lock(&self.revoked).contains(token)
+    }
+
     pub(super) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
     }
@@ -97,6 +129,15 @@ pub(super) fn new_key(algorithm: Algorithm) -> SigningKey {
     SigningKey::generate(algorithm).unwrap_or_else(|error| panic!("a TestIssuer has no key: {error}"))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Returns a text that nobody can guess.
+///
+/// # Panics
+/// If the operating system provides no random bytes.
+pub(super) fn random_name() -> String {
+    let bytes = random::<16>().unwrap_or_else(|error| panic!("a TestIssuer makes no token: {error}"));
+    URL_SAFE_NO_PAD.encode(&*bytes)
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

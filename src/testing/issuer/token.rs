@@ -198,6 +198,14 @@ impl TestToken {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// Returns an opaque token, which stands for these claims at the introspection endpoint of
+    /// `TestIssuer::serve` (feature `jwks-http`), and is no JWT.
+    #[must_use]
+    pub fn opaque(self) -> String {
+        let claims = self.whole_claims();
+        self.state.add_opaque(claims)
+    }
+
     fn whole_header(&self, key: &SigningKey) -> Map<String, Value> {
         let alg = if matches!(self.signed, By::Nobody) { "none" } else { key.algorithm().header_name() };
         let defaults = [("alg", Value::from(alg)), ("kid", key.id().into()), ("typ", "at+jwt".into())];

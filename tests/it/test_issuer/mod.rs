@@ -1,3 +1,4 @@
 //! The issuer that users' own tests run against.
 
+mod loopback;
 mod memory;
