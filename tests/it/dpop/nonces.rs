@@ -8,7 +8,7 @@ use tower_auth::{AuthStack, Dpop, dpop::Nonces, testing::ManualClock};
 
 use super::{ORIGIN, Proof, layer_of, request, token_of};
 use crate::{
-    support::{Body, ok},
+    support::ok,
     tokens::{NOW, hand, mint::b64},
 };
 
