@@ -5,6 +5,8 @@ pub(crate) mod challenge;
 pub(crate) mod clock;
 mod cookie;
 pub(crate) mod credential;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod file_mode;
 pub(crate) mod full_body;
@@ -28,4 +30,6 @@ pub(crate) mod timer;
 pub(crate) mod tls;
 #[cfg(feature = "tokio")]
 pub(crate) mod trouble;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) mod url;
 pub(crate) mod vary;

@@ -1,10 +1,12 @@
 //! The metadata of an authorization server (RFC 8414).
 
-use http::{Uri, uri::PathAndQuery};
 use serde_json::{Map, Value, json};
 
 use super::grants::{CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE};
-use crate::ConfigError;
+use crate::{
+    ConfigError,
+    base::url::{self, origin},
+};
 
 /// What the metadata say.
 #[derive(Clone, Debug)]
@@ -55,31 +57,8 @@ impl Metadata {
     }
 }
 
-/// Returns the start of a URL, to its path.
-fn origin(url: &str) -> &str {
-    let authority = url.find("://").map_or(0, |at| at + 3);
-    url[authority..].find('/').map_or(url, |at| &url[..authority + at])
-}
-
-/// Checks that a client can find this address: HTTPS, or HTTP on the own machine; without a query and a fragment (RFC
-/// 8414, section 2).
+/// Checks an address of the authorization server (RFC 8414, section 2).
 pub(super) fn check(url: &str, what: &str) -> Result<(), ConfigError> {
-    let wrong = |why: &str| {
-        ConfigError::new(
-            format!("{what} {url:?} {why}"),
-            "use a URL such as https://api.example.com/v1/auth, without a query",
-        )
-    };
-    let parsed: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
-    let Some(host) = parsed.host() else { return Err(wrong("is not a URL with a scheme and a host")) };
-    let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-    match parsed.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_local => {}
-        _ => return Err(wrong("has not the scheme https")),
-    }
-    if url.contains('#') || parsed.path_and_query().and_then(PathAndQuery::query).is_some() {
-        return Err(wrong("has a query or a fragment"));
-    }
-    Ok(())
+    let example = "use a URL such as https://api.example.com/v1/auth, without a query";
+    url::check_without_query(url, what, example).map(drop)
 }

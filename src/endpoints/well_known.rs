@@ -7,14 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use tower_service::Service;
 
 use super::{
     metadata::{Metadata, check},
     service::AuthEndpoints,
 };
-use crate::{ConfigError, FullBody, Rejection, RejectionKind, RequestHead, base::hex, key::sha256, session::Sessions};
+use crate::{
+    ConfigError, FullBody, Rejection, RejectionKind, RequestHead, base::document, key::sha256, session::Sessions,
+};
 
 /// The documents by which clients and other services find the endpoints and the keys: `/.well-known/jwks.json` (RFC
 /// 7517) and `/.well-known/oauth-authorization-server` (RFC 8414). They are public: mount it outside of all guards, at
@@ -43,8 +45,6 @@ pub struct WellKnown {
 
 const KEYS: &str = "/.well-known/jwks.json";
 const SERVER: &str = "/.well-known/oauth-authorization-server";
-/// A key is published a day before it signs, so a key set that was kept so long has it.
-const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 impl WellKnown {
     /// Creates the documents for the endpoints at this URL, such as `https://api.example.com/v1/auth`.
@@ -99,33 +99,9 @@ impl WellKnown {
             let refusal = Rejection::new(RejectionKind::MethodNotAllowed);
             return Err(refusal.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")));
         }
-        Ok(respond(document, request.headers()))
+        let digest = sha256(&document);
+        Ok(document::respond(document, &digest, request.headers()))
     }
-}
-
-/// Answers 304 to a client that has this version of the document.
-fn respond(document: Bytes, headers: &HeaderMap) -> Response<FullBody> {
-    let digits: String = sha256(&document)[..16].iter().copied().flat_map(hex::digits).map(char::from).collect();
-    let tag = format!("\"{digits}\"");
-    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|line| names(line, &tag));
-    let mut response = Response::new(if is_known { FullBody::default() } else { FullBody::from(document) });
-    let own = response.headers_mut();
-    own.insert(header::CACHE_CONTROL, CACHED);
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        own.insert(header::ETAG, tag);
-    }
-    if is_known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        own.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    response
-}
-
-/// The comparison is weak: a proxy that compresses the document weakens its tag (RFC 9110, section 13.1.2).
-fn names(line: &HeaderValue, tag: &str) -> bool {
-    let mut tags = line.to_str().unwrap_or_default().split(',').map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 impl<B> Service<Request<B>> for WellKnown {

@@ -443,25 +443,25 @@ fn headers_are_looked_at_in_few_files() {
         "api_key/restricted.rs", // `Origin`, for keys that only some websites may use
         "base/challenge.rs",     // the challenge of a response
         "base/credential.rs",
-        "base/protocol.rs", // the content type of a request, and what makes a preflight or a WebSocket
-        "base/same_site.rs", // whether another website has made a request with a cookie
-        "base/vary.rs",     // `Vary` of a response
-        "context/decision/value.rs", // `User-Agent`, for the usage of keys
-        "context/forwarded.rs", // the address of the client, as a proxy names it
-        "context/request_id.rs", // `x-request-id`
-        "context/trace_id.rs", // `traceparent`
-        "endpoints/well_known.rs", // the version of a document that a client has
-        "envelope/adopt.rs", // the content type of a response
-        "envelope/answer.rs", // what of a response is a gate's own word
-        "envelope/settings.rs", // the media types that a client accepts
-        "gate/effects.rs",  // `Vary` of a response
-        "jwks/get.rs",      // the content type of a key set
-        "leaks/head.rs",    // who has signed a report
-        "mcp/head.rs",      // the operation that the headers claim
+        "base/document.rs",           // the version of a document that a client has
+        "base/protocol.rs",           // the content type of a request, and what makes a preflight or a WebSocket
+        "base/same_site.rs",          // whether another website has made a request with a cookie
+        "base/vary.rs",               // `Vary` of a response
+        "context/decision/value.rs",  // `User-Agent`, for the usage of keys
+        "context/forwarded.rs",       // the address of the client, as a proxy names it
+        "context/request_id.rs",      // `x-request-id`
+        "context/trace_id.rs",        // `traceparent`
+        "envelope/adopt.rs",          // the content type of a response
+        "envelope/answer.rs",         // what of a response is a gate's own word
+        "envelope/settings.rs",       // the media types that a client accepts
+        "gate/effects.rs",            // `Vary` of a response
+        "jwks/get.rs",                // the content type of a key set
+        "leaks/head.rs",              // who has signed a report
+        "mcp/head.rs",                // the operation that the headers claim
         "permission/organization.rs", // the header that a service declared
-        "rate_limit/headers.rs", // whether a limit further in has spoken
-        "strict_body/head.rs", // whether a body is announced
-        "strict_body/media.rs", // the media type and the codings of a body
+        "rate_limit/headers.rs",      // whether a limit further in has spoken
+        "strict_body/head.rs",        // whether a body is announced
+        "strict_body/media.rs",       // the media type and the codings of a body
     ];
     assert_eq!(files, allowed);
 }
