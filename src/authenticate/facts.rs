@@ -15,7 +15,7 @@ use crate::{
         time_limit::{self, TimeLimit},
     },
     context::identity::Identity,
-    gate::{IdentityPolicy, Outcome, Vary},
+    gate::{IdentityPolicy, Outcome, TokenOffer, Vary},
 };
 
 /// Returns whether a request needs no authentication.
@@ -94,6 +94,7 @@ impl Facts {
         let proofs = methods.iter().flat_map(Authenticator::proof_headers).filter(|name| !credentials.contains(name));
         let hidden: Vec<HeaderName> = credentials.iter().chain(proofs).cloned().collect();
         let parts = Parts { cookies: cookies_of(&methods), subprotocols: subprotocols_of(&methods) };
+        let challenge = challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new);
         let policy = Arc::new(IdentityPolicy {
             // Shared caches do not store a response to a request with `Authorization`. They may store one to an
             // anonymous request, and without `Vary` they would serve it to requests with `Authorization` too.
@@ -107,7 +108,8 @@ impl Facts {
             },
             strip,
             remove: remove.into(),
-            challenge: challenge::join(methods.iter().map(Authenticator::challenge)).map(Arc::new),
+            tokens: TokenOffer::of(challenge.as_deref()),
+            challenge,
         });
         let fault = methods.iter().find_map(|method| method.check_config().err());
         let limit = TimeLimit::new(clock.unwrap_or_default(), decision_timeout.unwrap_or(time_limit::DEFAULT));

@@ -299,6 +299,12 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     head.eq_ignore_ascii_case(scheme).then(|| &rest[spaces..])
 }
 
+/// Returns whether `Authorization` has this scheme.
+pub(crate) fn has_scheme(headers: &HeaderMap, scheme: &str) -> bool {
+    let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
+    value.is_some_and(|value| after_scheme(value, scheme.as_bytes()).is_some())
+}
+
 /// Marks the values of these headers as sensitive, so inner services do not print them.
 #[inline]
 pub(crate) fn mark_sensitive(headers: &mut HeaderMap, names: &[HeaderName]) {

@@ -2,6 +2,7 @@
 //! challenges, configuration errors, secrets, and small parsers that several modules need.
 
 pub(crate) mod challenge;
+pub(crate) mod challenges;
 pub(crate) mod clock;
 mod cookie;
 pub(crate) mod credential;

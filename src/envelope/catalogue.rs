@@ -177,6 +177,7 @@ fn default_words(kind: RejectionKind) -> CatalogueEntry {
         K::InvalidToken => ("TOKEN_INVALID", "Your session is invalid. Please sign in again.", "JWT token validation failed", AUTHENTICATION),
         K::ExpiredToken => ("TOKEN_EXPIRED", "Your session has expired. Please sign in again.", "JWT token expired", AUTHENTICATION),
         K::InvalidCredentials => ("INVALID_CREDENTIALS", "Your email or password is incorrect.", "Credential validation failed", AUTHENTICATION),
+        K::InsufficientAuthentication => ("INSUFFICIENT_USER_AUTHENTICATION", "Please sign in again to confirm that it is you.", "Login is too weak or too old for this action", AUTHENTICATION),
         K::InsufficientPermissions => ("INSUFFICIENT_PERMISSIONS", "You don't have permission to perform this action.", "User lacks required permissions", AUTHORIZATION),
         K::OrganizationDenied => ("ORGANIZATION_ACCESS_DENIED", "You don't have access to this organization.", "User not member of organization", AUTHORIZATION),
         K::Restricted => ("KEY_RESTRICTED", "Your API key may not be used for this request.", "API key is restricted", AUTHORIZATION),

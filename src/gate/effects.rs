@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 
 use super::guard::{Answered, Charge, ChargedBy, IdentityPolicy, LIMITS, Outcome, Vary};
 use crate::{
-    Principal, Rejection, RejectionKind,
+    AuthMethod, Principal, Rejection, RejectionKind,
     base::{challenge, credential, maybe_ready::BoxFuture, protocol::Protocol, vary},
     context::{
         attempts::{Allowed, Attempts, UnderWay},
@@ -23,6 +23,9 @@ pub(crate) struct Effects {
     /// Whether the request claims to be gRPC. No cache stores gRPC responses, and gRPC clients show every header as
     /// metadata. Only the response shows whether the service speaks gRPC.
     grpc: bool,
+    /// Whether the caller has presented a token, and whether it was presented with a proof (RFC 9449).
+    by_token: bool,
+    by_dpop: bool,
     /// The caller, if outer layers read it or a failure may be charged.
     principal: Option<Principal>,
     expose: bool,
@@ -69,6 +72,7 @@ impl Effects {
         if let Some(identity) = outcome.identity.take() {
             if let Identity::Principal(principal) = &identity {
                 self.identified = true;
+                self.by_token = *principal.method() == AuthMethod::Token;
                 self.expose = expose;
                 // A 403 from further in is charged to the authenticated caller.
                 self.principal = (expose || self.attempts.is_some()).then(|| principal.clone());
@@ -85,6 +89,7 @@ impl Effects {
         let protocol = Protocol::of(request.method(), request.version(), request.headers());
         self.grpc = policy.vary.is_some() && protocol != Protocol::Http;
         let headers = request.headers_mut();
+        self.by_dpop = policy.tokens.dpop && credential::has_scheme(headers, "DPoP");
         if policy.strip {
             credential::strip(headers, &policy.credentials, &policy.parts);
         } else {
@@ -127,6 +132,10 @@ impl Effects {
             if response.status() == StatusCode::UNAUTHORIZED {
                 complete_challenge(response, policy);
             }
+            // A gRPC client reads the details instead.
+            if response.status().is_client_error() {
+                self.demand(response, policy);
+            }
         }
         if let Some((name, value)) = self.header.as_deref()
             && Rejection::of(response).is_none()
@@ -136,6 +145,24 @@ impl Effects {
         }
         if let Some(principal) = self.principal.as_ref().filter(|_| self.expose) {
             response.extensions_mut().insert(principal.clone());
+        }
+    }
+
+    /// Tells the client of a refused token which token would do. A challenge of the handler stays.
+    fn demand<B>(&self, response: &mut Response<B>, policy: &IdentityPolicy) {
+        let Some(refusal) = Rejection::of(response).filter(|refusal| !refusal.has_challenge()) else { return };
+        let Some(demand) = refusal.demand() else { return };
+        let written = match response.headers().get(header::WWW_AUTHENTICATE) {
+            // The refusal has written its own, which lacks the metadata.
+            Some(own) => demand.step_up.is_some() && *own == demand.challenge(BEARER, None),
+            // No scope helps who has presented no token.
+            None => demand.step_up.is_some() || self.by_token,
+        };
+        if written {
+            let offer = &policy.tokens;
+            let scheme = if self.by_dpop || (offer.dpop && !offer.bearer) { DPOP } else { BEARER };
+            let challenge = demand.challenge(scheme, offer.metadata.as_deref());
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
     }
 
@@ -172,6 +199,8 @@ impl Effects {
         let missing = |refusal: &Rejection| refusal.kind() == RejectionKind::MissingCredential && !refusal.is_adopted();
         let nothing = |refusal: &Rejection| missing(refusal) || refusal.is_no_guess();
         let forbidden = status == StatusCode::FORBIDDEN;
+        // The caller is known, and has to log in again.
+        let step_up = refusal.is_some_and(|refusal| refusal.kind() == RejectionKind::InsufficientAuthentication);
         if !(forbidden || status == StatusCode::UNAUTHORIZED) || refusal.is_some_and(nothing) {
             return Charging::Done;
         }
@@ -180,8 +209,12 @@ impl Effects {
         if before.or_else(|| refusal.and_then(Rejection::charged_by)) == Some(budget) {
             return Charging::Done;
         }
-        let holder = refusal.and_then(Rejection::principal).or_else(|| self.principal.as_ref().filter(|_| forbidden));
+        let holder =
+            refusal.and_then(Rejection::principal).or_else(|| self.principal.as_ref().filter(|_| forbidden || step_up));
         let of_address = holder.is_none();
+        if of_address && step_up {
+            return Charging::Done;
+        }
         // A spent budget of an address does not replace the answer; a spent budget of a credential does.
         let charging = attempts.charge(holder, refusal).map(move |allowed| if of_address { Ok(()) } else { allowed });
         match charging.now() {
@@ -238,6 +271,9 @@ fn status<B>(response: &Response<B>, grpc: bool) -> StatusCode {
 /// A shared cache does not store a response to a request with `Authorization` (RFC 9111, section 3.5). For other
 /// credential headers, `Cache-Control` must forbid it.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+
+const BEARER: &str = "Bearer";
+const DPOP: &str = "DPoP";
 
 /// Adds the challenges of this gate to a 401 that has none.
 fn complete_challenge<B>(response: &mut Response<B>, policy: &IdentityPolicy) {

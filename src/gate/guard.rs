@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
     Rejection, RejectionKind, RequestHead,
-    base::{credential::Parts, maybe_ready::BoxFuture},
+    base::{challenges, credential::Parts, maybe_ready::BoxFuture},
     context::{
         attempts::{Attempts, UnderWay},
         identity::Identity,
@@ -132,6 +132,30 @@ pub(crate) struct IdentityPolicy {
     pub(crate) vary: Option<Vary>,
     /// The challenges of all methods, for a 401 without a challenge.
     pub(crate) challenge: Option<Arc<HeaderValue>>,
+    /// How clients get access tokens.
+    pub(crate) tokens: TokenOffer,
+}
+
+/// What the methods say of access tokens in their challenges.
+#[derive(Debug, Default)]
+pub(crate) struct TokenOffer {
+    /// The URL of the protected resource metadata (RFC 9728).
+    pub(super) metadata: Option<Box<str>>,
+    /// Whether tokens are taken that are bound to a key (RFC 9449), and whether others are taken too.
+    pub(super) dpop: bool,
+    pub(super) bearer: bool,
+}
+
+impl TokenOffer {
+    /// Reads the challenges of all methods.
+    pub(crate) fn of(challenge: Option<&HeaderValue>) -> Self {
+        let list = challenge.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self {
+            metadata: challenges::param_for_tokens(list, "resource_metadata").map(Into::into),
+            dpop: challenges::offers(list, "DPoP"),
+            bearer: challenges::offers(list, "Bearer"),
+        }
+    }
 }
 
 /// Headers on which a response depends.

@@ -1,14 +1,14 @@
 use std::{fmt, sync::Arc};
 
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 
 use super::{
     effects::Effects,
     guard::{Answered, Charge, Guard, Outcome, Verdict, Waited},
 };
 use crate::{
-    ClientIp, Clock, Rejection, RequestHead,
-    base::maybe_ready::BoxFuture,
+    ClientIp, Clock, Rejection, RejectionKind, RequestHead,
+    base::{challenges, maybe_ready::BoxFuture},
     context::{
         decision::{Decision, Observer},
         pass::Pass,
@@ -17,6 +17,9 @@ use crate::{
 
 /// Returns whether a request is authenticated by answers that are not from a cache.
 pub(crate) type WantsFresh = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+
+/// Returns all scopes that a request needs, for the challenge of a refusal.
+pub(crate) type RouteScopes = Arc<dyn Fn(&RequestHead<'_>) -> Vec<String> + Send + Sync>;
 
 /// The guards of one gate, in the order in which they run, and the observer of their decisions.
 #[derive(Clone)]
@@ -28,6 +31,9 @@ pub(crate) struct Guards {
     late_refusals: bool,
     client_ip: Option<ClientIp>,
     fresh: Option<WantsFresh>,
+    scopes: Option<RouteScopes>,
+    /// Whether a caller that is not authenticated is told the scopes too.
+    tells_anyone: bool,
     clock: Clock,
 }
 
@@ -49,6 +55,8 @@ impl Guards {
             late_refusals: false,
             client_ip: None,
             fresh: None,
+            scopes: None,
+            tells_anyone: false,
             clock: Clock::system(),
         }
     }
@@ -68,6 +76,11 @@ impl Guards {
 
     pub(crate) fn with_fresh(self, fresh: Option<WantsFresh>) -> Self {
         Self { fresh, ..self }
+    }
+
+    /// Names these scopes in the challenge of a 403, and, if `tells_anyone`, in that of a 401.
+    pub(crate) fn with_scopes(self, scopes: RouteScopes, tells_anyone: bool) -> Self {
+        Self { scopes: Some(scopes), tells_anyone, ..self }
     }
 
     pub(super) const fn client_ip(&self) -> Option<&ClientIp> {
@@ -158,7 +171,7 @@ impl Guards {
 
     /// Reports the refusal of a guard. Returns it if the guard is enforced, and `None` if the request continues.
     fn refuse(&self, guard: &dyn Guard, rejection: Rejection, request: RequestHead<'_>) -> Option<Rejection> {
-        let rejection = of_holder(rejection.refused_by(guard.name()), &request);
+        let rejection = self.name_scopes(of_holder(rejection.refused_by(guard.name()), &request), &request);
         let decision = Decision::new(request, rejection.layer().unwrap_or("gate"), Some(&rejection));
         if guard.enforced() {
             self.tell(&decision);
@@ -166,6 +179,23 @@ impl Guards {
         }
         self.tell(&decision.report_only());
         None
+    }
+
+    /// Adds the scopes of the route to what the client reads of tokens.
+    fn name_scopes(&self, rejection: Rejection, request: &RequestHead<'_>) -> Rejection {
+        let Some(scopes) = &self.scopes else { return rejection };
+        if rejection.demand().is_some() {
+            return rejection.needing(&scopes(request));
+        }
+        let own = rejection.own_challenge().filter(|_| self.tells_anyone).and_then(|own| own.to_str().ok());
+        match own.map(|own| challenges::with_scopes(own, &scopes(request))) {
+            // The scopes are visible ASCII, as the rest is, so the conversion does not fail.
+            Some(named) => match HeaderValue::try_from(named) {
+                Ok(named) => rejection.offering(Some(Arc::new(named))),
+                Err(_) => rejection,
+            },
+            None => rejection,
+        }
     }
 
     /// Returns a closure that lets the guard at a place settle its charge.
@@ -188,14 +218,16 @@ impl Guards {
     }
 }
 
-/// Adds the caller to a 403, so that a budget of failed attempts further out can charge its credential.
+/// Adds the caller to a refusal of what it may do, so that a budget of failed attempts further out can charge its credential.
 fn of_holder(rejection: Rejection, request: &RequestHead<'_>) -> Rejection {
     match request.principal() {
-        Some(who) if rejection.status() == StatusCode::FORBIDDEN && rejection.principal().is_none() => {
-            rejection.with_principal(who.clone())
-        }
+        Some(who) if denies(&rejection) && rejection.principal().is_none() => rejection.with_principal(who.clone()),
         _ => rejection,
     }
+}
+
+fn denies(rejection: &Rejection) -> bool {
+    rejection.status() == StatusCode::FORBIDDEN || rejection.kind() == RejectionKind::InsufficientAuthentication
 }
 
 impl fmt::Debug for Guards {

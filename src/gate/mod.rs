@@ -20,7 +20,7 @@ mod service;
 pub(crate) use self::refusal::refuse;
 pub(crate) use self::{
     admission::Admission,
-    guard::{Answered, Charge, Guard, IdentityPolicy, LIMITS, Outcome, Vary, Verdict},
+    guard::{Answered, Charge, Guard, IdentityPolicy, LIMITS, Outcome, TokenOffer, Vary, Verdict},
     guards::{Guards, WantsFresh},
 };
 pub use self::{response::ResponseFuture, service::Gate};

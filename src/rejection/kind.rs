@@ -40,6 +40,9 @@ pub enum RejectionKind {
     ExpiredToken,
     /// The name or password is wrong.
     InvalidCredentials,
+    /// The caller is authenticated, but the login was too weak or is too long ago: the user must log in again
+    /// (RFC 9470). No scope would help.
+    InsufficientAuthentication,
     /// The caller is authenticated but not authorized.
     InsufficientPermissions,
     /// The caller is authenticated but not a member of the organisation.
@@ -94,6 +97,7 @@ impl RejectionKind {
         Self::InvalidToken,
         Self::ExpiredToken,
         Self::InvalidCredentials,
+        Self::InsufficientAuthentication,
         Self::InsufficientPermissions,
         Self::OrganizationDenied,
         Self::Restricted,
@@ -137,7 +141,8 @@ impl RejectionKind {
             | Self::Suspended
             | Self::InvalidToken
             | Self::ExpiredToken
-            | Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, 16),
+            | Self::InvalidCredentials
+            | Self::InsufficientAuthentication => (StatusCode::UNAUTHORIZED, 16),
             Self::MalformedRequest | Self::InvalidJson | Self::TooCostly => (StatusCode::BAD_REQUEST, 3),
             Self::InsufficientPermissions | Self::OrganizationDenied | Self::Restricted => (StatusCode::FORBIDDEN, 7),
             Self::InvalidFields => (StatusCode::UNPROCESSABLE_ENTITY, 3),

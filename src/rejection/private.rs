@@ -37,7 +37,12 @@ impl Rejection {
     pub(crate) fn required(&self) -> Option<Cow<'_, str>> {
         match (&self.facts.required, self.kind()) {
             (Some(required), _) => Some(Cow::Borrowed(required)),
-            (None, RejectionKind::InsufficientPermissions | RejectionKind::OrganizationDenied) => {
+            (
+                None,
+                RejectionKind::InsufficientPermissions
+                | RejectionKind::OrganizationDenied
+                | RejectionKind::InsufficientAuthentication,
+            ) => {
                 let required: Vec<_> = self.details().filter_map(|(name, detail)| in_detail(name, detail)).collect();
                 (!required.is_empty()).then(|| Cow::Owned(required.join(" ")))
             }
@@ -51,6 +56,8 @@ fn in_detail<'a>(name: &str, detail: &'a Detail) -> Option<Cow<'a, str>> {
         ("required_permissions", Detail::List(scopes)) => Some(Cow::Owned(scopes.join(" "))),
         ("required_permissions", Detail::Text(scope)) => Some(Cow::Borrowed(scope)),
         ("required_role", Detail::Text(role)) => Some(Cow::Owned(format!("role:{role}"))),
+        ("acr_values", Detail::List(values)) => Some(Cow::Owned(format!("acr:{}", values.join("|")))),
+        ("max_age", Detail::Number(seconds)) => Some(Cow::Owned(format!("max_age:{seconds}"))),
         ("organization_id", Detail::Text(organization)) => Some(Cow::Owned(format!("organization:{organization}"))),
         _ => None,
     }

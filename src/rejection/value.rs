@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error, fmt, net::IpAddr, sync::Arc, time::Duration
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::{Detail, RejectionKind, Restriction};
+use super::{Detail, RejectionKind, Restriction, demand::Demand};
 use crate::{BoxError, Principal, base::challenge, json::FieldViolation};
 
 /// Why a request was refused: a kind, public details, and a private cause that no client sees.
@@ -54,6 +54,8 @@ pub(super) struct Facts {
     pub(super) required: Option<Box<str>>,
     /// The restriction of the key that forbids the request.
     pub(super) restriction: Option<Restriction>,
+    /// What a better token would have.
+    pub(super) demand: Option<Box<Demand>>,
     /// Nobody is charged for a failed attempt.
     pub(super) is_no_guess: bool,
 }
@@ -74,6 +76,7 @@ impl Facts {
             client: None,
             required: None,
             restriction: None,
+            demand: None,
             is_no_guess: false,
         }
     }
@@ -340,7 +343,8 @@ impl Rejection {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.facts.status;
         if self.facts.status == StatusCode::UNAUTHORIZED {
-            let challenge = self.challenge.as_deref().cloned().unwrap_or(challenge::FALLBACK);
+            let own = self.challenge.as_deref().cloned().or_else(|| self.step_up_challenge());
+            let challenge = own.unwrap_or(challenge::FALLBACK);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = self.retry_after_seconds() {

@@ -5,7 +5,10 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, time::Duration};
 
 use http::{HeaderMap, StatusCode};
-use tower_auth::{ErrorEnvelopeLayer, Rejection, RejectionKind, rejection::Restriction};
+use tower_auth::{
+    ErrorEnvelopeLayer, Rejection, RejectionKind,
+    rejection::{Restriction, StepUp},
+};
 
 use super::{TRACE_ID, TYPES, shown};
 use crate::{grpc::decoded, support::text};
@@ -34,6 +37,10 @@ fn of_kind(kind: RejectionKind) -> Rejection {
         K::InsufficientPermissions => refusal
             .detail("required_role", "admin")
             .detail("required_permissions", vec!["write".to_owned(), "admin".to_owned()]),
+        K::InsufficientAuthentication => {
+            let needed = StepUp::new().acr_values(["urn:example:mfa"]).max_age(Duration::from_secs(300));
+            Rejection::step_up(needed).cause("PLANTED private cause")
+        }
         K::OrganizationDenied => refusal.detail("organization_id", "org_demo"),
         K::InvalidJson => refusal.detail("line", 3_u64).detail("column", 14_u64),
         K::InvalidFields => refusal.detail("fields", vec!["/email_adress".to_owned(), "/age".to_owned()]),

@@ -17,7 +17,7 @@ use super::{answered, call, details, message, refused, status};
 use crate::support::{Body, KEY, Strict, get, ok, store, strict, text};
 
 /// The gRPC status of every kind, written out once more.
-const TABLE: [(RejectionKind, Code); 28] = [
+const TABLE: [(RejectionKind, Code); 29] = [
     (RejectionKind::MissingCredential, Code::Unauthenticated),
     (RejectionKind::MalformedRequest, Code::InvalidArgument),
     (RejectionKind::InvalidKey, Code::Unauthenticated),
@@ -29,6 +29,7 @@ const TABLE: [(RejectionKind, Code); 28] = [
     (RejectionKind::InvalidToken, Code::Unauthenticated),
     (RejectionKind::ExpiredToken, Code::Unauthenticated),
     (RejectionKind::InvalidCredentials, Code::Unauthenticated),
+    (RejectionKind::InsufficientAuthentication, Code::Unauthenticated),
     (RejectionKind::InsufficientPermissions, Code::PermissionDenied),
     (RejectionKind::OrganizationDenied, Code::PermissionDenied),
     (RejectionKind::Restricted, Code::PermissionDenied),

@@ -39,8 +39,8 @@ async fn r089_every_refusal_spends_one_of_a_limiter_that_has_to_be_waited_for() 
 
 async fn refusals_spend_one(slow: bool) {
     for kind in RejectionKind::ALL.iter().copied() {
-        // A 403 is the holder's, who was proved.
-        let denies = kind.status() == StatusCode::UNAUTHORIZED;
+        // A 403 is the holder's, who was proved, and so is the demand for another login.
+        let denies = kind.status() == StatusCode::UNAUTHORIZED && kind != RejectionKind::InsufficientAuthentication;
         let expected = if denies && kind != RejectionKind::MissingCredential { 4 } else { 0 };
         let gone = gone(Remote::new(slow), 4, move || Rejection::new(kind).into_response()).await;
         assert_eq!(gone, expected, "{kind:?}");
