@@ -78,6 +78,7 @@
 //!
 //! If one guard is enough: mount its layer alone.
 
+mod routes;
 mod service;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -91,7 +92,7 @@ use crate::{
     AuthLayer, ClientIp, Clock, ConfigError, Decision, ErrorEnvelopeLayer, RateLimitLayer, RequireLayer, Rules,
     base::time_limit::{self, TimeLimit},
     context::decision::Observer,
-    gate::{Gate, Guard, Guards, WantsFresh},
+    gate::{Gate, Guard, Guards},
     permission::Permission,
 };
 
@@ -317,11 +318,11 @@ impl AuthStackBuilder {
                 "put all rules into one table; the first rule that matches applies",
             ));
         }
-        for rules in self.rules {
+        for rules in self.rules.iter().cloned() {
             rules.check_config()?;
             let open = rules.clone();
             auth = auth.open(move |request| open.is_public(request));
-            fresh = fresh_routes(&rules);
+            fresh = routes::fresh(&rules);
             behind.push(Arc::new(rules.limited(&limit)));
         }
         behind.extend(self.require.iter().map(|require| require.guard_in_stack(&limit)));
@@ -357,6 +358,7 @@ impl AuthStackBuilder {
             .late_refusals(self.late_refusals)
             .watched_by(self.observer)
             .expose_principal(self.expose_principal);
+        let guards = routes::naming_scopes(guards, &self.rules, &self.require);
         let envelope = self.envelope.unwrap_or_else(ErrorEnvelopeLayer::detailed);
         envelope.check_config()?;
         let mut envelope = envelope.clock_or(&clock);
@@ -365,12 +367,6 @@ impl AuthStackBuilder {
         }
         Ok(AuthStack { guards: Arc::new(guards), envelope, sensitive })
     }
-}
-
-/// Returns the question for fresh answers. Without such routes there is none, so that no request pays for it.
-fn fresh_routes(rules: &Rules) -> Option<WantsFresh> {
-    let rules = rules.has_fresh().then(|| rules.clone())?;
-    Some(Arc::new(move |request| rules.is_fresh(request)))
 }
 
 /// The guards of a stack without its envelope; see [`AuthStack::guards`].

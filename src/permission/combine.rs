@@ -56,6 +56,7 @@ pub(super) fn either(first: Verdict, second: Verdict) -> Verdict {
 /// Returns a denial that names the requirements of both policies.
 fn merge(one: Denial, other: Denial) -> Denial {
     let mut permissions = one.permissions;
+    let scopes = if one.scopes.is_empty() { other.scopes } else { one.scopes };
     for permission in other.permissions {
         if !permissions.contains(&permission) {
             permissions.push(permission);
@@ -64,6 +65,8 @@ fn merge(one: Denial, other: Denial) -> Denial {
     Denial {
         role: one.role.or(other.role),
         permissions,
+        scopes,
+        step_up: one.step_up.or(other.step_up),
         // The organisation is the reason only if both denials name one.
         organization: one.organization.and(other.organization),
     }

@@ -1,16 +1,16 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{HeaderValue, header};
-
 use super::{
     policy::Permission,
+    requirement::add,
     verdict::{Denial, Verdict as Decided},
 };
 use crate::{
-    Anonymous, AuthMethod, Challenge, Rejection, RejectionKind, RequestHead,
+    Anonymous, Rejection, RejectionKind, RequestHead,
     base::{clock::TimedOut, time_limit::TimeLimit},
     context::{request::RequestContext, request_ext::caller},
     gate::{Guard, Outcome, Verdict},
+    rejection::Demand,
 };
 
 /// Checks a request against a policy. The principal comes from an outer guard.
@@ -49,15 +49,14 @@ pub(super) fn ask(policy: &Arc<dyn Permission>, request: &RequestHead<'_>, maske
         Ok(who) => who,
         Err(rejection) => return Verdict::Refuse(rejection),
     };
-    let token = *who.method() == AuthMethod::Token;
     match policy.check(who, request).now() {
         Ok(Decided::Granted) => Verdict::Admit,
-        Ok(decided) => Verdict::of(conclude(decided, masked, token, &**policy)),
+        Ok(decided) => Verdict::of(conclude(decided, masked, &**policy)),
         Err(future) => {
             let (policy, limit) = (Arc::clone(policy), limit.clone());
             Verdict::Wait(Box::pin(async move {
                 let decided = limit.wait(future).await.unwrap_or_else(|late| undecided(&*policy, late));
-                conclude(decided, masked, token, &*policy).map(|()| Outcome::default())
+                conclude(decided, masked, &*policy).map(|()| Outcome::default())
             }))
         }
     }
@@ -67,10 +66,10 @@ fn undecided(policy: &dyn Permission, late: TimedOut) -> Decided {
     Decided::Undecided(format!("the policy `{}` {late}", policy.describe()).into())
 }
 
-fn conclude(decided: Decided, masked: bool, token: bool, policy: &dyn Permission) -> Result<(), Rejection> {
+fn conclude(decided: Decided, masked: bool, policy: &dyn Permission) -> Result<(), Rejection> {
     match decided {
         Decided::Granted => Ok(()),
-        Decided::Denied(denial) => Err(told(denied(denial, token), masked, policy)),
+        Decided::Denied(denial) => Err(told(denied(denial, policy), masked, policy)),
         Decided::Undecided(cause) => Err(Rejection::unavailable(cause)),
         Decided::Misconfigured(fault) => Err(Rejection::internal(fault)),
     }
@@ -87,32 +86,38 @@ fn told(denied: Rejection, masked: bool, policy: &dyn Permission) -> Rejection {
     refusal.requiring(said.unwrap_or_else(|| policy.describe()))
 }
 
-fn denied(denial: Denial, token: bool) -> Rejection {
+/// Names what would do. The gate writes the challenge, because it knows how the caller has authenticated.
+fn denied(denial: Denial, policy: &dyn Permission) -> Rejection {
     if let Some(organization) = denial.organization {
         let rejection = Rejection::new(RejectionKind::OrganizationDenied);
         return if organization.is_empty() { rejection } else { rejection.detail("organization_id", organization) };
     }
-    let mut rejection = Rejection::new(RejectionKind::InsufficientPermissions);
-    if token {
-        rejection = rejection.header(header::WWW_AUTHENTICATE, insufficient_scope(&denial.permissions));
+    let (mut scopes, step_up) = policy.requirement().into_parts();
+    if let Some(needed) = denial.step_up {
+        let (needed, scopes) = match step_up {
+            Some(all) => (all.and(needed), scopes),
+            // The login is one way out of several, and the scopes are of another.
+            None => (needed, Vec::new()),
+        };
+        return Rejection::step_up(needed).needing(&scopes).needing(&denial.scopes);
     }
+    // If something else is missing, no scope helps.
+    if denial.scopes.is_empty() && denial.permissions.is_empty() {
+        scopes.clear();
+    }
+    let permissions = if denial.permissions.is_empty() { denial.scopes.clone() } else { denial.permissions };
+    let named =
+        if denial.scopes.is_empty() { permissions.first().cloned().into_iter().collect() } else { denial.scopes };
+    add(&mut scopes, named);
+    let mut rejection =
+        Rejection::new(RejectionKind::InsufficientPermissions).demanding(Demand { step_up: None, scopes });
     if let Some(role) = denial.role {
         rejection = rejection.detail("required_role", role.into_owned());
     }
-    if !denial.permissions.is_empty() {
-        rejection = rejection.detail("required_permissions", denial.permissions);
+    if !permissions.is_empty() {
+        rejection = rejection.detail("required_permissions", permissions);
     }
     rejection
-}
-
-/// Returns the challenge that names the missing scopes of a token (RFC 6750, section 3.1).
-fn insufficient_scope(scopes: &[String]) -> HeaderValue {
-    let challenge = Challenge::new("Bearer").param("error", "insufficient_scope");
-    // A scope with characters that the parameter does not allow is omitted.
-    let printable = |scope: &&String| scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E));
-    let scopes: Vec<&str> = scopes.iter().filter(printable).map(String::as_str).collect();
-    let challenge = if scopes.is_empty() { challenge } else { challenge.param("scope", &scopes.join(" ")) };
-    HeaderValue::try_from(challenge.as_str()).unwrap_or(HeaderValue::from_static("Bearer error=\"insufficient_scope\""))
 }
 
 impl fmt::Debug for RequireGuard {

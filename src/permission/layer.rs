@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{guard::RequireGuard, policy::Permission, scopes::scope};
+use super::{guard::RequireGuard, policy::Permission, requirement::Requirement, scopes::scope};
 use crate::{
     Clock,
     base::time_limit::{self, TimeLimit},
@@ -86,6 +86,11 @@ impl RequireLayer {
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
+    }
+
+    /// Returns what the policy requires of a token.
+    pub(crate) fn requirement(&self) -> Requirement {
+        self.guard.policy.requirement()
     }
 
     pub(crate) fn guard_in_stack(&self, limit: &TimeLimit) -> Arc<dyn Guard> {

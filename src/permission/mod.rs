@@ -52,6 +52,29 @@
 //! A scope is granted to a credential (RFC 6749, section 3.3). A role belongs to the holder of the credential. No scope
 //! implies another, not even `admin`, unless a [`ScopeHierarchy`] declares it.
 //!
+//! # What a client learns
+//!
+//! A denial is 403 with the details `required_permissions`, `required_role` or `organization_id`. The holder of a token also
+//! gets a challenge (RFC 6750, section 3.1): `Bearer error="insufficient_scope", scope="notes:read notes:write"`, with
+//! the `resource_metadata` of the tokens, if there are any.
+//!
+//! - The challenge names all scopes that the request needs, also those that the token has: of both policies of an
+//!   [`and`](Permission::and), of the rule and of every policy of the stack.
+//! - Of alternatives, it names the first: of [`any_scope`], and of an [`or`](Permission::or), so that no client asks for more
+//!   than it needs. The details name all alternatives.
+//! - If a role is missing, no scope helps, and the challenge names none.
+//!
+//! A policy of your own says with [`Permission::requirement`] which scopes it requires, or, if they depend on the request,
+//! with [`Denial::scopes`].
+//!
+//! # Logins
+//!
+//! [`acr`] and [`logged_in_within`] require a strong or a recent login. The refusal is 401 with the code
+//! `INSUFFICIENT_USER_AUTHENTICATION`, and the challenge says which login would do (RFC 9470):
+//! `Bearer error="insufficient_user_authentication", acr_values="urn:example:mfa", max_age="300"`. The client sends the user
+//! to the authorization server with these parameters, and comes back with a new token. A handler does the same with
+//! [`Rejection::step_up`](crate::Rejection::step_up).
+//!
 //! # When not to use it
 //!
 //! For a decision about one object ("is this the caller's invoice?"): load the object in the handler, and check the
@@ -63,15 +86,18 @@ mod fresh;
 mod guard;
 mod hierarchy;
 mod layer;
+mod login;
 mod moved;
 mod organization;
 mod path;
 mod pattern;
 mod policy;
+mod requirement;
 #[cfg(feature = "axum")]
 mod routed;
 mod rules;
 mod rules_guard;
+mod rules_scopes;
 mod scopes;
 mod segments;
 mod verdict;
@@ -79,8 +105,10 @@ mod verdict;
 pub use self::{
     hierarchy::ScopeHierarchy,
     layer::RequireLayer,
+    login::{HasAcr, LoggedInWithin, acr, logged_in_within},
     organization::{MemberOf, OrgSource, member_of},
     policy::{And, FromFn, Or, Permission, from_fn},
+    requirement::Requirement,
     rules::Rules,
     scopes::{AnyScope, HasRole, IsAuthenticated, any_scope, authenticated, role, scope},
     verdict::{Denial, PermissionFuture, Verdict},

@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     combine::{both, combine, decided_by_and, decided_by_or, either},
+    requirement::Requirement,
     verdict::{PermissionFuture, Verdict},
 };
 use crate::{Principal, RequestHead};
@@ -26,6 +27,29 @@ pub trait Permission: Send + Sync + 'static {
     fn describe(&self) -> String {
         let name = std::any::type_name::<Self>();
         name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
+
+    /// Returns what a token needs for this policy to grant, as far as a client can ask for it; nothing by default. Challenges
+    /// and metadata name it. Of alternatives, return one, so that no client asks for more than it needs.
+    ///
+    /// ```
+    /// use tower_auth::{Principal, RequestHead, permission::{Denial, Permission, PermissionFuture, Requirement, Verdict}};
+    ///
+    /// struct Weekdays;
+    ///
+    /// impl Permission for Weekdays {
+    ///     fn check(&self, who: &Principal, _: &RequestHead<'_>) -> PermissionFuture {
+    ///         let denied = || Verdict::Denied(Denial::new().permissions(["office"]));
+    ///         PermissionFuture::ready(if who.has_scope("office") { Verdict::Granted } else { denied() })
+    ///     }
+    ///
+    ///     fn requirement(&self) -> Requirement {
+    ///         Requirement::of_scopes(["office"])
+    ///     }
+    /// }
+    /// ```
+    fn requirement(&self) -> Requirement {
+        Requirement::nothing_to_ask_for()
     }
 
     /// Returns a policy that requires both policies to grant. The second policy is not asked if the first denies at
@@ -68,6 +92,10 @@ impl<P: Permission + ?Sized> Permission for Arc<P> {
     fn describe(&self) -> String {
         (**self).describe()
     }
+
+    fn requirement(&self) -> Requirement {
+        (**self).requirement()
+    }
 }
 
 /// The policy of [`Permission::and`].
@@ -82,6 +110,10 @@ impl<A: Permission, B: Permission> Permission for And<A, B> {
     fn describe(&self) -> String {
         format!("{} and {}", self.0.describe(), self.1.describe())
     }
+
+    fn requirement(&self) -> Requirement {
+        self.0.requirement().and(self.1.requirement())
+    }
 }
 
 /// The policy of [`Permission::or`].
@@ -95,6 +127,10 @@ impl<A: Permission, B: Permission> Permission for Or<A, B> {
 
     fn describe(&self) -> String {
         format!("({} or {})", self.0.describe(), self.1.describe())
+    }
+
+    fn requirement(&self) -> Requirement {
+        self.0.requirement().or(self.1.requirement())
     }
 }
 

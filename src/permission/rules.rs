@@ -68,11 +68,12 @@ use crate::{ConfigError, RequestHead, base::time_limit::TimeLimit, context::pass
 #[derive(Clone, Default)]
 #[must_use = "rules have no effect until they are given to a stack"]
 pub struct Rules {
-    routes: Vec<(Pattern, Access)>,
+    pub(super) routes: Vec<(Pattern, Access)>,
     fresh: FreshRoutes,
-    otherwise: Option<Arc<dyn Permission>>,
+    pub(super) otherwise: Option<Arc<dyn Permission>>,
     fault: Option<ConfigError>,
     pub(super) report_only: bool,
+    pub(super) tells_scopes: bool,
     rewritten: bool,
     pub(super) limit: TimeLimit,
 }

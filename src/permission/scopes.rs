@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use super::{
     policy::Permission,
+    requirement::Requirement,
     verdict::{Denial, PermissionFuture, Verdict},
 };
 use crate::{Principal, RequestHead};
@@ -34,7 +35,7 @@ pub fn scope(scope: &str) -> AnyScope {
 }
 
 /// Returns a policy that requires the credential to have one of these scopes. If the list is empty, the policy denies
-/// every request.
+/// every request. The challenge of a denial names the first, so name the weakest first.
 ///
 /// ```
 /// use tower_auth::{RequireLayer, permission::any_scope};
@@ -59,6 +60,10 @@ impl Permission for AnyScope {
 
     fn describe(&self) -> String {
         format!("scope {}", self.told.join(" or "))
+    }
+
+    fn requirement(&self) -> Requirement {
+        Requirement::of_scopes(self.told.first())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::{BoxError, MaybeReady};
+use crate::{BoxError, MaybeReady, rejection::StepUp};
 
 /// The answer of a policy: ready ([`MaybeReady::ready`]), or a boxed future ([`MaybeReady::boxed`]).
 ///
@@ -24,7 +24,7 @@ pub type PermissionFuture = MaybeReady<Verdict>;
 pub enum Verdict {
     /// The principal may make the request.
     Granted,
-    /// The principal may not make the request: 403.
+    /// The principal may not make the request: 403, or 401 if another [login](Denial::step_up) would do.
     Denied(Denial),
     /// The policy could not decide: 503, and the cause is logged.
     Undecided(BoxError),
@@ -50,6 +50,8 @@ impl From<bool> for Verdict {
 pub struct Denial {
     pub(super) role: Option<Cow<'static, str>>,
     pub(super) permissions: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) step_up: Option<StepUp>,
     pub(super) organization: Option<String>,
 }
 
@@ -64,9 +66,35 @@ impl Denial {
         Self { role: Some(role.into()), ..self }
     }
 
-    /// Sets the scopes of which one is required, sent to the client as the detail `required_permissions`.
+    /// Sets the scopes of which one is required, sent to the client as the detail `required_permissions`. The challenge names
+    /// the first.
     pub fn permissions<S: Into<String>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
         Self { permissions: permissions.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Sets scopes all of which the request needs. The challenge names them, with those of the policy's
+    /// [`requirement`](super::Permission::requirement). They are also the detail `required_permissions`, unless
+    /// [`permissions`](Self::permissions) sets it.
+    ///
+    /// ```
+    /// use tower_auth::permission::Denial;
+    ///
+    /// let denial = Denial::new().scopes(["notes:read", "notes:write"]);
+    /// ```
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        Self { scopes: scopes.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Sets the login that would do. The refusal then is 401, of the kind
+    /// [`InsufficientAuthentication`](crate::RejectionKind::InsufficientAuthentication).
+    ///
+    /// ```
+    /// use tower_auth::{permission::Denial, rejection::StepUp};
+    ///
+    /// let denial = Denial::new().step_up(StepUp::new().acr_values(["urn:example:mfa"]));
+    /// ```
+    pub fn step_up(self, needed: StepUp) -> Self {
+        Self { step_up: Some(needed), ..self }
     }
 
     /// Sets the organisation that the principal does not belong to, sent to the client as the detail `organization_id`.

@@ -1,8 +1,10 @@
 //! What a principal may do: policies and their combinations, the layer that asks them, and who hears of it.
 
 mod decisions;
+mod logins;
 mod mounted;
 mod policies;
+mod requirements;
 
 use std::convert::Infallible;
 

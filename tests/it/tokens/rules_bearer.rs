@@ -101,13 +101,21 @@ async fn r027_a_missing_scope_is_403_with_insufficient_scope() {
     let code = "INSUFFICIENT_PERMISSIONS";
     refused(scope("read")).await.assert_accepted();
     refused(scope("write")).await.assert(403, code, &[&named("write")]);
-    refused(scope("read").and(scope("write"))).await.assert(403, code, &[&named("write")]);
-    refused(any_scope(["write", "admin"])).await.assert(403, code, &[&named("write admin")]);
+    // All that the request needs, also what the token has: clients ask for exactly these.
+    refused(scope("read").and(scope("write"))).await.assert(403, code, &[&named("read write")]);
+    refused(scope("write").and(scope("read"))).await.assert(403, code, &[&named("write read")]);
+    refused(scope("write").and(scope("send"))).await.assert(403, code, &[&named("write send")]);
+    // One way out, so that no client asks for more than it needs.
+    refused(any_scope(["write", "admin"])).await.assert(403, code, &[&named("write")]);
+    refused(scope("write").or(scope("admin"))).await.assert(403, code, &[&named("write")]);
+    refused(role("admin").or(scope("write"))).await.assert(403, code, &[&named("write")]);
+    refused(any_scope(["write", "admin"]).and(scope("read"))).await.assert(403, code, &[&named("write read")]);
     refused(scope("https://api.test/write")).await.assert(403, code, &[&named("https://api.test/write")]);
     // A role is nothing that an issuer could be asked for by its name.
     refused(role("admin")).await.assert(403, code, &[bare]);
+    refused(scope("read").and(role("admin"))).await.assert(403, code, &[bare]);
     // What cannot stand in the field is left out of it.
-    for odd in ["two words", "quo\"te", "back\\slash", "zürich", "line\nbreak"] {
+    for odd in ["two words", "quo\"te", "back\\slash", "zürich", "line\nbreak", "offline_access"] {
         refused(scope(odd)).await.assert(403, code, &[bare]);
     }
     let organization = OrgSource::from_fn(|_| Some("org_other".to_owned()));
