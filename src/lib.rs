@@ -224,6 +224,8 @@ pub mod redis;
 pub mod registry;
 pub mod rejection;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub mod resource;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub mod session;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

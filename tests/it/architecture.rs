@@ -32,6 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dpop", &["base", "json", "key", "token"]),
     ("bearer", &["authenticate", "base", "context", "dpop", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
+    ("resource", &["base", "context", "key", "permission", "rejection", "token"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
     ("session", &["base", "key", "limit", "principal", "registry", "rejection", "store", "token"]),
     ("cache", &["base", "key", "registry", "session", "store"]),
