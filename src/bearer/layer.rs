@@ -12,7 +12,9 @@ use crate::{
     Subprotocol,
     base::{
         challenge,
+        challenges::may_be_named,
         credential::{Cookie, PROOF, Source},
+        url,
     },
     gate::Gate,
     token::{TokenRevocation, TokenVerifier},
@@ -47,6 +49,8 @@ pub struct BearerLayer {
     proof: Option<HeaderName>,
     realm: String,
     metadata: Option<String>,
+    /// The scopes that challenges name.
+    scopes: Vec<String>,
     /// The challenge for a request without a token.
     challenge: String,
     pub(super) fault: Option<ConfigError>,
@@ -74,6 +78,7 @@ impl BearerLayer {
             proof: None,
             realm: "api".to_owned(),
             metadata: None,
+            scopes: Vec::new(),
             challenge: String::new(),
             fault: None,
         };
@@ -159,9 +164,53 @@ impl BearerLayer {
     }
 
     /// Sets the URL of the protected resource metadata, which describes how a client gets a token. Every challenge
-    /// contains the URL (RFC 9728, section 5.1).
+    /// contains the URL (RFC 9728, section 5.1), also that of a 403 for a missing scope.
+    ///
+    /// Pass a [`ProtectedResource`](crate::resource::ProtectedResource), which serves the metadata, or the URL of a document that
+    /// is served elsewhere. If the URL is not absolute, or neither `https` nor on the own machine, every request is refused with
+    /// 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails: clients that are told a relative
+    /// URL ask again and again without a token.
+    ///
+    /// ```
+    /// use tower_auth::{BearerLayer, ConfigError, TokenVerifier, resource::ProtectedResource};
+    ///
+    /// fn tokens_of(tokens: TokenVerifier) -> Result<(BearerLayer, ProtectedResource), ConfigError> {
+    ///     let resource = ProtectedResource::builder("https://api.example.com/mcp").verifier(&tokens).build()?;
+    ///     Ok((BearerLayer::new(tokens).resource_metadata(&resource), resource))
+    /// }
+    /// ```
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
-        self.metadata = Some(url.into());
+        let url = url.into();
+        let example = "use the URL that clients see, such as \
+                       https://api.example.com/.well-known/oauth-protected-resource/mcp";
+        if let Err(fault) = url::check(&url, "the URL of the protected resource metadata", example) {
+            self.fault.get_or_insert(fault);
+            return self;
+        }
+        self.metadata = Some(url);
+        self.offer()
+    }
+
+    /// Names these scopes in every challenge of this layer (RFC 6750, section 3): those with which a client should begin. For
+    /// the scopes of each route, see [`Rules::challenge_scopes`](crate::Rules::challenge_scopes); they are added to these.
+    ///
+    /// If a scope has other characters than RFC 6749, section 3.3 allows, or is `offline_access`, which asks for a refresh
+    /// token and is for the client to choose, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// ```
+    /// use tower_auth::{BearerLayer, TokenVerifier};
+    ///
+    /// fn for_notes(tokens: TokenVerifier) -> BearerLayer {
+    ///     BearerLayer::new(tokens).challenge_scopes(["notes:read"])
+    /// }
+    /// ```
+    pub fn challenge_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        if let Some(odd) = self.scopes.iter().find(|scope| !may_be_named(scope)) {
+            let what = format!("the BearerLayer was given the scope {odd:?}, which no challenge may name");
+            return self.faulty(what, "name scopes of the service, without spaces, such as `notes:read`");
+        }
         self.offer()
     }
 
@@ -197,7 +246,7 @@ impl BearerLayer {
     }
 
     pub(super) fn offer(mut self) -> Self {
-        let offer = |source: &Source| challenge(source, &self.realm, self.metadata.as_deref());
+        let offer = |source: &Source| challenge(source, &self.realm, self.metadata.as_deref(), &self.scopes);
         let dpop = self.check.dpop.take().map(|(source, proofs)| {
             let offer = offer(&source).param("algs", &proofs.settings.algorithm_names());
             let proofs = proofs.offering(&offer);
@@ -256,16 +305,17 @@ pub(super) const BEARER: &str = "Bearer";
 
 /// Every 401 has a challenge (RFC 9110, section 15.5.2). A header of its own has no registered scheme, and `Bearer` is wrong
 /// for it: the client would send the token in `Authorization`.
-fn challenge(source: &Source, realm: &str, metadata: Option<&str>) -> Challenge {
+fn challenge(source: &Source, realm: &str, metadata: Option<&str>, scopes: &[String]) -> Challenge {
     let scheme = match source {
         Source::Scheme(scheme) => scheme,
         Source::Header(_) | Source::Subprotocol(_) => "AccessToken",
     };
     let challenge = Challenge::new(scheme).param("realm", realm);
-    match metadata {
+    let challenge = match metadata {
         Some(url) => challenge.param("resource_metadata", url),
         None => challenge,
-    }
+    };
+    if scopes.is_empty() { challenge } else { challenge.param("scope", &scopes.join(" ")) }
 }
 
 impl Authenticator for BearerLayer {

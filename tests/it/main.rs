@@ -43,6 +43,7 @@ mod redis;
 mod redis_limits;
 mod registry;
 mod regressions;
+mod resource;
 mod restrictions;
 mod rules_authentication;
 mod rules_envelope;
