@@ -170,7 +170,7 @@ impl Principal {
     }
 
     /// Returns additional claims of a custom type, or `None` if the type differs. The claims were set by
-    /// [`PrincipalBuilder::claims`] or, for tokens, by the builder method `claims` of the token verifier.
+    /// [`PrincipalBuilder::claims`](crate::PrincipalBuilder::claims) or, for tokens, by the builder method `claims` of the token verifier.
     ///
     /// ```
     /// use tower_auth::Principal;
