@@ -71,6 +71,8 @@
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
 //! | tokens that a thief cannot use (DPoP, RFC 9449; mutual TLS, RFC 8705) | `BearerLayer::new(tokens).dpop(`[`Dpop`](https://docs.rs/tower-auth/latest/tower_auth/dpop/)`::new("https://api.example.com"))`; for certificates, the extension [`ClientCertificate`] |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
+//! | a resource server that OAuth and MCP clients discover: metadata, and challenges that name scopes (feature `aws-lc-rs` or `rust-crypto`) | [`ProtectedResource`][resource], passed to `BearerLayer::resource_metadata(&resource)`; [`Rules::challenge_scopes`] |
+//! | a strong or recent login for some requests | [`acr`](permission::acr)`(["urn:example:mfa"])`, [`logged_in_within(..)`](permission::logged_in_within), or [`Rejection::step_up`] in a handler |
 //! | plans, and limits for authenticated callers | [`Plans`], [`RateLimitLayer::by_plan`]`(&plans)`; [`by_bucket(..)`](RateLimitLayer::by_bucket) for buckets that you define |
 //! | a budget a month or a day, on the calendar of the customer | [`Quota::per_calendar_month`]`(1_000_000).in_time_zone("Europe/Berlin")` in a plan, next to `per_minute(..)`; other zones than UTC need the feature `time-zones`. Counts are in memory, and a restart resets them, unless the layer has a `BudgetLimiter` (feature `tokio`), which keeps them in a store |
 //! | clients that guess credentials or send too many requests | [`RateLimitLayer::failures`]`(Quota::per_minute(30), ClientIp::peer())` in the stack, **and a clone of it on the login route**: in the stack, it refuses only before a key lookup or a signature check, so the budget does not protect a password check in a handler. [`by_address(..)`](RateLimitLayer::by_address) limits all requests |
@@ -152,6 +154,7 @@
 [`TokenRevocation`]: token::TokenRevocation
 [token]: mod@token
 [leaks]: mod@leaks
+[resource]: mod@resource
 [`StrictBodyLayer`]: StrictBodyLayer
 [`StrictJson`]: StrictJson
 [`StrictQuery`]: StrictQuery
@@ -172,6 +175,7 @@
 [`TokenRevocation`]: https://docs.rs/tower-auth/latest/tower_auth/token/trait.TokenRevocation.html
 [token]: https://docs.rs/tower-auth/latest/tower_auth/token/
 [leaks]: https://docs.rs/tower-auth/latest/tower_auth/leaks/
+[resource]: https://docs.rs/tower-auth/latest/tower_auth/resource/
 [`StrictBodyLayer`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictBodyLayer.html
 [`StrictJson`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictJson.html
 [`StrictQuery`]: https://docs.rs/tower-auth/latest/tower_auth/struct.StrictQuery.html

@@ -25,6 +25,8 @@
 //! | a token without `iat`, or with a `jti` or `sid` that is not a string, if there is a revocation list | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token, if the issuer's keys could not be fetched | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token with an unknown key id, if the last fetch of keys failed | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
+//! | a token without a scope that a policy requires | 403, `error="insufficient_scope"` | `INSUFFICIENT_PERMISSIONS` |
+//! | a token of a login that a policy finds too weak or too old | 401, `error="insufficient_user_authentication"` | `INSUFFICIENT_USER_AUTHENTICATION` |
 //! | a token, if the revocation list fails or does not answer in [time](crate::AuthLayer::decision_timeout) | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //!
 //! The challenge follows RFC 6750, section 3, and does not say what is wrong with the token. The log does: the cause of
@@ -92,6 +94,19 @@
 //!
 //! [`accept_bound_tokens_as_bearer`](crate::token::TokenVerifierBuilder::accept_bound_tokens_as_bearer) ignores the claim, and
 //! says what is lost. The failures of a token without its proof are charged to the address, and not to the holder of the token.
+//!
+//! # Challenges
+//!
+//! | parameter | who sets it |
+//! |---|---|
+//! | `realm` | [`BearerLayer::realm`], in the challenges of this layer |
+//! | `resource_metadata` (RFC 9728) | [`BearerLayer::resource_metadata`], in all challenges, also those of policies and handlers. Pass a [`ProtectedResource`](crate::resource::ProtectedResource) |
+//! | `scope` of a 401 | [`BearerLayer::challenge_scopes`], the same for all routes; [`Rules::challenge_scopes`](crate::Rules::challenge_scopes), those of each route |
+//! | `scope` of a 403 | the [policies](crate::permission#what-a-client-learns) of the request, all of them; in a handler, [`Rejection::insufficient_scope`](crate::Rejection::insufficient_scope) |
+//! | `acr_values`, `max_age` (RFC 9470) | [`permission::acr`](crate::permission::acr) and [`logged_in_within`](crate::permission::logged_in_within); in a handler, [`Rejection::step_up`](crate::Rejection::step_up) |
+//!
+//! A request without a token is told of no `error` (RFC 6750, section 3.1). No challenge names `offline_access`: with it, a
+//! client asks for a refresh token, whatever the service is.
 //!
 //! # Tokens and keys in one header
 //!

@@ -18,13 +18,13 @@ use crate::Rejection;
 /// In axum it is an extractor (feature `axum`). A clone of a request has no handle.
 ///
 /// ```
-/// use tower_auth::{Rejection, RejectionKind, RequestExt};
+/// use tower_auth::{Rejection, RequestExt};
 ///
-/// fn require_step_up<B>(request: &http::Request<B>) -> Result<(), Rejection> {
+/// fn require_write<B>(request: &http::Request<B>) -> Result<(), Rejection> {
 ///     // 500 if the stack was built without `late_refusals`.
 ///     let handle = request.late_refusal()?;
 ///     // Returns the refusal if the head of the response was sent already.
-///     handle.refuse(Rejection::new(RejectionKind::InsufficientPermissions))
+///     handle.refuse(Rejection::insufficient_scope(["notes:read", "notes:write"]))
 /// }
 /// ```
 #[derive(Clone)]

@@ -50,7 +50,8 @@ use tower_auth::{
         Actor, AuditFilter, AuditRow, Change, Cursor, Entry, Forget, Holder, IssuedKey, KeyAction, KeyEvent, KeyFilter,
         KeyInfo, KeyPolicy, KeyRow, KeyUpdate, Page, PepperCount, PepperUse, Tombstone, WatchedKeyStore,
     },
-    rejection::Restriction,
+    rejection::{Restriction, StepUp},
+    resource,
     session::{
         self,
         signing::{SigningKeyStore, SigningKeys, SigningPolicy, StoredSigningKey},
@@ -305,6 +306,8 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<endpoints::AuthEndpoints>();
     shared::<endpoints::SessionCookies>();
     shared::<endpoints::WellKnown>();
+    shared::<resource::ProtectedResource>();
+    shared::<resource::ProtectedResourceBuilder>();
     shared::<JwksClient>();
     shared::<Https>();
     shared::<GitHubKeys>();
@@ -335,6 +338,10 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Denial>();
     shared::<AnyScope>();
     shared::<HasRole>();
+    shared::<permission::HasAcr>();
+    shared::<permission::LoggedInWithin>();
+    shared::<permission::Requirement>();
+    shared::<StepUp>();
     shared::<permission::IsAuthenticated>();
     shared::<MemberOf>();
     shared::<OrgSource>();
@@ -384,6 +391,7 @@ fn every_public_type_is_listed_here() {
                 "::<budget::",
                 "::<dpop::",
                 "::<permission::",
+                "::<resource::",
                 "::<endpoints::",
                 "::<gate::",
                 "::<session::",
