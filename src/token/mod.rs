@@ -27,9 +27,13 @@
 //! 5. `typ` must be `at+jwt` (RFC 9068), which excludes refresh and id tokens, unless
 //!    [`typ`](TokenVerifierBuilder::typ) sets other types.
 //! 6. `iss` must equal the issuer, or one of several; or a template of it with an accepted [tenant](Tenants). `aud` must
-//!    contain a configured audience.
-//! 7. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
-//!    reaches its `exp` plus the leeway. Fractions of a second count.
+//!    contain a configured audience. A [`client`](TokenVerifierBuilder::client) can stand in for an `aud` that is missing.
+//! 7. The values that [`require_claim`](TokenVerifierBuilder::require_claim) and
+//!    [`forbid_claim`](TokenVerifierBuilder::forbid_claim) name.
+//! 8. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
+//!    reaches its `exp` plus the leeway. Fractions of a second count. With
+//!    [`max_age`](TokenVerifierBuilder::max_age), [`max_lifetime`](TokenVerifierBuilder::max_lifetime) or
+//!    [`issued_after`](TokenVerifierBuilder::issued_after), also `iat`.
 //!
 //! A token that is bound to a key or a certificate (`cnf`) needs a proof that the caller has it.
 //! [`BearerLayer`](crate::bearer#bound-tokens) checks the proof. [`verify`](TokenVerifier::verify) sees none, and refuses
@@ -37,6 +41,24 @@
 //!
 //! A claim that is used by a check, a setting or the principal must have the right type. Times must always have the
 //! right type. Any other claim may be missing or have any type: for example, a numeric `jti` is ignored.
+//!
+//! # What tokens of other issuers need
+//!
+//! The defaults are for access tokens as RFC 9068 describes them. Each way in which the tokens of an issuer differ has a
+//! setting. None is on by default.
+//!
+//! | tokens | setting |
+//! |---|---|
+//! | have no `aud`, and name the client in `client_id`, `azp`, `cid` or `appid` | [`client`](TokenVerifierBuilder::client) |
+//! | have an `aud` only if the client has asked for one | [`client`](TokenVerifierBuilder::client) and [`audience_or_client`](TokenVerifierBuilder::audience_or_client) |
+//! | are for one service because no other trusts their keys | [`accept_any_audience`](TokenVerifierBuilder::accept_any_audience) |
+//! | of several kinds have the same key and the same `typ` | [`require_claim`](TokenVerifierBuilder::require_claim), [`forbid_claim`](TokenVerifierBuilder::forbid_claim) |
+//! | have `typ` `JWT`, or none | [`typ`](TokenVerifierBuilder::typ), [`allow_missing_typ`](TokenVerifierBuilder::allow_missing_typ) |
+//! | have scopes or roles in several claims | several calls of [`scopes_from`](TokenVerifierBuilder::scopes_from) or [`roles_from`](TokenVerifierBuilder::roles_from) |
+//! | have them as names of members, with commas, or as booleans | [`ClaimSource`] |
+//! | have a value that is not always of the same type | [`ClaimSource::ignore_other_types`] |
+//! | name a service in another claim than a user | several calls of [`subject_from`](TokenVerifierBuilder::subject_from) |
+//! | are valid for months | [`max_lifetime`](TokenVerifierBuilder::max_lifetime), [`max_age`](TokenVerifierBuilder::max_age) |
 //!
 //! # Keys that change
 //!
@@ -64,7 +86,8 @@
 //!
 //! # Logs
 //!
-//! [`explain`](TokenVerifier::explain) names the token's issuer, audience, type or key id, and the expected value.
+//! [`explain`](TokenVerifier::explain) names the token's issuer, audience, client, type or key id, or the claim that has a
+//! wrong value or a wrong type, and what is expected.
 //! [`BearerLayer`](crate::BearerLayer) logs this text as the cause of a refusal. Values from the token are escaped, cut
 //! to 80 characters, and never sent to a client. A failed fetch is logged as a warning with the issuer, the URL and the
 //! reason.
