@@ -1,6 +1,9 @@
 //! Which of several claims names the caller.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tower_auth::{
@@ -122,9 +125,16 @@ async fn the_holder_of_a_refused_token_is_known() {
         let holder = decision.principal().map(|who| who.subject().to_owned());
         holders.lock().unwrap().push(holder);
     };
-    let layer = BearerLayer::new(access().build().unwrap());
-    let stack = AuthStack::builder().auth(layer).clock(&hand()).on_decision(observe).build().unwrap();
-    let service = claims(NOW).text("sub", "").text("common_name", "backup").raw("exp", Value::from(NOW - 1));
-    present(&stack, &token(&service)).await.assert_expired();
-    assert_eq!(*seen.lock().unwrap(), [Some("service:backup".to_owned())]);
+    let service = claims(NOW).text("sub", "").text("common_name", "backup");
+    for (builder, claims) in [
+        (access(), service.clone().raw("exp", Value::from(NOW - 1))),
+        (access().max_age(Duration::from_secs(10)), service.clone()),
+        (access().require_claim("token_use", ["access"]), service.clone()),
+        (access().client("azp", ["app"]), service.clone()),
+    ] {
+        let layer = BearerLayer::new(builder.build().unwrap());
+        let stack = AuthStack::builder().auth(layer).clock(&hand()).on_decision(observe.clone()).build().unwrap();
+        assert_eq!(present(&stack, &token(&claims)).await.status, 401);
+    }
+    assert_eq!(*seen.lock().unwrap(), vec![Some("service:backup".to_owned()); 4]);
 }
