@@ -151,6 +151,6 @@ struct Values<'a>(&'a [ClaimValue]);
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        first_of(self.0, f, |value, f| value.fmt(f))
+        first_of(self.0, f, fmt::Display::fmt)
     }
 }

@@ -143,7 +143,7 @@ impl Names {
     }
 
     /// Reads a claim from memory. A missing inner claim is treated as a missing claim.
-    fn inside<'de, E: Error>(&self, claim: &str, value: &Value, raw: &mut Raw<'de>) -> Result<(), E> {
+    fn inside<E: Error>(&self, claim: &str, value: &Value, raw: &mut Raw<'_>) -> Result<(), E> {
         for want in self.named(claim) {
             let found = value.pointer(want.name.inside.as_deref().unwrap_or_default());
             let Some(found) = found.filter(|found| !found.is_null()) else { continue };
