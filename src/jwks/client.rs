@@ -1,19 +1,16 @@
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
-use http_body::Body;
-use http_body_util::Empty;
-use tower_service::Service;
+use http::Uri;
 
 use super::{
-    discovery,
-    get::{DESCRIPTION, Get, InTokio, KEY_SET, Over, place, without_user},
+    carried::Carried,
+    discovery::{self, Metadata},
+    get::{DESCRIPTION, Get, InTokio, KEY_SET, Over, is_not_found, place, without_user},
     https::Https,
 };
 use crate::{
-    BoxError, ConfigError, MaybeReady, Secret,
-    base::credential,
+    BoxError, ConfigError, MaybeReady,
     token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
@@ -29,20 +26,23 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a source does nothing until a verifier has it"]
 pub struct JwksClient {
-    address: Address,
-    hosts: Vec<String>,
-    insecure: bool,
-    agent: Option<HeaderValue>,
-    token: Option<(HeaderName, HeaderValue)>,
-    /// What is wrong with a header.
-    fault: Option<ConfigError>,
-    get: Result<Arc<dyn Get>, ConfigError>,
+    pub(super) address: Address,
+    pub(super) hosts: Vec<String>,
+    pub(super) insecure: bool,
+    pub(super) carried: Carried,
+    /// The certificates that are trusted instead of those of the operating system.
+    pub(super) roots: Vec<Vec<u8>>,
+    /// Whether the requests go through a service of the caller.
+    pub(super) foreign: bool,
+    /// The first invalid setting.
+    pub(super) fault: Option<ConfigError>,
+    pub(super) get: Result<Arc<dyn Get>, ConfigError>,
 }
 
 #[derive(Clone, Debug)]
-enum Address {
+pub(super) enum Address {
     KeySet(String),
-    Issuer(String),
+    Issuer(String, Metadata),
 }
 
 impl JwksClient {
@@ -54,70 +54,57 @@ impl JwksClient {
     /// Fetches the key set that the issuer's metadata names as `jwks_uri` (`OpenID` Connect Discovery 1.0, section 4).
     /// The metadata is fetched from `.well-known/openid-configuration` below the issuer.
     pub fn discover(issuer: impl Into<String>) -> Self {
-        Self::at(Address::Issuer(issuer.into()))
+        Self::at(Address::Issuer(issuer.into(), Metadata::Below))
     }
 
     fn at(address: Address) -> Self {
         let get = Https::new().map(|https| Arc::new(InTokio(Over::new(https))) as Arc<dyn Get>);
-        Self { address, hosts: Vec::new(), insecure: false, agent: None, token: None, fault: None, get }
-    }
-
-    /// Sends requests through this tower service instead of the built-in client. The service must not follow redirects.
-    pub fn with_service<S, B>(self, service: S) -> Self
-    where
-        S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
-        Self { get: Ok(Arc::new(Over::new(service))), ..self }
-    }
-
-    /// Allows another host for the key set of a discovered issuer. The host of the issuer itself is always allowed.
-    pub fn jwks_host(mut self, host: impl Into<String>) -> Self {
-        self.hosts.push(host.into());
-        self
-    }
-
-    /// Allows `http:` URLs. An attacker on the network path can then replace the keys. Use it only for tests and for
-    /// trusted networks.
-    pub fn insecure_http(self) -> Self {
-        Self { insecure: true, ..self }
-    }
-
-    /// Sends this `User-Agent`, without which some servers refuse every request. By default there is none.
-    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
-        match HeaderValue::try_from(name.into()) {
-            Ok(name) => self.agent = Some(name),
-            Err(_) => self.fault = Some(unsendable("user_agent", "use a name such as my-service/1.0")),
+        Self {
+            address,
+            hosts: Vec::new(),
+            insecure: false,
+            carried: Carried::default(),
+            roots: Vec::new(),
+            foreign: false,
+            fault: None,
+            get,
         }
-        self
     }
 
-    /// Sends this token as `Authorization: Bearer`, for a server that identifies its callers. Only the server of the
-    /// configured URL gets it, and not another host that the issuer's metadata name.
-    ///
-    /// ```
-    /// use tower_auth::{Secret, jwks::JwksClient};
-    ///
-    /// let keys = JwksClient::new("https://id.example.com/jwks.json").bearer(&Secret::new("a token"));
-    /// assert!(!format!("{keys:?}").contains("a token"));
-    /// ```
-    pub fn bearer(mut self, token: &Secret) -> Self {
-        self.token = credential::bearer(token);
-        if self.token.is_none() {
-            self.fault = Some(unsendable("bearer", "use the token alone, on one line"));
+    /// Returns the place of the issuer's metadata, if the key set is found by them.
+    pub(super) const fn found_by_metadata(&mut self) -> Option<&mut Metadata> {
+        match &mut self.address {
+            Address::Issuer(_, metadata) => Some(metadata),
+            Address::KeySet(_) => None,
         }
-        self
     }
 
-    /// Returns the headers of a request, with the token if it is for this server.
-    fn headers(&self, accept: HeaderValue, with_token: bool) -> HeaderMap {
-        let agent = self.agent.clone().map(|agent| (header::USER_AGENT, agent));
-        let token = self.token.clone().filter(|_| with_token);
-        [(header::ACCEPT, accept)].into_iter().chain(agent).chain(token).collect()
+    /// Returns the URL that is asked first.
+    fn first(&self) -> Cow<'_, str> {
+        match &self.address {
+            Address::KeySet(url) => Cow::Borrowed(url),
+            Address::Issuer(issuer, metadata) => {
+                metadata.addresses(issuer).into_iter().next().map_or(Cow::Borrowed(issuer), Cow::Owned)
+            }
+        }
+    }
+
+    /// Fetches the issuer's metadata. Returns where they were too.
+    async fn metadata(&self, get: &dyn Get, issuer: &str, metadata: &Metadata) -> Result<(Uri, Bytes), BoxError> {
+        let addresses = metadata.addresses(issuer);
+        let mut empty = Vec::new();
+        for address in &addresses {
+            let home = self.uri(address)?;
+            match get.get(home.clone(), self.carried.headers(DESCRIPTION, true)?).await {
+                Ok(document) => {
+                    metadata.remember(issuer, address);
+                    return Ok((home, document));
+                }
+                Err(error) if addresses.len() > 1 && is_not_found(&*error) => empty.push(place(&home)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(format!("the issuer has no metadata: the answer is 404 at {}", empty.join(", ")).into())
     }
 
     fn uri(&self, text: &str) -> Result<Uri, Fault> {
@@ -162,12 +149,11 @@ impl KeySource for JwksClient {
         let this = self.clone();
         MaybeReady::boxed(async move {
             let get = this.get.clone()?;
-            let issuer = match &this.address {
-                Address::KeySet(url) => return get.get(this.uri(url)?, this.headers(KEY_SET, true)).await,
-                Address::Issuer(issuer) => issuer,
+            let (issuer, metadata) = match &this.address {
+                Address::KeySet(url) => return get.get(this.uri(url)?, this.carried.headers(KEY_SET, true)?).await,
+                Address::Issuer(issuer, metadata) => (issuer, metadata),
             };
-            let home = this.uri(&discovery::address(issuer))?;
-            let document = get.get(home.clone(), this.headers(DESCRIPTION, true)).await?;
+            let (home, document) = this.metadata(&*get, issuer, metadata).await?;
             let keys = this.uri(&discovery::key_set(&document, issuer)?)?;
             // The configuration decides which other hosts are trusted, not the issuer's metadata.
             let host = keys.host().unwrap_or_default();
@@ -178,48 +164,43 @@ impl KeySource for JwksClient {
                 return Err(why.into());
             }
             let same = (home.scheme(), home.authority()) == (keys.scheme(), keys.authority());
-            get.get(keys, this.headers(KEY_SET, same)).await
+            get.get(keys, this.carried.headers(KEY_SET, same)?).await
         })
     }
 
     fn issuer(&self) -> Option<&str> {
         match &self.address {
-            Address::Issuer(issuer) => Some(issuer),
+            Address::Issuer(issuer, _) => Some(issuer),
             Address::KeySet(_) => None,
         }
     }
 
     fn location(&self) -> Option<Cow<'_, str>> {
-        let uri: Uri = match &self.address {
-            Address::KeySet(url) => url.parse(),
-            Address::Issuer(issuer) => discovery::address(issuer).parse(),
-        }
-        .ok()?;
+        let uri: Uri = self.first().parse().ok()?;
         Some(Cow::Owned(place(&uri)))
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {
         match &self.address {
-            Address::Issuer(issuer) => check_issuer(issuer)?,
+            Address::Issuer(issuer, _) => check_issuer(issuer)?,
             Address::KeySet(url) => check_key_set(url)?,
         }
         self.fault.clone().map_or(Ok(()), Err)?;
         self.get.as_ref().map_err(Clone::clone)?;
-        let url = match &self.address {
-            Address::KeySet(url) => Cow::Borrowed(url),
-            Address::Issuer(issuer) => Cow::Owned(discovery::address(issuer)),
-        };
-        let issuer = match &self.address {
-            Address::Issuer(issuer) => self.uri(issuer).map(drop),
-            Address::KeySet(_) => Ok(()),
-        };
         let fault = |Fault(what, help)| ConfigError::new(format!("the keys cannot be fetched: {what}"), help);
-        issuer.and_then(|()| self.uri(&url).map(drop)).map_err(fault)
+        match &self.address {
+            Address::Issuer(_, Metadata::At(_)) | Address::KeySet(_) => {}
+            Address::Issuer(issuer, _) if issuer.contains(['{', '}']) => {
+                return Err(ConfigError::new(
+                    format!("the keys cannot be fetched: {issuer:?} is a template, and no URL"),
+                    "call JwksClient::metadata_at with the URL of the metadata for all tenants",
+                ));
+            }
+            Address::Issuer(issuer, _) => self.uri(issuer).map(drop).map_err(fault)?,
+        }
+        self.uri(&self.first()).map_err(fault)?;
+        self.carried.check()
     }
-}
-
-fn unsendable(method: &str, help: &'static str) -> ConfigError {
-    ConfigError::new(format!("JwksClient::{method} got a text that no header can contain"), help)
 }
 
 /// Rejects the URL of an issuer's metadata in the place of a key set's URL.

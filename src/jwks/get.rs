@@ -89,7 +89,7 @@ where
         return Err(format!("the answer is {status}{to}, and redirects are not followed").into());
     }
     if status != StatusCode::OK {
-        return Err(format!("the answer is {status}").into());
+        return Err(Answered(status).into());
     }
     if !is_json(headers) {
         let media = text(header::CONTENT_TYPE).map_or_else(|| "missing".to_owned(), |media| Shown(media).to_string());
@@ -102,6 +102,24 @@ fn is_json(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// An answer without a document.
+#[derive(Debug)]
+struct Answered(StatusCode);
+
+impl std::fmt::Display for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the answer is {}", self.0)
+    }
+}
+
+impl std::error::Error for Answered {}
+
+/// Returns whether the server has answered that there is no such document.
+pub(super) fn is_not_found(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
+    causes.any(|cause| cause.downcast_ref::<Answered>().is_some_and(|answered| answered.0 == StatusCode::NOT_FOUND))
 }
 
 /// An error, and the URL at which it occurred.

@@ -6,10 +6,14 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, ResponseFuture},
     rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
 };
 use tower_service::Service;
 
@@ -32,23 +36,56 @@ impl Https {
     /// # Errors
     /// If rustls has no crypto provider, or the system has no root certificates.
     pub fn new() -> Result<Self, ConfigError> {
-        let provider = provider().ok_or_else(|| {
-            ConfigError::new(
-                "key sets cannot be fetched over HTTPS: rustls has no crypto provider",
-                "enable the feature tls-aws-lc or tls-ring, or install a rustls::crypto::CryptoProvider first",
-            )
-        })?;
+        let provider = provider().ok_or_else(no_provider)?;
         let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
             ConfigError::new(
                 format!("key sets cannot be fetched over HTTPS: {error}"),
                 "install the operating system's root certificates (ca-certificates)",
             )
         })?;
+        Ok(Self::over(tls))
+    }
+
+    /// Creates a client that trusts these root certificates, each text in PEM, and no others.
+    pub(super) fn with_roots(texts: &[Vec<u8>]) -> Result<Self, ConfigError> {
+        let wrong = |what: String| {
+            ConfigError::new(
+                format!("the root certificates cannot be used: {what}"),
+                "use the text of a file with certificates, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----",
+            )
+        };
+        let mut roots = RootCertStore::empty();
+        for text in texts {
+            let before = roots.len();
+            for certificate in CertificateDer::pem_slice_iter(text) {
+                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            }
+            if roots.len() == before {
+                return Err(wrong("the PEM has no certificate".to_owned()));
+            }
+        }
+        let config = ClientConfig::builder_with_provider(provider().ok_or_else(no_provider)?)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self::over(HttpsConnectorBuilder::new().with_tls_config(config)))
+    }
+
+    fn over(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         let connector = tls.https_or_http().enable_http1().wrap_connector(Tcp);
         // Fetches are far apart, so no connection is kept open between them.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self(client))
+        Self(client)
     }
+}
+
+fn no_provider() -> ConfigError {
+    ConfigError::new(
+        "key sets cannot be fetched over HTTPS: rustls has no crypto provider",
+        "enable the feature tls-aws-lc or tls-ring, or install a rustls::crypto::CryptoProvider first",
+    )
 }
 
 impl Service<Request<Empty<Bytes>>> for Https {

@@ -25,7 +25,7 @@
 //!
 //! The client uses the process's default crypto provider of rustls if one is installed, and otherwise the provider of
 //! the feature `tls-aws-lc` or `tls-ring`. Without a provider, `build` returns an error. The trusted roots are those of
-//! the operating system.
+//! the operating system, or those of [`root_certificate_pem`](JwksClient::root_certificate_pem).
 //!
 //! # Runtime
 //!
@@ -41,10 +41,12 @@
 //!
 //! Do not use it for keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
 
+mod carried;
 mod client;
 mod connect;
 mod discovery;
 mod get;
 mod https;
+mod settings;
 
 pub use self::{client::JwksClient, https::Https};

@@ -172,3 +172,50 @@ async fn a_certificate_that_is_refused_is_told() {
     let why = super::reason(tokens.verify(&OLD.token(), &Clock::from(&noon()))).await;
     assert!(why.contains("certificate"), "the cause is what an operator needs: {why}");
 }
+
+fn pem(certificate: &[u8]) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+}
+
+/// The fate of a token whose keys this client fetches.
+async fn fate(client: JwksClient) -> Fate {
+    let tokens = TokenVerifier::source(ISSUER, client).audience(AUDIENCE).build().unwrap();
+    Fate::from(&verdict(tokens.verify(&OLD.token(), &Clock::from(&noon()))).await)
+}
+
+#[tokio::test]
+async fn r049_root_certificates_of_the_caller_are_the_only_ones() {
+    let good = certificate(&TLS, HERE);
+    let other = certificate(&OLD, HERE);
+    let here = issuer(&good);
+    let client = || JwksClient::new(here.url(JWKS));
+    assert_eq!(fate(client().root_certificate_pem(pem(&good))).await, Fate::Good);
+    assert_eq!(fate(client().root_certificate_pem(pem(&other))).await, Fate::Unavailable);
+    let chain = format!("a comment\n{}{}", pem(&other), pem(&good));
+    assert_eq!(fate(client().root_certificate_pem(chain)).await, Fate::Good);
+    assert_eq!(fate(client().root_certificate_pem(pem(&good)).root_certificate_pem(pem(&other))).await, Fate::Good);
+    let far = issuer(&certificate(&TLS, [127, 0, 0, 2]));
+    let elsewhere = JwksClient::new(far.url(JWKS)).root_certificate_pem(pem(&certificate(&TLS, [127, 0, 0, 2])));
+    assert_eq!((fate(elsewhere).await, far.requests()), (Fate::Unavailable, 0), "the name is still checked");
+}
+
+#[test]
+fn root_certificates_that_cannot_be_used_are_refused_when_built() {
+    let good = pem(&certificate(&TLS, HERE));
+    for (bad, said) in [
+        ("", "no certificate"),
+        ("/etc/ca.pem", "no certificate"),
+        ("-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n", "no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "root certificates cannot be used"),
+        ("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", "root certificates cannot be used"),
+        (&good[..good.len() - 30], "root certificates cannot be used"),
+    ] {
+        for client in [
+            JwksClient::new("https://id.example.com/keys").root_certificate_pem(bad),
+            JwksClient::new("https://id.example.com/keys").root_certificate_pem(&good).root_certificate_pem(bad),
+        ] {
+            let error = TokenVerifier::source(ISSUER, client).audience(AUDIENCE).build().unwrap_err().to_string();
+            assert!(error.contains(said), "{bad}: {error}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Keys that are fetched: how often, from whom, and what becomes of tokens while their issuer misbehaves.
 
 mod beside;
+mod carried;
 mod discovery;
 mod documents;
 mod environment;
@@ -8,6 +9,7 @@ mod freddy;
 mod misbehaving;
 mod over;
 mod pace;
+mod places;
 mod refreshes;
 pub(crate) mod server;
 pub(crate) mod source;
