@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     BoxError, MaybeReady,
-    token::{Claims, TokenError, TokenRevocation, TokenStatus},
+    token::{Claims, TokenError, TokenRevocation, TokenStatus, signed_claims},
 };
 
 /// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and
@@ -214,6 +214,8 @@ impl Sessions {
             ("scope", Some(who.scopes().join(" ").into())),
             ("token_type", text(Some("Bearer"))),
             ("iss", text(who.issuer())),
+            // A service that asks must learn for which services the token is (section 4).
+            ("aud", signed_claims(token.as_bytes()).and_then(|mut all| all.remove("aud"))),
             ("iat", claims.issued_at().and_then(seconds)),
             ("exp", seconds(claims.expires_at())),
             ("jti", text(who.credential_id())),

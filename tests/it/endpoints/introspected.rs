@@ -22,6 +22,7 @@ async fn r113_an_active_token_is_described() {
         assert_eq!((told.status, &body["active"], &body["token_type"]), (200, &json!(true), &json!("Bearer")));
         assert_eq!((&body["sub"], &body["client_id"]), (&json!("alice"), &json!("web-app")));
         assert_eq!((&body["scope"], &body["exp"]), (&json!("read write"), &json!(SECONDS + 900)));
+        assert_eq!(body["aud"], json!(["https://one.test", "https://two.test"]));
     }
 }
 
