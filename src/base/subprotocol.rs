@@ -23,8 +23,8 @@ use super::{challenge, error::ConfigError};
 ///
 /// # What the server answers
 ///
-/// A browser closes the connection if it has offered protocols and the server names none of them (WebSockets Standard, section
-/// 2.2), and every client does if the server names another (RFC 6455, section 4.1). So a script must offer one more protocol than
+/// A browser closes the connection if it has offered protocols and the server names none of them (the standard of `WebSocket` in browsers,
+/// section 2.2), and every client does if the server names another (RFC 6455, section 4.1). So a script must offer one more protocol than
 /// the credential, and the server must name it. Either the handler chooses it, for example with `WebSocketUpgrade::protocols` of
 /// axum, or the layer does it for a handler that chooses none: with [`after`](Self::after), the layer answers the name in front
 /// of the credential, and otherwise the name in [`answer`](Self::answer).

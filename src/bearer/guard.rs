@@ -133,7 +133,7 @@ impl TokenCheck {
         // The budget counts as asked: a cached token does not need it, and any other token asks it below.
         request.has_asked();
         if !evidence.is_dpop()
-            && let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock))
+            && let Some(claims) = self.verifier(token).and_then(|verifier| verifier.remembered(token, clock, fresh))
         {
             return self.conclude(Ok(claims), evidence, request.time_limit(), fresh);
         }
@@ -155,7 +155,7 @@ impl TokenCheck {
 
     #[inline]
     fn check(&self, token: &[u8], evidence: Evidence<'_>, limit: &TimeLimit, fresh: bool) -> AuthFuture {
-        match self.verify(token, limit.clock()).now() {
+        match self.verify(token, limit.clock(), fresh).now() {
             Ok(verified) => self.conclude(verified, evidence, limit, fresh),
             Err(future) => {
                 let (this, limit, evidence) = (self.clone(), limit.clone(), evidence.into_owned());
@@ -220,12 +220,13 @@ impl TokenCheck {
     }
 
     #[inline]
-    fn verify(&self, token: &[u8], clock: &Clock) -> MaybeReady<Result<Claims, Refused>> {
+    fn verify(&self, token: &[u8], clock: &Clock, fresh: bool) -> MaybeReady<Result<Claims, Refused>> {
         let unknown = || MaybeReady::ready(Err(of_no_issuer(token, &self.verifiers)));
-        self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock))
+        self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock, fresh))
     }
 
-    /// Returns the verifier for the token's issuer. The unverified issuer claim can only select a configured verifier.
+    /// Returns the verifier for the token's issuer, or else the one that asks an introspector. The unverified issuer claim can
+    /// only select a configured verifier.
     #[inline]
     fn verifier(&self, token: &[u8]) -> Option<&TokenVerifier> {
         match self.verifiers.as_slice() {
@@ -233,7 +234,9 @@ impl TokenCheck {
             all => {
                 let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
                 let issuer = claimed_issuer(token, max_token_len);
-                issuer.and_then(|issuer| all.iter().find(|verifier| verifier.is_for(&issuer)))
+                let signed =
+                    |issuer: String| all.iter().find(|verifier| !verifier.introspects() && verifier.is_for(&issuer));
+                issuer.and_then(signed).or_else(|| all.iter().find(|verifier| verifier.introspects()))
             }
         }
     }

@@ -87,8 +87,21 @@ impl BearerLayer {
 
     /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, every request is refused
     /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    ///
+    /// One of the verifiers may [introspect](TokenVerifier::introspect) tokens, also those of an issuer that another verifier has.
+    /// It is asked about every token that is no JWT of the issuer of another verifier. Two that introspect are an error: nothing
+    /// in an opaque token says whose it is.
     pub fn or(mut self, tokens: TokenVerifier) -> Self {
-        if let Some(issuer) = self.check.verifiers.iter().find_map(|known| tokens.shared_issuer(known)) {
+        if tokens.introspects() && self.check.verifiers.iter().any(TokenVerifier::introspects) {
+            let what =
+                "the BearerLayer has two verifiers that introspect, and an opaque token does not say whose it is";
+            self =
+                self.faulty(what.to_owned(), "use one, or an AuthLayer with one BearerLayer and one header for each");
+        }
+        let same = |known: &TokenVerifier| {
+            (known.introspects() == tokens.introspects()).then(|| tokens.shared_issuer(known)).flatten()
+        };
+        if let Some(issuer) = self.check.verifiers.iter().find_map(same) {
             let what = format!("the BearerLayer has two verifiers for the issuer {issuer:?}");
             self = self.faulty(what, "use one verifier with all keys and audiences of the issuer");
         }

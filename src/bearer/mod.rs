@@ -23,6 +23,8 @@
 //! | a token of a suspended subject | 401, `error="invalid_token"` | `ACCOUNT_SUSPENDED` |
 //! | a token that is bound to a key or a certificate (`cnf`), without the proof | 401, `error="invalid_token"` | `TOKEN_INVALID` |
 //! | a token without `iat`, or with a `jti` or `sid` that is not a string, if there is a revocation list | 401, `error="invalid_token"` | `TOKEN_INVALID` |
+//! | a token that the authorization server does not know ([introspection](crate::token#introspection)) | 401, `error="invalid_token"` | `TOKEN_INVALID` |
+//! | a token, if it could not be introspected | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token, if the issuer's keys could not be fetched | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token with an unknown key id, if the last fetch of keys failed | 503 with `Retry-After` | `SERVICE_UNAVAILABLE` |
 //! | a token without a scope that a policy requires | 403, `error="insufficient_scope"` | `INSUFFICIENT_PERMISSIONS` |
@@ -113,7 +115,9 @@
 //! If API keys are also sent as `Authorization: Bearer`, the form of the credential selects the method: a token has
 //! three parts, a key has the form of its [`KeyFormat`](crate::KeyFormat). The first method checks a credential that
 //! has both forms or neither. An [`opaque`](crate::KeyFormat::opaque) format also accepts tokens, so declare tokens
-//! before keys of such a format.
+//! before keys of such a format. An opaque token has neither form: declare tokens that are
+//! [introspected](crate::TokenVerifier::introspect) before keys. A credential with the form of a key is then checked as a key, and
+//! never sent to the authorization server.
 //!
 //! # Tokens in a cookie
 //!
@@ -149,7 +153,7 @@
 //!
 //! # When not to use it
 //!
-//! For opaque tokens, which the issuer must introspect: implement an [`Authenticator`](crate::Authenticator).
+//! For credentials that no issuer has made, such as a ticket in a query: implement an [`Authenticator`](crate::Authenticator).
 
 mod bound;
 mod guard;

@@ -24,6 +24,10 @@ impl TokenVerifier {
         let keys = match &self.0.keys {
             Keys::Fixed(keys) => return MaybeReady::ready(self.0.verify(token, keys, now)),
             Keys::Fetched(keys) => keys,
+            Keys::Asked(asked) => {
+                let introspected = self.introspected(asked, token, clock, false);
+                return introspected.map(|outcome| outcome.map_err(|refused| refused.error));
+            }
         };
         if let Some(outcome) = self.0.verify_beside(token, now) {
             return MaybeReady::ready(outcome);
@@ -72,12 +76,16 @@ impl TokenVerifier {
     }
 
     /// Returns the claims of a token if they are in the cache and still valid. Never waits: a task fetches keys that
-    /// are due.
-    pub(crate) fn remembered(&self, token: &[u8], clock: &Clock) -> Option<Claims> {
+    /// are due. What an introspector has said earlier is not `fresh`.
+    pub(crate) fn remembered(&self, token: &[u8], clock: &Clock, fresh: bool) -> Option<Claims> {
+        if let Keys::Asked(asked) = &self.0.keys {
+            return if fresh { None } else { self.confirmed(asked, token, clock) };
+        }
         let cache = self.0.cache.as_ref()?;
         let now = clock.now();
         let place = Cache::place(token, self.0.max_token_len);
         let claims = match &self.0.keys {
+            Keys::Asked(_) => return None,
             Keys::Fixed(keys) => cache.get(&place, keys)?,
             Keys::Fetched(keys) => {
                 if let Some(claims) = self.0.beside.as_ref().and_then(|beside| cache.get(&place, beside)) {

@@ -39,13 +39,16 @@ pub enum TokenError {
     /// ([`max_age`](super::TokenVerifierBuilder::max_age), [`issued_after`](super::TokenVerifierBuilder::issued_after)).
     /// A client is told that the token is expired.
     TooOld,
+    /// The authorization server says that the token is not active: it is unknown, expired, revoked, or not for this service
+    /// (RFC 7662, section 2.2).
+    Inactive,
     /// The token was revoked ([`TokenStatus::Revoked`](super::TokenStatus::Revoked)).
     Revoked,
     /// The subject of the token is suspended ([`TokenStatus::Suspended`](super::TokenStatus::Suspended)).
     Suspended,
     /// The token is bound to a key or a certificate (`cnf`), and nothing proves that the caller has it.
     Unproven(&'static str),
-    /// The issuer's keys could not be fetched, so it is unknown whether the token is valid.
+    /// The issuer's keys could not be fetched, or the token could not be introspected, so it is unknown whether it is valid.
     Unavailable(Arc<str>),
 }
 
@@ -67,7 +70,10 @@ impl fmt::Display for TokenError {
             Self::Revoked => f.write_str("the token was revoked"),
             Self::Suspended => f.write_str("the subject of the token is suspended"),
             Self::Unproven(why) => write!(f, "the binding of the token (cnf) is not proved: {why}"),
-            Self::Unavailable(why) => write!(f, "the keys of the token's issuer could not be fetched: {why}"),
+            Self::Unavailable(why) => write!(f, "the token's issuer did not say whether it is valid: {why}"),
+            Self::Inactive => f.write_str(
+                "the token is not active: the server does not know it, or it is expired, revoked, or not for this service",
+            ),
         }
     }
 }

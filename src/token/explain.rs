@@ -25,6 +25,11 @@ impl Refused {
     pub(crate) fn of(holder: Principal, error: TokenError) -> Self {
         Self { holder: Some(holder), ..Self::from(error) }
     }
+
+    /// Creates a refusal with an explanation of its own.
+    pub(super) const fn told(error: TokenError, holder: Option<Principal>, told: String) -> Self {
+        Self { error, holder, told }
+    }
 }
 
 impl From<TokenError> for Refused {
@@ -70,8 +75,16 @@ impl TokenVerifier {
         self.0.explain(token.as_bytes(), error)
     }
 
-    /// Verifies as [`verify`](Self::verify) does, with an explanation in the error.
-    pub(crate) fn check(&self, token: &[u8], clock: &crate::Clock) -> MaybeReady<Result<super::Claims, Refused>> {
+    /// Verifies as [`verify`](Self::verify) does, or as [`verify_fresh`](Self::verify_fresh), with an explanation in the error.
+    pub(crate) fn check(
+        &self,
+        token: &[u8],
+        clock: &crate::Clock,
+        fresh: bool,
+    ) -> MaybeReady<Result<super::Claims, Refused>> {
+        if let Keys::Asked(asked) = &self.0.keys {
+            return self.introspected(asked, token, clock, fresh);
+        }
         match self.verify_bytes(token, clock).now() {
             Ok(outcome) => MaybeReady::ready(outcome.map_err(|error| self.refused(token, error))),
             Err(future) => {
@@ -130,6 +143,10 @@ fn same_but_for_slash(one: &str, other: &str) -> bool {
 impl Verifier {
     fn explain(&self, token: &[u8], error: &TokenError) -> String {
         let ours = Shown(self.terms.issuers.first());
+        if let Keys::Asked(asked) = &self.keys {
+            // What the token says of itself, if it says anything, is not signed.
+            return format!("{error} (asked: {}; the issuer is {ours})", asked.location());
+        }
         let told = match error {
             TokenError::UnknownKey => self.unknown_key(token),
             TokenError::BadSignature => {
@@ -167,6 +184,7 @@ impl Verifier {
         let (_, header) = self.look(token).ok()?;
         let known = match &self.keys {
             Keys::Fixed(keys) => names(keys),
+            Keys::Asked(_) => "none".to_owned(),
             Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
         };
         let known = self.beside.as_ref().map_or_else(|| known.clone(), |beside| format!("{}, {known}", names(beside)));

@@ -1,4 +1,4 @@
-//! Tokens: verification of JSON Web Tokens (JWT).
+//! Tokens: verification of JSON Web Tokens (JWT), and [introspection](#introspection) of opaque tokens.
 //!
 //! A [`TokenVerifier`] has an issuer, its keys, and the required claims. It turns the bytes of a token into [`Claims`]
 //! or a [`TokenError`]. [`BearerLayer`](crate::BearerLayer) applies it to requests.
@@ -84,6 +84,33 @@
 //! before a fetch completes: call [`start`](TokenVerifier::start) in a runtime that lives as long as the service.
 //! Outside of tokio, the waiting requests drive a fetch.
 //!
+//! # Introspection
+//!
+//! An opaque token says nothing: its authorization server must be asked (RFC 7662). [`TokenVerifier::introspect`] builds a verifier
+//! that does this through an [`Introspector`]. The answer is judged by the settings of the verifier, as the claims of a signed
+//! token are, with these differences:
+//!
+//! | member of the answer | rule |
+//! |---|---|
+//! | `active` | must be the boolean `true`; `false` is [`TokenError::Inactive`]; anything else counts as an outage |
+//! | `iss` | may be missing; if there is one, it must equal the issuer |
+//! | `aud` | must contain a configured audience; may be missing only with [`audience_of_introspector`](TokenVerifierBuilder::audience_of_introspector) |
+//! | `exp` | may be missing; if there is one, and for `nbf`, the times are checked here again |
+//! | `token_type`, `token_use`, `typ` | may be missing; a refresh token or id token is refused, because servers say that these are active too |
+//! | `sub` | required, as always; for tokens of clients without a user, [`subject_from("client_id")`](TokenVerifierBuilder::subject_from) may be right |
+//!
+//! Duplicate names, and answers over 64 KiB, count as an outage.
+//!
+//! A good answer is remembered for 30 seconds ([`introspection_ttl`](TokenVerifierBuilder::introspection_ttl)), and never past its
+//! `exp`; a refusal for 5 seconds. Both are found by the SHA-256 of the token. They have separate memories of 10 000 tokens each
+//! ([`cache`](TokenVerifierBuilder::cache)), so that made-up tokens remove no good ones. Requests with the same token share one
+//! question. At most 64 questions are under way; further ones wait for a place. A question, including that wait, may take 5 seconds
+//! ([`fetch_timeout`](TokenVerifierBuilder::fetch_timeout)). A budget of [failed attempts](crate::RateLimitLayer::failures) is
+//! asked before the server is.
+//!
+//! While the server does not answer, tokens with an answer in memory are good until it is too old, and all others are answered
+//! 503. [`health`](TokenVerifier::health) says so, and the log says when it begins and ends.
+//!
 //! # Logs
 //!
 //! [`explain`](TokenVerifier::explain) names the token's issuer, audience, client, type or key id, or the claim that has a
@@ -108,7 +135,9 @@
 //! [`session::signing`](crate::session::signing) rotates these keys.
 
 mod algorithm;
+mod answer;
 mod ask;
+mod asked;
 mod backend;
 mod binding;
 mod builder;
@@ -125,6 +154,8 @@ mod error;
 mod explain;
 mod fetch;
 mod header;
+mod introspect;
+mod introspector;
 mod issuers;
 mod jwk;
 mod key;
@@ -162,6 +193,7 @@ pub use self::{
     claims::Claims,
     confirmation::Confirmation,
     error::TokenError,
+    introspector::Introspector,
     key::VerifyingKey,
     key_set::KeySet,
     revocation::{TokenRevocation, TokenStatus},

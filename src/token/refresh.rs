@@ -36,7 +36,7 @@ impl TokenVerifier {
     /// ```
     pub fn start(&self) -> Task {
         match &self.0.keys {
-            Keys::Fixed(_) => Task::idle(),
+            Keys::Fixed(_) | Keys::Asked(_) => Task::idle(),
             Keys::Fetched(keys) => {
                 let (ours, told, beside) = (Arc::clone(keys), Arc::clone(keys), self.0.beside.is_some());
                 Task::spawn(|stop| refresh(ours, stop), move || health(&told, beside))
@@ -44,8 +44,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. If the keys are fixed, the
-    /// method returns at once.
+    /// Waits until the keys are fetched, at most for `patience`. Failed fetches are retried. If the keys are fixed, or
+    /// if there are none because an introspector is asked, the method returns at once.
     ///
     /// # Errors
     /// If the keys could not be fetched in time. The error contains the reason of the last failure.
@@ -69,11 +69,12 @@ impl TokenVerifier {
         })
     }
 
-    /// Returns the health of the keys. [`Task::health`] of the task from [`start`](Self::start) returns the same.
+    /// Returns the health of the keys, or of the questions to an introspector. [`Task::health`] of the task from [`start`](Self::start) returns the same.
     #[must_use]
     pub fn health(&self) -> Health {
         match &self.0.keys {
             Keys::Fixed(_) => Health::Good,
+            Keys::Asked(asked) => asked.health(),
             Keys::Fetched(keys) => health(keys, self.0.beside.is_some()),
         }
     }

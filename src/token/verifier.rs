@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
+    asked::Asked,
     cache::{Cache, Remembered},
     claims::{Claims, Issuer},
     compact::{Compact, Signature, decode},
@@ -64,6 +65,8 @@ pub(super) struct Verifier {
 pub(super) enum Keys {
     Fixed(KeySet),
     Fetched(Arc<Fetched>),
+    /// No keys: an introspector is asked.
+    Asked(Arc<Asked>),
 }
 
 /// The optional prefix of a type (RFC 7515, section 4.1.9).
@@ -113,6 +116,23 @@ impl TokenVerifier {
     #[inline]
     pub fn verify_bound(&self, token: &str, clock: &Clock) -> VerifyFuture {
         self.verify_bytes(token.as_bytes(), clock)
+    }
+
+    /// Does the same, and asks an [introspector](Self::introspect) past the answers in memory, except for a refusal of the last
+    /// seconds. A verifier with keys needs no such difference: a signature proves the same later.
+    ///
+    /// ```
+    /// use tower_auth::{Clock, TokenVerifier, token::VerifyFuture};
+    ///
+    /// fn before_a_payout(tokens: &TokenVerifier, token: &str) -> VerifyFuture {
+    ///     tokens.verify_fresh(token, &Clock::system())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If the token is not accepted; [`TokenError`] lists the reasons.
+    pub fn verify_fresh(&self, token: &str, clock: &Clock) -> VerifyFuture {
+        self.check(token.as_bytes(), clock, true).map(|checked| checked.map_err(|refused| refused.error))
     }
 
     /// Returns the holder of a token with a valid signature, even if another check failed. Does not check the

@@ -23,6 +23,7 @@ mod file_keys;
 mod formats;
 mod grpc;
 mod hosts;
+mod introspection;
 mod json;
 mod key_sets;
 mod leaks;

@@ -9,6 +9,7 @@ use super::settings::{From, TokenVerifierBuilder};
 use crate::{
     ConfigError,
     token::{
+        asked::Asked,
         cache::Cache,
         issuers::Issuers,
         key_set::KeySet,
@@ -33,11 +34,13 @@ impl TokenVerifierBuilder {
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
     /// - A claim must equal none of no values, or a limit of age or lifetime is zero.
     /// - The cache has zero tokens.
+    /// - The introspector is misconfigured, or a setting of introspection has none.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)?;
         let wrong = |what: &'static str, help: &'static str| Err(ConfigError::new(what, help));
         self.check_recipient()?;
         self.check_demands()?;
+        let asking = self.asking()?;
         let issuers = Issuers::new(self.issuer, self.more_issuers, self.tenants)?;
         if self.types.iter().all(String::is_empty) && !self.missing_type {
             return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
@@ -56,6 +59,7 @@ impl TokenVerifierBuilder {
         }
         let mut beside = None;
         let keys = match self.keys {
+            From::Introspector(introspector) => Keys::Asked(Asked::new(introspector, asking)),
             From::Fixed(keys) if keys.is_empty() && self.also_keys.is_empty() => {
                 return wrong("the TokenVerifier has no key", "pass the issuer's public keys");
             }

@@ -5,6 +5,7 @@ use crate::{
     token::{
         algorithm::Algorithm,
         demands::Demands,
+        introspector::Introspector,
         key::VerifyingKey,
         key_set::KeySet,
         keys::Pace,
@@ -53,6 +54,7 @@ pub struct TokenVerifierBuilder {
     pub(super) rsa: Algorithm,
     pub(super) pace: Pace,
     pub(super) ignores_binding: bool,
+    pub(super) introspection: Introspection,
     /// The first invalid setting.
     pub(super) fault: Option<ConfigError>,
 }
@@ -60,6 +62,14 @@ pub struct TokenVerifierBuilder {
 pub(super) enum From {
     Fixed(KeySet),
     Source(Arc<dyn KeySource>),
+    Introspector(Arc<dyn Introspector>),
+}
+
+/// The settings of introspection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Introspection {
+    pub(super) ttl: Option<Duration>,
+    pub(super) for_this_service: bool,
 }
 
 impl TokenVerifier {
@@ -84,7 +94,7 @@ impl TokenVerifier {
 }
 
 impl TokenVerifierBuilder {
-    fn new(issuer: Cow<'static, str>, keys: From) -> Self {
+    pub(super) fn new(issuer: Cow<'static, str>, keys: From) -> Self {
         Self {
             issuer,
             more_issuers: Vec::new(),
@@ -109,6 +119,7 @@ impl TokenVerifierBuilder {
                 patience: Duration::from_secs(5),
             },
             ignores_binding: false,
+            introspection: Introspection::default(),
             fault: None,
         }
     }
@@ -196,7 +207,8 @@ impl TokenVerifierBuilder {
     }
 
     /// Caches up to `tokens` verified tokens. On every hit, the times of the token and the keys in use are checked
-    /// again. By default there is no cache.
+    /// again. By default there is no cache. A verifier that [introspects](TokenVerifier::introspect) tokens always has one, of
+    /// 10 000 tokens by default.
     pub fn cache(self, tokens: usize) -> Self {
         Self { cache: Some(tokens), ..self }
     }
