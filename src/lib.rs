@@ -114,7 +114,7 @@
 //! | `mcp` | `McpScopes`: what the tools of an MCP server require, by the body of the request; includes `strict-body` |
 //! | `aws-lc-rs` | tokens, with signatures checked by AWS-LC; needs a C compiler |
 //! | `rust-crypto` | tokens, with signatures checked by pure Rust crates: several times slower, and not used if `aws-lc-rs` is on |
-//! | `jwks-http` | key sets over HTTPS: `TokenVerifier::jwks`, `discover`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
+//! | `jwks-http` | key sets and introspection over HTTPS: `TokenVerifier::jwks`, `discover`, `IntrospectionClient`; needs `aws-lc-rs` or `rust-crypto`, and uses the process's rustls provider for TLS |
 //! | `tls-aws-lc`, `tls-ring` | `jwks-http`, with its own TLS provider if the process has not installed one |
 //! | `tokio` | background work: `Task`, and the upkeep of keys (`KeyRegistry::start`); included in the features that need it |
 //! | `sqlite` | `SqliteKeyStore`: keys in one SQLite file; needs a C compiler. rusqlite 0.41 and later need Rust 1.89; on Rust 1.88, cargo chooses 0.40 |

@@ -2,10 +2,18 @@
 
 use std::{borrow::Cow, fmt, iter};
 
-#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+#[cfg(all(
+    any(feature = "jwks-http", feature = "strict-body"),
+    any(feature = "aws-lc-rs", feature = "rust-crypto")
+))]
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use form_urlencoded::byte_serialize;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-#[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+#[cfg(all(
+    any(feature = "jwks-http", feature = "strict-body"),
+    any(feature = "aws-lc-rs", feature = "rust-crypto")
+))]
 use zeroize::Zeroizing;
 
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -228,6 +236,16 @@ pub(crate) fn is_cookie(name: &HeaderName) -> bool {
 #[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub(crate) fn bearer(token: &Secret) -> Option<(HeaderName, HeaderValue)> {
     let value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    Some((AUTHORIZATION.clone(), sensitive(value)))
+}
+
+/// Returns the header that presents a client and its secret to an authorization server (RFC 6749, section 2.3.1), or `None` if
+/// no header can contain them. Both are form-encoded first: a colon in the id would end it otherwise.
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub(crate) fn client_basic(id: &str, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+    let pair = Zeroizing::new(format!("{}:{}", *encoded(id), *encoded(secret.expose())));
+    let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(&*pair))).ok()?;
     Some((AUTHORIZATION.clone(), sensitive(value)))
 }
 

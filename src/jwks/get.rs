@@ -77,7 +77,7 @@ where
     }
 }
 
-async fn read<B>(response: Response<B>) -> Result<Bytes, BoxError>
+pub(super) async fn read<B>(response: Response<B>) -> Result<Bytes, BoxError>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -124,7 +124,7 @@ pub(super) fn is_not_found(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// An error, and the URL at which it occurred.
 #[derive(Debug)]
-struct At(String, BoxError);
+pub(super) struct At(pub(super) String, pub(super) BoxError);
 
 impl std::fmt::Display for At {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

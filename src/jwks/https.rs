@@ -36,14 +36,7 @@ impl Https {
     /// # Errors
     /// If rustls has no crypto provider, or the system has no root certificates.
     pub fn new() -> Result<Self, ConfigError> {
-        let provider = provider().ok_or_else(no_provider)?;
-        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
-            ConfigError::new(
-                format!("key sets cannot be fetched over HTTPS: {error}"),
-                "install the operating system's root certificates (ca-certificates)",
-            )
-        })?;
-        Ok(Self::over(tls))
+        Ok(Self::over(connector()?))
     }
 
     /// Creates a client that trusts these root certificates, each text in PEM, and no others.
@@ -70,20 +63,35 @@ impl Https {
             .map_err(|error| wrong(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self::over(HttpsConnectorBuilder::new().with_tls_config(config)))
+        Ok(Self::over(wrapped(HttpsConnectorBuilder::new().with_tls_config(config))))
     }
 
-    fn over(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
-        let connector = tls.https_or_http().enable_http1().wrap_connector(Tcp);
+    fn over(connector: HttpsConnector<Tcp>) -> Self {
         // Fetches are far apart, so no connection is kept open between them.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Self(client)
     }
 }
 
+/// Returns what connects over TLS, with the operating system's root certificates.
+pub(super) fn connector() -> Result<HttpsConnector<Tcp>, ConfigError> {
+    let provider = provider().ok_or_else(no_provider)?;
+    let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider).map_err(|error| {
+        ConfigError::new(
+            format!("nothing can be fetched over HTTPS: {error}"),
+            "install the operating system's root certificates (ca-certificates)",
+        )
+    })?;
+    Ok(wrapped(tls))
+}
+
+fn wrapped(tls: HttpsConnectorBuilder<WantsSchemes>) -> HttpsConnector<Tcp> {
+    tls.https_or_http().enable_http1().wrap_connector(Tcp)
+}
+
 fn no_provider() -> ConfigError {
     ConfigError::new(
-        "key sets cannot be fetched over HTTPS: rustls has no crypto provider",
+        "nothing can be fetched over HTTPS: rustls has no crypto provider",
         "enable the feature tls-aws-lc or tls-ring, or install a rustls::crypto::CryptoProvider first",
     )
 }

@@ -1,4 +1,4 @@
-//! Key sets over HTTPS (feature `jwks-http`, together with `aws-lc-rs` or `rust-crypto`).
+//! Key sets, and introspection of tokens, over HTTPS (feature `jwks-http`, together with `aws-lc-rs` or `rust-crypto`).
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -37,6 +37,11 @@
 //!
 //! [`JwksClient::with_service`] accepts any tower service that sends HTTP requests.
 //!
+//! # Introspection
+//!
+//! [`IntrospectionClient`] asks an authorization server about opaque tokens, with the same rules. It keeps connections open
+//! between questions.
+//!
 //! # When not to use it
 //!
 //! Do not use it for keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
@@ -47,6 +52,8 @@ mod connect;
 mod discovery;
 mod get;
 mod https;
+mod introspection;
+mod post;
 mod settings;
 
-pub use self::{client::JwksClient, https::Https};
+pub use self::{client::JwksClient, https::Https, introspection::IntrospectionClient};

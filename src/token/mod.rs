@@ -145,6 +145,8 @@ mod cache;
 mod checks;
 mod claim_source;
 mod claims;
+#[cfg(feature = "jwks-http")]
+mod client_assertion;
 mod compact;
 mod confirmation;
 mod demands;

@@ -29,7 +29,7 @@ use tower_auth::{
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
-    jwks::{Https, JwksClient},
+    jwks::{Https, IntrospectionClient, JwksClient},
     leaks::{GitHubKeys, LeakOutcome, LeakPolicy, LeakReports, LeakedKey, ReportKeys},
     limit::{
         BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
@@ -212,6 +212,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<dpop::Replay>();
     shared::<dpop::UsedProof>();
     shared::<BearerLayer>();
+    shared::<IntrospectionClient>();
     shared::<Subprotocol>();
     everywhere::<IssuedKey>();
     shared::<Actor>();

@@ -1,6 +1,8 @@
 //! Tokens that an authorization server is asked about (RFC 7662): what it is asked, how often, and what its answers mean.
 
 mod answers;
+mod client;
+mod layer;
 mod memory;
 
 use std::{
