@@ -10,7 +10,7 @@ use rmcp::{
     service::RequestContext,
     tool, tool_handler, tool_router,
 };
-use tower_auth::{Principal, RequestExt as _};
+use tower_auth::Principal;
 
 /// The notes of all callers: an owner, and a text.
 pub(crate) type Store = Arc<Mutex<Vec<(String, String)>>>;
@@ -32,11 +32,11 @@ impl Notes {
     }
 }
 
-/// Returns the caller of the request that carried the call. The SDK keeps the head of that request; do not clone it: a clone has
-/// no caller.
+/// Returns the caller of the request that carried the call, from the copy of its head that the SDK keeps. `McpScopes` has put it
+/// there.
 fn caller(context: &RequestContext<RoleServer>) -> Result<&Principal, ErrorData> {
     let head = context.extensions.get::<http::request::Parts>();
-    let who = head.and_then(|head| head.principal().ok());
+    let who = head.and_then(|head| head.extensions.get::<Principal>());
     who.ok_or_else(|| ErrorData::internal_error("the call has no caller", None))
 }
 

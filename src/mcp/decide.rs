@@ -57,3 +57,11 @@ pub(super) fn by_body(
     let need = union(needed.as_deref().into_iter().chain(streams));
     if table.grants(who, &need) { Ok(()) } else { Err(insufficient(who, table.names(&need))) }
 }
+
+/// Puts the caller into the request a second time, where a clone keeps it: an MCP server gives its tools a copy of the head.
+pub(super) fn name_caller(request: &mut Parts) {
+    if let Ok(who) = caller(RequestContext::of(&request.extensions)) {
+        let who = who.clone();
+        request.extensions.insert(who);
+    }
+}

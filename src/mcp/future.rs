@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    decide::{Approved, by_body},
+    decide::{Approved, by_body, name_caller},
     table::Table,
 };
 use crate::{
@@ -139,6 +139,7 @@ impl<S> Waiting<S> {
         if let Err(rejection) = decided {
             return State::Refused { refusal: Some((rejection, request)) };
         }
+        name_caller(&mut request);
         request.extensions.insert(ValidatedBytes::new(bytes.clone()));
         State::Called { inner: service.call(Request::from_parts(request, ReplayBody::checked(bytes, trailers))) }
     }

@@ -67,6 +67,23 @@
 //! [envelope](crate::ErrorEnvelopeLayer) in front adds the body. A broader scope counts for a narrower one if
 //! [`hierarchy`](McpScopes::hierarchy) says so.
 //!
+//! # The caller in a tool
+//!
+//! An MCP server gives its tools a copy of the request's head, and a copy has no caller: `principal()` fails there. The layer
+//! therefore also puts the [`Principal`](crate::Principal) into the extensions, where the copy keeps it. A tool reads it from
+//! the head that the server hands over, such as the `http::request::Parts` of the official SDK:
+//!
+//! ```
+//! use tower_auth::Principal;
+//!
+//! fn caller(head: &http::request::Parts) -> Option<&Principal> {
+//!     head.extensions.get()
+//! }
+//! ```
+//!
+//! The caller is that of the request that carried the call, also within a session of an older version. A session id is no
+//! credential: whoever has a token may use any session id that the server knows.
+//!
 //! # Where to place it
 //!
 //! Place it inside the authentication, and directly around the MCP service: no layer in between may change the body. The

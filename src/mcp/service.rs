@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    decide::{by_body, by_head},
+    decide::{by_body, by_head, name_caller},
     future::{ResponseFuture, Waiting},
     table::Table,
 };
@@ -78,6 +78,7 @@ where
             Ok(None) => match by_body(&request, &self.table, &approved, None) {
                 Err(rejection) => ResponseFuture::refused(rejection, request),
                 Ok(()) => {
+                    name_caller(&mut request);
                     request.extensions.insert(ValidatedBytes::default());
                     ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::default())))
                 }

@@ -55,8 +55,9 @@ pub(crate) async fn send(layer: &McpScopesLayer, held: &[&str], request: Request
     let (parts, body) = request.into_parts();
     let sent = body.clone().collect().await.unwrap().to_bytes();
     let server = AssertReady::new(tower::service_fn(move |request: Request<ReplayBody<Body>>| {
-        let sent = sent.clone();
+        let (sent, caller) = (sent.clone(), request.extensions().clone().get::<Principal>().cloned());
         async move {
+            assert_eq!(caller.unwrap().subject(), "alice", "a clone of the head has the caller");
             assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), sent, "the same bytes");
             Ok::<_, std::convert::Infallible>(http::Response::new(Body::default()))
         }
