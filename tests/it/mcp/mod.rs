@@ -2,6 +2,7 @@
 
 mod bodies;
 mod headers;
+mod sdk;
 mod table;
 
 use bytes::Bytes;
