@@ -55,7 +55,7 @@ async fn the_login_is_told_and_a_wrong_type_counts_as_missing() {
 
 #[tokio::test]
 async fn the_binding_of_a_token_is_told() {
-    let bound = claims(NOW).raw("cnf", &json!({"jkt": "thumb", "x5t#S256": "cert"}));
+    let bound = claims(NOW).raw("cnf", json!({"jkt": "thumb", "x5t#S256": "cert"}));
     let tokens = strict().build().unwrap();
     let claims_of = tokens.verify_bound(&token(&bound), &Clock::from(&hand())).await.unwrap();
     let bound = claims_of.confirmation().unwrap();

@@ -113,9 +113,9 @@ async fn one_claim_names_the_client() {
     let inside = of(&json!(null), &json!(null)).raw("act", json!({ "client_id": "app" }));
     assert_eq!(verdict(nobodys().client("/act/client_id", ["app"]), &inside).await, Is::Good);
     assert_eq!(verdict(nobodys().client("client_id", ["app"]), &inside).await, Is::Client);
-    let named = of(&json!(null), &json!(null)).text("https://issuer.test/client", "app");
+    let uri = of(&json!(null), &json!(null)).text("https://issuer.test/client", "app");
     let builder = || nobodys().client(ClaimSource::path(["https://issuer.test/client"]), ["app"]);
-    assert_eq!(verdict(builder(), &named).await, Is::Good);
+    assert_eq!(verdict(builder(), &uri).await, Is::Good);
 }
 
 /// The service finds the client in the claims, whichever claim names it.

@@ -120,15 +120,19 @@ async fn a_claim_serves_every_purpose_once() {
     assert!(strict().roles_from("a").roles_from("/a/a").build().is_ok());
 }
 
+type Source = fn() -> ClaimSource;
+
+/// The form does not have the value.
+const NO: Option<&[&str]> = None;
+
 /// What the values of every form are, and what is refused with the claim's name in the reason.
 #[tokio::test]
 async fn every_form_has_its_values() {
     let usual = || r();
     let (spaces, commas) = (|| r().space_separated(), || r().comma_separated());
     let (names, flag) = (|| r().member_names(), || r().name_if_true());
-    let forms: [(&str, fn() -> ClaimSource); 5] =
+    let forms: [(&str, Source); 5] =
         [("usual", usual), ("spaces", spaces), ("commas", commas), ("names", names), ("flag", flag)];
-    const NO: Option<&[&str]> = None;
     #[rustfmt::skip]
     let table: [(Value, [Option<&[&str]>; 5]); 19] = [
         (json!(null),                    [Some(&[]),             Some(&[]),            Some(&[]),              Some(&[]), Some(&[])]),
