@@ -2,7 +2,7 @@
 
 use base64::{
     Engine as _,
-    engine::general_purpose::{GeneralPurpose, NO_PAD},
+    engine::general_purpose::{GeneralPurpose, NO_PAD, PAD},
 };
 
 use super::error::TokenError;
@@ -19,6 +19,41 @@ pub(super) struct Compact<'a> {
 
 /// Strict base64url: no padding, no white space, no unused bits that are set.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, NO_PAD);
+
+/// The same with padding, exactly as much as RFC 4648 says.
+const PADDED: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, PAD);
+
+/// Whether the parts of a token have padding. RFC 7515 knows none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Padding {
+    None,
+    Exact,
+}
+
+impl Padding {
+    /// Returns the padding that a part seems to have.
+    pub(super) fn of(part: &[u8]) -> Self {
+        if part.ends_with(b"=") { Self::Exact } else { Self::None }
+    }
+
+    const fn engine(self) -> &'static GeneralPurpose {
+        match self {
+            Self::None => &BASE64URL,
+            Self::Exact => &PADDED,
+        }
+    }
+
+    pub(super) fn decode(self, part: &[u8]) -> Result<Vec<u8>, TokenError> {
+        self.engine().decode(part).map_err(|_| self.fault())
+    }
+
+    const fn fault(self) -> TokenError {
+        TokenError::Malformed(match self {
+            Self::None => "a part is not strict base64url",
+            Self::Exact => "a part is not base64url with exact padding",
+        })
+    }
+}
 
 impl<'a> Compact<'a> {
     /// Splits a token into exactly three parts after a check of its length. No part is decoded.
@@ -39,10 +74,6 @@ impl<'a> Compact<'a> {
     }
 }
 
-pub(super) fn decode(part: &[u8]) -> Result<Vec<u8>, TokenError> {
-    BASE64URL.decode(part).map_err(|_| TokenError::Malformed("a part is not strict base64url"))
-}
-
 /// A decoded signature. Only signatures of RSA keys over 4096 bits allocate.
 pub(super) struct Signature {
     room: [u8; ROOM],
@@ -53,13 +84,13 @@ pub(super) struct Signature {
 const ROOM: usize = 512;
 
 impl Signature {
-    pub(super) fn decode(part: &[u8]) -> Result<Self, TokenError> {
+    pub(super) fn decode(part: &[u8], padding: Padding) -> Result<Self, TokenError> {
         let mut signature = Self { room: [0; ROOM], length: 0, larger: Vec::new() };
         if part.len() > ROOM / 3 * 4 {
-            signature.larger = decode(part)?;
+            signature.larger = padding.decode(part)?;
         } else {
-            let decoded = BASE64URL.decode_slice_unchecked(part, &mut signature.room);
-            signature.length = decoded.map_err(|_| TokenError::Malformed("a part is not strict base64url"))?;
+            let decoded = padding.engine().decode_slice_unchecked(part, &mut signature.room);
+            signature.length = decoded.map_err(|_| padding.fault())?;
         }
         Ok(signature)
     }

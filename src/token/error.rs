@@ -29,6 +29,9 @@ pub enum TokenError {
     WrongClaim(Arc<str>),
     /// `typ` is missing or not accepted, for example because the token is an id token.
     WrongType,
+    /// A parameter of the header is missing or has another value than the accepted ones
+    /// ([`require_header`](super::TokenVerifierBuilder::require_header)). It has the name of the parameter.
+    WrongHeader(Arc<str>),
     /// A required claim is missing, or a claim has an invalid value.
     BadClaim(&'static str),
     /// `nbf` is in the future.
@@ -63,6 +66,7 @@ impl fmt::Display for TokenError {
             Self::WrongClient => f.write_str("the token is of another client"),
             Self::WrongClaim(claim) => write!(f, "the token's claim {claim} has a value that is not accepted here"),
             Self::WrongType => f.write_str("the token's typ is not one that is accepted here"),
+            Self::WrongHeader(name) => write!(f, "the token's header has no accepted value of {name}"),
             Self::BadClaim(what) => write!(f, "a claim of the token is invalid: {what}"),
             Self::NotYetValid => f.write_str("the token is not yet valid"),
             Self::Expired => f.write_str("the token is expired"),

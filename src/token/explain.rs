@@ -103,6 +103,7 @@ impl TokenVerifier {
                 | TokenError::WrongClient
                 | TokenError::WrongClaim(_)
                 | TokenError::WrongType
+                | TokenError::WrongHeader(_)
                 | TokenError::BadClaim(_)
                 | TokenError::NotYetValid
                 | TokenError::Expired
@@ -159,6 +160,7 @@ impl Verifier {
             )),
             TokenError::WrongAudience => self.wrong_claims(token, error),
             TokenError::WrongType => self.other_type(token),
+            TokenError::WrongHeader(name) => self.other_header(token, name),
             TokenError::Unavailable(why) => Some(format!("the keys of the issuer {ours} could not be fetched: {why}")),
             _ => self.wrong_claims(token, error).map(|told| format!("{told} (the issuer is {ours})")),
         };
@@ -198,7 +200,19 @@ impl Verifier {
     /// Explains an error of the claims.
     fn wrong_claims(&self, token: &[u8], error: &TokenError) -> Option<String> {
         let (compact, _) = self.look(token).ok()?;
-        self.terms.explain(&super::compact::decode(compact.claims).ok()?, error)
+        self.terms.explain(&self.padding.decode(compact.claims).ok()?, error)
+    }
+
+    fn other_header(&self, token: &[u8], name: &str) -> Option<String> {
+        let (compact, _) = self.look(token).ok()?;
+        let bytes = self.padding.decode(compact.header).ok()?;
+        let (_, ours) = self.wanted.iter().find(|(wanted, _)| **wanted == *name)?;
+        Some(Header::text(&bytes, name).map_or_else(
+            || format!("the token's header has no {name} that is a string, and the verifier expects {}", List(ours)),
+            |found| {
+                format!("the token's header has the {name} {}, and the verifier expects {}", Shown(&found), List(ours))
+            },
+        ))
     }
 
     fn other_type(&self, token: &[u8]) -> Option<String> {

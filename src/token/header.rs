@@ -1,10 +1,10 @@
 //! The header of a token (RFC 7515, section 4).
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{algorithm::Algorithm, error::TokenError};
+use super::{algorithm::Algorithm, error::TokenError, text_of::TextOf};
 use crate::json::{self, JsonLimits};
 
 /// The header parameters that are used. All others, such as `jwk`, `jku` and `x5u`, have no effect.
@@ -13,14 +13,19 @@ pub(super) struct Header {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<String>,
     pub(super) typ: Option<String>,
+    /// The first required parameter that is missing or has a value that is not accepted.
+    pub(super) lacks: Option<Arc<str>>,
 }
+
+/// A parameter that a verifier requires, and the values that it accepts.
+pub(super) type Wanted = (Arc<str>, Vec<String>);
 
 /// The maximum length of a `kid`, in bytes.
 const LONGEST_KID: usize = 256;
 const LIMITS: JsonLimits = JsonLimits::new().max_depth(8);
 
 impl Header {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, TokenError> {
+    pub(super) fn read(bytes: &[u8], wanted: &[Wanted]) -> Result<Self, TokenError> {
         let raw: Raw =
             json::from_slice(bytes, &LIMITS).map_err(|_| TokenError::Malformed("its header cannot be read"))?;
         if let Some(why) = raw.refused {
@@ -31,7 +36,16 @@ impl Header {
         if raw.kid.as_ref().is_some_and(|kid| kid.len() > LONGEST_KID) {
             return Err(TokenError::Malformed("its kid is too long"));
         }
-        Ok(Self { algorithm, kid: raw.kid, typ: raw.typ })
+        let lacks = wanted.iter().find(|(name, values)| {
+            let found = Self::text(bytes, name);
+            found.is_none_or(|found| values.iter().all(|value| *value != *found))
+        });
+        Ok(Self { algorithm, kid: raw.kid, typ: raw.typ, lacks: lacks.map(|(name, _)| Arc::clone(name)) })
+    }
+
+    /// Returns a parameter that is a string.
+    pub(super) fn text<'a>(bytes: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+        json::from_slice_seed(TextOf(name), bytes, &LIMITS).ok().flatten()
     }
 }
 

@@ -1,15 +1,8 @@
 //! The issuers of a verifier: exact names, and templates with a place for the tenant.
 
-use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-
-use super::{
-    claims::{Issuer, Text, Unasked},
-    error::TokenError,
-    settings::check_issuer,
-    tenants::Tenants,
-};
+use super::{claims::Issuer, error::TokenError, settings::check_issuer, tenants::Tenants, text_of::TextOf};
 use crate::{
     ConfigError,
     json::{self, JsonLimits},
@@ -97,7 +90,7 @@ impl Issuers {
         if !tenants.allow(name) {
             return Err(TokenError::WrongIssuer);
         }
-        let claim = json::from_slice_seed(TenantClaim(&tenants.claim), claims, &LIMITS).ok().flatten();
+        let claim = json::from_slice_seed(TextOf(&tenants.claim), claims, &LIMITS).ok().flatten();
         if claim.as_deref() != Some(name) {
             return Err(TokenError::BadClaim("the claim of the tenant is missing, or names another tenant than iss"));
         }
@@ -260,36 +253,3 @@ fn around(text: &str) -> Option<(&str, &str)> {
 }
 
 const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
-
-/// Reads only the claim of this name.
-struct TenantClaim<'a>(&'a str);
-
-impl<'de> DeserializeSeed<'de> for TenantClaim<'_> {
-    type Value = Option<Cow<'de, str>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for TenantClaim<'_> {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the claims of a token")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(name) = members.next_key::<Text<'de>>()? {
-            if *name.0 == *self.0 {
-                if let Unasked::Text(text) = members.next_value()? {
-                    found = Some(text);
-                }
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}

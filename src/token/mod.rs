@@ -181,6 +181,7 @@ mod signing_key;
 mod source;
 mod tenants;
 mod terms;
+mod text_of;
 mod verifier;
 mod want;
 mod why;

@@ -11,9 +11,9 @@ use super::{
     asked::Asked,
     cache::{Cache, Remembered},
     claims::{Claims, Issuer},
-    compact::{Compact, Signature, decode},
+    compact::{Compact, Padding, Signature},
     error::TokenError,
-    header::Header,
+    header::{Header, Wanted},
     key::VerifyingKey,
     key_set::KeySet,
     keys::Fetched,
@@ -54,6 +54,9 @@ pub(super) struct Verifier {
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
     pub(super) max_token_len: usize,
+    pub(super) padding: Padding,
+    /// The header parameters that a token must have.
+    pub(super) wanted: Vec<Wanted>,
     pub(super) keys: Keys,
     /// Fixed keys beside those of a source.
     pub(super) beside: Option<KeySet>,
@@ -139,7 +142,7 @@ impl TokenVerifier {
     /// signature.
     #[cold]
     pub(super) fn holder(&self, token: &[u8]) -> Option<Principal> {
-        let claims = decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
+        let claims = self.0.padding.decode(Compact::split(token, self.0.max_token_len).ok()?.claims).ok()?;
         self.0.terms.holder(&claims)
     }
 
@@ -184,14 +187,16 @@ impl TokenVerifier {
 
 /// Returns the `iss` of an unverified token. Use it only to select one of the known verifiers.
 pub(crate) fn claimed_issuer(token: &[u8], max_token_len: usize) -> Option<String> {
-    let claims = decode(Compact::split(token, max_token_len).ok()?.claims).ok()?;
+    let part = Compact::split(token, max_token_len).ok()?.claims;
+    let claims = Padding::of(part).decode(part).ok()?;
     json::from_slice_seed(Issuer, &claims, &LIMITS).ok()?
 }
 
 /// Returns all claims of a token that a verifier has accepted.
 pub(crate) fn signed_claims(token: &[u8]) -> Option<Map<String, Value>> {
     // Its length was checked.
-    let claims = decode(Compact::split(token, token.len()).ok()?.claims).ok()?;
+    let part = Compact::split(token, token.len()).ok()?.claims;
+    let claims = Padding::of(part).decode(part).ok()?;
     serde_json::from_slice(&claims).ok()
 }
 
@@ -201,7 +206,7 @@ impl Verifier {
         let compact = Compact::split(token, self.max_token_len)?;
         let header = match self.usual.get() {
             Some((bytes, header)) if **bytes == *compact.header => Cow::Borrowed(header),
-            _ => Cow::Owned(Header::read(&decode(compact.header)?)?),
+            _ => Cow::Owned(Header::read(&self.padding.decode(compact.header)?, &self.wanted)?),
         };
         Ok((compact, header))
     }
@@ -210,8 +215,8 @@ impl Verifier {
     /// unsigned content.
     pub(super) fn could_be_good(&self, token: &[u8], now: SystemTime) -> Result<(), TokenError> {
         let (compact, header) = self.look(token)?;
-        decode(compact.signature)?;
-        self.terms.in_time(self.judge(&header, &decode(compact.claims)?)?, now).map(drop)
+        self.padding.decode(compact.signature)?;
+        self.terms.in_time(self.judge(&header, &self.padding.decode(compact.claims)?)?, now).map(drop)
     }
 
     /// Verifies a token with the fixed keys beside those of a source, or returns `None` if the source decides.
@@ -234,8 +239,8 @@ impl Verifier {
             return self.terms.in_time(claims, now);
         }
         let (compact, header) = self.look(token)?;
-        let signature = Signature::decode(compact.signature)?;
-        let claims = decode(compact.claims)?;
+        let signature = Signature::decode(compact.signature, self.padding)?;
+        let claims = self.padding.decode(compact.claims)?;
         let (mut known, mut holds, mut of_other) = (false, false, false);
         for key in candidates(keys, &header) {
             known = true;
@@ -267,6 +272,9 @@ impl Verifier {
 
     /// Checks everything except times. Called with verified content, or by [`could_be_good`](Self::could_be_good).
     fn judge(&self, header: &Header, claims: &[u8]) -> Result<Claims, TokenError> {
+        if let Some(name) = &header.lacks {
+            return Err(TokenError::WrongHeader(Arc::clone(name)));
+        }
         if self.takes_type(header.typ.as_deref()) { self.terms.judge(claims) } else { Err(TokenError::WrongType) }
     }
 

@@ -96,6 +96,8 @@ impl TokenVerifierBuilder {
             types: self.types,
             missing_type: self.missing_type,
             max_token_len: self.max_token_len,
+            padding: self.padding,
+            wanted: self.wanted,
             keys,
             beside,
             cache: self.cache.map(Cache::new),

@@ -4,7 +4,9 @@ use crate::{
     ConfigError,
     token::{
         algorithm::Algorithm,
+        compact::Padding,
         demands::Demands,
+        header::Wanted,
         introspector::Introspector,
         key::VerifyingKey,
         key_set::KeySet,
@@ -43,6 +45,8 @@ pub struct TokenVerifierBuilder {
     pub(super) missing_type: bool,
     pub(super) leeway: Duration,
     pub(super) max_token_len: usize,
+    pub(super) padding: Padding,
+    pub(super) wanted: Vec<Wanted>,
     pub(super) names: Names,
     pub(super) required: Vec<Required>,
     pub(super) demands: Demands,
@@ -104,6 +108,8 @@ impl TokenVerifierBuilder {
             missing_type: false,
             leeway: Duration::ZERO,
             max_token_len: 8 * 1024,
+            padding: Padding::None,
+            wanted: Vec::new(),
             names: Names::default(),
             required: Vec::new(),
             demands: Demands::default(),
@@ -193,6 +199,57 @@ impl TokenVerifierBuilder {
     /// Also accepts tokens without a `typ`.
     pub fn allow_missing_typ(self) -> Self {
         Self { missing_type: true, ..self }
+    }
+
+    /// Requires a header parameter that is one of these strings, compared exactly. A token without the parameter is refused, and
+    /// so is one whose value has another type. Several parameters may be required. By default, parameters other than those of
+    /// [the checks](crate::token#what-is-checked-in-this-order) have no effect.
+    ///
+    /// A parameter is signed, but whoever signs chooses it. Load balancers of AWS share their keys, and only `signer` says which
+    /// of them has signed:
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySet, TokenVerifier};
+    ///
+    /// # fn f(keys: KeySet) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::key_set("https://id.example.com/", keys)
+    ///     .require_header("signer", ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/api/50dc6c495c0c9188"])
+    ///     .padded_base64()
+    ///     .audience("my-client")
+    ///     .typ(["JWT"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn require_header<S: Into<String>>(mut self, name: &str, values: impl IntoIterator<Item = S>) -> Self {
+        const CHECKED: [&str; 7] = ["alg", "b64", "crit", "enc", "kid", "typ", "zip"];
+        let values: Vec<String> = values.into_iter().map(Into::into).collect();
+        let wrong = |what: &str, help: &'static str| {
+            Some(ConfigError::new(format!("TokenVerifierBuilder::require_header got {name:?}, {what}"), help))
+        };
+        let fault = if name.is_empty() || values.iter().all(String::is_empty) {
+            wrong("and no value of it", "name a parameter and the values that are accepted")
+        } else if CHECKED.contains(&name) {
+            wrong(
+                "which is checked in another way",
+                "call typ for the type of token; the keys decide about alg and kid",
+            )
+        } else if self.wanted.iter().any(|(known, _)| **known == *name) {
+            wrong("a second time", "name all accepted values in one call")
+        } else {
+            None
+        };
+        self.fault = self.fault.or(fault);
+        self.wanted.push((name.into(), values));
+        self
+    }
+
+    /// Reads tokens whose parts have base64 padding, which RFC 7515 forbids and load balancers of AWS write. The padding must be
+    /// exact, and a token without it is refused if it would need it.
+    ///
+    /// One token then has one form, as without this setting.
+    pub fn padded_base64(self) -> Self {
+        Self { padding: Padding::Exact, ..self }
     }
 
     /// Sets the allowed difference between the clock of the issuer and the clock of this service. The default is zero,

@@ -2,6 +2,7 @@
 //! 070, and pitfalls 20 to 25, 28 and 30.
 
 mod ages;
+mod balancers;
 mod builder;
 mod cache;
 mod claims;
