@@ -69,7 +69,7 @@
 //! | tokens signed with your own key (feature `aws-lc-rs` or `rust-crypto`) | [`TokenVerifier`]`::keys(issuer, [VerifyingKey::from_pem(Algorithm::Es256, pem)?])` |
 //! | tokens and keys on the same routes | [`AuthLayer::first`]`(BearerLayer::new(tokens)).then(ApiKeyLayer::new(scheme, store))`: methods are tried in this order, and one challenge names both |
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
-//! | tokens that a thief cannot use (DPoP, RFC 9449; mutual TLS, RFC 8705) | `BearerLayer::new(tokens).dpop(`[`Dpop`](https://docs.rs/tower-auth/latest/tower_auth/dpop/)`::new("https://api.example.com"))`; for certificates, the extension [`ClientCertificate`] |
+//! | tokens that a thief cannot use (`DPoP`, RFC 9449; mutual TLS, RFC 8705) | `BearerLayer::new(tokens).dpop(`[`Dpop`](https://docs.rs/tower-auth/latest/tower_auth/dpop/)`::new("https://api.example.com"))`; for certificates, the extension [`ClientCertificate`] |
 //! | tokens that must be revoked before they expire | `BearerLayer::new(tokens).revocation(list)` with your own [`TokenRevocation`] |
 //! | a resource server that OAuth and MCP clients discover: metadata, and challenges that name scopes (feature `aws-lc-rs` or `rust-crypto`) | [`ProtectedResource`][resource], passed to `BearerLayer::resource_metadata(&resource)`; [`Rules::challenge_scopes`] |
 //! | a strong or recent login for some requests | [`acr`](permission::acr)`(["urn:example:mfa"])`, [`logged_in_within(..)`](permission::logged_in_within), or [`Rejection::step_up`] in a handler |

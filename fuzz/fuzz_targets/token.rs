@@ -201,8 +201,13 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 fn verify(verifier: &TokenVerifier, token: &str, now: Duration) -> Result<Reading, Fault> {
     let clock = Clock::from_fn(move || SystemTime::UNIX_EPOCH + now);
-    match wait(verifier.verify(token, &clock)) {
-        Ok(claims) => Ok(Reading::of(&claims)),
+    match wait(verifier.verify_bound(token, &clock)) {
+        Ok(claims) => {
+            // A token that is bound is no plain token.
+            let plain = wait(verifier.verify(token, &clock));
+            assert_eq!(plain.is_err(), claims.confirmation().is_some());
+            Ok(Reading::of(&claims))
+        }
         Err(error) => {
             let told = format!("{error} {error:?}");
             assert!(told.len() < 200, "{told}");

@@ -7,7 +7,7 @@ pub(crate) enum ProofError {
     Missing,
     /// There is more than one.
     Repeated,
-    /// The proof cannot be read, or is no proof. The text continues "the DPoP proof is refused".
+    /// The proof cannot be read, or is no proof. The text continues "the proof is refused".
     Bad(&'static str),
     /// A value of the proof is not the expected one.
     Wrong(String),

@@ -131,7 +131,7 @@ impl Nonces {
         let step = self.step(now);
         let tag = self.tags.first().map(|tags| tag(tags, step));
         let mut bytes = step.to_be_bytes().to_vec();
-        bytes.extend(tag.iter().flat_map(|tag| tag.as_bytes()));
+        bytes.extend(tag.iter().flat_map(KeyDigest::as_bytes));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct Reading {
     pub(crate) expires: Duration,
     pub(crate) not_before: Option<Duration>,
     issued: Option<Duration>,
+    /// Whether there is a claim `cnf`, whatever it says.
+    bound: bool,
 }
 
 impl Reading {
@@ -114,6 +116,7 @@ impl Reading {
             expires: since(claims.expires_at()),
             not_before: claims.not_before().map(since),
             issued: claims.issued_at().map(since),
+            bound: claims.confirmation().is_some(),
         }
     }
 }
@@ -265,6 +268,7 @@ impl Settings {
             expires: claim(claims, Some("exp"), date)?.unwrap_or_default(),
             not_before: claim(claims, Some("nbf"), date)?,
             issued: claim(claims, Some("iat"), date)?,
+            bound: claims.contains_key("cnf"),
         })
     }
 
