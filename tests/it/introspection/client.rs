@@ -1,6 +1,7 @@
 //! The client of an introspection endpoint, on a real socket: how it says who asks, and what it makes of answers.
 
 use std::{
+    fmt::Write as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -163,8 +164,8 @@ async fn a_signature_may_say_who_asks() {
             let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             assert_eq!((first.get("client_id"), first.get("client_assertion_type")), (Some("my-service"), Some(kind)));
             let assertion = first.get("client_assertion").unwrap();
-            let server = TokenVerifier::keys("my-service", [key.verifying_key()]).audience(&audience).typ(["JWT"]);
-            let claims = verdict(server.build().unwrap().verify(assertion, &Clock::system())).await.unwrap();
+            let reader = TokenVerifier::keys("my-service", [key.verifying_key()]).audience(&audience).typ(["JWT"]);
+            let claims = verdict(reader.build().unwrap().verify(assertion, &Clock::system())).await.unwrap();
             assert_eq!(claims.principal().subject(), "my-service");
             let lifetime = claims.expires_at().duration_since(claims.issued_at().unwrap()).unwrap();
             assert_eq!(lifetime, Duration::from_secs(60));
@@ -262,9 +263,9 @@ async fn no_secret_and_no_token_is_shown() {
         served.client().bearer(&secret),
         served.client().private_key_jwt("my-service", key),
     ] {
-        told += &format!("{client:?} {client:#?} {:?}", client.location());
+        write!(told, "{client:?} {client:#?} {:?}", client.location()).unwrap();
         let tokens = verifier(client);
-        told += &format!("{tokens:?} {:?}", tokens.health());
+        write!(told, "{tokens:?} {:?}", tokens.health()).unwrap();
         for answer in
             [json(active().to_string()), json("{"), (401, vec![], TOKEN.to_owned()), (500, vec![], String::new())]
         {
@@ -273,7 +274,7 @@ async fn no_secret_and_no_token_is_shown() {
             if let Err(error) = &outcome {
                 told += &tokens.explain(TOKEN, error);
             }
-            told += &format!("{outcome:?} {:?}", tokens.health());
+            write!(told, "{outcome:?} {:?}", tokens.health()).unwrap();
         }
     }
     told += &logs.text();

@@ -102,7 +102,7 @@ async fn the_header_is_marked_and_kept_out_of_shared_caches() {
         let auth = layer().header(HEADER);
         let auth = if strip { auth.strip_credentials() } else { auth.into() };
         let service = service(|request: Request<Body>| {
-            let value = request.headers().get(HEADER).map(|value| value.is_sensitive());
+            let value = request.headers().get(HEADER).map(http::HeaderValue::is_sensitive);
             Response::new(Body::from(format!("{value:?}")))
         });
         let response = stack_of(auth).layer(service).oneshot(get("/", &[(HEADER, &token())]));

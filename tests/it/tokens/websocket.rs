@@ -270,7 +270,7 @@ impl Authenticator for Own {
         AuthFuture::ready(tower_auth::AuthOutcome::Authenticated(Principal::builder("own").build()))
     }
 
-    fn challenge(&self) -> &str {
+    fn challenge(&self) -> &'static str {
         "Own"
     }
 
