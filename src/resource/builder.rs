@@ -61,21 +61,34 @@ impl ProtectedResource {
 }
 
 impl ProtectedResourceBuilder {
-    /// Adds the issuer of this verifier as an authorization server.
+    /// Adds the issuers of this verifier as authorization servers.
     ///
-    /// Clients find the metadata of the authorization server by its issuer, so it must be a URL.
-    pub fn verifier(self, tokens: &TokenVerifier) -> Self {
-        self.issuer(tokens.issuer())
+    /// Clients find the metadata of an authorization server by its issuer. An issuer that is not a URL, such as the other name
+    /// of one that is, is left out. If there is no other, or only a template of issuers, [`build`](Self::build) fails: name
+    /// the authorization servers with [`issuer`](Self::issuer) instead.
+    pub fn verifier(mut self, tokens: &TokenVerifier) -> Self {
+        let (usable, others): (Vec<&str>, Vec<&str>) = tokens.issuers().partition(|issuer| check(issuer).is_ok());
+        match (usable.is_empty(), others.first()) {
+            (true, Some(issuer)) if issuer.contains('{') => self.faulty(ConfigError::new(
+                format!("the issuer {issuer:?} is a template, by which clients find no authorization server"),
+                "call issuer(..) with each authorization server, and not verifier(..)",
+            )),
+            (true, Some(issuer)) => self.issuer(issuer),
+            _ => {
+                for issuer in usable {
+                    self = self.issuer(issuer);
+                }
+                self
+            }
+        }
     }
 
     /// Adds an authorization server by its issuer, which is published exactly as it is: clients compare it as a string.
     pub fn issuer(mut self, issuer: &str) -> Self {
-        let example = "use the issuer of the authorization server, such as https://id.example.com/; tokens whose issuer is \
-                       not a URL belong to no authorization server that clients can find";
-        match url::check_without_query(issuer, "the issuer", example) {
+        match check(issuer) {
             Err(fault) => return self.faulty(fault),
-            Ok(_) if self.issuers.iter().any(|known| known == issuer) => {}
-            Ok(_) => self.issuers.push(issuer.to_owned()),
+            Ok(()) if self.issuers.iter().any(|known| known == issuer) => {}
+            Ok(()) => self.issuers.push(issuer.to_owned()),
         }
         self
     }
@@ -254,6 +267,13 @@ impl ProtectedResourceBuilder {
         self.fault.get_or_insert(fault);
         self
     }
+}
+
+/// Checks the issuer of an authorization server (RFC 8414, section 2).
+fn check(issuer: &str) -> Result<(), ConfigError> {
+    let example = "use the issuer of the authorization server, such as https://id.example.com/; tokens whose issuer is not a \
+                   URL belong to no authorization server that clients can find";
+    url::check_without_query(issuer, "the issuer", example).map(drop)
 }
 
 /// Writes the members in this order.

@@ -1,11 +1,11 @@
 //! The challenges of a 401 and 403: which scopes they name, and where the metadata are.
 
-use http::StatusCode;
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator, KeyRecord, Permission as _,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator, Dpop, KeyRecord, Permission as _,
     Principal, RequestHead, RequireLayer, Rules,
     permission::{Denial, Verdict, acr, any_scope, from_fn, role, scope},
+    token::Algorithm,
 };
 
 use super::{METADATA, ask, bearer, token, told, with_token};
@@ -165,11 +165,20 @@ async fn the_challenge_has_the_scheme_of_the_request() {
             format!("{scheme} error=\"insufficient_scope\", scope=\"write\", resource_metadata=\"https://a.test/m\"");
         assert_eq!(told(&response), (403, &*expected), "{request}");
     }
-    // Scopes of the route are in both.
-    let rules = Rules::new().require("/", scope("write")).challenge_scopes();
-    let stack = AuthStack::builder().auth(Proven(both)).rules(rules).build().unwrap();
-    let expected =
-        r#"Bearer realm="api", resource_metadata="https://a.test/m", scope="write", DPoP algs="ES256", scope="write""#;
-    assert_eq!(told(&ask(&stack, get("/", &[])).await), (401, expected));
-    assert_eq!(StatusCode::UNAUTHORIZED, 401);
+}
+
+/// A layer that takes proofs offers both schemes, and each says where the metadata are and which scopes to ask for.
+#[tokio::test]
+async fn both_schemes_of_a_layer_have_the_scopes() {
+    let auth = bearer().dpop(Dpop::new("https://api.example.com").algorithms([Algorithm::Es256]));
+    let of = |scheme: &str, scopes: &str, behind: &str| {
+        format!("{scheme} realm=\"api\", {METADATA}, scope=\"{scopes}\"{behind}")
+    };
+    let stack = stack_of(auth.clone().challenge_scopes(["begin"]), rules());
+    let expected = format!("{}, {}", of("Bearer", "begin", ""), of("DPoP", "begin", ", algs=\"ES256\""));
+    assert_eq!(told(&ask(&stack, get("/notes", &[])).await), (401, &*expected));
+    let stack = stack_of(auth.challenge_scopes(["begin"]), rules().challenge_scopes());
+    let united = expected.replace("\"begin\"", "\"begin notes:read api\"");
+    assert_eq!(told(&ask(&stack, get("/notes", &[])).await), (401, &*united));
+    assert_eq!(told(&with_token(&stack, "/notes", "").await), (403, &*scoped("notes:read api")));
 }

@@ -5,10 +5,11 @@ use tower_auth::{
     BearerLayer, Rules, TokenVerifier,
     permission::{any_scope, role, scope},
     resource::{ProtectedResource, ProtectedResourceBuilder},
+    token::{KeySet, Tenants},
 };
 
 use super::{RESOURCE, URL};
-use crate::tokens;
+use crate::tokens::{self, mint};
 
 fn builder() -> ProtectedResourceBuilder {
     ProtectedResource::builder(RESOURCE).issuer("https://id.example.com/")
@@ -66,7 +67,7 @@ fn everything_that_can_be_said() {
         document(all),
         json!({
             "resource": RESOURCE,
-            "authorization_servers": [tokens::mint::ISSUER, "https://id.example.com/", "https://id.example.com"],
+            "authorization_servers": [mint::ISSUER, "https://id.example.com/", "https://id.example.com"],
             "scopes_supported": ["first", "read", "write", "rest"],
             "bearer_methods_supported": ["header"],
             "resource_name": "Notes \"and\" more",
@@ -134,6 +135,22 @@ fn an_identifier_that_no_client_could_use_is_an_error() {
     assert!(nobody.contains("no authorization server") && nobody.contains("verifier(..)"), "{nobody}");
     let nowhere = error(ProtectedResource::builder("https://a.test/").issuer("https://id.example.com").not_at_root());
     assert!(nowhere.contains("no path"), "{nowhere}");
+}
+
+/// A verifier may know an issuer by other names, and many tenants by one template.
+#[test]
+fn issuers_of_a_verifier_are_listed_if_clients_can_use_them() {
+    let keys = || KeySet::from_json(mint::jwks(&["es256"]).as_bytes()).unwrap();
+    let verifier = |issuer: &'static str, others: &[&'static str]| {
+        let tokens = TokenVerifier::key_set(issuer, keys()).audience("api").tenants(Tenants::only(["acme"]));
+        others.iter().fold(tokens, |tokens, other| tokens.also_issuer(*other)).build().unwrap()
+    };
+    let listed = |tokens: TokenVerifier| document(ProtectedResource::builder(RESOURCE).verifier(&tokens));
+    let template = "https://login.example.com/{tenantid}/v2.0";
+    let google = listed(verifier(template, &["accounts.google.com", "https://accounts.google.com"]));
+    assert_eq!(google["authorization_servers"], json!(["https://accounts.google.com"]));
+    let error = error(ProtectedResource::builder(RESOURCE).verifier(&verifier(template, &[])));
+    assert!(error.contains("is a template") && error.contains("issuer(..)"), "{error}");
 }
 
 #[test]
