@@ -103,7 +103,7 @@ fn add(all: &mut Vec<String>, scopes: Option<String>) {
     let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) else { return };
     match all.last_mut() {
         // A scheme without parameters.
-        Some(last) if challenge::is_token(last) => last.push_str(&format!(" scope=\"{scopes}\"")),
+        Some(last) if challenge::is_token(last) => *last = format!("{last} scope=\"{scopes}\""),
         _ => all.push(format!("scope=\"{scopes}\"")),
     }
 }
