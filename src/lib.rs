@@ -210,6 +210,8 @@ pub mod dpop;
 pub mod endpoints;
 pub mod envelope;
 pub mod gate;
+#[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub mod issuers;
 pub mod json;
 #[cfg(all(feature = "jwks-http", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub mod jwks;

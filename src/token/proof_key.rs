@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     algorithm::{Algorithm, Family},
-    compact::{Compact, decode},
+    compact::{Compact, Padding},
     error::TokenError,
     key::VerifyingKey,
     public_jwk::thumbprint,
@@ -28,9 +28,9 @@ impl<'a> ProofParts<'a> {
         let compact = Compact::split(proof, longest).map_err(told)?;
         Ok(Self {
             signed: compact.signed,
-            header: decode(compact.header).map_err(told)?,
-            claims: decode(compact.claims).map_err(told)?,
-            signature: decode(compact.signature).map_err(told)?,
+            header: Padding::None.decode(compact.header).map_err(told)?,
+            claims: Padding::None.decode(compact.claims).map_err(told)?,
+            signature: Padding::None.decode(compact.signature).map_err(told)?,
         })
     }
 }

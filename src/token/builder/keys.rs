@@ -1,14 +1,29 @@
 //! The settings of keys: their algorithm, and how they are fetched.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::settings::TokenVerifierBuilder;
-use crate::token::{algorithm::Algorithm, key::VerifyingKey};
+use super::settings::{From, TokenVerifierBuilder};
+use crate::token::{algorithm::Algorithm, key::VerifyingKey, source::KeySource};
 
 impl TokenVerifierBuilder {
     /// Sets the algorithm of RSA keys without `alg` in a fetched set. The default is RS256.
     pub fn rsa_algorithm(self, algorithm: Algorithm) -> Self {
         Self { rsa: algorithm, ..self }
+    }
+
+    /// Takes the keys from this source instead, and changes nothing else. Use it for a mirror of an issuer's keys, and in tests of
+    /// a service, where a `testing::TestIssuer` with the name of the issuer signs the tokens.
+    ///
+    /// ```
+    /// use tower_auth::{ConfigError, TokenVerifier, token::{KeySource, TokenVerifierBuilder}};
+    ///
+    /// /// What the tests of a service change about its verifier.
+    /// fn for_tests(verifier: TokenVerifierBuilder, issuer: impl KeySource) -> Result<TokenVerifier, ConfigError> {
+    ///     verifier.keys_from(issuer).build()
+    /// }
+    /// ```
+    pub fn keys_from(self, source: impl KeySource) -> Self {
+        Self { keys: From::Source(Arc::new(source)), ..self }
     }
 
     /// Also accepts tokens that are signed by one of these keys. Use it beside a [`KeySource`](super::super::KeySource) or an

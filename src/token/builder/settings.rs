@@ -98,6 +98,13 @@ impl TokenVerifier {
 }
 
 impl TokenVerifierBuilder {
+    /// Makes the builder fail with this error.
+    #[cfg(feature = "jwks-http")]
+    pub(crate) fn fault(mut self, fault: ConfigError) -> Self {
+        self.fault.get_or_insert(fault);
+        self
+    }
+
     pub(super) fn new(issuer: Cow<'static, str>, keys: From) -> Self {
         Self {
             issuer,

@@ -2,8 +2,8 @@
 
 use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
-    ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator, Dpop, KeyRecord, Permission as _,
-    Principal, RequestHead, RequireLayer, Rules,
+    ApiKeyLayer, AuthFuture, AuthLayer, AuthMethod, AuthOutcome, AuthStack, Authenticator, Dpop, KeyRecord,
+    Permission as _, Principal, RequestHead, RequireLayer, Rules,
     permission::{Denial, Verdict, acr, any_scope, from_fn, role, scope},
     token::Algorithm,
 };

@@ -1,0 +1,19 @@
+//! Presets for the tokens of identity providers.
+//!
+//! A preset is a [`TokenVerifierBuilder`](crate::token::TokenVerifierBuilder) with what the documentation of a provider says about
+//! its tokens: the issuer, where the keys are, the type, the claims with scopes, roles and organisations, and which tokens are no
+//! access tokens. What separates your service from others, such as the audience, you add yourself; a preset does not build
+//! without it. Every setting can be changed afterwards.
+//!
+//! The presets are built from the documentation of the providers, and tested with tokens of the documented shape. They were not
+//! tested against the live services.
+//!
+//! | provider | preset |
+//! |---|---|
+//!
+//! # When not to use it
+//!
+//! For a provider that is not listed, or an authorization server of your own: start with
+//! [`TokenVerifier::discover`](crate::TokenVerifier::discover).
+
+mod domain;
