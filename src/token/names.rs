@@ -65,23 +65,26 @@ impl Names {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &Names {
-    type Value = Raw<'de>;
+/// Reads claims into a place of the caller. The claims are large, and every layer of the reader would move them.
+pub(super) struct ReadInto<'a, 'de>(pub(super) &'a Names, pub(super) &'a mut Raw<'de>);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
+impl<'de> DeserializeSeed<'de> for ReadInto<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for &Names {
-    type Value = Raw<'de>;
+impl<'de> Visitor<'de> for ReadInto<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the claims of a token")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw<'de>, A::Error> {
-        let mut raw = Raw::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self(names, raw) = self;
         while let Some(name) = members.next_key::<Text<'de>>()? {
             let name = &*name.0;
             match name {
@@ -90,14 +93,14 @@ impl<'de> Visitor<'de> for &Names {
                 "nbf" => raw.not_before = Some(members.next_value()?),
                 "iat" => raw.issued = Some(members.next_value()?),
                 "cnf" => raw.confirmation = Some(members.next_value()?),
-                _ => match self.usage(name) {
-                    Use::Whole => self.inside(name, &members.next_value()?, &mut raw)?,
-                    Use::Streamed => self.streamed(name, &mut members, &mut raw)?,
-                    Use::None => unasked(name, &mut members, &mut raw)?,
+                _ => match names.usage(name) {
+                    Use::Whole => names.inside(name, &members.next_value()?, raw)?,
+                    Use::Streamed => names.streamed(name, &mut members, raw)?,
+                    Use::None => unasked(name, &mut members, raw)?,
                 },
             }
         }
-        Ok(raw)
+        Ok(())
     }
 }
 

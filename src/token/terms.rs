@@ -15,7 +15,7 @@ use super::{
     demands::Demands,
     error::TokenError,
     issuers::{Issued, Issuers},
-    names::Names,
+    names::{Names, ReadInto},
     raw::{Part, Raw},
 };
 use crate::{
@@ -60,12 +60,19 @@ pub(super) const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
 
 impl Terms {
     pub(super) fn read<'a>(&self, claims: &'a [u8]) -> Result<Raw<'a>, TokenError> {
-        json::from_slice_seed(&self.names, claims, &LIMITS).map_err(|_| TokenError::Malformed(UNREADABLE))
+        let mut raw = Raw::default();
+        self.read_into(&mut raw, claims).map(|()| raw)
+    }
+
+    fn read_into<'a>(&self, raw: &mut Raw<'a>, claims: &'a [u8]) -> Result<(), TokenError> {
+        let read = json::from_slice_seed(ReadInto(&self.names, raw), claims, &LIMITS);
+        read.map_err(|_| TokenError::Malformed(UNREADABLE))
     }
 
     /// Checks everything except times.
     pub(super) fn judge(&self, claims: &[u8]) -> Result<Claims, TokenError> {
-        let mut raw = self.read(claims)?;
+        let mut raw = Raw::default();
+        self.read_into(&mut raw, claims)?;
         let issued = self.issuers.judge(raw.issuer.as_deref(), claims)?;
         self.demands.check_recipient(&self.audiences, &raw)?;
         let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
@@ -96,7 +103,7 @@ impl Terms {
             let read = Confirmation::read(&claim);
             Arc::new(if self.ignores_binding { read.ignored() } else { read })
         });
-        let principal = principal(raw, issued, extra)?;
+        let principal = principal(&mut raw, issued, extra)?;
         Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id, confirmation })
     }
 
@@ -129,7 +136,7 @@ impl Terms {
 }
 
 fn principal(
-    mut raw: Raw<'_>,
+    raw: &mut Raw<'_>,
     issued: Issued,
     extra: Option<Arc<dyn Any + Send + Sync>>,
 ) -> Result<Principal, TokenError> {
@@ -151,16 +158,16 @@ fn principal(
         builder = builder.organizations(raw.organizations.iter().chain(issued.tenant()));
     }
     builder = builder.issuer(issued.issuer);
-    if let Some(account) = raw.account {
+    if let Some(account) = raw.account.take() {
         builder = builder.account(account);
     }
-    if let Some(plan) = raw.plan {
+    if let Some(plan) = raw.plan.take() {
         builder = builder.plan(plan);
     }
-    if let Some(id) = raw.id {
+    if let Some(id) = raw.id.take() {
         builder = builder.credential_id(id);
     }
-    if let Some(acr) = raw.acr {
+    if let Some(acr) = raw.acr.take() {
         builder = builder.acr(acr);
     }
     if let Some(time) = raw.logged_in {
@@ -169,13 +176,13 @@ fn principal(
     if let Some(extra) = extra {
         builder = builder.claims(extra);
     }
-    if let Some(stored) = raw.limits {
+    if let Some(stored) = raw.limits.take() {
         // A limit that cannot be counted must not be ignored.
         let limits =
             Limits::from_json(&stored).map_err(|_| TokenError::BadClaim("the limits of the caller cannot be read"))?;
         builder = builder.limits(limits);
     }
-    exchanged_for(builder, raw.key).map(PrincipalBuilder::build)
+    exchanged_for(builder, raw.key.take()).map(PrincipalBuilder::build)
 }
 
 /// Sets the key whose bucket the token shares.

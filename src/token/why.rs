@@ -9,6 +9,7 @@ use super::{
     claims::Date,
     demands::LONG_LIFE,
     error::TokenError,
+    names::ReadInto,
     raw::{Part, Raw},
     shown::{List, Shown},
     terms::{LIMITS, NO_SUBJECT, Terms, UNREADABLE},
@@ -56,7 +57,7 @@ impl Terms {
 
     /// Names the claim that cannot be read.
     fn unreadable(&self, claims: &[u8]) -> Option<String> {
-        match json::from_slice_seed(&self.names, claims, &LIMITS).err()? {
+        match json::from_slice_seed(ReadInto(&self.names, &mut Raw::default()), claims, &LIMITS).err()? {
             JsonError::Fields(fields) => {
                 let field = fields.first()?;
                 // The names of claims are no pointers in the settings of most services.
