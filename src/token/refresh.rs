@@ -36,7 +36,12 @@ impl TokenVerifier {
     /// ```
     pub fn start(&self) -> Task {
         match &self.0.keys {
-            Keys::Fixed(_) | Keys::Asked(_) => Task::idle(),
+            Keys::Fixed(_) => Task::idle(),
+            // There is nothing to fetch. The task only tells how the questions go.
+            Keys::Asked(asked) => {
+                let asked = Arc::clone(asked);
+                Task::spawn(|stop| async move { stop.notified().await }, move || asked.health())
+            }
             Keys::Fetched(keys) => {
                 let (ours, told, beside) = (Arc::clone(keys), Arc::clone(keys), self.0.beside.is_some());
                 Task::spawn(|stop| refresh(ours, stop), move || health(&told, beside))

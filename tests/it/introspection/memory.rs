@@ -10,7 +10,7 @@ use tower_auth::{
 };
 
 use super::{AUDIENCE, Desk, INACTIVE, ISSUER, NOW, active, hand, verdict, with, word};
-use crate::key_sets::at_once;
+use crate::{key_sets::at_once, support::server::PATIENCE};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(1);
@@ -200,6 +200,7 @@ async fn a_late_answer_to_an_old_question_is_not_remembered() {
 #[tokio::test]
 async fn during_an_outage_known_tokens_are_good_until_their_bound() {
     let desk = Desk::new(plain);
+    let task = desk.tokens.start();
     desk.server.says("t", active().to_string());
     assert_eq!(desk.fate("t").await, "good");
     assert!(matches!(desk.tokens.health(), Health::Good));
@@ -208,8 +209,10 @@ async fn during_an_outage_known_tokens_are_good_until_their_bound() {
         (desk.fate("t").await, desk.fate("other").await, desk.fresh_fate("t").await),
         ("good", "unavailable", "unavailable")
     );
-    let Health::Degraded(why) = desk.tokens.health() else { panic!("it is not good") };
-    assert!(why.contains("down"), "{why}");
+    for health in [desk.tokens.health(), task.health()] {
+        let Health::Degraded(why) = health else { panic!("it is not good") };
+        assert!(why.contains("down"), "{why}");
+    }
     desk.wait(30 * SECOND);
     assert_eq!(desk.fate("t").await, "unavailable");
     desk.server.fails(None);
@@ -220,6 +223,7 @@ async fn during_an_outage_known_tokens_are_good_until_their_bound() {
     );
     assert!(matches!(desk.tokens.health(), Health::Good));
     assert!(desk.tokens.ready(Duration::ZERO).await.is_ok(), "there are no keys to wait for");
+    tokio::time::timeout(PATIENCE, task.stop()).await.expect("it has nothing to end");
 }
 
 /// A server that never answers.
