@@ -244,9 +244,10 @@ impl ApiKeyLayer {
     }
 
     /// Returns the header that presents a key in the first place that the layer reads, or `None` if no header can contain the key.
+    /// A subprotocol is no such place, because only a request that opens a WebSocket has one.
     #[cfg(all(feature = "strict-body", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
     pub(crate) fn presenting(&self, key: &str) -> Option<(HeaderName, HeaderValue)> {
-        self.check.sources.first()?.write(key)
+        self.check.sources.iter().find(|source| !matches!(source, Source::Subprotocol(_)))?.write(key)
     }
 
     /// Returns the challenge of another scheme than the layer's own, with the realm of the layer.

@@ -52,6 +52,17 @@ async fn a_basic_secret_counts_as_it_is_if_decoding_changes_it() {
     }
 }
 
+/// A layer that reads keys of WebSockets first can check the secret of a client all the same.
+#[tokio::test]
+async fn a_subprotocol_is_no_place_for_a_secret() {
+    let desk = Desk::new();
+    let keys = desk.keys.clone().websocket_protocol("key.").header("x-api-key");
+    let endpoints = AuthEndpoints::new(desk.sessions.clone()).keys(keys);
+    let authorization = basic("key_1", desk.key.expose());
+    let request = post("/token", FORM, &[("authorization", &authorization)], form(&[GRANT]));
+    assert_granted(&ask(&endpoints, request).await);
+}
+
 /// Keys that are sent as `Authorization: Bearer` share the header with Basic.
 #[tokio::test]
 async fn the_header_of_the_keys_may_be_the_header_of_basic() {
