@@ -22,7 +22,7 @@ pub(crate) struct Site {
     pub(crate) origins: Vec<String>,
 }
 
-pub(crate) fn router(site: Site, tokens: TokenVerifier) -> Result<Router, BoxError> {
+pub(crate) fn router(site: &Site, tokens: TokenVerifier) -> Result<Router, BoxError> {
     let stack = AuthStack::builder().auth(BearerLayer::new(tokens)).build()?;
     let scopes = McpScopes::new()
         .tool("notes_list", ["notes:read"])
@@ -47,8 +47,8 @@ pub(crate) fn router(site: Site, tokens: TokenVerifier) -> Result<Router, BoxErr
     let server = scopes.layer(server);
     let private = Router::new().route_service("/mcp", server.clone()).route_service("/mcp/", server);
     Ok(Router::new()
-        .merge(metadata(&site))
-        .merge(private.layer(stack.guards()).layer(MapResponseLayer::new(name_metadata(&site)?)))
+        .merge(metadata(site))
+        .merge(private.layer(stack.guards()).layer(MapResponseLayer::new(name_metadata(site)?)))
         .fallback(|| async { Rejection::not_found() })
         .layer(stack.envelope()))
 }

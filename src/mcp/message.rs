@@ -40,7 +40,7 @@ pub(super) enum Member {
 }
 
 /// The name of a member.
-enum Name {
+enum Key {
     Method,
     Params,
     Name,
@@ -53,7 +53,7 @@ enum Name {
 
 const NAMES: [&str; 6] = ["method", "params", "name", "uri", "result", "error"];
 
-impl Name {
+impl Key {
     fn of(name: &str) -> Self {
         match name {
             "method" => Self::Method,
@@ -68,19 +68,19 @@ impl Name {
     }
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Named;
 
         impl Visitor<'_> for Named {
-            type Value = Name;
+            type Value = Key;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a name")
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(Name::of(name))
+            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+                Ok(Key::of(name))
             }
         }
 
@@ -184,13 +184,13 @@ impl<'de> Deserialize<'de> for Params {
                 let mut params = Params::default();
                 while let Some(name) = object.next_key()? {
                     match name {
-                        Name::Name => params.name = object.next_value()?,
-                        Name::Uri => params.uri = object.next_value()?,
-                        Name::Alike => {
+                        Key::Name => params.name = object.next_value()?,
+                        Key::Uri => params.uri = object.next_value()?,
+                        Key::Alike => {
                             params.unclear = true;
                             object.next_value::<IgnoredAny>()?;
                         }
-                        Name::Method | Name::Params | Name::Outcome | Name::Other => {
+                        Key::Method | Key::Params | Key::Outcome | Key::Other => {
                             object.next_value::<IgnoredAny>()?;
                         }
                     }
@@ -212,21 +212,21 @@ impl Message {
         let mut message = Self::default();
         while let Some(name) = object.next_key()? {
             match name {
-                Name::Method => message.method = object.next_value()?,
-                Name::Params => {
+                Key::Method => message.method = object.next_value()?,
+                Key::Params => {
                     let Params { name, uri, unclear } = object.next_value()?;
                     (message.name, message.uri) = (name, uri);
                     message.unclear |= unclear;
                 }
-                Name::Outcome => {
+                Key::Outcome => {
                     message.answer = true;
                     object.next_value::<IgnoredAny>()?;
                 }
-                Name::Alike => {
+                Key::Alike => {
                     message.unclear = true;
                     object.next_value::<IgnoredAny>()?;
                 }
-                Name::Name | Name::Uri | Name::Other => {
+                Key::Name | Key::Uri | Key::Other => {
                     object.next_value::<IgnoredAny>()?;
                 }
             }

@@ -214,19 +214,17 @@ fn owned<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 fn places(all: &mut Vec<Scope>, row: &[String], hierarchy: Option<&ScopeHierarchy>) -> Result<Need, ConfigError> {
     let mut need = Need::new();
     for name in row {
-        let place = match all.iter().position(|scope| scope.name == *name) {
-            Some(place) => place,
-            None => {
-                check(name)?;
-                let accepted = match hierarchy {
-                    Some(hierarchy) => hierarchy.that_grant(name)?,
-                    None => vec![name.clone()],
-                };
-                all.push(Scope { name: name.clone(), accepted });
-                all.len() - 1
-            }
+        if let Some(place) = all.iter().position(|scope| scope.name == *name) {
+            need.push(place);
+            continue;
+        }
+        check(name)?;
+        let accepted = match hierarchy {
+            Some(hierarchy) => hierarchy.that_grant(name)?,
+            None => vec![name.clone()],
         };
-        need.push(place);
+        need.push(all.len());
+        all.push(Scope { name: name.clone(), accepted });
     }
     Ok(union([&*need].into_iter()))
 }

@@ -75,14 +75,14 @@ where
         };
         match begin(&request, body, &self.limits) {
             Err(rejection) => ResponseFuture::refused(rejection, request),
-            Ok(None) => match by_body(&request, &self.table, &approved, None) {
-                Err(rejection) => ResponseFuture::refused(rejection, request),
-                Ok(()) => {
-                    name_caller(&mut request);
-                    request.extensions.insert(ValidatedBytes::default());
-                    ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::default())))
+            Ok(None) => {
+                if let Err(rejection) = by_body(&request, &self.table, &approved, None) {
+                    return ResponseFuture::refused(rejection, request);
                 }
-            },
+                name_caller(&mut request);
+                request.extensions.insert(ValidatedBytes::default());
+                ResponseFuture::called(self.inner.call(Request::from_parts(request, ReplayBody::default())))
+            }
             Ok(Some(reading)) => {
                 // The service that was polled ready must be called, because its clone is not ready.
                 let clone = self.inner.clone();

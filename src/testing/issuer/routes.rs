@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     flows::{CODE_LIFE, Code, Flows, Grant},
-    issuer::TestIssuer,
+    handle::TestIssuer,
 };
 use crate::{
     FullBody,

@@ -8,7 +8,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{flows::Flows, issuer::TestIssuer, routes::Site};
+use super::{flows::Flows, handle::TestIssuer, routes::Site};
 use crate::{
     FullBody,
     base::task::{Owned, spawn_owned},

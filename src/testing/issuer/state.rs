@@ -1,7 +1,8 @@
 //! The keys of the issuer, and how it behaves when they are fetched.
 
+#[cfg(feature = "jwks-http")]
+use std::collections::{HashMap, HashSet};
 use std::{
-    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -9,13 +10,14 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "jwks-http")]
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+#[cfg(feature = "jwks-http")]
 use serde_json::{Map, Value};
 
-use crate::{
-    key::random,
-    token::{Algorithm, SigningKey},
-};
+#[cfg(feature = "jwks-http")]
+use crate::key::random;
+use crate::token::{Algorithm, SigningKey};
 
 /// What all handles of one issuer share.
 pub(super) struct State {
@@ -25,7 +27,9 @@ pub(super) struct State {
     fetches: AtomicUsize,
     tokens: AtomicU64,
     /// What an opaque token stands for.
+    #[cfg(feature = "jwks-http")]
     opaque: Mutex<HashMap<String, Map<String, Value>>>,
+    #[cfg(feature = "jwks-http")]
     revoked: Mutex<HashSet<String>>,
 }
 
@@ -37,7 +41,9 @@ impl State {
             failing: AtomicBool::new(false),
             fetches: AtomicUsize::new(0),
             tokens: AtomicU64::new(0),
+            #[cfg(feature = "jwks-http")]
             opaque: Mutex::default(),
+            #[cfg(feature = "jwks-http")]
             revoked: Mutex::default(),
         }
     }
@@ -77,6 +83,7 @@ impl State {
     }
 
     /// Remembers the claims of an opaque token, and returns the token.
+    #[cfg(feature = "jwks-http")]
     pub(super) fn add_opaque(&self, claims: Map<String, Value>) -> String {
         let token = random_name();
         lock(&self.opaque).insert(token.clone(), claims);
@@ -84,14 +91,17 @@ impl State {
     }
 
     /// Returns the claims of an opaque token.
+    #[cfg(feature = "jwks-http")]
     pub(super) fn opaque(&self, token: &str) -> Option<Map<String, Value>> {
         lock(&self.opaque).get(token).cloned()
     }
 
+    #[cfg(feature = "jwks-http")]
     pub(super) fn revoke(&self, token: &str) {
         lock(&self.revoked).insert(token.to_owned());
     }
 
+    #[cfg(feature = "jwks-http")]
     pub(super) fn is_revoked(&self, token: &str) -> bool {
         lock(&self.revoked).contains(token)
     }
@@ -133,9 +143,10 @@ pub(super) fn new_key(algorithm: Algorithm) -> SigningKey {
 ///
 /// # Panics
 /// If the operating system provides no random bytes.
+#[cfg(feature = "jwks-http")]
 pub(super) fn random_name() -> String {
     let bytes = random::<16>().unwrap_or_else(|error| panic!("a TestIssuer makes no token: {error}"));
-    URL_SAFE_NO_PAD.encode(&*bytes)
+    URL_SAFE_NO_PAD.encode(*bytes)
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

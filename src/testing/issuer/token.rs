@@ -199,7 +199,8 @@ impl TestToken {
     }
 
     /// Returns an opaque token, which stands for these claims at the introspection endpoint of
-    /// `TestIssuer::serve` (feature `jwks-http`), and is no JWT.
+    /// [`TestIssuer::serve`](super::TestIssuer::serve), and is no JWT (feature `jwks-http`).
+    #[cfg(feature = "jwks-http")]
     #[must_use]
     pub fn opaque(self) -> String {
         let claims = self.whole_claims();

@@ -53,7 +53,7 @@ impl Running {
         let tokens = issuer.issuer().verifier().audience(format!("{public_url}/mcp")).build().unwrap();
         let site =
             app::Site { public_url, issuer: issuer.url().to_owned(), origins: vec!["http://localhost:*".to_owned()] };
-        let router = app::router(site, tokens).unwrap();
+        let router = app::router(&site, tokens).unwrap();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { issuer, address, serving }
     }

@@ -180,8 +180,9 @@ impl TestIssuer {
         self.state.set_delay(delay);
     }
 
-    /// Revokes a token, opaque or not. Only the introspection endpoint of `TestIssuer::serve` knows it: a verifier of JWTs asks
-    /// nobody.
+    /// Revokes a token, opaque or not (feature `jwks-http`). Only the introspection endpoint of [`serve`](Self::serve) knows it: a
+    /// verifier of JWTs asks nobody.
+    #[cfg(feature = "jwks-http")]
     pub fn revoke(&self, token: &str) {
         self.state.revoke(token);
     }
