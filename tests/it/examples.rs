@@ -60,6 +60,29 @@ fn axum() {
 }
 
 #[test]
+fn mcp() {
+    let server = Server::start("mcp", &["--demo-issuer"]);
+    let ask = |token: &str, body: &str| {
+        let bearer = format!("authorization: Bearer {}", server.demo(token));
+        let headers = [&*bearer, "content-type: application/json", "accept: application/json, text/event-stream"];
+        server.request("POST /mcp", &headers, body)
+    };
+    assert_eq!(told(&server.request("POST /mcp", &[], "{}")), is(401, "AUTHENTICATION_REQUIRED"));
+    let document = server.request("GET /.well-known/oauth-protected-resource/mcp", &[], "");
+    assert_eq!(document.json()["resource"], server.demo("mcp"));
+    assert_eq!(document.json()["authorization_servers"][0], server.demo("issuer"));
+    let write = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"notes_write"}}"#;
+    for token in ["any", "reader"] {
+        assert_eq!(told(&ask(token, write)), is(403, "INSUFFICIENT_PERMISSIONS"), "{token}");
+    }
+    let about = r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#;
+    let hello = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{about}}}"#);
+    assert_eq!(ask("any", &hello).status, 200);
+    // The guards let it through, and the SDK misses a session.
+    assert_eq!(ask("writer", write).status, 400);
+}
+
+#[test]
 fn hyper() {
     let server = Server::start("hyper", &[]);
     let key = server.demo("key");
