@@ -127,7 +127,7 @@ async fn prompts_and_resources_have_rows() {
         ("resources/read", r#"{"uri":"notes://./one"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes://x//one"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes://one?x"}"#, needs(all)),
-        ("resources/read", r##"{"uri":"notes://one#x"}"##, needs(all)),
+        ("resources/read", r#"{"uri":"notes://one#x"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes:\\\\one"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes://öne"}"#, needs(all)),
     ] {
