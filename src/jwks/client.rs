@@ -79,6 +79,19 @@ impl JwksClient {
         }
     }
 
+    /// Returns the URL of the key set, if it is configured.
+    pub(super) fn key_set_url(&self) -> Option<&str> {
+        match &self.address {
+            Address::KeySet(url) => Some(url),
+            Address::Issuer(..) => None,
+        }
+    }
+
+    /// Returns the same client for another URL.
+    pub(super) fn at_key_set(self, url: String) -> Self {
+        Self { address: Address::KeySet(url), ..self }
+    }
+
     /// Returns the URL that is asked first.
     fn first(&self) -> Cow<'_, str> {
         match &self.address {
@@ -107,7 +120,7 @@ impl JwksClient {
         Err(format!("the issuer has no metadata: the answer is 404 at {}", empty.join(", ")).into())
     }
 
-    fn uri(&self, text: &str) -> Result<Uri, Fault> {
+    pub(super) fn uri(&self, text: &str) -> Result<Uri, Fault> {
         let fault = |what: &str, help| Err(Fault(format!("{} {what}", Shown(&without_user(text))), help));
         let Ok(uri) = text.parse::<Uri>() else { return fault("is not a URL", WHOLE) };
         // `Uri` accepts any text as a port.
@@ -130,7 +143,7 @@ impl JwksClient {
 
 /// What is wrong with a URL, and how to fix it.
 #[derive(Debug)]
-struct Fault(String, &'static str);
+pub(super) struct Fault(String, &'static str);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

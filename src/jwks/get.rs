@@ -19,6 +19,8 @@ use crate::{BoxError, token::Shown};
 /// The `Accept` value for a key set. It allows any type, so a strict server always has a type to choose.
 pub(super) const KEY_SET: HeaderValue =
     HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9, */*;q=0.1");
+/// The `Accept` value for one key. Servers send a PEM as any type, so the type of the answer is not checked.
+pub(super) const PEM: HeaderValue = HeaderValue::from_static("application/x-pem-file, text/plain;q=0.9, */*;q=0.1");
 pub(super) const DESCRIPTION: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.1");
 
 /// The maximum size of a document, in bytes. Key sets and metadata are smaller.
@@ -66,18 +68,19 @@ where
         let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {
             let place = place(&uri);
+            let text = headers.get(header::ACCEPT) == Some(&PEM);
             let asked = async {
                 std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
                 let mut request = Request::get(uri).body(Empty::new())?;
                 *request.headers_mut() = headers;
-                read(service.call(request).await.map_err(Into::into)?).await
+                read(service.call(request).await.map_err(Into::into)?, text).await
             };
             asked.await.map_err(|error| At(place, error).into())
         })
     }
 }
 
-pub(super) async fn read<B>(response: Response<B>) -> Result<Bytes, BoxError>
+pub(super) async fn read<B>(response: Response<B>, is_text: bool) -> Result<Bytes, BoxError>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -91,7 +94,7 @@ where
     if status != StatusCode::OK {
         return Err(Answered(status).into());
     }
-    if !is_json(headers) {
+    if !is_text && !is_json(headers) {
         let media = text(header::CONTENT_TYPE).map_or_else(|| "missing".to_owned(), |media| Shown(media).to_string());
         return Err(format!("the answer is not JSON: its Content-Type is {media}").into());
     }
@@ -120,6 +123,13 @@ impl std::error::Error for Answered {}
 pub(super) fn is_not_found(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
     causes.any(|cause| cause.downcast_ref::<Answered>().is_some_and(|answered| answered.0 == StatusCode::NOT_FOUND))
+}
+
+/// Returns whether the server has answered that there is nothing at the URL. Object stores answer 403 for what does not exist.
+pub(super) fn is_nothing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let nothing = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::GONE];
+    let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
+    causes.any(|cause| cause.downcast_ref::<Answered>().is_some_and(|answered| nothing.contains(&answered.0)))
 }
 
 /// An error, and the URL at which it occurred.

@@ -53,7 +53,8 @@ mod discovery;
 mod get;
 mod https;
 mod introspection;
+mod lookup;
 mod post;
 mod settings;
 
-pub use self::{client::JwksClient, https::Https, introspection::IntrospectionClient};
+pub use self::{client::JwksClient, https::Https, introspection::IntrospectionClient, lookup::KeyPerId};

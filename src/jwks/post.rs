@@ -66,7 +66,7 @@ where
                 if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                     return Ok(Answer::Denied(response.status()));
                 }
-                read(response).await.map(Answer::Document)
+                read(response, false).await.map(Answer::Document)
             };
             asked.await.map_err(|error: BoxError| At(place, error).into())
         })

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use super::{
     cache::Cache,
     claims::Claims,
+    directory::Directory,
     error::TokenError,
     key_set::KeySet,
     keys::{Fetched, Slept},
@@ -21,12 +22,23 @@ struct Found {
 impl TokenVerifier {
     pub(crate) fn verify_bytes(&self, token: &[u8], clock: &Clock) -> VerifyFuture {
         let now = clock.now();
+        let named;
         let keys = match &self.0.keys {
             Keys::Fixed(keys) => return MaybeReady::ready(self.0.verify(token, keys, now)),
             Keys::Fetched(keys) => keys,
             Keys::Asked(asked) => {
                 let introspected = self.introspected(asked, token, clock, false);
                 return introspected.map(|outcome| outcome.map_err(|refused| refused.error));
+            }
+            Keys::Single(all) => {
+                if let Some(outcome) = self.0.verify_beside(token, now) {
+                    return MaybeReady::ready(outcome);
+                }
+                match self.0.named(all, token, now) {
+                    Ok(keys) => named = keys,
+                    Err(error) => return MaybeReady::ready(Err(error)),
+                }
+                &named
             }
         };
         if let Some(outcome) = self.0.verify_beside(token, now) {
@@ -100,12 +112,32 @@ impl TokenVerifier {
                     claims
                 }
             }
+            Keys::Single(all) => {
+                let (_, header) = self.0.look(token).ok()?;
+                cache.get(&place, &all.known(header.kid.as_deref()?)?.current(now).0?)?
+            }
         };
         self.0.terms.in_time(claims, now).ok()
     }
 }
 
 impl Verifier {
+    /// Returns the key that a token names. A token that no key can make valid adds no id to those that are known.
+    fn named(&self, all: &Directory, token: &[u8], now: SystemTime) -> Result<Arc<Fetched>, TokenError> {
+        let (_, header) = self.look(token)?;
+        let id = header.kid.as_deref().filter(|id| Directory::is_id(id) && header.algorithm == all.algorithm);
+        let id = id.ok_or(TokenError::UnknownKey)?;
+        if let Some(known) = all.known(id) {
+            return Ok(known);
+        }
+        self.could_be_good(token, now).map_err(|error| match error {
+            malformed @ TokenError::Malformed(_) => malformed,
+            // The rest would be said of content that nobody has signed.
+            _ => TokenError::UnknownKey,
+        })?;
+        all.place_for(id, now).map_err(TokenError::Unavailable)
+    }
+
     fn verify_by(&self, token: &[u8], set: Option<&KeySet>, now: SystemTime) -> Result<Claims, TokenError> {
         match set {
             Some(set) => self.verify(token, set, now),

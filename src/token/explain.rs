@@ -188,6 +188,7 @@ impl Verifier {
             Keys::Fixed(keys) => names(keys),
             Keys::Asked(_) => "none".to_owned(),
             Keys::Fetched(keys) => keys.latest().map_or_else(|| "none".to_owned(), |keys| names(&keys)),
+            Keys::Single(all) => format!("those that it has by an id, a UUID, for {}", all.algorithm),
         };
         let known = self.beside.as_ref().map_or_else(|| known.clone(), |beside| format!("{}, {known}", names(beside)));
         Some(format!(

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{algorithm::Algorithm, key::VerifyingKey};
 use crate::ConfigError;
@@ -30,6 +30,52 @@ impl KeySet {
     /// If the document is not a key set, has more than 64 keys, or has no usable key.
     pub fn from_json(document: &[u8]) -> Result<Self, ConfigError> {
         Self::read(document, Algorithm::Rs256, true).map_err(|what| faulty(&what))
+    }
+
+    /// Parses a JSON object of public keys or certificates in PEM by their ids, which all have this algorithm. Google publishes
+    /// keys in this form too.
+    ///
+    /// ```
+    /// use tower_auth::token::{Algorithm, KeySet};
+    ///
+    /// let set = KeySet::from_pem_map(Algorithm::Ed25519, br#"{"1":"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n"}"#)?;
+    /// assert_eq!(set.len(), 1);
+    /// # Ok::<_, tower_auth::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the document is not such an object, has more than 64 keys, or has no usable key.
+    pub fn from_pem_map(algorithm: Algorithm, document: &[u8]) -> Result<Self, ConfigError> {
+        Self::read_pem_map(algorithm, document).map_err(|what| {
+            ConfigError::new(
+                format!("the keys in PEM cannot be used: {what}"),
+                "use a JSON object with an id and a PEM for each key, and the algorithm of the issuer",
+            )
+        })
+    }
+
+    pub(super) fn read_pem_map(algorithm: Algorithm, document: &[u8]) -> Result<Self, String> {
+        let all: Map<String, Value> =
+            serde_json::from_slice(document).map_err(|error| format!("it is not a JSON object: {error}"))?;
+        if all.len() > MOST_KEYS {
+            return Err(format!("it has {} keys, and at most {MOST_KEYS} are read", all.len()));
+        }
+        let (mut good, mut first_fault) = (Vec::new(), None);
+        for (id, pem) in &all {
+            let key = pem.as_str().ok_or_else(|| "it is not a text".to_owned());
+            match key.and_then(|pem| VerifyingKey::from_pem(algorithm, pem).map_err(|error| error.to_string())) {
+                Ok(key) => good.push(key.id(id)),
+                Err(why) => {
+                    tracing::debug!(target: "tower_auth", id, why, "a key of a set is skipped");
+                    first_fault.get_or_insert(why);
+                }
+            }
+        }
+        match first_fault {
+            _ if !good.is_empty() => Ok(Self(good.into())),
+            None => Err("it has no key".to_owned()),
+            Some(why) => Err(format!("no key can be used (the first: {why})")),
+        }
     }
 
     /// Parses a published key set. Secrets in it are skipped.

@@ -152,6 +152,7 @@ mod confirmation;
 mod demands;
 #[cfg(feature = "strict-body")]
 mod detached;
+mod directory;
 mod error;
 mod explain;
 mod fetch;
@@ -163,6 +164,7 @@ mod jwk;
 mod key;
 mod key_set;
 mod keys;
+mod lookup;
 mod material;
 #[cfg(feature = "strict-body")]
 mod named_keys;
@@ -199,6 +201,7 @@ pub use self::{
     introspector::Introspector,
     key::VerifyingKey,
     key_set::KeySet,
+    lookup::KeyLookup,
     revocation::{TokenRevocation, TokenStatus},
     signing_key::SigningKey,
     source::KeySource,

@@ -36,7 +36,8 @@ impl TokenVerifier {
     /// ```
     pub fn start(&self) -> Task {
         match &self.0.keys {
-            Keys::Fixed(_) => Task::idle(),
+            // Only tokens say which keys there are.
+            Keys::Fixed(_) | Keys::Single(_) => Task::idle(),
             // There is nothing to fetch. The task only tells how the questions go.
             Keys::Asked(asked) => {
                 let asked = Arc::clone(asked);
@@ -80,6 +81,7 @@ impl TokenVerifier {
         match &self.0.keys {
             Keys::Fixed(_) => Health::Good,
             Keys::Asked(asked) => asked.health(),
+            Keys::Single(all) => all.trouble().map_or(Health::Good, Health::Degraded),
             Keys::Fetched(keys) => health(keys, self.0.beside.is_some()),
         }
     }

@@ -12,6 +12,7 @@ use super::{
     cache::{Cache, Remembered},
     claims::{Claims, Issuer},
     compact::{Compact, Padding, Signature},
+    directory::Directory,
     error::TokenError,
     header::{Header, Wanted},
     key::VerifyingKey,
@@ -70,6 +71,8 @@ pub(super) enum Keys {
     Fetched(Arc<Fetched>),
     /// No keys: an introspector is asked.
     Asked(Arc<Asked>),
+    /// One by one, by the ids that tokens name.
+    Single(Directory),
 }
 
 /// The optional prefix of a type (RFC 7515, section 4.1.9).

@@ -29,7 +29,7 @@ use tower_auth::{
     envelope::{self, Catalogue, CatalogueEntry, EnvelopeBody, ErrorEnvelope, ErrorView},
     gate::{self, Gate},
     json::{FieldViolation, JsonError, JsonLimits, SyntaxError},
-    jwks::{Https, IntrospectionClient, JwksClient},
+    jwks::{Https, IntrospectionClient, JwksClient, KeyPerId},
     leaks::{GitHubKeys, LeakOutcome, LeakPolicy, LeakReports, LeakedKey, ReportKeys},
     limit::{
         BucketKey, CalendarPeriod, CalendarUnit, LimitDecision, LimitTime, Limits, MemoryLimiter, Refill, Reservation,
@@ -274,6 +274,7 @@ fn values_are_send_and_sync_and_can_be_printed() {
     shared::<Tenants>();
     shared::<ClaimSource>();
     shared::<ClaimValue>();
+    everywhere::<KeyPerId>();
     shared::<VerifyingKey>();
     shared::<KeySet>();
     shared::<token::Algorithm>();

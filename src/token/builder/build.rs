@@ -11,6 +11,7 @@ use crate::{
     token::{
         asked::Asked,
         cache::Cache,
+        directory::Directory,
         issuers::Issuers,
         key_set::KeySet,
         keys::Fetched,
@@ -65,6 +66,19 @@ impl TokenVerifierBuilder {
             }
             From::Fixed(keys) if self.also_keys.is_empty() => Keys::Fixed(keys),
             From::Fixed(keys) => Keys::Fixed(keys.iter().cloned().chain(self.also_keys).collect()),
+            From::Lookup(algorithm, _) if algorithm.is_hmac() => {
+                return wrong(
+                    "keys in PEM are public, and an HMAC algorithm needs a secret",
+                    "use the issuer's algorithm",
+                );
+            }
+            From::Lookup(algorithm, lookup) => {
+                lookup.check_config()?;
+                if !self.also_keys.is_empty() {
+                    beside = Some(self.also_keys.into_iter().collect());
+                }
+                Keys::Single(Directory::new(lookup, Arc::clone(issuers.first()), algorithm, self.pace))
+            }
             From::Source(source) => {
                 source.check_config()?;
                 if let Some(other) = source.issuer().filter(|known| issuers.names().all(|ours| ours != *known)) {
@@ -77,8 +91,11 @@ impl TokenVerifierBuilder {
                 if !self.also_keys.is_empty() {
                     beside = Some(self.also_keys.into_iter().collect());
                 }
-                let rsa = self.rsa;
-                let read = Arc::new(move |document: &[u8]| KeySet::published(document, rsa));
+                let (rsa, pem_map) = (self.rsa, self.pem_map);
+                let read = Arc::new(move |document: &[u8]| match pem_map {
+                    Some(algorithm) => KeySet::read_pem_map(algorithm, document),
+                    None => KeySet::published(document, rsa),
+                });
                 Keys::Fetched(Fetched::new(source, Arc::clone(issuers.first()), self.pace, read))
             }
         };

@@ -50,6 +50,26 @@ impl TokenVerifierBuilder {
         self
     }
 
+    /// Reads the document of the source as an object of public keys or certificates in PEM by their ids, which all have this
+    /// algorithm ([`KeySet::from_pem_map`](super::super::KeySet::from_pem_map)). Without this setting, it is a JSON Web Key Set.
+    /// It has no effect on fixed keys.
+    ///
+    /// ```
+    /// use tower_auth::token::{Algorithm, KeySource, TokenVerifier};
+    ///
+    /// # fn f(certificates: impl KeySource) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::source("https://securetoken.google.com/my-project", certificates)
+    ///     .pem_map(Algorithm::Rs256)
+    ///     .audience("my-project")
+    ///     .typ(["JWT"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pem_map(self, algorithm: Algorithm) -> Self {
+        Self { pem_map: Some(algorithm), ..self }
+    }
+
     /// Sets the age at which keys are fetched again. The default is 15 minutes. Tokens that verify with the keys in
     /// memory do not wait for the fetch.
     pub fn refresh_after(mut self, age: Duration) -> Self {

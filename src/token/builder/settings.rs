@@ -11,6 +11,7 @@ use crate::{
         key::VerifyingKey,
         key_set::KeySet,
         keys::Pace,
+        lookup::KeyLookup,
         names::Names,
         source::KeySource,
         tenants::Tenants,
@@ -56,6 +57,8 @@ pub struct TokenVerifierBuilder {
     pub(super) also_keys: Vec<VerifyingKey>,
     pub(super) cache: Option<usize>,
     pub(super) rsa: Algorithm,
+    /// The algorithm of keys that the source publishes in PEM.
+    pub(super) pem_map: Option<Algorithm>,
     pub(super) pace: Pace,
     pub(super) ignores_binding: bool,
     pub(super) introspection: Introspection,
@@ -66,6 +69,7 @@ pub struct TokenVerifierBuilder {
 pub(super) enum From {
     Fixed(KeySet),
     Source(Arc<dyn KeySource>),
+    Lookup(Algorithm, Arc<dyn KeyLookup>),
     Introspector(Arc<dyn Introspector>),
 }
 
@@ -94,6 +98,21 @@ impl TokenVerifier {
     /// [`KeySource`].
     pub fn source(issuer: impl Into<Cow<'static, str>>, source: impl KeySource) -> TokenVerifierBuilder {
         TokenVerifierBuilder::new(issuer.into(), From::Source(Arc::new(source)))
+    }
+
+    /// Builds a verifier for tokens of this issuer that are signed by keys of this algorithm, each of which is fetched by
+    /// its id; see [`KeyLookup`].
+    ///
+    /// Tokens must have a `kid` that is a UUID, and must be good but for the key: only then is a key fetched. At most
+    /// eight unknown ids are asked for within the [`cooldown`](TokenVerifierBuilder::cooldown), and at most 32 are
+    /// remembered. While more are asked for, a token with an unknown id is answered 503: whoever can send such tokens can
+    /// delay the first token of a new key.
+    pub fn lookup(
+        issuer: impl Into<Cow<'static, str>>,
+        algorithm: Algorithm,
+        keys: impl KeyLookup,
+    ) -> TokenVerifierBuilder {
+        TokenVerifierBuilder::new(issuer.into(), From::Lookup(algorithm, Arc::new(keys)))
     }
 }
 
@@ -125,6 +144,7 @@ impl TokenVerifierBuilder {
             also_keys: Vec::new(),
             cache: None,
             rsa: Algorithm::Rs256,
+            pem_map: None,
             pace: Pace {
                 fresh: Duration::from_secs(15 * 60),
                 stale: Duration::from_secs(24 * 3600),

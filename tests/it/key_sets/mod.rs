@@ -6,6 +6,7 @@ mod discovery;
 mod documents;
 mod environment;
 mod freddy;
+mod lookups;
 mod misbehaving;
 mod over;
 mod pace;
