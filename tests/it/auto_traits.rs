@@ -64,8 +64,8 @@ use tower_auth::{
         conformance::Secrets,
     },
     token::{
-        self, ClaimSource, ClaimValue, Claims, Confirmation, KeySet, KeySource, SigningKey, Tenants, TokenError,
-        TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture, VerifyingKey,
+        self, ClaimSource, ClaimValue, Claims, Confirmation, KeyLookup, KeySet, KeySource, SigningKey, Tenants,
+        TokenError, TokenRevocation, TokenStatus, TokenVerifierBuilder, VerifyFuture, VerifyingKey,
     },
     usage,
 };
@@ -429,6 +429,7 @@ async fn traits_can_be_made_into_objects() {
     let store: Arc<dyn KeyStore> = Arc::new(store);
     let method: Arc<dyn Authenticator> = Arc::new(ApiKeyLayer::new(scheme, store));
     let _keys: Option<Arc<dyn KeySource>> = None;
+    let _lookup: Option<Arc<dyn KeyLookup>> = None;
     let _reports: Option<Arc<dyn ReportKeys>> = None;
     let _limiter: Option<Arc<dyn Limiter>> = None;
     let _budgets: Option<Arc<dyn budget::BudgetStore>> = None;

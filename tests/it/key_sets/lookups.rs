@@ -173,6 +173,14 @@ async fn a_token_that_no_key_can_make_good_asks_for_none() {
         assert!(matches!(desk.fate(&bad).await, Fate::UnknownKey | Fate::Malformed), "{bad}");
     }
     assert!(desk.book.asked().is_empty());
+    // Nor do they use up what may be asked for.
+    let mut expired = claims(ISSUER);
+    expired["exp"] = 1.into();
+    for number in 0..20 {
+        let header = Header { kid: Some(made_up(number)), ..OLD.header() };
+        assert_eq!(desk.fate(&encode(&header, &expired, &OLD.key()).unwrap()).await, Fate::UnknownKey);
+    }
+    assert_eq!((desk.fate(&token(&OLD, FIRST)).await, desk.book.asked().len()), (Fate::Good, 1));
 }
 
 #[tokio::test]
