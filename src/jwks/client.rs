@@ -188,6 +188,10 @@ impl KeySource for JwksClient {
         }
     }
 
+    fn is_published(&self) -> bool {
+        true
+    }
+
     fn location(&self) -> Option<Cow<'_, str>> {
         let uri: Uri = self.first().parse().ok()?;
         Some(Cow::Owned(place(&uri)))

@@ -29,7 +29,7 @@ impl KeySet {
     /// # Errors
     /// If the document is not a key set, has more than 64 keys, or has no usable key.
     pub fn from_json(document: &[u8]) -> Result<Self, ConfigError> {
-        Self::read(document, Algorithm::Rs256, true).map_err(|what| faulty(&what))
+        Self::private(document, Algorithm::Rs256).map_err(|what| faulty(&what))
     }
 
     /// Parses a JSON object of public keys or certificates in PEM by their ids, which all have this algorithm. Google publishes
@@ -80,10 +80,34 @@ impl KeySet {
 
     /// Parses a published key set. Secrets in it are skipped.
     pub(super) fn published(document: &[u8], rsa: Algorithm) -> Result<Self, String> {
-        Self::read(document, rsa, false)
+        Self::read(document, |key| {
+            let key = VerifyingKey::read_jwk(key, rsa)?;
+            if key.is_secret() { Err("it is a secret in a published set".to_owned()) } else { Ok(key) }
+        })
     }
 
-    fn read(document: &[u8], rsa: Algorithm, secrets: bool) -> Result<Self, String> {
+    /// Parses a key set that only this service can read.
+    pub(super) fn private(document: &[u8], rsa: Algorithm) -> Result<Self, String> {
+        Self::read(document, |key| VerifyingKey::read_jwk(key, rsa))
+    }
+
+    /// Parses a SPIFFE bundle (SPIFFE Trust Domain and Bundle, section 4): only keys for tokens are taken.
+    pub(super) fn spiffe(document: &[u8], rsa: Algorithm) -> Result<Self, String> {
+        Self::read(document, |mut key| {
+            let usage = key.as_object_mut().and_then(|members| members.remove("use"));
+            if usage.as_ref().and_then(Value::as_str) != Some("jwt-svid") {
+                return Err("it is not for tokens (its use is not jwt-svid)".to_owned());
+            }
+            let key = VerifyingKey::read_jwk(key, rsa)?;
+            match key.key_id() {
+                _ if key.is_secret() => Err("it is a secret in a published set".to_owned()),
+                None => Err("it has no kid".to_owned()),
+                Some(_) => Ok(key),
+            }
+        })
+    }
+
+    fn read(document: &[u8], parse: impl Fn(Value) -> Result<VerifyingKey, String>) -> Result<Self, String> {
         let set: Value = serde_json::from_slice(document).map_err(|error| format!("it is not JSON: {error}"))?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or("it has no list `keys`")?;
         if keys.len() > MOST_KEYS {
@@ -91,11 +115,7 @@ impl KeySet {
         }
         let (mut good, mut first_fault) = (Vec::new(), None);
         for (place, key) in keys.iter().enumerate() {
-            let read = VerifyingKey::read_jwk(key.clone(), rsa).and_then(|key| {
-                let fits = secrets || !key.is_secret();
-                if fits { Ok(key) } else { Err("it is a secret in a published set".to_owned()) }
-            });
-            match read {
+            match parse(key.clone()) {
                 Ok(key) => good.push(key),
                 Err(why) => {
                     tracing::debug!(target: "tower_auth", place, why, "a key of a set is skipped");

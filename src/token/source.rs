@@ -53,6 +53,13 @@ pub trait KeySource: Send + Sync + 'static {
         None
     }
 
+    /// Returns whether others than the issuer and this service can read the document. It then can hold no secrets, and a verifier with
+    /// [`secret_keys_from_source`](super::TokenVerifierBuilder::secret_keys_from_source) fails to build. The default is
+    /// `false`.
+    fn is_published(&self) -> bool {
+        false
+    }
+
     /// Checks the configuration of the source. It is called once, when a verifier is built.
     ///
     /// # Errors
@@ -77,6 +84,10 @@ impl<T: KeySource + ?Sized> KeySource for Arc<T> {
 
     fn known(&self) -> Option<Bytes> {
         (**self).known()
+    }
+
+    fn is_published(&self) -> bool {
+        (**self).is_published()
     }
 
     fn check_config(&self) -> Result<(), ConfigError> {

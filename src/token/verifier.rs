@@ -61,6 +61,8 @@ pub(super) struct Verifier {
     pub(super) keys: Keys,
     /// Fixed keys beside those of a source.
     pub(super) beside: Option<KeySet>,
+    /// Whether the source may have secrets.
+    pub(super) secrets: bool,
     pub(super) cache: Option<Cache>,
     /// The header of the first valid token. Most tokens have the same header, so it is not parsed again.
     pub(super) usual: OnceLock<(Box<[u8]>, Header)>,
@@ -229,7 +231,7 @@ impl Verifier {
         candidates(keys, &header).next()?;
         match self.verify(token, keys, now) {
             // The source may have the key, if it is not a secret.
-            Err(TokenError::BadSignature) if !header.algorithm.is_hmac() => None,
+            Err(TokenError::BadSignature) if self.secrets || !header.algorithm.is_hmac() => None,
             outcome => Some(outcome),
         }
     }

@@ -91,9 +91,17 @@ impl TokenVerifierBuilder {
                 if !self.also_keys.is_empty() {
                     beside = Some(self.also_keys.into_iter().collect());
                 }
-                let (rsa, pem_map) = (self.rsa, self.pem_map);
+                if self.secrets && source.is_published() {
+                    return wrong(
+                        "the TokenVerifier takes secrets from a source, and the document of the source is published",
+                        "remove .secret_keys_from_source(), or give the secret to .also_keys(..)",
+                    );
+                }
+                let (rsa, pem_map, secrets, spiffe) = (self.rsa, self.pem_map, self.secrets, self.spiffe);
                 let read = Arc::new(move |document: &[u8]| match pem_map {
                     Some(algorithm) => KeySet::read_pem_map(algorithm, document),
+                    None if spiffe => KeySet::spiffe(document, rsa),
+                    None if secrets => KeySet::private(document, rsa),
                     None => KeySet::published(document, rsa),
                 });
                 Keys::Fetched(Fetched::new(source, Arc::clone(issuers.first()), self.pace, read))
@@ -117,6 +125,7 @@ impl TokenVerifierBuilder {
             wanted: self.wanted,
             keys,
             beside,
+            secrets: self.secrets,
             cache: self.cache.map(Cache::new),
             usual: OnceLock::new(),
         })))

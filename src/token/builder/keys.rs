@@ -50,6 +50,46 @@ impl TokenVerifierBuilder {
         self
     }
 
+    /// Also takes secrets (`kty` `oct`) from the document of the source. By default they are skipped, because whoever can read a
+    /// published set could sign with them. Use it for a source of your own that nobody else can read, such as a file or a
+    /// vault. Building the verifier fails if the source says that its document is published
+    /// ([`KeySource::is_published`](super::super::KeySource::is_published)), which a key set over HTTP always does.
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySource, TokenVerifier};
+    ///
+    /// # fn f(vault: impl KeySource) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::source("https://id.example.com/", vault)
+    ///     .secret_keys_from_source()
+    ///     .audience("https://api.example.com")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn secret_keys_from_source(self) -> Self {
+        Self { secrets: true, ..self }
+    }
+
+    /// Reads the document of the source as a SPIFFE bundle: only its keys with the `use` `jwt-svid` and a `kid` are taken, and no
+    /// others. By default such keys are skipped, because their `use` is not `sig`. It has no effect on fixed keys.
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySource, TokenVerifier};
+    ///
+    /// # fn f(bundle: impl KeySource) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::source("https://oidc.example.org", bundle)
+    ///     .spiffe_bundle()
+    ///     .typ(["JWT", "JOSE"])
+    ///     .allow_missing_typ()
+    ///     .audience("spiffe://example.org/api")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spiffe_bundle(self) -> Self {
+        Self { spiffe: true, ..self }
+    }
+
     /// Reads the document of the source as an object of public keys or certificates in PEM by their ids, which all have this
     /// algorithm ([`KeySet::from_pem_map`](super::super::KeySet::from_pem_map)). Without this setting, it is a JSON Web Key Set.
     /// It has no effect on fixed keys.

@@ -57,6 +57,8 @@ pub struct TokenVerifierBuilder {
     pub(super) also_keys: Vec<VerifyingKey>,
     pub(super) cache: Option<usize>,
     pub(super) rsa: Algorithm,
+    pub(super) secrets: bool,
+    pub(super) spiffe: bool,
     /// The algorithm of keys that the source publishes in PEM.
     pub(super) pem_map: Option<Algorithm>,
     pub(super) pace: Pace,
@@ -144,6 +146,8 @@ impl TokenVerifierBuilder {
             also_keys: Vec::new(),
             cache: None,
             rsa: Algorithm::Rs256,
+            secrets: false,
+            spiffe: false,
             pem_map: None,
             pace: Pace {
                 fresh: Duration::from_secs(15 * 60),

@@ -126,3 +126,59 @@ async fn fixed_keys_beside_fixed_keys_are_one_set() {
     }
     assert!(TokenVerifier::keys(ISSUER, []).also_keys([]).audience(AUDIENCE).build().is_err());
 }
+
+/// A document of an own source with a secret in it.
+fn with_secret() -> Does {
+    let secret = serde_json::json!({
+        "kty": "oct", "alg": "HS256", "kid": "shared",
+        "k": base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, SECRET),
+    });
+    Does::Answer(serde_json::json!({ "keys": [OLD.jwk(), secret] }).to_string().into())
+}
+
+#[tokio::test]
+async fn a_source_has_secrets_where_the_verifier_says_so() {
+    let token = legacy(Some("shared"), SECRET.as_bytes());
+    let desk = Desk::built(with_secret(), tower_auth::token::TokenVerifierBuilder::secret_keys_from_source);
+    assert_eq!((desk.fate_of(&token).await, desk.fate(&OLD).await), (Fate::Good, Fate::Good));
+    assert_eq!(desk.fate_of(&legacy(Some("shared"), b"another")).await, Fate::Refused);
+    let desk = Desk::new(with_secret());
+    assert_eq!((desk.fate_of(&token).await, desk.fate(&OLD).await), (Fate::UnknownKey, Fate::Good));
+    // Beside another secret, both are tried.
+    let other = VerifyingKey::hmac(Algorithm::Hs256, &Secret::new("another secret, and also 32 bytes")).unwrap();
+    let desk = Desk::built(with_secret(), |builder| builder.also_keys([other]).secret_keys_from_source());
+    assert_eq!(desk.fate_of(&token).await, Fate::Good);
+}
+
+#[test]
+fn a_key_set_over_http_never_has_secrets() {
+    let keys = || tower_auth::jwks::JwksClient::new("https://id.example.com/keys");
+    for builder in [TokenVerifier::source(ISSUER, keys()), TokenVerifier::source(ISSUER, std::sync::Arc::new(keys()))] {
+        let error = builder.audience(AUDIENCE).secret_keys_from_source().build().unwrap_err().to_string();
+        assert!(error.contains("published"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_of_spiffe_has_keys_of_one_use() {
+    let with = |signer: &super::Signer, usage: serde_json::Value| {
+        let mut jwk = signer.jwk();
+        jwk["use"] = usage;
+        jwk
+    };
+    let mut nameless = with(&STRANGER, "jwt-svid".into());
+    nameless.as_object_mut().unwrap().remove("kid");
+    let keys = [with(&OLD, "jwt-svid".into()), with(&NEW, "x509-svid".into()), nameless];
+    let bundle = || Does::Answer(serde_json::json!({ "keys": keys, "spiffe_refresh_hint": 300 }).to_string().into());
+    let desk = Desk::built(bundle(), tower_auth::token::TokenVerifierBuilder::spiffe_bundle);
+    assert_eq!(desk.fate(&OLD).await, Fate::Good);
+    assert_eq!(desk.fate(&NEW).await, Fate::UnknownKey, "a key for certificates");
+    assert_eq!(desk.fate(&STRANGER).await, Fate::UnknownKey, "a key without an id");
+    let only = |jwk: serde_json::Value| Does::Answer(serde_json::json!({ "keys": [jwk] }).to_string().into());
+    for usage in [serde_json::json!("sig"), serde_json::json!(null), serde_json::json!(["jwt-svid"])] {
+        let desk = Desk::built(only(with(&OLD, usage.clone())), tower_auth::token::TokenVerifierBuilder::spiffe_bundle);
+        assert_eq!(desk.fate(&OLD).await, Fate::Unavailable, "{usage}");
+    }
+    let plain = Desk::new(only(with(&OLD, "jwt-svid".into())));
+    assert_eq!(plain.fate(&OLD).await, Fate::Unavailable, "by default no such key is taken");
+}
