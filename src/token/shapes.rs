@@ -10,7 +10,7 @@ use super::{claim_source::Shape, raw::Part, want::Want};
 /// Reads a string.
 pub(super) fn text<E: Error>(want: &Want, found: &Value) -> Result<Option<String>, E> {
     match found.as_str() {
-        Some(text) => Ok(prefixed(want, text)),
+        Some(text) => Ok(prefixed(want, text.to_owned())),
         None => odd(want, "a string", kind(found)).map(|()| None),
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn list<'a, E: Error>(want: &Want, found: &Value) -> Result<Vec<Cow<'
         odd(want, "scopes without spaces", "one with a space")?;
         values.retain(|value| !value.contains(' '));
     }
-    Ok(values.iter().filter_map(|value| prefixed(want, value)).map(Cow::Owned).collect())
+    Ok(values.into_iter().filter_map(|value| prefixed(want, value)).map(Cow::Owned).collect())
 }
 
 fn member_names<E: Error>(want: &Want, object: &Value, values: &mut Vec<String>) -> Result<(), E> {
@@ -74,11 +74,11 @@ fn split(shape: Shape, text: &str, values: &mut Vec<String>) {
 }
 
 /// Returns the value with its prefix. A prefix without a value would be the same for all tokens that have none.
-fn prefixed(want: &Want, text: &str) -> Option<String> {
+fn prefixed(want: &Want, text: String) -> Option<String> {
     match want.form.prefix.as_deref() {
-        None => Some(text.to_owned()),
+        None => Some(text),
         Some(_) if text.trim().is_empty() => None,
-        Some(prefix) => Some([prefix, text].concat()),
+        Some(prefix) => Some([prefix, &text].concat()),
     }
 }
 
