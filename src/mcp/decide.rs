@@ -5,7 +5,6 @@ use http::{Method, request::Parts};
 use super::{
     head::Claimed,
     message::Messages,
-    refusal::insufficient,
     table::{Table, union},
 };
 use crate::{
@@ -31,7 +30,7 @@ pub(super) fn by_head(request: &Parts, table: &Table) -> Result<Approved, Reject
     let who = caller(context)?;
     let claimed = Claimed::of(&request.headers)?;
     match claimed.need(table) {
-        Some(need) if !table.grants(who, need) => Err(insufficient(who, table.names(need))),
+        Some(need) if !table.grants(who, need) => Err(Rejection::insufficient_scope(table.names(need))),
         Some(_) | None => Ok(Approved::Claims(claimed)),
     }
 }
@@ -55,7 +54,7 @@ pub(super) fn by_body(
     let needed = messages.map(|messages| table.of_messages(messages));
     let streams = (request.method != Method::POST).then_some(&*table.streams);
     let need = union(needed.as_deref().into_iter().chain(streams));
-    if table.grants(who, &need) { Ok(()) } else { Err(insufficient(who, table.names(&need))) }
+    if table.grants(who, &need) { Ok(()) } else { Err(Rejection::insufficient_scope(table.names(&need))) }
 }
 
 /// Puts the caller into the request a second time, where a clone keeps it: an MCP server gives its tools a copy of the head.

@@ -63,7 +63,8 @@
 //! # Refusals
 //!
 //! A caller that lacks a scope gets 403. A caller with a token gets a challenge with `error="insufficient_scope"`, whose `scope`
-//! has every scope that the operation needs, so that a client can ask for all of them at once (RFC 6750, section 3.1). An
+//! has every scope that the operation needs, so that a client can ask for all of them at once (RFC 6750, section 3.1). The
+//! authentication in front adds its `resource_metadata` (`BearerLayer::resource_metadata`). An
 //! [envelope](crate::ErrorEnvelopeLayer) in front adds the body. A broader scope counts for a narrower one if
 //! [`hierarchy`](McpScopes::hierarchy) says so.
 //!
@@ -101,7 +102,6 @@ mod future;
 mod head;
 mod layer;
 mod message;
-mod refusal;
 mod scopes;
 mod service;
 mod table;
