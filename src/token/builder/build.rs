@@ -33,7 +33,7 @@ impl TokenVerifierBuilder {
     /// - The keys belong to another issuer, or the source is misconfigured.
     /// - The leeway is over 60 seconds.
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
-    /// - A claim must equal none of no values, or a limit of age or lifetime is zero.
+    /// - A required or forbidden claim is given no value, or a limit of age or lifetime is zero.
     /// - The cache has zero tokens.
     /// - The introspector is misconfigured, or a setting of introspection has none.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
