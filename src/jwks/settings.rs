@@ -136,10 +136,8 @@ impl JwksClient {
     pub fn header(mut self, name: &str, value: &Secret) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) {
             (Ok(name), _) if credential::is_authorization(&name) || OWN.contains(&name) => {
-                self.fault(ConfigError::new(
-                    format!("JwksClient::header got {name:?}, which the client sets by itself"),
-                    "call bearer or bearer_file for a token, and user_agent for a name",
-                ))
+                let what = format!("JwksClient::header got {name:?}, which the client sets by itself");
+                self.fault(ConfigError::new(what, "call bearer or bearer_file for a token, and user_agent for a name"));
             }
             (Ok(name), Ok(mut value)) => {
                 value.set_sensitive(true);
@@ -159,15 +157,12 @@ impl JwksClient {
     /// let keys = JwksClient::new("https://id.example.com/jwks.json").bearer(&Secret::new("a token"));
     /// assert!(!format!("{keys:?}").contains("a token"));
     /// ```
-    pub fn bearer(self, token: &Secret) -> Self {
-        match credential::bearer(token) {
-            Some((name, value)) => self.token(Token::Fixed(name, value)),
-            None => {
-                let mut this = self;
-                this.fault(unsendable("bearer", "use the token alone, on one line"));
-                this
-            }
+    pub fn bearer(mut self, token: &Secret) -> Self {
+        if let Some((name, value)) = credential::bearer(token) {
+            return self.token(Token::Fixed(name, value));
         }
+        self.fault(unsendable("bearer", "use the token alone, on one line"));
+        self
     }
 
     /// Sends the token in this file as [`bearer`](Self::bearer) does. The file is read for each fetch, because such tokens

@@ -27,11 +27,11 @@ pub(super) struct Directory {
     issuer: Arc<str>,
     pace: Pace,
     pub(super) algorithm: Algorithm,
-    shelf: Mutex<Shelf>,
+    known: Mutex<Known>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Known {
     /// The last used comes last.
     kept: Vec<(Box<str>, Arc<Fetched>)>,
     /// When ids were asked for that were not known.
@@ -45,7 +45,7 @@ const MOST_NEW: usize = 8;
 
 impl Directory {
     pub(super) fn new(lookup: Arc<dyn KeyLookup>, issuer: Arc<str>, algorithm: Algorithm, pace: Pace) -> Self {
-        Self { lookup, issuer, pace, algorithm, shelf: Mutex::default() }
+        Self { lookup, issuer, pace, algorithm, known: Mutex::default() }
     }
 
     /// Returns whether an id may become a part of an address: a UUID.
@@ -57,12 +57,12 @@ impl Directory {
 
     /// Returns what is known of an id.
     pub(super) fn known(&self, id: &str) -> Option<Arc<Fetched>> {
-        let mut shelf = self.lock();
-        let place = shelf.kept.iter().position(|(known, _)| **known == *id)?;
+        let mut all = self.lock();
+        let place = all.kept.iter().position(|(known, _)| **known == *id)?;
         // Moving it costs less than a signature, and there are few.
-        let entry = shelf.kept.remove(place);
+        let entry = all.kept.remove(place);
         let keys = Arc::clone(&entry.1);
-        shelf.kept.push(entry);
+        all.kept.push(entry);
         Some(keys)
     }
 
@@ -74,21 +74,21 @@ impl Directory {
             return Ok(known);
         }
         let keys = self.fetched(id);
-        let mut shelf = self.lock();
+        let mut all = self.lock();
         // A time in the future is of before the clock was set back.
-        shelf.asked.retain(|then| now.duration_since(*then).is_ok_and(|age| age < self.pace.cooldown));
-        if shelf.asked.len() >= MOST_NEW {
+        all.asked.retain(|then| now.duration_since(*then).is_ok_and(|age| age < self.pace.cooldown));
+        if all.asked.len() >= MOST_NEW {
             return Err("too many tokens name keys that are not known; the next are asked for later".into());
         }
-        shelf.asked.push(now);
-        let removed = (shelf.kept.len() >= MOST_KEPT).then(|| {
+        all.asked.push(now);
+        let removed = (all.kept.len() >= MOST_KEPT).then(|| {
             // An id without a key makes room before a key does.
             let useless = |(_, keys): &(Box<str>, Arc<Fetched>)| keys.latest().is_none_or(|set| set.is_empty());
-            let place = shelf.kept.iter().position(useless).unwrap_or(0);
-            shelf.kept.remove(place)
+            let place = all.kept.iter().position(useless).unwrap_or(0);
+            all.kept.remove(place)
         });
-        shelf.kept.push((id.into(), Arc::clone(&keys)));
-        drop(shelf);
+        all.kept.push((id.into(), Arc::clone(&keys)));
+        drop(all);
         // Dropping a fetch may run code of the source.
         drop(removed);
         Ok(keys)
@@ -113,9 +113,9 @@ impl Directory {
         Fetched::new(Arc::new(one), Arc::clone(&self.issuer), self.pace, read)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // No code under the lock panics.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

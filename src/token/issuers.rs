@@ -163,13 +163,11 @@ impl Issuers {
 
     /// Returns all issuers that a pattern stands for, if they are known.
     fn spelled(&self, pattern: &Pattern) -> Option<Vec<String>> {
-        match &pattern.place {
-            None => Some(vec![pattern.text.to_string()]),
-            Some(_) => {
-                let tenants = self.tenants.as_ref()?.list()?;
-                Some(tenants.iter().map(|tenant| pattern.filled(tenant)).collect())
-            }
+        if pattern.place.is_none() {
+            return Some(vec![pattern.text.to_string()]);
         }
+        let tenants = self.tenants.as_ref()?.list()?;
+        Some(tenants.iter().map(|tenant| pattern.filled(tenant)).collect())
     }
 }
 

@@ -18,6 +18,9 @@ use crate::ConfigError;
 /// The members that are read. All others, such as certificates, have no effect and may have any value.
 const MEMBERS: [&str; 11] = ["kty", "alg", "use", "key_ops", "kid", "n", "e", "crv", "x", "y", "k"];
 
+/// Curves of which issuers have keys, and no backend.
+const OTHER_CURVES: [&str; 2] = ["P-521", "secp256k1"];
+
 impl VerifyingKey {
     /// Parses a JSON Web Key (RFC 7517). The `alg` of the key sets the algorithm. Without `alg`, the algorithm is ES256
     /// or ES384 by the curve, Ed25519, or RS256 for an RSA key. A secret (`oct`) must have an `alg`.
@@ -38,6 +41,9 @@ impl VerifyingKey {
         // `jsonwebtoken` does not know newer names of algorithms, and does not reject unknown names.
         let alg = match value.get("alg") {
             None => None,
+            Some(Value::String(name)) if ["ES512", "ES256K"].contains(&&**name) => {
+                return Err(format!("its alg {name} is not supported"));
+            }
             Some(Value::String(name)) => {
                 Some(Algorithm::from_name(name).ok_or_else(|| format!("its alg {} is not for tokens", Shown(name)))?)
             }
@@ -49,6 +55,11 @@ impl VerifyingKey {
         // `jsonwebtoken` parses `{"RSA":null}` as `"RSA"`.
         if ["kty", "crv"].iter().any(|name| value.get(name).is_some_and(|value| !value.is_string())) {
             return Err("its kty or crv is not a string".to_owned());
+        }
+        if value.get("kty").is_some_and(|kty| kty == "EC")
+            && value.get("crv").is_some_and(|crv| OTHER_CURVES.iter().any(|other| crv == other))
+        {
+            return Err("its curve is P-521 or secp256k1 (ES512, ES256K), which is not supported".to_owned());
         }
         let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is not a JWK")?;
         let own = algorithm(&jwk, alg, rsa)?;

@@ -225,3 +225,17 @@ async fn a_source_is_shared_by_reference_too() {
     let builder = TokenVerifier::source(ISSUER, source).audience(AUDIENCE);
     assert!(judged(builder, &key("es256").token(NOW)).await.is_ok());
 }
+
+#[tokio::test]
+async fn curves_that_are_not_supported_are_named() {
+    for (alg, crv) in [("ES512", "P-521"), ("ES256K", "secp256k1")] {
+        let bare = json!({ "kty": "EC", "crv": crv, "x": "AA", "y": "AA" });
+        let error = VerifyingKey::from_jwk(&bare.to_string()).unwrap_err().to_string();
+        assert!(error.contains(crv) && error.contains(alg), "{error}");
+        let error = VerifyingKey::from_jwk(&with("es256", "alg", json!(alg)).to_string()).unwrap_err().to_string();
+        assert!(error.contains(&format!("its alg {alg} is not supported")), "{error}");
+        let token = key("es256").seal(key("es256").header().text("alg", alg), claims(NOW));
+        let refused = judged(of(&[key("es256").jwk()]), &token).await;
+        assert!(matches!(refused, Err(TokenError::Malformed(why)) if why.contains(alg)), "{refused:?}");
+    }
+}
