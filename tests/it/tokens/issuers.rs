@@ -109,12 +109,8 @@ async fn a_token_of_an_accepted_tenant_is_good() {
     assert!(claims.principal().organizations() == ["a", "b", ACME], "the tenant is one of several");
     // Another name of the claim, and of the placeholder.
     let okta = exact("https://{org}.example.com").tenants(Tenants::only(["acme"]).claim("org"));
-    let token = sealed(&claims_of("https://acme.example.com").text("org", "acme"));
+    let token = sealed(&super::mint::claims(NOW).text("iss", "https://acme.example.com").text("org", "acme"));
     assert!(judged(okta, &token).await.is_ok());
-}
-
-fn claims_of(issuer: &str) -> Object {
-    claims(NOW).text("iss", issuer)
 }
 
 #[tokio::test]
@@ -314,15 +310,15 @@ async fn the_issuer_of_a_token_chooses_among_templates() {
     for good in [
         key("es256").token(NOW),
         sealed(&of(V2, ACME)),
-        sealed(&claims_of("https://acme.okta.example").text("org", "acme")),
+        sealed(&claims(NOW).text("iss", "https://acme.okta.example").text("org", "acme")),
     ] {
         present(&stack, &good).await.assert_accepted();
     }
     for bad in [
         sealed(&of(V2, BETA)),
         sealed(&of(V2, "{tenantid}")),
-        sealed(&claims_of("https://{org}.okta.example").text("org", "{org}")),
-        sealed(&claims_of("https://a.b/.okta.example").text("org", "a.b/")),
+        sealed(&claims(NOW).text("iss", "https://{org}.okta.example").text("org", "{org}")),
+        sealed(&claims(NOW).text("iss", "https://a.b/.okta.example").text("org", "a.b/")),
     ] {
         let told = present(&stack, &bad).await;
         told.assert_invalid();
