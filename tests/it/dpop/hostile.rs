@@ -28,7 +28,7 @@ async fn no_signature_and_the_signature_of_another() {
         format!("{}.{}", b64(&good().header), b64(&good().claims)),
         attackers()[1].seal(good().header, good().claims),
         key("es384").seal(good().header, good().claims),
-        "".to_owned() + &good().sealed() + "A",
+        good().sealed() + "A",
         good().sealed() + "=",
         good().sealed() + ".",
         good().sealed().replace('.', ".."),
