@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, routing::get as route};
 use http::{HeaderMap, Request, Response};
 use tower::{Layer as _, ServiceExt as _};
-use tower_auth::{AuthLayer, AuthStack, ClientIp, Dpop, PeerAddr, Quota, RateLimitLayer, dpop::Nonces};
+use tower_auth::{AuthLayer, AuthStack, BearerLayer, ClientIp, Dpop, PeerAddr, Quota, RateLimitLayer, dpop::Nonces};
 
-use super::{ORIGIN, Proof, layer, layer_of, prove, request, request_for, token_of};
+use super::{ORIGIN, Proof, layer, prove, request, request_for, token_of};
 use crate::{
     support::{Body, strict},
     tokens::{ask, hand, stack_of},
@@ -51,10 +51,11 @@ async fn responses_do_not_vary_by_the_proof() {
     assert!(vary.is_empty(), "{vary:?}");
 }
 
-/// A stack with a budget of two failures for an address.
+/// A stack with a budget of two failures for an address, and with a cache of tokens.
 fn counted(dpop: Dpop) -> AuthStack {
+    let tokens = crate::tokens::strict().cache(100).build().unwrap();
     let failures = RateLimitLayer::failures(Quota::per_hour(2), ClientIp::peer());
-    AuthStack::builder().auth(layer_of(dpop)).limit(failures).clock(&hand()).build().unwrap()
+    AuthStack::builder().auth(BearerLayer::new(tokens).dpop(dpop)).limit(failures).clock(&hand()).build().unwrap()
 }
 
 async fn from_here(stack: &AuthStack, token: &str, proof: &str) -> u16 {
