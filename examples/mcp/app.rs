@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, routing::get};
-use http::{HeaderValue, Response, Uri, header};
+use axum::Router;
+use http::Uri;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
-use serde_json::json;
-use tower::{Layer as _, util::MapResponseLayer};
-use tower_auth::{AuthStack, BearerLayer, BoxError, Rejection, TokenVerifier, mcp::McpScopes};
+use tower::Layer as _;
+use tower_auth::{
+    AuthStack, BearerLayer, BoxError, Rejection, TokenVerifier, mcp::McpScopes, resource::ProtectedResource,
+};
 
 use super::notes::{Notes, Store};
 
@@ -17,13 +18,20 @@ use super::notes::{Notes, Store};
 pub(crate) struct Site {
     /// Without a path.
     pub(crate) public_url: String,
-    pub(crate) issuer: String,
     /// The websites whose pages may call.
     pub(crate) origins: Vec<String>,
 }
 
 pub(crate) fn router(site: &Site, tokens: TokenVerifier) -> Result<Router, BoxError> {
-    let stack = AuthStack::builder().auth(BearerLayer::new(tokens)).build()?;
+    // What a client asks for first. The refusal of a tool names what else it needs.
+    let first = ["notes:read"];
+    let resource = ProtectedResource::builder(&format!("{}/mcp", site.public_url))
+        .verifier(&tokens)
+        .scopes(first)
+        .name("Notes")
+        .build()?;
+    let tokens = BearerLayer::new(tokens).resource_metadata(&resource).challenge_scopes(first);
+    let stack = AuthStack::builder().auth(tokens).build()?;
     let scopes = McpScopes::new()
         .tool("notes_list", ["notes:read"])
         .tool("notes_write", ["notes:read", "notes:write"])
@@ -47,42 +55,9 @@ pub(crate) fn router(site: &Site, tokens: TokenVerifier) -> Result<Router, BoxEr
     let server = scopes.layer(server);
     let private = Router::new().route_service("/mcp", server.clone()).route_service("/mcp/", server);
     Ok(Router::new()
-        .merge(metadata(site))
-        .merge(private.layer(stack.guards()).layer(MapResponseLayer::new(name_metadata(site)?)))
+        .route_service("/.well-known/oauth-protected-resource", resource.clone())
+        .route_service("/.well-known/oauth-protected-resource/{*path}", resource)
+        .merge(private.layer(stack.guards()))
         .fallback(|| async { Rejection::not_found() })
         .layer(stack.envelope()))
-}
-
-const DOCUMENT: &str = "/.well-known/oauth-protected-resource";
-
-/// Serves the metadata (RFC 9728) at the address below `/mcp` and at the root, for pages of any website.
-// replaced at merge
-fn metadata(site: &Site) -> Router {
-    let document = json!({
-        "resource": format!("{}/mcp", site.public_url),
-        "authorization_servers": [site.issuer],
-        // What a client asks for first; a refusal names what else it needs.
-        "scopes_supported": ["notes:read"],
-        "bearer_methods_supported": ["header"],
-    });
-    let answer = get(move || {
-        let document = document.clone();
-        async move { ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(document)) }
-    });
-    Router::new().route(DOCUMENT, answer.clone()).route(&format!("{DOCUMENT}/mcp"), answer)
-}
-
-/// Adds the address of the metadata to the challenges of refusals.
-// replaced at merge
-fn name_metadata<B>(site: &Site) -> Result<impl Fn(Response<B>) -> Response<B> + Clone + use<B>, BoxError> {
-    let parameter = format!(", resource_metadata=\"{}{DOCUMENT}/mcp\"", site.public_url);
-    HeaderValue::try_from(&parameter)?;
-    Ok(move |mut response: Response<B>| {
-        if let Some(challenge) = response.headers_mut().get_mut(header::WWW_AUTHENTICATE)
-            && let Ok(longer) = HeaderValue::from_bytes(&[challenge.as_bytes(), parameter.as_bytes()].concat())
-        {
-            *challenge = longer;
-        }
-        response
-    })
 }

@@ -62,6 +62,6 @@ async fn serve(options: Options) -> Result<(), BoxError> {
         })
     });
     let tokens = tokens.audience(&audience).build()?;
-    let app = app::router(&Site { public_url, issuer, origins: options.origins }, tokens)?;
+    let app = app::router(&Site { public_url, origins: options.origins }, tokens)?;
     common::serve(listener, Server { app, demo: demo.unwrap_or_default(), upkeep: Vec::new() }).await
 }

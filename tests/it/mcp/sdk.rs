@@ -51,8 +51,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let public_url = format!("http://{address}");
         let tokens = issuer.issuer().verifier().audience(format!("{public_url}/mcp")).build().unwrap();
-        let site =
-            app::Site { public_url, issuer: issuer.url().to_owned(), origins: vec!["http://localhost:*".to_owned()] };
+        let site = app::Site { public_url, origins: vec!["http://localhost:*".to_owned()] };
         let router = app::router(&site, tokens).unwrap();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { issuer, address, serving }
