@@ -108,7 +108,7 @@ fn explain(error: &TokenError, claims: &[u8], terms: &Terms) -> String {
             if named.is_empty() {
                 format!(
                     "the answer has no audience (aud), and the verifier expects {ours} \
-                     (TokenVerifierBuilder::audience_of_introspector, if the server answers only for this service)"
+                     (TokenVerifierBuilder::allow_answers_without_audience, if the server answers only for this service)"
                 )
             } else {
                 format!("the answer's audience is {}, and the verifier expects {ours}", List(&named))

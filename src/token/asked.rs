@@ -169,7 +169,10 @@ impl Asked {
             Err(late) => Err(late.to_string()),
         };
         let judged = match answer {
-            Ok(answer) => judge(&answer, asked),
+            // The type of `claims` is read in here, and is code of the service. Its panic is not that of all who wait.
+            Ok(answer) => catch_unwind(AssertUnwindSafe(|| judge(&answer, asked))).unwrap_or_else(|panic| {
+                Err(No::unavailable(format!("the answer was read, and {}", panicked(&*panic))))
+            }),
             Err(why) => Err(No::unavailable(why)),
         };
         let outcome = judged.map_err(|no| Arc::new(self.located(no, token)));

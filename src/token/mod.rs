@@ -94,7 +94,7 @@
 //! |---|---|
 //! | `active` | must be the boolean `true`; `false` is [`TokenError::Inactive`]; anything else counts as an outage |
 //! | `iss` | may be missing; if there is one, it must equal the issuer |
-//! | `aud` | must contain a configured audience; may be missing only with [`audience_of_introspector`](TokenVerifierBuilder::audience_of_introspector) |
+//! | `aud` | must contain a configured audience; may be missing only with [`allow_answers_without_audience`](TokenVerifierBuilder::allow_answers_without_audience) |
 //! | `exp` | may be missing; if there is one, and for `nbf`, the times are checked here again |
 //! | `token_type`, `token_use`, `typ` | may be missing; a refresh token or id token is refused, because servers say that these are active too |
 //! | `sub` | required, as always; for tokens of clients without a user, [`subject_from("client_id")`](TokenVerifierBuilder::subject_from) may be right |

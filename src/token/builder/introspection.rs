@@ -49,7 +49,7 @@ impl TokenVerifierBuilder {
     /// the issuer is good for this one. An `aud` in an answer must still contain a configured audience.
     ///
     /// [`build`](Self::build) rejects the setting without an introspector.
-    pub fn audience_of_introspector(mut self) -> Self {
+    pub fn allow_answers_without_audience(mut self) -> Self {
         self.introspection.for_this_service = true;
         self
     }
@@ -62,7 +62,7 @@ impl TokenVerifierBuilder {
                 introspector.check_config()?;
                 None
             }
-            _ => ttl.map(|_| "introspection_ttl").or(for_this_service.then_some("audience_of_introspector")),
+            _ => ttl.map(|_| "introspection_ttl").or(for_this_service.then_some("allow_answers_without_audience")),
         };
         if let Some(setting) = setting {
             return Err(ConfigError::new(

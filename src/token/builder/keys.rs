@@ -132,7 +132,8 @@ impl TokenVerifierBuilder {
         self
     }
 
-    /// Sets the time limit of a fetch. The default is 5 seconds.
+    /// Sets the time limit of a fetch, and of a question to an [introspector](crate::token::Introspector). The default is 5
+    /// seconds.
     pub fn fetch_timeout(mut self, patience: Duration) -> Self {
         self.pace.patience = patience;
         self

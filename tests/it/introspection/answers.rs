@@ -96,7 +96,7 @@ async fn an_answer_is_believed_as_far_as_it_says_what_is_needed() {
 
 #[tokio::test]
 async fn an_audience_may_be_the_servers_business_by_name() {
-    let desk = Desk::new(tower_auth::token::TokenVerifierBuilder::audience_of_introspector);
+    let desk = Desk::new(tower_auth::token::TokenVerifierBuilder::allow_answers_without_audience);
     for (token, aud, fate) in [
         ("a", json!(null), "good"),
         ("b", json!(super::AUDIENCE), "good"),
@@ -157,7 +157,7 @@ fn settings_that_cannot_be_are_said_when_it_is_built() {
         (TokenVerifier::introspect("", Server::default()).audience("a"), "no issuer"),
         (TokenVerifier::introspect(super::ISSUER, Misconfigured).audience("a"), "it has no address"),
         (keys().introspection_ttl(std::time::Duration::ZERO), "TokenVerifierBuilder::introspection_ttl was called"),
-        (keys().audience_of_introspector(), "TokenVerifierBuilder::audience_of_introspector was called"),
+        (keys().allow_answers_without_audience(), "TokenVerifierBuilder::allow_answers_without_audience was called"),
     ] {
         let told = fault(builder);
         assert!(told.contains(expected), "{told}");

@@ -76,7 +76,8 @@ async fn only_a_token_that_no_other_verifier_has_is_asked_about() {
     for layer in [
         BearerLayer::new(introspecting(&server)).or(signed()),
         BearerLayer::new(signed()).or(introspecting(&server)),
-        BearerLayer::new(signed()).or(same),
+        BearerLayer::new(signed()).or(same.clone()),
+        BearerLayer::new(same).or(signed()),
     ] {
         let stack = stack_of(layer);
         server.asked();

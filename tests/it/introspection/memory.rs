@@ -245,6 +245,24 @@ impl Introspector for Panics {
     }
 }
 
+/// Claims of a service whose type has a bug.
+#[derive(Debug)]
+struct Buggy;
+
+impl<'de> serde::Deserialize<'de> for Buggy {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("a bug")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_an_answer_is_read_is_an_outage() {
+    let desk = Desk::new(TokenVerifierBuilder::claims::<Buggy>);
+    desk.server.says("t", active().to_string());
+    let Err(TokenError::Unavailable(why)) = desk.verify("t").await else { panic!("it is good") };
+    assert!(why.contains("it panicked: \"a bug\""), "{why}");
+}
+
 #[tokio::test]
 async fn silence_and_panics_are_outages() {
     let why = |introspector: Arc<dyn Introspector>| async move {
