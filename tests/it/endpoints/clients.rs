@@ -52,7 +52,7 @@ async fn a_basic_secret_counts_as_it_is_if_decoding_changes_it() {
     }
 }
 
-/// A layer that reads keys of WebSockets first can check the secret of a client all the same.
+/// A layer that reads keys in subprotocols first can check the secret of a client all the same.
 #[tokio::test]
 async fn a_subprotocol_is_no_place_for_a_secret() {
     let desk = Desk::new();
