@@ -39,3 +39,54 @@ pub(super) fn check_word(preset: &str, what: &str, word: &str, example: &str) ->
         format!("use the bare value, without slashes and spaces, such as {example:?}"),
     ))
 }
+
+/// Checks an id that is a GUID in lower case, as it stands in `iss`.
+pub(super) fn check_guid(preset: &str, what: &str, guid: &str) -> Result<(), ConfigError> {
+    let hyphen = |place: usize| [8, 13, 18, 23].contains(&place);
+    let fits = |(place, byte): (usize, u8)| match byte {
+        b'-' => hyphen(place),
+        b'0'..=b'9' | b'a'..=b'f' => !hyphen(place),
+        _ => false,
+    };
+    if guid.len() == 36 && guid.bytes().enumerate().all(fits) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("issuers::{preset} got {guid:?} as {what}, which is not a GUID in lower case"),
+        "use the id that the provider's portal shows, and not a name or a domain, such as \
+         \"5f0c1b7e-3a55-4c1c-8d0e-0c6b8a7e1f11\"",
+    ))
+}
+
+/// Checks ids that are decimal numbers, of which there must be one. A name is refused: names can be taken by others later.
+pub(super) fn check_numbers(preset: &str, what: &str, ids: &[String], help: &'static str) -> Result<(), ConfigError> {
+    if ids.is_empty() {
+        return Err(ConfigError::new(
+            format!("issuers::{preset} got no {what}, so every token would be refused"),
+            help,
+        ));
+    }
+    let is_number = |id: &str| (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    match ids.iter().find(|id| !is_number(id)) {
+        None => Ok(()),
+        Some(odd) => {
+            Err(ConfigError::new(format!("issuers::{preset} got {odd:?} as a {what}, which is not a number"), help))
+        }
+    }
+}
+
+/// Checks an issuer that is a URL, and is compared exactly with `iss`.
+pub(super) fn check_url(preset: &str, url: &str, example: &str) -> Result<(), ConfigError> {
+    let clean = |rest: &str| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@{}\\".contains(&byte))
+    };
+    if url.strip_prefix("https://").is_some_and(clean) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("issuers::{preset} got {url:?} as the issuer, which is not an https URL"),
+        format!("use the exact value of iss in the tokens, such as {example:?}"),
+    ))
+}

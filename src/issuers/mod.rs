@@ -10,10 +10,14 @@
 //!
 //! | provider | preset |
 //! |---|---|
+//! | Auth0 | [`auth0`]: access tokens of both profiles |
 //!
 //! # When not to use it
 //!
 //! For a provider that is not listed, or an authorization server of your own: start with
 //! [`TokenVerifier::discover`](crate::TokenVerifier::discover).
 
+mod auth0;
 mod domain;
+
+pub use self::auth0::auth0;

@@ -30,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("token", &["base", "json", "key", "limit", "principal"]),
     ("jwks", &["base", "token"]),
     ("dpop", &["base", "json", "key", "token"]),
-    ("issuers", &["base", "token"]),
+    ("issuers", &["base", "jwks", "token"]),
     ("bearer", &["authenticate", "base", "context", "dpop", "gate", "rejection", "token"]),
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
     ("resource", &["base", "context", "key", "permission", "rejection", "token"]),

@@ -24,6 +24,7 @@ mod formats;
 mod grpc;
 mod hosts;
 mod introspection;
+mod issuers;
 mod json;
 mod key_sets;
 mod leaks;
