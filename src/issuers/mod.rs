@@ -11,6 +11,7 @@
 //! | provider | preset |
 //! |---|---|
 //! | Auth0 | [`auth0`]: access tokens of both profiles |
+//! | Okta | [`okta`]: access tokens of a custom authorization server |
 //!
 //! # When not to use it
 //!
@@ -19,5 +20,9 @@
 
 mod auth0;
 mod domain;
+mod okta;
 
-pub use self::auth0::auth0;
+pub use self::{
+    auth0::auth0,
+    okta::okta,
+};

@@ -1,6 +1,7 @@
 //! Presets: tokens of the documented shape with their principals, and the usual mistakes with their causes.
 
 mod auth0;
+mod okta;
 
 use std::{
     sync::{Arc, Mutex},
@@ -43,6 +44,11 @@ fn token(kid: &'static str, header: Value, claims: Value) -> Token {
 }
 
 impl Token {
+    /// Takes the token as the good one, and the changes as a part of it.
+    fn as_good(&self) -> Self {
+        token(self.kid, Value::Object(self.header.clone()), Value::Object(self.claims.clone()))
+    }
+
     /// Replaces a claim.
     fn with(&self, name: &str, value: impl Into<Value>) -> Self {
         let mut this = self.clone();
