@@ -12,6 +12,8 @@
 //! |---|---|
 //! | Auth0 | [`auth0`]: access tokens of both profiles |
 //! | Okta | [`okta`]: access tokens of a custom authorization server |
+//! | Microsoft Entra ID | [`entra`]: one tenant, version 2.0; [`entra_v1`]: version 1.0; [`entra_tenants`]: many tenants |
+//! | Microsoft Entra External ID | [`entra_external`] |
 //!
 //! # When not to use it
 //!
@@ -20,9 +22,11 @@
 
 mod auth0;
 mod domain;
+mod entra;
 mod okta;
 
 pub use self::{
     auth0::auth0,
+    entra::{entra, entra_external, entra_tenants, entra_v1},
     okta::okta,
 };
