@@ -14,6 +14,7 @@
 //! | Okta | [`okta`]: access tokens of a custom authorization server |
 //! | Microsoft Entra ID | [`entra`]: one tenant, version 2.0; [`entra_v1`]: version 1.0; [`entra_tenants`]: many tenants |
 //! | Microsoft Entra External ID | [`entra_external`] |
+//! | Azure AD B2C | [`azure_b2c`]: one policy; [`azure_b2c_tfp`]: with the policy in the issuer |
 //!
 //! # When not to use it
 //!
@@ -21,12 +22,14 @@
 //! [`TokenVerifier::discover`](crate::TokenVerifier::discover).
 
 mod auth0;
+mod azure_b2c;
 mod domain;
 mod entra;
 mod okta;
 
 pub use self::{
     auth0::auth0,
+    azure_b2c::{azure_b2c, azure_b2c_tfp},
     entra::{entra, entra_external, entra_tenants, entra_v1},
     okta::okta,
 };

@@ -1,6 +1,7 @@
 //! Presets: tokens of the documented shape with their principals, and the usual mistakes with their causes.
 
 mod auth0;
+mod azure_b2c;
 mod entra;
 mod okta;
 
