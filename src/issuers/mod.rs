@@ -15,6 +15,7 @@
 //! | Microsoft Entra ID | [`entra`]: one tenant, version 2.0; [`entra_v1`]: version 1.0; [`entra_tenants`]: many tenants |
 //! | Microsoft Entra External ID | [`entra_external`] |
 //! | Azure AD B2C | [`azure_b2c`]: one policy; [`azure_b2c_tfp`]: with the policy in the issuer |
+//! | Amazon Cognito | [`cognito`]: access tokens of a user pool; id tokens are refused |
 //!
 //! # When not to use it
 //!
@@ -23,6 +24,7 @@
 
 mod auth0;
 mod azure_b2c;
+mod cognito;
 mod domain;
 mod entra;
 mod okta;
@@ -30,6 +32,7 @@ mod okta;
 pub use self::{
     auth0::auth0,
     azure_b2c::{azure_b2c, azure_b2c_tfp},
+    cognito::cognito,
     entra::{entra, entra_external, entra_tenants, entra_v1},
     okta::okta,
 };
