@@ -16,6 +16,8 @@
 //! | Microsoft Entra External ID | [`entra_external`] |
 //! | Azure AD B2C | [`azure_b2c`]: one policy; [`azure_b2c_tfp`]: with the policy in the issuer |
 //! | Amazon Cognito | [`cognito`]: access tokens of a user pool; id tokens are refused |
+//! | Google | [`google`]: id tokens, because access tokens are opaque |
+//! | Google Identity-Aware Proxy | [`google_iap`]: header `x-goog-iap-jwt-assertion` |
 //!
 //! # When not to use it
 //!
@@ -27,6 +29,7 @@ mod azure_b2c;
 mod cognito;
 mod domain;
 mod entra;
+mod google;
 mod okta;
 
 pub use self::{
@@ -34,5 +37,6 @@ pub use self::{
     azure_b2c::{azure_b2c, azure_b2c_tfp},
     cognito::cognito,
     entra::{entra, entra_external, entra_tenants, entra_v1},
+    google::{google, google_iap},
     okta::okta,
 };

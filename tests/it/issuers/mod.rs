@@ -4,6 +4,7 @@ mod auth0;
 mod azure_b2c;
 mod cognito;
 mod entra;
+mod google;
 mod okta;
 
 use std::{
