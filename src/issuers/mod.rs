@@ -18,6 +18,7 @@
 //! | Amazon Cognito | [`cognito`]: access tokens of a user pool; id tokens are refused |
 //! | Google | [`google`]: id tokens, because access tokens are opaque |
 //! | Google Identity-Aware Proxy | [`google_iap`]: header `x-goog-iap-jwt-assertion` |
+//! | Firebase | [`firebase`]: users; [`firebase_app_check`]: apps, header `X-Firebase-AppCheck` |
 //!
 //! # When not to use it
 //!
@@ -29,6 +30,7 @@ mod azure_b2c;
 mod cognito;
 mod domain;
 mod entra;
+mod firebase;
 mod google;
 mod okta;
 
@@ -37,6 +39,7 @@ pub use self::{
     azure_b2c::{azure_b2c, azure_b2c_tfp},
     cognito::cognito,
     entra::{entra, entra_external, entra_tenants, entra_v1},
+    firebase::{firebase, firebase_app_check},
     google::{google, google_iap},
     okta::okta,
 };

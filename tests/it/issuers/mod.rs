@@ -4,6 +4,7 @@ mod auth0;
 mod azure_b2c;
 mod cognito;
 mod entra;
+mod firebase;
 mod google;
 mod okta;
 
