@@ -19,6 +19,8 @@
 //! | Google | [`google`]: id tokens, because access tokens are opaque |
 //! | Google Identity-Aware Proxy | [`google_iap`]: header `x-goog-iap-jwt-assertion` |
 //! | Firebase | [`firebase`]: users; [`firebase_app_check`]: apps, header `X-Firebase-AppCheck` |
+//! | GitHub Actions | [`github_actions`], [`github_enterprise_actions`] |
+//! | GitLab CI/CD | [`gitlab_ci`] |
 //!
 //! # When not to use it
 //!
@@ -27,6 +29,7 @@
 
 mod auth0;
 mod azure_b2c;
+mod ci;
 mod cognito;
 mod domain;
 mod entra;
@@ -37,6 +40,7 @@ mod okta;
 pub use self::{
     auth0::auth0,
     azure_b2c::{azure_b2c, azure_b2c_tfp},
+    ci::{github_actions, github_enterprise_actions, gitlab_ci},
     cognito::cognito,
     entra::{entra, entra_external, entra_tenants, entra_v1},
     firebase::{firebase, firebase_app_check},

@@ -2,6 +2,7 @@
 
 mod auth0;
 mod azure_b2c;
+mod ci;
 mod cognito;
 mod entra;
 mod firebase;
