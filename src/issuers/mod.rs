@@ -21,6 +21,7 @@
 //! | Firebase | [`firebase`]: users; [`firebase_app_check`]: apps, header `X-Firebase-AppCheck` |
 //! | GitHub Actions | [`github_actions`], [`github_enterprise_actions`] |
 //! | GitLab CI/CD | [`gitlab_ci`] |
+//! | Kubernetes | [`kubernetes`]: service accounts; [`kubernetes_in_cluster`]: of the service's own cluster |
 //!
 //! # When not to use it
 //!
@@ -35,6 +36,7 @@ mod domain;
 mod entra;
 mod firebase;
 mod google;
+mod kubernetes;
 mod okta;
 
 pub use self::{
@@ -45,5 +47,6 @@ pub use self::{
     entra::{entra, entra_external, entra_tenants, entra_v1},
     firebase::{firebase, firebase_app_check},
     google::{google, google_iap},
+    kubernetes::{kubernetes, kubernetes_in_cluster},
     okta::okta,
 };

@@ -222,6 +222,12 @@ impl JwksClient {
         self
     }
 
+    /// Makes the client fail with this error when it is used.
+    pub(crate) fn faulty(mut self, fault: ConfigError) -> Self {
+        self.fault(fault);
+        self
+    }
+
     fn fault(&mut self, fault: ConfigError) {
         self.fault.get_or_insert(fault);
     }

@@ -7,6 +7,7 @@ mod cognito;
 mod entra;
 mod firebase;
 mod google;
+mod kubernetes;
 mod okta;
 
 use std::{
