@@ -246,11 +246,12 @@ fn is_index(source: &Source) -> bool {
 fn file_of(path: &[String], exports: &BTreeMap<Vec<String>, Vec<String>>) -> Vec<String> {
     for end in (1..=path.len()).rev() {
         let head = &path[..end];
-        if let Some(behind) = exports.get(head) {
-            return file_of(behind, exports);
-        }
+        // A file comes first: it may have the name of what it exports, as `issuers/auth0.rs` has.
         if SOURCES.iter().any(|source| source.module == head) {
             return head.to_vec();
+        }
+        if let Some(behind) = exports.get(head) {
+            return file_of(behind, exports);
         }
     }
     Vec::new()
