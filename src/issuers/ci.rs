@@ -44,7 +44,7 @@ const GITHUB: &str = "https://token.actions.githubusercontent.com";
 ///
 /// # Source
 ///
-/// GitHub Docs, "OpenID Connect reference". Built from this documentation, and not tested against the live service.
+/// GitHub Docs, "`OpenID` Connect reference". Built from this documentation, and not tested against the live service.
 pub fn github_actions<S: Into<String>>(owner_ids: impl IntoIterator<Item = S>) -> TokenVerifierBuilder {
     github("github_actions", GITHUB, owner_ids.into_iter().map(Into::into).collect())
 }

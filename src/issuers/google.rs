@@ -46,7 +46,7 @@ const ACCOUNTS: &str = "https://accounts.google.com";
 ///
 /// # Source
 ///
-/// Google Identity, "OpenID Connect" and "Verify the ID token". Built from this documentation, and not tested against the live service.
+/// Google Identity, "`OpenID` Connect" and "Verify the ID token". Built from this documentation, and not tested against the live service.
 pub fn google() -> TokenVerifierBuilder {
     let keys = JwksClient::discover(ACCOUNTS).jwks_host("www.googleapis.com");
     TokenVerifier::source(ACCOUNTS, keys).also_issuer("accounts.google.com").typ(["JWT"]).organizations_from("hd")

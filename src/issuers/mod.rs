@@ -3,7 +3,8 @@
 //! A preset is a [`TokenVerifierBuilder`](crate::token::TokenVerifierBuilder) with what the documentation of a provider says about
 //! its tokens: the issuer, where the keys are, the type, the claims with scopes, roles and organisations, and which tokens are no
 //! access tokens. What separates your service from others, such as the audience, you add yourself; a preset does not build
-//! without it. Every setting can be changed afterwards.
+//! without it, unless it is an argument of the preset. Settings are added and changed afterwards; what a claim must say stays
+//! required.
 //!
 //! The presets are built from the documentation of the providers, and tested with tokens of the documented shape. They were not
 //! tested against the live services.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, judge, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, judge, refuse, rejects, token, usual_mistakes};
 
 const API: &str = "https://api.example.com";
 const APPLICATION: &str = "lXuSpwPwZC3TeeGS9oLjDNnIX1TdBmeM";
@@ -99,4 +99,9 @@ fn a_domain_is_a_name() {
         );
     }
     rejects(issuers::auth0("example.eu.auth0.com"), "has no audience", ".audience(..)");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(preset(), &of_auth0(), "https://example.eu.auth0.com/.well-known/jwks.json");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const HOST: &str = "contoso.b2clogin.com";
 const TENANT: &str = "5f0c1b7e-3a55-4c1c-8d0e-0c6b8a7e1f11";
@@ -77,4 +77,18 @@ fn names_are_checked() {
         rejects(preset(HOST, TENANT, ""), "as the policy", "B2C_1_sign_in");
         rejects(preset(HOST, TENANT, "B2C_1_a"), "has no audience", ".audience(..)");
     }
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(
+        preset(),
+        &of_policy(),
+        &format!("https://{HOST}/{TENANT}/B2C_1_sign_in/v2.0/.well-known/openid-configuration"),
+    );
+    asks_at(
+        with_policy(),
+        &of_issuer(),
+        &format!("https://{HOST}/{TENANT}/b2c_1_sign_in/v2.0/.well-known/openid-configuration"),
+    );
 }

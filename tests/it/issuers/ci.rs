@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const API: &str = "https://api.example.com";
 const ENTERPRISE: &str = "https://token.actions.acme.ghe.com";
@@ -154,4 +154,11 @@ fn owners_are_ids() {
     }
     rejects(issuers::github_actions(["65"]), "has no audience", ".audience(..)");
     rejects(issuers::gitlab_ci("gitlab.com", ["72"]), "has no audience", ".audience(..)");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(github(), &of_github(), "https://token.actions.githubusercontent.com/.well-known/openid-configuration");
+    asks_at(enterprise(), &of_enterprise(), "https://token.actions.acme.ghe.com/.well-known/openid-configuration");
+    asks_at(gitlab(), &of_gitlab(), "https://gitlab.com/.well-known/openid-configuration");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const CLIENT: &str = "7l5hvv9bbk8gnd6b5pdgd2hm2b";
 const SUBJECT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -77,4 +77,13 @@ fn a_pool_is_its_id() {
     rejects(issuers::cognito(url, [CLIENT]), "not the id of a user pool", "or a URL");
     rejects(issuers::cognito("eu-west-1_AbC", [""]), "no id, or an empty one", "ids of the clients");
     rejects(issuers::cognito("eu-west-1_AbC", Vec::<String>::new()), "no id, or an empty one", "ids of the clients");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(
+        preset(),
+        &access(),
+        "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123/.well-known/jwks.json",
+    );
 }

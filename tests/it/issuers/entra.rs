@@ -6,7 +6,7 @@ use tower_auth::{
     token::{Tenants, TokenVerifierBuilder},
 };
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const TENANT: &str = "5f0c1b7e-3a55-4c1c-8d0e-0c6b8a7e1f11";
 const OTHER: &str = "9d2f4c66-1e0b-4a3f-b1c2-77aa02d9e5c3";
@@ -186,4 +186,20 @@ fn a_tenant_is_a_guid() {
     }
     rejects(issuers::entra_tenants(Tenants::only(["contoso.com"])).audience(API), "contoso.com", "GUID");
     rejects(issuers::entra_tenants(Tenants::any()), "has no audience", ".audience(..)");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(
+        v2(),
+        &of_v2(),
+        &format!("https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration"),
+    );
+    asks_at(v1(), &of_v1(), &format!("https://login.microsoftonline.com/{TENANT}/.well-known/openid-configuration"));
+    asks_at(many(), &of_v2(), "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration");
+    asks_at(
+        external(),
+        &of_external(),
+        &format!("https://contoso.ciamlogin.com/{TENANT}/v2.0/.well-known/openid-configuration"),
+    );
 }

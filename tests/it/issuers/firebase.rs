@@ -6,7 +6,7 @@ use tower_auth::{
     token::{ClaimSource, TokenVerifierBuilder},
 };
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const PROJECT: &str = "example-1a2b3";
 const APP: &str = "1:123456789012:web:0a1b2c3d4e5f";
@@ -101,4 +101,14 @@ fn projects_are_checked() {
     for odd in ["", "example-1a2b3", "projects/123456789012", "12 34"] {
         rejects(issuers::firebase_app_check(odd), &format!("got {odd:?}"), "123456789012");
     }
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(
+        users(),
+        &of_user(),
+        "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+    );
+    asks_at(apps(), &of_app(), "https://firebaseappcheck.googleapis.com/v1/jwks");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, judge, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, judge, refuse, rejects, token, usual_mistakes};
 
 const CLIENT: &str = "1234567890-abc.apps.googleusercontent.com";
 const BACKEND: &str = "/projects/123456789012/global/backendServices/1234567890123456789";
@@ -93,4 +93,10 @@ async fn mistakes_with_the_proxy_are_named() {
     refuse(iap(), &assertion().without("iat"), "iat").await;
     refuse(iap(), &assertion().with("iss", "https://accounts.google.com"), "accounts.google.com").await;
     rejects(issuers::google_iap(), "has no audience", ".audience(..)");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(google(), &id_token(), "https://accounts.google.com/.well-known/openid-configuration");
+    asks_at(iap(), &assertion(), "https://www.gstatic.com/iap/verify/public_key-jwk");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tower_auth::{issuers, token::TokenVerifierBuilder};
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 const API: &str = "https://billing.example.com";
@@ -85,4 +85,9 @@ fn the_issuer_and_the_place_are_checked() {
     } else {
         rejects(inside(), &format!("cannot read {ca}"), "in a pod");
     }
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(public(), &projected("rs256"), &format!("{ISSUER}/.well-known/openid-configuration"));
 }

@@ -11,7 +11,9 @@ mod kubernetes;
 mod okta;
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -135,6 +137,14 @@ async fn refuse(preset: TokenVerifierBuilder, token: &Token, cause: &str) {
 fn rejects(preset: TokenVerifierBuilder, what: &str, help: &str) {
     let told = preset.build().expect_err(what).to_string();
     assert!(told.contains(what) && told.contains(help), "{told}");
+}
+
+/// The keys for this token are looked for at this URL. Nothing is fetched: the client needs a runtime, and there is none.
+fn asks_at(preset: TokenVerifierBuilder, good: &Token, url: &str) {
+    let (verifier, clock) = (preset.build().unwrap(), Clock::from(&hand()));
+    let verdict = pin!(verifier.verify(&good.good, &clock)).poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Err(TokenError::Unavailable(why))) = verdict else { panic!("{verdict:?}") };
+    assert!(why.starts_with(&format!("{url}: ")), "{why}");
 }
 
 /// What is right and wrong with the tokens of every issuer.

@@ -6,7 +6,7 @@ use tower_auth::{
     token::{ClaimSource, TokenVerifierBuilder},
 };
 
-use super::{NOW, Token, accept, refuse, rejects, token, usual_mistakes};
+use super::{NOW, Token, accept, asks_at, refuse, rejects, token, usual_mistakes};
 
 const CLIENT: &str = "0oa1b2c3d4E5f6G7h8i9";
 
@@ -72,4 +72,9 @@ fn names_are_checked() {
         rejects(issuers::okta("example.okta.com", odd), &format!("{odd:?} as the authorization server"), "\"default\"");
     }
     rejects(issuers::okta("example.okta.com", "default"), "has no audience", ".audience(..)");
+}
+
+#[test]
+fn keys_are_looked_for_at_the_documented_place() {
+    asks_at(preset(), &of_user(), "https://example.okta.com/oauth2/default/.well-known/openid-configuration");
 }
