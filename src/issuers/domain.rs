@@ -75,18 +75,46 @@ pub(super) fn check_numbers(preset: &str, what: &str, ids: &[String], help: &'st
     }
 }
 
-/// Checks an issuer that is a URL, and is compared exactly with `iss`.
-pub(super) fn check_url(preset: &str, url: &str, example: &str) -> Result<(), ConfigError> {
-    let clean = |rest: &str| {
-        !rest.is_empty()
-            && !rest.starts_with('/')
-            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@{}\\".contains(&byte))
-    };
-    if url.strip_prefix("https://").is_some_and(clean) {
+/// Checks one label of a host name, such as the team of `team.cloudflareaccess.com`.
+pub(super) fn check_label(preset: &str, what: &str, label: &str, example: &str) -> Result<(), ConfigError> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let ends = label.starts_with('-') || label.ends_with('-');
+    if (1..=63).contains(&label.len()) && label.bytes().all(fits) && !ends {
         return Ok(());
     }
     Err(ConfigError::new(
+        format!("issuers::{preset} got {label:?} as {what}"),
+        format!(
+            "use the one word in lower case, without https:// and without the rest of the host, such as {example:?}"
+        ),
+    ))
+}
+
+/// Checks an issuer that is an https URL, and is compared exactly with `iss`.
+pub(super) fn check_url(preset: &str, url: &str, example: &str) -> Result<(), ConfigError> {
+    if url.starts_with("https://") {
+        return check_issuer(preset, url, example);
+    }
+    Err(ConfigError::new(
         format!("issuers::{preset} got {url:?} as the issuer, which is not an https URL"),
+        format!("use the exact value of iss in the tokens, such as {example:?}"),
+    ))
+}
+
+/// Checks the issuer of a server that its owner hosts, on any host and below any path.
+pub(super) fn check_issuer(preset: &str, issuer: &str, example: &str) -> Result<(), ConfigError> {
+    let rest = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
+    let sound = rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        let in_host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte);
+        let in_path = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\{}\"<>".contains(&byte);
+        !host.is_empty() && host.bytes().all(in_host) && rest.bytes().all(in_path) && !rest.contains("/.well-known")
+    });
+    if sound {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("issuers::{preset} got {issuer:?}, which is not the URL of an issuer"),
         format!("use the exact value of iss in the tokens, such as {example:?}"),
     ))
 }

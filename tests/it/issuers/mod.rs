@@ -1,14 +1,30 @@
 //! Presets: tokens of the documented shape with their principals, and the usual mistakes with their causes.
 
 mod auth0;
+mod authentik;
+mod aws_alb;
 mod azure_b2c;
 mod ci;
+mod clerk;
+mod cloudflare_access;
 mod cognito;
+mod descope;
+mod documented;
 mod entra;
 mod firebase;
 mod google;
+mod keycloak;
+mod kinde;
 mod kubernetes;
+mod logto;
 mod okta;
+mod onelogin;
+mod ory;
+mod pingone;
+mod stytch;
+mod supabase;
+mod workos;
+mod zitadel;
 
 use std::{
     pin::pin,
