@@ -40,10 +40,10 @@ pub(crate) fn router(site: &Site, tokens: TokenVerifier) -> Result<Router, BoxEr
 
     let host = site.public_url.parse::<Uri>()?.host().ok_or("the public URL has no host")?.to_owned();
     // By default, the SDK accepts requests to loopback only, and answers any other host 403. It does not check `Origin`.
-    let config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts([host])
-        .with_allowed_origins(site.origins.clone())
-        .enforce_origin_validation();
+    let config = StreamableHttpServerConfig::default();
+    let hosts: Vec<String> = config.allowed_hosts.iter().cloned().chain([host]).collect();
+    let config =
+        config.with_allowed_hosts(hosts).with_allowed_origins(site.origins.clone()).enforce_origin_validation();
     let store = Store::default();
     let server = StreamableHttpService::new(
         move || Ok(Notes::new(Arc::clone(&store))),

@@ -118,7 +118,8 @@ impl Facts {
             .enumerate()
             .flat_map(|(place, one)| methods[place + 1..].iter().map(move |other| (one, other)));
         let shared = pairs.any(|(one, other)| shared_headers(&**one, &**other).next().is_some());
-        let mut offers = methods.iter().map(Authenticator::challenge);
+        // A key that may also come as a bearer token is no token of RFC 6750.
+        let mut offers = methods.iter().map(Authenticator::challenge).filter(|offer| offer.starts_with("Bearer "));
         let bearer = offers.find_map(|offer| challenge::with_error(offer, "Bearer", "invalid_request"));
         let invalid_request = bearer.and_then(|offer| HeaderValue::try_from(offer).ok());
         let mut missing = Rejection::missing_credential(policy.challenge.clone());

@@ -207,7 +207,7 @@ impl KeySource for JwksClient {
         let fault = |Fault(what, help)| ConfigError::new(format!("the keys cannot be fetched: {what}"), help);
         match &self.address {
             Address::Issuer(_, Metadata::At(_)) | Address::KeySet(_) => {}
-            Address::Issuer(issuer, _) if issuer.contains(['{', '}']) => {
+            Address::Issuer(issuer, _) if issuer.starts_with("https://") && issuer.contains(['{', '}']) => {
                 return Err(ConfigError::new(
                     format!("the keys cannot be fetched: {issuer:?} is a template, and no URL"),
                     "call JwksClient::metadata_at with the URL of the metadata for all tenants",
