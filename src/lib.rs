@@ -65,7 +65,9 @@
 //! | a few keys and plans that people edit (feature `file`) | [`FileKeyStore`]`::open("keys.toml")?`: a TOML file of digests, read again when it changes |
 //! | a table of keys, hashed with SHA-256 | a [`KeyStore`] over that table (ten lines), and [`KeyScheme::sha256`]`(KeyFormat::opaque(20))`; no key is re-issued |
 //! | keys sent as `Authorization: Bearer` | `ApiKeyLayer::new(..)`[`.bearer()`](ApiKeyLayer::bearer) |
-//! | tokens of an identity provider (features `aws-lc-rs`, `tls-aws-lc`) | [`BearerLayer`]`::new(TokenVerifier::discover("https://id.example.com/").audience("https://api.example.com").build()?)`; see [what is checked][token] |
+//! | tokens of an identity provider (features `aws-lc-rs`, `tls-aws-lc`) | a [preset](https://docs.rs/tower-auth/latest/tower_auth/issuers/): [`BearerLayer`]`::new(issuers::auth0("tenant.eu.auth0.com").audience("https://api.example.com").build()?)`; of any other issuer, `TokenVerifier::discover("https://id.example.com/")`; see [what is checked][token] |
+//! | opaque tokens | [`TokenVerifier::introspect`](https://docs.rs/tower-auth/latest/tower_auth/token/#introspection): asks the authorization server (RFC 7662), alone or beside signed tokens |
+//! | tokens or keys in a header of a proxy, or of a WebSocket in a browser | `.header("Cf-Access-Jwt-Assertion")`, [`.websocket_protocol("bearer.")`](Subprotocol) |
 //! | tokens signed with your own key (feature `aws-lc-rs` or `rust-crypto`) | [`TokenVerifier`]`::keys(issuer, [VerifyingKey::from_pem(Algorithm::Es256, pem)?])` |
 //! | tokens and keys on the same routes | [`AuthLayer::first`]`(BearerLayer::new(tokens)).then(ApiKeyLayer::new(scheme, store))`: methods are tried in this order, and one challenge names both |
 //! | mutual TLS, cookies, any other method | an [`Authenticator`], placed before or after keys with `AuthLayer::first(..).then(..)` |
@@ -93,7 +95,7 @@
 //! | an access log | [`AuthStack::builder`]`().on_decision(..)`, or the response's extensions: they hold the refusal and, with `expose_principal()`, the principal |
 //! | the question "why did this customer get a 401 at 03:12?" | [the log](Decision), searched by the response's `x-request-id` |
 //! | request ids that a gateway sets | [`ErrorEnvelopeLayer::keep_request_ids`] |
-//! | tests | the [feature `testing`][testing]: `FakeAuth`, `set_principal` for an extractor alone, `FlakyKeyStore`, `ManualClock`, `AssertReady` |
+//! | tests | the [feature `testing`][testing]: `FakeAuth`, `set_principal` for an extractor alone, `FlakyKeyStore`, `ManualClock`, `AssertReady`, and `TestIssuer`, which signs tokens |
 //! | keys that were committed to a public repository (feature `strict-body` and a token backend) | [`LeakReports`][leaks]: the endpoint that GitHub's secret scanning calls; it revokes them |
 //! | CORS, tracing, a stack that configuration turns on or off | [the stack's page](stack) |
 //!
