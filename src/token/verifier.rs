@@ -126,8 +126,9 @@ impl TokenVerifier {
         self.verify_bytes(token.as_bytes(), clock)
     }
 
-    /// Does the same, and asks an [introspector](Self::introspect) past the answers in memory, except for a refusal of the last
-    /// seconds. A verifier with keys needs no such difference: a signature proves the same later.
+    /// Verifies a token as [`verify`](Self::verify) does, and asks an [introspector](Self::introspect) past the answers in memory,
+    /// except for a refusal of the last seconds. A verifier with keys needs no such difference: a signature proves the same
+    /// later. A token that is bound to a key or a certificate is refused here too.
     ///
     /// ```
     /// use tower_auth::{Clock, TokenVerifier, token::VerifyFuture};
@@ -140,7 +141,8 @@ impl TokenVerifier {
     /// # Errors
     /// If the token is not accepted; [`TokenError`] lists the reasons.
     pub fn verify_fresh(&self, token: &str, clock: &Clock) -> VerifyFuture {
-        self.check(token.as_bytes(), clock, true).map(|checked| checked.map_err(|refused| refused.error))
+        let checked = self.check(token.as_bytes(), clock, true);
+        checked.map(|checked| checked.map_err(|refused| refused.error).and_then(Claims::unbound))
     }
 
     /// Returns the holder of a token with a valid signature, even if another check failed. Does not check the

@@ -46,6 +46,8 @@ async fn a_text_proves_nothing_and_who_asks_for_it_gets_the_claims() {
     for (cnf, _) in bindings() {
         let refused = verifier.verify(&token(&cnf), &clock).await.unwrap_err();
         assert!(matches!(refused, TokenError::Unproven(_)), "{refused}");
+        let refused = verifier.verify_fresh(&token(&cnf), &clock).await.unwrap_err();
+        assert!(matches!(refused, TokenError::Unproven(_)), "{refused}");
         let claims = verifier.verify_bound(&token(&cnf), &clock).await.unwrap();
         assert!(claims.confirmation().is_some(), "{cnf}");
     }
