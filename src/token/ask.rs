@@ -101,7 +101,7 @@ impl TokenVerifier {
             Keys::Fixed(keys) => cache.get(&place, keys)?,
             Keys::Fetched(keys) => {
                 if let Some(claims) = self.0.beside.as_ref().and_then(|beside| cache.get(&place, beside)) {
-                    return self.0.terms.in_time(claims, now).ok();
+                    return self.0.terms.again(claims, now).ok();
                 }
                 let (set, due) = keys.current(now);
                 let claims = cache.get(&place, &set?)?;
@@ -117,7 +117,7 @@ impl TokenVerifier {
                 cache.get(&place, &all.known(header.kid.as_deref()?)?.current(now).0?)?
             }
         };
-        self.0.terms.in_time(claims, now).ok()
+        self.0.terms.again(claims, now).ok()
     }
 }
 

@@ -36,8 +36,8 @@ impl TokenVerifier {
         let (now, place) = (clock.now(), sha256(token));
         if !fresh && let Some(claims) = asked.known_good(&place, now) {
             let holder = claims.principal().clone();
-            let in_time = self.0.terms.in_time(claims, now);
-            return MaybeReady::ready(in_time.map_err(|error| Refused::of(holder, error)));
+            let judged = self.0.terms.again(claims, now);
+            return MaybeReady::ready(judged.map_err(|error| Refused::of(holder, error)));
         }
         // A refusal also answers who wants a fresh answer: it is a few seconds old, and admits nobody.
         if let Some(no) = asked.known_bad(&place, now) {
@@ -52,7 +52,7 @@ impl TokenVerifier {
     /// Returns the claims of a token that an introspector has confirmed, if they are in memory.
     pub(super) fn confirmed(&self, asked: &Asked, token: &[u8], clock: &Clock) -> Option<Claims> {
         let (now, place) = (clock.now(), sha256(self.presentable(token).ok()?.as_bytes()));
-        self.0.terms.in_time(asked.known_good(&place, now)?, now).ok()
+        self.0.terms.again(asked.known_good(&place, now)?, now).ok()
     }
 
     fn asking(

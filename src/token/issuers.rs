@@ -97,6 +97,13 @@ impl Issuers {
         Ok(Issued { issuer: named.into(), tenant: Some(tenant) })
     }
 
+    /// Decides again about the `iss` of a token that was accepted: only a tenant may have left.
+    #[inline]
+    pub(super) fn still_take(&self, named: &str) -> bool {
+        let Some(tenants) = &self.tenants else { return true };
+        self.find(named).is_some_and(|(_, tenant)| tenant.is_none_or(|place| tenants.allow(&named[place])))
+    }
+
     /// Returns whether tokens of this `iss` are for this verifier. The tenant may be one that is not accepted.
     pub(super) fn are_for(&self, named: &str) -> bool {
         self.find(named).is_some()

@@ -42,7 +42,8 @@ impl Tenants {
 
     /// Accepts the tenants for which this function returns `true`.
     ///
-    /// It is called for every token of a well-formed tenant, also before the signature is checked: anybody can make up a
+    /// It is called for every request with a token of a well-formed tenant, also if the token is in the
+    /// [cache](super::TokenVerifierBuilder::cache), and may be called before the signature is checked: anybody can make up a
     /// tenant. So it must be cheap, it must not block, and it must not remember the names. Use a
     /// [`Permission`](crate::Permission) for a decision that needs a database.
     pub fn when(decide: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {

@@ -107,6 +107,14 @@ impl Terms {
         Ok(Claims { principal, expires_at, not_before, issued_at, session_id, client_id, odd_id, confirmation })
     }
 
+    /// Checks what may have changed since a token was judged: the time, and whether its tenant is accepted.
+    pub(super) fn again(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
+        if claims.principal.issuer().is_some_and(|issuer| !self.issuers.still_take(issuer)) {
+            return Err(TokenError::WrongIssuer);
+        }
+        self.in_time(claims, now)
+    }
+
     pub(super) fn in_time(&self, claims: Claims, now: SystemTime) -> Result<Claims, TokenError> {
         // A token is valid before `exp`, and expired at `exp` (RFC 7519, section 4.1.4).
         let late = now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway);

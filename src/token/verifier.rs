@@ -243,7 +243,7 @@ impl Verifier {
         if let Some((cache, place)) = &remembered
             && let Some(claims) = cache.get(place, keys)
         {
-            return self.terms.in_time(claims, now);
+            return self.terms.again(claims, now);
         }
         let (compact, header) = self.look(token)?;
         let signature = Signature::decode(compact.signature, self.padding)?;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use tower_auth::{
     BearerLayer, Clock, TokenVerifier,
-    token::{KeySet, TokenError},
+    token::{KeySet, Tenants, TokenError},
 };
 
 use super::{
@@ -38,6 +38,29 @@ async fn a_token_expires_while_it_is_remembered() {
     hand.advance(Duration::from_millis(1));
     for _ in 0..3 {
         present(&stack, &token).await.assert_expired();
+    }
+}
+
+/// Whether a tenant is accepted is decided for each request: it may have left a minute ago.
+#[tokio::test]
+async fn a_tenant_leaves_while_its_tokens_are_remembered() {
+    const TEMPLATE: &str = "https://{org}.issuer.test";
+    let open = Arc::new(AtomicBool::new(true));
+    let decides = Arc::clone(&open);
+    let tenants = Tenants::when(move |_| decides.load(Ordering::SeqCst)).claim("org");
+    let builder = TokenVerifier::key_set(TEMPLATE, KeySet::from_json(jwks(&["es256"]).as_bytes()).unwrap());
+    let builder = builder.audience(AUDIENCE).tenants(tenants).cache(16);
+    let stack = stack_of(BearerLayer::new(builder.build().unwrap()));
+    let claims = claims(NOW).text("iss", "https://acme.issuer.test").text("org", "acme");
+    let token = key("es256").seal(key("es256").header(), claims);
+    for accepted in [true, true, false, false, true] {
+        open.store(accepted, Ordering::SeqCst);
+        let told = present(&stack, &token).await;
+        if accepted {
+            told.assert_accepted();
+        } else {
+            told.assert_invalid();
+        }
     }
 }
 
