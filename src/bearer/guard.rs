@@ -234,8 +234,7 @@ impl TokenCheck {
             all => {
                 let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
                 let issuer = claimed_issuer(token, max_token_len);
-                let signed =
-                    |issuer: String| all.iter().find(|verifier| !verifier.introspects() && verifier.is_for(&issuer));
+                let signed = |issuer: String| TokenVerifier::of_issuer(all, &issuer);
                 issuer.and_then(signed).or_else(|| all.iter().find(|verifier| verifier.introspects()))
             }
         }

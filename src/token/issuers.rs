@@ -109,6 +109,14 @@ impl Issuers {
         self.find(named).is_some()
     }
 
+    /// Returns whether tokens of this `iss` are for this verifier, and its tenant, if there is a list of them, is on it.
+    pub(super) fn list(&self, named: &str) -> bool {
+        let listed = |tenants: &Tenants, tenant| tenants.list().is_none() || tenants.allow(tenant);
+        self.find(named).is_some_and(|(_, tenant)| {
+            tenant.is_none_or(|place| self.tenants.as_ref().is_some_and(|tenants| listed(tenants, &named[place])))
+        })
+    }
+
     /// Decides whether a key that its set binds to an issuer may verify a token with these claims. An issuer without
     /// tenants may mean something else by that member.
     #[inline]

@@ -181,9 +181,17 @@ impl TokenVerifier {
         self.0.terms.issuers.names()
     }
 
-    /// Returns whether tokens with this `iss` are for this verifier.
-    pub(crate) fn is_for(&self, issuer: &str) -> bool {
-        self.0.terms.issuers.are_for(issuer)
+    /// Returns the verifier with keys for tokens with this `iss`.
+    pub(crate) fn of_issuer<'a>(all: &'a [Self], issuer: &str) -> Option<&'a Self> {
+        let issuers = |verifier: &'a Self| &verifier.0.terms.issuers;
+        let mut able = all.iter().filter(|verifier| !verifier.introspects() && issuers(verifier).are_for(issuer));
+        // If the tenant is on no list, the first verifier says so.
+        let first = able.next()?;
+        if issuers(first).list(issuer) {
+            Some(first)
+        } else {
+            able.find(|other| issuers(other).list(issuer)).or(Some(first))
+        }
     }
 
     /// Returns an issuer whose tokens would be for both verifiers.

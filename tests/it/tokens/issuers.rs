@@ -305,17 +305,19 @@ async fn a_public_key_is_no_secret_of_a_tenant() {
 async fn the_issuer_of_a_token_chooses_among_templates() {
     let entra = || entra(Tenants::only([ACME])).build().unwrap();
     let okta = || exact("https://{org}.okta.example").tenants(Tenants::any().claim("org")).build().unwrap();
-    let layer = BearerLayer::new(exact(ISSUER).build().unwrap()).or(entra()).or(okta());
+    let beta = || exact("https://login.microsoftonline.com/9d2f4c66-1e0b-4a3f-b1c2-77aa02d9e5c3/v2.0").build().unwrap();
+    let layer = BearerLayer::new(exact(ISSUER).build().unwrap()).or(entra()).or(beta()).or(okta());
     let stack = stack_of(layer);
     for good in [
         key("es256").token(NOW),
         sealed(&of(V2, ACME)),
+        sealed(&of(V2, BETA)),
         sealed(&claims(NOW).text("iss", "https://acme.okta.example").text("org", "acme")),
     ] {
         present(&stack, &good).await.assert_accepted();
     }
     for bad in [
-        sealed(&of(V2, BETA)),
+        sealed(&of(V2, PERSONAL)),
         sealed(&of(V2, "{tenantid}")),
         sealed(&claims(NOW).text("iss", "https://{org}.okta.example").text("org", "{org}")),
         sealed(&claims(NOW).text("iss", "https://a.b/.okta.example").text("org", "a.b/")),
