@@ -75,6 +75,10 @@ impl Directory {
         }
         let keys = self.fetched(id);
         let mut all = self.lock();
+        // Another request may have asked for the same id since.
+        if let Some((_, known)) = all.kept.iter().find(|(known, _)| **known == *id) {
+            return Ok(Arc::clone(known));
+        }
         // A time in the future is of before the clock was set back.
         all.asked.retain(|then| now.duration_since(*then).is_ok_and(|age| age < self.pace.cooldown));
         if all.asked.len() >= MOST_NEW {

@@ -1,8 +1,12 @@
 //! Keys that are fetched one by one, and keys in PEM.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -235,6 +239,43 @@ async fn requests_that_wait_share_one_fetch() {
         assert!(verdict(one).await.is_ok());
     }
     assert_eq!(desk.book.asked(), [SECOND, FIRST]);
+}
+
+/// Threads that meet where a key is not known yet.
+struct Meeting {
+    all: Barrier,
+    pem: String,
+    asked: AtomicUsize,
+}
+
+impl KeyLookup for Meeting {
+    fn fetch(&self, _: &str) -> MaybeReady<Result<Option<Bytes>, BoxError>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        MaybeReady::ready(Ok(Some(self.pem.clone().into())))
+    }
+
+    fn location(&self) -> Option<Cow<'_, str>> {
+        self.all.wait();
+        None
+    }
+}
+
+#[test]
+fn requests_that_come_at_the_same_instant_ask_once() {
+    const ALL: usize = 12;
+    let meeting = Arc::new(Meeting { all: Barrier::new(ALL), pem: pem(&OLD), asked: AtomicUsize::new(0) });
+    let builder = TokenVerifier::lookup(ISSUER, Algorithm::Ed25519, Arc::clone(&meeting)).audience(AUDIENCE);
+    let (tokens, good) = (builder.build().unwrap(), token(&OLD, FIRST));
+    std::thread::scope(|scope| {
+        for _ in 0..ALL {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                let verified = runtime.block_on(verdict(tokens.verify(&good, &Clock::from(&noon()))));
+                assert!(verified.is_ok(), "{verified:?}");
+            });
+        }
+    });
+    assert_eq!(meeting.asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
