@@ -98,9 +98,10 @@ impl Directory {
         Ok(keys)
     }
 
-    /// Returns why the last fetch of a key failed, if one did.
+    /// Returns why the last fetch of a key failed, if it did.
     pub(super) fn trouble(&self) -> Option<Failed> {
-        self.lock().kept.iter().rev().find_map(|(_, keys)| keys.trouble())
+        let last = self.lock().kept.iter().map(|(_, keys)| Arc::clone(keys)).max_by_key(|keys| keys.attempted());
+        last.and_then(|keys| keys.trouble())
     }
 
     fn fetched(&self, id: &str) -> Arc<Fetched> {

@@ -219,6 +219,11 @@ impl Fetched {
         self.wait(&self.lock(), now)
     }
 
+    /// Returns when the last fetch began.
+    pub(super) fn attempted(&self) -> Option<SystemTime> {
+        self.lock().attempted
+    }
+
     /// Returns the number of the last fetch.
     pub(super) fn begun(&self) -> u64 {
         self.lock().begun

@@ -279,6 +279,17 @@ fn requests_that_come_at_the_same_instant_ask_once() {
 }
 
 #[tokio::test]
+async fn the_health_is_that_of_the_last_fetch() {
+    let desk = Desk::new();
+    desk.book.set(&made_up(0), Says::Fail);
+    assert_eq!(desk.fate(&token(&STRANGER, &made_up(0))).await, Fate::Unavailable);
+    assert!(matches!(desk.tokens.health(), Health::Degraded(_)));
+    desk.hand.advance(COOLDOWN);
+    assert_eq!(desk.fate(&token(&OLD, FIRST)).await, Fate::Good);
+    assert!(matches!(desk.tokens.health(), Health::Good), "nobody asks for the id that failed again");
+}
+
+#[tokio::test]
 async fn an_outage_is_no_verdict() {
     let desk = Desk::new();
     assert_eq!(desk.fate(&token(&OLD, FIRST)).await, Fate::Good);
