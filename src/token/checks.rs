@@ -68,14 +68,14 @@ impl ClaimValue {
         }
     }
 
-    /// Returns whether the value can be compared: it has the same type.
-    const fn compares(&self, found: &Value) -> bool {
-        matches!(
-            (&self.0, found),
-            (Kind::Text(_), Value::String(_))
-                | (Kind::Boolean(_), Value::Bool(_))
-                | (Kind::Integer(_), Value::Number(_))
-        )
+    /// Returns whether the value can be compared: it has the same type. A number with a fraction or an exponent may be the same
+    /// integer.
+    fn compares(&self, found: &Value) -> bool {
+        match (&self.0, found) {
+            (Kind::Text(_), Value::String(_)) | (Kind::Boolean(_), Value::Bool(_)) => true,
+            (Kind::Integer(_), Value::Number(number)) => number.is_i64() || number.is_u64(),
+            _ => false,
+        }
     }
 }
 

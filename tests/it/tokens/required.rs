@@ -106,6 +106,20 @@ async fn a_forbidden_claim_equals_none_of_the_values_and_can_be_compared() {
     }
 }
 
+/// An integer that is written as another number is the same number.
+#[tokio::test]
+async fn a_forbidden_integer_has_one_form() {
+    let guest = || strict().forbid_claim("level", [0, 1]);
+    for (value, expected) in
+        [("2", true), ("-1", true), ("18446744073709551615", true), ("0", false), ("1", false), ("0.0", false)]
+            .into_iter()
+            .chain(["-0", "0e1", "1.0", "10e-1", "2.0", "1.5"].map(|value| (value, false)))
+    {
+        let told = judged(guest(), &token(&claims(NOW).raw("level", value))).await;
+        assert_eq!(told.is_ok(), expected, "{value}: {told:?}");
+    }
+}
+
 #[tokio::test]
 async fn claims_inside_others_and_claims_with_other_uses_are_checked() {
     let inside = || strict().require_claim("/firebase/sign_in_provider", ["password"]);
