@@ -35,7 +35,7 @@ impl TokenVerifierBuilder {
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
     /// - A required or forbidden claim is given no value, or a limit of age or lifetime is zero.
     /// - The cache has zero tokens.
-    /// - The introspector is misconfigured, or a setting of introspection has none.
+    /// - The introspector is misconfigured, a setting of introspection has none, or a setting of signed tokens has one.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)?;
         let wrong = |what: &'static str, help: &'static str| Err(ConfigError::new(what, help));

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use super::settings::{From, Introspection, TokenVerifierBuilder};
 use crate::{
     ConfigError,
-    token::{answer::Reading, asked::Settings, introspector::Introspector, verifier::TokenVerifier},
+    token::{answer::Reading, asked::Settings, compact::Padding, introspector::Introspector, verifier::TokenVerifier},
 };
 
 const TTL: Duration = Duration::from_secs(30);
@@ -54,12 +54,33 @@ impl TokenVerifierBuilder {
         self
     }
 
+    /// Returns a setting that was called and checks nothing without keys.
+    fn of_signed_tokens(&self) -> Option<&'static str> {
+        let called = [
+            ("require_header", !self.wanted.is_empty()),
+            ("also_keys", !self.also_keys.is_empty()),
+            ("padded_base64", self.padding != Padding::None),
+            ("secret_keys_from_source", self.secrets),
+            ("spiffe_bundle", self.spiffe),
+            ("pem_map", self.pem_map.is_some()),
+        ];
+        called.into_iter().find(|(_, called)| *called).map(|(name, _)| name)
+    }
+
     /// Returns the settings of a verifier that asks, and rejects them for a verifier that has keys.
     pub(super) fn asking(&self) -> Result<Settings, ConfigError> {
         let Introspection { ttl, for_this_service } = self.introspection;
         let setting = match &self.keys {
             From::Introspector(introspector) => {
                 introspector.check_config()?;
+                if let Some(setting) = self.of_signed_tokens() {
+                    return Err(ConfigError::new(
+                        format!(
+                            "TokenVerifierBuilder::{setting} was called, and a verifier that introspects reads no token"
+                        ),
+                        "remove the call, or build a second verifier with keys and pass both to BearerLayer::or",
+                    ));
+                }
                 None
             }
             _ => ttl.map(|_| "introspection_ttl").or(for_this_service.then_some("allow_answers_without_audience")),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_auth::{
     AuthMethod, TokenVerifier,
-    token::{Introspector, TokenError},
+    token::{Algorithm, Introspector, TokenError, VerifyingKey},
 };
 
 use super::{Desk, INACTIVE, NOW, Server, active, with};
@@ -151,11 +151,18 @@ fn settings_that_cannot_be_are_said_when_it_is_built() {
     let fault = |builder: tower_auth::token::TokenVerifierBuilder| builder.build().unwrap_err().to_string();
     let server = || TokenVerifier::introspect(super::ISSUER, Server::default());
     let keys = || TokenVerifier::source(super::ISSUER, crate::tokens::Published(String::new())).audience("a");
+    let secret = VerifyingKey::hmac_bytes(Algorithm::Hs256, &[7; 32]).unwrap();
     for (builder, expected) in [
         (server(), "no audience"),
         (server().audience("a").cache(0), "a size of zero"),
         (TokenVerifier::introspect("", Server::default()).audience("a"), "no issuer"),
         (TokenVerifier::introspect(super::ISSUER, Misconfigured).audience("a"), "it has no address"),
+        (server().audience("a").require_header("signer", ["x"]), "TokenVerifierBuilder::require_header was called"),
+        (server().audience("a").also_keys([secret]), "TokenVerifierBuilder::also_keys was called"),
+        (server().audience("a").padded_base64(), "TokenVerifierBuilder::padded_base64 was called"),
+        (server().audience("a").secret_keys_from_source(), "TokenVerifierBuilder::secret_keys_from_source was called"),
+        (server().audience("a").spiffe_bundle(), "TokenVerifierBuilder::spiffe_bundle was called"),
+        (server().audience("a").pem_map(Algorithm::Es256), "TokenVerifierBuilder::pem_map was called"),
         (keys().introspection_ttl(std::time::Duration::ZERO), "TokenVerifierBuilder::introspection_ttl was called"),
         (keys().allow_answers_without_audience(), "TokenVerifierBuilder::allow_answers_without_audience was called"),
     ] {
