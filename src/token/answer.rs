@@ -56,13 +56,26 @@ pub(super) fn judge(answer: &[u8], terms: &Terms, reading: Reading, now: SystemT
         let told = format!("the token is active, and is no access token: its {name} is {}", Shown(kind));
         return Err(No::of(TokenError::WrongType, told));
     }
+    let by_dpop =
+        members.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"));
     complete(&mut members, terms, reading, now);
     let claims = Value::Object(members).to_string();
     let judged = terms.judge(claims.as_bytes()).and_then(|claims| terms.in_time(claims, now));
+    let judged = judged.and_then(|claims| if by_dpop { bound(claims, terms.ignores_binding) } else { Ok(claims) });
     judged.map_err(|error| {
         let told = explain(&error, claims.as_bytes(), terms);
         No { holder: terms.holder(claims.as_bytes()), told, error }
     })
+}
+
+/// Refuses a token that the server calls bound to a key without naming the key (RFC 9449, section 6.2): it would be accepted
+/// from anybody.
+fn bound(claims: Claims, ignores_binding: bool) -> Result<Claims, TokenError> {
+    let named = claims.confirmation().is_some_and(|bound| bound.jkt().is_some());
+    if named || ignores_binding {
+        return Ok(claims);
+    }
+    Err(TokenError::Unproven("the token_type of the answer is DPoP, and the answer names no key (cnf with jkt)"))
 }
 
 /// Returns the member that says that the token is something else than an access token, such as a refresh token.

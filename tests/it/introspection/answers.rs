@@ -72,7 +72,9 @@ async fn an_answer_is_believed_as_far_as_it_says_what_is_needed() {
         // A refresh token is active too, and opens nothing.
         (with(&json!({ "token_type": null })), "good"),
         (with(&json!({ "token_type": "bearer" })), "good"),
-        (with(&json!({ "token_type": "DPoP" })), "good"),
+        // Such a token is bound to a key, and a server that does not say to which one has it accepted from anybody.
+        (with(&json!({ "token_type": "DPoP" })), "unproven"),
+        (with(&json!({ "token_type": "DPoP", "cnf": { "jkt": "a" } })), "unproven"),
         (with(&json!({ "token_type": "access_token" })), "good"),
         (with(&json!({ "token_type": "refresh_token" })), "type"),
         (with(&json!({ "token_type": "N_A" })), "type"),

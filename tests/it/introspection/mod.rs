@@ -197,6 +197,7 @@ fn word(outcome: &Result<Claims, TokenError>) -> &'static str {
         Err(TokenError::BadClaim(_)) => "claim",
         Err(TokenError::Malformed(_)) => "malformed",
         Err(TokenError::Unavailable(_)) => "unavailable",
+        Err(TokenError::Unproven(_)) => "unproven",
         Err(_) => "other",
     }
 }
