@@ -85,13 +85,17 @@ fn other_kind(members: &Map<String, Value>) -> Option<(&'static str, &str)> {
     const PRESENTED: [&str; 4] = ["bearer", "dpop", "access_token", "urn:ietf:params:oauth:token-type:access_token"];
     const USED: [&str; 2] = ["access_token", "access"];
     const OTHERS: [&str; 7] = ["refresh", "offline", "id", "logout", "refresh_token", "id_token", "logout+jwt"];
-    let text = |name| members.get(name).and_then(Value::as_str);
+    // A value of another type may say the same.
+    let text = |name| members.get(name).filter(|kind| !kind.is_null()).map(|kind| kind.as_str().unwrap_or(NO_TEXT));
     let among = |list: &[&str], kind: &str| list.iter().any(|known| known.eq_ignore_ascii_case(kind));
     let presented = text("token_type").filter(|kind| !among(&PRESENTED, kind)).map(|kind| ("token_type", kind));
     let used = || text("token_use").filter(|kind| !among(&USED, kind)).map(|kind| ("token_use", kind));
-    let other = || text("typ").filter(|kind| among(&OTHERS, kind)).map(|kind| ("typ", kind));
+    let other = || text("typ").filter(|kind| *kind == NO_TEXT || among(&OTHERS, kind)).map(|kind| ("typ", kind));
     presented.or_else(used).or_else(other)
 }
+
+/// Stands for a kind that is no string. No server names a kind so.
+const NO_TEXT: &str = "(no string)";
 
 /// Adds what an answer may leave out: only `active` is required.
 fn complete(members: &mut Map<String, Value>, terms: &Terms, reading: Reading, now: SystemTime) {
