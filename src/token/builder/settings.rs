@@ -258,7 +258,7 @@ impl TokenVerifierBuilder {
         let wrong = |what: &str, help: &'static str| {
             Some(ConfigError::new(format!("TokenVerifierBuilder::require_header got {name:?}, {what}"), help))
         };
-        let fault = if name.is_empty() || values.iter().all(String::is_empty) {
+        let fault = if name.is_empty() || values.is_empty() || values.iter().any(String::is_empty) {
             wrong("and no value of it", "name a parameter and the values that are accepted")
         } else if CHECKED.contains(&name) {
             wrong(

@@ -152,6 +152,7 @@ fn a_parameter_that_cannot_be_required_is_said_when_it_is_built() {
         (strict().require_header("", ["x"]), "no value"),
         (strict().require_header::<&str>("signer", []), "no value"),
         (strict().require_header("signer", [""]), "no value"),
+        (strict().require_header("signer", [OURS, ""]), "no value"),
         (strict().require_header("alg", ["RS256"]), "another way"),
         (strict().require_header("typ", ["JWT"]), "another way"),
         (signed(strict()).require_header("signer", [THEIRS]), "second time"),
