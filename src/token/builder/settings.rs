@@ -106,9 +106,9 @@ impl TokenVerifier {
     /// its id; see [`KeyLookup`].
     ///
     /// Tokens must have a `kid` that is a UUID, and must be good but for the key: only then is a key fetched. At most
-    /// eight unknown ids are asked for within the [`cooldown`](TokenVerifierBuilder::cooldown), and at most 32 are
-    /// remembered. While more are asked for, a token with an unknown id is answered 503: whoever can send such tokens can
-    /// delay the first token of a new key.
+    /// eight new ids are asked for within the [`cooldown`](TokenVerifierBuilder::cooldown), and at most 32 are
+    /// remembered; one of these that has no key is asked for again after the cooldown, if a token names it. While more new
+    /// ids are named, a token with one is answered 503: whoever can send such tokens can delay the first token of a new key.
     pub fn lookup(
         issuer: impl Into<Cow<'static, str>>,
         algorithm: Algorithm,
