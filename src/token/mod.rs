@@ -96,7 +96,7 @@
 //! | `iss` | may be missing; if there is one, it must equal the issuer |
 //! | `aud` | must contain a configured audience; may be missing only with [`allow_answers_without_audience`](TokenVerifierBuilder::allow_answers_without_audience) |
 //! | `exp` | may be missing; if there is one, and for `nbf`, the times are checked here again |
-//! | `token_type`, `token_use`, `typ` | may be missing; a refresh token or id token is refused, because servers say that these are active too |
+//! | `token_type`, `token_use`, `typ` | may be missing; a refresh token or id token is refused, because servers say that these are active too, and so is a value that is no string; a `token_type` that is `DPoP` needs a `cnf` with `jkt` |
 //! | `sub` | required, as always; for tokens of clients without a user, [`subject_from("client_id")`](TokenVerifierBuilder::subject_from) may be right |
 //!
 //! Duplicate names, and answers over 64 KiB, count as an outage.
