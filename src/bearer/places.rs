@@ -88,6 +88,12 @@ impl BearerLayer {
         if let Some(first) = self.headers.first_mut() {
             first.clone_from(source.header());
         }
+        // The token of `dpop` stays in its own header, whichever of the two was set first.
+        if let Some((dpop, _)) = &self.check.dpop
+            && !self.headers.contains(dpop.header())
+        {
+            self.headers.push(dpop.header().clone());
+        }
         self.check.source = source;
         self.offer()
     }

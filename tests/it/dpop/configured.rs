@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue, Request, Response};
+use tower::{Layer as _, ServiceExt as _};
 use tower_auth::{
     ApiKeyLayer, AuthLayer, AuthStack, Authenticator as _, BearerLayer, Dpop, Secret, dpop::Nonces, token::Algorithm,
 };
 
 use super::{ALGS, ORIGIN, Proof, layer, layer_of, prove, request, request_for, stack, token_of, verifier};
 use crate::{
-    support::get,
+    support::{Body, get, strict as service},
     tokens::{NOW, ask, mint::key, stack_of, strict},
 };
 
@@ -59,6 +60,24 @@ async fn the_challenge_offers_what_is_accepted() {
         assert_eq!(layer.challenge(), expected);
         let told = ask(&stack_of(layer), get("/things", &[])).await;
         told.assert(401, "AUTHENTICATION_REQUIRED", &[&expected]);
+    }
+}
+
+/// Whichever of the two is set first, the header of the bound token is one with a credential.
+#[tokio::test]
+async fn beside_a_header_of_its_own_the_bound_token_is_protected_too() {
+    let token = token_of("es256");
+    for layer in [layer().header("X-Jwt"), BearerLayer::new(verifier()).header("X-Jwt").dpop(Dpop::new(ORIGIN))] {
+        let stack = stack_of(layer.strip_credentials());
+        let seen = service(|request: Request<Body>| {
+            assert!(!request.headers().contains_key("authorization") && !request.headers().contains_key("dpop"));
+            Response::new(Body::default())
+        });
+        let proven = || request("DPoP", &token, &[&Proof::of("es256", &token).sealed()]);
+        assert_eq!(stack.layer(seen).oneshot(proven()).await.unwrap().status(), 200);
+        let mut twice = proven();
+        twice.headers_mut().append("authorization", HeaderValue::from_static("Bearer a.b.c"));
+        assert_eq!(ask(&stack, twice).await.short(), (400, "INVALID_REQUEST"));
     }
 }
 
