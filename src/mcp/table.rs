@@ -166,11 +166,23 @@ pub(super) fn union<'a>(needs: impl Iterator<Item = &'a [usize]>) -> Need {
     needs.flatten().copied().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Whether only one resource can be meant: no encoding, no dot segments, no query, no empty segments.
+/// Whether only one resource can be meant, also if the server parses the URI and compares what it has read: no encoding, no
+/// dot segments, no query, no empty segments, no user, no port, and no other number of slashes than the scheme has.
 fn is_plain(uri: &str) -> bool {
-    let path = uri.split_once("://").map_or(uri, |(_, path)| path);
-    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '%' | '\\' | '?' | '#');
-    !uri.contains(odd)
-        && !path.trim_start_matches('/').contains("//")
-        && !path.split('/').any(|part| matches!(part, "." | ".."))
+    // Of these schemes, parsers read a host behind any number of slashes (URL standard, section 4.4).
+    const WITH_HOST: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
+    let in_uri = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]@!$&'()*+,;=".contains(c);
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
+    let (needs_host, is_file) = (WITH_HOST.into_iter().any(is), is("file"));
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None if needs_host || is_file || rest.starts_with('/') => return false,
+        None => ("", rest),
+    };
+    uri.chars().all(in_uri)
+        && (if is_file { host.is_empty() } else { !needs_host || !host.is_empty() })
+        && !host.contains(['@', ':'])
+        && !path.contains("//")
+        && !rest.split('/').any(|part| matches!(part, "." | ".."))
 }

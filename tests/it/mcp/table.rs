@@ -130,8 +130,34 @@ async fn prompts_and_resources_have_rows() {
         ("resources/read", r#"{"uri":"notes://one#x"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes:\\\\one"}"#, needs(all)),
         ("resources/read", r#"{"uri":"notes://öne"}"#, needs(all)),
+        // Parsers drop an empty user and an empty port.
+        ("resources/read", r#"{"uri":"notes://@one"}"#, needs(all)),
+        ("resources/read", r#"{"uri":"notes://one:"}"#, needs(all)),
+        ("resources/read", r#"{"uri":"notes:/one"}"#, needs(all)),
+        ("resources/read", r#"{"uri":"notes:////one"}"#, needs(all)),
+        ("resources/read", r#"{"uri":"notes://two/{one}"}"#, needs(all)),
+        ("resources/read", r#"{"uri":"notes:two"}"#, needs("read")),
+        ("resources/read", r#"{"uri":"two"}"#, needs("read")),
     ] {
         assert_eq!(send(&layer, &[], post(message(method, params))).await, wanted, "{method} {params}");
+    }
+    let open = McpScopes::new().method("resources/read", []).resource("file:///a/b", ["x"]);
+    let layer = open.resource("https://a.test/b", ["y"]).build().unwrap();
+    for (uri, expected) in [
+        ("file:///a/c", PASSED),
+        ("https://a.test/c", PASSED),
+        ("file:/a/b", needs("x y")),
+        ("file://localhost/a/b", needs("x y")),
+        ("file:////a/b", needs("x y")),
+        ("https:a.test/b", needs("x y")),
+        ("https:/a.test/b", needs("x y")),
+        ("https:///a.test/b", needs("x y")),
+        ("HTTPS:///a.test/b", needs("x y")),
+        ("https://a.test:443/b", needs("x y")),
+        ("https://me@a.test/b", needs("x y")),
+    ] {
+        let asked = post(message("resources/read", &format!(r#"{{"uri":"{uri}"}}"#)));
+        assert_eq!(send(&layer, &[], asked).await, expected, "{uri}");
     }
     // Without a row for a resource, all are what the method is.
     let layer = McpScopes::new().method("resources/read", ["read"]).prompt("summary", ["p"]).build().unwrap();
