@@ -103,7 +103,7 @@ impl ExchangeRule {
 
     /// Checks that the rule means what it says.
     pub(super) fn check(&self, own_issuer: &str) -> Result<(), ConfigError> {
-        if self.tokens.issuer() == own_issuer {
+        if self.tokens.issuers().any(|issuer| issuer == own_issuer) {
             return Err(ConfigError::new(
                 format!("an ExchangeRule accepts tokens of {own_issuer:?}, which is this issuer itself"),
                 "leave the rule out: a token that is exchanged for another one would never end",
@@ -126,7 +126,8 @@ impl ExchangeRule {
                 return Err(format!("its claim {name:?} does not match"));
             }
         }
-        let issuer = self.tokens.issuer();
+        // A verifier may have several issuers, or a template of them.
+        let issuer = presented.issuer().unwrap_or(self.tokens.issuer());
         let prefix = self.prefix.clone().unwrap_or_else(|| format!("{issuer}|"));
         Ok(self.holder.clone().edit().subject(prefix + presented.subject()).build())
     }

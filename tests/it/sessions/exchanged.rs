@@ -8,7 +8,7 @@ use tower_auth::{
     limit::Limits,
     registry::KeyUpdate,
     session::{ExchangeRule, Grant, SessionError, SessionPolicy, Sessions, TokenRequest},
-    token::{KeySet, TokenVerifier},
+    token::{KeySet, Tenants, TokenVerifier},
 };
 
 use super::{ISSUER, Issuing, alice, issuer, now, ops, peppers, rt};
@@ -261,6 +261,23 @@ fn tokens_of_another_issuer_are_exchanged_by_the_first_rule_that_accepts_them() 
     assert!(matches!(scope, Err(SessionError::Scope(_))));
 }
 
+/// A subject is unique only within its issuer, and each tenant is one.
+#[test]
+fn the_subjects_of_two_tenants_are_two() {
+    let issuing = Issuing::new();
+    let keys = KeySet::from_json(mint::jwks(&["es256"]).as_bytes()).unwrap();
+    let tokens = TokenVerifier::key_set("https://{tenant}.id.test/", keys).tenants(Tenants::only(["a", "b"]));
+    let rule = ExchangeRule::new(tokens.audience(AUDIENCE).build().unwrap()).every_token();
+    let builder = Sessions::builder(issuer(&issuing.clock), issuing.store.clone(), &peppers());
+    let sessions = builder.exchange(rule).build().unwrap();
+    for tenant in ["a", "b"] {
+        let named = format!("https://{tenant}.id.test/");
+        let (_, token) = others(&json!({ "iss": named, "tenant": tenant, "tid": tenant }));
+        let issued = now(sessions.exchange_token(&token, None, &TokenRequest::new())).unwrap();
+        assert_eq!(payload(issued.access_token.expose())["sub"], json!(format!("{named}|job-1")));
+    }
+}
+
 #[test]
 fn only_an_actor_that_a_rule_allows_acts_for_another() {
     let issuing = Issuing::new();
@@ -288,6 +305,10 @@ fn a_rule_that_accepts_too_much_is_refused_when_it_is_built() {
     let all = build(ExchangeRule::new(tokens).every_token()).unwrap();
     assert!(now(all.exchange_token(&token, None, &TokenRequest::new())).is_ok());
     let own = build(ExchangeRule::new(issuing.own.clone()).every_token()).unwrap_err().to_string();
+    assert!(own.contains("itself"), "{own}");
+    let keys = KeySet::from_json(mint::jwks(&["es256"]).as_bytes()).unwrap();
+    let both = TokenVerifier::key_set(mint::ISSUER, keys).also_issuer(ISSUER).audience(AUDIENCE).build().unwrap();
+    let own = build(ExchangeRule::new(both).every_token()).unwrap_err().to_string();
     assert!(own.contains("itself"), "{own}");
 }
 
