@@ -5,6 +5,9 @@ use super::challenge;
 /// The schemes of access tokens (RFC 6750; RFC 9449).
 const OF_TOKENS: [&str; 2] = ["Bearer", "DPoP"];
 
+/// The scheme of a token that is the whole value of a header.
+pub(crate) const OF_HEADERS: &str = "AccessToken";
+
 /// The scope with which a client asks for a refresh token. It says nothing about a resource, so no challenge names it.
 const OFFLINE_ACCESS: &str = "offline_access";
 
@@ -61,6 +64,18 @@ fn is_of_tokens(scheme: &str) -> bool {
     OF_TOKENS.iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
+/// Returns the scheme of the first challenge for access tokens that are presented in another way: the scheme of headers of their
+/// own, or one that says where the metadata are.
+pub(crate) fn other_scheme(list: &str) -> Option<&str> {
+    let mut scheme = "";
+    let mut found = parts(list).filter_map(|part| {
+        scheme = part.scheme.unwrap_or(scheme);
+        let names = scheme == OF_HEADERS || part.name.eq_ignore_ascii_case("resource_metadata");
+        (names && !is_of_tokens(scheme)).then_some(scheme)
+    });
+    found.next()
+}
+
 /// Returns whether the list has a challenge of this scheme.
 pub(crate) fn offers(list: &str, scheme: &str) -> bool {
     parts(list).any(|part| part.scheme.is_some_and(|offered| offered.eq_ignore_ascii_case(scheme)))
@@ -68,9 +83,9 @@ pub(crate) fn offers(list: &str, scheme: &str) -> bool {
 
 /// Returns a parameter of the first challenge for access tokens that has it.
 pub(crate) fn param_for_tokens(list: &str, name: &str) -> Option<String> {
-    let mut is_ours = false;
+    let (mut is_ours, other) = (false, other_scheme(list));
     let mut parts = parts(list).filter(move |part| {
-        is_ours = part.scheme.map_or(is_ours, is_of_tokens);
+        is_ours = part.scheme.map_or(is_ours, |scheme| is_of_tokens(scheme) || other == Some(scheme));
         is_ours
     });
     parts.find(|part| part.name.eq_ignore_ascii_case(name)).map(|part| unquoted(part.value))
@@ -78,11 +93,12 @@ pub(crate) fn param_for_tokens(list: &str, name: &str) -> Option<String> {
 
 /// Adds scopes to every challenge for access tokens, to those that it names already.
 pub(crate) fn with_scopes(list: &str, scopes: &[String]) -> String {
-    let (mut all, mut pending) = (Vec::<String>::new(), None);
+    let (mut all, mut pending, other) = (Vec::<String>::new(), None, other_scheme(list));
     for part in parts(list) {
         if let Some(scheme) = part.scheme {
             add(&mut all, pending.take());
-            pending = is_of_tokens(scheme).then(|| joined(scopes.iter().map(String::as_str)));
+            let is_ours = is_of_tokens(scheme) || other == Some(scheme);
+            pending = is_ours.then(|| joined(scopes.iter().map(String::as_str)));
         }
         if pending.is_some() && part.name.eq_ignore_ascii_case("scope") {
             let own = unquoted(part.value);

@@ -12,7 +12,7 @@ use crate::{
     Subprotocol,
     base::{
         challenge,
-        challenges::may_be_named,
+        challenges::{OF_HEADERS, may_be_named},
         credential::{Cookie, PROOF, Source},
         url,
     },
@@ -321,7 +321,7 @@ pub(super) const BEARER: &str = "Bearer";
 fn challenge(source: &Source, realm: &str, metadata: Option<&str>, scopes: &[String]) -> Challenge {
     let scheme = match source {
         Source::Scheme(scheme) => scheme,
-        Source::Header(_) | Source::Subprotocol(_) => "AccessToken",
+        Source::Header(_) | Source::Subprotocol(_) => OF_HEADERS,
     };
     let challenge = Challenge::new(scheme).param("realm", realm);
     let challenge = match metadata {

@@ -160,7 +160,12 @@ impl Effects {
         };
         if written {
             let offer = &policy.tokens;
-            let scheme = if self.by_dpop || (offer.dpop && !offer.bearer) { DPOP } else { BEARER };
+            let scheme = match offer.other.as_deref().filter(|_| !offer.bearer) {
+                _ if self.by_dpop => DPOP,
+                Some(other) => other,
+                None if offer.dpop && !offer.bearer => DPOP,
+                None => BEARER,
+            };
             let challenge = demand.challenge(scheme, offer.metadata.as_deref());
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

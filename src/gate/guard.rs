@@ -144,6 +144,8 @@ pub(crate) struct TokenOffer {
     /// Whether tokens are taken that are bound to a key (RFC 9449), and whether others are taken too.
     pub(super) dpop: bool,
     pub(super) bearer: bool,
+    /// The scheme of tokens that are presented in another way.
+    pub(super) other: Option<Box<str>>,
 }
 
 impl TokenOffer {
@@ -154,6 +156,7 @@ impl TokenOffer {
             metadata: challenges::param_for_tokens(list, "resource_metadata").map(Into::into),
             dpop: challenges::offers(list, "DPoP"),
             bearer: challenges::offers(list, "Bearer"),
+            other: challenges::other_scheme(list).map(Into::into),
         }
     }
 }

@@ -112,6 +112,30 @@ async fn beside_keys_only_the_challenge_for_tokens_has_scopes() {
     assert_eq!(told(&ask(&stack, get("/pay", &[("x-api-key", KEY)])).await), (403, ""));
 }
 
+/// `Bearer` would say that the token belongs in `Authorization`.
+#[tokio::test]
+async fn tokens_in_another_place_are_asked_for_in_its_scheme() {
+    let bare = token("api").replace("Bearer ", "");
+    let behind = format!("Token {bare}");
+    for (layer, scheme, header) in [
+        (bearer().header("X-Jwt"), "AccessToken", ("x-jwt", &bare)),
+        (bearer().header("X-Jwt").dpop(Dpop::new("https://api.example.com")), "AccessToken", ("x-jwt", &bare)),
+        (bearer().auth_scheme("Token"), "Token", ("authorization", &behind)),
+    ] {
+        let stack = stack_of(layer, rules().challenge_scopes());
+        let missing = ask(&stack, get("/notes", &[])).await;
+        let expected = format!("{scheme} realm=\"api\", {METADATA}, scope=\"notes:read api\"");
+        assert!(told(&missing).0 == 401 && told(&missing).1.starts_with(&expected), "{:?}", told(&missing));
+        let refused = ask(&stack, get("/notes", &[(header.0, header.1)])).await;
+        let expected = scoped("notes:read api").replace("Bearer", scheme);
+        assert_eq!(told(&refused), (403, &*expected));
+        let weak = token("pay api").replace("Bearer ", if scheme == "Token" { "Token " } else { "" });
+        let refused = ask(&stack, get("/pay", &[(header.0, &weak)])).await;
+        let start = format!("{scheme} error=\"insufficient_user_authentication\"");
+        assert!(told(&refused).1.starts_with(&start), "{:?}", told(&refused));
+    }
+}
+
 /// Layers that are mounted apart: the one that knows the tokens completes the challenge of the other.
 #[tokio::test]
 async fn layers_by_themselves_say_the_same() {
