@@ -51,7 +51,9 @@
 //!
 //! # When not to use it
 //!
-//! For a token that the issuer has not bound: a proof adds nothing to it, and is ignored under `Bearer`.
+//! - For a token that the issuer has not bound: a proof adds nothing to it, and is ignored under `Bearer`.
+//! - In two layers around one handler, with clones of the same settings: the inner layer would find every proof used, and refuse
+//!   it. Use one layer, and [`Rules::fresh`](crate::Rules::fresh) for the routes that must not be answered from a cache.
 
 mod address;
 mod claims;
