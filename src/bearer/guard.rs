@@ -4,8 +4,7 @@ use http::{HeaderName, HeaderValue, header};
 
 use super::bound::{Evidence, NOT_DPOP, ProofCheck, Unproven};
 use crate::{
-    AuthFuture, AuthOutcome, BoxError, Challenge, Clock, ConfigError, MaybeReady, Rejection, RejectionKind,
-    RequestHead,
+    AuthFuture, AuthOutcome, BoxError, Challenge, Clock, MaybeReady, Rejection, RejectionKind, RequestHead,
     base::{
         challenge,
         clock::TimedOut,
@@ -246,20 +245,6 @@ impl TokenCheck {
         let (source, proofs) = self.dpop.as_ref()?;
         source.read(request.headers(), || false).ok()??;
         proofs.newer_nonce(request)
-    }
-
-    pub(super) fn check_config(&self) -> Result<(), ConfigError> {
-        let required = self.dpop.as_ref().is_some_and(|(_, proofs)| proofs.settings.is_required());
-        match &self.cookie {
-            Some(cookie) if required => Err(ConfigError::new(
-                format!(
-                    "the BearerLayer reads the cookie {:?}, and Dpop::require refuses all tokens in cookies",
-                    cookie.name()
-                ),
-                "remove the cookie, or remove .require()",
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// Returns whether the header or the cookie contains a credential with the form of a token.

@@ -377,7 +377,7 @@ impl Authenticator for BearerLayer {
 
     fn check_config(&self) -> Result<(), ConfigError> {
         self.fault.clone().map_or(Ok(()), Err)?;
-        self.check.check_config()
+        self.check_places()
     }
 }
 

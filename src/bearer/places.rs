@@ -6,7 +6,7 @@ use http::{HeaderName, header};
 
 use super::layer::{BEARER, BearerLayer};
 use crate::{
-    Subprotocol,
+    ConfigError, Subprotocol,
     base::{
         challenge::is_token,
         credential::{Source, is_cookie},
@@ -129,5 +129,24 @@ impl BearerLayer {
         self.headers.push(source.header().clone());
         self.check.websocket = Some(source);
         self
+    }
+
+    /// Refuses a place whose tokens would all be refused.
+    pub(super) fn check_places(&self) -> Result<(), ConfigError> {
+        let check = &self.check;
+        if !check.dpop.as_ref().is_some_and(|(_, proofs)| proofs.settings.is_required()) {
+            return Ok(());
+        }
+        let place = match (&check.cookie, &check.websocket, &check.source) {
+            (Some(cookie), ..) => format!("the cookie {:?}", cookie.name()),
+            (_, Some(_), _) => "WebSocket subprotocols".to_owned(),
+            (.., Source::Scheme(scheme)) if scheme == BEARER => return Ok(()),
+            (.., Source::Scheme(scheme)) => format!("the scheme {scheme:?}"),
+            (.., other) => format!("the header {}", other.header()),
+        };
+        Err(ConfigError::new(
+            format!("the BearerLayer reads {place}, and Dpop::require refuses all tokens there"),
+            "remove this place, or remove .require()",
+        ))
     }
 }

@@ -40,6 +40,14 @@ fn what_cannot_work_is_said_when_it_is_built() {
     assert!(fault(layer().dpop(Dpop::new(ORIGIN))).contains("two Dpop settings"));
     assert!(fault(layer_of(Dpop::new(ORIGIN).require()).cookie("token")).contains("Dpop::require"));
     assert!(fault(BearerLayer::new(verifier()).cookie("token").dpop(Dpop::new(ORIGIN).require())).contains("cookie"));
+    let required = || layer_of(Dpop::new(ORIGIN).require());
+    for (layer, place) in [
+        (required().websocket_protocol("bearer."), "WebSocket subprotocols"),
+        (required().header("X-Jwt"), "the header x-jwt"),
+        (required().auth_scheme("Token"), "the scheme \"Token\""),
+    ] {
+        assert!(fault(layer).contains(&format!("{place}, and Dpop::require")), "{place}");
+    }
     assert!(Nonces::new([0; 32]).is_err() && Nonces::new([7; 32]).unwrap().accept([0; 32]).is_err());
 }
 
