@@ -96,6 +96,8 @@
 //!   [`LateRefusal`](crate::LateRefusal) before the response starts.
 //! - A stream that is opened with GET, and the result of a task (`tasks/get`), carry what another request has asked for. If
 //!   callers with different scopes can share a session, set [`streams`](McpScopes::streams), and give these methods rows.
+//! - `subscriptions/listen` names resources in a list, which is not read: rows of resources do not apply. Give the method a row
+//!   with the scopes of all resources to which callers may subscribe; without one, it needs every scope of the table.
 
 mod decide;
 mod future;
