@@ -25,6 +25,7 @@ use crate::{
 pub struct Session {
     pub(super) id: String,
     pub(super) grant: Grant,
+    pub(super) proof_key: Option<Box<str>>,
     pub(super) created_at: SystemTime,
     pub(super) used_at: SystemTime,
     pub(super) expires_at: SystemTime,
@@ -94,6 +95,13 @@ impl Session {
         &self.grant
     }
 
+    /// Returns the thumbprint of the key that a refresh must prove to have (`jkt`, RFC 9449, section 6.1), if the session is
+    /// bound to one.
+    #[must_use]
+    pub fn proof_key(&self) -> Option<&str> {
+        self.proof_key.as_deref()
+    }
+
     /// Returns when the session began.
     #[must_use]
     pub const fn created_at(&self) -> SystemTime {
@@ -152,7 +160,7 @@ impl Session {
             subject: who.subject().to_owned(),
             account: who.account().map(str::to_owned),
             key_id: self.grant.key_id().map(str::to_owned),
-            grant: self.grant.to_json().to_string(),
+            grant: self.stored_grant().to_string(),
             created_at: micros(self.created_at),
             used_at: micros(self.used_at),
             expires_at: micros(self.expires_at),
@@ -164,6 +172,25 @@ impl Session {
             ended_because: self.ended.map(|(_, why)| why.as_str().to_owned()),
         }
     }
+
+    /// Returns the grant, and in it the key that the session is bound to. Every store keeps the whole column, so that a store
+    /// of another crate keeps the key too, and no table changes.
+    fn stored_grant(&self) -> Value {
+        let mut grant = self.grant.to_json();
+        if let (Some(members), Some(key)) = (grant.as_object_mut(), &self.proof_key) {
+            members.insert(PROOF_KEY.to_owned(), (**key).into());
+        }
+        grant
+    }
+}
+
+/// The member of a stored grant with the key that the session is bound to. No member of [`Grant::to_json`] has this name.
+const PROOF_KEY: &str = "proof_key";
+
+/// Returns the key that a session is bound to. A value that is no text is an error: the session would else be unbound.
+fn proof_key(grant: &Value) -> Result<Option<Box<str>>, BoxError> {
+    let Some(key) = grant.get(PROOF_KEY) else { return Ok(None) };
+    Ok(Some(key.as_str().ok_or("its proof_key is not a text")?.into()))
 }
 
 /// A [`Session`] as plain values, for the columns of a table. Times are microseconds since the Unix epoch, and JSON is
@@ -185,7 +212,7 @@ pub struct SessionRow {
     pub account: Option<String>,
     /// The API key that it belongs to.
     pub key_id: Option<String>,
-    /// What its tokens say, as JSON.
+    /// What its tokens say, and the key that it is bound to, as JSON. Keep it as it is.
     pub grant: String,
     /// When it began.
     pub created_at: i64,
@@ -222,8 +249,10 @@ impl SessionRow {
         let digest: [u8; 32] = self.digest.try_into().map_err(|_| "its digest has not 32 bytes")?;
         // A reason that a later version has added ends the session too.
         let why = self.ended_because.as_deref().and_then(SessionEnd::from_name).unwrap_or(SessionEnd::Revoked);
+        let grant: Value = serde_json::from_str(&self.grant)?;
         Ok(Session {
-            grant: Grant::from_json(&serde_json::from_str::<Value>(&self.grant)?)?,
+            grant: Grant::from_json(&grant)?,
+            proof_key: proof_key(&grant)?,
             created_at: time(self.created_at)?,
             used_at: time(self.used_at)?,
             expires_at: time(self.expires_at)?,

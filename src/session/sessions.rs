@@ -213,6 +213,7 @@ impl Sessions {
         let session = Session {
             id,
             grant,
+            proof_key: None,
             created_at: now,
             used_at: now,
             expires_at,

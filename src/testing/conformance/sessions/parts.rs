@@ -59,6 +59,15 @@ pub(super) fn full(id: &str) -> Session {
     next(&next(&session(id, &Grant::of(&holder).acting("support"), at(0))))
 }
 
+/// A session that is bound to this key.
+pub(super) fn bound(session: &Session, key: &str) -> Session {
+    with(session, |row| {
+        let mut grant: serde_json::Value = serde_json::from_str(&row.grant).expect("the grant is JSON");
+        grant["proof_key"] = key.into();
+        row.grant = grant.to_string();
+    })
+}
+
 /// Changes the columns of a session.
 pub(super) fn with(session: &Session, change: impl FnOnce(&mut SessionRow)) -> Session {
     let mut row = session.to_row();

@@ -1,4 +1,4 @@
-use super::parts::{at, create, cut_off, cut_off_of, find, full, grant, of_alice, session, with};
+use super::parts::{at, bound, create, cut_off, cut_off_of, find, full, grant, of_alice, session, with};
 use super::parts::{deny, end, is_denied, next, rotate};
 use crate::session::{CutOff, Session, SessionEnd, SessionFilter, SessionStore};
 
@@ -27,6 +27,25 @@ pub(super) async fn a_session_comes_back_as_it_was(store: &impl SessionStore) {
     for unknown in ["Plain", "plai", "plain ", "", "%"] {
         assert_eq!(find(store, unknown).await, None, "{unknown:?}");
     }
+}
+
+/// The key that a refresh must prove to have. A store that loses it would let a stolen refresh token be used.
+pub(super) async fn a_session_stays_bound_to_its_key(store: &impl SessionStore) {
+    const KEY: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let (free, bound) = (of_alice("free"), bound(&of_alice("bound"), KEY));
+    for (session, key) in [(&free, None), (&bound, Some(KEY))] {
+        create(store, session).await;
+        let found = find(store, session.id()).await.expect("a session that was created is there");
+        assert_eq!(found.proof_key(), key, "the grant is stored as it is");
+        assert!(rotate(store, &next(session)).await);
+        let found = find(store, session.id()).await.expect("a session that was replaced is there");
+        assert_eq!((found.proof_key(), found.generation()), (key, 1), "no replacement changes the key");
+        assert!(end(store, session.id(), at(9), SessionEnd::LoggedOut).await);
+    }
+    let mut listed = store.list(&SessionFilter::subject("alice")).await.expect("sessions are listed");
+    listed.sort_by(|one, other| one.id().cmp(other.id()));
+    let keys: Vec<_> = listed.iter().map(|session| (session.id(), session.proof_key())).collect();
+    assert_eq!(keys, [("bound", Some(KEY)), ("free", None)]);
 }
 
 pub(super) async fn an_id_is_that_of_one_session(store: &impl SessionStore) {

@@ -21,6 +21,7 @@ use crate::{
 /// ```
 pub async fn check_sessions<S: SessionStore>(fresh: impl AsyncFn() -> S) {
     stored::a_session_comes_back_as_it_was(&fresh().await).await;
+    stored::a_session_stays_bound_to_its_key(&fresh().await).await;
     stored::an_id_is_that_of_one_session(&fresh().await).await;
     stored::any_text_comes_back_or_is_refused(&fresh().await).await;
     replaced::a_session_is_replaced_by_its_next_generation(&fresh().await).await;

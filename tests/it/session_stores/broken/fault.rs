@@ -125,7 +125,8 @@ pub(super) enum Column {
 impl Fault {
     /// All faults.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let members = ["organizations", "scopes", "roles", "plan", "limits", "first_key", "hint", "client", "actor"];
+        let members =
+            ["organizations", "scopes", "roles", "plan", "limits", "first_key", "hint", "client", "actor", "proof_key"];
         let columns = [Column::Digest, Column::Expiry, Column::Use, Column::Replaced];
         members.map(Self::Member).into_iter().chain(columns.map(Self::Keeps)).chain(OTHERS)
     }
