@@ -138,7 +138,7 @@ impl ProofCheck {
             Ok(None) => Err(ProofError::Missing),
             Ok(Some(proof)) => {
                 let (method, path) = (request.method().as_str(), request.asked_path().unwrap_or_default());
-                self.settings.read(proof, Target { method, path, token, now })
+                self.settings.read(proof, Target { method, path, token: Some(token), now })
             }
         };
         read.map_err(|error| match (&error, self.settings.nonce(now)) {

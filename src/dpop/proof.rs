@@ -25,7 +25,8 @@ pub(crate) struct Target<'a> {
     pub(crate) method: &'a str,
     /// The path without the query, as the client has sent it.
     pub(crate) path: &'a str,
-    pub(crate) token: &'a [u8],
+    /// The token that the request presents. A request for a token presents none, and its proof needs no `ath`.
+    pub(crate) token: Option<&'a [u8]>,
     pub(crate) now: SystemTime,
 }
 
@@ -69,9 +70,11 @@ impl Dpop {
             )));
         }
         self.check_address(claims.address.as_deref().ok_or(ProofError::Bad("its htu is missing"))?, target.path)?;
-        let token_hash = claims.token_hash.as_deref().ok_or(ProofError::Bad("its ath is missing"))?;
-        if token_hash != URL_SAFE_NO_PAD.encode(sha256(target.token)) {
-            return Err(ProofError::Bad("its ath is not the hash of the token"));
+        if let Some(token) = target.token {
+            let token_hash = claims.token_hash.as_deref().ok_or(ProofError::Bad("its ath is missing"))?;
+            if token_hash != URL_SAFE_NO_PAD.encode(sha256(token)) {
+                return Err(ProofError::Bad("its ath is not the hash of the token"));
+            }
         }
         let until = self.check_time(&claims, issued, target.now)?;
         let used = UsedProof {
@@ -206,7 +209,7 @@ mod tests {
 
     fn target(seconds: u64) -> Target<'static> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        Target { method: "GET", path: "/protectedresource", token: TOKEN, now }
+        Target { method: "GET", path: "/protectedresource", token: Some(TOKEN), now }
     }
 
     #[test]

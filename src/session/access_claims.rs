@@ -14,6 +14,8 @@ pub(super) struct Asked<'a> {
     pub(super) scopes: &'a [String],
     pub(super) session: Option<&'a str>,
     pub(super) audience: Option<&'a str>,
+    /// The thumbprint of the key that the token is bound to.
+    pub(super) proof_key: Option<&'a str>,
     pub(super) lifetime: Duration,
     /// The token is issued in a later second than this.
     pub(super) after: Option<SystemTime>,
@@ -74,6 +76,9 @@ impl AccessClaims<'_> {
         }
         if let Some(limits) = holder.limits() {
             claims.serialize_entry("limits", &Limits::to_json(limits))?;
+        }
+        if let Some(key) = self.asked.proof_key {
+            claims.serialize_entry("cnf", &json!({ "jkt": key }))?;
         }
         if let Some(actor) = grant.actor() {
             claims.serialize_entry("act", &json!({ "sub": actor }))?;

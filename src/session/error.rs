@@ -24,6 +24,10 @@ pub enum SessionError {
     Expired,
     /// The refresh token was issued to another client: 401.
     WrongClient,
+    /// The session is bound to a key, and the request has no proof of it: 401. The token was not used up.
+    WrongProofKey,
+    /// The proof of possession was used before: 400. The text is for the log.
+    Proof(Arc<str>),
     /// The account or an organisation of the holder is suspended: 401.
     Suspended,
     /// The key is no longer active: 401.
@@ -49,10 +53,13 @@ pub enum SessionError {
     /// carried out: a refresh can be repeated with the same token within the [grace](super::SessionPolicy::grace), and
     /// a log-out at any time.
     Store(Arc<str>),
+    /// The store that remembers which proofs were used failed, is full, or did not answer in time: 503. The text is for the
+    /// log. Nothing was changed.
+    ProofStore(Arc<str>),
 }
 
 impl SessionError {
-    /// Returns the error code of RFC 6749, section 5.2, or of RFC 8693, section 2.2.2.
+    /// Returns the error code of RFC 6749, section 5.2, of RFC 8693, section 2.2.2, or of RFC 9449, section 5.
     #[must_use]
     pub const fn oauth_code(&self) -> &'static str {
         match self {
@@ -60,20 +67,22 @@ impl SessionError {
             | Self::Invalid(_)
             | Self::Expired
             | Self::WrongClient
+            | Self::WrongProofKey
             | Self::Suspended
             | Self::KeyInactive => "invalid_grant",
             Self::NotAKey | Self::KeyRestricted | Self::OwnToken => "unauthorized_client",
             Self::Scope(_) | Self::TooLong => "invalid_scope",
             Self::Target(_) => "invalid_target",
             Self::Subject(_) => "invalid_request",
-            Self::Signing(_) | Self::Store(_) => "temporarily_unavailable",
+            Self::Proof(_) => "invalid_dpop_proof",
+            Self::Signing(_) | Self::Store(_) | Self::ProofStore(_) => "temporarily_unavailable",
         }
     }
 
     /// Returns whether the same request may succeed later: the service is at fault, and not the request.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Signing(_) | Self::Store(_))
+        matches!(self, Self::Signing(_) | Self::Store(_) | Self::ProofStore(_))
     }
 
     /// Returns whether the client may have guessed the token that it has presented. A token that this service has made
@@ -102,6 +111,10 @@ impl fmt::Display for SessionError {
             Self::Invalid(why) => write!(f, "the refresh token cannot be used: {why}"),
             Self::Expired => f.write_str("the session has expired"),
             Self::WrongClient => f.write_str("the refresh token was issued to another client"),
+            Self::WrongProofKey => f.write_str(
+                "the session is bound to a key, and the request has no DPoP proof of it",
+            ),
+            Self::Proof(why) => write!(f, "the DPoP proof is refused: {why}"),
             Self::Suspended => f.write_str("the account or an organisation of the holder is suspended"),
             Self::KeyInactive => f.write_str("the key is no longer active"),
             Self::NotAKey => f.write_str("the caller was not authenticated by an API key"),
@@ -118,6 +131,7 @@ impl fmt::Display for SessionError {
             Self::Subject(why) => write!(f, "the presented token is not accepted: {why}"),
             Self::Signing(why) => write!(f, "no token can be signed: {why}"),
             Self::Store(why) => write!(f, "the store of sessions failed: {why}"),
+            Self::ProofStore(why) => write!(f, "the store of used DPoP proofs failed: {why}"),
         }
     }
 }
@@ -130,8 +144,13 @@ impl From<SessionError> for Rejection {
     fn from(error: SessionError) -> Self {
         let custom = |status, code: &'static str, message: &'static str| Self::custom(status, code).message(message);
         let rejection = match &error {
-            SessionError::Unknown | SessionError::Invalid(_) | SessionError::WrongClient | SessionError::Subject(_) => {
-                Self::new(RejectionKind::InvalidToken)
+            SessionError::Unknown
+            | SessionError::Invalid(_)
+            | SessionError::WrongClient
+            | SessionError::WrongProofKey
+            | SessionError::Subject(_) => Self::new(RejectionKind::InvalidToken),
+            SessionError::Proof(_) => {
+                custom(StatusCode::BAD_REQUEST, "INVALID_DPOP_PROOF", "The DPoP proof was used before.")
             }
             SessionError::Expired => Self::new(RejectionKind::ExpiredToken),
             SessionError::Suspended => Self::new(RejectionKind::Suspended),
@@ -156,7 +175,9 @@ impl From<SessionError> for Rejection {
             SessionError::Target(_) => {
                 custom(StatusCode::BAD_REQUEST, "INVALID_TARGET", "No token is issued for the requested audience.")
             }
-            SessionError::Signing(_) | SessionError::Store(_) => return Self::unavailable(error),
+            SessionError::Signing(_) | SessionError::Store(_) | SessionError::ProofStore(_) => {
+                return Self::unavailable(error);
+            }
         };
         let is_genuine = rejection.status() == StatusCode::UNAUTHORIZED && !error.is_guess();
         let rejection = rejection.cause(error);

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::unused::Unused;
 use crate::Secret;
 
 /// Tokens that were issued, as they are sent to the client. Send them with `Cache-Control: no-store`.
@@ -30,6 +31,8 @@ pub struct IssuedTokens {
     pub scopes: Vec<String>,
     /// The id of the session: the `sid` of the access token.
     pub session: Option<String>,
+    /// The thumbprint of the key that the access token is bound to (`jkt`). Its `token_type` is `DPoP` then.
+    pub proof_key: Option<String>,
 }
 
 impl IssuedTokens {
@@ -39,13 +42,18 @@ impl IssuedTokens {
     pub fn to_json(&self) -> Value {
         let members = [
             ("access_token", Some(self.access_token.expose().into())),
-            ("token_type", Some("Bearer".into())),
+            ("token_type", Some(token_type(self.proof_key.is_some()).into())),
             ("expires_in", Some(self.expires_in.as_secs().into())),
             ("refresh_token", self.refresh_token.as_ref().map(|token| token.expose().into())),
             ("scope", Some(self.scopes.join(" ").into())),
         ];
         members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into()
     }
+}
+
+/// Returns the type of an access token (RFC 9449, section 5).
+pub(super) const fn token_type(is_bound: bool) -> &'static str {
+    if is_bound { "DPoP" } else { "Bearer" }
 }
 
 /// What a client asks for when it exchanges or refreshes a token. The default is all that the holder may have.
@@ -65,6 +73,8 @@ pub struct TokenRequest {
     /// The id of the first key of the line of the client's key.
     pub(super) line: Option<String>,
     pub(super) no_refresh: bool,
+    pub(super) proof_key: Option<String>,
+    pub(super) proof: Option<Unused>,
 }
 
 impl TokenRequest {
@@ -107,6 +117,24 @@ impl TokenRequest {
     pub(super) fn is_others(&self, owner: Option<&str>, line: Option<&str>) -> bool {
         let (Some(client), Some(owner)) = (self.client.as_deref(), owner) else { return false };
         client != owner && !(self.line.is_some() && self.line.as_deref() == line)
+    }
+
+    /// Returns whether the owner of a token asks, authenticated by its key.
+    pub(super) fn is_by_owner(&self, owner: Option<&str>, line: Option<&str>) -> bool {
+        self.line.is_some() && self.client.is_some() && owner.is_some() && !self.is_others(owner, line)
+    }
+
+    /// Asks for a token that is bound to the key with this thumbprint (`jkt`, RFC 9449, section 6.1), of which the client
+    /// has proven to have it: check its proof before. A session that begins with it is bound too: see the
+    /// [module page](crate::session).
+    ///
+    /// ```
+    /// use tower_auth::session::TokenRequest;
+    ///
+    /// let request = TokenRequest::new().proof_key("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    /// ```
+    pub fn proof_key(self, thumbprint: impl Into<String>) -> Self {
+        Self { proof_key: Some(thumbprint.into()), ..self }
     }
 
     /// Asks for no refresh token.

@@ -118,7 +118,8 @@ impl TokenIssuer {
         let allowed = self.0.keys.check_lifetime(lifetime);
         allowed.map_err(|error| SessionError::Signing(error.to_string().into()))?;
         let scopes = grant.holder().scopes();
-        let asked = Asked { grant, scopes, session: None, audience: None, lifetime, after: None, end: None };
+        let asked =
+            Asked { grant, scopes, session: None, audience: None, proof_key: None, lifetime, after: None, end: None };
         self.issue_for(&asked).map(|token| token.text)
     }
 

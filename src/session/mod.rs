@@ -97,6 +97,20 @@
 //! A token without a session is judged by its `iat`. If the process that issued it has a clock that is ahead of that of
 //! the process that ends everything, it stays valid until it expires.
 //!
+//! # Tokens that are bound to a key
+//!
+//! A request with a key ([`TokenRequest::proof_key`]) gets an access token that is bound to it (`cnf`), which guards
+//! accept with a proof of this key only ([`dpop`](crate::dpop)). A session that begins with a key is bound to it for good:
+//!
+//! | a refresh of a bound session | answer | the session |
+//! |---|---|---|
+//! | with the same key | as above, and the access token is bound to the key | as above |
+//! | without a key, or with another one, also with a token that was replaced long ago | refused | unchanged: the token is not used up, and nobody is logged out |
+//! | by the client that the session belongs to, authenticated by its key | as above, and the access token is bound to the key of the request, if it has one | as above |
+//!
+//! A session that began without a key is never bound; a refresh with a key binds the access token. Log-out and revocation
+//! ask for no key, because they can only harm who has the token. A store keeps the key in the column of the grant.
+//!
 //! # When not to use it
 //!
 //! It is no `OpenID` provider: it has no consent, no authorization code and no ID token. For people who sign in at
@@ -115,6 +129,7 @@ mod issued;
 mod issuer;
 mod pattern;
 mod policy;
+mod proof;
 mod recheck;
 mod refresh;
 mod refresh_token;
@@ -125,6 +140,7 @@ mod session_store;
 mod sessions;
 mod standing;
 mod step;
+mod unused;
 mod upkeep;
 
 pub use self::{

@@ -2,6 +2,7 @@
 
 use super::{
     Findings, Grant, IssuedTokens, Session, SessionEnd, SessionError, Sessions, TokenRequest,
+    proof::check_key,
     refresh_token::Presented,
     sessions::{Bounds, granted},
     standing::judge_session,
@@ -21,15 +22,17 @@ impl Sessions {
     /// # Errors
     /// If the token is none of this service's, was replaced longer ago than the grace (the session is ended then), the
     /// session has ended or expired, its key is no longer active, its holder is suspended, the client is another one, a
-    /// scope is not the session's, no key can sign, or the store does not answer. Only after the last two can the same
-    /// request succeed later: repeat it within the [grace](super::SessionPolicy::grace), because the store may have
-    /// replaced the token.
+    /// scope is not the session's, the session is bound to another key, no key can sign, or the store does not answer. Only
+    /// after the last two can the same request succeed later: repeat it within the
+    /// [grace](super::SessionPolicy::grace), because the store may have replaced the token.
     pub async fn refresh(&self, refresh_token: &str, request: &TokenRequest) -> Result<IssuedTokens, SessionError> {
         let presented = self.presented(refresh_token)?;
         self.check_audience(request)?;
-        for _ in 0..MOST_TRIES {
+        for tried in 0..MOST_TRIES {
             let session = self.found(&presented).await?;
-            if let Some(tokens) = self.try_refresh(session, &presented, request).await? {
+            // A thief without the key cannot end the session either.
+            check_key(&session, request)?;
+            if let Some(tokens) = self.try_refresh(session, &presented, request, tried > 0).await? {
                 return Ok(tokens);
             }
         }
@@ -57,12 +60,14 @@ impl Sessions {
         found.ok_or_else(|| SessionError::invalid(format!("there is no session {}", presented.session)))
     }
 
-    /// Returns `None` if another request has changed the session meanwhile.
+    /// Returns `None` if another request has changed the session meanwhile. Once it was called, the proof of the request is
+    /// used up.
     async fn try_refresh(
         &self,
         session: Session,
         presented: &Presented,
         request: &TokenRequest,
+        used_up: bool,
     ) -> Result<Option<IssuedTokens>, SessionError> {
         let mut successor = None;
         let mint = |generation| {
@@ -75,13 +80,22 @@ impl Sessions {
         let next = match step {
             Step::Rotate(next) => Some(*next),
             Step::Repeat => None,
-            refused => return Err(self.refuse(&session, refused).await),
+            refused => {
+                // A copy of an old request has a proof that was used, and does not end the session.
+                if refused == Step::Reused && !used_up {
+                    self.use_up(request).await?;
+                }
+                return Err(self.refuse(&session, refused).await);
+            }
         };
         // Everything that can be refused is refused before the token is replaced.
         let current = next.as_ref().unwrap_or(&session);
         let grant = self.rechecked(&session).await?;
         let found = self.look(&grant).await?;
         let mut tokens = self.renew(current, &grant, &found, request)?;
+        if !used_up {
+            self.use_up(request).await?;
+        }
         tokens.refresh_token = match &next {
             None => Some(self.current_token(&session)?),
             Some(next) if self.answer(self.0.store.rotate(next)).await? => successor,

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Findings, Session, SessionEnd, SessionError, SessionFuture, SessionStore, Sessions, TokenRequest,
+    issued::token_type,
     refresh_token::Presented,
     standing::{Fault, LEEWAY, Marks, facts_of, judge_session},
 };
 use crate::{
     BoxError, MaybeReady,
-    token::{Claims, TokenError, TokenRevocation, TokenStatus, signed_claims},
+    token::{Claims, Confirmation, TokenError, TokenRevocation, TokenStatus, signed_claims},
 };
 
 /// Checks the tokens of this issuer at every use: whether the token or its session was revoked, and whether its key and
@@ -195,6 +196,7 @@ impl Sessions {
             ("exp", seconds(session.expires_at)),
             ("sid", Some(session.id.as_str().into())),
             ("token_use", Some("refresh_token".into())),
+            ("cnf", session.proof_key().map(|key| json!({ "jkt": key }))),
         ])
     }
 
@@ -208,11 +210,12 @@ impl Sessions {
         }
         let who = claims.principal();
         let text = |text: Option<&str>| text.map(Value::from);
+        let bound = claims.confirmation().and_then(Confirmation::jkt);
         Ok(Some(members([
             ("sub", text(Some(who.subject()))),
             ("client_id", text(claims.client_id())),
             ("scope", Some(who.scopes().join(" ").into())),
-            ("token_type", text(Some("Bearer"))),
+            ("token_type", text(Some(token_type(bound.is_some())))),
             ("iss", text(who.issuer())),
             // A service that asks must learn for which services the token is (section 4).
             ("aud", signed_claims(token.as_bytes()).and_then(|mut all| all.remove("aud"))),
@@ -220,12 +223,14 @@ impl Sessions {
             ("exp", seconds(claims.expires_at())),
             ("jti", text(who.credential_id())),
             ("sid", text(claims.session_id())),
+            // Who asks must demand a proof (RFC 9449, section 6.2).
+            ("cnf", bound.map(|key| json!({ "jkt": key }))),
         ])))
     }
 
     /// Returns the claims of an access token of this issuer; `None` if it cannot be used.
     async fn own_claims(&self, token: &str) -> Result<Option<Claims>, SessionError> {
-        match self.0.own.verify(token, self.clock()).await {
+        match self.0.own.verify_bound(token, self.clock()).await {
             Ok(claims) => Ok(Some(claims)),
             Err(TokenError::Unavailable(why)) => Err(SessionError::Store(why)),
             Err(_) => Ok(None),

@@ -191,17 +191,25 @@ impl Sessions {
         let scopes = granted(grant.holder(), request)?;
         self.check_audience(request)?;
         if !refresh || request.no_refresh {
-            return self.answer_with(&grant.scopes(scopes.clone()), scopes, request, None, bounds);
+            let tokens = self.answer_with(&grant.scopes(scopes.clone()), scopes, request, None, bounds)?;
+            self.use_up(request).await?;
+            return Ok(tokens);
         }
         // The scopes of the session are those of its first token (RFC 6749, section 6).
-        let (session, token) = self.new_session(grant.scopes(scopes.clone()), bounds)?;
+        let (session, token) = self.new_session(grant.scopes(scopes.clone()), request, bounds)?;
         let mut tokens = self.answer_with(&session.grant, scopes, request, Some(&session), bounds)?;
+        self.use_up(request).await?;
         self.answer(self.0.store.create(&session)).await?;
         tokens.refresh_token = Some(token);
         Ok(tokens)
     }
 
-    fn new_session(&self, grant: Grant, bounds: Bounds) -> Result<(Session, Secret), SessionError> {
+    fn new_session(
+        &self,
+        grant: Grant,
+        request: &TokenRequest,
+        bounds: Bounds,
+    ) -> Result<(Session, Secret), SessionError> {
         let failed = |error: ConfigError| SessionError::Signing(error.to_string().into());
         let policy = &self.0.policy;
         let now = bounds.begin(self.clock().now());
@@ -213,7 +221,7 @@ impl Sessions {
         let session = Session {
             id,
             grant,
-            proof_key: None,
+            proof_key: request.proof_key.as_deref().map(Into::into),
             created_at: now,
             used_at: now,
             expires_at,
@@ -241,6 +249,7 @@ impl Sessions {
             scopes: &scopes,
             session: session.map(|session| &*session.id),
             audience: request.audience.as_deref(),
+            proof_key: request.proof_key.as_deref(),
             lifetime: self.0.policy.access,
             after: bounds.after.filter(|_| session.is_none()),
             end,
@@ -254,6 +263,7 @@ impl Sessions {
             refresh_expires_in: session.and_then(|session| left(session.expires_at, now)),
             session: session.map(|session| session.id.clone()),
             scopes,
+            proof_key: request.proof_key.clone(),
         })
     }
 

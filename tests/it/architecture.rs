@@ -35,7 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("permission", &["base", "context", "gate", "principal", "rejection"]),
     ("resource", &["base", "context", "key", "permission", "rejection", "token"]),
     ("registry", &["base", "json", "key", "limit", "principal", "rejection", "store"]),
-    ("session", &["base", "key", "limit", "principal", "registry", "rejection", "store", "token"]),
+    ("session", &["base", "dpop", "key", "limit", "principal", "registry", "rejection", "store", "token"]),
     ("cache", &["base", "key", "registry", "session", "store"]),
     ("usage", &["base", "context", "principal", "rejection"]),
     ("rate_limit", &["base", "context", "gate", "limit", "principal", "rejection"]),
