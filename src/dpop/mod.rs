@@ -49,6 +49,11 @@
 //!
 //! The [cause](crate::Rejection::private_cause) in the log says which value is wrong, and what was expected.
 //!
+//! # Where tokens come from
+//!
+//! The issuer binds them. The endpoints of this crate do so too: with `AuthEndpoints::dpop` (feature `strict-body`) they
+//! check the proofs of requests for tokens as above, without steps 4 and 6, and refuse them with 400.
+//!
 //! # When not to use it
 //!
 //! - For a token that the issuer has not bound: a proof adds nothing to it, and is ignored under `Bearer`.

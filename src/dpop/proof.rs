@@ -174,6 +174,12 @@ impl Proof {
         self.key.thumbprint() == jkt
     }
 
+    /// Returns the thumbprint of its key (RFC 7638).
+    #[cfg(feature = "strict-body")]
+    pub(crate) fn thumbprint(&self) -> &str {
+        self.key.thumbprint()
+    }
+
     /// Checks the signature, which is the costly part.
     pub(crate) fn verify(&self) -> Result<(), ProofError> {
         self.key.verify(&self.signed, &self.signature).map_err(ProofError::Bad)

@@ -163,7 +163,7 @@ impl Dpop {
         self.required
     }
 
-    /// Returns the names of the algorithms for a challenge. Clients know Ed25519 by one of its two names.
+    /// Returns the names of the algorithms for a challenge, separated by spaces. Clients know Ed25519 by one of its two names.
     pub(crate) fn algorithm_names(&self) -> String {
         let names = self.algorithms.iter().flat_map(|algorithm| {
             let (name, older) = (algorithm.name(), algorithm.header_name());

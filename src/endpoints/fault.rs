@@ -32,6 +32,16 @@ impl Fault {
         Self::malformed("unsupported_grant_type", "this grant_type is not supported".into())
     }
 
+    /// The refusal says why.
+    pub(super) fn invalid_dpop_proof(rejection: Rejection) -> Self {
+        Self::new("invalid_dpop_proof", "the DPoP proof is missing or invalid", rejection)
+    }
+
+    /// The refusal has the nonce in its header.
+    pub(super) fn use_dpop_nonce(rejection: Rejection) -> Self {
+        Self::new("use_dpop_nonce", "the DPoP proof must have the nonce that DPoP-Nonce names", rejection)
+    }
+
     fn malformed(code: &'static str, description: Cow<'static, str>) -> Self {
         let rejection = Rejection::new(RejectionKind::MalformedRequest).cause(description.clone().into_owned());
         Self::new(code, description, rejection)
@@ -102,6 +112,8 @@ impl From<SessionError> for Fault {
             SessionError::KeyRestricted => "an API key with restrictions cannot be exchanged for a token",
             SessionError::Scope(_) => "the requested scope was not granted",
             SessionError::Target(_) => "no token is issued for the requested audience or resource",
+            SessionError::WrongProofKey => "the refresh token is bound to a key, and needs a DPoP proof of it",
+            SessionError::Proof(_) => "the DPoP proof was used before",
             SessionError::Subject(_) => "the subject_token or the actor_token is not accepted",
             temporary if temporary.is_temporary() => TEMPORARY,
             _ => "the presented token cannot be used",

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::caller::Keys;
 use crate::{
-    AuthLayer, ClientIp, Clock, ConfigError, FullBody, RateLimitLayer, Rejection, RequestHead, RequireLayer,
+    AuthLayer, ClientIp, Clock, ConfigError, Dpop, FullBody, RateLimitLayer, Rejection, RequestHead, RequireLayer,
     base::time_limit::{self, TimeLimit},
     context::decision::Observer,
     gate::{Gate, Guard, Guards},
@@ -28,6 +28,8 @@ pub(super) struct Guarding {
     /// Limits of callers.
     pub(super) limits: Vec<RateLimitLayer>,
     pub(super) client_ip: Option<ClientIp>,
+    /// How proofs of possession are checked. It is no guard, and its settings are checked with them.
+    pub(super) dpop: Option<Arc<Dpop>>,
     pub(super) observer: Option<Observer>,
 }
 
@@ -45,8 +47,9 @@ impl Gates {
     /// Builds the guards.
     ///
     /// # Errors
-    /// If a limit is misconfigured, or is none of callers.
+    /// If a limit is misconfigured, or is none of callers, or if proofs cannot be checked.
     pub(super) fn new(settings: &Guarding, clock: &Clock) -> Result<Self, ConfigError> {
+        settings.dpop.as_ref().map_or(Ok(()), |dpop| dpop.check_config())?;
         let limit = TimeLimit::new(clock.clone(), time_limit::DEFAULT);
         let watched = |list: Vec<Arc<dyn Guard>>| {
             let guards = Guards::new(list).with_clock(clock.clone()).with_client_ip(settings.client_ip.clone());

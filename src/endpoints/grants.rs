@@ -1,11 +1,13 @@
 //! `POST …/token` with a form: the grants of OAuth.
 
 use http::{Response, request::Parts};
+use serde_json::Value;
 
 use super::{
     client::{Claimed, Client},
     fault::Fault,
     form::Form,
+    proof,
     settings::Settings,
 };
 use crate::{
@@ -46,33 +48,46 @@ pub(super) async fn answer(
     form: &Form,
 ) -> Result<Response<FullBody>, Fault> {
     let grant = form.required("grant_type")?;
+    if ![TOKEN_EXCHANGE, REFRESH_TOKEN, CLIENT_CREDENTIALS].contains(&grant) {
+        return Err(Fault::unsupported_grant_type());
+    }
     let client = Client::of(head, client)?;
-    let tokens = match grant {
-        TOKEN_EXCHANGE => return exchange(settings, &client, form).await,
-        REFRESH_TOKEN => refresh(settings, &client, form).await?,
-        CLIENT_CREDENTIALS => credentials(settings, head, &client, form).await?,
-        _ => return Err(Fault::unsupported_grant_type()),
+    let proven = proof::request(settings, &head.into());
+    let asked = request(proven.map_err(|refused| Fault::from(refused).of(client.caller.as_ref()))?, form)?;
+    let answer = match grant {
+        TOKEN_EXCHANGE => exchange(settings, asked, &client, form).await?,
+        REFRESH_TOKEN => refresh(settings, asked, &client, form).await?.to_json(),
+        _ => credentials(settings, asked, head, &client).await?.to_json(),
     };
-    Ok(FullBody::json(tokens.to_json().to_string()))
+    Ok(proof::with_newer_nonce(settings, &head.into(), FullBody::json(answer.to_string())))
 }
 
 /// RFC 6749, section 4.4. A client that has its key needs no refresh token (section 4.4.3).
-async fn credentials(settings: &Settings, head: &Parts, client: &Client, form: &Form) -> Result<IssuedTokens, Fault> {
+async fn credentials(
+    settings: &Settings,
+    asked: TokenRequest,
+    head: &Parts,
+    client: &Client,
+) -> Result<IssuedTokens, Fault> {
     let caller = client.required(settings, head)?;
-    let request = request(form)?.without_refresh();
-    let exchanged = settings.sessions.exchange(caller, &request).await;
+    let exchanged = settings.sessions.exchange(caller, &asked.without_refresh()).await;
     exchanged.map_err(|error| Fault::from(error).of(Some(caller)))
 }
 
 /// RFC 6749, section 6.
-async fn refresh(settings: &Settings, client: &Client, form: &Form) -> Result<IssuedTokens, Fault> {
-    let request = client.add_to(request(form)?);
+async fn refresh(
+    settings: &Settings,
+    asked: TokenRequest,
+    client: &Client,
+    form: &Form,
+) -> Result<IssuedTokens, Fault> {
+    let request = client.add_to(asked);
     let refreshed = settings.sessions.refresh(form.required("refresh_token")?, &request).await;
     refreshed.map_err(|error| Fault::from(error).of(client.caller.as_ref()))
 }
 
 /// RFC 8693.
-async fn exchange(settings: &Settings, client: &Client, form: &Form) -> Result<Response<FullBody>, Fault> {
+async fn exchange(settings: &Settings, asked: TokenRequest, client: &Client, form: &Form) -> Result<Value, Fault> {
     let token = form.required("subject_token")?;
     check_type(form.required("subject_token_type")?, "subject_token_type")?;
     let actor = form.get("actor_token");
@@ -89,8 +104,8 @@ async fn exchange(settings: &Settings, client: &Client, form: &Form) -> Result<R
     };
     // A name that nobody has verified does not get into a token.
     let request = match client.key() {
-        Some(key) => request(form)?.client(key),
-        None => request(form)?,
+        Some(key) => asked.client(key),
+        None => asked,
     };
     let exchanged = settings.sessions.exchange_token(token, actor, &request).await;
     let tokens = exchanged.map_err(|error| Fault::from(error).of(client.caller.as_ref()))?;
@@ -98,7 +113,7 @@ async fn exchange(settings: &Settings, client: &Client, form: &Form) -> Result<R
     if let Some(members) = answer.as_object_mut() {
         members.insert("issued_token_type".to_owned(), issued.into());
     }
-    Ok(FullBody::json(answer.to_string()))
+    Ok(answer)
 }
 
 fn check_type(kind: &str, parameter: &str) -> Result<(), Fault> {
@@ -108,9 +123,8 @@ fn check_type(kind: &str, parameter: &str) -> Result<(), Fault> {
     }
 }
 
-/// Returns what all grants may ask for: the scope, and one audience (RFC 8693, section 2.1, and RFC 8707).
-fn request(form: &Form) -> Result<TokenRequest, Fault> {
-    let mut request = TokenRequest::new();
+/// Adds what all grants may ask for: the scope, and one audience (RFC 8693, section 2.1, and RFC 8707).
+fn request(mut request: TokenRequest, form: &Form) -> Result<TokenRequest, Fault> {
     if let Some(scope) = form.get("scope") {
         request = request.scope(scope);
     }

@@ -3,10 +3,10 @@
 use http::{Response, request::Parts};
 use http_body::Body;
 
-use super::{json, settings::Settings};
+use super::{fault::Fault, json, proof, settings::Settings};
 use crate::{
     BoxError, FullBody, Rejection,
-    session::TokenRequest,
+    session::SessionError,
     strict_body::{read_json, unread},
 };
 
@@ -19,8 +19,20 @@ where
     let caller = settings.caller(head).map_err(closing)?;
     let body = read_json(head, body, true, &settings.limits).await?;
     let scope = body.map(|body| json::scope(&body, &settings.limits)).transpose()?.flatten();
-    let request = scope.map_or_else(TokenRequest::new, |scope| TokenRequest::new().scope(&scope));
-    let exchanged = settings.sessions.exchange(&caller, &request).await;
-    let tokens = exchanged.map_err(|error| Rejection::from(error).with_principal(caller))?;
-    Ok(FullBody::json(tokens.to_json().to_string()))
+    let asked = match proof::request(settings, &head.into()) {
+        Ok(asked) => asked,
+        Err(refused) => return Ok(Fault::from(refused).of(Some(&caller)).into_response()),
+    };
+    let request = match &scope {
+        Some(scope) => asked.scope(scope),
+        None => asked,
+    };
+    match settings.sessions.exchange(&caller, &request).await {
+        Ok(tokens) => {
+            let answer = FullBody::json(tokens.to_json().to_string());
+            Ok(proof::with_newer_nonce(settings, &head.into(), answer))
+        }
+        Err(error @ SessionError::Proof(_)) => Ok(Fault::from(error).of(Some(&caller)).into_response()),
+        Err(error) => Err(Rejection::from(error).with_principal(caller)),
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Metadata {
     pub(super) has_keys: bool,
     pub(super) has_introspection: bool,
     pub(super) scopes: Option<Vec<String>>,
+    /// The algorithms of proofs (RFC 9449, section 5.1).
+    pub(super) proof_algorithms: Option<Vec<String>>,
 }
 
 impl Metadata {
@@ -46,6 +48,7 @@ impl Metadata {
             ("revocation_endpoint_auth_methods_supported", Some(methods)),
             ("introspection_endpoint", of_introspection),
             ("introspection_endpoint_auth_methods_supported", secrets),
+            ("dpop_signing_alg_values_supported", self.proof_algorithms.as_ref().map(|names| json!(names))),
         ];
         let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Value::from(members.collect::<Map<_, _>>()).to_string()

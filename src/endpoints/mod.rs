@@ -71,7 +71,8 @@
 //! | what | status |
 //! |---|---|
 //! | another path; another method than POST | 404; 405 |
-//! | no key, a wrong key; a refresh token that cannot be used | 401 |
+//! | no key, a wrong key; a refresh token that cannot be used, or is bound to another key | 401 |
+//! | a [proof](#tokens-that-are-bound-to-a-key) that is refused | 400, with the JSON of the next table |
 //! | the caller has no key; the key has restrictions; a cookie that another website sends | 403 |
 //! | a scope that the holder does not have; a body that is not JSON | 400 |
 //! | an undocumented field, a missing field | 422, with a pointer |
@@ -85,7 +86,9 @@
 //! | a parameter that is missing, repeated, or not printable ASCII; two credentials of a client; a subject token that no rule accepts | 400 | `invalid_request` |
 //! | another media type, a body that is too large or too slow | 415, 413, 408 | `invalid_request` |
 //! | a client without a credential where one is needed; a wrong key; a `client_id` that is not that of the key | 401 | `invalid_client` |
-//! | a refresh token that cannot be used, or belongs to another client; a token of another client, to be revoked | 400 | `invalid_grant` |
+//! | a refresh token that cannot be used, belongs to another client, or is bound to another key; a token of another client, to be revoked | 400 | `invalid_grant` |
+//! | a proof that is wrong or was used before; none where one is required | 400 | `invalid_dpop_proof` |
+//! | a proof without a nonce that is still good, if there are nonces | 400, `DPoP-Nonce` | `use_dpop_nonce` |
 //! | a key that may not be exchanged | 400 | `unauthorized_client` |
 //! | a caller that may not introspect | 403 | `unauthorized_client` |
 //! | a scope that the holder does not have | 400 | `invalid_scope` |
@@ -114,6 +117,30 @@
 //! exchange a token of another issuer, refresh and revoke with what it has. Its `client_id` is compared with that of
 //! the session, and never written into a token. A session that was begun for no client can be refreshed and revoked by
 //! any client that has its token. A key and its successors by rotation count as one client.
+//!
+//! # Tokens that are bound to a key
+//!
+//! With [`AuthEndpoints::dpop`], a request to `…/token` or `…/refresh` may have a proof (`DPoP`, RFC 9449, section 5). Its
+//! `htm` is `POST`, its `htu` the public address of the endpoint, and it needs no `ath`; all else is as the [page of
+//! `dpop`](crate::dpop) says. The access token is bound to its key, and `token_type` is `DPoP`. [`AuthEndpoints::bearer`]
+//! accepts it only with a proof, and `…/introspect` answers `cnf` and `token_type`.
+//!
+//! | the client | its refresh token |
+//! |---|---|
+//! | authenticates itself at the refresh, by its key or a successor | is bound to the client; each request may have another key, or none |
+//! | does not, or uses `…/refresh` | is bound to the key of the proof with which the session began |
+//! | has begun the session without a proof | is bound to no key |
+//!
+//! A refresh without a proof of the right key is refused, also with a refresh token that was replaced long ago. It is no
+//! sign of theft by the one who has the key: the token is not used up, and the session goes on. A copy of a whole request is
+//! refused because its proof was used, and changes nothing. Log-out and revocation need no proof. The request for a sign-in of
+//! yours is checked by [`AuthEndpoints::token_request`].
+//!
+//! A refusal of a proof is JSON as below, at all of these endpoints. With [nonces](crate::Dpop::nonces), a proof without one
+//! that is still good is answered `use_dpop_nonce`, with the nonce in `DPoP-Nonce`.
+//!
+//! Cookies are not for bound tokens: nothing checks a proof next to a cookie. A proof in a request with cookies and without a
+//! body has no effect.
 //!
 //! # Browsers
 //!
@@ -158,6 +185,7 @@ mod grants;
 mod json;
 mod key_exchange;
 mod metadata;
+mod proof;
 mod refresh;
 mod serve;
 mod service;

@@ -4,11 +4,11 @@ use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use serde_json::json;
 
-use super::{cookies::SessionCookies, json, settings::Settings};
+use super::{cookies::SessionCookies, fault::Fault, json, proof, settings::Settings};
 use crate::{
     BoxError, FullBody, Rejection, Secret,
     base::{clock::rfc3339, same_site},
-    session::TokenRequest,
+    session::{SessionError, TokenRequest},
     strict_body::read_json,
 };
 
@@ -26,8 +26,21 @@ where
 {
     match presented(settings, head, body).await? {
         Presented::Body(token) => {
-            let tokens = settings.sessions.refresh(token.expose(), &TokenRequest::new()).await?;
-            Ok(FullBody::json(tokens.to_json().to_string()))
+            let asked = match proof::request(settings, &head.into()) {
+                Ok(asked) => asked,
+                Err(refused) => return Ok(Fault::from(refused).into_response()),
+            };
+            match settings.sessions.refresh(token.expose(), &asked).await {
+                Ok(tokens) => {
+                    let answer = FullBody::json(tokens.to_json().to_string());
+                    Ok(proof::with_newer_nonce(settings, &head.into(), answer))
+                }
+                Err(error @ SessionError::Proof(_)) => Ok(Fault::from(error).into_response()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Presented::Browser(_) if proof::is_required(settings) => {
+            Ok(Fault::from(proof::Refused::missing()).into_response())
         }
         Presented::Browser(cookies) => match cookies.refresh_token(&head.headers)? {
             Some(token) => Ok(by_cookie(settings, &token, cookies).await),

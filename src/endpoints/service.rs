@@ -15,12 +15,15 @@ use super::{
     caller::Keys,
     cookies::SessionCookies,
     gates::{Gates, Guarding},
+    proof,
     serve::Serving,
     settings::Settings,
 };
 use crate::{
-    ApiKeyLayer, BearerLayer, BodyLimits, BoxError, ClientIp, ConfigError, Decision, FullBody, Permission,
-    RateLimitLayer, Rejection, RequireLayer, context::decision::Observer, session::Sessions,
+    ApiKeyLayer, BearerLayer, BodyLimits, BoxError, ClientIp, ConfigError, Decision, Dpop, FullBody, Permission,
+    RateLimitLayer, Rejection, RequestHead, RequireLayer,
+    context::decision::Observer,
+    session::{Sessions, TokenRequest},
 };
 
 /// The endpoints of an authorization server: `token`, `refresh`, `logout`, `revoke` and `introspect`, by the last
@@ -118,10 +121,57 @@ impl AuthEndpoints {
         self.set(|settings| settings.cookies = Some(cookies))
     }
 
+    /// Binds tokens to the keys of clients (`DPoP`, RFC 9449, section 5): `…/token` and `…/refresh` accept a proof in the
+    /// header `DPoP`, for `POST` and the public address of the endpoint, and issue a token with `cnf`. The refresh token of
+    /// a client that does not authenticate itself is bound to the key too. The [module
+    /// page](crate::endpoints#tokens-that-are-bound-to-a-key) says how.
+    ///
+    /// [`bearer`](Self::bearer) checks the proofs with the same settings. With [`Dpop::require`], a request without a proof
+    /// gets no token, and the cookies of browsers are refreshed no more.
+    ///
+    /// If a setting cannot be used, every request is refused with 500.
+    ///
+    /// ```
+    /// use tower_auth::{AuthEndpoints, Dpop, session::Sessions};
+    ///
+    /// fn endpoints(sessions: Sessions) -> AuthEndpoints {
+    ///     AuthEndpoints::new(sessions).dpop(Dpop::new("https://api.example.com"))
+    /// }
+    /// ```
+    pub fn dpop(self, settings: Dpop) -> Self {
+        self.guard(|guarding| guarding.dpop = Some(Arc::new(settings)))
+    }
+
+    /// Checks the proof of a request for tokens that a handler of yours answers, such as a sign-in, and returns what
+    /// [`Sessions::begin`] needs: the key that the session is bound to. Without [`dpop`](Self::dpop), or if the request has no
+    /// proof and none is required, the tokens will not be bound.
+    ///
+    /// # Errors
+    /// 400 if the proof is wrong, or is missing and required. With nonces, the refusal has the header `DPoP-Nonce`.
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_auth::{AuthEndpoints, Principal, Rejection, RequestHead, session::{Grant, IssuedTokens, Sessions}};
+    ///
+    /// /// A sign-in whose password was verified.
+    /// async fn signed_in(
+    ///     endpoints: &AuthEndpoints,
+    ///     sessions: &Sessions,
+    ///     head: &Parts,
+    ///     user: &Principal,
+    /// ) -> Result<IssuedTokens, Rejection> {
+    ///     let request = endpoints.token_request(&RequestHead::from(head))?;
+    ///     Ok(sessions.begin(Grant::of(user).client("web"), &request).await?)
+    /// }
+    /// ```
+    pub fn token_request(&self, head: &RequestHead<'_>) -> Result<TokenRequest, Rejection> {
+        Ok(proof::request(&self.0, head)?)
+    }
+
     /// Returns the layer for the routes that these tokens open. It verifies the tokens of this service, asks at every
     /// request whether the token was revoked or its session has ended, and reads the cookie if
     /// [`cookies`](Self::cookies) are set. It keeps 10,000 verified tokens, so that they need no second signature
-    /// check.
+    /// check. With [`dpop`](Self::dpop), it checks proofs with the same settings: set no others.
     ///
     /// Tokens of other issuers are added with [`or`](BearerLayer::or).
     ///
@@ -139,6 +189,10 @@ impl AuthEndpoints {
         let sessions = &self.0.sessions;
         let tokens = sessions.issuer().verifier().cache(VERIFIED).build()?;
         let layer = BearerLayer::new(tokens).revocation(sessions.clone());
+        let layer = match &self.0.guarding.dpop {
+            Some(dpop) => layer.dpop((**dpop).clone()),
+            None => layer,
+        };
         Ok(match &self.0.cookies {
             Some(cookies) => layer.cookie(cookies.access_name()).also_strip(cookies.refresh_name()),
             None => layer,
@@ -158,6 +212,12 @@ impl AuthEndpoints {
     /// Returns whether tokens can be introspected.
     pub(super) fn have_introspection(&self) -> bool {
         self.0.guarding.introspection.is_some()
+    }
+
+    /// Returns the algorithms of proofs, if there are any.
+    pub(super) fn proof_algorithms(&self) -> Option<Vec<String>> {
+        let dpop = self.0.guarding.dpop.as_ref()?;
+        Some(dpop.algorithm_names().split(' ').map(str::to_owned).collect())
     }
 
     /// Changes the settings of the guards, and builds them again.

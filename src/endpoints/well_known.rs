@@ -61,17 +61,20 @@ impl WellKnown {
             exchanges_tokens: sessions.exchanges_tokens(),
             has_keys: false,
             has_introspection: false,
+            proof_algorithms: None,
             scopes: None,
         };
         Ok(Self { sessions: sessions.clone(), document: metadata.document().into(), metadata })
     }
 
     /// Says in the metadata what these endpoints offer: client secrets if they have
-    /// [`keys`](AuthEndpoints::keys), and `…/introspect` if it is [on](AuthEndpoints::introspection).
+    /// [`keys`](AuthEndpoints::keys), `…/introspect` if it is [on](AuthEndpoints::introspection), and the algorithms of
+    /// proofs if there is a [`dpop`](AuthEndpoints::dpop).
     pub fn endpoints(self, endpoints: &AuthEndpoints) -> Self {
         self.set(|metadata| {
             metadata.has_keys = endpoints.have_keys();
             metadata.has_introspection = endpoints.have_introspection();
+            metadata.proof_algorithms = endpoints.proof_algorithms();
         })
     }
 

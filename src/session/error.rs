@@ -112,7 +112,7 @@ impl fmt::Display for SessionError {
             Self::Expired => f.write_str("the session has expired"),
             Self::WrongClient => f.write_str("the refresh token was issued to another client"),
             Self::WrongProofKey => f.write_str(
-                "the session is bound to a key, and the request has no DPoP proof of it",
+                "the session is bound to a key, and the request has no DPoP proof of it (AuthEndpoints::dpop reads proofs)",
             ),
             Self::Proof(why) => write!(f, "the DPoP proof is refused: {why}"),
             Self::Suspended => f.write_str("the account or an organisation of the holder is suspended"),

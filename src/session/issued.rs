@@ -125,8 +125,8 @@ impl TokenRequest {
     }
 
     /// Asks for a token that is bound to the key with this thumbprint (`jkt`, RFC 9449, section 6.1), of which the client
-    /// has proven to have it: check its proof before. A session that begins with it is bound too: see the
-    /// [module page](crate::session).
+    /// has proven to have it: check its proof before. `AuthEndpoints` (feature `strict-body`) does so. A session that
+    /// begins with it is bound too: see the [module page](crate::session).
     ///
     /// ```
     /// use tower_auth::session::TokenRequest;
@@ -135,6 +135,13 @@ impl TokenRequest {
     /// ```
     pub fn proof_key(self, thumbprint: impl Into<String>) -> Self {
         Self { proof_key: Some(thumbprint.into()), ..self }
+    }
+
+    /// Adds a proof whose signature was checked. It is used up when everything else about the request was found right.
+    #[cfg(feature = "strict-body")]
+    pub(crate) fn proven(self, settings: std::sync::Arc<crate::Dpop>, proof: crate::dpop::Proof) -> Self {
+        let asked = self.proof_key(proof.thumbprint());
+        Self { proof: Some(Unused::new(settings, proof)), ..asked }
     }
 
     /// Asks for no refresh token.

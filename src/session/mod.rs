@@ -100,7 +100,8 @@
 //! # Tokens that are bound to a key
 //!
 //! A request with a key ([`TokenRequest::proof_key`]) gets an access token that is bound to it (`cnf`), which guards
-//! accept with a proof of this key only ([`dpop`](crate::dpop)). A session that begins with a key is bound to it for good:
+//! accept with a proof of this key only ([`dpop`](crate::dpop)). `AuthEndpoints::dpop` (feature `strict-body`) reads
+//! the proofs of requests. A session that begins with a key is bound to it for good:
 //!
 //! | a refresh of a bound session | answer | the session |
 //! |---|---|---|

@@ -13,6 +13,11 @@ pub(super) struct Unused {
 }
 
 impl Unused {
+    #[cfg(feature = "strict-body")]
+    pub(super) fn new(settings: Arc<Dpop>, proof: Proof) -> Self {
+        Self { settings, proof: Arc::new(proof) }
+    }
+
     pub(super) fn record(&self) -> MaybeReady<Result<Replay, BoxError>> {
         self.settings.record(&self.proof)
     }

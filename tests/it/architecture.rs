@@ -48,7 +48,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("strict_body", &["base", "context", "gate", "json", "rejection"]),
     ("mcp", &["base", "context", "gate", "json", "permission", "principal", "rejection", "strict_body"]),
     ("leaks", &["base", "context", "jwks", "key", "registry", "rejection", "store", "strict_body", "token"]),
-    ("endpoints", &["api_key", "authenticate", "base", "bearer", "context", "gate", "json", "key", "permission", "principal", "rate_limit", "rejection", "session", "strict_body"]),
+    ("endpoints", &["api_key", "authenticate", "base", "bearer", "context", "dpop", "gate", "json", "key", "permission", "principal", "rate_limit", "rejection", "session", "strict_body"]),
     ("envelope", &["base", "context", "json", "rejection"]),
     ("stack", &["authenticate", "base", "context", "envelope", "gate", "permission", "rate_limit"]),
     ("axum", &["base", "context", "json", "permission", "principal", "rate_limit", "rejection", "strict_body"]),
