@@ -1,5 +1,6 @@
 //! The endpoints for tokens: what OAuth and this crate say about them (rules 095 to 113), hostile requests, cookies of browsers.
 
+mod bound;
 mod browsers;
 mod budgets;
 mod clients;
