@@ -2,7 +2,7 @@
 //! the results.
 //!
 //! A text is tried in every form. Input that begins with `0` is DER, which is tried in PEM under several labels. After one of the
-//! bytes 1 to 4, the input is the content of a key: RSA, a curve point, Ed25519, or a secret.
+//! bytes 1 to 5, the input is the content of a key: RSA, a curve point, Ed25519, a secret, or a point of secp256k1.
 #![no_main]
 
 #[path = "parts/sign.rs"]
@@ -78,7 +78,7 @@ fn decoded(jwk: &Value, name: &str) -> Option<Vec<u8>> {
 
 /// Checks whether a key suits this algorithm, and says what is wrong with it.
 fn fault(jwk: &Value, algorithm: Algorithm) -> Result<(), &'static str> {
-    use Algorithm::{Ed25519, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use Algorithm::{Ed25519, Es256, Es256k, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
     let ensure = |good: bool, what| if good { Ok(()) } else { Err(what) };
     let absent = |name: &str| jwk.get(name).is_none_or(Value::is_null);
@@ -107,6 +107,8 @@ fn fault(jwk: &Value, algorithm: Algorithm) -> Result<(), &'static str> {
             let bytes = match (algorithm, crv) {
                 (Es256, Some("P-256")) => 32,
                 (Es384, Some("P-384")) => 48,
+                (Es512, Some("P-521")) => 66,
+                (Es256k, Some("secp256k1")) => 32,
                 _ => return Err("another curve"),
             };
             ensure(length("x", bytes) && length("y", bytes), "a coordinate has another length")
@@ -304,7 +306,16 @@ fn made(bytes: &[u8]) {
         }
         2 => {
             let (x, y) = parts.split_at(parts.len().min(choice));
-            json!({"kty": "EC", "crv": if parts.len() > 80 { "P-384" } else { "P-256" }, "x": b64(x), "y": b64(y)})
+            let crv = match parts.len() {
+                0..81 => "P-256",
+                81..120 => "P-384",
+                _ => "P-521",
+            };
+            json!({"kty": "EC", "crv": crv, "x": b64(x), "y": b64(y)})
+        }
+        5 => {
+            let (x, y) = parts.split_at(parts.len().min(choice));
+            json!({"kty": "EC", "crv": "secp256k1", "x": b64(x), "y": b64(y)})
         }
         3 => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(parts)}),
         _ => {
@@ -318,7 +329,7 @@ fn made(bytes: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     match bytes {
         [b'0', ..] => der(bytes),
-        [1..=4, ..] => made(bytes),
+        [1..=5, ..] => made(bytes),
         _ => {
             document(bytes);
             let Ok(text) = str::from_utf8(bytes) else { return };

@@ -34,6 +34,10 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812).
+    Es256k,
     /// Ed25519, called `EdDSA` (RFC 8037) or `Ed25519` (RFC 9864) in a token.
     Ed25519,
 }
@@ -52,10 +56,12 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
+        Self::Es256k,
         Self::Ed25519,
     ];
 
-    /// Returns the name in a token's header (RFC 7518, section 3.1; RFC 9864).
+    /// Returns the name in a token's header (RFC 7518, section 3.1; RFC 8812; RFC 9864).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,6 +76,8 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::Es256k => "ES256K",
             Self::Ed25519 => "Ed25519",
         }
     }
@@ -102,6 +110,8 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
             Self::Es256 => Family::P256,
             Self::Es384 => Family::P384,
+            Self::Es512 => Family::P521,
+            Self::Es256k => Family::Secp256k1,
             Self::Ed25519 => Family::Ed25519,
         }
     }
@@ -134,5 +144,38 @@ pub(super) enum Family {
     Rsa,
     P256,
     P384,
+    P521,
+    Secp256k1,
     Ed25519,
+}
+
+/// A curve of ECDSA keys.
+#[derive(Debug)]
+pub(super) struct Curve {
+    /// The `crv` of a JSON Web Key.
+    pub(super) name: &'static str,
+    /// The length of a coordinate, in bytes.
+    pub(super) bytes: usize,
+    /// The object identifier that names it in PEM, without tag and length.
+    pub(super) oid: &'static [u8],
+}
+
+impl Family {
+    /// Returns the curve, if the keys are for ECDSA.
+    pub(super) const fn curve(self) -> Option<&'static Curve> {
+        match self {
+            Self::P256 => {
+                Some(&Curve { name: "P-256", bytes: 32, oid: &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] })
+            }
+            Self::P384 => Some(&Curve { name: "P-384", bytes: 48, oid: &[0x2b, 0x81, 0x04, 0x00, 0x22] }),
+            Self::P521 => Some(&Curve { name: "P-521", bytes: 66, oid: &[0x2b, 0x81, 0x04, 0x00, 0x23] }),
+            Self::Secp256k1 => Some(&Curve { name: "secp256k1", bytes: 32, oid: &[0x2b, 0x81, 0x04, 0x00, 0x0a] }),
+            Self::Hmac | Self::Rsa | Self::Ed25519 => None,
+        }
+    }
+
+    /// Returns the ECDSA algorithm of the first curve that satisfies a condition. Each curve has one algorithm.
+    pub(super) fn of_curve(is: impl Fn(&Curve) -> bool) -> Option<Algorithm> {
+        Algorithm::ALL.iter().copied().find(|algorithm| algorithm.family().curve().is_some_and(&is))
+    }
 }

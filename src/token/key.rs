@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     algorithm::{Algorithm, Family},
     backend,
-    material::{Material, rsa_from_der},
+    material::{Material, curve_of_spki, rsa_from_der},
     pem::{NotPublic, public_key},
 };
 use crate::{ConfigError, Secret};
@@ -70,22 +70,29 @@ impl VerifyingKey {
         if algorithm.family() == Family::Hmac {
             return Err(wrong(&format!("{algorithm} needs a secret, not a PEM"), "call VerifyingKey::hmac"));
         }
-        let pem = public_key(pem).map_err(|NotPublic(what, help)| wrong(what, help))?;
+        let (pem, der) = public_key(pem).map_err(|NotPublic(what, help)| wrong(what, help))?;
         let read = |family| match family {
             Family::Rsa => DecodingKey::from_rsa_pem(pem.as_bytes()),
             Family::Ed25519 => DecodingKey::from_ed_pem(pem.as_bytes()),
             _ => DecodingKey::from_ec_pem(pem.as_bytes()),
         };
-        let key = read(algorithm.family()).map_err(|_| {
-            let holds = [("an RSA", Family::Rsa), ("an EC", Family::P256), ("an Ed25519", Family::Ed25519)];
-            let other = holds.iter().find(|(_, family)| read(*family).is_ok());
-            let held = other.map_or_else(String::new, |(name, _)| format!(", but {name} key"));
-            wrong(
-                &format!("the PEM holds no key for {algorithm}{held}"),
-                "use the issuer's algorithm (alg in the header of its tokens) and the key for it",
-            )
-        })?;
-        Self::public(algorithm, &key).map_err(faulty)
+        // Points of two curves can have the same length, so the name of the curve decides, and not the length.
+        let named = curve_of_spki(&der);
+        let fits = algorithm.family().curve().is_none_or(|curve| named == Some(curve.oid));
+        match read(algorithm.family()) {
+            Ok(key) if fits => Self::public(algorithm, &key).map_err(faulty),
+            _ => {
+                let holds = [("an RSA", Family::Rsa), ("an EC", Family::P256), ("an Ed25519", Family::Ed25519)];
+                let other = holds.iter().find(|(_, family)| read(*family).is_ok());
+                let of = Family::of_curve(|curve| named == Some(curve.oid));
+                let of = of.map_or_else(String::new, |of| format!(" for {of}"));
+                let held = other.map_or_else(String::new, |(name, _)| format!(", but {name} key{of}"));
+                Err(wrong(
+                    &format!("the PEM holds no key for {algorithm}{held}"),
+                    "use the issuer's algorithm (alg in the header of its tokens) and the key for it",
+                ))
+            }
+        }
     }
 
     /// Sets the id of the key: the `kid` of the tokens that it signs.
@@ -143,8 +150,8 @@ impl VerifyingKey {
                 let (n, e) = rsa_from_der(der).ok_or("it is not an RSA public key")?;
                 Material::Rsa { n, e }
             }
-            (Family::P256 | Family::P384, DecodingKeyKind::SecretOrDer(point)) => Material::Point(point.clone()),
             (Family::Ed25519, DecodingKeyKind::SecretOrDer(bytes)) => Material::Ed25519(bytes.clone()),
+            (family, DecodingKeyKind::SecretOrDer(point)) if family.curve().is_some() => Material::Point(point.clone()),
             _ => return Err(format!("it is not a key for {algorithm}")),
         };
         Self::from_material(algorithm, &material)
@@ -180,7 +187,7 @@ fn wrong(what: &str, help: &'static str) -> ConfigError {
 pub(super) fn faulty(what: impl fmt::Display) -> ConfigError {
     wrong(
         &what.to_string(),
-        "use the issuer's public key (RSA from 2048 bits, P-256, P-384, Ed25519), or a random secret \
+        "use the issuer's public key (RSA from 2048 bits, P-256, P-384, P-521, secp256k1, Ed25519), or a random secret \
          (openssl rand -hex 32 for HS256; VerifyingKey::hmac_bytes for a binary secret)",
     )
 }

@@ -50,6 +50,16 @@ pub(super) fn spki_of_certificate(der: &[u8]) -> Option<&[u8]> {
     Some(&fields[..fields.len() - rest.len()])
 }
 
+/// Returns the object identifier of the curve in a `SubjectPublicKeyInfo` of an EC key (RFC 5480, section 2).
+pub(super) fn curve_of_spki(der: &[u8]) -> Option<&[u8]> {
+    const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let (info, _) = take(der, SEQUENCE)?;
+    let (algorithm, _) = take(info, SEQUENCE)?;
+    let (EC_PUBLIC_KEY, parameters) = take(algorithm, 0x06)? else { return None };
+    let (curve, []) = take(parameters, 0x06)? else { return None };
+    Some(curve)
+}
+
 pub(super) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     &bytes[zeros..]

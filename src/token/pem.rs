@@ -23,10 +23,10 @@ const LONGEST_KEY: usize = 6 * 1024;
 pub(super) const BEGIN: &str = "-----BEGIN ";
 const FILE: &str = "use the text of the file, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----";
 
-/// Returns the first block of the text as a canonical PEM of a public key. For a certificate, returns its public key.
+/// Returns the first block of the text as a canonical PEM of a public key, and its DER. For a certificate, returns its public key.
 ///
 /// Line breaks may be missing, replaced by other white space, or written as `\n`.
-pub(super) fn public_key(text: &str) -> Result<String, NotPublic> {
+pub(super) fn public_key(text: &str) -> Result<(String, Vec<u8>), NotPublic> {
     if text.len() > LONGEST_TEXT {
         return Err(NotPublic("the PEM is too long for one key", "use the issuer's public key alone"));
     }
@@ -42,9 +42,9 @@ pub(super) fn public_key(text: &str) -> Result<String, NotPublic> {
         rest.split_once(&format!("-----END {label}-----")).ok_or(NotPublic("its END line is missing", FILE))?;
     let der = decode(body).ok_or(NotPublic("the text between its BEGIN and END lines is not base64", FILE))?;
     match label {
-        "PUBLIC KEY" | "RSA PUBLIC KEY" => encode(label, &der),
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => encode(label, der),
         "CERTIFICATE" | "X509 CERTIFICATE" => match spki_of_certificate(&der) {
-            Some(key) => encode("PUBLIC KEY", key),
+            Some(key) => encode("PUBLIC KEY", key.to_vec()),
             None => Err(NotPublic(
                 "the certificate cannot be read",
                 "use the certificate's public key (openssl x509 -in certificate.pem -pubkey -noout)",
@@ -93,10 +93,10 @@ pub(super) fn decode(body: &str) -> Option<Vec<u8>> {
     BASE64.decode(&*letters).ok()
 }
 
-fn encode(label: &str, der: &[u8]) -> Result<String, NotPublic> {
+fn encode(label: &str, der: Vec<u8>) -> Result<(String, Vec<u8>), NotPublic> {
     // The parser recurses as deep as the DER is nested, so the length is bounded.
     if der.len() > LONGEST_KEY {
         return Err(NotPublic("the PEM is too long for one key", "use the issuer's public key alone"));
     }
-    Ok(format!("{BEGIN}{label}-----\n{}\n-----END {label}-----\n", BASE64.encode(der)))
+    Ok((format!("{BEGIN}{label}-----\n{}\n-----END {label}-----\n", BASE64.encode(&der)), der))
 }

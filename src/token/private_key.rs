@@ -58,7 +58,11 @@ pub(super) fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Confi
         Family::P256 => drawn::<32>(P256),
         Family::P384 => drawn::<48>(P384),
         Family::Ed25519 => drawn::<32>(ED25519),
-        Family::Rsa | Family::Hmac => Signer::generate_rsa().ok_or_else(|| {
+        Family::P521 | Family::Secp256k1 | Family::Hmac => Err(ConfigError::new(
+            format!("a key for {algorithm} cannot be generated"),
+            "use ES256, ES384, Ed25519 or RS256",
+        )),
+        Family::Rsa => Signer::generate_rsa().ok_or_else(|| {
             ConfigError::new(
                 "the RSA key cannot be generated",
                 "allow the getrandom call or /dev/urandom in the sandbox of this process",

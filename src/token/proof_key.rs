@@ -55,9 +55,8 @@ impl ProofKey {
         let (kty, crv) = match algorithm.family() {
             Family::Hmac => return Err("its alg is not asymmetric"),
             Family::Rsa => ("RSA", None),
-            Family::P256 => ("EC", Some("P-256")),
-            Family::P384 => ("EC", Some("P-384")),
             Family::Ed25519 => ("OKP", Some("Ed25519")),
+            family => ("EC", family.curve().map(|curve| curve.name)),
         };
         let is = |name: &str, wanted: &str| jwk.get(name).and_then(Value::as_str) == Some(wanted);
         if !is("kty", kty) || crv.is_some_and(|crv| !is("crv", crv)) {

@@ -70,7 +70,7 @@ impl Members {
             Material::Point(point) => {
                 let (_, point) = point.split_first()?;
                 let (x, y) = point.split_at(point.len() / 2);
-                Self::Ec { curve: curve(algorithm)?, x: encode(x), y: encode(y) }
+                Self::Ec { curve: algorithm.family().curve()?.name, x: encode(x), y: encode(y) }
             }
             Material::Ed25519(x) => Self::Ed25519 { x: encode(x) },
             Material::Rsa { n, e } => {
@@ -87,10 +87,9 @@ impl Members {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)).then(|| text.to_owned())
         };
         Some(match algorithm.family() {
-            Family::P256 | Family::P384 => Self::Ec { curve: curve(algorithm)?, x: member("x")?, y: member("y")? },
             Family::Ed25519 => Self::Ed25519 { x: member("x")? },
             Family::Rsa => Self::Rsa { n: member("n")?, e: member("e")? },
-            Family::Hmac => return None,
+            family => Self::Ec { curve: family.curve()?.name, x: member("x")?, y: member("y")? },
         })
     }
 
@@ -116,14 +115,6 @@ impl Members {
     }
 }
 
-fn curve(algorithm: Algorithm) -> Option<&'static str> {
-    match algorithm.family() {
-        Family::P256 => Some("P-256"),
-        Family::P384 => Some("P-384"),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +135,18 @@ mod tests {
             read.text(),
             r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k","alg":"EdDSA","use":"sig"}"#
         );
+    }
+
+    /// The required members of RFC 7638, section 3.2, with the curves of RFC 7518 and RFC 8812.
+    #[test]
+    fn thumbprints_name_the_curve() {
+        let one = |algorithm, x: &str, y: &str| {
+            let jwk = serde_json::json!({ "y": y, "x": x, "crv": "P-256", "kty": "EC" });
+            thumbprint(algorithm, &jwk).unwrap()
+        };
+        let digest = |text: &str| URL_SAFE_NO_PAD.encode(sha256(text.as_bytes()));
+        assert_eq!(one(Algorithm::Es256k, "AA", "AQ"), digest(r#"{"crv":"secp256k1","kty":"EC","x":"AA","y":"AQ"}"#));
+        assert_eq!(one(Algorithm::Es512, "AA", "AQ"), digest(r#"{"crv":"P-521","kty":"EC","x":"AA","y":"AQ"}"#));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Signer {
             Family::P384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING).ok().map(Self::Ecdsa),
             Family::Ed25519 => Ed25519KeyPair::from_pkcs8(pkcs8).ok().map(Self::Ed25519),
             Family::Rsa => RsaKeyPair::from_pkcs8(pkcs8).ok().map(Self::Rsa),
-            Family::Hmac => None,
+            Family::Hmac | Family::P521 | Family::Secp256k1 => None,
         }
     }
 
@@ -72,6 +72,8 @@ impl Signer {
 #[cfg(test)]
 #[cfg(feature = "rust-crypto")]
 mod tests {
+    use aws_lc_rs::signature::{ECDSA_P256K1_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
+
     use super::*;
     use crate::token::{
         backend::{aws_lc, rust_crypto, rust_crypto_signer},
@@ -105,6 +107,38 @@ mod tests {
         }
         agree(Algorithm::Rs256, &Signer::generate_rsa().unwrap(), 384);
         agree(Algorithm::Rs256, &rust_crypto_signer::Signer::generate_rsa().unwrap(), 384);
+    }
+
+    /// The crate signs with neither curve, so AWS-LC does it here.
+    #[test]
+    fn both_backends_verify_on_the_other_curves() {
+        let random = SystemRandom::new();
+        for (algorithm, scheme, length) in [
+            (Algorithm::Es512, &ECDSA_P521_SHA512_FIXED_SIGNING, 132),
+            (Algorithm::Es256k, &ECDSA_P256K1_SHA256_FIXED_SIGNING, 64),
+        ] {
+            for _ in 0..4 {
+                let signer = EcdsaKeyPair::generate(scheme).unwrap();
+                let material = Material::Point(signer.public_key().as_ref().to_vec());
+                let fast = aws_lc::Key::new(algorithm, &material).unwrap();
+                let pure = rust_crypto::Key::new(algorithm, &material).unwrap();
+                let signature = signer.sign(&random, b"a message").unwrap().as_ref().to_vec();
+                assert_eq!(signature.len(), length);
+                let verify = |message: &[u8], signature: &[u8]| {
+                    let (fast, pure) = (fast.verify(message, signature), pure.verify(message, signature));
+                    assert_eq!(fast, pure, "{algorithm}");
+                    fast
+                };
+                assert!(verify(b"a message", &signature) && !verify(b"b message", &signature));
+                assert!(!verify(b"a message", &signature[1..]) && !verify(b"a message", &vec![0; length]));
+                if algorithm == Algorithm::Es256k {
+                    // Both of the two signatures, whichever of them was made.
+                    let made = k256::ecdsa::Signature::from_slice(&signature).unwrap();
+                    let other = k256::ecdsa::Signature::from_scalars(*made.r(), -*made.s()).unwrap();
+                    assert!(verify(b"a message", &other.to_bytes()));
+                }
+            }
+        }
     }
 
     #[test]

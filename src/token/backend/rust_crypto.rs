@@ -28,14 +28,7 @@ impl Key {
                 let key = RsaPublicKey::new_with_max_size(n, e, 8192).map_err(|_| UNREADABLE)?;
                 Ok(Self::Public(rsa(algorithm, key)))
             }
-            Material::Point(point) if algorithm == Algorithm::Es384 => {
-                let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(|_| UNREADABLE)?;
-                Ok(Self::Public(verifier(key, |bytes| p384::ecdsa::Signature::from_slice(bytes).ok())))
-            }
-            Material::Point(point) => {
-                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(|_| UNREADABLE)?;
-                Ok(Self::Public(verifier(key, |bytes| p256::ecdsa::Signature::from_slice(bytes).ok())))
-            }
+            Material::Point(point) => ecdsa(algorithm, point).map(Self::Public).ok_or(UNREADABLE),
             Material::Ed25519(bytes) => {
                 let bytes = bytes.as_slice().try_into().map_err(|_| UNREADABLE)?;
                 let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| UNREADABLE)?;
@@ -50,6 +43,32 @@ impl Key {
             Self::Public(verify) => verify(message, signature),
         }
     }
+}
+
+fn ecdsa(algorithm: Algorithm, point: &[u8]) -> Option<Verify> {
+    Some(match algorithm {
+        Algorithm::Es384 => {
+            let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
+            verifier(key, |bytes| p384::ecdsa::Signature::from_slice(bytes).ok())
+        }
+        Algorithm::Es512 => {
+            let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
+            verifier(key, |bytes| p521::ecdsa::Signature::from_slice(bytes).ok())
+        }
+        Algorithm::Es256k => {
+            let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
+            // The crate accepts one of the two signatures that ECDSA has for a message, as some blockchains require. JWS does not
+            // choose between them (RFC 8812, section 3.2), and signers make both.
+            verifier(key, |bytes| {
+                let signature = k256::ecdsa::Signature::from_slice(bytes).ok()?;
+                Some(signature.normalize_s().unwrap_or(signature))
+            })
+        }
+        _ => {
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
+            verifier(key, |bytes| p256::ecdsa::Signature::from_slice(bytes).ok())
+        }
+    })
 }
 
 fn rsa(algorithm: Algorithm, key: RsaPublicKey) -> Verify {

@@ -38,7 +38,7 @@ impl Signer {
                 let key = RsaPrivateKey::from_pkcs8_der(pkcs8).ok()?;
                 Self::Rsa(Box::new(pkcs1v15::SigningKey::new(key)))
             }
-            Family::Hmac => return None,
+            Family::Hmac | Family::P521 | Family::Secp256k1 => return None,
         })
     }
 

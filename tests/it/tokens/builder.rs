@@ -9,7 +9,7 @@ use tower_auth::{
 };
 
 use super::{
-    mint::{ED25519, ISSUER, KIDS, P256, P384, RSA, RSA_PKCS1, fixture, jwks, key, secret},
+    mint::{ED25519, ISSUER, KIDS, P256, P384, P521, RSA, RSA_PKCS1, SECP256K1, fixture, jwks, key, secret},
     strict,
 };
 
@@ -63,7 +63,7 @@ fn a_secret_is_for_hmac_and_hmac_is_for_a_secret() {
         let hmac = algorithm.name().starts_with("HS");
         assert_eq!(VerifyingKey::hmac(*algorithm, &long).is_ok(), hmac, "{algorithm}");
         if hmac {
-            for pem in [RSA, RSA_PKCS1, P256, P384, ED25519] {
+            for pem in [RSA, RSA_PKCS1, P256, P384, P521, SECP256K1, ED25519] {
                 let said = VerifyingKey::from_pem(*algorithm, pem).unwrap_err().to_string();
                 assert!(said.contains("needs a secret"), "{said}");
             }
@@ -86,10 +86,16 @@ fn secrets_are_as_long_as_the_hash() {
 #[test]
 fn a_pem_is_for_its_own_family() {
     for algorithm in Algorithm::ALL {
-        for (pem, family) in
-            [(RSA, "RS PS"), (RSA_PKCS1, "RS PS"), (P256, "ES256"), (P384, "ES384"), (ED25519, "Ed25519")]
-        {
-            let fits = family.split(' ').any(|start| algorithm.name().starts_with(start));
+        for (pem, family) in [
+            (RSA, "RS256 RS384 RS512 PS256 PS384 PS512"),
+            (RSA_PKCS1, "RS256 RS384 RS512 PS256 PS384 PS512"),
+            (P256, "ES256"),
+            (P384, "ES384"),
+            (P521, "ES512"),
+            (SECP256K1, "ES256K"),
+            (ED25519, "Ed25519"),
+        ] {
+            let fits = family.split(' ').any(|name| algorithm.name() == name);
             let made = VerifyingKey::from_pem(*algorithm, pem);
             assert_eq!(made.is_ok(), fits, "{algorithm} {family}: {made:?}");
             if let Ok(key) = made {

@@ -2,6 +2,10 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256K1_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -24,6 +28,8 @@ pub(crate) const RSA: &str = fixture!("rsa.pub.pem");
 pub(crate) const RSA_PKCS1: &str = fixture!("rsa.pkcs1.pub.pem");
 pub(crate) const P256: &str = fixture!("p256.pub.pem");
 pub(crate) const P384: &str = fixture!("p384.pub.pem");
+pub(crate) const P521: &str = fixture!("p521.pub.pem");
+pub(crate) const SECP256K1: &str = fixture!("secp256k1.pub.pem");
 pub(crate) const ED25519: &str = fixture!("ed25519.pub.pem");
 
 /// A key and the one algorithm that it is for.
@@ -31,23 +37,32 @@ pub(crate) struct Key {
     /// The algorithm in lower case; an attacker's key says so.
     pub(crate) kid: &'static str,
     pub(crate) alg: &'static str,
-    algorithm: Algorithm,
-    signer: EncodingKey,
+    signer: Signer,
+}
+
+enum Signer {
+    Common(EncodingKey, Algorithm),
+    /// On a curve that `jsonwebtoken` does not sign with, and its name in a JWK.
+    Curve(EcdsaKeyPair, &'static str),
 }
 
 /// One key for every algorithm, in the order of [`KIDS`].
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let hmac = |kid, alg, algorithm| {
         let secret = EncodingKey::from_secret(secret(kid).as_bytes());
-        Key { kid, alg, algorithm, signer: secret }
+        Key { kid, alg, signer: Signer::Common(secret, algorithm) }
     };
     let rsa = |kid, alg, algorithm| {
         let signer = EncodingKey::from_rsa_pem(fixture!("rsa.pem").as_bytes()).unwrap();
-        Key { kid, alg, algorithm, signer }
+        Key { kid, alg, signer: Signer::Common(signer, algorithm) }
     };
     let ec = |kid, alg, algorithm, pem: &str| {
         let signer = EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();
-        Key { kid, alg, algorithm, signer }
+        Key { kid, alg, signer: Signer::Common(signer, algorithm) }
+    };
+    let curve = |kid, alg, scheme, pem: &str, name| {
+        let signer = EcdsaKeyPair::from_pkcs8(scheme, &der(pem)).unwrap();
+        Key { kid, alg, signer: Signer::Curve(signer, name) }
     };
     let ed25519 = EncodingKey::from_ed_pem(fixture!("ed25519.pem").as_bytes()).unwrap();
     vec![
@@ -62,7 +77,9 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         rsa("ps512", "PS512", Algorithm::PS512),
         ec("es256", "ES256", Algorithm::ES256, fixture!("p256.pem")),
         ec("es384", "ES384", Algorithm::ES384, fixture!("p384.pem")),
-        Key { kid: "ed25519", alg: "EdDSA", algorithm: Algorithm::EdDSA, signer: ed25519 },
+        curve("es512", "ES512", &ECDSA_P521_SHA512_FIXED_SIGNING, fixture!("p521.pem"), "P-521"),
+        curve("es256k", "ES256K", &ECDSA_P256K1_SHA256_FIXED_SIGNING, fixture!("secp256k1.pem"), "secp256k1"),
+        Key { kid: "ed25519", alg: "EdDSA", signer: Signer::Common(ed25519, Algorithm::EdDSA) },
     ]
 });
 
@@ -71,13 +88,15 @@ static ATTACKERS: LazyLock<[Key; 2]> = LazyLock::new(|| {
     let rsa = EncodingKey::from_rsa_pem(fixture!("attacker-rsa.pem").as_bytes()).unwrap();
     let p256 = EncodingKey::from_ec_pem(fixture!("attacker-p256.pem").as_bytes()).unwrap();
     [
-        Key { kid: "attacker-rsa", alg: "RS256", algorithm: Algorithm::RS256, signer: rsa },
-        Key { kid: "attacker-p256", alg: "ES256", algorithm: Algorithm::ES256, signer: p256 },
+        Key { kid: "attacker-rsa", alg: "RS256", signer: Signer::Common(rsa, Algorithm::RS256) },
+        Key { kid: "attacker-p256", alg: "ES256", signer: Signer::Common(p256, Algorithm::ES256) },
     ]
 });
 
-pub(crate) const KIDS: [&str; 12] =
-    ["hs256", "hs384", "hs512", "rs256", "rs384", "rs512", "ps256", "ps384", "ps512", "es256", "es384", "ed25519"];
+pub(crate) const KIDS: [&str; 14] = [
+    "hs256", "hs384", "hs512", "rs256", "rs384", "rs512", "ps256", "ps384", "ps512", "es256", "es384", "es512",
+    "es256k", "ed25519",
+];
 
 pub(crate) fn key(kid: &str) -> &'static Key {
     KEYS.iter().find(|key| key.kid == kid).unwrap()
@@ -104,7 +123,10 @@ pub(crate) fn hmac(alg: &str, secret: &[u8], message: &[u8]) -> Vec<u8> {
 
 impl Key {
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        unb64(&crypto::sign(message, &self.signer, self.algorithm).unwrap())
+        match &self.signer {
+            Signer::Common(key, algorithm) => unb64(&crypto::sign(message, key, *algorithm).unwrap()),
+            Signer::Curve(key, _) => key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+        }
     }
 
     /// The header that a good token of this key has.
@@ -114,7 +136,16 @@ impl Key {
 
     /// The public key, or the secret, as a JSON Web Key.
     pub(crate) fn jwk(&self) -> Value {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.signer, self.algorithm).unwrap()).unwrap();
+        let mut jwk = match &self.signer {
+            Signer::Common(key, algorithm) => {
+                serde_json::to_value(Jwk::from_encoding_key(key, *algorithm).unwrap()).unwrap()
+            }
+            Signer::Curve(key, crv) => {
+                let point = &key.public_key().as_ref()[1..];
+                let (x, y) = point.split_at(point.len() / 2);
+                json!({ "kty": "EC", "crv": crv, "x": b64(x), "y": b64(y) })
+            }
+        };
         for (name, value) in [("kid", self.kid), ("alg", self.alg), ("use", "sig")] {
             jwk[name] = value.into();
         }

@@ -8,14 +8,18 @@ use tower_auth::{
 
 use crate::tokens::{
     NOW, judged,
-    mint::{AUDIENCE, ED25519, ISSUER, P256, P384, RSA, RSA_PKCS1, b64, claims, der, fixture, hmac, key},
+    mint::{
+        AUDIENCE, ED25519, ISSUER, P256, P384, P521, RSA, RSA_PKCS1, SECP256K1, b64, claims, der, fixture, hmac, key,
+    },
 };
 
-const KEYS: [(Algorithm, &str, &str); 5] = [
+const KEYS: [(Algorithm, &str, &str); 7] = [
     (Algorithm::Rs256, "rs256", RSA),
     (Algorithm::Rs256, "rs256", RSA_PKCS1),
     (Algorithm::Es256, "es256", P256),
     (Algorithm::Es384, "es384", P384),
+    (Algorithm::Es512, "es512", P521),
+    (Algorithm::Es256k, "es256k", SECP256K1),
     (Algorithm::Ed25519, "ed25519", ED25519),
 ];
 
@@ -54,10 +58,12 @@ async fn p81_line_breaks_of_a_pem_are_read_however_they_are_written() {
     }
 }
 
-const CERTIFICATES: [(Algorithm, &str, &str); 4] = [
+const CERTIFICATES: [(Algorithm, &str, &str); 6] = [
     (Algorithm::Rs256, "rs256", fixture!("rsa.crt.pem")),
     (Algorithm::Es256, "es256", fixture!("p256.crt.pem")),
     (Algorithm::Es384, "es384", fixture!("p384.crt.pem")),
+    (Algorithm::Es512, "es512", fixture!("p521.crt.pem")),
+    (Algorithm::Es256k, "es256k", fixture!("secp256k1.crt.pem")),
     (Algorithm::Ed25519, "ed25519", fixture!("ed25519.crt.pem")),
 ];
 

@@ -1,13 +1,15 @@
 //! A public key is no secret: HMACs under everything that an attacker can make of one.
 
 use super::{Invalid, Table};
-use crate::tokens::mint::{ED25519, Object, P256, P384, RSA, RSA_PKCS1, b64, der, hmac, jwks, key};
+use crate::tokens::mint::{ED25519, Object, P256, P384, P521, RSA, RSA_PKCS1, SECP256K1, b64, der, hmac, jwks, key};
 
 pub(super) fn add(table: &mut Table) {
     for (kid, forms) in [
         ("rs256", forms("rs256", &[RSA, RSA_PKCS1], &[("the modulus", der(RSA_PKCS1)[9..265].to_vec())])),
         ("es256", forms("es256", &[P256], &points(P256, 65))),
         ("es384", forms("es384", &[P384], &points(P384, 97))),
+        ("es512", forms("es512", &[P521], &points(P521, 133))),
+        ("es256k", forms("es256k", &[SECP256K1], &points(SECP256K1, 65))),
         ("ed25519", forms("ed25519", &[ED25519], &[("the key's bytes", tail(ED25519, 32))])),
     ] {
         for (form, secret) in forms {

@@ -4,11 +4,13 @@ use super::{Accepted, Invalid, Table, forms::three, rs256};
 use crate::tokens::mint::{Key, RSA_PKCS1, b64, der, key, unb64};
 
 pub(super) fn add(table: &mut Table) {
-    for kid in ["hs256", "hs384", "hs512", "rs256", "ps256", "es256", "es384", "ed25519"] {
+    for kid in ["hs256", "hs384", "hs512", "rs256", "ps256", "es256", "es384", "es512", "es256k", "ed25519"] {
         changed(table, key(kid));
     }
     ecdsa(table, key("es256"), P256_ORDER);
     ecdsa(table, key("es384"), P384_ORDER);
+    ecdsa(table, key("es512"), P521_ORDER);
+    ecdsa(table, key("es256k"), SECP256K1_ORDER);
     ed25519(table, key("ed25519"));
     rsa(table, rs256());
     moved(table);
@@ -17,6 +19,9 @@ pub(super) fn add(table: &mut Table) {
 const P256_ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const P384_ORDER: &str =
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+const P521_ORDER: &str = "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
+    fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409";
+const SECP256K1_ORDER: &str = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 /// Little-endian.
 const ED25519_ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 
@@ -117,11 +122,19 @@ fn ecdsa(table: &mut Table, key: &Key, order: &str) {
     }
     let in_der = [der_integer(r), der_integer(s)].concat();
     let length = u8::try_from(in_der.len()).unwrap();
-    table.add("ecdsa", format!("{kid}: in DER"), with(&token, [&[0x30, length], &*in_der].concat()), Invalid);
+    let head = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
+    table.add("ecdsa", format!("{kid}: in DER"), with(&token, [&*head, &*in_der].concat()), Invalid);
     let padded = [&[0], r, &[0], s].concat();
     table.add("ecdsa", format!("{kid}: a zero before r and s"), with(&token, padded), Invalid);
-    let longer = [&*vec![0; 66 - r.len()], r, &*vec![0; 66 - s.len()], s].concat();
-    table.add("ecdsa", format!("{kid}: as long as that of P-521"), with(&token, longer), Invalid);
+    // The numbers of one curve, written as long as those of another.
+    for bytes in [32, 48, 66, 72] {
+        let (zeros, fits) = (bytes > r.len(), r.len() - r.len().min(bytes));
+        let zeros = vec![0; if zeros { bytes - r.len() } else { 0 }];
+        let other = [&*zeros, &r[fits..], &*zeros, &s[fits..]].concat();
+        if bytes != r.len() {
+            table.add("ecdsa", format!("{kid}: in numbers of {bytes} bytes"), with(&token, other), Invalid);
+        }
+    }
     let recoverable = [&good[..], &[27]].concat();
     table.add("ecdsa", format!("{kid}: with a recovery id"), with(&token, recoverable), Invalid);
     // Of every ECDSA signature there are two; JWA does not choose between them (RFC 7518, section 3.4).
