@@ -10,6 +10,7 @@ mod clients;
 mod cookie;
 mod cookies_beside;
 mod cross_site;
+mod curves;
 
 mod exchanged;
 mod freddy;
