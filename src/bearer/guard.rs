@@ -15,7 +15,7 @@ use crate::{
     },
     context::attempts::Attempts,
     dpop::Proof,
-    token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, claimed_issuer, of_no_issuer},
+    token::{Claims, Refused, TokenError, TokenRevocation, TokenStatus, TokenVerifier, of_no_issuer, select},
 };
 
 /// Reads a token and checks it with the verifier of its issuer.
@@ -224,19 +224,9 @@ impl TokenCheck {
         self.verifier(token).map_or_else(unknown, |verifier| verifier.check(token, clock, fresh))
     }
 
-    /// Returns the verifier for the token's issuer, or else the one that asks an introspector. The unverified issuer claim can
-    /// only select a configured verifier.
     #[inline]
     fn verifier(&self, token: &[u8]) -> Option<&TokenVerifier> {
-        match self.verifiers.as_slice() {
-            [only] => Some(only),
-            all => {
-                let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
-                let issuer = claimed_issuer(token, max_token_len);
-                let signed = |issuer: String| TokenVerifier::of_issuer(all, &issuer);
-                issuer.and_then(signed).or_else(|| all.iter().find(|verifier| verifier.introspects()))
-            }
-        }
+        select(&self.verifiers, token)
     }
 
     /// Returns the header with a newer nonce, for the answer to a request with a proof.

@@ -17,7 +17,7 @@ use crate::{
         url,
     },
     gate::Gate,
-    token::{TokenRevocation, TokenVerifier},
+    token::{TokenRevocation, TokenVerifier, clash},
 };
 
 /// Authenticates requests by a token in `Authorization: Bearer`, or in another [place](crate::bearer#where-the-token-is). It is a
@@ -85,7 +85,7 @@ impl BearerLayer {
         layer.offer()
     }
 
-    /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, every request is refused
+    /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, or both accept tokens without an issuer, every request is refused
     /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     ///
     /// One of the verifiers may [introspect](TokenVerifier::introspect) tokens, also those of an issuer that another verifier has.
@@ -98,12 +98,8 @@ impl BearerLayer {
             self =
                 self.faulty(what.to_owned(), "use one, or an AuthLayer with one BearerLayer and one header for each");
         }
-        let same = |known: &TokenVerifier| {
-            (known.introspects() == tokens.introspects()).then(|| tokens.shared_issuer(known)).flatten()
-        };
-        if let Some(issuer) = self.check.verifiers.iter().find_map(same) {
-            let what = format!("the BearerLayer has two verifiers for the issuer {issuer:?}");
-            self = self.faulty(what, "use one verifier with all keys and audiences of the issuer");
+        if let Some((what, help)) = self.check.verifiers.iter().find_map(|known| clash(&tokens, known)) {
+            self = self.faulty(what, help);
         }
         self.check.verifiers.push(tokens);
         self

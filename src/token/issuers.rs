@@ -14,7 +14,12 @@ pub(super) struct Issuers {
     more: Vec<Pattern>,
     /// Present if and only if a pattern has a place for the tenant.
     tenants: Option<Tenants>,
+    /// How every subject begins, if tokens without `iss` are accepted.
+    subjects: Option<Box<str>>,
 }
+
+pub(super) const OTHER_SUBJECT: &str =
+    "the subject does not begin as TokenVerifierBuilder::issuer_by_keys_alone requires";
 
 /// An issuer, or a template.
 struct Pattern {
@@ -40,10 +45,12 @@ impl Issuers {
         first: Cow<'static, str>,
         more: Vec<Cow<'static, str>>,
         tenants: Option<Tenants>,
+        subjects: Option<Box<str>>,
     ) -> Result<Self, ConfigError> {
         let first = Pattern::new(first)?;
         let more = more.into_iter().map(Pattern::new).collect::<Result<_, _>>()?;
-        let this = Self { first, more, tenants };
+        let this = Self { first, more, tenants, subjects };
+        this.check_subjects()?;
         for (at, name) in this.names().enumerate() {
             if this.names().take(at).any(|other| other == name) {
                 return Err(ConfigError::new(
@@ -66,6 +73,42 @@ impl Issuers {
         }
     }
 
+    /// Without a separator at its end, a prefix would also be that of other names.
+    fn check_subjects(&self) -> Result<(), ConfigError> {
+        let Some(prefix) = &self.subjects else { return Ok(()) };
+        if self.tenants.is_some() {
+            return Err(ConfigError::new(
+                "a token without iss names no tenant, and the TokenVerifier has tenants",
+                "remove .issuer_by_keys_alone(..), or use a verifier of its own for such tokens",
+            ));
+        }
+        if prefix.len() > 1 && prefix.ends_with(['/', ':']) {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            format!(
+                "TokenVerifierBuilder::issuer_by_keys_alone got the prefix {prefix:?}, which does not end with / or :"
+            ),
+            "use how the subjects begin, with the separator, such as spiffe://example.org/",
+        ))
+    }
+
+    /// Returns how every subject begins, if tokens without `iss` are accepted.
+    pub(super) fn subjects(&self) -> Option<&str> {
+        self.subjects.as_deref()
+    }
+
+    /// Refuses a subject of others. One that is missing is refused elsewhere.
+    #[inline]
+    pub(super) fn check_subject(&self, subject: Option<&str>) -> Result<(), TokenError> {
+        match (&self.subjects, subject) {
+            (Some(prefix), Some(subject)) if subject.strip_prefix(&**prefix).is_none_or(str::is_empty) => {
+                Err(TokenError::BadClaim(OTHER_SUBJECT))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = &Pattern> {
         [&self.first].into_iter().chain(&self.more)
     }
@@ -81,7 +124,14 @@ impl Issuers {
 
     /// Decides whether tokens of this `iss` are accepted, and the tenant that the claims must name.
     pub(super) fn judge(&self, named: Option<&str>, claims: &[u8]) -> Result<Issued, TokenError> {
-        let named = named.ok_or(TokenError::WrongIssuer)?;
+        let Some(named) = named else {
+            // `null` counts as missing where a text is optional. Here it is an issuer that cannot be read, as it is for a layer that
+            // selects a verifier.
+            let none = || matches!(json::from_slice_seed(Issuer, claims, &LIMITS), Ok(None));
+            let alone = self.subjects.is_some() && none();
+            let issued = alone.then(|| Issued { issuer: Arc::clone(self.first()), tenant: None });
+            return issued.ok_or(TokenError::WrongIssuer);
+        };
         let (pattern, tenant) = self.find(named).ok_or(TokenError::WrongIssuer)?;
         let (Some(tenant), Some(tenants)) = (tenant, &self.tenants) else {
             return Ok(Issued { issuer: Arc::clone(&pattern.text), tenant: None });

@@ -26,8 +26,8 @@
 //! 4. The signature. The following checks run only if it is valid.
 //! 5. `typ` must be `at+jwt` (RFC 9068), which excludes refresh and id tokens, unless
 //!    [`typ`](TokenVerifierBuilder::typ) sets other types.
-//! 6. `iss` must equal the issuer, or one of several; or a template of it with an accepted [tenant](Tenants). `aud` must
-//!    contain a configured audience. A [`client`](TokenVerifierBuilder::client) can stand in for an `aud` that is missing.
+//! 6. `iss` must equal the issuer, or one of several; or a template of it with an accepted [tenant](Tenants). It may be
+//!    missing only with [`issuer_by_keys_alone`](TokenVerifierBuilder::issuer_by_keys_alone). `aud` must contain a configured audience. A [`client`](TokenVerifierBuilder::client) can stand in for an `aud` that is missing.
 //! 7. The values that [`require_claim`](TokenVerifierBuilder::require_claim) and
 //!    [`forbid_claim`](TokenVerifierBuilder::forbid_claim) name.
 //! 8. `exp` (required) and `nbf` (optional), with a leeway of at most one minute. A token is expired once the time
@@ -58,6 +58,7 @@
 //! | have them as names of members, with commas, or as booleans | [`ClaimSource`] |
 //! | have a value that is not always of the same type | [`ClaimSource::ignore_other_types`] |
 //! | name a service in another claim than a user | several calls of [`subject_from`](TokenVerifierBuilder::subject_from) |
+//! | have no `iss` | [`issuer_by_keys_alone`](TokenVerifierBuilder::issuer_by_keys_alone) |
 //! | are valid for months | [`max_lifetime`](TokenVerifierBuilder::max_lifetime), [`max_age`](TokenVerifierBuilder::max_age) |
 //!
 //! # Keys that change
@@ -176,6 +177,7 @@ mod public_jwk;
 mod raw;
 mod refresh;
 mod revocation;
+mod select;
 mod settings;
 mod shapes;
 mod shown;
@@ -212,8 +214,9 @@ pub(crate) use self::{
     explain::{Refused, of_no_issuer},
     proof_key::{ProofKey, ProofParts},
     public_jwk::PublicJwk,
+    select::{clash, select},
     settings::check_issuer,
-    verifier::{claimed_issuer, signed_claims},
+    verifier::signed_claims,
 };
 #[cfg(feature = "jwks-http")]
 pub(crate) use self::{settings::issuer_of, shown::Shown};

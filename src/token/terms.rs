@@ -74,6 +74,7 @@ impl Terms {
         let mut raw = Raw::default();
         self.read_into(&mut raw, claims)?;
         let issued = self.issuers.judge(raw.issuer.as_deref(), claims)?;
+        self.issuers.check_subject(raw.subject.as_deref())?;
         self.demands.check_recipient(&self.audiences, &raw)?;
         let expires_at = raw.expires.ok_or(TokenError::BadClaim("exp is missing"))?.time();
         for required in &self.required {

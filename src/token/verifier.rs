@@ -180,31 +180,18 @@ impl TokenVerifier {
     pub fn issuers(&self) -> impl Iterator<Item = &str> {
         self.0.terms.issuers.names()
     }
-
-    /// Returns the verifier with keys for tokens with this `iss`.
-    pub(crate) fn of_issuer<'a>(all: &'a [Self], issuer: &str) -> Option<&'a Self> {
-        let issuers = |verifier: &'a Self| &verifier.0.terms.issuers;
-        let mut able = all.iter().filter(|verifier| !verifier.introspects() && issuers(verifier).are_for(issuer));
-        // If the tenant is on no list, the first verifier says so.
-        let first = able.next()?;
-        if issuers(first).list(issuer) {
-            Some(first)
-        } else {
-            able.find(|other| issuers(other).list(issuer)).or(Some(first))
-        }
-    }
-
-    /// Returns an issuer whose tokens would be for both verifiers.
-    pub(crate) fn shared_issuer<'a>(&'a self, other: &Self) -> Option<&'a str> {
-        self.0.terms.issuers.shared_with(&other.0.terms.issuers)
-    }
 }
 
 /// Returns the `iss` of an unverified token. Use it only to select one of the known verifiers.
 pub(crate) fn claimed_issuer(token: &[u8], max_token_len: usize) -> Option<String> {
+    claimed(token, max_token_len)?
+}
+
+/// Returns the same, and whether there is one, or `None` if the claims cannot be read.
+pub(super) fn claimed(token: &[u8], max_token_len: usize) -> Option<Option<String>> {
     let part = Compact::split(token, max_token_len).ok()?.claims;
     let claims = Padding::of(part).decode(part).ok()?;
-    json::from_slice_seed(Issuer, &claims, &LIMITS).ok()?
+    json::from_slice_seed(Issuer, &claims, &LIMITS).ok()
 }
 
 /// Returns all claims of a token that a verifier has accepted.

@@ -9,6 +9,7 @@ use super::{
     claims::Date,
     demands::LONG_LIFE,
     error::TokenError,
+    issuers::OTHER_SUBJECT,
     names::ReadInto,
     raw::{Part, Raw},
     shown::{List, Shown},
@@ -40,6 +41,10 @@ impl Terms {
             TokenError::BadClaim(NO_SUBJECT) => {
                 let names: Vec<String> = self.names.of(Part::Subject).map(|want| want.name.to_string()).collect();
                 Some(format!("{error}: no string that is not empty in {}", names.join(", ")))
+            }
+            TokenError::BadClaim(OTHER_SUBJECT) => {
+                let (subject, prefix) = (raw.subject.as_deref()?, self.issuers.subjects()?);
+                Some(format!("{error}: it is {}, and the prefix is {}", Shown(subject), Shown(prefix)))
             }
             TokenError::BadClaim(LONG_LIFE) => {
                 let lifetime = raw.expires?.time().duration_since(raw.issued?.time()).ok()?;

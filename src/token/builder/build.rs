@@ -30,6 +30,8 @@ impl TokenVerifierBuilder {
     /// - There is neither an audience nor a client, or the settings of audiences and clients contradict each other.
     /// - The issuer is the URL of the issuer's metadata, or occurs twice.
     /// - The issuer is a template and there are no [`tenants`](Self::tenants), or the other way round.
+    /// - The prefix of [`issuer_by_keys_alone`](Self::issuer_by_keys_alone) does not end with a separator, or there are tenants or an
+    ///   introspector beside it.
     /// - The keys belong to another issuer, or the source is misconfigured.
     /// - The leeway is over 60 seconds.
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
@@ -42,7 +44,13 @@ impl TokenVerifierBuilder {
         self.check_recipient()?;
         self.check_demands()?;
         let asking = self.asking()?;
-        let issuers = Issuers::new(self.issuer, self.more_issuers, self.tenants)?;
+        if self.subjects.is_some() && matches!(self.keys, From::Introspector(_)) {
+            return wrong(
+                "the TokenVerifier introspects tokens, so no keys say whose they are",
+                "remove .issuer_by_keys_alone(..): the answer of an introspector needs no iss",
+            );
+        }
+        let issuers = Issuers::new(self.issuer, self.more_issuers, self.tenants, self.subjects)?;
         if self.types.iter().all(String::is_empty) && !self.missing_type {
             return wrong("the TokenVerifier accepts no type of token", "call .typ([\"at+jwt\"])");
         }

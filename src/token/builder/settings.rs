@@ -41,6 +41,8 @@ pub struct TokenVerifierBuilder {
     pub(super) issuer: Cow<'static, str>,
     pub(super) more_issuers: Vec<Cow<'static, str>>,
     pub(super) tenants: Option<Tenants>,
+    /// How every subject begins, if tokens without `iss` are accepted.
+    pub(super) subjects: Option<Box<str>>,
     pub(super) audiences: Vec<String>,
     pub(super) types: Vec<String>,
     pub(super) missing_type: bool,
@@ -131,6 +133,7 @@ impl TokenVerifierBuilder {
             issuer,
             more_issuers: Vec::new(),
             tenants: None,
+            subjects: None,
             audiences: Vec::new(),
             types: vec!["at+jwt".to_owned()],
             missing_type: false,
@@ -214,6 +217,35 @@ impl TokenVerifierBuilder {
     /// ```
     pub fn tenants(self, tenants: Tenants) -> Self {
         Self { tenants: Some(tenants), ..self }
+    }
+
+    /// Also accepts tokens without an `iss`, such as SPIFFE's JWT-SVIDs, if their subject begins with this prefix. Then only the
+    /// keys say who has issued a token: use it if none but this issuer has them. The prefix must end with `/` or `:`, and a subject
+    /// is longer than it.
+    ///
+    /// [`Principal::issuer`](crate::Principal::issuer) of such a token is the issuer of the verifier, a name that you choose. A token
+    /// that has an `iss` must name an issuer of the verifier, as without this setting, and its subject must begin with the prefix
+    /// too.
+    ///
+    /// A [`BearerLayer`](crate::BearerLayer) with several verifiers gives a token without `iss` to the one with this setting. Two of
+    /// them are an error there.
+    ///
+    /// ```
+    /// use tower_auth::token::{KeySource, TokenVerifier};
+    ///
+    /// # fn f(bundle: impl KeySource) -> Result<(), tower_auth::ConfigError> {
+    /// let tokens = TokenVerifier::source("spiffe://example.org", bundle)
+    ///     .issuer_by_keys_alone("spiffe://example.org/")
+    ///     .spiffe_bundle()
+    ///     .typ(["JWT", "JOSE"])
+    ///     .allow_missing_typ()
+    ///     .audience("spiffe://example.org/api")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn issuer_by_keys_alone(self, subject_prefix: impl Into<String>) -> Self {
+        Self { subjects: Some(subject_prefix.into().into()), ..self }
     }
 
     /// Sets the accepted token types (`typ`), case-insensitive. The default is `at+jwt` alone (RFC 9068). Many issuers

@@ -19,6 +19,7 @@ mod grammar;
 mod hostile;
 mod issuers;
 mod key_sets;
+mod keys_alone;
 mod methods;
 pub(crate) mod mint;
 mod pitfalls;

@@ -100,6 +100,12 @@ fn rs256() -> &'static Key {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(NOW, 0));
 
+/// The tokens at [`NOW`] that no verifier accepts, if they are text.
+pub(super) fn refused() -> impl Iterator<Item = &'static str> {
+    let bad = TABLE.cases.iter().filter(|case| case.verdict != Accepted);
+    bad.filter_map(|case| str::from_utf8(&case.token).ok())
+}
+
 /// The table at [`NOW`].
 pub(super) fn table() -> &'static Table {
     &TABLE
