@@ -34,6 +34,7 @@
 //! | OneLogin | [`onelogin`] | from experience alone |
 //! | Ory Hydra, Ory Network | [`ory_hydra`] | opaque by default |
 //! | PingOne | [`pingone`] | `at+jwt` from 2027-03-02 |
+//! | SPIFFE | [`spiffe`] | JWT-SVIDs of one trust domain; no `iss` |
 //! | Stytch | [`stytch`], [`stytch_b2b`] | the project is the audience |
 //! | Supabase | [`supabase`] | anonymous users have the role `authenticated` |
 //! | WorkOS | [`workos_session`], [`workos_connect`] | sessions have no audience: their keys are those of one environment |
@@ -65,6 +66,7 @@ mod okta;
 mod onelogin;
 mod ory;
 mod pingone;
+mod spiffe;
 mod stytch;
 mod supabase;
 mod workos;
@@ -91,6 +93,7 @@ pub use self::{
     onelogin::onelogin,
     ory::ory_hydra,
     pingone::pingone,
+    spiffe::spiffe,
     stytch::{stytch, stytch_b2b},
     supabase::supabase,
     workos::{workos_connect, workos_session},

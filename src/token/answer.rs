@@ -118,7 +118,7 @@ fn explain(error: &TokenError, claims: &[u8], terms: &Terms) -> String {
     match error {
         TokenError::WrongIssuer => {
             let named = raw.issuer.as_deref().unwrap_or_default();
-            format!("the answer's iss is {}, and the verifier expects {}", Shown(named), Shown(&terms.issuers.first()))
+            format!("the answer's iss is {}, and the verifier expects {}", Shown(named), Shown(terms.issuers.first()))
         }
         TokenError::WrongAudience => {
             let named: Vec<&str> = raw.audience.iter().collect();

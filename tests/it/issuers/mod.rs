@@ -21,6 +21,7 @@ mod okta;
 mod onelogin;
 mod ory;
 mod pingone;
+mod spiffe;
 mod stytch;
 mod supabase;
 mod workos;

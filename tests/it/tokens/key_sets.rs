@@ -159,7 +159,7 @@ async fn rsa_keys_without_alg_are_for_what_the_verifier_says() {
 
 #[tokio::test]
 async fn the_id_of_a_key_is_the_one_that_it_was_given() {
-    let secret = tower_auth::Secret::new(secret("hs256"));
+    let secret = Secret::new(secret("hs256"));
     let hmac = || VerifyingKey::hmac(Algorithm::Hs256, &secret).unwrap();
     let token = |kid: Option<&str>| {
         let header = key("hs256").header().without("kid");
