@@ -11,7 +11,7 @@ pub(crate) fn select<'a>(all: &'a [TokenVerifier], token: &[u8]) -> Option<&'a T
     }
     let max_token_len = all.iter().map(TokenVerifier::max_token_len).max().unwrap_or_default();
     // Claims that cannot be read have no `iss` either, and are for no verifier with keys.
-    let signed = claimed(token, max_token_len).and_then(|issuer| match issuer.as_deref() {
+    let signed = claimed(token, max_token_len).ok().and_then(|issuer| match issuer.as_deref() {
         Some(named) => of_issuer(all, named),
         None => all.iter().find(|verifier| !verifier.introspects() && verifier.0.terms.issuers.subjects().is_some()),
     });

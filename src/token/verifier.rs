@@ -18,7 +18,7 @@ use super::{
     key::VerifyingKey,
     key_set::KeySet,
     keys::Fetched,
-    terms::{LIMITS, Terms},
+    terms::{LIMITS, Terms, UNREADABLE},
 };
 use crate::{Clock, MaybeReady, Principal, json};
 
@@ -184,14 +184,14 @@ impl TokenVerifier {
 
 /// Returns the `iss` of an unverified token. Use it only to select one of the known verifiers.
 pub(crate) fn claimed_issuer(token: &[u8], max_token_len: usize) -> Option<String> {
-    claimed(token, max_token_len)?
+    claimed(token, max_token_len).ok().flatten()
 }
 
-/// Returns the same, and whether there is one, or `None` if the claims cannot be read.
-pub(super) fn claimed(token: &[u8], max_token_len: usize) -> Option<Option<String>> {
-    let part = Compact::split(token, max_token_len).ok()?.claims;
-    let claims = Padding::of(part).decode(part).ok()?;
-    json::from_slice_seed(Issuer, &claims, &LIMITS).ok()
+/// Returns the same, or an error if the claims cannot be read.
+pub(super) fn claimed(token: &[u8], max_token_len: usize) -> Result<Option<String>, TokenError> {
+    let part = Compact::split(token, max_token_len)?.claims;
+    let claims = Padding::of(part).decode(part)?;
+    json::from_slice_seed(Issuer, &claims, &LIMITS).map_err(|_| TokenError::Malformed(UNREADABLE))
 }
 
 /// Returns all claims of a token that a verifier has accepted.

@@ -47,7 +47,7 @@ use crate::{
 /// # Keys that change, and outages
 ///
 /// A verifier of the issuer behaves as in production: it fetches the keys when the first token arrives, and waits at least 30
-/// seconds before it fetches them again. Advance a [`ManualClock`](super::ManualClock), or set
+/// seconds before it fetches them again. Advance a [`ManualClock`](crate::testing::ManualClock), or set
 /// [`cooldown`](TokenVerifierBuilder::cooldown) to zero:
 ///
 /// ```

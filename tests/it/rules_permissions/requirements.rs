@@ -10,6 +10,7 @@ use tower_auth::{
     },
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "a policy is made for each call")]
 fn scopes(policy: impl Permission) -> Vec<String> {
     policy.requirement().scopes().to_vec()
 }

@@ -62,10 +62,9 @@ async fn r065_ecdsa_signatures_are_two_numbers_in_range_on_a_point_of_the_curve(
         }
     }
     // A point of P-256 that is called one of secp256k1, and the other way round: both have the same length.
-    for (algorithm, pem, oid, other) in [
-        (Algorithm::Es256k, P256, &P256_OID[..], &SECP256K1_OID[..]),
-        (Algorithm::Es256, SECP256K1, SECP256K1_OID, P256_OID),
-    ] {
+    for (algorithm, pem, oid, other) in
+        [(Algorithm::Es256k, P256, P256_OID, SECP256K1_OID), (Algorithm::Es256, SECP256K1, SECP256K1_OID, P256_OID)]
+    {
         assert!(VerifyingKey::from_pem(algorithm, &renamed(pem, oid, other)).is_err(), "{algorithm}");
     }
 }

@@ -338,7 +338,7 @@ fn verifiers_whose_issuers_overlap_are_not_mounted() {
     let in_v2 = "https://login.microsoftonline.com/5f0c1b7e-3a55-4c1c-8d0e-0c6b8a7e1f11/v2.0";
     let any = || exact(V2).tenants(Tenants::any());
     let of = |template: &'static str| exact(template).tenants(Tenants::any());
-    let cases = [
+    let cases = vec![
         ("the same", exact(ISSUER), exact(ISSUER), true),
         ("other names", exact(ISSUER), exact("https://other.test/"), false),
         ("a second name", exact(ISSUER).also_issuer("a"), exact("b").also_issuer("a"), true),
