@@ -4,7 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    message::{Member, Message, Messages},
+    member::Member,
+    message::{Message, Messages},
     table::{Table, Target},
 };
 use crate::Rejection;

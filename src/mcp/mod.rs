@@ -36,6 +36,7 @@
 //! |---|---|
 //! | `tools/call`, `prompts/get` with a `params.name` that has a row; `resources/read`, `resources/subscribe`, `resources/unsubscribe` with a `params.uri` that has a row | the scopes of the row, all of them |
 //! | one of these methods with another name or URI | the scopes of the row of the method; without such a row, [`otherwise`](McpScopes::otherwise) |
+//! | `subscriptions/listen` | what `resources/read` needs of each URI in `params.notifications.resourceSubscriptions`, and the row of the method, if there is one; with a list of more than 256 URIs or of another type, every scope of the table |
 //! | `initialize`, `ping`, `server/discover`, `logging/setLevel`, `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`, `notifications/…` | authentication, unless the method has a row |
 //! | any other method | the scopes of its row; without one, `otherwise`: by default every scope of the table |
 //! | an answer of the client: `result` or `error`, and no `method` | authentication |
@@ -96,13 +97,12 @@
 //!   [`LateRefusal`](crate::LateRefusal) before the response starts.
 //! - A stream that is opened with GET, and the result of a task (`tasks/get`), carry what another request has asked for. If
 //!   callers with different scopes can share a session, set [`streams`](McpScopes::streams), and give these methods rows.
-//! - `subscriptions/listen` names resources in a list, which is not read: rows of resources do not apply. Give the method a row
-//!   with the scopes of all resources to which callers may subscribe; without one, it needs every scope of the table.
 
 mod decide;
 mod future;
 mod head;
 mod layer;
+mod member;
 mod message;
 mod scopes;
 mod service;

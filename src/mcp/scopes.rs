@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     layer::McpScopesLayer,
-    table::{Names, Need, Scope, Table, union},
+    table::{LISTEN, Names, Need, Scope, Table, union},
 };
 use crate::{BodyLimits, ConfigError, json::JsonLimits, permission::ScopeHierarchy};
 
@@ -55,7 +55,7 @@ impl Kind {
 }
 
 /// The methods that need no scope unless a row says otherwise. They show what a server can do, or keep a connection alive.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
     "initialize",
     "ping",
     "server/discover",
@@ -64,6 +64,8 @@ const OPEN: [&str; 8] = [
     "prompts/list",
     "resources/list",
     "resources/templates/list",
+    // The resources of its list are decided by their own rows.
+    LISTEN,
 ];
 
 /// The body that rmcp accepts by default.
@@ -92,8 +94,9 @@ impl McpScopes {
         self.row(Kind::Prompt, name.into(), scopes)
     }
 
-    /// Sets the scopes that a resource needs: to read it, to subscribe to it, and to end the subscription. The URI is compared
-    /// exactly. If there is such a row, a URI that could be another spelling of it needs every scope of the table.
+    /// Sets the scopes that a resource needs: to read it, to subscribe to it, also in the list of `subscriptions/listen`, and to
+    /// end the subscription. The URI is compared exactly. If there is such a row, a URI that could be another spelling of it needs
+    /// every scope of the table.
     pub fn resource<'a>(self, uri: impl Into<String>, scopes: impl IntoIterator<Item = &'a str>) -> Self {
         self.row(Kind::Resource, uri.into(), scopes)
     }

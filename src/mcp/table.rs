@@ -5,8 +5,16 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
 };
 
-use super::message::{Member, Message, Messages};
+use super::{
+    member::{Listed, Member},
+    message::{Message, Messages},
+};
 use crate::Principal;
+
+/// The method that opens a stream of changes (version 2026-07-28). It names resources in a list.
+pub(super) const LISTEN: &str = "subscriptions/listen";
+
+const READ: &str = "resources/read";
 
 /// Scopes, by their place in the table.
 pub(super) type Need = Vec<usize>;
@@ -86,7 +94,7 @@ impl Target {
         match method {
             "tools/call" => Self::Tool,
             "prompts/get" => Self::Prompt,
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Self::Resource,
+            READ | "resources/subscribe" | "resources/unsubscribe" => Self::Resource,
             _ => Self::Nothing,
         }
     }
@@ -102,25 +110,44 @@ impl Table {
     pub(super) fn of_messages(&self, messages: &Messages) -> Cow<'_, [usize]> {
         match &*messages.all {
             _ if messages.unclear => Cow::Borrowed(&self.everything),
-            [one] => Cow::Borrowed(self.of_message(one)),
-            several => union(several.iter().map(|message| self.of_message(message))).into(),
+            [one] => self.of_message(one),
+            several => {
+                let needs: Vec<_> = several.iter().map(|message| self.of_message(message)).collect();
+                union(needs.iter().map(|need| &**need)).into()
+            }
         }
     }
 
-    fn of_message(&self, message: &Message) -> &[usize] {
-        match &message.method {
-            _ if message.unclear => &self.everything,
+    fn of_message(&self, message: &Message) -> Cow<'_, [usize]> {
+        let everything: &[usize] = &self.everything;
+        let need = match &message.method {
+            _ if message.unclear => everything,
             // An answer continues a request that was let through, and names no operation.
             Member::Missing if message.answer => &[],
+            Member::Text(method) if !message.answer && method == LISTEN => return self.of_listed(&message.listed),
             Member::Text(method) if !message.answer => {
                 let target = Target::of(method);
                 match target.in_message(message) {
                     Member::Text(name) => self.of_operation(method, name),
                     Member::Missing | Member::Other if target == Target::Nothing => self.of_method(method),
-                    Member::Missing | Member::Other => &self.everything,
+                    Member::Missing | Member::Other => everything,
                 }
             }
-            Member::Missing | Member::Other | Member::Text(_) => &self.everything,
+            Member::Missing | Member::Other | Member::Text(_) => everything,
+        };
+        need.into()
+    }
+
+    /// Returns what it needs to hear of changes: what reading these resources needs, because the caller learns when they change.
+    fn of_listed(&self, listed: &Listed) -> Cow<'_, [usize]> {
+        let method = self.of_method(LISTEN);
+        match listed {
+            Listed::Missing => method.into(),
+            Listed::Uris(uris) => {
+                let reads = uris.iter().map(|uri| self.of_operation(READ, uri));
+                union(reads.chain([method])).into()
+            }
+            Listed::Other => Cow::Borrowed(&self.everything),
         }
     }
 

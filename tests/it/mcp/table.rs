@@ -45,6 +45,7 @@ async fn methods_are_open_only_if_they_show_nothing() {
         "prompts/list",
         "resources/list",
         "resources/templates/list",
+        "subscriptions/listen",
         "notifications/initialized",
         "notifications/cancelled",
     ] {
@@ -58,7 +59,7 @@ async fn methods_are_open_only_if_they_show_nothing() {
         "completion/complete",
         "tasks/get",
         "tasks/result",
-        "subscriptions/listen",
+        "Subscriptions/listen",
         "Initialize",
         "TOOLS/LIST",
         "tools/list/",
@@ -162,6 +163,80 @@ async fn prompts_and_resources_have_rows() {
     // Without a row for a resource, all are what the method is.
     let layer = McpScopes::new().method("resources/read", ["read"]).prompt("summary", ["p"]).build().unwrap();
     assert_eq!(send(&layer, &[], post(message("resources/read", r#"{"uri":"a?b"}"#))).await, needs("read"));
+}
+
+/// The parameters of `subscriptions/listen`, with this list of resources.
+fn listed(resources: &str) -> String {
+    format!(r#"{{"notifications":{{"toolsListChanged":true,"resourceSubscriptions":{resources}}}}}"#)
+}
+
+#[tokio::test]
+async fn a_subscription_needs_what_reading_its_resources_needs() {
+    let table = || {
+        McpScopes::new()
+            .resource("notes://one", ["one"])
+            .resource("notes://two", ["two"])
+            .resource("notes://open", [])
+            .method("resources/read", ["read"])
+            .prompt("summary", ["p"])
+    };
+    let layer = table().build().unwrap();
+    let all = "one two read p";
+    let too_many = format!("[{}]", vec![r#""notes://open""#; 257].join(","));
+    let most = format!("[{}]", vec![r#""notes://open""#; 256].join(","));
+    for (params, wanted) in [
+        (listed(r#"["notes://one"]"#), needs("one")),
+        (listed(r#"["notes://two","notes://one","notes://one"]"#), needs("one two")),
+        (listed(r#"["notes://open"]"#), PASSED),
+        (listed(r#"["notes://open","notes://three"]"#), needs("read")),
+        (listed(r#"["notes://three","notes://two"]"#), needs("two read")),
+        (listed("[]"), PASSED),
+        (listed(&most), PASSED),
+        (r#"{"notifications":{"toolsListChanged":true}}"#.to_owned(), PASSED),
+        (r#"{"notifications":{}}"#.to_owned(), PASSED),
+        ("{}".to_owned(), PASSED),
+        // Another spelling of a row.
+        (listed(r#"["notes://open","notes://ONE"]"#), needs(all)),
+        (listed(r#"["notes://%6fne"]"#), needs(all)),
+        // Not a list of strings, or one that is too long.
+        (listed(&too_many), needs(all)),
+        (listed("null"), needs(all)),
+        (listed("1"), needs(all)),
+        (listed(r#""notes://open""#), needs(all)),
+        (listed(r#"{"uri":"notes://open"}"#), needs(all)),
+        (listed(r#"["notes://open",1]"#), needs(all)),
+        (listed(r#"["notes://open",["notes://one"]]"#), needs(all)),
+        // A server that reads structures from arrays finds a list here.
+        (r#"{"notifications":[true,true,true,["notes://one"]]}"#.to_owned(), needs(all)),
+        (r#"[null,{"resourceSubscriptions":["notes://one"]}]"#.to_owned(), needs(all)),
+        (r#"{"notifications":null}"#.to_owned(), needs(all)),
+        ("null".to_owned(), needs(all)),
+        // Members that differ in case only.
+        (r#"{"notifications":{"ResourceSubscriptions":["notes://one"]}}"#.to_owned(), needs(all)),
+        (r#"{"notifications":{},"Notifications":{"resourceSubscriptions":["notes://one"]}}"#.to_owned(), needs(all)),
+    ] {
+        let body = message("subscriptions/listen", &params);
+        assert_eq!(send(&layer, &[], post(body)).await, wanted, "{params}");
+    }
+    let open = r#"{"method":"subscriptions/listen"}"#;
+    assert_eq!(send(&layer, &[], post(open)).await, PASSED, "without parameters");
+    let params = listed(r#"["notes://one"]"#);
+    let one = message("subscriptions/listen", &params);
+    assert_eq!(send(&layer, &["one"], post(one.clone())).await, PASSED);
+    let batch = format!("[{one},{}]", message("prompts/get", r#"{"name":"summary"}"#));
+    assert_eq!(send(&layer, &["one"], post(batch)).await, needs("one p"));
+    // The list is read of this method only, and the name of another member gives it no other row.
+    assert_eq!(send(&layer, &[], post(message("tools/list", &params))).await, PASSED);
+    let named = format!(r#"{{"name":"summary","uri":"notes://open",{}"#, &params[1..]);
+    assert_eq!(send(&layer, &[], post(message("subscriptions/listen", &named))).await, needs("one"));
+    // A row of the method is needed too.
+    let layer = table().method("subscriptions/listen", ["listen"]).build().unwrap();
+    assert_eq!(send(&layer, &[], post(message("subscriptions/listen", "{}"))).await, needs("listen"));
+    assert_eq!(send(&layer, &[], post(one)).await, needs("one listen"));
+    // Without `resources/read`, a resource without a row needs every scope.
+    let layer = scopes().build().unwrap();
+    let unlisted = message("subscriptions/listen", &listed(r#"["notes://one"]"#));
+    assert_eq!(send(&layer, &["r"], post(unlisted)).await, needs("r w"));
 }
 
 #[tokio::test]
