@@ -37,6 +37,8 @@ pub(super) enum Key {
     Notifications,
     Subscriptions,
     Outcome,
+    /// Also in other letters: a request with an `Id` must not pass for a notification.
+    Id,
     /// A name that differs from one of these only in case.
     Alike,
     Other,
@@ -56,6 +58,7 @@ impl Key {
             "resourceSubscriptions" => Self::Subscriptions,
             "result" | "error" => Self::Outcome,
             // Upper case, because there are letters of which only the upper case is ASCII.
+            other if other.to_uppercase() == "ID" => Self::Id,
             other if NAMES.iter().any(|known| known.to_uppercase() == other.to_uppercase()) => Self::Alike,
             _ => Self::Other,
         }

@@ -24,6 +24,8 @@ pub(super) struct Message {
     pub(super) uri: Member,
     /// `params.notifications.resourceSubscriptions`.
     pub(super) listed: Listed,
+    /// There is an `id`: it is no notification, whatever the method is called.
+    pub(super) id: bool,
     /// There is a `result` or an `error`: it is an answer to a request of the server.
     pub(super) answer: bool,
     /// It is not an object, or a parser that ignores case could read other members than these.
@@ -76,7 +78,7 @@ impl<'de> Deserialize<'de> for Params {
                             params.unclear = true;
                             object.next_value::<IgnoredAny>()?;
                         }
-                        Key::Method | Key::Params | Key::Subscriptions | Key::Outcome | Key::Other => {
+                        Key::Method | Key::Params | Key::Subscriptions | Key::Outcome | Key::Id | Key::Other => {
                             object.next_value::<IgnoredAny>()?;
                         }
                     }
@@ -106,6 +108,10 @@ impl Message {
                 }
                 Key::Outcome => {
                     message.answer = true;
+                    object.next_value::<IgnoredAny>()?;
+                }
+                Key::Id => {
+                    message.id = true;
                     object.next_value::<IgnoredAny>()?;
                 }
                 Key::Alike => {

@@ -37,7 +37,7 @@
 //! | `tools/call`, `prompts/get` with a `params.name` that has a row; `resources/read`, `resources/subscribe`, `resources/unsubscribe` with a `params.uri` that has a row | the scopes of the row, all of them |
 //! | one of these methods with another name or URI | the scopes of the row of the method; without such a row, [`otherwise`](McpScopes::otherwise) |
 //! | `subscriptions/listen` | what `resources/read` needs of each URI in `params.notifications.resourceSubscriptions`, and the row of the method, if there is one; with a list of more than 256 URIs or of another type, every scope of the table |
-//! | `initialize`, `ping`, `server/discover`, `logging/setLevel`, `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`, `notifications/…` | authentication, unless the method has a row |
+//! | `initialize`, `ping`, `server/discover`, `logging/setLevel`, `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`, `notifications/…` without an `id` | authentication, unless the method has a row |
 //! | any other method | the scopes of its row; without one, `otherwise`: by default every scope of the table |
 //! | an answer of the client: `result` or `error`, and no `method` | authentication |
 //! | a batch: an array of up to 256 messages | the scopes of all its messages together |

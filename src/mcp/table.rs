@@ -128,8 +128,9 @@ impl Table {
             Member::Text(method) if !message.answer => {
                 let target = Target::of(method);
                 match target.in_message(message) {
+                    _ if target == Target::Nothing && message.id => self.of_request(method),
+                    _ if target == Target::Nothing => self.of_method(method),
                     Member::Text(name) => self.of_operation(method, name),
-                    Member::Missing | Member::Other if target == Target::Nothing => self.of_method(method),
                     Member::Missing | Member::Other => everything,
                 }
             }
@@ -166,13 +167,23 @@ impl Table {
         }
     }
 
-    /// Returns what a method needs, whatever it is used with.
+    /// Returns what a method needs, whatever it is used with. It may be that of a notification.
     pub(super) fn of_method(&self, method: &str) -> &[usize] {
+        let is_notification = method.starts_with("notifications/");
+        self.row(method).unwrap_or(if is_notification { &[] } else { &self.otherwise })
+    }
+
+    /// Returns what the method of a request needs. A server may give a request a meaning of its own, although its method is
+    /// named like that of a notification.
+    fn of_request(&self, method: &str) -> &[usize] {
+        self.row(method).unwrap_or(&self.otherwise)
+    }
+
+    fn row(&self, method: &str) -> Option<&[usize]> {
         match self.methods.find(method) {
-            Found::Exact(need) => need,
-            Found::Alike => &self.everything,
-            Found::Nothing if method.starts_with("notifications/") => &[],
-            Found::Nothing => &self.otherwise,
+            Found::Exact(need) => Some(need),
+            Found::Alike => Some(&self.everything),
+            Found::Nothing => None,
         }
     }
 

@@ -46,10 +46,12 @@ async fn methods_are_open_only_if_they_show_nothing() {
         "resources/list",
         "resources/templates/list",
         "subscriptions/listen",
-        "notifications/initialized",
-        "notifications/cancelled",
     ] {
         assert_eq!(send(&layer, &[], post(message(method, "{}"))).await, PASSED, "{method}");
+    }
+    for method in ["notifications/initialized", "notifications/cancelled"] {
+        let body = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{}}}}"#);
+        assert_eq!(send(&layer, &[], post(body)).await, PASSED, "{method}");
     }
     for method in [
         "tools/call",
@@ -163,6 +165,32 @@ async fn prompts_and_resources_have_rows() {
     // Without a row for a resource, all are what the method is.
     let layer = McpScopes::new().method("resources/read", ["read"]).prompt("summary", ["p"]).build().unwrap();
     assert_eq!(send(&layer, &[], post(message("resources/read", r#"{"uri":"a?b"}"#))).await, needs("read"));
+}
+
+/// Servers tell a notification from a request by its id.
+#[tokio::test]
+async fn a_request_named_like_a_notification_is_no_notification() {
+    let layer = scopes().method("notifications/known", []).build().unwrap();
+    for (body, wanted) in [
+        (r#"{"method":"notifications/x"}"#, PASSED),
+        (r#"{"method":"notifications/x","params":{"id":1,"name":"x"}}"#, PASSED),
+        (r#"{"method":"notifications/x","id":1}"#, needs("r w")),
+        (r#"{"id":"a","method":"notifications/initialized"}"#, needs("r w")),
+        (r#"{"id":null,"method":"notifications/x"}"#, needs("r w")),
+        (r#"{"Id":1,"method":"notifications/x"}"#, needs("r w")),
+        (r#"{"id":1,"method":"notifications/x","params":{"name":"x"}}"#, needs("r w")),
+        (r#"[{"method":"notifications/x"},{"id":1,"method":"notifications/x"}]"#, needs("r w")),
+        // A row is for both.
+        (r#"{"id":1,"method":"notifications/known"}"#, PASSED),
+    ] {
+        assert_eq!(send(&layer, &[], post(body)).await, wanted, "{body}");
+    }
+    let layer = scopes().otherwise(["o"]).build().unwrap();
+    assert_eq!(send(&layer, &[], post(r#"{"id":1,"method":"notifications/x"}"#)).await, needs("o"));
+    // The header does not say which of the two it is: the body decides.
+    let mut request = post(r#"{"id":1,"method":"notifications/x"}"#);
+    request.headers_mut().insert("mcp-method", "notifications/x".parse().unwrap());
+    assert_eq!(send(&layer, &[], request).await, needs("o"));
 }
 
 /// The parameters of `subscriptions/listen`, with this list of resources.
