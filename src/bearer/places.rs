@@ -9,9 +9,11 @@ use crate::{
     ConfigError, Subprotocol,
     base::{
         challenge::is_token,
-        credential::{Source, is_cookie},
+        credential::{PROOF, Source, is_cookie},
     },
 };
+
+const WITH_PROOFS: &str = "accept tokens with proofs: .dpop(Dpop::new(\"https://api.example.com\"))";
 
 impl BearerLayer {
     /// Reads the token from this header instead of `Authorization: Bearer`. The token is the whole value. Proxies that
@@ -20,8 +22,8 @@ impl BearerLayer {
     /// The challenge of a 401 is then `AccessToken realm="…"`, because `Bearer` would say that the token belongs in
     /// `Authorization`.
     ///
-    /// If the name is not a header name, or is that of `Cookie` or `Sec-WebSocket-Protocol`, or if another header or scheme is
-    /// set already, every request is refused with 500, and
+    /// If the name is not a header name, or is that of `Cookie`, `Sec-WebSocket-Protocol` or `DPoP`, or if another header or
+    /// scheme is set already, every request is refused with 500, and
     /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     ///
     /// ```
@@ -51,14 +53,21 @@ impl BearerLayer {
                 "say which of them has the token: .websocket_protocol(\"bearer.\")",
             );
         }
+        if place == PROOF {
+            return self.faulty(
+                "BearerLayer::header was given DPoP, which holds the proof of a token, and no token".to_owned(),
+                WITH_PROOFS,
+            );
+        }
         self.source(Source::Header(place))
     }
 
     /// Reads the token from `Authorization: <scheme> <token>` instead of `Authorization: Bearer <token>`. The scheme is
     /// case-insensitive, and is that of the challenge.
     ///
-    /// If the scheme is not a token (RFC 9110, section 5.6.2), or if another scheme or header is set already, every request is
-    /// refused with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    /// If the scheme is not a token (RFC 9110, section 5.6.2), or is `DPoP`, which needs a proof ([`dpop`](Self::dpop)), or if
+    /// another scheme or header is set already, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     ///
     /// ```
     /// use tower_auth::{BearerLayer, TokenVerifier};
@@ -73,6 +82,12 @@ impl BearerLayer {
             return self.faulty(
                 format!("{scheme:?} is not an authentication scheme"),
                 "use one word, such as `Bearer` or `Token`",
+            );
+        }
+        if scheme.eq_ignore_ascii_case("DPoP") {
+            return self.faulty(
+                "BearerLayer::auth_scheme was given DPoP, and would read its tokens without their proofs".to_owned(),
+                WITH_PROOFS,
             );
         }
         self.source(Source::Scheme(scheme))
