@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use super::{
     member::Member,
     message::{Message, Messages},
-    table::{Table, Target},
+    table::{COMPLETE, Table, Target},
 };
 use crate::Rejection;
 
@@ -33,6 +33,8 @@ impl Claimed {
     pub(super) fn need<'a>(&self, table: &'a Table) -> Option<&'a [usize]> {
         let method = self.method.as_deref()?;
         match (Target::of(method), &self.name) {
+            // It depends on `params.ref`, which no header names.
+            (Target::Nothing, _) if method == COMPLETE => None,
             (Target::Nothing, _) => Some(table.of_method(method)),
             (_, Some(name)) => Some(table.of_operation(method, name)),
             (_, None) => None,

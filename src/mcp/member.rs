@@ -28,12 +28,25 @@ pub(super) enum Listed {
     Other,
 }
 
+/// `params.ref`: whose argument is completed.
+#[derive(Debug, Default)]
+pub(super) struct Reference {
+    /// `type`.
+    pub(super) kind: Member,
+    pub(super) name: Member,
+    pub(super) uri: Member,
+    /// A parser that ignores case could read another one.
+    pub(super) unclear: bool,
+}
+
 /// The name of a member.
 pub(super) enum Key {
     Method,
     Params,
     Name,
     Uri,
+    Reference,
+    Kind,
     Notifications,
     Subscriptions,
     Outcome,
@@ -44,8 +57,8 @@ pub(super) enum Key {
     Other,
 }
 
-const NAMES: [&str; 8] =
-    ["method", "params", "name", "uri", "notifications", "resourceSubscriptions", "result", "error"];
+const NAMES: [&str; 10] =
+    ["method", "params", "name", "uri", "ref", "type", "notifications", "resourceSubscriptions", "result", "error"];
 
 impl Key {
     fn of(name: &str) -> Self {
@@ -54,6 +67,8 @@ impl Key {
             "params" => Self::Params,
             "name" => Self::Name,
             "uri" => Self::Uri,
+            "ref" => Self::Reference,
+            "type" => Self::Kind,
             "notifications" => Self::Notifications,
             "resourceSubscriptions" => Self::Subscriptions,
             "result" | "error" => Self::Outcome,
@@ -231,5 +246,41 @@ impl<'de> Deserialize<'de> for Filter {
         }
 
         deserializer.deserialize_any(Kinds)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Referred;
+
+        impl<'de> Visitor<'de> for Referred {
+            otherwise!(Reference, Reference::default());
+
+            fn visit_str<E>(self, _: &str) -> Result<Reference, E> {
+                Ok(Reference::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Reference, A::Error> {
+                skip_elements(list).map(|()| Reference::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Reference, A::Error> {
+                let mut reference = Reference::default();
+                while let Some(name) = object.next_key()? {
+                    match name {
+                        Key::Kind => reference.kind = object.next_value()?,
+                        Key::Name => reference.name = object.next_value()?,
+                        Key::Uri => reference.uri = object.next_value()?,
+                        other => {
+                            reference.unclear |= matches!(other, Key::Alike);
+                            object.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(reference)
+            }
+        }
+
+        deserializer.deserialize_any(Referred)
     }
 }

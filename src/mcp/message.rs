@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::member::{Filter, Key, Listed, MOST, Member, otherwise, skip_elements};
+use super::member::{Filter, Key, Listed, MOST, Member, Reference, otherwise, skip_elements};
 
 /// The messages of one body.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Message {
     pub(super) name: Member,
     /// `params.uri`.
     pub(super) uri: Member,
+    /// `params.ref`.
+    pub(super) reference: Reference,
     /// `params.notifications.resourceSubscriptions`.
     pub(super) listed: Listed,
     /// There is an `id`: it is no notification, whatever the method is called.
@@ -37,6 +39,7 @@ pub(super) struct Message {
 struct Params {
     name: Member,
     uri: Member,
+    reference: Reference,
     listed: Listed,
     unclear: bool,
 }
@@ -69,6 +72,10 @@ impl<'de> Deserialize<'de> for Params {
                     match name {
                         Key::Name => params.name = object.next_value()?,
                         Key::Uri => params.uri = object.next_value()?,
+                        Key::Reference => {
+                            params.reference = object.next_value()?;
+                            params.unclear |= params.reference.unclear;
+                        }
                         Key::Notifications => {
                             let Filter { listed, unclear } = object.next_value()?;
                             params.listed = listed;
@@ -78,7 +85,13 @@ impl<'de> Deserialize<'de> for Params {
                             params.unclear = true;
                             object.next_value::<IgnoredAny>()?;
                         }
-                        Key::Method | Key::Params | Key::Subscriptions | Key::Outcome | Key::Id | Key::Other => {
+                        Key::Method
+                        | Key::Params
+                        | Key::Kind
+                        | Key::Subscriptions
+                        | Key::Outcome
+                        | Key::Id
+                        | Key::Other => {
                             object.next_value::<IgnoredAny>()?;
                         }
                     }
@@ -102,8 +115,9 @@ impl Message {
             match name {
                 Key::Method => message.method = object.next_value()?,
                 Key::Params => {
-                    let Params { name, uri, listed, unclear } = object.next_value()?;
-                    (message.name, message.uri, message.listed) = (name, uri, listed);
+                    let Params { name, uri, reference, listed, unclear } = object.next_value()?;
+                    (message.name, message.uri) = (name, uri);
+                    (message.reference, message.listed) = (reference, listed);
                     message.unclear |= unclear;
                 }
                 Key::Outcome => {
@@ -118,7 +132,13 @@ impl Message {
                     message.unclear = true;
                     object.next_value::<IgnoredAny>()?;
                 }
-                Key::Name | Key::Uri | Key::Notifications | Key::Subscriptions | Key::Other => {
+                Key::Name
+                | Key::Uri
+                | Key::Reference
+                | Key::Kind
+                | Key::Notifications
+                | Key::Subscriptions
+                | Key::Other => {
                     object.next_value::<IgnoredAny>()?;
                 }
             }

@@ -34,7 +34,7 @@
 //!
 //! | message | it needs |
 //! |---|---|
-//! | `tools/call`, `prompts/get` with a `params.name` that has a row; `resources/read`, `resources/subscribe`, `resources/unsubscribe` with a `params.uri` that has a row | the scopes of the row, all of them |
+//! | `tools/call`, `prompts/get` with a `params.name` that has a row; `resources/read`, `resources/subscribe`, `resources/unsubscribe` with a `params.uri` that has a row; `completion/complete` with a `params.ref` whose `name` or `uri` has a row | the scopes of the row, all of them |
 //! | one of these methods with another name or URI | the scopes of the row of the method; without such a row, [`otherwise`](McpScopes::otherwise) |
 //! | `subscriptions/listen` | what `resources/read` needs of each URI in `params.notifications.resourceSubscriptions`, and the row of the method, if there is one; with a list of more than 256 URIs or of another type, every scope of the table |
 //! | `initialize`, `ping`, `server/discover`, `logging/setLevel`, `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`, `notifications/…` without an `id` | authentication, unless the method has a row |
@@ -47,7 +47,7 @@
 //! Names are compared exactly, with their case. A name that differs from a name of the table only in case, or in space around
 //! it, needs every scope, because a lenient server could take the one for the other. The same holds for a member such as
 //! `Method` next to or instead of `method`, and, if the table has a resource, for a URI with an encoding, a query, dot segments
-//! or empty segments.
+//! or empty segments, and for a template without a row.
 //!
 //! The body is read [strictly](crate::json): a name that occurs twice in an object, a byte order mark, another encoding than
 //! UTF-8 or data behind the value is refused with 400, so that the server cannot read another operation from the same bytes.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     layer::McpScopesLayer,
-    table::{LISTEN, Names, Need, Scope, Table, union},
+    table::{COMPLETE, LISTEN, Names, Need, Scope, Table, union},
 };
 use crate::{BodyLimits, ConfigError, json::JsonLimits, permission::ScopeHierarchy};
 
@@ -89,14 +89,14 @@ impl McpScopes {
         self.row(Kind::Tool, name.into(), scopes)
     }
 
-    /// Sets the scopes that a prompt (`prompts/get`) needs.
+    /// Sets the scopes that a prompt needs: to get it, and to complete its arguments.
     pub fn prompt<'a>(self, name: impl Into<String>, scopes: impl IntoIterator<Item = &'a str>) -> Self {
         self.row(Kind::Prompt, name.into(), scopes)
     }
 
-    /// Sets the scopes that a resource needs: to read it, to subscribe to it, also in the list of `subscriptions/listen`, and to
-    /// end the subscription. The URI is compared exactly. If there is such a row, a URI that could be another spelling of it needs
-    /// every scope of the table.
+    /// Sets the scopes that a resource needs: to read it, to subscribe to it, also in the list of `subscriptions/listen`, to end
+    /// the subscription, and to complete its arguments if the URI is a template. The URI is compared exactly. If there is such a row,
+    /// a URI that could be another spelling of it needs every scope of the table.
     pub fn resource<'a>(self, uri: impl Into<String>, scopes: impl IntoIterator<Item = &'a str>) -> Self {
         self.row(Kind::Resource, uri.into(), scopes)
     }
@@ -188,7 +188,9 @@ impl McpScopes {
         // The methods of tools, prompts and resources are known, so that one in other letters is not taken for another method.
         let everything: Need = (0..scopes.len()).collect();
         let otherwise = otherwise.unwrap_or_else(|| everything.clone());
-        for method in ["tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"] {
+        for method in
+            ["tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe", COMPLETE]
+        {
             if !methods.contains(method) {
                 methods.add(method.to_owned(), otherwise.clone());
             }

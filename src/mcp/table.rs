@@ -6,13 +6,16 @@ use std::{
 };
 
 use super::{
-    member::{Listed, Member},
+    member::{Listed, Member, Reference},
     message::{Message, Messages},
 };
 use crate::Principal;
 
 /// The method that opens a stream of changes (version 2026-07-28). It names resources in a list.
 pub(super) const LISTEN: &str = "subscriptions/listen";
+
+/// The method that completes an argument of a prompt or of a resource template.
+pub(super) const COMPLETE: &str = "completion/complete";
 
 const READ: &str = "resources/read";
 
@@ -125,6 +128,7 @@ impl Table {
             // An answer continues a request that was let through, and names no operation.
             Member::Missing if message.answer => &[],
             Member::Text(method) if !message.answer && method == LISTEN => return self.of_listed(&message.listed),
+            Member::Text(method) if !message.answer && method == COMPLETE => self.of_completion(&message.reference),
             Member::Text(method) if !message.answer => {
                 let target = Target::of(method);
                 match target.in_message(message) {
@@ -152,9 +156,23 @@ impl Table {
         }
     }
 
+    /// Returns what it needs to complete an argument: what its prompt or resource needs, because the values come from there.
+    fn of_completion(&self, reference: &Reference) -> &[usize] {
+        let Reference { kind: Member::Text(kind), name, uri, .. } = reference else { return &self.everything };
+        match (&**kind, name, uri) {
+            ("ref/prompt", Member::Text(name), Member::Missing) => self.of_named(Target::Prompt, COMPLETE, name),
+            ("ref/resource", Member::Missing, Member::Text(uri)) => self.of_named(Target::Resource, COMPLETE, uri),
+            _ => &self.everything,
+        }
+    }
+
     /// Returns what the operation needs that a method does with a tool, a prompt or a resource.
     pub(super) fn of_operation(&self, method: &str, name: &str) -> &[usize] {
-        let (names, clear) = match Target::of(method) {
+        self.of_named(Target::of(method), method, name)
+    }
+
+    fn of_named(&self, target: Target, method: &str, name: &str) -> &[usize] {
+        let (names, clear) = match target {
             Target::Tool => (&self.tools, true),
             Target::Prompt => (&self.prompts, true),
             Target::Resource => (&self.resources, self.resources.exact.is_empty() || is_plain(name)),

@@ -268,6 +268,71 @@ async fn a_subscription_needs_what_reading_its_resources_needs() {
 }
 
 #[tokio::test]
+async fn a_completion_needs_what_its_prompt_or_resource_needs() {
+    let table = || {
+        McpScopes::new()
+            .prompt("summary", ["p"])
+            .prompt("open", [])
+            .resource("notes://{id}", ["one"])
+            .resource("open", [])
+            .tool("t", ["t"])
+    };
+    let layer = table().build().unwrap();
+    let all = "p one t";
+    for (reference, wanted) in [
+        (r#"{"type":"ref/prompt","name":"summary","title":"Summary"}"#, needs("p")),
+        (r#"{"type":"ref/prompt","name":"open"}"#, PASSED),
+        (r#"{"type":"ref/resource","uri":"notes://{id}"}"#, needs("one")),
+        (r#"{"type":"ref/resource","uri":"open"}"#, PASSED),
+        // Another name, or another spelling.
+        (r#"{"type":"ref/prompt","name":"t"}"#, needs(all)),
+        (r#"{"type":"ref/prompt","name":"Open"}"#, needs(all)),
+        (r#"{"type":"ref/resource","uri":"notes://{other}"}"#, needs(all)),
+        // It is not clear what is meant.
+        (r#"{"type":"ref/prompt","name":"open","uri":"open"}"#, needs(all)),
+        (r#"{"type":"ref/prompt","uri":"open"}"#, needs(all)),
+        (r#"{"type":"ref/resource","name":"open"}"#, needs(all)),
+        (r#"{"type":"ref/tool","name":"open"}"#, needs(all)),
+        (r#"{"type":["ref/prompt"],"name":"open"}"#, needs(all)),
+        (r#"{"type":"ref/prompt","name":["open"]}"#, needs(all)),
+        (r#"{"type":"ref/prompt","Type":"ref/resource","name":"open"}"#, needs(all)),
+        (r#"{"type":"ref/prompt","name":"open","NAME":"summary"}"#, needs(all)),
+        (r#"{"name":"open"}"#, needs(all)),
+        (r#"["ref/prompt","open"]"#, needs(all)),
+        (r#""open""#, needs(all)),
+        ("null", needs(all)),
+        ("{}", needs(all)),
+    ] {
+        let params = format!(r#"{{"ref":{reference},"argument":{{"name":"a","value":"b"}}}}"#);
+        assert_eq!(send(&layer, &[], post(message("completion/complete", &params))).await, wanted, "{reference}");
+    }
+    // The header does not say what is completed: the body decides.
+    let mut request = post(message("completion/complete", r#"{"ref":{"type":"ref/prompt","name":"open"}}"#));
+    request.headers_mut().insert("mcp-method", "completion/complete".parse().unwrap());
+    assert_eq!(send(&layer, &[], request).await, PASSED);
+    for params in [
+        r#"{"name":"open","uri":"open","type":"ref/prompt"}"#,
+        r#"{"ref":{"type":"ref/prompt","name":"open"},"Ref":{"type":"ref/prompt","name":"summary"}}"#,
+        "{}",
+        "[]",
+    ] {
+        assert_eq!(send(&layer, &[], post(message("completion/complete", params))).await, needs(all), "{params}");
+    }
+    // The row of the method is for what has no row of its own.
+    let layer = table().method("completion/complete", ["c"]).build().unwrap();
+    for (reference, wanted) in [
+        (r#"{"type":"ref/prompt","name":"summary"}"#, needs("p")),
+        (r#"{"type":"ref/prompt","name":"other"}"#, needs("c")),
+        (r#"{"type":"ref/resource","uri":"other"}"#, needs("c")),
+        (r#"{"type":"ref/resource","uri":"notes://{other}"}"#, needs("p one t c")),
+    ] {
+        let params = format!(r#"{{"ref":{reference}}}"#);
+        assert_eq!(send(&layer, &[], post(message("completion/complete", &params))).await, wanted, "{reference}");
+    }
+    assert_eq!(send(&layer, &["c"], post(message("Completion/complete", "{}"))).await, needs("p one t c"));
+}
+
+#[tokio::test]
 async fn a_broader_scope_counts_for_the_narrower() {
     let hierarchy =
         ScopeHierarchy::new(["admin", "w", "r"]).implies("admin", ["w"]).unwrap().implies("w", ["r"]).unwrap();
