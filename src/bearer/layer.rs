@@ -286,6 +286,9 @@ impl BearerLayer {
     /// layer around routes such as the creation of keys, or payouts. For single routes of a stack, see
     /// [`Rules::fresh`](crate::Rules::fresh).
     ///
+    /// Do not place such a layer inside another one with a clone of the same [`Dpop`]: the outer layer uses each proof, and the inner one
+    /// refuses it as used before. There, use one layer and `Rules::fresh`.
+    ///
     /// ```
     /// use tower_auth::{BearerLayer, TokenVerifier, token::TokenRevocation};
     ///
