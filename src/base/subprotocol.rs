@@ -20,6 +20,8 @@ use super::{challenge, error::ConfigError};
 ///
 /// The credential is read only from a request that opens a WebSocket. It is removed from the header before the inner
 /// service is called, and the other protocols stay: the inner service can neither choose, nor return, nor log the credential.
+/// Over HTTP/2 and later, every CONNECT with a path counts as one that opens a WebSocket, because `http::Request` has no place
+/// for `:protocol`, which would name another protocol (RFC 8441).
 ///
 /// # What the server answers
 ///
