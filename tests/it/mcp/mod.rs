@@ -2,6 +2,7 @@
 
 mod bodies;
 mod headers;
+mod members;
 mod sdk;
 mod table;
 
