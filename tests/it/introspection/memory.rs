@@ -6,10 +6,10 @@ use bytes::Bytes;
 use serde_json::json;
 use tower_auth::{
     BoxError, Health, MaybeReady, TokenVerifier,
-    token::{Introspector, TokenError, TokenVerifierBuilder},
+    token::{Introspector, Tenants, TokenError, TokenVerifierBuilder},
 };
 
-use super::{AUDIENCE, Desk, INACTIVE, ISSUER, NOW, active, hand, verdict, with, word};
+use super::{AUDIENCE, Desk, INACTIVE, ISSUER, NOW, Server, active, hand, verdict, with, word};
 use crate::{key_sets::at_once, support::server::PATIENCE};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -261,6 +261,34 @@ async fn a_panic_while_an_answer_is_read_is_an_outage() {
     desk.server.says("t", active().to_string());
     let Err(TokenError::Unavailable(why)) = desk.verify("t").await else { panic!("it is good") };
     assert!(why.contains("it panicked: \"a bug\""), "{why}");
+}
+
+/// The code of the service panics in the question that two requests share. Both get an answer, and so does the next one.
+#[tokio::test]
+async fn a_panic_of_the_service_ends_no_other_request() {
+    let bug = |_: &str| -> bool { panic!("a bug") };
+    let server = Server::default();
+    let template = TokenVerifier::introspect("https://id.example.com/{tenant}", server.clone())
+        .audience(AUDIENCE)
+        .tenants(Tenants::when(bug));
+    let claims = server.builder().claims::<Buggy>();
+    server.says("tenant", with(&json!({ "iss": "https://id.example.com/acme", "tid": "acme" })));
+    server.says("type", active().to_string());
+    for (builder, token) in [(template, "tenant"), (claims, "type")] {
+        let (tokens, clock) = (builder.build().unwrap(), tower_auth::Clock::from(&hand()));
+        let gate = server.shut();
+        let mut first = Box::pin(tokens.verify(token, &clock));
+        let mut second = Box::pin(tokens.verify(token, &clock));
+        assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
+        assert_eq!(server.asked(), 1, "the two share a question");
+        gate.add_permits(2);
+        let next = tokens.verify(token, &clock);
+        for verified in [*std::pin::Pin::into_inner(first), *std::pin::Pin::into_inner(second), next] {
+            let Err(TokenError::Unavailable(why)) = verdict(verified).await else { panic!("{token} is judged") };
+            assert!(why.contains("it panicked: \"a bug\""), "{why}");
+        }
+        server.asked();
+    }
 }
 
 #[tokio::test]
