@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     claim_source::Name,
+    raw::Found,
     shapes::kind,
     shown::{Shown, first_of},
 };
@@ -110,30 +111,34 @@ impl Check {
         Self { claim: name.to_string().into(), name, rule }
     }
 
-    /// Decides about the value, which is `None` if the claim is missing or `null`.
-    pub(super) fn admits(&self, found: Option<&Value>) -> bool {
+    /// Decides about what was found, which is `None` if the claim is missing or `null`.
+    pub(super) fn admits(&self, found: Option<&Found>) -> bool {
         match (&self.rule, found) {
-            (Rule::OneOf(_), None) => false,
+            // A value that cannot be read could be the forbidden one.
+            (Rule::OneOf(_), None | Some(Found::Behind(_))) | (Rule::NoneOf(_), Some(Found::Behind(_))) => false,
             (Rule::NoneOf(_), None) => true,
-            (Rule::OneOf(values), Some(found)) => values.iter().any(|value| value.equals(found)),
+            (Rule::OneOf(values), Some(Found::Value(found))) => values.iter().any(|value| value.equals(found)),
             // A value of a type that is not compared could mean the same.
-            (Rule::NoneOf(values), Some(found)) => {
+            (Rule::NoneOf(values), Some(Found::Value(found))) => {
                 values.iter().any(|value| value.compares(found)) && !values.iter().any(|value| value.equals(found))
             }
         }
     }
 
-    /// Says why a value is refused.
-    pub(super) fn explain(&self, found: Option<&Value>) -> String {
+    /// Says why a token is refused.
+    pub(super) fn explain(&self, found: Option<&Found>) -> String {
         let claim = &self.claim;
         let has = match found {
             None => format!("the token has no claim {claim}"),
-            Some(Value::String(text)) => format!("the token's claim {claim} is {}", Shown(text)),
-            Some(Value::Bool(boolean)) => format!("the token's claim {claim} is {boolean}"),
-            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Some(Found::Behind(kind)) => {
+                format!("the token's claim {claim} cannot be read, because a claim around it is {kind}")
+            }
+            Some(Found::Value(Value::String(text))) => format!("the token's claim {claim} is {}", Shown(text)),
+            Some(Found::Value(Value::Bool(boolean))) => format!("the token's claim {claim} is {boolean}"),
+            Some(Found::Value(Value::Number(number))) if number.is_i64() || number.is_u64() => {
                 format!("the token's claim {claim} is {number}")
             }
-            Some(other) => format!("the token's claim {claim} is {}", kind(other)),
+            Some(Found::Value(other)) => format!("the token's claim {claim} is {}", kind(other)),
         };
         match &self.rule {
             Rule::OneOf(values) => {

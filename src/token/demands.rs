@@ -77,7 +77,7 @@ impl Demands {
 
     /// Returns the first check that the token does not pass, and its number.
     pub(super) fn refused(&self, raw: &Raw<'_>) -> Option<(usize, &Check)> {
-        self.checks.iter().enumerate().find(|(place, check)| !check.admits(raw.value(*place)))
+        self.checks.iter().enumerate().find(|(place, check)| !check.admits(raw.found(*place)))
     }
 
     /// Checks the dates that no later time changes.

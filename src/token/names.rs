@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     claim_source::{ClaimSource, Name, Shape},
     claims::{Date, Lenient, Text, Texts, Unasked},
-    raw::{Part, Raw},
+    raw::{Found, Part, Raw},
     shapes,
     want::{Form, Want},
 };
@@ -148,11 +148,16 @@ impl Names {
     /// Reads a claim from memory. A missing inner claim is treated as a missing claim.
     fn inside<E: Error>(&self, claim: &str, value: &Value, raw: &mut Raw<'_>) -> Result<(), E> {
         for want in self.named(claim) {
-            let found = value.pointer(want.name.inside.as_deref().unwrap_or_default());
-            let Some(found) = found.filter(|found| !found.is_null()) else { continue };
+            let way = want.name.inside.as_deref().unwrap_or_default();
+            let Some(found) = value.pointer(way).filter(|found| !found.is_null()) else {
+                if let (Part::Check(place), Some(kind)) = (want.part, barrier(value, way)) {
+                    raw.found.push((place, Found::Behind(kind)));
+                }
+                continue;
+            };
             match want.part {
                 Part::Limits => raw.limits = Some(found.clone()),
-                Part::Check(place) => raw.found.push((place, found.clone())),
+                Part::Check(place) => raw.found.push((place, Found::Value(found.clone()))),
                 part if part.is_list() => raw.put_list(part, want.rank, Texts::Many(shapes::list(want, found)?)),
                 part => {
                     if let Some(text) = shapes::text(want, found)? {
@@ -168,6 +173,23 @@ impl Names {
         }
         Ok(())
     }
+}
+
+/// Returns the type of the value at which a pointer ends too early: one that is neither an object nor `null`. A list is no
+/// barrier if the pointer names a place in it.
+fn barrier(value: &Value, way: &str) -> Option<&'static str> {
+    let mut at = value;
+    for step in way.split('/').skip(1) {
+        let is_place = !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+        match at {
+            Value::Object(_) => {}
+            Value::Array(_) if is_place => {}
+            Value::Null => return None,
+            other => return Some(shapes::kind(other)),
+        }
+        at = at.pointer(&format!("/{step}"))?;
+    }
+    None
 }
 
 /// Reads a claim that no setting names.

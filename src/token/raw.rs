@@ -61,7 +61,14 @@ pub(super) struct Raw<'de> {
     pub(super) acr: Option<Cow<'de, str>>,
     pub(super) logged_in: Option<Date>,
     /// The values of the claims that are checked, with the number of the check.
-    pub(super) found: Vec<(usize, Value)>,
+    pub(super) found: Vec<(usize, Found)>,
+}
+
+/// What stands at the place of a claim that is checked.
+pub(super) enum Found {
+    Value(Value),
+    /// The claim cannot be read, because a claim around it is of this type and no object.
+    Behind(&'static str),
 }
 
 impl<'de> Raw<'de> {
@@ -91,9 +98,9 @@ impl<'de> Raw<'de> {
         }
     }
 
-    /// Returns the value of the claim that this check is about.
-    pub(super) fn value(&self, check: usize) -> Option<&Value> {
-        self.found.iter().find(|(of, _)| *of == check).map(|(_, value)| value)
+    /// Returns what the token has at the place that this check is about, if it is not missing or `null`.
+    pub(super) fn found(&self, check: usize) -> Option<&Found> {
+        self.found.iter().find(|(of, _)| *of == check).map(|(_, found)| found)
     }
 
     /// Returns the values of all claims of a list, in the order of the settings and each once, if it has more than one

@@ -36,7 +36,7 @@ impl Terms {
             TokenError::WrongClient => self.other_client(&raw),
             TokenError::WrongClaim(_) => {
                 let (place, check) = self.demands.refused(&raw)?;
-                Some(check.explain(raw.value(place)))
+                Some(check.explain(raw.found(place)))
             }
             TokenError::BadClaim(NO_SUBJECT) => {
                 let names: Vec<String> = self.names.of(Part::Subject).map(|want| want.name.to_string()).collect();

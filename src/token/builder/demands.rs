@@ -40,7 +40,7 @@ impl TokenVerifierBuilder {
 
     /// Refuses tokens in which a claim equals one of these values: strings, booleans or integers. A token without the
     /// claim is accepted. A value of a type that cannot be compared with these values is refused too, because it could
-    /// mean the same.
+    /// mean the same; so is a claim inside another one that is not an object, because it cannot be read.
     ///
     /// ```
     /// use tower_auth::{Secret, token::{Algorithm, TokenVerifier, VerifyingKey}};

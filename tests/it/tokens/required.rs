@@ -157,6 +157,43 @@ async fn claims_inside_others_and_claims_with_other_uses_are_checked() {
     assert!(matches!(issuer, Err(TokenError::WrongIssuer)), "{issuer:?}");
 }
 
+/// A value that is not read may be the forbidden one.
+#[tokio::test]
+async fn a_forbidden_claim_is_refused_where_the_way_to_it_is_another_one() {
+    let pending = || strict().forbid_claim("/a/b/c", ["x"]);
+    for (value, expected) in [
+        (json!({ "b": { "c": "y" } }), true),
+        (json!({ "b": { "c": "x" } }), false),
+        (json!({ "b": { "c": null } }), true),
+        (json!({ "b": {} }), true),
+        (json!({ "b": null }), true),
+        (json!({}), true),
+        (json!(null), true),
+        (json!([{ "b": { "c": "x" } }]), false),
+        (json!({ "b": [{ "c": "x" }] }), false),
+        (json!({ "b": [] }), false),
+        (json!({ "b": "c" }), false),
+        (json!({ "b": false }), false),
+        (json!("x"), false),
+        (json!(7), false),
+    ] {
+        assert_eq!(admits(pending(), "a", &value).await, expected, "{value}");
+    }
+    assert!(judged(pending(), &token(&claims(NOW))).await.is_ok());
+    // A required claim is not there either, also if the way to it has its value.
+    assert!(!admits(strict().require_claim("/a/b", ["x"]), "a", &json!("x")).await);
+    // A number is also a place in a list.
+    let third = || strict().forbid_claim("/a/2", ["x"]);
+    for (value, expected) in [
+        (json!(["x", "x"]), true),
+        (json!(["y", "y", "y"]), true),
+        (json!(["y", "y", "x"]), false),
+        (json!({ "2": "x" }), false),
+    ] {
+        assert_eq!(admits(third(), "a", &value).await, expected, "{value}");
+    }
+}
+
 #[tokio::test]
 async fn the_log_names_the_claim_what_was_found_and_what_is_expected() {
     let builder = || strict().require_claim("token_use", ["access"]).forbid_claim("/o/sts", ["pending"]);
@@ -175,6 +212,10 @@ async fn the_log_names_the_claim_what_was_found_and_what_is_expected() {
         (
             good().raw("o", json!({ "sts": "pending" })),
             "the token's claim /o/sts is \"pending\", and the verifier refuses \"pending\" (TokenVerifierBuilder::forbid_claim)",
+        ),
+        (
+            good().raw("o", json!([{ "sts": "pending" }])),
+            "the token's claim /o/sts cannot be read, because a claim around it is a list, and the verifier refuses",
         ),
     ] {
         let (error, said) = explained(builder(), &token(&claims)).await.unwrap_err();
