@@ -132,6 +132,19 @@ pub(super) fn is_nothing(error: &(dyn std::error::Error + 'static)) -> bool {
     causes.any(|cause| cause.downcast_ref::<Answered>().is_some_and(|answered| nothing.contains(&answered.0)))
 }
 
+/// Returns whether the server has refused what it was asked, and may answer other questions.
+pub(super) fn is_of_the_question(error: &(dyn std::error::Error + 'static)) -> bool {
+    let refused = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::URI_TOO_LONG,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    ];
+    let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
+    causes.any(|cause| cause.downcast_ref::<Answered>().is_some_and(|answered| refused.contains(&answered.0)))
+}
+
 /// An error, and the URL at which it occurred.
 #[derive(Debug)]
 pub(super) struct At(pub(super) String, pub(super) BoxError);

@@ -15,13 +15,13 @@ use http_body_util::Full;
 use tower_service::Service;
 
 use super::{
-    get::{place, without_user},
+    get::{is_of_the_question, place, without_user},
     post::{Answer, BuiltIn, Post, Through},
 };
 use crate::{
     BoxError, Clock, ConfigError, MaybeReady, Secret,
     base::credential,
-    token::{Introspector, Shown, SigningKey},
+    token::{Introspector, OfOneToken, Shown, SigningKey},
 };
 
 /// Asks the introspection endpoint of an authorization server about tokens (RFC 7662).
@@ -31,6 +31,9 @@ use crate::{
 ///
 /// If the server refuses these (401 or 403), an error is logged, and requests with tokens are answered 503: the client's token may
 /// be good.
+///
+/// If the server refuses a question for what is in it (400, 413, 414, 422 or 431), the request is answered 503 too. Any client can
+/// cause this, so it changes the health of the verifier only if the server has not answered about any token yet.
 ///
 /// ```no_run
 /// use tower_auth::{Secret, TokenVerifier, jwks::IntrospectionClient};
@@ -235,7 +238,10 @@ impl IntrospectionClient {
         let (uri, post) = (self.uri()?, self.post.clone()?);
         let place = place(&uri);
         let (headers, form) = self.question(&token)?;
-        match post.post(uri, headers, form).await? {
+        let answer = post.post(uri, headers, form).await.map_err(|error| -> BoxError {
+            if is_of_the_question(&*error) { OfOneToken(error).into() } else { error }
+        });
+        match answer? {
             Answer::Document(document) => {
                 self.denied.store(false, Ordering::Relaxed);
                 Ok(document)

@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -25,7 +25,7 @@ use super::{
     answer::{No, Reading},
     claims::Claims,
     error::TokenError,
-    introspector::Introspector,
+    introspector::{Introspector, OfOneToken},
     shown::Shown,
 };
 use crate::{
@@ -70,6 +70,21 @@ pub(super) struct Asked {
     questions: Mutex<HashMap<Place, (u64, WeakShared<Question>)>>,
     numbers: AtomicU64,
     trouble: Trouble,
+    /// Whether the server has answered about a token. Until then, it may refuse every question.
+    answers: AtomicBool,
+}
+
+/// Why there is no answer.
+struct NoAnswer {
+    why: String,
+    /// Whether only this token is concerned.
+    of_one: bool,
+}
+
+impl From<String> for NoAnswer {
+    fn from(why: String) -> Self {
+        Self { why, of_one: false }
+    }
 }
 
 /// An answer, the time at which it was asked for, and the number of the question.
@@ -100,6 +115,7 @@ impl Asked {
             questions: Mutex::default(),
             numbers: AtomicU64::new(1),
             trouble: Trouble::new("tokens cannot be introspected", "tokens can be introspected again"),
+            answers: AtomicBool::new(false),
         })
     }
 
@@ -166,35 +182,41 @@ impl Asked {
         };
         let answer = match Clock::system().within(self.settings.patience, answer).await {
             Ok(answer) => answer,
-            Err(late) => Err(late.to_string()),
+            Err(late) => Err(NoAnswer::from(late.to_string())),
         };
+        let of_one = answer.as_ref().is_err_and(|none| none.of_one);
         let judged = match answer {
             // The type of `claims` is read in here, and is code of the service. Its panic is not that of all who wait.
             Ok(answer) => catch_unwind(AssertUnwindSafe(|| judge(&answer, asked))).unwrap_or_else(|panic| {
                 Err(No::unavailable(format!("the answer was read, and {}", panicked(&*panic))))
             }),
-            Err(why) => Err(No::unavailable(why)),
+            Err(none) => Err(No::unavailable(none.why)),
         };
         let outcome = judged.map_err(|no| Arc::new(self.located(no, token)));
         self.keep(place, number, asked, &outcome);
         match &outcome {
+            // Whoever sends such a token must not be able to say that the server is down, nor that it is up again.
+            Err(_) if of_one && self.answers.load(Ordering::Relaxed) => {}
             Err(no) if matches!(no.error, TokenError::Unavailable(_)) => self.trouble.note::<()>(Err(&no.told)),
-            _ => self.trouble.note::<&str>(Ok::<_, &str>("")),
+            _ => {
+                self.answers.store(true, Ordering::Relaxed);
+                self.trouble.note::<&str>(Ok::<_, &str>(""));
+            }
         }
         outcome
     }
 
-    async fn fetch(&self, token: &str) -> Result<Bytes, String> {
+    async fn fetch(&self, token: &str) -> Result<Bytes, NoAnswer> {
         let asked = catch_unwind(AssertUnwindSafe(|| self.introspector.introspect(token)));
         let answer = match asked {
             Ok(answer) => AssertUnwindSafe(answer).catch_unwind().await,
             Err(panic) => Err(panic),
         };
         match answer {
-            Ok(Ok(answer)) if answer.len() > LARGEST => Err(format!("the answer has more than {LARGEST} bytes")),
+            Ok(Ok(answer)) if answer.len() > LARGEST => Err(format!("the answer has more than {LARGEST} bytes").into()),
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(with_causes(&*error)),
-            Err(panic) => Err(panicked(&*panic)),
+            Ok(Err(error)) => Err(NoAnswer { why: with_causes(&*error), of_one: error.is::<OfOneToken>() }),
+            Err(panic) => Err(panicked(&*panic).into()),
         }
     }
 

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
 
@@ -69,5 +69,25 @@ impl<T: Introspector + ?Sized> Introspector for Arc<T> {
 
     fn check_config(&self) -> Result<(), ConfigError> {
         (**self).check_config()
+    }
+}
+
+/// An error that is about the token that was asked about, and not about the server. Any client can cause it.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "jwks-http"),
+    expect(dead_code, reason = "only the HTTP client reads the status of an answer")
+)]
+pub(crate) struct OfOneToken(pub(crate) BoxError);
+
+impl fmt::Display for OfOneToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for OfOneToken {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }

@@ -219,4 +219,4 @@ pub(crate) use self::{
     verifier::signed_claims,
 };
 #[cfg(feature = "jwks-http")]
-pub(crate) use self::{settings::issuer_of, shown::Shown};
+pub(crate) use self::{introspector::OfOneToken, settings::issuer_of, shown::Shown};

@@ -13,7 +13,7 @@ use base64::{
 };
 use serde_json::Value;
 use tower_auth::{
-    Clock, ConfigError, Secret, TokenVerifier,
+    Clock, ConfigError, Health, Secret, TokenVerifier,
     jwks::IntrospectionClient,
     token::{Algorithm, Introspector as _, SigningKey, TokenError},
 };
@@ -341,4 +341,42 @@ fn a_client_that_cannot_be_is_said_when_it_is_built() {
     ] {
         assert!(TokenVerifier::introspect(ISSUER, client).audience("a").build().is_ok());
     }
+}
+
+/// Any client can send a token that a server refuses to look at. This is no outage of the server.
+#[tokio::test]
+async fn a_token_that_the_server_refuses_to_look_at_is_no_outage() {
+    let logs = Logs::capture();
+    let served = Served::start().await;
+    let tokens = verifier(served.client().without_identity());
+    let refusal = |status| served.says((status, vec![], String::new()));
+    let good = || served.says(json(active().to_string()));
+    // Before its first answer, nothing says that it refuses only some tokens.
+    refusal(400);
+    assert!(fate(&tokens).await.is_err() && matches!(tokens.health(), Health::Degraded(_)));
+    good();
+    assert_eq!(fate(&tokens).await, Ok("good"));
+    for status in [400, 413, 414, 422, 431] {
+        refusal(status);
+        let why = fate(&tokens).await.unwrap_err();
+        assert!(why.contains(&format!("the answer is {status}")), "{why}");
+        assert!(matches!(tokens.health(), Health::Good), "{status}");
+        good();
+        assert_eq!(fate(&tokens).await, Ok("good"));
+    }
+    let count = |what: &str| logs.text().lines().filter(|line| line.contains(what)).count();
+    let said = || (count("tokens cannot be introspected"), count("tokens can be introspected again"));
+    assert_eq!(said(), (1, 1), "{}", logs.text());
+    // These are about the endpoint, this service or the server, and not about the token.
+    for status in [401, 403, 404, 405, 429, 500, 503] {
+        refusal(status);
+        assert!(fate(&tokens).await.is_err() && matches!(tokens.health(), Health::Degraded(_)), "{status}");
+        // An answer about one token does not end an outage either.
+        refusal(400);
+        assert!(fate(&tokens).await.is_err() && matches!(tokens.health(), Health::Degraded(_)), "{status}");
+        good();
+        assert_eq!(fate(&tokens).await, Ok("good"));
+        assert!(matches!(tokens.health(), Health::Good), "{status}");
+    }
+    assert_eq!(said(), (8, 8), "{}", logs.text());
 }
