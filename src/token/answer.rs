@@ -105,7 +105,8 @@ fn complete(members: &mut Map<String, Value>, terms: &Terms, reading: Reading, n
             members.insert(name.to_owned(), value);
         }
     };
-    add("iss", Some(Value::from(&**terms.issuers.first())));
+    // The name of a template is the iss of no token.
+    add("iss", terms.issuers.first_exact().map(Value::from));
     add("aud", terms.audiences.first().filter(|_| reading.for_this_service).map(|ours| Value::from(&**ours)));
     // One second more, because the fraction is cut off. The cache forgets the answer before.
     let end = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(reading.lasting).as_secs();
@@ -117,8 +118,11 @@ fn explain(error: &TokenError, claims: &[u8], terms: &Terms) -> String {
     let ours = List(&terms.audiences);
     match error {
         TokenError::WrongIssuer => {
-            let named = raw.issuer.as_deref().unwrap_or_default();
-            format!("the answer's iss is {}, and the verifier expects {}", Shown(named), Shown(terms.issuers.first()))
+            let ours = Shown(terms.issuers.first());
+            raw.issuer.as_deref().map_or_else(
+                || format!("the answer has no iss, and the verifier expects {ours}, with a tenant"),
+                |named| format!("the answer's iss is {}, and the verifier expects {ours}", Shown(named)),
+            )
         }
         TokenError::WrongAudience => {
             let named: Vec<&str> = raw.audience.iter().collect();

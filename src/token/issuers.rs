@@ -118,6 +118,11 @@ impl Issuers {
         &self.first.text
     }
 
+    /// Returns the first issuer, if it is no template.
+    pub(super) fn first_exact(&self) -> Option<&str> {
+        self.first.place.is_none().then_some(&*self.first.text)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.all().map(|pattern| &*pattern.text)
     }

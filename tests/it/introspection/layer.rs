@@ -14,10 +14,12 @@ use tower_auth::{
         Grant, Sessions, TokenIssuer, TokenRequest,
         signing::{SigningKeys, SigningPolicy},
     },
+    token::Tenants,
 };
 
-use super::{Server, active, hand, with};
+use super::{AUDIENCE, Server, active, hand, with};
 use crate::{
+    no_leak::Logs,
     support::{Body, KEY, get, sockets, store, strict, text},
     tokens::{self, INVALID, NOW, ask, mint, present, stack_of},
 };
@@ -216,4 +218,26 @@ async fn parallel_requests_of_clones_are_one_question() {
         assert_eq!(request.await.unwrap(), "ann");
     }
     assert_eq!(server.asked(), 1);
+}
+
+/// The name of a template is the iss of no answer, so a log that shows it as that of the answer misleads.
+#[tokio::test]
+async fn the_log_says_that_an_answer_has_no_issuer() {
+    let logs = Logs::capture();
+    let server = Server::default();
+    let builder = TokenVerifier::introspect("https://id.example.com/{tenantid}/v2.0", server.clone());
+    let stack = stack_of(BearerLayer::new(builder.audience(AUDIENCE).tenants(Tenants::any()).build().unwrap()));
+    let acme = json!({ "iss": "https://id.example.com/acme/v2.0", "tid": "acme" });
+    server.says("a-good-token", with(&acme));
+    present(&stack, "a-good-token").await.assert_accepted();
+    for (token, iss, said, unsaid) in [
+        ("a-first-token", json!(null), "the answer has no iss, and the verifier expects", "the answer's iss"),
+        ("a-second-token", json!("https://other.test/"), "the answer's iss is", "has no iss"),
+    ] {
+        let before = logs.text().len();
+        server.says(token, with(&json!({ "iss": iss, "tid": "acme" })));
+        present(&stack, token).await.assert_invalid();
+        let log = logs.text().split_off(before);
+        assert!(log.contains(said) && log.contains("/{tenantid}/v2.0") && !log.contains(unsaid), "{log}");
+    }
 }
