@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use super::{claims::Issuer, error::TokenError, settings::check_issuer, tenants::Tenants, text_of::TextOf};
+use super::{claims::Issuer, error::TokenError, settings::check_issuer, shown::Shown, tenants::Tenants};
 use crate::{
     ConfigError,
     json::{self, JsonLimits},
@@ -20,6 +20,8 @@ pub(super) struct Issuers {
 
 pub(super) const OTHER_SUBJECT: &str =
     "the subject does not begin as TokenVerifierBuilder::issuer_by_keys_alone requires";
+
+pub(super) const OTHER_TENANT: &str = "the claim of the tenant is missing, or names another tenant than iss";
 
 /// An issuer, or a template.
 struct Pattern {
@@ -145,11 +147,21 @@ impl Issuers {
         if !tenants.allow(name) {
             return Err(TokenError::WrongIssuer);
         }
-        let claim = json::from_slice_seed(TextOf(&tenants.claim), claims, &LIMITS).ok().flatten();
-        if claim.as_deref() != Some(name) {
-            return Err(TokenError::BadClaim("the claim of the tenant is missing, or names another tenant than iss"));
+        if tenants.named_in(claims).as_deref() != Some(name) {
+            return Err(TokenError::BadClaim(OTHER_TENANT));
         }
         Ok(Issued { issuer: named.into(), tenant: Some(tenant) })
+    }
+
+    /// Says which tenants a token names in its `iss` and in its claim.
+    pub(super) fn explain_tenant(&self, named: Option<&str>, claims: &[u8]) -> Option<String> {
+        let (named, tenants) = (named?, self.tenants.as_ref()?);
+        let (in_issuer, claim) = (Shown(&named[self.find(named)?.1?]), &tenants.claim);
+        let has = tenants.named_in(claims).map_or_else(
+            || format!("the token has no {claim} that is a string"),
+            |tenant| format!("the token's {claim} is {}", Shown(&tenant)),
+        );
+        Some(format!("{has}, and the tenant in its iss is {in_issuer}"))
     }
 
     /// Decides again about the `iss` of a token that was accepted: only a tenant may have left.

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use crate::{ConfigError, token::settings::check_claim};
+use super::{settings::check_claim, text_of::TextOf};
+use crate::{
+    ConfigError,
+    json::{self, JsonLimits},
+};
 
 /// The tenants whose tokens a verifier accepts, if its issuer is a template such as
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`; see
@@ -30,6 +34,8 @@ enum Allowed {
     Only(Arc<[String]>),
     When(Arc<dyn Fn(&str) -> bool + Send + Sync>),
 }
+
+const LIMITS: JsonLimits = JsonLimits::new().max_depth(32);
 
 /// The maximum length of a tenant, in bytes. A GUID has 36, and a host name of one label 63.
 const LONGEST: usize = 128;
@@ -94,6 +100,11 @@ impl Tenants {
             Allowed::Only(list) => list.iter().any(|known| known == tenant),
             Allowed::When(decide) => decide(tenant),
         }
+    }
+
+    /// Returns the tenant that a token with these claims names in its claim.
+    pub(super) fn named_in<'a>(&self, claims: &'a [u8]) -> Option<Cow<'a, str>> {
+        json::from_slice_seed(TextOf(&self.claim), claims, &LIMITS).ok().flatten()
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

@@ -9,7 +9,7 @@ use super::{
     claims::Date,
     demands::LONG_LIFE,
     error::TokenError,
-    issuers::OTHER_SUBJECT,
+    issuers::{OTHER_SUBJECT, OTHER_TENANT},
     names::ReadInto,
     raw::{Part, Raw},
     shown::{List, Shown},
@@ -45,6 +45,10 @@ impl Terms {
             TokenError::BadClaim(OTHER_SUBJECT) => {
                 let (subject, prefix) = (raw.subject.as_deref()?, self.issuers.subjects()?);
                 Some(format!("{error}: it is {}, and the prefix is {}", Shown(subject), Shown(prefix)))
+            }
+            TokenError::BadClaim(OTHER_TENANT) => {
+                let told = self.issuers.explain_tenant(raw.issuer.as_deref(), claims)?;
+                Some(format!("{error}: {told}"))
             }
             TokenError::BadClaim(LONG_LIFE) => {
                 let lifetime = raw.expires?.time().duration_since(raw.issued?.time()).ok()?;

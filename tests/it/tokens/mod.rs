@@ -31,6 +31,7 @@ mod rules_time;
 mod shapes;
 mod sources;
 mod subjects;
+mod tenants;
 mod websocket;
 
 use std::time::Duration;
