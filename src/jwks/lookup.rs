@@ -67,7 +67,8 @@ impl KeyLookup for KeyPerId {
     }
 
     fn location(&self) -> Option<Cow<'_, str>> {
-        let uri: Uri = self.url("id").and_then(|url| url.parse().ok())?;
+        // The error of a fetch has the whole URL. What all keys have in common is part of it.
+        let uri: Uri = self.0.key_set_url()?.split(ID).next()?.parse().ok()?;
         Some(Cow::Owned(place(&uri)))
     }
 

@@ -1,10 +1,16 @@
 //! Where the metadata of an issuer are looked for.
 
+use jsonwebtoken::Header;
 use serde_json::json;
-use tower_auth::{Clock, TokenVerifier, jwks::JwksClient, testing::ManualClock, token::Tenants};
+use tower_auth::{
+    Clock, TokenVerifier,
+    jwks::{JwksClient, KeyPerId},
+    testing::ManualClock,
+    token::{Algorithm, KeyLookup as _, Tenants},
+};
 
 use super::{
-    AUDIENCE, COOLDOWN, FRESH, Fate, NEW, OLD, Signer, claims, noon, reason,
+    AUDIENCE, COOLDOWN, FRESH, Fate, ISSUER, NEW, OLD, Signer, claims, noon, reason,
     server::{Act, Issuer, JWKS},
     verdict,
 };
@@ -184,4 +190,23 @@ fn a_place_that_cannot_be_meant_is_said_when_it_is_built() {
     // The issuer need not be a URL if its metadata are at one.
     let odd = JwksClient::discover("accounts.google.com").metadata_at("https://accounts.google.com/metadata");
     assert!(TokenVerifier::source("accounts.google.com", odd).audience(AUDIENCE).build().is_ok());
+}
+
+/// The URL of a key is logged once, and no id that was never asked for.
+#[tokio::test]
+async fn the_reason_of_a_failed_fetch_has_one_url_of_a_key() {
+    for template in ["/keys/{kid}", "/keys/{kid}/pem", "/keys?id={kid}"] {
+        let server = Issuer::start();
+        let keys = KeyPerId::new(JwksClient::new(server.url(template)).insecure_http());
+        let location = keys.location().unwrap().into_owned();
+        assert!(!location.contains("id") && location.starts_with(&server.url("/keys")), "{location}");
+        let id = "0b9a2f0e-61c8-4a7e-9a3b-5f1d2c3b4a59";
+        let path = template.replace("{kid}", id);
+        server.serve(&path, Act::answer("500 Internal Server Error", &[], b""));
+        let tokens = TokenVerifier::lookup(ISSUER, Algorithm::Ed25519, keys).audience(AUDIENCE).build().unwrap();
+        let token = OLD.sign(&Header { kid: Some(id.into()), ..OLD.header() }, ISSUER);
+        let why = reason(tokens.verify(&token, &Clock::from(&noon()))).await;
+        assert_eq!(why.matches("http://").count(), 1, "{why}");
+        assert!(why.contains(path.split('?').next().unwrap()) && why.contains("500"), "{why}");
+    }
 }
