@@ -123,8 +123,9 @@ impl JwksClient {
     pub(super) fn uri(&self, text: &str) -> Result<Uri, Fault> {
         let fault = |what: &str, help| Err(Fault(format!("{} {what}", Shown(&without_user(text))), help));
         let Ok(uri) = text.parse::<Uri>() else { return fault("is not a URL", WHOLE) };
-        // `Uri` accepts any text as a port.
-        let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
+        // `Uri` accepts any text as a port. A user and a password may have a colon too.
+        let host = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()).unwrap_or_default();
+        let port = host.rsplit_once(':');
         if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
             return fault("has an invalid port", WHOLE);
         }

@@ -210,3 +210,20 @@ async fn the_reason_of_a_failed_fetch_has_one_url_of_a_key() {
         assert!(why.contains(path.split('?').next().unwrap()) && why.contains("500"), "{why}");
     }
 }
+
+#[test]
+fn a_password_in_a_url_is_no_port_and_is_not_shown() {
+    let built = |url: &str| TokenVerifier::jwks(ISSUER, url).audience(AUDIENCE).build();
+    for url in ["https://user:pa55word@id.example.com/jwks.json", "https://user:pa55word@[::1]/jwks.json"] {
+        assert!(built(url).is_ok(), "{:?}", built(url));
+        assert!(!format!("{:?} {:?}", built(url), JwksClient::new(url)).contains("pa55word"));
+    }
+    for (url, what) in [
+        ("https://user:pa55word@id.example.com:99999/jwks.json", "has an invalid port"),
+        ("https://id.example.com:x/jwks.json", "has an invalid port"),
+        ("http://user:pa55word@id.example.com/jwks.json", "starts with http"),
+    ] {
+        let error = built(url).unwrap_err().to_string();
+        assert!(error.contains(what) && !error.contains("pa55word"), "{error}");
+    }
+}
