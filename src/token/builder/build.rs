@@ -33,6 +33,8 @@ impl TokenVerifierBuilder {
     /// - The prefix of [`issuer_by_keys_alone`](Self::issuer_by_keys_alone) does not end with a separator, or there are tenants or an
     ///   introspector beside it.
     /// - The keys belong to another issuer, or the source is misconfigured.
+    /// - Two of [`pem_map`](Self::pem_map), [`spiffe_bundle`](Self::spiffe_bundle) and
+    ///   [`secret_keys_from_source`](Self::secret_keys_from_source) are set for the document of one source.
     /// - The leeway is over 60 seconds.
     /// - A claim name is invalid, a claim is read twice for the same purpose, or [`claims`](Self::claims) was called twice.
     /// - A required or forbidden claim is given no value, or a limit of age or lifetime is zero.
@@ -104,6 +106,21 @@ impl TokenVerifierBuilder {
                         "the TokenVerifier takes secrets from a source, and the document of the source is published",
                         "remove .secret_keys_from_source(), or give the secret to .also_keys(..)",
                     );
+                }
+                let forms = [
+                    ("pem_map", self.pem_map.is_some()),
+                    ("spiffe_bundle", self.spiffe),
+                    ("secret_keys_from_source", self.secrets),
+                ];
+                let mut forms = forms.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
+                if let (Some(one), Some(other)) = (forms.next(), forms.next()) {
+                    return Err(ConfigError::new(
+                        format!(
+                            "TokenVerifierBuilder::{one} and TokenVerifierBuilder::{other} were both called, and the source has one \
+                             document, of one kind"
+                        ),
+                        "keep the call that fits the document of the source, and remove the other",
+                    ));
                 }
                 let (rsa, pem_map, secrets, spiffe) = (self.rsa, self.pem_map, self.secrets, self.spiffe);
                 let read = Arc::new(move |document: &[u8]| match pem_map {

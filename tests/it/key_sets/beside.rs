@@ -182,3 +182,20 @@ async fn a_bundle_of_spiffe_has_keys_of_one_use() {
     let plain = Desk::new(only(with(&OLD, "jwt-svid".into())));
     assert_eq!(plain.fate(&OLD).await, Fate::Unavailable, "by default no such key is taken");
 }
+
+#[test]
+fn a_document_has_one_form() {
+    let source = || super::source::Script::new(Does::Answer("{}".into()));
+    let builder = || TokenVerifier::source(ISSUER, source()).audience(AUDIENCE);
+    for (pair, names) in [
+        (builder().pem_map(Algorithm::Es256).spiffe_bundle(), ["pem_map", "spiffe_bundle"]),
+        (builder().secret_keys_from_source().pem_map(Algorithm::Es256), ["pem_map", "secret_keys_from_source"]),
+        (builder().spiffe_bundle().secret_keys_from_source(), ["spiffe_bundle", "secret_keys_from_source"]),
+    ] {
+        let error = pair.build().unwrap_err().to_string();
+        assert!(names.iter().all(|name| error.contains(&format!("TokenVerifierBuilder::{name}"))), "{error}");
+    }
+    for one in [builder().pem_map(Algorithm::Es256), builder().spiffe_bundle(), builder().secret_keys_from_source()] {
+        assert!(one.build().is_ok());
+    }
+}
