@@ -161,10 +161,13 @@ fn principal(
     } else if !raw.roles.is_none() {
         builder = builder.roles(raw.roles.iter());
     }
+    // The tenant may also be in a claim of organisations.
     if let Some(merged) = raw.merged(Part::Organizations) {
-        builder = builder.organizations(merged.into_iter().chain(issued.tenant()));
+        let tenant = issued.tenant().filter(|tenant| !merged.contains(tenant));
+        builder = builder.organizations(merged.into_iter().chain(tenant));
     } else if !raw.organizations.is_none() || issued.tenant().is_some() {
-        builder = builder.organizations(raw.organizations.iter().chain(issued.tenant()));
+        let tenant = issued.tenant().filter(|tenant| raw.organizations.iter().all(|known| known != *tenant));
+        builder = builder.organizations(raw.organizations.iter().chain(tenant));
     }
     builder = builder.issuer(issued.issuer);
     if let Some(account) = raw.account.take() {

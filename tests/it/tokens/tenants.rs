@@ -1,4 +1,4 @@
-//! What a log says of the tenant of a token.
+//! What a log says of the tenant of a token, and what the principal has of it.
 
 use serde_json::json;
 use tower_auth::{
@@ -7,7 +7,7 @@ use tower_auth::{
 };
 
 use super::{
-    NOW, explained,
+    NOW, explained, judged,
     mint::{AUDIENCE, Object, claims, jwks, key},
 };
 
@@ -49,4 +49,25 @@ async fn the_log_shows_both_names_of_a_tenant() {
     let long = of_acme().text("tid", &"x".repeat(4000));
     let (error, said) = explained(builder(), &sealed(&long)).await.unwrap_err();
     assert!(said.len() < 400 && !error.to_string().contains("acme"), "{said}");
+}
+
+/// The tenant is an organisation of the caller, once.
+#[tokio::test]
+async fn a_tenant_that_the_organisations_also_have_stands_once() {
+    let token =
+        |orgs: serde_json::Value| sealed(&of_acme().text("tid", "acme").raw("orgs", orgs).raw("more", json!(["d"])));
+    let one = || builder().organizations_from("orgs");
+    let two = || one().organizations_from("more");
+    for (orgs, alone, merged) in [
+        (json!(["acme", "b"]), &["acme", "b"][..], &["acme", "b", "d"][..]),
+        (json!("acme"), &["acme"], &["acme", "d"]),
+        (json!(["b"]), &["b", "acme"], &["b", "d", "acme"]),
+        (json!(["ACME"]), &["ACME", "acme"], &["ACME", "d", "acme"]),
+        (json!([]), &["acme"], &["d", "acme"]),
+    ] {
+        for (builder, expected) in [(one(), alone), (two(), merged)] {
+            let found = judged(builder, &token(orgs.clone())).await.unwrap();
+            assert_eq!(found.principal().organizations(), expected, "{orgs}");
+        }
+    }
 }
