@@ -74,10 +74,6 @@ impl<T: Introspector + ?Sized> Introspector for Arc<T> {
 
 /// An error that is about the token that was asked about, and not about the server. Any client can cause it.
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "jwks-http"),
-    expect(dead_code, reason = "only the HTTP client reads the status of an answer")
-)]
 pub(crate) struct OfOneToken(pub(crate) BoxError);
 
 impl fmt::Display for OfOneToken {
