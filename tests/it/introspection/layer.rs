@@ -74,7 +74,7 @@ async fn only_a_token_that_no_other_verifier_has_is_asked_about() {
     // The same issuer as that of the signed tokens: it issues both kinds.
     let same = || {
         let builder = TokenVerifier::introspect(mint::ISSUER, server.clone());
-        builder.audience(super::AUDIENCE).build().unwrap()
+        builder.audience(AUDIENCE).build().unwrap()
     };
     server.says("opaque", with(&json!({ "iss": null })));
     server.says(&foreign, with(&json!({ "iss": null, "sub": "guest" })));
@@ -170,7 +170,7 @@ async fn the_endpoints_of_this_crate_answer() {
     let record = KeyRecord::new("gateway", "ops").scopes(["inspect"]);
     let secret = keys.create(&scheme, record).unwrap();
     let signing = SigningKeys::in_memory(SigningPolicy::default(), &hand()).unwrap();
-    let issuer = TokenIssuer::new("https://id.test", signing).unwrap().audience(super::AUDIENCE);
+    let issuer = TokenIssuer::new("https://id.test", signing).unwrap().audience(AUDIENCE);
     let sessions = Sessions::builder(issuer, keys.clone(), &Peppers::ephemeral().unwrap()).build().unwrap();
     let endpoints =
         AuthEndpoints::new(sessions.clone()).keys(ApiKeyLayer::new(scheme, keys)).introspection(scope("inspect"));
@@ -182,7 +182,7 @@ async fn the_endpoints_of_this_crate_answer() {
             .client_secret_basic("gateway", secret)
     };
     let stack = |secret: &Secret| {
-        let tokens = TokenVerifier::introspect("https://id.test", client(secret)).audience(super::AUDIENCE);
+        let tokens = TokenVerifier::introspect("https://id.test", client(secret)).audience(AUDIENCE);
         let tokens = tokens.introspection_ttl(std::time::Duration::ZERO).build().unwrap();
         stack_of(BearerLayer::new(tokens))
     };
