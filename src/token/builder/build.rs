@@ -107,21 +107,7 @@ impl TokenVerifierBuilder {
                         "remove .secret_keys_from_source(), or give the secret to .also_keys(..)",
                     );
                 }
-                let forms = [
-                    ("pem_map", self.pem_map.is_some()),
-                    ("spiffe_bundle", self.spiffe),
-                    ("secret_keys_from_source", self.secrets),
-                ];
-                let mut forms = forms.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
-                if let (Some(one), Some(other)) = (forms.next(), forms.next()) {
-                    return Err(ConfigError::new(
-                        format!(
-                            "TokenVerifierBuilder::{one} and TokenVerifierBuilder::{other} were both called, and the source has one \
-                             document, of one kind"
-                        ),
-                        "keep the call that fits the document of the source, and remove the other",
-                    ));
-                }
+                check_form(self.pem_map.is_some(), self.spiffe, self.secrets)?;
                 let (rsa, pem_map, secrets, spiffe) = (self.rsa, self.pem_map, self.secrets, self.spiffe);
                 let read = Arc::new(move |document: &[u8]| match pem_map {
                     Some(algorithm) => KeySet::read_pem_map(algorithm, document),
@@ -155,4 +141,18 @@ impl TokenVerifierBuilder {
             usual: OnceLock::new(),
         })))
     }
+}
+
+/// Rejects two settings of which each says how the one document of a source is read.
+fn check_form(pem_map: bool, spiffe: bool, secrets: bool) -> Result<(), ConfigError> {
+    let forms = [("pem_map", pem_map), ("spiffe_bundle", spiffe), ("secret_keys_from_source", secrets)];
+    let mut forms = forms.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
+    let (Some(one), Some(other)) = (forms.next(), forms.next()) else { return Ok(()) };
+    Err(ConfigError::new(
+        format!(
+            "TokenVerifierBuilder::{one} and TokenVerifierBuilder::{other} were both called, and the source has one document, of \
+             one kind"
+        ),
+        "keep the call that fits the document of the source, and remove the other",
+    ))
 }
