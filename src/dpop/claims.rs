@@ -1,9 +1,11 @@
 //! The header and the claims of a proof (RFC 9449, section 4.2).
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt};
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+
+use crate::token::Date;
 
 /// The header parameters that are used. All others, such as `kid`, `jku` and `x5c`, have no effect.
 #[derive(Default)]
@@ -54,11 +56,11 @@ pub(super) struct Claims {
     pub(super) id: Option<String>,
     pub(super) method: Option<String>,
     pub(super) address: Option<String>,
-    pub(super) issued: Option<Seconds>,
+    pub(super) issued: Option<Date>,
     pub(super) token_hash: Option<String>,
     pub(super) nonce: Option<String>,
-    pub(super) not_before: Option<Seconds>,
-    pub(super) expires: Option<Seconds>,
+    pub(super) not_before: Option<Date>,
+    pub(super) expires: Option<Date>,
 }
 
 impl<'de> Deserialize<'de> for Claims {
@@ -92,41 +94,5 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             }
         }
         Ok(claims)
-    }
-}
-
-/// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53.
-#[derive(Clone, Copy)]
-pub(super) struct Seconds(pub(super) Duration);
-
-const LARGEST: u64 = 1 << 53;
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SecondsVisitor;
-
-        impl Visitor<'_> for SecondsVisitor {
-            type Value = Seconds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("seconds since 1970")
-            }
-
-            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Seconds, E> {
-                if seconds > LARGEST {
-                    return Err(E::custom("too late"));
-                }
-                Ok(Seconds(Duration::from_secs(seconds)))
-            }
-
-            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Seconds, E> {
-                #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
-                let in_range = (0.0..=LARGEST as f64).contains(&seconds);
-                let time = Duration::try_from_secs_f64(seconds).ok().filter(|_| in_range);
-                time.map(Seconds).ok_or_else(|| E::custom("not a time"))
-            }
-        }
-
-        deserializer.deserialize_f64(SecondsVisitor)
     }
 }

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     address::normal,
-    claims::{Claims, Header, Seconds},
+    claims::{Claims, Header},
     error::ProofError,
     replay::{Replay, UsedProof},
     settings::Dpop,
@@ -16,7 +16,7 @@ use crate::{
     base::shown,
     json::{self, JsonLimits},
     key::sha256,
-    token::{Algorithm, ProofKey, ProofParts},
+    token::{Algorithm, Date, ProofKey, ProofParts},
 };
 
 /// What a proof must be for.
@@ -122,15 +122,15 @@ impl Dpop {
     }
 
     /// Returns the time until which the proof could be used.
-    fn check_time(&self, claims: &Claims, issued: Seconds, now: SystemTime) -> Result<SystemTime, ProofError> {
-        let (start, end) = (claims.not_before.map(time), claims.expires.map(time));
+    fn check_time(&self, claims: &Claims, issued: Date, now: SystemTime) -> Result<SystemTime, ProofError> {
+        let (start, end) = (claims.not_before.map(Date::time), claims.expires.map(Date::time));
         if end.is_some_and(|end| after(end, self.leeway) <= now)
             || start.is_some_and(|start| start > after(now, self.leeway))
         {
             return Err(ProofError::Bad("its exp has passed, or its nbf has not"));
         }
         let Some(nonces) = &self.nonces else {
-            let issued = time(issued);
+            let issued = issued.time();
             if issued > after(now, self.leeway) {
                 let early = issued.duration_since(now).unwrap_or_default();
                 return Err(ProofError::Wrong(format!("its iat is {early:?} ahead of the clock of this service")));
@@ -188,10 +188,6 @@ impl Proof {
 
 fn show(text: &str) -> String {
     format!("{:?}", shown::text(text, SHOWN))
-}
-
-fn time(since: Seconds) -> SystemTime {
-    after(SystemTime::UNIX_EPOCH, since.0)
 }
 
 fn after(time: SystemTime, wait: Duration) -> SystemTime {

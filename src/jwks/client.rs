@@ -1,17 +1,18 @@
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::Uri;
 
 use super::{
+    address::{self, Advice, Fault},
     carried::Carried,
     discovery::{self, Metadata},
-    get::{DESCRIPTION, Get, InTokio, KEY_SET, Over, is_not_found, place, without_user},
+    get::{DESCRIPTION, Get, InTokio, KEY_SET, Over, is_not_found, place},
     https::Https,
 };
 use crate::{
     BoxError, ConfigError, MaybeReady,
-    token::{KeySource, Shown, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
+    token::{KeySource, TokenVerifier, TokenVerifierBuilder, check_issuer, issuer_of},
 };
 
 /// Fetches a key set by its URL, or by the URL of its issuer.
@@ -121,42 +122,16 @@ impl JwksClient {
     }
 
     pub(super) fn uri(&self, text: &str) -> Result<Uri, Fault> {
-        let fault = |what: &str, help| Err(Fault(format!("{} {what}", Shown(&without_user(text))), help));
-        let Ok(uri) = text.parse::<Uri>() else { return fault("is not a URL", WHOLE) };
-        // `Uri` accepts any text as a port. A user and a password may have a colon too.
-        let host = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()).unwrap_or_default();
-        let port = host.rsplit_once(':');
-        if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
-            return fault("has an invalid port", WHOLE);
-        }
-        match uri.scheme_str() {
-            _ if uri.host().is_none_or(str::is_empty) => fault("has no host", WHOLE),
-            Some("https") => Ok(uri),
-            Some("http") if self.insecure => Ok(uri),
-            Some("http") => fault(
-                "starts with http and not with https: an attacker on the network path can replace the keys",
-                PLAIN,
-            ),
-            _ => fault("does not start with https", WHOLE),
-        }
+        address::read(text, self.insecure, &ADVICE)
     }
 }
 
-/// What is wrong with a URL, and how to fix it.
-#[derive(Debug)]
-pub(super) struct Fault(String, &'static str);
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.0, self.1)
-    }
-}
-
-impl Error for Fault {}
-
-const WHOLE: &str = "use a full URL, such as https://id.example.com/jwks.json";
-const PLAIN: &str = "use https, such as https://id.example.com/jwks.json; for a test or a trusted network, allow http: \
-    TokenVerifier::source(issuer, JwksClient::new(url).insecure_http())";
+const ADVICE: Advice = Advice {
+    danger: "an attacker on the network path can replace the keys",
+    whole: "use a full URL, such as https://id.example.com/jwks.json",
+    plain: "use https, such as https://id.example.com/jwks.json; for a test or a trusted network, allow http: \
+    TokenVerifier::source(issuer, JwksClient::new(url).insecure_http())",
+};
 
 impl KeySource for JwksClient {
     fn fetch(&self) -> MaybeReady<Result<Bytes, BoxError>> {

@@ -15,13 +15,14 @@ use http_body_util::Full;
 use tower_service::Service;
 
 use super::{
-    get::{is_of_the_question, place, without_user},
+    address::{self, Advice, Fault},
+    get::{is_of_the_question, place},
     post::{Answer, BuiltIn, Post, Through},
 };
 use crate::{
     BoxError, Clock, ConfigError, MaybeReady, Secret,
     base::credential,
-    token::{Introspector, OfOneToken, Shown, SigningKey},
+    token::{Introspector, OfOneToken, SigningKey},
 };
 
 /// Asks the introspection endpoint of an authorization server about tokens (RFC 7662).
@@ -185,24 +186,8 @@ impl IntrospectionClient {
     }
 
     fn uri(&self) -> Result<Uri, ConfigError> {
-        let wrong = |what: &str, help| {
-            let url = without_user(&self.url);
-            Err(ConfigError::new(format!("tokens cannot be introspected: {} {what}", Shown(&url)), help))
-        };
-        let Ok(uri) = self.url.parse::<Uri>() else { return wrong("is not a URL", WHOLE) };
-        // `Uri` accepts any text as a port. A user and a password may have a colon too.
-        let host = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()).unwrap_or_default();
-        let port = host.rsplit_once(':');
-        if port.is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().is_err()) {
-            return wrong("has an invalid port", WHOLE);
-        }
-        match uri.scheme_str() {
-            _ if uri.host().is_none_or(str::is_empty) => wrong("has no host", WHOLE),
-            Some("https") => Ok(uri),
-            Some("http") if self.insecure => Ok(uri),
-            Some("http") => wrong("starts with http and not with https: all tokens can be read on the way", PLAIN),
-            _ => wrong("does not start with https", WHOLE),
-        }
+        address::read(&self.url, self.insecure, &ADVICE)
+            .map_err(|Fault(what, help)| ConfigError::new(format!("tokens cannot be introspected: {what}"), help))
     }
 
     /// Returns the headers and the form of a question.
@@ -265,8 +250,11 @@ impl IntrospectionClient {
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const WHOLE: &str = "use a full URL, such as https://id.example.com/oauth2/introspect";
-const PLAIN: &str = "use https; for a test or a trusted network, call .insecure_http()";
+const ADVICE: Advice = Advice {
+    danger: "all tokens can be read on the way",
+    whole: "use a full URL, such as https://id.example.com/oauth2/introspect",
+    plain: "use https; for a test or a trusted network, call .insecure_http()",
+};
 
 impl Introspector for IntrospectionClient {
     fn introspect(&self, token: &str) -> MaybeReady<Result<Bytes, BoxError>> {

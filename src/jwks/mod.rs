@@ -46,6 +46,7 @@
 //!
 //! Do not use it for keys in a file or in the configuration: use [`KeySet`](crate::token::KeySet).
 
+mod address;
 mod carried;
 mod client;
 mod connect;

@@ -147,14 +147,14 @@ impl<'de> Visitor<'de> for Issuer {
 /// Seconds since 1970, with or without a fraction (RFC 7519, section 2), from 0 to 2^53. Doubles are exact in this
 /// range.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(super) struct Date(Duration);
+pub(crate) struct Date(Duration);
 
 /// 2^53 seconds.
 const LARGEST: u64 = 1 << 53;
 
 impl Date {
     /// Converts to a system time. The value is small enough that later sums do not overflow.
-    pub(super) fn time(self) -> SystemTime {
+    pub(crate) fn time(self) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(self.0).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }

@@ -211,6 +211,7 @@ pub use self::{
     verifier::{TokenVerifier, VerifyFuture},
 };
 pub(crate) use self::{
+    claims::Date,
     explain::{Refused, of_no_issuer},
     proof_key::{ProofKey, ProofParts},
     public_jwk::PublicJwk,
