@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderName, HeaderValue, header};
 
+use super::judge::LAYER;
 use crate::{
     AuthFuture, AuthOutcome, BoxError, Challenge, ClientCertificate, Dpop, Rejection, RejectionKind, RequestHead,
     base::{
@@ -107,7 +108,6 @@ const NO_CERTIFICATE: &str = "the token is bound to a client certificate (x5t#S2
 pub(super) const NOT_DPOP: &str =
     "the token came as a bearer token, and Dpop::require asks for the scheme DPoP and a proof";
 
-const LAYER: &str = "bearer";
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 

@@ -3,10 +3,7 @@ use std::{borrow::Cow, fmt, slice, sync::Arc};
 use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
 
-use super::{
-    bound::ProofCheck,
-    guard::{Judge, TokenCheck},
-};
+use super::{bound::ProofCheck, guard::TokenCheck, judge::Judge};
 use crate::{
     AuthFuture, AuthLayer, AuthOutcome, Authenticator, Challenge, ConfigError, Dpop, Rejection, RequestHead,
     Subprotocol,
@@ -85,8 +82,9 @@ impl BearerLayer {
         layer.offer()
     }
 
-    /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a template of it, or both accept tokens without an issuer, every request is refused
-    /// with 500, and [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
+    /// Adds a verifier for tokens of another issuer. If a token could be for two verifiers, because both have its issuer or a
+    /// template of it, or both accept tokens without an issuer, every request is refused with 500, and
+    /// [`AuthStackBuilder::build`](crate::stack::AuthStackBuilder::build) fails.
     ///
     /// One of the verifiers may [introspect](TokenVerifier::introspect) tokens, also those of an issuer that another verifier has.
     /// It is asked about every token that is no JWT of the issuer of another verifier. Two that introspect are an error: nothing

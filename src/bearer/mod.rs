@@ -157,6 +157,7 @@
 
 mod bound;
 mod guard;
+mod judge;
 mod layer;
 mod places;
 
